@@ -1,0 +1,33 @@
+/**
+ * Runs every program in `examples/` by the `deno run …` command that its own first comment gives, with no
+ * permission beyond that.
+ *
+ * @module
+ */
+import { fromFileUrl, join } from "@std/path";
+
+const root = fromFileUrl(new URL("../", import.meta.url));
+const files = [...Deno.readDirSync(join(root, "examples"))].map((entry) => entry.name).filter((name) =>
+  name.endsWith(".ts")
+).sort();
+let failed = 0;
+for (const name of files) {
+  const text = Deno.readTextFileSync(join(root, "examples", name));
+  const command = /deno (run (?:--\S+ )*examples\/(\S+\.ts))/.exec(text);
+  console.log(`--- examples/${name}`);
+  if (command?.[2] !== name) {
+    console.log(`error: no line 'deno run [--flags] examples/${name}' in the file`);
+    failed++;
+    continue;
+  }
+  const { success } = new Deno.Command(Deno.execPath(), {
+    args: [...command[1].split(" ").toSpliced(1, 0, "--no-prompt")],
+    cwd: root,
+    stdin: "null",
+    stdout: "inherit",
+    stderr: "inherit",
+  }).outputSync();
+  if (!success) failed++;
+}
+console.log(`${files.length - failed} examples ran, ${failed} failed`);
+if (failed > 0 || files.length === 0) Deno.exitCode = 1;
