@@ -1,0 +1,190 @@
+/**
+ * Which layout a file has. The version field does not tell; the places of the
+ * tables do. A header at the start of the file goes before one at the end,
+ * because text in a string table may look like the latter.
+ */
+
+import { LoadError } from "../errors.ts";
+import { checkCommonFields, checkGeometry, readHeader, type SmfHeader } from "./header.ts";
+import { type Layout, type LayoutName, LAYOUTS, MAGIC } from "./layout.ts";
+import { ByteReader, type Reading } from "./reader.ts";
+import { readSections } from "./section.ts";
+
+/** A header and how to read the rest of its file. */
+export interface Detected {
+  /** The layout. */
+  readonly layout: Layout;
+  /** The header, read by it. */
+  readonly header: SmfHeader;
+  /** The header's bytes. */
+  readonly bytes: Uint8Array;
+}
+
+/** A layout that could be the file's: it fits, or the first thing that speaks against it. */
+interface Candidate extends Detected {
+  readonly problem?: undefined;
+}
+interface Misfit {
+  readonly layout: Layout;
+  readonly problem: LoadError;
+}
+
+const SMALLEST = LAYOUTS.H72.header.size;
+const LARGEST = LAYOUTS.P128.header.size;
+
+/** Finds the header and the layout of a file of `size` bytes. */
+export function* detect(size: number): Reading<Detected> {
+  const head = new ByteReader(new Uint8Array(Math.min(size, LARGEST)));
+  if (size > 0) yield { offset: 0, into: head.bytes };
+  let fits: (Candidate | Misfit)[];
+  if (head.startsWith(MAGIC)) {
+    if (size < SMALLEST) {
+      throw new LoadError("InvalidFormat", "Cannot read the header: the file ends inside it", {
+        offset: 0,
+        value: size,
+        range: [SMALLEST, Infinity],
+      });
+    }
+    checkCommonFields(head);
+    fits = [LAYOUTS.H72, LAYOUTS.H96, LAYOUTS.P128].map((layout) => tryLayout(head, layout, size));
+  } else {
+    const start = Math.max(0, size - LARGEST);
+    const tail = new ByteReader(new Uint8Array(size - start), start);
+    if (size > 0) yield { offset: start, into: tail.bytes };
+    fits = [LAYOUTS.P128, LAYOUTS["H96-trailer"]].flatMap((layout) => {
+      const at = size - layout.header.size;
+      if (at <= 0 || !tail.startsWith(MAGIC, at - start)) return [];
+      return [tryLayout(new ByteReader(tail.bytes.subarray(at - start), at), layout, size)];
+    });
+    if (fits.length === 0) throw notSmf(head, tail);
+  }
+  const candidates = fits.filter((fit) => fit.problem === undefined) as Candidate[];
+  if (candidates.length === 0) throw mostLikelyProblem(head, fits as Misfit[]);
+  return yield* refine(yield* choose(candidates, size), size);
+}
+
+function tryLayout(reader: ByteReader, layout: Layout, size: number): Candidate | Misfit {
+  const length = layout.header.size;
+  try {
+    if (reader.length < length) {
+      throw new LoadError("InvalidFormat", "Cannot read the header: the file ends inside it", {
+        offset: reader.fileOffset,
+        value: reader.length,
+        range: [length, Infinity],
+      });
+    }
+    const bytes = reader.slice(0, length);
+    const own = new ByteReader(bytes, reader.fileOffset);
+    if (layout.trailer) checkCommonFields(own);
+    const header = readHeader(own, layout);
+    checkGeometry(header, layout, size);
+    return { layout, header, bytes };
+  } catch (error) {
+    if (error instanceof LoadError) return { layout, problem: error };
+    throw error;
+  }
+}
+
+/** One of several layouts that fit. */
+function* choose(candidates: readonly Candidate[], size: number): Reading<Candidate> {
+  if (candidates.length === 1) return candidates[0];
+  // Every known writer of leading headers puts the section table right behind them.
+  const adjacent = candidates.filter(({ header, layout }) =>
+    header.offset === 0 && header.sectionTableOffset === layout.header.size
+  );
+  if (adjacent.length === 1) return adjacent[0];
+  const sound: Candidate[] = [];
+  for (const candidate of candidates) if (yield* hasSoundSections(candidate, size)) sound.push(candidate);
+  if (sound.length === 1) return sound[0];
+  throw new LoadError("InvalidFormat", "Cannot tell the layout of the file: more than one fits", {
+    offset: candidates[0].header.offset,
+    value: candidates.map(({ layout }) => layout.name).join(" or "),
+  });
+}
+
+/** Whether all section records are valid, with names that someone could have typed. */
+function* hasSoundSections(candidate: Candidate, size: number): Reading<boolean> {
+  try {
+    const sections = yield* readSections(candidate.header, candidate.layout, size);
+    return sections.list.every(({ name, type }) => type >= 1 && type <= 16 && /^\P{Cc}*$/u.test(name));
+  } catch (error) {
+    if (error instanceof LoadError) return false;
+    throw error;
+  }
+}
+
+/** H72 and H80 share every field that is used; H80 is what leaves bytes 72..79 alone. */
+function* refine(found: Candidate, size: number): Reading<Detected> {
+  const { header, bytes, layout } = found;
+  const as = (name: LayoutName, all: Uint8Array): Detected => ({
+    layout: LAYOUTS[name],
+    header: { ...header, layout: name },
+    bytes: all,
+  });
+  if (layout.name !== "H72" || size < LAYOUTS.H80.header.size) return found;
+  const { size: length } = LAYOUTS.H80.header;
+  const { sectionTableOffset, symbolTableOffset } = header;
+  if (sectionTableOffset < length || (symbolTableOffset !== 0 && symbolTableOffset < length)) return found;
+  if (sectionTableOffset !== length) {
+    const { list } = yield* readSections(header, layout, size);
+    if (list.some((section) => section.size > 0 && section.offset < length)) return found;
+  }
+  const all = new Uint8Array(length);
+  all.set(bytes);
+  yield { offset: bytes.length, into: all.subarray(bytes.length) };
+  return as("H80", all);
+}
+
+/** What to say when no layout fits: what is wrong with the one that the writer most likely meant. */
+function mostLikelyProblem(head: ByteReader, misfits: readonly Misfit[]): LoadError {
+  const of = (name: LayoutName) => misfits.find(({ layout }) => layout.name === name)?.problem;
+  if (misfits[0].layout.trailer) return misfits[0].problem;
+  const field = (at: number) => at + 8 <= head.length ? head.bigU64(at) : 0n;
+  const said = head.u32(12);
+  if (field(16) === 64n && said < 0x1_0000) {
+    return new LoadError(
+      "Unsupported",
+      "Cannot load the file: it has the 64-byte header of an old writer whose offsets are wrong",
+      { offset: 16, value: 64 },
+    );
+  }
+  const h72 = of("H72"), h96 = of("H96");
+  const likely = field(16) === 72n || field(16) === 80n
+    ? h72
+    : field(24) === 96n || said === 0
+    ? h96
+    : field(20) === 128n
+    ? of("P128")
+    : h72;
+  return likely ?? misfits[0].problem;
+}
+
+/** Says what the bytes are, if that can be told. */
+function notSmf(head: ByteReader, tail: ByteReader): LoadError {
+  const container = head.startsWith("LSMF")
+    ? "an LSM library archive; load its members one by one"
+    : head.startsWith("SSMF") || tail.startsWith("SSMFOFFS", tail.length - 8)
+    ? "a settlement (SSMF)"
+    : tail.startsWith("SPK1", tail.length - 4)
+    ? "an SPK package"
+    : undefined;
+  if (container !== undefined) {
+    return new LoadError("Unsupported", `Cannot load the file: it is ${container}`, { offset: 0 });
+  }
+  const other = head.startsWith("\x7fELF")
+    ? "an ELF file, to be linked into a module first"
+    : head.startsWith("!<arch>")
+    ? "a static library, to be linked into a module first"
+    : head.length === 0
+    ? "empty"
+    : undefined;
+  if (other !== undefined) {
+    return new LoadError("InvalidFormat", `Cannot read the file: it is ${other}`, { offset: 0 });
+  }
+  const found = [...head.bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return new LoadError(
+    "InvalidFormat",
+    "Cannot read the file: it has no SMF header, neither at its start nor at its end",
+    { offset: 0, value: found },
+  );
+}

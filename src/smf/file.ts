@@ -1,0 +1,297 @@
+/**
+ * A whole file: header, sections, symbols, relocations, each checked. Section
+ * contents are read later and apart, straight to where they belong.
+ */
+
+import { inFile, LoadError } from "../errors.ts";
+import { checkStoredSize, hashHeader, isMarked, ModuleChecksum } from "./checksum.ts";
+import { decompressZstd } from "./compress.ts";
+import { detect } from "./detect.ts";
+import { SectionType } from "./enums.ts";
+import { xxh32 } from "./hash.ts";
+import { isBytecode, type SmfHeader } from "./header.ts";
+import type { Layout } from "./layout.ts";
+import { isLoaded } from "./offsets.ts";
+import { ByteReader, readFrom, type Reading } from "./reader.ts";
+import { RelocationTable } from "./reloc.ts";
+import { readSections, sectionLabel, type SmfSection } from "./section.ts";
+import { SymbolTable } from "./symbol.ts";
+
+/** What a file says of itself. */
+export class SmfFile {
+  /** The header. */
+  readonly header: SmfHeader;
+  /** The sections, in table order. */
+  readonly sections: readonly SmfSection[];
+  /** The symbols, in table order. */
+  readonly symbols: SymbolTable;
+  /** The relocations of all Reloc sections. */
+  readonly relocations: RelocationTable;
+  /** Bytes of the file. */
+  readonly size: number;
+  /** Where to show section contents while reading them; `undefined` when the file carries no hash. */
+  readonly checksum: ModuleChecksum | undefined;
+
+  /** What {@linkcode readSmf} found. */
+  constructor(parts: {
+    header: SmfHeader;
+    sections: readonly SmfSection[];
+    symbols: SymbolTable;
+    relocations: RelocationTable;
+    size: number;
+    checksum: ModuleChecksum | undefined;
+  }) {
+    this.header = parts.header;
+    this.sections = parts.sections;
+    this.symbols = parts.symbols;
+    this.relocations = parts.relocations;
+    this.size = parts.size;
+    this.checksum = parts.checksum;
+  }
+
+  /** Whether a symbol is defined in this file; otherwise it is imported. */
+  isDefined(symbolIndex: number): boolean {
+    return this.symbols.isDefined(symbolIndex);
+  }
+
+  /** The names that the file needs from elsewhere, each once, in table order. */
+  imports(): string[] {
+    const names = new Set<string>();
+    for (let i = 0; i < this.symbols.length; i++) {
+      if (!this.symbols.isDefined(i)) names.add(this.symbols.name(i));
+    }
+    return [...names];
+  }
+}
+
+/**
+ * Reads everything but section contents. What it yields must be filled from a
+ * file of `size` bytes.
+ */
+export function* readSmf(size: number): Reading<SmfFile> {
+  const { header, layout, bytes: headerBytes } = yield* detect(size);
+  const marked = isMarked(headerBytes, layout);
+  const hashed = marked && header.moduleHash !== 0n;
+  if (hashed) checkStoredSize(header, layout, size);
+  if (isBytecode(header)) {
+    throw new LoadError("Unsupported", "Cannot load the file: it holds bytecode, not machine code", {
+      offset: header.offset + layout.header.fields.symbol_table_offset[0],
+    });
+  }
+
+  const { list: sections, bytes: sectionBytes } = yield* readSections(header, layout, size);
+
+  const symbolBytes = new Uint8Array(symbolsEnd(header, layout, sections, size) - header.symbolTableOffset);
+  if (symbolBytes.length > 0) yield { offset: header.symbolTableOffset, into: symbolBytes };
+  const symbols = new SymbolTable({
+    bytes: symbolBytes,
+    count: header.symbolCount,
+    layout,
+    fileOffset: header.symbolTableOffset,
+    exportedCount: header.exportedCount,
+    marked,
+  });
+
+  const checksum = hashed
+    ? new ModuleChecksum(
+      header,
+      layout,
+      [hashHeader(headerBytes, layout), xxh32(sectionBytes), xxh32(symbolBytes)],
+      sections,
+      size,
+    )
+    : undefined;
+
+  const relocations = yield* readRelocations(sections, symbols.length, checksum);
+  return new SmfFile({ header, sections, symbols, relocations, size, checksum });
+}
+
+/**
+ * Where the names behind the symbols end: at the next thing that is read from
+ * the file, or where the file or a header at its end does.
+ */
+function symbolsEnd(
+  header: SmfHeader,
+  layout: Layout,
+  sections: readonly SmfSection[],
+  size: number,
+): number {
+  const start = header.symbolTableOffset;
+  if (header.symbolCount === 0) return start;
+  const tableEnd = start + header.symbolCount * layout.symbolSize;
+  let end = header.offset > start ? header.offset : size;
+  const limit = (offset: number) => {
+    if (offset >= tableEnd && offset < end) end = offset;
+  };
+  limit(header.sectionTableOffset);
+  for (const section of sections) {
+    const used = isLoaded(section.type) || section.type === SectionType.Reloc;
+    if (used && section.size > 0) limit(section.offset);
+  }
+  return end;
+}
+
+function* readRelocations(
+  sections: readonly SmfSection[],
+  symbolCount: number,
+  checksum: ModuleChecksum | undefined,
+): Reading<RelocationTable> {
+  const parts = sections.filter((section) => section.type === SectionType.Reloc);
+  const length = (section: SmfSection) => section.compressed ? section.virtualSize : section.size;
+  const bytes = new Uint8Array(parts.reduce((sum, section) => sum + length(section), 0));
+  let at = 0;
+  for (const section of parts) {
+    yield* readContents(section, bytes.subarray(at, at + length(section)), checksum);
+    at += length(section);
+  }
+  return new RelocationTable(parts, bytes, symbolCount);
+}
+
+/** Fills `into` with a section's contents: decompressed if they are compressed, else zeroed behind them. */
+function* readContents(
+  section: SmfSection,
+  into: Uint8Array,
+  checksum: ModuleChecksum | undefined,
+): Reading<void> {
+  const { offset, size } = section;
+  if (section.compressed) {
+    const stored = new Uint8Array(size);
+    if (size > 0) yield { offset, into: stored };
+    checksum?.section(section, stored);
+    decompressZstd(stored, into, sectionLabel(section));
+    return;
+  }
+  if (size > 0) {
+    const stored = into.subarray(0, size);
+    yield { offset, into: stored };
+    checksum?.section(section, stored);
+  }
+  into.fill(0, size);
+}
+
+/**
+ * Reads a section that belongs into the image: its bytes, decompressed, then
+ * zeros. The file's checksum sees what was read. Code that no processor can run
+ * is refused.
+ *
+ * @param into Exactly `section.virtualSize` bytes.
+ */
+export function* readSection(file: SmfFile, section: SmfSection, into: Uint8Array): Reading<void> {
+  if (into.length !== section.virtualSize) {
+    throw new RangeError(
+      `Cannot read section '${
+        sectionLabel(section)
+      }': it needs ${section.virtualSize} bytes, not ${into.length}`,
+    );
+  }
+  yield* readContents(section, into, file.checksum);
+  refuseForeignCode(section, into);
+}
+
+/** Refuses a Code section that holds bytecode or a whole ELF file; the writers of both call it code. */
+export function refuseForeignCode(section: SmfSection, bytes: Uint8Array): void {
+  if (section.type !== SectionType.Code) return;
+  const reader = new ByteReader(bytes);
+  const what = reader.startsWith("BCOD")
+    ? "bytecode, not machine code"
+    : reader.startsWith("\x7fELF")
+    ? "a whole ELF file, which must be linked first"
+    : undefined;
+  if (what === undefined) return;
+  throw new LoadError("Unsupported", `Cannot load the section: it holds ${what}`, {
+    section: sectionLabel(section),
+    offset: section.offset,
+  });
+}
+
+/** How much is read at once of what is only hashed. */
+const CHUNK = 65_536;
+
+/**
+ * Reads the sections that nothing has read yet, in small pieces, and compares
+ * the whole file with its `module_hash`. Does nothing for files without one.
+ */
+export function* verifyModuleHash(file: SmfFile): Reading<void> {
+  const { checksum } = file;
+  if (checksum === undefined) return;
+  let chunk = new Uint8Array(0);
+  for (const section of file.sections) {
+    for (let at = checksum.seen(section); at < section.size;) {
+      const length = Math.min(CHUNK, section.size - at);
+      if (chunk.length < length) chunk = new Uint8Array(length);
+      const into = chunk.subarray(0, length);
+      yield { offset: section.offset + at, into };
+      checksum.section(section, into);
+      at += length;
+    }
+  }
+  checksum.finish();
+}
+
+/** A file whose bytes are at hand. */
+export class ParsedSmf extends SmfFile {
+  #bytes: Uint8Array;
+  #path: string | undefined;
+
+  /** What {@linkcode parseSmf} found. */
+  constructor(file: SmfFile, bytes: Uint8Array, path?: string) {
+    super(file);
+    this.#bytes = bytes;
+    this.#path = path;
+  }
+
+  /** A section's bytes as they are in the file: not a copy. */
+  storedBytes(section: SmfSection): Uint8Array {
+    return this.#bytes.subarray(section.offset, section.offset + section.size);
+  }
+
+  /**
+   * A section's contents, decompressed: `virtualSize` bytes for what belongs
+   * into the image, else what the file has.
+   */
+  contents(section: SmfSection): Uint8Array {
+    const plain = !isLoaded(section.type) && !section.compressed;
+    const into = new Uint8Array(plain ? section.size : section.virtualSize);
+    inFile(this.#path, () => readFrom(this.#bytes, readContents(section, into, undefined)));
+    return into;
+  }
+
+  /** What precedes the data: a script line or a program that starts the module. */
+  stub(): Uint8Array {
+    return this.#bytes.subarray(0, this.header.base);
+  }
+}
+
+/**
+ * Reads a file from memory and checks all that can be checked without loading
+ * it: every record, its hash if it has one, and that its code may be code.
+ * Needs no permission.
+ *
+ * @param bytes The file; must not change while the result is in use.
+ * @param options `path` to be named in errors.
+ * @throws {LoadError} of kind `InvalidFormat` or `Unsupported`.
+ *
+ * @example What a file exports
+ * ```ts
+ * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const builder = new SmfBuilder();
+ * builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array([0xc3]) });
+ * builder.symbol({ name: "nothing", type: SymbolType.Function, size: 1 });
+ *
+ * const file = parseSmf(builder.build());
+ * assertEquals([...file.symbols].map(({ name }) => name), ["nothing"]);
+ * ```
+ */
+export function parseSmf(bytes: Uint8Array, options: { readonly path?: string } = {}): ParsedSmf {
+  return inFile(options.path, () => {
+    const file = readFrom(bytes, readSmf(bytes.length));
+    const parsed = new ParsedSmf(file, bytes, options.path);
+    for (const section of file.sections) {
+      if (!section.compressed) refuseForeignCode(section, parsed.storedBytes(section));
+    }
+    readFrom(bytes, verifyModuleHash(file));
+    return parsed;
+  });
+}

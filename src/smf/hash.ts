@@ -1,0 +1,149 @@
+/**
+ * The two hashes of the format: FNV-1a for names, XXH32 for whole files.
+ */
+
+const FNV_BASIS = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+const encoder = new TextEncoder();
+
+/**
+ * FNV-1a, 32 bits, over a name's UTF-8 bytes: what symbol tables store.
+ *
+ * @example The hash of every entry point
+ * ```ts
+ * import { hashName } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(hashName("main"), 0xea90e208);
+ * ```
+ */
+export function hashName(name: string | Uint8Array): number {
+  const bytes = typeof name === "string" ? encoder.encode(name) : name;
+  let h = FNV_BASIS;
+  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
+  return h >>> 0;
+}
+
+/** What one walk over a NUL-ended name finds; reused, so that loops do not allocate. */
+export class NameScan {
+  /** Bytes before the NUL. */
+  length = 0;
+  /** Their FNV-1a. */
+  hash = 0;
+  /** Whether all are ASCII, which is UTF-8 without further proof. */
+  ascii = true;
+
+  /**
+   * Walks from `start` to the first NUL.
+   *
+   * @param limit The most bytes that a name may have.
+   * @returns whether a NUL was found in `bytes`, within the limit.
+   */
+  run(bytes: Uint8Array, start: number, limit: number): boolean {
+    const end = Math.min(bytes.length, start + limit + 1);
+    let h = FNV_BASIS;
+    let seen = 0;
+    let i = start;
+    for (; i < end; i++) {
+      const byte = bytes[i];
+      if (byte === 0) break;
+      seen |= byte;
+      h = Math.imul(h ^ byte, FNV_PRIME);
+    }
+    this.length = i - start;
+    this.hash = h >>> 0;
+    this.ascii = seen < 0x80;
+    return i < end;
+  }
+}
+
+const P1 = 0x9e3779b1;
+const P2 = 0x85ebca77;
+const P3 = 0xc2b2ae3d;
+const P4 = 0x27d4eb2f;
+const P5 = 0x165667b1;
+
+function rotl(x: number, r: number): number {
+  return (x << r) | (x >>> (32 - r));
+}
+
+/** XXH32 in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
+export class Xxh32 {
+  #seed: number;
+  #a: number;
+  #b: number;
+  #c: number;
+  #d: number;
+  #length = 0;
+  #rest: Uint8Array = new Uint8Array(16);
+
+  /** @param seed 32 bits. */
+  constructor(seed = 0) {
+    this.#seed = seed | 0;
+    this.#a = (seed + P1 + P2) | 0;
+    this.#b = (seed + P2) | 0;
+    this.#c = seed | 0;
+    this.#d = (seed - P1) | 0;
+  }
+
+  /** How many bytes went in. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Takes the next bytes. */
+  update(bytes: Uint8Array): this {
+    const held = this.#length & 15;
+    this.#length += bytes.length;
+    let at = 0;
+    if (held > 0) {
+      at = Math.min(16 - held, bytes.length);
+      this.#rest.set(bytes.subarray(0, at), held);
+      if (held + at < 16) return this;
+      this.#stripes(this.#rest, 0, 16);
+    }
+    const end = at + ((bytes.length - at) & ~15);
+    this.#stripes(bytes, at, end);
+    this.#rest.set(bytes.subarray(end));
+    return this;
+  }
+
+  /** The hash of what went in so far, unsigned. */
+  digest(): number {
+    let h = this.#length >= 16
+      ? (rotl(this.#a, 1) + rotl(this.#b, 7) + rotl(this.#c, 12) + rotl(this.#d, 18)) | 0
+      : (this.#seed + P5) | 0;
+    h = (h + this.#length) | 0;
+    const held = this.#length & 15;
+    const rest = new DataView(this.#rest.buffer);
+    let i = 0;
+    for (; i + 4 <= held; i += 4) {
+      h = Math.imul(rotl((h + Math.imul(rest.getUint32(i, true), P3)) | 0, 17), P4);
+    }
+    for (; i < held; i++) h = Math.imul(rotl((h + Math.imul(rest.getUint8(i), P5)) | 0, 11), P1);
+    h = Math.imul(h ^ (h >>> 15), P2);
+    h = Math.imul(h ^ (h >>> 13), P3);
+    return (h ^ (h >>> 16)) >>> 0;
+  }
+
+  #stripes(bytes: Uint8Array, start: number, end: number): void {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let a = this.#a, b = this.#b, c = this.#c, d = this.#d;
+    for (let i = start; i < end; i += 16) {
+      a = Math.imul(rotl((a + Math.imul(view.getUint32(i, true), P2)) | 0, 13), P1);
+      b = Math.imul(rotl((b + Math.imul(view.getUint32(i + 4, true), P2)) | 0, 13), P1);
+      c = Math.imul(rotl((c + Math.imul(view.getUint32(i + 8, true), P2)) | 0, 13), P1);
+      d = Math.imul(rotl((d + Math.imul(view.getUint32(i + 12, true), P2)) | 0, 13), P1);
+    }
+    this.#a = a;
+    this.#b = b;
+    this.#c = c;
+    this.#d = d;
+  }
+}
+
+/** XXH32 of all of `bytes`, unsigned. */
+export function xxh32(bytes: Uint8Array, seed = 0): number {
+  return new Xxh32(seed).update(bytes).digest();
+}

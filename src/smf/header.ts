@@ -1,0 +1,247 @@
+/**
+ * The header of a file: read by a layout's table, then checked for whether the
+ * tables that it names can be where it says they are.
+ */
+
+import { LoadError } from "../errors.ts";
+import { HeaderFlag } from "./enums.ts";
+import { COMMON_FIELDS, type Field, type Layout, type LayoutName } from "./layout.ts";
+import type { ByteReader } from "./reader.ts";
+
+/** A header. What a layout does not have is 0. */
+export interface SmfHeader {
+  /** Which layout the file has. */
+  readonly layout: LayoutName;
+  /** Where the header is in the file. */
+  readonly offset: number;
+  /** 0 or 1. Says nothing about the layout. */
+  readonly versionMajor: number;
+  /** 0 or 1. */
+  readonly versionMinor: number;
+  /** A {@linkcode Platform}. */
+  readonly platform: number;
+  /** An {@linkcode Arch}. */
+  readonly arch: number;
+  /** {@linkcode HeaderFlag} bits. */
+  readonly flags: number;
+  /** A {@linkcode Compression}: what compressed sections are compressed with. */
+  readonly compression: number;
+  /** What the compressor was asked for; of no meaning to readers. */
+  readonly compressionLevel: number;
+  /** How many sections the table has. */
+  readonly sectionCount: number;
+  /** Where the section table is in the file, `base` added. */
+  readonly sectionTableOffset: number;
+  /** Where the symbol table is in the file, `base` added; 0 when there is none. */
+  readonly symbolTableOffset: number;
+  /** How many symbols the table has. */
+  readonly symbolCount: number;
+  /** How many symbols the writer says it exports. */
+  readonly exportedCount: number;
+  /** Where execution starts, an offset in the image; of meaning with {@linkcode HeaderFlag.Executable} only. */
+  readonly entryPoint: number;
+  /** Bytes of the stub in front of the data. */
+  readonly stubSize: number;
+  /** Where the data begins, when a stub precedes it. */
+  readonly smfDataOffset: number;
+  /** What every offset stored in the file is relative to. */
+  readonly base: number;
+  /** 0, or a hash of the file. */
+  readonly moduleHash: bigint;
+  /** 0, or a hash of the source that the file was made of. */
+  readonly sourceHash: bigint;
+  /** An {@linkcode AppType}. */
+  readonly appType: number;
+  /** Pixels, a hint. */
+  readonly windowWidth: number;
+  /** Pixels, a hint. */
+  readonly windowHeight: number;
+  /** A hint. */
+  readonly prefetchHint: number;
+  /** A hint. */
+  readonly prefetchFileCount: number;
+}
+
+/** One field as a number. */
+export function readField(reader: ByteReader, at: number, field: Field, what: string): number {
+  const [offset, size] = field;
+  if (size === 1) return reader.u8(at + offset);
+  if (size === 2) return reader.u16(at + offset);
+  if (size === 4) return reader.u32(at + offset);
+  return reader.u64(at + offset, what);
+}
+
+/** Versions that exist: 0.1, 1.0 and 1.1. */
+function isKnownVersion(major: number, minor: number): boolean {
+  return major === 0 ? minor === 1 : major === 1 && minor <= 1;
+}
+
+/**
+ * Checks bytes 4..11, which are the same in every layout.
+ *
+ * @param reader Starts at the header.
+ */
+export function checkCommonFields(reader: ByteReader): void {
+  const get = (name: keyof typeof COMMON_FIELDS) => readField(reader, 0, COMMON_FIELDS[name], name);
+  const at = (name: keyof typeof COMMON_FIELDS) => reader.fileOffset + COMMON_FIELDS[name][0];
+  const major = get("version_major"), minor = get("version_minor");
+  if (!isKnownVersion(major, minor)) {
+    throw new LoadError("Unsupported", "Cannot read the file: its version is not 0.1, 1.0 or 1.1", {
+      offset: at("version_major"),
+      value: `${major}.${minor}`,
+    });
+  }
+  if (get("platform") > 5) {
+    throw new LoadError("InvalidFormat", "Cannot read the header: the platform does not exist", {
+      offset: at("platform"),
+      value: get("platform"),
+      range: [0, 6],
+    });
+  }
+  if (get("arch") > 7) {
+    throw new LoadError("InvalidFormat", "Cannot read the header: the processor does not exist", {
+      offset: at("arch"),
+      value: get("arch"),
+      range: [0, 8],
+    });
+  }
+  if (get("flags") >= 0x80) {
+    throw new LoadError("Unsupported", "Cannot read the header: it has flags without a meaning", {
+      offset: at("flags"),
+      value: get("flags"),
+      range: [0, 0x80],
+    });
+  }
+}
+
+/**
+ * Reads a header as `layout` has it. Judges nothing but numbers too large to
+ * hold.
+ *
+ * @param reader Starts at the header.
+ */
+export function readHeader(reader: ByteReader, layout: Layout): SmfHeader {
+  const { fields } = layout.header;
+  const get = (name: keyof typeof fields): number => {
+    const field = fields[name];
+    return field === undefined ? 0 : readField(reader, 0, field, name);
+  };
+  const flags = get("flags");
+  const smfDataOffset = get("smf_data_offset");
+  // P128's own reader applies the offset whenever there is one; H96's only with the flag.
+  const stubbed = layout.name === "P128" || (flags & HeaderFlag.HasStub) !== 0;
+  const base = stubbed ? smfDataOffset : 0;
+  const symbolTableOffset = get("symbol_table_offset");
+  const noSymbols = symbolTableOffset === 0 && (!layout.trailer || get("symbol_count") === 0);
+  return {
+    layout: layout.name,
+    offset: reader.fileOffset,
+    versionMajor: get("version_major"),
+    versionMinor: get("version_minor"),
+    platform: get("platform"),
+    arch: get("arch"),
+    flags,
+    compression: get("compression"),
+    compressionLevel: get("compression_level"),
+    sectionCount: get("section_count"),
+    sectionTableOffset: base + get("section_table_offset"),
+    symbolTableOffset: noSymbols ? 0 : base + symbolTableOffset,
+    symbolCount: get("symbol_count"),
+    exportedCount: get("exported_count"),
+    entryPoint: get("entry_point"),
+    stubSize: get("stub_size"),
+    smfDataOffset,
+    base,
+    moduleHash: reader.bigU64(fields.module_hash[0]),
+    sourceHash: reader.bigU64(fields.source_hash[0]),
+    appType: get("app_type"),
+    windowWidth: get("window_width"),
+    windowHeight: get("window_height"),
+    prefetchHint: get("prefetch_hint"),
+    prefetchFileCount: get("prefetch_file_count"),
+  };
+}
+
+/** The part of the file that tables and sections may lie in: all of it but header and stub. */
+export function contentRange(header: SmfHeader, layout: Layout, fileSize: number): readonly [number, number] {
+  if (header.offset > 0) return [header.base, header.offset];
+  return [Math.max(layout.header.size, header.base), fileSize];
+}
+
+/** Whether the header names functions but no symbol table, which only bytecode files do. */
+export function isBytecode(header: SmfHeader): boolean {
+  return header.layout === "H96" && header.symbolTableOffset === 0 && header.symbolCount > 0;
+}
+
+/**
+ * Checks that both tables lie inside the file, outside the header and apart.
+ * Nothing is allocated by a count before it has passed here.
+ */
+export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: number): void {
+  const [low, high] = contentRange(header, layout, fileSize);
+  const at = (name: keyof typeof layout.header.fields) =>
+    header.offset + (layout.header.fields[name]?.[0] ?? 0);
+  if (header.sectionCount === 0) {
+    throw new LoadError("InvalidFormat", "Cannot read the section table: it has no entries", {
+      offset: at("section_count"),
+      value: 0,
+    });
+  }
+  const sectionsStart = header.sectionTableOffset;
+  const sectionsEnd = checkTable(
+    "section table",
+    sectionsStart,
+    header.sectionCount,
+    layout.section.size,
+    at("section_table_offset"),
+    [low, high],
+  );
+  if (header.symbolTableOffset === 0) {
+    if (header.symbolCount === 0 || isBytecode(header)) return;
+  }
+  const symbolsStart = header.symbolTableOffset;
+  const symbolsEnd = checkTable(
+    "symbol table",
+    symbolsStart,
+    header.symbolCount,
+    layout.symbolSize,
+    at("symbol_table_offset"),
+    [low, high],
+  );
+  if (sectionsStart < symbolsEnd && symbolsStart < sectionsEnd) {
+    throw new LoadError("InvalidFormat", "Cannot read the symbol table: it overlaps the section table", {
+      offset: symbolsStart,
+      value: symbolsStart,
+      range: [sectionsStart, sectionsEnd],
+    });
+  }
+}
+
+/** @returns where the table ends. */
+function checkTable(
+  what: string,
+  start: number,
+  count: number,
+  entrySize: number,
+  field: number,
+  [low, high]: readonly [number, number],
+): number {
+  if (start < low || start > high) {
+    const problem = start < low ? "overlaps the header" : "starts past the end of the file";
+    throw new LoadError("InvalidFormat", `Cannot read the ${what}: it ${problem}`, {
+      offset: field,
+      value: start,
+      range: [low, high],
+    });
+  }
+  // At most 2^53 + 2^32 * 64: no wrap, and any rounding is far above a file's size.
+  const end = start + count * entrySize;
+  if (end > high) {
+    throw new LoadError(
+      "InvalidFormat",
+      `Cannot read the ${what}: ${count} entries of ${entrySize} bytes pass the end of the file`,
+      { offset: start, value: end, range: [low, high] },
+    );
+  }
+  return end;
+}

@@ -1,0 +1,124 @@
+/**
+ * From a name to the first symbol that has it.
+ */
+
+import { hashName } from "./hash.ts";
+
+const encoder = new TextEncoder();
+
+/** What the index must know of the symbols that it holds. */
+export interface Named {
+  /** How many there are. */
+  readonly length: number;
+  /** FNV-1a of a symbol's name. */
+  nameHash(index: number): number;
+  /** A symbol's name. */
+  name(index: number): string;
+  /** Whether two symbols have one name. */
+  sameName(a: number, b: number): boolean;
+  /** Whether this is a symbol's name. */
+  isNamed(index: number, name: Uint8Array): boolean;
+  /** Whether other modules may use a symbol. */
+  isExport(index: number): boolean;
+}
+
+/**
+ * Open addressing with two slots a symbol, eight bytes: no object for any
+ * symbol. A name has at most two entries, its first symbol and, when that is no
+ * export, its first export.
+ *
+ * FNV-1a has no key, so a file can hold many names of one hash; when building
+ * takes more steps than any honest table needs, a `Map` takes over, whose hash
+ * the file cannot know.
+ */
+export class NameIndex {
+  #symbols: Named;
+  #slots: Int32Array;
+  #first: Map<string, number> | undefined;
+  #exports: Map<string, number> | undefined;
+  #clash = -1;
+  /** Two exports of one name, if there are any. */
+  readonly duplicate: readonly [first: number, second: number] | undefined;
+
+  /** @param symbols What to index; asked again at every search. */
+  constructor(symbols: Named) {
+    this.#symbols = symbols;
+    this.#slots = new Int32Array(symbols.length * 2);
+    let steps = symbols.length * 16 + 256;
+    for (let i = 0; i < symbols.length; i++) {
+      steps -= this.#insert(i);
+      if (this.#clash >= 0) {
+        this.duplicate = [this.#clash, i];
+        return;
+      }
+      if (steps < 0) {
+        this.duplicate = this.#useMaps();
+        return;
+      }
+    }
+  }
+
+  /** The slot where a search for this hash begins. */
+  #home(hash: number): number {
+    // Fibonacci hashing: FNV-1a of short names leaves the high bits poor.
+    const mixed = Math.imul(hash, 0x9e3779b1) >>> 0;
+    return Math.floor((mixed / 0x1_0000_0000) * this.#slots.length);
+  }
+
+  /** @returns how many slots were looked at. */
+  #insert(index: number): number {
+    const symbols = this.#symbols, slots = this.#slots;
+    const hash = symbols.nameHash(index);
+    const exported = symbols.isExport(index);
+    let steps = 1;
+    for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
+      const held = slots[slot] - 1;
+      if (held < 0) {
+        slots[slot] = index + 1;
+        return steps;
+      }
+      steps++;
+      if (symbols.nameHash(held) !== hash || !symbols.sameName(held, index)) continue;
+      if (!exported) return steps;
+      if (symbols.isExport(held)) {
+        this.#clash = held;
+        return steps;
+      }
+    }
+  }
+
+  #useMaps(): readonly [number, number] | undefined {
+    const symbols = this.#symbols;
+    this.#first = new Map();
+    this.#exports = new Map();
+    for (let i = 0; i < symbols.length; i++) {
+      const name = symbols.name(i);
+      if (!this.#first.has(name)) this.#first.set(name, i);
+      if (!symbols.isExport(i)) continue;
+      const other = this.#exports.get(name);
+      if (other !== undefined) return [other, i];
+      this.#exports.set(name, i);
+    }
+    return undefined;
+  }
+
+  /**
+   * @param exported Whether only exports count.
+   * @returns the index of the first symbol of this name, or -1.
+   */
+  find(name: string, exported: boolean): number {
+    const maps = exported ? this.#exports : this.#first;
+    if (maps !== undefined) return maps.get(name) ?? -1;
+    // Names end at a NUL and are UTF-8, so that neither of these can be anybody's.
+    if (this.#slots.length === 0 || name.includes("\0") || !name.isWellFormed()) return -1;
+    const bytes = encoder.encode(name);
+    const hash = hashName(bytes);
+    const symbols = this.#symbols, slots = this.#slots;
+    for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
+      const held = slots[slot] - 1;
+      if (held < 0) return -1;
+      if (symbols.nameHash(held) !== hash || !symbols.isNamed(held, bytes)) continue;
+      if (!exported || symbols.isExport(held)) return held;
+    }
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * The section table: every record is read and checked here, so that the rest of
+ * the package may trust what a section says of itself.
+ */
+
+import { LoadError } from "../errors.ts";
+import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.ts";
+import { contentRange, readField, type SmfHeader } from "./header.ts";
+import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
+import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
+import { imageOffsets, isLoaded } from "./offsets.ts";
+import { ByteReader, decodeUtf8, type Reading } from "./reader.ts";
+
+/** A section. */
+export interface SmfSection {
+  /** Its place in the section table. */
+  readonly index: number;
+  /** Its name, at most 16 bytes. */
+  readonly name: string;
+  /** A {@linkcode SectionType}, or a number that has no meaning here. */
+  readonly type: number;
+  /** {@linkcode SectionFlag} bits. */
+  readonly flags: number;
+  /** Where its bytes are in the file, whatever precedes the data. */
+  readonly offset: number;
+  /** How many bytes the file has of it; 0 for Bss. */
+  readonly size: number;
+  /** How many bytes it has in memory. */
+  readonly virtualSize: number;
+  /** A power of two, at least 1. */
+  readonly alignment: number;
+  /** Whether its bytes in the file are compressed. */
+  readonly compressed: boolean;
+}
+
+/** The section table. */
+export interface Sections {
+  /** The sections, in table order. */
+  readonly list: readonly SmfSection[];
+  /** The table as it is in the file. */
+  readonly bytes: Uint8Array;
+}
+
+/** How a section is called in messages. */
+export function sectionLabel(section: SmfSection): string {
+  return section.name === "" ? `#${section.index}` : section.name;
+}
+
+/** Reads and checks the section table. The header's geometry has been checked. */
+export function* readSections(header: SmfHeader, layout: Layout, fileSize: number): Reading<Sections> {
+  const { sectionCount: count, sectionTableOffset: start } = header;
+  if (count > MAX_SECTIONS) {
+    throw new LoadError("Unsupported", "Cannot read the section table: it has too many entries", {
+      offset: header.offset + layout.header.fields.section_count[0],
+      value: count,
+      range: [1, MAX_SECTIONS + 1],
+    });
+  }
+  const bytes = new Uint8Array(count * layout.section.size);
+  yield { offset: start, into: bytes };
+  const reader = new ByteReader(bytes, start);
+  const list: SmfSection[] = [];
+  for (let i = 0; i < count; i++) {
+    const section = readSection(reader, i, header, layout);
+    checkSection(section, header, layout, fileSize, start + i * layout.section.size);
+    list.push(section);
+  }
+  checkSums(list, fileSize);
+  return { list, bytes };
+}
+
+function readSection(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
+  const at = index * layout.section.size;
+  const { fields } = layout.section;
+  const stored = reader.slice(at + layout.section.name, SECTION_NAME_SIZE);
+  const end = stored.indexOf(0);
+  const name = decodeUtf8(end < 0 ? stored : stored.subarray(0, end));
+  if (name === undefined) {
+    throw new LoadError("InvalidFormat", "Cannot read the section's name: it is not UTF-8", {
+      section: `#${index}`,
+      offset: reader.fileOffset + at + layout.section.name,
+    });
+  }
+  const label = name === "" ? `#${index}` : name;
+  const get = (field: keyof typeof fields): number => {
+    try {
+      return readField(reader, at, fields[field], field);
+    } catch (error) {
+      throw error instanceof LoadError ? error.locate({ section: label }) : error;
+    }
+  };
+  const type = get("section_type");
+  const flags = get("flags");
+  return {
+    index,
+    name,
+    type,
+    flags,
+    offset: header.base + get("offset"),
+    // Zeroed sections have nothing in the file, whatever their writer put here.
+    size: type === SectionType.Bss ? 0 : get("size"),
+    virtualSize: get("virtual_size"),
+    alignment: get("alignment") || 1,
+    compressed: (flags & SectionFlag.Compressed) !== 0,
+  };
+}
+
+/** Names whose meaning is known, with the number that the format's first plan had for it. */
+const PLAN_NUMBERS: Readonly<Record<string, number>> = {
+  ".bss": 3,
+  ".rodata": 4,
+  ".symtab": 5,
+  ".reloc": 6,
+  reloc: 6,
+  ".rela": 6,
+  rela: 6,
+};
+
+function checkSection(
+  section: SmfSection,
+  header: SmfHeader,
+  layout: Layout,
+  fileSize: number,
+  record: number,
+): void {
+  const { type, flags, offset, size, virtualSize, alignment } = section;
+  const { fields } = layout.section;
+  const refuse = (
+    kind: "InvalidFormat" | "Unsupported",
+    reason: string,
+    field: keyof typeof fields,
+    value: number | string,
+    range?: readonly [number, number],
+  ) => {
+    const what = isLoaded(type) ? "load" : "read";
+    return new LoadError(kind, `Cannot ${what} the section: ${reason}`, {
+      section: sectionLabel(section),
+      offset: record + fields[field][0],
+      value,
+      ...(range && { range }),
+    });
+  };
+
+  if (Object.hasOwn(PLAN_NUMBERS, section.name) && PLAN_NUMBERS[section.name] === type) {
+    const reason = "its name and type disagree, as in files that number section types like the first plan";
+    throw refuse("Unsupported", reason, "section_type", `${type} (${sectionTypeName(type)})`);
+  }
+
+  const content = contentRange(header, layout, fileSize);
+  if (size > 0 && (offset < header.base || offset + size > content[1])) {
+    throw refuse("InvalidFormat", "its data passes the end of the file", "offset", offset, content);
+  }
+  const used = isLoaded(type) || type === SectionType.Reloc;
+  if (!used) return;
+
+  if (size > 0) {
+    const end = offset + size;
+    const tables: readonly (readonly [string, number, number])[] = [
+      ["header", header.offset, header.offset + layout.header.size],
+      [
+        "section table",
+        header.sectionTableOffset,
+        header.sectionTableOffset + header.sectionCount * layout.section.size,
+      ],
+      [
+        "symbol table",
+        header.symbolTableOffset,
+        header.symbolTableOffset + header.symbolCount * layout.symbolSize,
+      ],
+    ];
+    for (const [what, low, high] of tables) {
+      if (low < end && offset < high) {
+        throw refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
+      }
+    }
+  }
+  if (flags > 0x0f) throw refuse("Unsupported", "it has flags without a meaning", "flags", flags, [0, 0x10]);
+  if (!Number.isInteger(Math.log2(alignment)) || alignment > MAX_ALIGNMENT) {
+    const reason = alignment > MAX_ALIGNMENT
+      ? "its alignment is too large"
+      : "its alignment is no power of two";
+    throw refuse("InvalidFormat", reason, "alignment", alignment, [1, MAX_ALIGNMENT + 1]);
+  }
+  const written = (flags & SectionFlag.Write) !== 0, executed = (flags & SectionFlag.Exec) !== 0;
+  if (written && executed || written && type === SectionType.Code) {
+    throw refuse("InvalidFormat", "it would be writable and executable", "flags", flags);
+  }
+  if (virtualSize > MAX_IMAGE_SIZE) {
+    throw refuse("InvalidFormat", "its virtual size is too large", "virtual_size", virtualSize, [
+      0,
+      MAX_IMAGE_SIZE + 1,
+    ]);
+  }
+  if (section.compressed) checkCompression(header, refuse);
+  else if (isLoaded(type) && size > virtualSize) {
+    throw refuse("InvalidFormat", "it has more bytes in the file than in memory", "size", size, [
+      0,
+      virtualSize + 1,
+    ]);
+  }
+  const length = section.compressed ? virtualSize : size;
+  if (type === SectionType.Reloc && length % RELOCATION_SIZE !== 0) {
+    const reason = `its size is no multiple of ${RELOCATION_SIZE}`;
+    throw refuse("InvalidFormat", reason, "size", length);
+  }
+}
+
+function checkCompression(
+  header: SmfHeader,
+  refuse: (kind: "Unsupported", reason: string, field: "flags", value: number) => LoadError,
+): void {
+  if (header.compression === Compression.Zstd) return;
+  const reason = header.compression === Compression.Lz4
+    ? "it is compressed with lz4, which this loader does not include; compress it with zstd"
+    : header.compression === Compression.None
+    ? "it is compressed, but the header names no method"
+    : "it is compressed with an unknown method";
+  throw refuse("Unsupported", reason, "flags", header.compression);
+}
+
+/** What single sections cannot show: together they ask for more than there is. */
+function checkSums(sections: readonly SmfSection[], fileSize: number): void {
+  let stored = 0;
+  let unpacked = 0;
+  for (const section of sections) {
+    stored += section.size;
+    if (section.compressed && section.type === SectionType.Reloc) unpacked += section.virtualSize;
+  }
+  if (stored > fileSize) {
+    throw new LoadError("InvalidFormat", "Cannot read the sections: together they are larger than the file", {
+      value: stored,
+      range: [0, fileSize + 1],
+    });
+  }
+  const { end } = imageOffsets(sections);
+  if (end + unpacked > MAX_IMAGE_SIZE) {
+    throw new LoadError("InvalidFormat", "Cannot load the sections: together they are too large", {
+      value: end + unpacked,
+      range: [0, MAX_IMAGE_SIZE + 1],
+    });
+  }
+}
