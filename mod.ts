@@ -1,0 +1,64 @@
+/**
+ * Native code for Deno that behaves like a JavaScript module: one `.smf` file,
+ * loaded, linked, called as fast as `Deno.dlopen` calls, and unloaded safely.
+ *
+ * Importing this module opens nothing and asks for no permission. Loading needs
+ * `--allow-ffi` and `--allow-read`; reading the format needs nothing.
+ *
+ * @example Load a module and call it
+ * ```ts
+ * import { ModuleRegistry } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using registry = new ModuleRegistry();
+ * const module = registry.load("fixtures/mylib.smf");
+ * const add = module.getFunction("add", { parameters: ["i64", "i64"], result: "i64" });
+ * assertEquals(add?.(2n, 3n), 5n);
+ * ```
+ *
+ * @module
+ */
+
+export type { CallPath, TakenPath } from "./src/call/path.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors.ts";
+export type { ImportRecord, ImportResolver } from "./src/imports/resolve.ts";
+export {
+  type ExecutableMemory,
+  type MemoryAllocator,
+  platformAllocator,
+  Protection,
+} from "./src/memory/allocator.ts";
+export { LinuxAllocator } from "./src/memory/linux.ts";
+export { MacosAllocator } from "./src/memory/macos.ts";
+export { WindowsAllocator } from "./src/memory/windows.ts";
+export {
+  type AddressLease,
+  type BindOptions,
+  type BoundFunction,
+  type BoundSymbols,
+  type Callable,
+  LoadedModule,
+  type ModuleExport,
+} from "./src/module.ts";
+export { ModuleLoader, type ModuleLoaderOptions } from "./src/module_loader.ts";
+export { ModuleRegistry, type ModuleRegistryOptions, type UnloadOptions } from "./src/registry.ts";
+export { SmfBuilder, type SmfBuilderOptions } from "./src/smf/builder.ts";
+export {
+  AppType,
+  Arch,
+  Binding,
+  Compression,
+  HeaderFlag,
+  Platform,
+  RelocationType,
+  SectionFlag,
+  SectionType,
+  SymbolType,
+} from "./src/smf/enums.ts";
+export { ParsedSmf, parseSmf, SmfFile } from "./src/smf/file.ts";
+export { hashName } from "./src/smf/hash.ts";
+export type { SmfHeader } from "./src/smf/header.ts";
+export type { LayoutName } from "./src/smf/layout.ts";
+export { RelocationTable } from "./src/smf/reloc.ts";
+export type { SmfSection } from "./src/smf/section.ts";
+export { type SmfSymbol, SymbolTable } from "./src/smf/symbol.ts";

@@ -1,0 +1,116 @@
+/**
+ * JavaScript functions in front of native ones: each first looks whether its
+ * module is still open, which costs nothing measurable, and turns a call after
+ * close into an exception.
+ */
+
+/** What a call checks first. One for each version of a module and isolate. */
+export interface CallGate {
+  /** Whether calls may go through. */
+  open: boolean;
+  /** Nonblocking calls that have not come back. */
+  inFlight: number;
+}
+
+/** Who owns the functions; alive as long as any of them is. */
+export interface CallOwner {
+  readonly gate: CallGate;
+  /** The error for a call of `name` through a closed gate. */
+  closedError(name: string): Error;
+  /** Told when the last nonblocking call in flight has come back. */
+  settled(): void;
+}
+
+/** A native function as Deno offers it, and what is known of it. */
+export interface CallTarget {
+  readonly name: string;
+  readonly call: (...parameters: never[]) => unknown;
+  readonly parameterCount: number;
+  readonly nonblocking: boolean;
+}
+
+/** The mark in a stack trace of a function made here. */
+const SOURCE_NAME = "smf-call:";
+let sourceCount = 0;
+
+/**
+ * Puts the gate in front of each target.
+ *
+ * V8 keeps a fast call only at a call site that has seen one target. Each
+ * function therefore gets a source text of its own: its call site inside never
+ * sees another target, however mixed the callers are.
+ */
+export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
+  const make = compile(targets);
+  const calls = make(targets.map((target) => target.call as CallFunction), owner.gate, owner);
+  return targets.map((target, index) => {
+    const call = target.nonblocking ? countInFlight(calls[index], owner) : calls[index];
+    return Object.defineProperty(call, "name", { value: target.name, configurable: true });
+  });
+}
+
+/** A callable of unknown type; its definition gave it one already. */
+// deno-lint-ignore no-explicit-any
+export type CallFunction = (...parameters: any[]) => unknown;
+
+type Factory = (calls: readonly CallFunction[], gate: CallGate, owner: CallOwner) => CallFunction[];
+
+function compile(targets: readonly CallTarget[]): Factory {
+  const names = JSON.stringify(targets.map((target) => target.name));
+  const declarations = targets.map((_, index) => `const call${index} = calls[${index}];`).join("\n");
+  const functions = targets.map(({ parameterCount }, index) => {
+    const parameters = Array.from({ length: parameterCount }, (_, position) => `p${position}`).join(", ");
+    return `(${parameters}) => {
+  if (!gate.open) throw owner.closedError(names[${index}]);
+  return call${index}(${parameters});
+}`;
+  }).join(",\n");
+  const body = `"use strict";
+const names = ${names};
+${declarations}
+return [${functions}];
+//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
+  try {
+    return new Function("calls", "gate", "owner", body) as Factory;
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error;
+    return (calls, gate, owner) =>
+      calls.map((call, index) => closureGate(call, targets[index].name, gate, owner));
+  }
+}
+
+/** For hosts that forbid code from strings; its stack frames are found by this file's name. */
+function closureGate(call: CallFunction, name: string, gate: CallGate, owner: CallOwner): CallFunction {
+  return (...parameters) => {
+    if (!gate.open) throw owner.closedError(name);
+    return call(...parameters);
+  };
+}
+
+function countInFlight(call: CallFunction, owner: CallOwner): CallFunction {
+  const { gate } = owner;
+  return (...parameters) => {
+    const result = call(...parameters) as Promise<unknown>;
+    gate.inFlight++;
+    return result.finally(() => {
+      if (--gate.inFlight === 0) owner.settled();
+    });
+  };
+}
+
+/**
+ * Whether native code called through a gate may be on the stack right now:
+ * true inside a callback that such code has called. A stack walk costs some
+ * microseconds, once a close; counting calls would cost every call.
+ */
+export function isInsideCall(): boolean {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = Infinity;
+  const { stack } = new Error();
+  Error.stackTraceLimit = limit;
+  // A trace in a format of the user's own tells nothing: better once too often.
+  if (typeof stack !== "string" || "prepareStackTrace" in Error) return true;
+  // The first two lines are the message and this very function.
+  const frames = stack.split("\n").slice(2).join("\n");
+  return frames.includes(SOURCE_NAME) || frames.includes(import.meta.url);
+}

@@ -1,0 +1,68 @@
+/**
+ * Data symbols as JavaScript values.
+ */
+
+import { pointerTo } from "./pointer.ts";
+
+/** Reads one value of a type where a data symbol lies. */
+export function readStatic(address: bigint, type: Deno.NativeType): unknown {
+  const pointer = pointerTo(address);
+  const view = new Deno.UnsafePointerView(pointer);
+  switch (type) {
+    case "bool":
+      return view.getBool();
+    case "i8":
+      return view.getInt8();
+    case "u8":
+      return view.getUint8();
+    case "i16":
+      return view.getInt16();
+    case "u16":
+      return view.getUint16();
+    case "i32":
+      return view.getInt32();
+    case "u32":
+      return view.getUint32();
+    case "i64":
+    case "isize":
+      return view.getBigInt64();
+    case "u64":
+    case "usize":
+      return view.getBigUint64();
+    case "f32":
+      return view.getFloat32();
+    case "f64":
+      return view.getFloat64();
+    default:
+      // As Deno does: a pointer, buffer, function or struct is where it lies.
+      return pointer;
+  }
+}
+
+/** Bytes that a value of a type takes; 1 where only the address is used. */
+export function staticSize(type: Deno.NativeType): number {
+  return typeof type === "string" ? STATIC_SIZES[type] ?? 1 : 1;
+}
+
+const STATIC_SIZES: Readonly<Record<string, number>> = {
+  bool: 1,
+  i8: 1,
+  u8: 1,
+  i16: 2,
+  u16: 2,
+  i32: 4,
+  u32: 4,
+  f32: 4,
+  i64: 8,
+  u64: 8,
+  isize: 8,
+  usize: 8,
+  f64: 8,
+};
+
+/** Reads an array of addresses. */
+export function readAddresses(address: bigint, count: number): bigint[] {
+  if (count === 0) return [];
+  const view = new Deno.UnsafePointerView(pointerTo(address));
+  return Array.from({ length: count }, (_, index) => view.getBigUint64(8 * index));
+}

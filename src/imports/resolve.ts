@@ -1,0 +1,140 @@
+/**
+ * Who answers for an undefined name: every source is asked in order, the
+ * first answer counts, and all names that nobody answers are reported at once.
+ */
+
+import { LoadError } from "../errors.ts";
+import { Binding, SymbolType } from "../smf/enums.ts";
+import type { SmfFile } from "../smf/file.ts";
+
+/** Something that must outlive the modules that import from it. */
+export interface Provider {
+  /** For people: `module '/a/b.smf'`, `library 'libm.so.6'`. */
+  readonly description: string;
+  /** Keeps it alive for `importer`, a description for people, until disposed. */
+  hold(importer: string): Disposable;
+}
+
+/** An answer for one name. */
+export interface FoundImport {
+  readonly address: bigint;
+  /** Who answered, for people. */
+  readonly from: string;
+  /** What must live as long as the importer does. */
+  readonly provider?: Provider;
+}
+
+/** One party that may answer for names. */
+export interface ImportSource {
+  /** @param wantsFunction whether the importer calls it; undefined if the file does not say. */
+  find(name: string, wantsFunction: boolean | undefined): FoundImport | undefined;
+  /** Names that it could answer, for suggestions when nobody answers. */
+  names?(): Iterable<string>;
+}
+
+/** Where one import of a module was found. */
+export interface ImportRecord {
+  /** The undefined symbol's name. */
+  readonly name: string;
+  /** Its address; 0 for a weak one that nobody answered. */
+  readonly address: bigint;
+  /** Who answered, for people, such as `module '/a/b.smf'`; `nobody` for a weak one that is 0. */
+  readonly from: string;
+}
+
+/** The imports of one module, each with its address, and a hold on all who answered. */
+export interface ResolvedImports extends Disposable {
+  readonly records: readonly ImportRecord[];
+  /** In the order that was asked for. */
+  readonly addresses: BigUint64Array<ArrayBuffer>;
+}
+
+/**
+ * Finds an address for each of a file's undefined symbols.
+ *
+ * @param symbols Their indices.
+ * @param importer For people, given to those who are held.
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that nobody answers.
+ */
+export function resolveImports(
+  file: SmfFile,
+  symbols: readonly number[],
+  sources: readonly ImportSource[],
+  importer: string,
+): ResolvedImports {
+  const addresses = new BigUint64Array(symbols.length);
+  const records: ImportRecord[] = [];
+  const missing: string[] = [];
+  const providers = new Set<Provider>();
+  symbols.forEach((symbol, position) => {
+    const name = file.symbols.name(symbol);
+    const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
+    if (found !== undefined) {
+      addresses[position] = found.address;
+      records.push({ name, address: addresses[position], from: found.from });
+      if (found.provider !== undefined) providers.add(found.provider);
+    } else if (file.symbols.binding(symbol) === Binding.Weak) {
+      records.push({ name, address: 0n, from: "nobody" });
+    } else {
+      missing.push(name);
+    }
+  });
+  if (missing.length > 0) throw undefinedSymbols(missing);
+  const holds = [...providers].map((provider) => provider.hold(importer));
+  return {
+    records,
+    addresses,
+    [Symbol.dispose](): void {
+      for (const hold of holds.splice(0)) hold[Symbol.dispose]();
+    },
+  };
+}
+
+function findImport(
+  name: string,
+  wanted: boolean | undefined,
+  sources: readonly ImportSource[],
+): FoundImport | undefined {
+  for (const source of sources) {
+    const found = source.find(name, wanted);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function wantsFunction(type: number): boolean | undefined {
+  return type === SymbolType.None ? undefined : type === SymbolType.Function;
+}
+
+function undefinedSymbols(names: readonly string[]): LoadError {
+  const listed = names.map((name) => `'${name}'`).join(", ");
+  const problem = names.length === 1
+    ? `Cannot resolve import: nobody defines ${listed}`
+    : `Cannot resolve ${names.length} imports: nobody defines ${listed}`;
+  return new LoadError("UndefinedSymbol", problem, { symbols: names });
+}
+
+/**
+ * Answers a module's undefined names: the address of `name`, or `null` or
+ * `undefined` if it has none.
+ *
+ * @example
+ * ```ts ignore
+ * const resolver: ImportResolver = (name) => name === "answer" ? 0x7f00_0000_1000n : null;
+ * ```
+ */
+export type ImportResolver = (name: string) => bigint | null | undefined;
+
+/** A resolver that the user gave, as a source. */
+export function resolverSource(resolver: ImportResolver): ImportSource {
+  return {
+    find(name) {
+      const address = resolver(name);
+      if (address === null || address === undefined) return undefined;
+      if (typeof address !== "bigint" || BigInt.asUintN(64, address) !== address) {
+        throw new TypeError(`Cannot use resolver's answer for '${name}': expected an address as a bigint`);
+      }
+      return { address, from: "resolver" };
+    },
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * The life of one version of a module, as a state machine.
+ *
+ * | state | calls | memory | left when |
+ * |---|---|---|---|
+ * | `open` | go through | mapped | it is revoked: the last handle is closed, the registry unloads it by force, or nobody can reach it any more |
+ * | `revoked` | throw | mapped | at once, unless native code may be on the stack: then at the next turn of the event loop |
+ * | `draining` | throw | mapped | nothing is left that can run in it or reach it: nonblocking calls, importers, leases, other isolates |
+ * | `freed` | throw | gone | never |
+ *
+ * A module that is told to close while it is in use by a nonblocking call or
+ * an importer stays `open` and says `Busy`; only `unload` by force and the
+ * asynchronous ways go on to drain.
+ */
+
+import { isInsideCall } from "./call/gate.ts";
+import { LoadError } from "./errors.ts";
+
+/** See the table above. */
+export type LifetimeState = "open" | "revoked" | "draining" | "freed";
+
+/** Why something still needs the module: by kind, so that the rules can differ. */
+export type HoldKind = "importer" | "lease" | "call" | "isolate";
+
+/** One reason why a module's memory stays. */
+export interface Holder {
+  readonly kind: HoldKind;
+  /** For people. */
+  readonly description: string;
+}
+
+/** What a lifetime ends. */
+export interface LifetimeEnds {
+  /** Makes calls throw from now on. */
+  revoke(): void;
+  /** Nonblocking calls that have not come back. */
+  callsInFlight(): number;
+  /** Finalisers, libraries, memory. May throw; then nothing was freed and it may be tried again. */
+  free(): void;
+}
+
+/** Drives one version of a module through its states. */
+export class Lifetime {
+  #state: LifetimeState = "open";
+  readonly #ends: LifetimeEnds;
+  readonly #holders = new Set<Holder>();
+  readonly #waiting: ((error?: unknown) => void)[] = [];
+  readonly #description: string;
+  #turnAhead = false;
+  /** Raw addresses were handed out: whoever used one may be on the stack unseen. */
+  #hadLease = false;
+
+  /** @param description The module, for messages. */
+  constructor(description: string, ends: LifetimeEnds) {
+    this.#description = description;
+    this.#ends = ends;
+  }
+
+  get state(): LifetimeState {
+    return this.#state;
+  }
+
+  /** Who needs the module's memory, nonblocking calls included. */
+  holders(): Holder[] {
+    const holders = [...this.#holders];
+    const calls = this.#state === "freed" ? 0 : this.#ends.callsInFlight();
+    if (calls > 0) {
+      holders.push({
+        kind: "call",
+        description: calls === 1 ? "a nonblocking call" : `${calls} nonblocking calls`,
+      });
+    }
+    return holders;
+  }
+
+  /** Keeps the memory until the result is disposed. */
+  hold(kind: HoldKind, description: string): Disposable {
+    this.requireOpen();
+    const holder: Holder = { kind, description };
+    this.#holders.add(holder);
+    if (kind === "lease") this.#hadLease = true;
+    return {
+      [Symbol.dispose]: (): void => {
+        if (this.#holders.delete(holder)) this.drain();
+      },
+    };
+  }
+
+  /** @throws {LoadError} `Closed` unless the module is open. */
+  requireOpen(): void {
+    if (this.#state !== "open") throw this.closedError();
+  }
+
+  /** @throws {LoadError} `Busy` while a nonblocking call or an importer needs the module. */
+  requireIdle(): void {
+    const busy = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
+    if (busy.length === 0) return;
+    const names = busy.map(({ description }) => description).join(", ");
+    throw new LoadError("Busy", `Cannot close ${this.#description}: it is in use by ${names}`);
+  }
+
+  /** The error for any use after it was revoked. */
+  closedError(name?: string): LoadError {
+    const what = name === undefined ? "use" : `call '${name}' of`;
+    return new LoadError("Closed", `Cannot ${what} ${this.#description}: it was closed`);
+  }
+
+  /** `open` → `revoked`, and on as far as it goes. */
+  revoke(): void {
+    if (this.#state !== "open") return;
+    this.#state = "revoked";
+    this.#ends.revoke();
+    this.drain();
+  }
+
+  /** Goes on as far as it can; called whenever a reason to wait has gone. */
+  drain(): void {
+    if (this.#state === "open" || this.#state === "freed" || this.#turnAhead) return;
+    if (this.#hadLease || isInsideCall()) this.#awaitTurn();
+    else this.#advance();
+  }
+
+  /** Revokes, then settles when the memory is freed; rejects if freeing fails. */
+  freed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#state === "freed") return resolve();
+      this.#waiting.push((error) => error === undefined ? resolve() : reject(error));
+      try {
+        if (this.#state === "open") this.revoke();
+        else this.drain();
+      } catch {
+        // Told through the promise.
+      }
+    });
+  }
+
+  /** At the next turn no synchronous call made before is on the stack. */
+  #awaitTurn(): void {
+    this.#turnAhead = true;
+    setTimeout(() => {
+      this.#turnAhead = false;
+      try {
+        this.#advance();
+      } catch {
+        // Whoever waits was told; the memory stays counted and `freed` tries again.
+      }
+    }, 0);
+  }
+
+  #advance(): void {
+    this.#state = "draining";
+    if (this.holders().length > 0) return;
+    try {
+      this.#ends.free();
+    } catch (error) {
+      for (const settle of this.#waiting.splice(0)) settle(error);
+      throw error;
+    }
+    this.#state = "freed";
+    for (const settle of this.#waiting.splice(0)) settle();
+  }
+}

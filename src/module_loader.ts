@@ -1,0 +1,104 @@
+/**
+ * Loading one module, without cache and without registry.
+ */
+
+import type { CallPath } from "./call/path.ts";
+import { inFile } from "./errors.ts";
+import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
+import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
+import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
+import { type LoadedModule, openHandle } from "./module.ts";
+import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
+import { ModuleVersion } from "./version.ts";
+
+/** What a {@linkcode ModuleLoader} is made with. */
+export interface ModuleLoaderOptions {
+  /**
+   * Where memory comes from.
+   *
+   * @default platformAllocator()
+   */
+  readonly allocator?: MemoryAllocator;
+  /**
+   * The way that calls take.
+   *
+   * @default "auto"
+   */
+  readonly callPath?: CallPath;
+}
+
+/**
+ * Loads modules that stand alone: each call loads anew, and what a module
+ * imports is answered by a resolver only. For modules that share and import
+ * from each other, use `ModuleRegistry`.
+ *
+ * @example A module that imports a function
+ * ```ts
+ * import { ModuleLoader } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const loader = new ModuleLoader();
+ * using provider = loader.load("fixtures/provider.smf");
+ * using scale = provider.addressOf("scale");
+ * using importer = loader.load("fixtures/importer.smf", (name) => name === "scale" ? scale!.address : null);
+ * assertEquals(importer.imports()[0].from, "resolver");
+ * ```
+ */
+export class ModuleLoader {
+  readonly #allocator: MemoryAllocator;
+  readonly #callPath: CallPath;
+
+  /** Opens nothing and needs no permission. */
+  constructor(options: ModuleLoaderOptions = {}) {
+    this.#allocator = options.allocator ?? platformAllocator();
+    this.#callPath = options.callPath ?? "auto";
+  }
+
+  /**
+   * Reads, links and protects a module and runs its initialisers.
+   *
+   * @param path Of the file, or a `file:` URL.
+   * @param resolver Answers the names that the module uses but does not define.
+   * @throws {LoadError} Of every kind but `Closed` and `Busy`; nothing stays behind.
+   */
+  load(path: string | URL, resolver?: ImportResolver): LoadedModule {
+    const file = pathOf(path);
+    return this.#open(readFile(file, loadSteps(this.#context(file, resolver))), file);
+  }
+
+  /** As {@linkcode ModuleLoader.load}, without blocking the event loop. */
+  async loadAsync(path: string | URL, resolver?: ImportResolver): Promise<LoadedModule> {
+    const file = pathOf(path);
+    return this.#open(await readFileAsync(file, loadSteps(this.#context(file, resolver))), file);
+  }
+
+  /**
+   * As {@linkcode ModuleLoader.load}, from the bytes of a file. They are
+   * copied: changing them later changes nothing.
+   *
+   * @param name For messages, in place of a path.
+   *
+   * @example
+   * ```ts
+   * import { ModuleLoader } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bytes = Deno.readFileSync("fixtures/main.sme");
+   * using module = new ModuleLoader().loadBytes(bytes);
+   * assertEquals(module.entryPoint({ parameters: [], result: "i32" })?.(), 7);
+   * ```
+   */
+  loadBytes(bytes: Uint8Array, resolver?: ImportResolver, name = "(bytes)"): LoadedModule {
+    const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver))));
+    return this.#open(image, name);
+  }
+
+  #context(path: string, resolver: ImportResolver | undefined): LoadContext {
+    const sources: ImportSource[] = resolver === undefined ? [] : [resolverSource(resolver)];
+    return { allocator: this.#allocator, sources, description: `module '${path}'` };
+  }
+
+  #open(image: LoadedImage, path: string): LoadedModule {
+    return openHandle(inFile(path, () => new ModuleVersion(image, path, 1)), this.#callPath);
+  }
+}

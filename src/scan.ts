@@ -1,0 +1,126 @@
+/**
+ * What a file's relocations need, found in one pass before any memory is
+ * reserved: which names are imported, how many GOT slots and PLT stubs there
+ * must be, and whether they can be applied at all.
+ */
+
+import { LoadError } from "./errors.ts";
+import { archName, RelocationType, SymbolType } from "./smf/enums.ts";
+import type { SmfFile } from "./smf/file.ts";
+
+/** Bytes that a relocation patches, by its type; -1 for a type that is unknown on x86-64. */
+export const WIDTHS = new Int8Array(256).fill(-1);
+WIDTHS[RelocationType.None] = 0;
+WIDTHS[RelocationType.Abs64] = 8;
+WIDTHS[RelocationType.Pc32] = 4;
+WIDTHS[RelocationType.Plt32] = 4;
+WIDTHS[RelocationType.GotPcRel] = 4;
+WIDTHS[RelocationType.Abs32] = 4;
+WIDTHS[RelocationType.Pc64] = 8;
+WIDTHS[RelocationType.Abs32Signed] = 4;
+
+/** What the relocations of a file need before they can be applied. */
+export interface RelocationNeeds {
+  /** Indices of the undefined symbols that are referred to, each once, ascending by first use. */
+  readonly imports: readonly number[];
+  /** For each symbol its GOT slot plus one, 0 for none; empty if no slot is needed. */
+  readonly gotSlots: Int32Array;
+  readonly gotCount: number;
+  /** For each GOT slot the relocation that needed it first. */
+  readonly firstUse: readonly number[];
+  /** For each symbol its PLT stub plus one, 0 for none; empty if no stub may be needed. */
+  readonly pltStubs: Int32Array;
+  readonly pltCount: number;
+}
+
+/**
+ * Looks through all relocations once: refuses unknown types and overlapping
+ * places, counts GOT slots and PLT stubs, and lists the imports.
+ *
+ * @throws {LoadError} `RelocationFailed`.
+ */
+export function scanRelocations(file: SmfFile): RelocationNeeds {
+  const { relocations, symbols } = file;
+  const count = relocations.length;
+  const imports: number[] = [];
+  let imported: Uint8Array | undefined;
+  let gotSlots = new Int32Array(0);
+  let pltStubs = new Int32Array(0);
+  let pltCount = 0;
+  const firstUse: number[] = [];
+  const needGot = (symbol: number, index: number): void => {
+    if (gotSlots.length === 0) gotSlots = new Int32Array(symbols.length);
+    if (gotSlots[symbol] === 0) gotSlots[symbol] = firstUse.push(index);
+  };
+  let end = 0;
+  let ascending = true;
+  for (let index = 0; index < count; index++) {
+    const type = relocations.type(index);
+    const width = WIDTHS[type];
+    if (width < 0) throw unknownType(file, index);
+    if (width === 0) continue;
+    const offset = relocations.offset(index);
+    ascending &&= offset >= end;
+    end = offset + width;
+    const symbol = relocations.symbol(index);
+    if (type === RelocationType.GotPcRel) needGot(symbol, index);
+    if (file.isDefined(symbol)) continue;
+    imported ??= new Uint8Array(symbols.length);
+    if (imported[symbol] === 0) {
+      imported[symbol] = 1;
+      imports.push(symbol);
+    }
+    if (
+      type === RelocationType.Plt32 ||
+      (type === RelocationType.Pc32 && symbols.type(symbol) === SymbolType.Function)
+    ) {
+      if (pltStubs.length === 0) pltStubs = new Int32Array(symbols.length);
+      if (pltStubs[symbol] === 0) {
+        pltStubs[symbol] = ++pltCount;
+        needGot(symbol, index);
+      }
+    }
+  }
+  if (!ascending) refuseOverlaps(file);
+  return { imports, gotSlots, gotCount: firstUse.length, firstUse, pltStubs, pltCount };
+}
+
+/** Two relocations that patch the same byte have no defined result. */
+function refuseOverlaps(file: SmfFile): void {
+  const { relocations } = file;
+  const order = new Uint32Array(relocations.length).map((_, index) => index)
+    .filter((index) => relocations.type(index) !== RelocationType.None)
+    .sort((left, right) => relocations.offset(left) - relocations.offset(right));
+  let end = 0;
+  for (const index of order) {
+    const offset = relocations.offset(index);
+    if (offset < end) {
+      throw failure(file, index, "Cannot apply relocation: it overlaps another one");
+    }
+    end = offset + WIDTHS[relocations.type(index)];
+  }
+}
+
+function unknownType(file: SmfFile, index: number): LoadError {
+  const type = file.relocations.type(index);
+  const arch = archName(file.header.arch);
+  return failure(file, index, `Cannot apply relocation: type ${type} is unknown on ${arch}`, type);
+}
+
+/** Says which relocation of which symbol could not be applied. */
+export function failure(
+  file: SmfFile,
+  index: number,
+  problem: string,
+  value?: bigint | number,
+  range?: readonly [bigint, bigint],
+): LoadError {
+  const { relocations, symbols } = file;
+  return new LoadError("RelocationFailed", problem, {
+    section: relocations.sectionName(index),
+    symbol: symbols.name(relocations.symbol(index)),
+    offset: relocations.offset(index),
+    ...(value === undefined ? {} : { value }),
+    ...(range === undefined ? {} : { range }),
+  });
+}

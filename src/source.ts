@@ -1,0 +1,197 @@
+/**
+ * Module files: opened, checked and read by seeks, never mapped and never
+ * read as a whole. One sequence of steps serves both the synchronous and the
+ * asynchronous functions.
+ */
+
+import { fromFileUrl } from "@std/path";
+import { LoadError } from "./errors.ts";
+import type { ReadRequest } from "./smf/reader.ts";
+
+/** The largest module file that is opened, in bytes: 1 GiB. */
+export const MAX_FILE_SIZE = 0x4000_0000;
+
+/** What the steps yield when they have read all that they want of the file. */
+export const READING_ENDS = Symbol("reading ends");
+
+/**
+ * Steps that turn a file of a known size into something: they yield what they
+ * want read, then {@linkcode READING_ENDS}. A failed read is thrown into them.
+ */
+export type FileSteps<T> = (size: number) => Generator<ReadRequest | typeof READING_ENDS, T, void>;
+
+/** The path of a module: a string stays as it is, a `file:` URL becomes a path. */
+export function pathOf(path: string | URL): string {
+  if (typeof path === "string") return path;
+  if (path.protocol !== "file:") {
+    throw new LoadError("Io", `Cannot open module: only file: URLs can be opened, not ${path.protocol}`, {
+      path: path.href,
+    });
+  }
+  return fromFileUrl(path);
+}
+
+/** Runs steps over bytes in memory. */
+export function readBytes<T>(bytes: Uint8Array, steps: FileSteps<T>): T {
+  return drive(steps(bytes.length), (request) => {
+    const end = request.offset + request.into.length;
+    if (end > bytes.length) throw endsEarly(request, Math.max(0, bytes.length - request.offset));
+    request.into.set(bytes.subarray(request.offset, end));
+  }, () => {});
+}
+
+/**
+ * Runs steps over a file.
+ *
+ * @throws {LoadError} `Io`, `PermissionDenied`, and whatever the steps throw.
+ */
+export function readFile<T>(path: string, steps: FileSteps<T>): T {
+  return inSource(path, () => {
+    // Opening a FIFO would wait for its other end: look first.
+    checkKind(Deno.statSync(path));
+    using file = Deno.openSync(path);
+    const before = checkKind(file.statSync());
+    let position = 0;
+    return drive(steps(before.size), ({ offset, into }) => {
+      if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
+      for (let filled = 0; filled < into.length;) {
+        const count = file.readSync(into.subarray(filled));
+        if (count === null) throw endsEarly({ offset, into }, filled);
+        filled += count;
+      }
+      position = offset + into.length;
+    }, () => checkUnchanged(before, file.statSync()));
+  });
+}
+
+/** As {@linkcode readFile}, without blocking the event loop. */
+export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promise<T> {
+  try {
+    checkKind(await Deno.stat(path));
+    using file = await Deno.open(path);
+    const before = checkKind(await file.stat());
+    let position = 0;
+    return await driveAsync(steps(before.size), async ({ offset, into }) => {
+      if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
+      for (let filled = 0; filled < into.length;) {
+        const count = await file.read(into.subarray(filled));
+        if (count === null) throw endsEarly({ offset, into }, filled);
+        filled += count;
+      }
+      position = offset + into.length;
+    }, async () => checkUnchanged(before, await file.stat()));
+  } catch (error) {
+    throw fromSystem(error, path);
+  }
+}
+
+/** The canonical path of a file: one file, one answer, whatever links lead to it. */
+export function realPath(path: string): string {
+  return inSource(path, () => Deno.realPathSync(path));
+}
+
+/** As {@linkcode realPath}, without blocking the event loop. */
+export async function realPathAsync(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (error) {
+    throw fromSystem(error, path);
+  }
+}
+
+function drive<T>(
+  steps: ReturnType<FileSteps<T>>,
+  read: (request: ReadRequest) => void,
+  end: () => void,
+): T {
+  let step = steps.next();
+  while (!step.done) {
+    try {
+      if (step.value === READING_ENDS) end();
+      else read(step.value);
+    } catch (error) {
+      // The steps release what they hold and throw it again.
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next();
+  }
+  return step.value;
+}
+
+async function driveAsync<T>(
+  steps: ReturnType<FileSteps<T>>,
+  read: (request: ReadRequest) => Promise<void>,
+  end: () => Promise<void>,
+): Promise<T> {
+  let step = steps.next();
+  while (!step.done) {
+    try {
+      if (step.value === READING_ENDS) await end();
+      else await read(step.value);
+    } catch (error) {
+      step = steps.throw(error);
+      continue;
+    }
+    step = steps.next();
+  }
+  return step.value;
+}
+
+function checkKind(info: Deno.FileInfo): Deno.FileInfo {
+  if (!info.isFile) {
+    const kind = info.isDirectory
+      ? "a directory"
+      : info.isFifo
+      ? "a FIFO"
+      : info.isSocket
+      ? "a socket"
+      : "a device";
+    throw new LoadError("Io", `Cannot read module: it is ${kind}, not a regular file`);
+  }
+  if (info.size > MAX_FILE_SIZE) {
+    throw new LoadError("Io", "Cannot read module: the file is too large", {
+      size: info.size,
+      range: [0, MAX_FILE_SIZE + 1],
+    });
+  }
+  return info;
+}
+
+function endsEarly(request: ReadRequest, filled: number): LoadError {
+  return new LoadError("Io", "Cannot read module: the file ends before the bytes it announces", {
+    offset: request.offset + filled,
+    size: request.into.length,
+  });
+}
+
+/** A file that was written meanwhile may be half old and half new. */
+function checkUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): void {
+  if (before.size !== after.size || before.mtime?.getTime() !== after.mtime?.getTime()) {
+    throw new LoadError("Io", "Cannot read module: the file was changed while it was read", {
+      size: after.size,
+    });
+  }
+}
+
+function inSource<T>(path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw fromSystem(error, path);
+  }
+}
+
+/** The one place where errors of Deno's file functions become ours. */
+function fromSystem(error: unknown, path: string): unknown {
+  if (error instanceof LoadError) return error.locate({ path });
+  if (error instanceof Deno.errors.NotCapable) {
+    return new LoadError("PermissionDenied", `Cannot read module: run with --allow-read=${path}`, { path }, {
+      cause: error,
+    });
+  }
+  if (error instanceof Error && !(error instanceof TypeError || error instanceof RangeError)) {
+    return new LoadError("Io", `Cannot read module: ${error.message}`, { path }, { cause: error });
+  }
+  return error;
+}
