@@ -5,22 +5,24 @@
 
 import type { Field } from "./layout.ts";
 
+/** Fields by the specification's names. */
+export type Fields = Readonly<Record<string, Field | undefined>>;
+
 /**
  * Fills a zeroed record. Every value must have a field, unless it is 0; fields
  * without a value stay 0.
  *
- * @param at Where the record starts in `into`.
+ * @param at Where the record starts.
  * @param fields The record's layout.
  * @param values The values, by the specification's names.
  */
 export function writeRecord(
-  into: Uint8Array,
+  view: DataView,
   at: number,
-  fields: Readonly<Record<string, Field | undefined>>,
+  fields: Fields,
   values: Readonly<Record<string, number | bigint>>,
 ): void {
-  const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
-  for (const name of Object.keys(values)) {
+  for (const name in values) {
     const value = values[name];
     const field = fields[name];
     if (field === undefined) {
@@ -29,10 +31,10 @@ export function writeRecord(
     }
     const [offset, size] = field;
     checkUnsigned(name, value, size * 8);
-    if (size === 1) view.setUint8(at + offset, Number(value));
-    else if (size === 2) view.setUint16(at + offset, Number(value), true);
-    else if (size === 4) view.setUint32(at + offset, Number(value), true);
-    else if (typeof value === "bigint") view.setBigUint64(at + offset, value, true);
+    if (typeof value === "bigint") view.setBigUint64(at + offset, value, true);
+    else if (size === 1) view.setUint8(at + offset, value);
+    else if (size === 2) view.setUint16(at + offset, value, true);
+    else if (size === 4) view.setUint32(at + offset, value, true);
     else {
       view.setUint32(at + offset, value % 2 ** 32, true);
       view.setUint32(at + offset + 4, Math.floor(value / 2 ** 32), true);
@@ -40,21 +42,24 @@ export function writeRecord(
   }
 }
 
-/** Throws unless `value` is a whole number of at most `bits` bits. */
+/** Throws unless `value` is a whole number of at most `bits` bits; a bigint is for 64 bits only. */
 export function checkUnsigned(name: string, value: number | bigint, bits: number): void {
-  const safe = typeof value === "bigint" || Number.isSafeInteger(value);
-  if (safe && value >= 0 && value < 2n ** BigInt(bits)) return;
-  throw new RangeError(`Cannot write ${name} as ${value}: it is no unsigned number of ${bits} bits`);
+  const fits = typeof value === "bigint"
+    ? bits === 64 && BigInt.asUintN(64, value) === value
+    : Number.isSafeInteger(value) && value >= 0 && value < 2 ** bits;
+  if (!fits) {
+    throw new RangeError(`Cannot write ${name} as ${value}: it is no unsigned number of ${bits} bits`);
+  }
 }
 
-const encoder = new TextEncoder();
+/** Throws unless `value` is one of the numbers of an enumeration. */
+export function checkEnum(name: string, value: number, names: Readonly<Record<string, number>>): void {
+  for (const key in names) if (names[key] === value) return;
+  throw new RangeError(`Cannot write ${name} as ${value}: there is none`);
+}
 
-/** A name's UTF-8, if it can be a name at all. */
-export function encodeName(name: string): Uint8Array {
-  if (name.includes("\0") || !name.isWellFormed()) {
-    throw new TypeError(
-      `Cannot write the name ${JSON.stringify(name)}: it has a NUL or half a surrogate pair`,
-    );
-  }
-  return encoder.encode(name);
+/** Throws unless a name can be written: UTF-8 that ends at the first NUL. */
+export function checkName(name: string): void {
+  if (!name.includes("\0") && name.isWellFormed()) return;
+  throw new TypeError(`Cannot write the name ${JSON.stringify(name)}: it has a NUL or half a surrogate pair`);
 }
