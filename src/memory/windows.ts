@@ -88,7 +88,8 @@ function windowsPages(system: WindowsSystem): Pages {
       return failed("free memory", "VirtualFree", length);
     },
     flush(address, length) {
-      system.FlushInstructionCache(CURRENT_PROCESS, address, BigInt(length));
+      if (system.FlushInstructionCache(CURRENT_PROCESS, address, BigInt(length)) !== 0) return;
+      throw failed("flush the instruction cache", "FlushInstructionCache", length);
     },
   };
 }
