@@ -29,6 +29,8 @@ interface Misfit {
   readonly problem: LoadError;
 }
 
+/** H80 is H72 until its records are known. */
+const LEADING = [LAYOUTS.H72, LAYOUTS.H96, LAYOUTS.P128];
 const SMALLEST = LAYOUTS.H72.header.size;
 const LARGEST = LAYOUTS.P128.header.size;
 
@@ -36,31 +38,48 @@ const LARGEST = LAYOUTS.P128.header.size;
 export function* detect(size: number): Reading<Detected> {
   const head = new ByteReader(new Uint8Array(Math.min(size, LARGEST)));
   if (size > 0) yield { offset: 0, into: head.bytes };
-  let fits: (Candidate | Misfit)[];
-  if (head.startsWith(MAGIC)) {
-    if (size < SMALLEST) {
-      throw new LoadError("InvalidFormat", "Cannot read the header: the file ends inside it", {
-        offset: 0,
-        value: size,
-        range: [SMALLEST, Infinity],
-      });
-    }
-    checkCommonFields(head);
-    fits = [LAYOUTS.H72, LAYOUTS.H96, LAYOUTS.P128].map((layout) => tryLayout(head, layout, size));
-  } else {
-    const start = Math.max(0, size - LARGEST);
-    const tail = new ByteReader(new Uint8Array(size - start), start);
-    if (size > 0) yield { offset: start, into: tail.bytes };
-    fits = [LAYOUTS.P128, LAYOUTS["H96-trailer"]].flatMap((layout) => {
-      const at = size - layout.header.size;
-      if (at <= 0 || !tail.startsWith(MAGIC, at - start)) return [];
-      return [tryLayout(new ByteReader(tail.bytes.subarray(at - start), at), layout, size)];
+  if (head.startsWith(MAGIC)) return yield* detectLeading(head, size);
+
+  const start = Math.max(0, size - LARGEST);
+  const tail = new ByteReader(new Uint8Array(size - start), start);
+  if (size > 0) yield { offset: start, into: tail.bytes };
+  const fits = [LAYOUTS.P128, LAYOUTS["H96-trailer"]].flatMap((layout) => {
+    const at = size - layout.header.size;
+    if (at <= 0 || !tail.startsWith(MAGIC, at - start)) return [];
+    return [tryLayout(new ByteReader(tail.bytes.subarray(at - start), at), layout, size)];
+  });
+  if (fits.length === 0) throw notSmf(head, tail);
+  const candidates = fits.filter(isCandidate);
+  if (candidates.length === 0) throw (fits as Misfit[])[0].problem;
+  return yield* choose(candidates, size);
+}
+
+function* detectLeading(head: ByteReader, size: number): Reading<Detected> {
+  if (size < SMALLEST) {
+    throw new LoadError("InvalidFormat", "Cannot read the header: the file ends inside it", {
+      offset: 0,
+      value: size,
+      range: [SMALLEST, Infinity],
     });
-    if (fits.length === 0) throw notSmf(head, tail);
   }
-  const candidates = fits.filter((fit) => fit.problem === undefined) as Candidate[];
+  checkCommonFields(head);
+  // Every known writer puts the section table right behind a leading header. One layout
+  // of which that is true need not be compared with the others.
+  const adjacent = LEADING.filter((layout) => {
+    const [offset] = layout.header.fields.section_table_offset;
+    return head.length >= layout.header.size && head.u32(offset) === layout.header.size &&
+      head.u32(offset + 4) === 0;
+  }).map((layout) => tryLayout(head, layout, size)).filter(isCandidate);
+  if (adjacent.length === 1) return yield* refine(adjacent[0], size);
+
+  const fits = LEADING.map((layout) => tryLayout(head, layout, size));
+  const candidates = fits.filter(isCandidate);
   if (candidates.length === 0) throw mostLikelyProblem(head, fits as Misfit[]);
   return yield* refine(yield* choose(candidates, size), size);
+}
+
+function isCandidate(fit: Candidate | Misfit): fit is Candidate {
+  return fit.problem === undefined;
 }
 
 function tryLayout(reader: ByteReader, layout: Layout, size: number): Candidate | Misfit {
@@ -88,11 +107,6 @@ function tryLayout(reader: ByteReader, layout: Layout, size: number): Candidate 
 /** One of several layouts that fit. */
 function* choose(candidates: readonly Candidate[], size: number): Reading<Candidate> {
   if (candidates.length === 1) return candidates[0];
-  // Every known writer of leading headers puts the section table right behind them.
-  const adjacent = candidates.filter(({ header, layout }) =>
-    header.offset === 0 && header.sectionTableOffset === layout.header.size
-  );
-  if (adjacent.length === 1) return adjacent[0];
   const sound: Candidate[] = [];
   for (const candidate of candidates) if (yield* hasSoundSections(candidate, size)) sound.push(candidate);
   if (sound.length === 1) return sound[0];
@@ -138,7 +152,6 @@ function* refine(found: Candidate, size: number): Reading<Detected> {
 /** What to say when no layout fits: what is wrong with the one that the writer most likely meant. */
 function mostLikelyProblem(head: ByteReader, misfits: readonly Misfit[]): LoadError {
   const of = (name: LayoutName) => misfits.find(({ layout }) => layout.name === name)?.problem;
-  if (misfits[0].layout.trailer) return misfits[0].problem;
   const field = (at: number) => at + 8 <= head.length ? head.bigU64(at) : 0n;
   const said = head.u32(12);
   if (field(16) === 64n && said < 0x1_0000) {

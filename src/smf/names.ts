@@ -3,6 +3,10 @@
  */
 
 import { hashName } from "./hash.ts";
+import { SYMBOL_FIELDS } from "./layout.ts";
+
+/** Where a record has its name's hash, in words. */
+const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
 
 const encoder = new TextEncoder();
 
@@ -10,8 +14,6 @@ const encoder = new TextEncoder();
 export interface Named {
   /** How many there are. */
   readonly length: number;
-  /** FNV-1a of a symbol's name. */
-  nameHash(index: number): number;
   /** A symbol's name. */
   name(index: number): string;
   /** Whether two symbols have one name. */
@@ -33,6 +35,8 @@ export interface Named {
  */
 export class NameIndex {
   #symbols: Named;
+  #words: Uint32Array;
+  #step: number;
   #slots: Int32Array;
   #first: Map<string, number> | undefined;
   #exports: Map<string, number> | undefined;
@@ -40,9 +44,15 @@ export class NameIndex {
   /** Two exports of one name, if there are any. */
   readonly duplicate: readonly [first: number, second: number] | undefined;
 
-  /** @param symbols What to index; asked again at every search. */
-  constructor(symbols: Named) {
+  /**
+   * @param symbols What to index; asked again at every search.
+   * @param words Their records.
+   * @param step Words from one record to the next.
+   */
+  constructor(symbols: Named, words: Uint32Array, step: number) {
     this.#symbols = symbols;
+    this.#words = words;
+    this.#step = step;
     this.#slots = new Int32Array(symbols.length * 2);
     let steps = symbols.length * 16 + 256;
     for (let i = 0; i < symbols.length; i++) {
@@ -61,15 +71,13 @@ export class NameIndex {
   /** The slot where a search for this hash begins. */
   #home(hash: number): number {
     // Fibonacci hashing: FNV-1a of short names leaves the high bits poor.
-    const mixed = Math.imul(hash, 0x9e3779b1) >>> 0;
-    return Math.floor((mixed / 0x1_0000_0000) * this.#slots.length);
+    return Math.floor(((Math.imul(hash, 0x9e3779b1) >>> 0) / 0x1_0000_0000) * this.#slots.length);
   }
 
   /** @returns how many slots were looked at. */
   #insert(index: number): number {
-    const symbols = this.#symbols, slots = this.#slots;
-    const hash = symbols.nameHash(index);
-    const exported = symbols.isExport(index);
+    const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
+    const hash = words[index * step + NAME_HASH];
     let steps = 1;
     for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
       const held = slots[slot] - 1;
@@ -78,8 +86,8 @@ export class NameIndex {
         return steps;
       }
       steps++;
-      if (symbols.nameHash(held) !== hash || !symbols.sameName(held, index)) continue;
-      if (!exported) return steps;
+      if (words[held * step + NAME_HASH] !== hash || !symbols.sameName(held, index)) continue;
+      if (!symbols.isExport(index)) return steps;
       if (symbols.isExport(held)) {
         this.#clash = held;
         return steps;
@@ -113,11 +121,11 @@ export class NameIndex {
     if (this.#slots.length === 0 || name.includes("\0") || !name.isWellFormed()) return -1;
     const bytes = encoder.encode(name);
     const hash = hashName(bytes);
-    const symbols = this.#symbols, slots = this.#slots;
+    const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
     for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
       const held = slots[slot] - 1;
       if (held < 0) return -1;
-      if (symbols.nameHash(held) !== hash || !symbols.isNamed(held, bytes)) continue;
+      if (words[held * step + NAME_HASH] !== hash || !symbols.isNamed(held, bytes)) continue;
       if (!exported || symbols.isExport(held)) return held;
     }
   }

@@ -138,6 +138,23 @@ export class ByteReader {
   }
 }
 
+/** Whether this machine's own numbers are little-endian, as those of the format are. */
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/**
+ * Little-endian 32-bit numbers as an array, for loops over many records: a view
+ * where the machine allows, else a copy.
+ *
+ * @param bytes A multiple of four bytes.
+ */
+export function littleEndianWords(bytes: Uint8Array): Uint32Array {
+  if (LITTLE_ENDIAN && bytes.byteOffset % 4 === 0) {
+    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  }
+  const reader = new ByteReader(bytes);
+  return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => reader.u32(i * 4));
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**

@@ -4,12 +4,11 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { Binding, SymbolType } from "./enums.ts";
-import { NameScan } from "./hash.ts";
+import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
-import { MAX_NAME_LENGTH } from "./limits.ts";
 import { type Named, NameIndex } from "./names.ts";
-import { ByteReader, decodeUtf8 } from "./reader.ts";
+import { ByteReader, decodeUtf8, littleEndianWords } from "./reader.ts";
+import { checkSymbols } from "./symbol_check.ts";
 
 /** A symbol, as an object of its own. */
 export interface SmfSymbol {
@@ -80,12 +79,13 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     this.length = count;
     this.#stride = layout.symbolSize;
     this.#typeBase = layout.symbolTypeBase;
-    const end = count * this.#stride;
-    this.#entries = new ByteReader(bytes.subarray(0, end), fileOffset);
-    this.#strings = bytes.subarray(end);
-    this.#zeroIsDefined = !source.marked && this.#countGlobals() === source.exportedCount;
-    this.#checkAll(fileOffset + end);
-    this.#index = new NameIndex(this);
+    const records = bytes.subarray(0, count * this.#stride);
+    this.#entries = new ByteReader(records, fileOffset);
+    this.#strings = bytes.subarray(records.length);
+    const words = littleEndianWords(records);
+    const globals = checkSymbols(words, this.#strings, layout, fileOffset);
+    this.#zeroIsDefined = !source.marked && globals === source.exportedCount;
+    this.#index = new NameIndex(this, words, this.#stride / 4);
     if (this.#index.duplicate !== undefined) {
       const [first, second] = this.#index.duplicate;
       throw new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
@@ -212,86 +212,5 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   #isZero(at: number): boolean {
     return this.#entries.u32(at) === 0 && this.#entries.u32(at + 4) === 0;
-  }
-
-  #countGlobals(): number {
-    let globals = 0;
-    for (let i = 0; i < this.length; i++) if (this.binding(i) === Binding.Global) globals++;
-    return globals;
-  }
-
-  #checkAll(stringsOffset: number): void {
-    if (this.length === 0) return;
-    const strings = this.#strings;
-    if (strings.length === 0) {
-      throw new LoadError("InvalidFormat", "Cannot read the symbols' names: the string table is empty", {
-        offset: stringsOffset,
-      });
-    }
-    const scan = new NameScan();
-    // Names may share bytes, so that few bytes could be walked over very often.
-    let allowance = strings.length * 16 + MAX_NAME_LENGTH;
-    for (let i = 0; i < this.length; i++) {
-      const start = this.#nameOffset(i);
-      if (start >= strings.length) {
-        throw this.#refuse(i, NAME_OFFSET, "its name is outside the string table", start, [
-          0,
-          strings.length,
-        ]);
-      }
-      const ended = scan.run(strings, start, MAX_NAME_LENGTH);
-      allowance -= scan.length;
-      if (!ended || allowance < 0) {
-        const reason = scan.length > MAX_NAME_LENGTH
-          ? `its name is longer than ${MAX_NAME_LENGTH} bytes`
-          : ended
-          ? "it is one of too many that share bytes of their names"
-          : "its name has no NUL at its end";
-        throw this.#refuse(i, NAME_OFFSET, reason, start);
-      }
-      if (!scan.ascii && decodeUtf8(strings.subarray(start, start + scan.length)) === undefined) {
-        throw this.#refuse(i, NAME_OFFSET, "its name is not UTF-8", start);
-      }
-      const hash = this.nameHash(i);
-      if (hash !== scan.hash) {
-        const reason = `its name has the hash ${scan.hash}, not the one that is stored`;
-        throw this.#refuse(i, NAME_HASH, reason, hash, undefined, true);
-      }
-      this.#checkFields(i);
-    }
-  }
-
-  #checkFields(i: number): void {
-    const type = this.type(i), binding = this.binding(i);
-    if (type > SymbolType.Constant) {
-      const base = this.#typeBase;
-      throw this.#refuse(i, TYPE, "its type does not exist", type - base, [0, 7 - base], true);
-    }
-    if (binding > Binding.Weak) {
-      throw this.#refuse(i, BINDING, "its binding does not exist", binding, [0, 3], true);
-    }
-    try {
-      this.value(i);
-      this.size(i);
-      if (this.#stride === 56) this.#entries.u64(i * this.#stride + TEMPLATE_OFFSET, "the template offset");
-    } catch (error) {
-      throw error instanceof LoadError ? error.locate({ symbol: this.name(i) }) : error;
-    }
-  }
-
-  #refuse(
-    index: number,
-    field: number,
-    reason: string,
-    value: number,
-    range?: readonly [number, number],
-    named = false,
-  ): LoadError {
-    return new LoadError("InvalidFormat", `Cannot use symbol ${index}: ${reason}`, {
-      ...(named && { symbol: this.name(index) }),
-      offset: this.#entries.fileOffset + index * this.#stride + field,
-      value,
-      ...(range && { range }),
-    });
   }
 }

@@ -1,0 +1,123 @@
+/**
+ * The check of every symbol, in one pass that works on plain arrays: a module
+ * may have 10^5 symbols, and the pass mostly runs before the engine has
+ * compiled anything.
+ */
+
+import { LoadError } from "../errors.ts";
+import { Binding, SymbolType } from "./enums.ts";
+import { NameScan } from "./hash.ts";
+import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
+import { MAX_NAME_LENGTH } from "./limits.ts";
+import { decodeUtf8 } from "./reader.ts";
+
+/** The fields' places, in words. Type, binding, visibility and flags share one. */
+const NAME_OFFSET = SYMBOL_FIELDS.name_offset[0] / 4;
+const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
+const KIND = SYMBOL_FIELDS.sym_type[0] / 4;
+const VALUE = SYMBOL_FIELDS.value[0] / 4;
+const SIZE = SYMBOL_FIELDS.size[0] / 4;
+const TEMPLATE = SYMBOL_FIELDS.template_offset[0] / 4;
+
+/** The high half of 2^53. */
+const UNSAFE_HIGH = 0x20_0000;
+
+/** The symbols being checked. */
+interface Records {
+  readonly words: Uint32Array;
+  readonly strings: Uint8Array;
+  readonly layout: Layout;
+  readonly fileOffset: number;
+}
+
+/**
+ * Checks names, hashes and enumerations of all symbols.
+ *
+ * @param words The records.
+ * @param strings The names behind them.
+ * @param fileOffset Where the records are in the file, for errors.
+ * @returns how many symbols are Global.
+ */
+export function checkSymbols(
+  words: Uint32Array,
+  strings: Uint8Array,
+  layout: Layout,
+  fileOffset: number,
+): number {
+  const step = layout.symbolSize / 4;
+  const lastType = SymbolType.Constant - layout.symbolTypeBase;
+  const wide = step > TEMPLATE;
+  const scan = new NameScan();
+  // Names may share bytes, so that few bytes could be walked over very often.
+  let allowance = strings.length * 16 + MAX_NAME_LENGTH;
+  let globals = 0;
+  for (let at = 0; at < words.length; at += step) {
+    const start = words[at + NAME_OFFSET];
+    const named = start < strings.length && scan.run(strings, start, MAX_NAME_LENGTH) &&
+      scan.hash === words[at + NAME_HASH] &&
+      (scan.ascii || decodeUtf8(strings.subarray(start, start + scan.length)) !== undefined);
+    allowance -= scan.length;
+    const kind = words[at + KIND];
+    const binding = (kind >>> 8) & 0xff;
+    if (
+      !named || allowance < 0 || (kind & 0xff) > lastType || binding > Binding.Weak ||
+      words[at + VALUE + 1] >= UNSAFE_HIGH || words[at + SIZE + 1] >= UNSAFE_HIGH ||
+      (wide && words[at + TEMPLATE + 1] >= UNSAFE_HIGH)
+    ) {
+      throw explain(at, { words, strings, layout, fileOffset });
+    }
+    if (binding === Binding.Global) globals++;
+  }
+  return globals;
+}
+
+/** What is wrong with the symbol at word `at`, which {@linkcode checkSymbols} refused. */
+function explain(at: number, { words, strings, layout, fileOffset }: Records): LoadError {
+  const base = layout.symbolTypeBase;
+  const index = at / (layout.symbolSize / 4);
+  const refuse = (
+    reason: string,
+    byte: number,
+    value: number | bigint,
+    range?: readonly [number, number],
+    symbol?: string,
+  ) =>
+    new LoadError("InvalidFormat", `Cannot use symbol ${index}: ${reason}`, {
+      ...(symbol !== undefined && { symbol }),
+      offset: fileOffset + at * 4 + byte,
+      value,
+      ...(range && { range }),
+    });
+
+  const start = words[at + NAME_OFFSET];
+  const inName = (reason: string) => refuse(reason, NAME_OFFSET * 4, start, [0, strings.length]);
+  if (strings.length === 0) return inName("the string table is empty");
+  if (start >= strings.length) return inName("its name is outside the string table");
+  const scan = new NameScan();
+  if (!scan.run(strings, start, MAX_NAME_LENGTH)) {
+    return scan.length > MAX_NAME_LENGTH
+      ? inName(`its name is longer than ${MAX_NAME_LENGTH} bytes`)
+      : inName("its name has no NUL at its end");
+  }
+  const name = decodeUtf8(strings.subarray(start, start + scan.length));
+  if (name === undefined) return inName("its name is not UTF-8");
+  const hash = words[at + NAME_HASH];
+  if (hash !== scan.hash) {
+    const only = [scan.hash, scan.hash + 1] as const;
+    return refuse("the stored hash is not that of its name", NAME_HASH * 4, hash, only, name);
+  }
+
+  const type = words[at + KIND] & 0xff, binding = (words[at + KIND] >>> 8) & 0xff;
+  if (type + base > SymbolType.Constant) {
+    return refuse("its type does not exist", KIND * 4, type, [0, SymbolType.Constant + 1 - base], name);
+  }
+  if (binding > Binding.Weak) {
+    return refuse("its binding does not exist", KIND * 4 + 1, binding, [0, Binding.Weak + 1], name);
+  }
+  for (const [what, field] of [["value", VALUE], ["size", SIZE], ["template offset", TEMPLATE]] as const) {
+    if (field >= layout.symbolSize / 4 || words[at + field + 1] < UNSAFE_HIGH) continue;
+    const value = BigInt(words[at + field + 1]) << 32n | BigInt(words[at + field]);
+    return refuse(`its ${what} is above 2^53 - 1`, field * 4, value, [0, 2 ** 53], name);
+  }
+  return inName("too many names share their bytes");
+}
