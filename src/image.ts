@@ -73,6 +73,8 @@ export class ImagePlan {
   readonly plt: number;
   /** The first GOT slot, as an offset in the range. */
   readonly got: number;
+  /** What was reserved. */
+  readonly slots: SlotCounts;
   readonly #groups: readonly PlacedGroup[];
 
   /**
@@ -81,13 +83,19 @@ export class ImagePlan {
    * @param slots How many GOT slots and PLT stubs the relocations may need.
    */
   constructor(sections: readonly SmfSection[], pageSize: number, slots: SlotCounts) {
+    this.slots = slots;
     const { offsets, groups } = imageOffsets(sections);
     const placed: PlacedGroup[] = [];
     let cursor = 0;
     let alignment = pageSize;
     const place = (kind: string): void => {
       const group = groups.find((candidate) => candidate.kind === kind);
-      if (group === undefined || group.end === group.start) return;
+      if (group === undefined) return;
+      if (group.end === group.start) {
+        // It takes no place, but a symbol may mark where it would begin.
+        placed.push({ start: group.start, end: group.end, isCode: false, delta: cursor - group.start });
+        return;
+      }
       // The distance to the file's offset is a multiple of the largest alignment
       // in the group, so every section keeps its own on any page size.
       const start = cursor + modulo(group.start - cursor, group.alignment);
