@@ -41,6 +41,7 @@ export {
   type ModuleExport,
 } from "./src/module.ts";
 export { ModuleLoader, type ModuleLoaderOptions } from "./src/module_loader.ts";
+export type { ModuleToken } from "./src/share/token.ts";
 export { ModuleRegistry, type ModuleRegistryOptions, type UnloadOptions } from "./src/registry.ts";
 export { SmfBuilder, type SmfBuilderOptions } from "./src/smf/builder.ts";
 export {

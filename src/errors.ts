@@ -18,6 +18,7 @@
  * | `OutOfMemory` | the operating system refused a memory call |
  * | `Closed` | the module, library or registry was closed before |
  * | `Busy` | it is in use in a way that forbids the operation |
+ * | `InvalidToken` | what was given to `attach` is no token of this process |
  * | `NotOwner` | only the isolate that loaded the module may do this |
  * | `Incompatible` | a reload or binding that does not fit what is in use |
  */
@@ -33,6 +34,7 @@ export type LoadErrorKind =
   | "OutOfMemory"
   | "Closed"
   | "Busy"
+  | "InvalidToken"
   | "NotOwner"
   | "Incompatible";
 

@@ -33,8 +33,14 @@ export interface Holder {
 export interface LifetimeEnds {
   /** Makes calls throw from now on. */
   revoke(): void;
+  /** Whether JavaScript was ever given a function of the module. */
+  wasBound(): boolean;
   /** Nonblocking calls that have not come back. */
   callsInFlight(): number;
+  /** Isolates that have attached themselves and not left. */
+  otherIsolates(): number;
+  /** Somebody waits for the memory to be freed. */
+  awaited(): void;
   /** Finalisers, libraries, memory. May throw; then nothing was freed and it may be tried again. */
   free(): void;
 }
@@ -49,6 +55,7 @@ export class Lifetime {
   #turnAhead = false;
   /** Raw addresses were handed out: whoever used one may be on the stack unseen. */
   #hadLease = false;
+  #hadImporter = false;
 
   /** @param description The module, for messages. */
   constructor(description: string, ends: LifetimeEnds) {
@@ -63,13 +70,12 @@ export class Lifetime {
   /** Who needs the module's memory, nonblocking calls included. */
   holders(): Holder[] {
     const holders = [...this.#holders];
-    const calls = this.#state === "freed" ? 0 : this.#ends.callsInFlight();
-    if (calls > 0) {
-      holders.push({
-        kind: "call",
-        description: calls === 1 ? "a nonblocking call" : `${calls} nonblocking calls`,
-      });
-    }
+    if (this.#state === "freed") return holders;
+    const add = (kind: HoldKind, count: number, what: string): void => {
+      if (count > 0) holders.push({ kind, description: count === 1 ? `a ${what}` : `${count} ${what}s` });
+    };
+    add("call", this.#ends.callsInFlight(), "nonblocking call");
+    add("isolate", this.#ends.otherIsolates(), "Worker");
     return holders;
   }
 
@@ -79,6 +85,7 @@ export class Lifetime {
     const holder: Holder = { kind, description };
     this.#holders.add(holder);
     if (kind === "lease") this.#hadLease = true;
+    if (kind === "importer") this.#hadImporter = true;
     return {
       [Symbol.dispose]: (): void => {
         if (this.#holders.delete(holder)) this.drain();
@@ -116,8 +123,25 @@ export class Lifetime {
   /** Goes on as far as it can; called whenever a reason to wait has gone. */
   drain(): void {
     if (this.#state === "open" || this.#state === "freed" || this.#turnAhead) return;
-    if (this.#hadLease || isInsideCall()) this.#awaitTurn();
+    if (this.#mayBeRunning()) this.#awaitTurn();
     else this.#advance();
+  }
+
+  /**
+   * As {@linkcode Lifetime.drain}, for those who cannot help it if freeing
+   * fails: whoever awaits the end is told, and may try again.
+   */
+  proceed(): void {
+    try {
+      this.drain();
+    } catch {
+      // Told in #advance.
+    }
+  }
+
+  /** Whether a frame of the module may be on this isolate's stack. */
+  #mayBeRunning(): boolean {
+    return this.#hadLease || ((this.#hadImporter || this.#ends.wasBound()) && isInsideCall());
   }
 
   /** Revokes, then settles when the memory is freed; rejects if freeing fails. */
@@ -128,6 +152,7 @@ export class Lifetime {
       try {
         if (this.#state === "open") this.revoke();
         else this.drain();
+        this.#ends.awaited();
       } catch {
         // Told through the promise.
       }
@@ -142,7 +167,7 @@ export class Lifetime {
       try {
         this.#advance();
       } catch {
-        // Whoever waits was told; the memory stays counted and `freed` tries again.
+        // Told in #advance.
       }
     }, 0);
   }

@@ -9,7 +9,13 @@ import { LoadError } from "./errors.ts";
 import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { type ImportRecord, type ImportSource, resolveImports } from "./imports/resolve.ts";
-import { detach, type ExecutableMemory, type MemoryAllocator, Protection } from "./memory/allocator.ts";
+import {
+  detach,
+  type ExecutableMemory,
+  type MemoryAllocator,
+  platformAllocator,
+  Protection,
+} from "./memory/allocator.ts";
 import { relocate } from "./relocate.ts";
 import { scanRelocations } from "./scan.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
@@ -21,9 +27,12 @@ export interface LoadedImage extends Disposable {
   readonly file: SmfFile;
   readonly plan: ImagePlan;
   readonly memory: ExecutableMemory;
-  readonly allocator: MemoryAllocator;
+  /** Bytes of the pages that it was planned for. */
+  readonly pageSize: number;
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
+  /** Why other isolates cannot use it, if they cannot. */
+  readonly privateReason?: string;
 }
 
 /** What loading needs beside the file. */
@@ -58,8 +67,11 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
           file,
           plan,
           memory,
-          allocator,
+          pageSize: allocator.pageSize,
           imports: imports.records,
+          ...(allocator === platformAllocator()
+            ? {}
+            : { privateReason: "its allocator belongs to this isolate" }),
           [Symbol.dispose](): void {
             allocator.free(memory);
             imports[Symbol.dispose]();

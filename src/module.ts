@@ -13,7 +13,8 @@ import type { ExecutableMemory } from "./memory/allocator.ts";
 import { HeaderFlag, SymbolType, symbolTypeName } from "./smf/enums.ts";
 import type { SmfHeader } from "./smf/header.ts";
 import type { SymbolTable } from "./smf/symbol.ts";
-import type { ModuleVersion } from "./version.ts";
+import type { ModuleToken } from "./share/token.ts";
+import { ModuleVersion } from "./version.ts";
 
 /** The JavaScript function for a definition, typed as `Deno.dlopen` types its symbols. */
 export type Callable<D extends Deno.ForeignFunction> = Deno.StaticForeignLibraryInterface<
@@ -299,6 +300,49 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     if (address === undefined) return null;
     const hold = this.#version.lifetime.hold("lease", `a lease on the address of '${name}'`);
     return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+  }
+
+  /**
+   * A token with which other isolates can use this module: the same code, the
+   * same variables, no second load. `postMessage` carries it.
+   *
+   * When the module is closed here, calls throw there from the next turn of
+   * their event loops on, and its memory is freed once every isolate has had
+   * one. An isolate that never comes back to its event loop keeps it for as
+   * long.
+   *
+   * @throws {LoadError} `Closed`; `Unsupported` if the module was loaded with
+   * an allocator of your own, which other isolates cannot use.
+   *
+   * @example
+   * ```ts
+   * import { LoadedModule, ModuleLoader } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using module = new ModuleLoader().load("fixtures/mylib.smf");
+   * const token = structuredClone(module.share()); // as postMessage does
+   *
+   * // In the Worker:
+   * using attached = LoadedModule.attach(token);
+   * const add = attached.getFunction("add", { parameters: ["i64", "i64"], result: "i64" });
+   * assertEquals(add?.(2n, 3n), 5n);
+   * ```
+   */
+  share(): ModuleToken {
+    this.#requireOpen();
+    return this.#version.share();
+  }
+
+  /**
+   * The module that a token is for, in this isolate: with bindings of its own.
+   * Closing it here leaves the others. Needs `--allow-ffi` as loading does.
+   *
+   * @param token What `share()` gave, in this process.
+   * @throws {LoadError} `InvalidToken`; `Closed` if the owner has closed the
+   * module; `Busy` if 1024 isolates are attached.
+   */
+  static attach(token: ModuleToken, options: BindOptions = {}): LoadedModule {
+    return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
   }
 
   /** Who needs the module beside its handles: importers, leases, nonblocking calls, other isolates. */

@@ -351,7 +351,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => new ModuleVersion(image, path, number));
+    return inFile(path, () => ModuleVersion.start(image, path, number));
   }
 
   #register(key: string, version: ModuleVersion): Entry {

@@ -16,45 +16,75 @@
 
 import { Binder, CallResources } from "./call/binder.ts";
 import type { CallGate, CallOwner } from "./call/gate.ts";
+import { LoadError } from "./errors.ts";
 import { isAddress } from "./image.ts";
 import type { Provider } from "./imports/resolve.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "./loader.ts";
+import { attachImage, describeImage } from "./share/attach.ts";
+import { type Attachment, ControlOwner } from "./share/control.ts";
+import { type ModuleToken, openToken, sealToken } from "./share/token.ts";
 import type { SmfFile } from "./smf/file.ts";
 import type { SmfSymbol } from "./smf/symbol.ts";
 import { runFinalisers, runInitialisers } from "./start.ts";
 
 /** What a version owns; outlives every way to reach it. */
 class VersionBody {
-  readonly gate: CallGate = { open: true, inFlight: 0 };
+  readonly gate: CallGate;
   readonly resources = new CallResources();
   readonly lifetime: Lifetime;
   readonly image: LoadedImage;
+  /** In an isolate that does not own the module: its place among the attached ones. */
+  readonly attachment: Attachment | undefined;
+  /** In the isolate that owns it, once it is shared. */
+  control: ControlOwner | undefined;
   /** What is told when the version is revoked, such as a registry that lists it. */
   readonly revoked = new Set<() => void>();
+  #finished = false;
 
-  constructor(image: LoadedImage, description: string) {
+  constructor(image: LoadedImage, description: string, attachment?: Attachment) {
     this.image = image;
+    this.attachment = attachment;
+    this.gate = attachment === undefined ? { open: true, inFlight: 0 } : sharedGate(attachment);
     this.lifetime = new Lifetime(description, {
       revoke: () => this.#revoke(),
-      callsInFlight: () => this.gate.inFlight,
+      wasBound: () => this.resources.used,
+      callsInFlight: () => this.gate.inFlight + (this.control?.callsInFlight() ?? 0),
+      otherIsolates: () => this.control?.attachments() ?? 0,
+      awaited: () => this.control?.keepAlive(),
       free: () => this.#free(),
     });
   }
 
   #revoke(): void {
     this.gate.open = false;
+    this.control?.revoke(() => this.lifetime.proceed());
     for (const tell of this.revoked) tell();
   }
 
-  #finished = false;
-
   #free(): void {
-    if (!this.#finished) runFinalisers(this.image);
-    this.#finished = true;
+    if (this.attachment === undefined && !this.#finished) {
+      this.#finished = true;
+      runFinalisers(this.image);
+    }
     this.resources[Symbol.dispose]();
     this.image[Symbol.dispose]();
   }
+}
+
+/** A gate whose count of calls the owner can see. */
+function sharedGate(attachment: Attachment): CallGate {
+  let count = 0;
+  return {
+    open: true,
+    get inFlight(): number {
+      return count;
+    },
+    set inFlight(calls: number) {
+      count = calls;
+      attachment.setInFlight(calls);
+    },
+  };
 }
 
 const unreachable = new FinalizationRegistry<VersionBody>((body) => {
@@ -73,34 +103,69 @@ export class ModuleVersion implements CallOwner {
   readonly number: number;
   readonly #body: VersionBody;
   readonly binder: Binder;
+  /** This version as what others import from. */
+  readonly provider: Provider;
   #handles = 0;
+  #token: ModuleToken | undefined;
 
-  /**
-   * Takes over `image` and runs the module's initialisers.
-   *
-   * If one fails, the image is gone.
-   */
-  constructor(image: LoadedImage, path: string, number: number) {
+  /** Takes over `image`. */
+  private constructor(body: VersionBody, path: string, number: number, token?: ModuleToken) {
     this.path = path;
     this.number = number;
-    this.#body = new VersionBody(image, `module '${path}'`);
-    const { lifetime } = this.#body;
+    this.#body = body;
+    this.#token = token;
+    const { lifetime, resources } = body;
     this.provider = {
       description: `module '${path}'`,
       hold: (importer) => lifetime.hold("importer", importer),
     };
-    this.binder = new Binder(this, this.#body.resources);
-    unreachable.register(this, this.#body);
+    this.binder = new Binder(this, resources);
+    unreachable.register(this, body);
+  }
+
+  /**
+   * A version in the isolate that owns it: runs the module's initialisers.
+   * If one fails, the image is gone.
+   */
+  static start(image: LoadedImage, path: string, number: number): ModuleVersion {
+    const version = new ModuleVersion(new VersionBody(image, `module '${path}'`), path, number);
     try {
       runInitialisers(image);
     } catch (error) {
-      this.lifetime.revoke();
+      version.lifetime.revoke();
       throw error;
     }
+    return version;
   }
 
-  /** This version as what others import from. */
-  readonly provider: Provider;
+  /**
+   * A version that another isolate owns.
+   *
+   * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`.
+   */
+  static attach(token: unknown): ModuleVersion {
+    const { module, control } = openToken(token);
+    let body: VersionBody | undefined = undefined;
+    const { image, attachment } = attachImage(module, control, () => body?.lifetime.revoke());
+    body = new VersionBody(image, `module '${module.path}'`, attachment);
+    return new ModuleVersion(body, module.path, module.version, token as ModuleToken);
+  }
+
+  /**
+   * A token with which other isolates can attach.
+   *
+   * @throws {LoadError} `Closed`; `Unsupported` if the module cannot be shared.
+   */
+  share(): ModuleToken {
+    this.lifetime.requireOpen();
+    if (this.#token !== undefined) return this.#token;
+    const { image } = this;
+    if (image.privateReason !== undefined) {
+      throw new LoadError("Unsupported", `Cannot share module: ${image.privateReason}`, { path: this.path });
+    }
+    const control = this.#body.control ??= new ControlOwner();
+    return this.#token = sealToken(describeImage(image, this.path, this.number), control.buffer);
+  }
 
   get image(): LoadedImage {
     return this.#body.image;
@@ -119,7 +184,7 @@ export class ModuleVersion implements CallOwner {
   }
 
   settled(): void {
-    this.lifetime.drain();
+    this.lifetime.proceed();
   }
 
   /** Calls `tell` once, when the version is revoked. */

@@ -26,6 +26,8 @@ export interface BoundCall {
 export class CallResources implements Disposable {
   #libraries: { close(): void }[] = [];
   #hold: Disposable | undefined;
+  /** Whether anything was ever bound, by any path. */
+  used = false;
 
   /** Opens one stub library for all sites. */
   openStub(requests: readonly BindRequest[]): readonly CallFunction[] {
@@ -82,6 +84,7 @@ export class Binder {
         .entries(),
     ].filter(([key]) => !this.#bound.has(key)).map(([, request]) => request);
     if (fresh.length > 0) {
+      this.#resources.used = true;
       const fast = fresh.filter(({ definition }) =>
         path === "fast" || (path === "auto" && isFastDefinition(definition))
       );

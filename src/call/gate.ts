@@ -90,27 +90,56 @@ function closureGate(call: CallFunction, name: string, gate: CallGate, owner: Ca
 function countInFlight(call: CallFunction, owner: CallOwner): CallFunction {
   const { gate } = owner;
   return (...parameters) => {
-    const result = call(...parameters) as Promise<unknown>;
-    gate.inFlight++;
-    return result.finally(() => {
+    const settle = (): void => {
       if (--gate.inFlight === 0) owner.settled();
-    });
+    };
+    // Counted before it starts: whoever frees the module must not miss it.
+    gate.inFlight++;
+    let result: Promise<unknown>;
+    try {
+      result = call(...parameters) as Promise<unknown>;
+    } catch (error) {
+      settle();
+      throw error;
+    }
+    return result.finally(settle);
   };
 }
 
+/** V8's own view of a stack frame, of which Deno has no type. */
+interface StackFrame {
+  getScriptNameOrSourceURL(): string | null | undefined;
+}
+
+/** The parts of `Error` that are V8's own. */
+const StackTrace = Error as ErrorConstructor & {
+  prepareStackTrace?: (error: Error, frames: readonly StackFrame[]) => unknown;
+};
+
 /**
  * Whether native code called through a gate may be on the stack right now:
- * true inside a callback that such code has called. A stack walk costs some
- * microseconds, once a close; counting calls would cost every call.
+ * true inside a callback that such code has called. A walk over the stack costs
+ * some microseconds, once a close; counting calls would cost every call.
  */
 export function isInsideCall(): boolean {
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = Infinity;
-  const { stack } = new Error();
-  Error.stackTraceLimit = limit;
-  // A trace in a format of the user's own tells nothing: better once too often.
-  if (typeof stack !== "string" || "prepareStackTrace" in Error) return true;
-  // The first two lines are the message and this very function.
-  const frames = stack.split("\n").slice(2).join("\n");
-  return frames.includes(SOURCE_NAME) || frames.includes(import.meta.url);
+  const { stackTraceLimit, prepareStackTrace } = StackTrace;
+  let found = false;
+  StackTrace.stackTraceLimit = Infinity;
+  // Called with the frames themselves, this spares formatting them.
+  StackTrace.prepareStackTrace = (_, frames) => {
+    found = frames.some((frame) => isGate(frame.getScriptNameOrSourceURL() ?? ""));
+  };
+  try {
+    const trace: { stack?: unknown } = {};
+    StackTrace.captureStackTrace(trace, isInsideCall);
+    void trace.stack;
+  } finally {
+    StackTrace.stackTraceLimit = stackTraceLimit;
+    StackTrace.prepareStackTrace = prepareStackTrace;
+  }
+  return found;
+}
+
+function isGate(source: string): boolean {
+  return source.startsWith(SOURCE_NAME) || source === import.meta.url;
 }

@@ -66,6 +66,8 @@ const { template_param_count: [TEMPLATE_PARAMS], template_offset: [TEMPLATE_OFFS
 export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /** How many there are. */
   readonly length: number;
+  /** What the table was made from; the same again makes an equal one. */
+  readonly source: SymbolTableSource;
   #entries: ByteReader;
   #strings: Uint8Array;
   #stride: number;
@@ -77,6 +79,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   constructor(source: SymbolTableSource) {
     const { bytes, count, layout, fileOffset } = source;
     this.length = count;
+    this.source = source;
     this.#stride = layout.symbolSize;
     this.#typeBase = layout.symbolTypeBase;
     const records = bytes.subarray(0, count * this.#stride);

@@ -1,0 +1,85 @@
+/**
+ * What one isolate posts to another so that it can use the same module:
+ * everything that is needed to find and call its symbols, and proof that it
+ * comes from this process.
+ */
+
+import { processSecret } from "../call/process.ts";
+import { LoadError } from "../errors.ts";
+import type { SlotCounts } from "../image.ts";
+import type { ImportRecord } from "../imports/resolve.ts";
+import { xxh32 } from "../smf/hash.ts";
+import type { SmfHeader } from "../smf/header.ts";
+import type { SmfSection } from "../smf/section.ts";
+import type { SymbolTableSource } from "../smf/symbol.ts";
+import { isControl } from "./control.ts";
+
+/** The facts about a loaded module that another isolate of this process needs. */
+export interface SharedModule {
+  readonly path: string;
+  readonly version: number;
+  readonly address: bigint;
+  readonly size: number;
+  readonly pageSize: number;
+  readonly slots: SlotCounts;
+  readonly header: SmfHeader;
+  readonly sections: readonly SmfSection[];
+  /** The symbol table and its names, as in the file; its layout is the header's. */
+  readonly symbols: Omit<SymbolTableSource, "layout">;
+  readonly imports: readonly ImportRecord[];
+}
+
+/**
+ * A ticket for {@linkcode LoadedModule.attach}: made by `share()`, carried by
+ * `postMessage`, valid in this process only and as long as the module is open.
+ */
+export interface ModuleToken {
+  /** Tells tokens from other things. */
+  readonly kind: "@simple/loader module";
+  /** What the module's isolates have in common. */
+  readonly control: SharedArrayBuffer;
+  /** The facts about the module; opaque. */
+  readonly module: unknown;
+  /** Proof that the facts are unchanged and of this process. */
+  readonly seal: bigint;
+}
+
+const KIND = "@simple/loader module";
+
+/** Seals the facts about a module into a token. */
+export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
+  return { kind: KIND, control, module, seal: seal(module) };
+}
+
+/**
+ * The facts in a token.
+ *
+ * @throws {LoadError} `InvalidToken` if it was not made by `share()` in this process.
+ */
+export function openToken(token: unknown): { module: SharedModule; control: SharedArrayBuffer } {
+  const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken>;
+  if (kind !== KIND || !isControl(control) || typeof module !== "object" || module === null) {
+    throw new LoadError("InvalidToken", "Cannot attach module: this is no token made by share()");
+  }
+  if (found !== seal(module)) {
+    throw new LoadError(
+      "InvalidToken",
+      "Cannot attach module: the token was changed or is of another process",
+    );
+  }
+  return { module: module as SharedModule, control };
+}
+
+/** 64 bits over all facts, keyed by what only this process knows. */
+function seal(module: object): bigint {
+  const tables: Uint8Array[] = [];
+  const text = JSON.stringify(module, (_, value) => {
+    if (value instanceof Uint8Array) return `bytes ${tables.push(value)}`;
+    return typeof value === "bigint" ? `${value}n` : value;
+  });
+  const parts = [new TextEncoder().encode(text), ...tables];
+  const keyed = (key: bigint): bigint =>
+    BigInt(parts.reduce((hash, part) => xxh32(part, hash), Number(key & 0xffff_ffffn)));
+  const secret = processSecret();
+  return keyed(secret) << 32n | keyed(secret >> 32n);
+}
