@@ -1,0 +1,147 @@
+/**
+ * The global symbols of a link: which definition each name has (gABI, "Symbol
+ * Table": strong, weak and tentative definitions, visibility).
+ */
+import { LoadError } from "../errors.ts";
+import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "./elf_constants.ts";
+import type { LinkObject } from "./input.ts";
+import { grown, NameTable } from "./names.ts";
+import type { Problems } from "./problems.ts";
+
+/**
+ * What is known of a name. The order is the precedence: the greater state wins,
+ * and of two equal ones the first.
+ */
+export const State = { UNSEEN: 0, WEAK_UNDEFINED: 1, UNDEFINED: 2, WEAK: 3, COMMON: 4, STRONG: 5 } as const;
+
+/** The visibility that satisfies both: INTERNAL before HIDDEN before PROTECTED before DEFAULT. */
+export function mostConstraining(a: number, b: number): number {
+  if (a === SymbolVisibility.DEFAULT) return b;
+  if (b === SymbolVisibility.DEFAULT) return a;
+  return Math.min(a, b);
+}
+
+/** One row for each name number of {@linkcode NameTable}. */
+export class Globals {
+  readonly names: NameTable = new NameTable();
+  #states: Uint8Array = new Uint8Array(1024);
+  #visibilities: Uint8Array = new Uint8Array(1024);
+  #objects: Int32Array = new Int32Array(1024).fill(-1);
+  #symbols: Int32Array = new Int32Array(1024);
+  /** Size and alignment of tentative definitions. */
+  readonly commons: Map<number, { size: number; alignment: number }> = new Map();
+  readonly #problems: Problems;
+
+  constructor(problems: Problems) {
+    this.#problems = problems;
+  }
+
+  #room(id: number): void {
+    while (id >= this.#states.length) {
+      this.#states = grown(this.#states);
+      this.#visibilities = grown(this.#visibilities);
+      const length = this.#objects.length;
+      this.#objects = grown(this.#objects).fill(-1, length);
+      this.#symbols = grown(this.#symbols);
+    }
+  }
+
+  state(id: number): number {
+    return id < this.#states.length ? this.#states[id] : State.UNSEEN;
+  }
+
+  isDefined(id: number): boolean {
+    return this.state(id) >= State.WEAK;
+  }
+
+  visibility(id: number): number {
+    return this.#visibilities[id];
+  }
+
+  /** Hidden and internal symbols are local to the module. */
+  isHidden(id: number): boolean {
+    const visibility = this.#visibilities[id];
+    return visibility === SymbolVisibility.HIDDEN || visibility === SymbolVisibility.INTERNAL;
+  }
+
+  /** Index of the object that defines the name, or first referred to it; -1 if an option did. */
+  object(id: number): number {
+    return this.#objects[id];
+  }
+
+  /** The defining, or first referring, symbol in that object. */
+  symbol(id: number): number {
+    return this.#symbols[id];
+  }
+
+  /** Notes a name that an option asks for. Answers whether it is undefined now. */
+  require(id: number): boolean {
+    this.#room(id);
+    if (this.#states[id] < State.UNDEFINED) this.#states[id] = State.UNDEFINED;
+    return this.#states[id] === State.UNDEFINED;
+  }
+
+  /**
+   * Takes in a symbol of an object.
+   *
+   * @param defined False when the symbol's section lost to another COMDAT group.
+   */
+  add(id: number, object: LinkObject, symbol: number, defined: boolean): void {
+    this.#room(id);
+    const { symbols } = object.elf;
+    this.#visibilities[id] = mostConstraining(this.#visibilities[id], symbols.visibility(symbol));
+    const section = symbols.section(symbol);
+    const weak = symbols.binding(symbol) === SymbolBinding.WEAK;
+    let state: number = weak ? State.WEAK_UNDEFINED : State.UNDEFINED;
+    if (section === SectionIndex.COMMON || section === SHN_X86_64_LCOMMON) {
+      state = State.COMMON;
+      this.#addCommon(id, symbols.size(symbol), symbols.value(symbol), object, symbol);
+    } else if (defined && section !== SectionIndex.UNDEF) {
+      state = weak ? State.WEAK : State.STRONG;
+    }
+    const known = this.#states[id];
+    if (state === State.STRONG && known === State.STRONG) return this.#duplicate(id, object);
+    if (state <= known) return;
+    this.#states[id] = state;
+    this.#objects[id] = object.index;
+    this.#symbols[id] = symbol;
+  }
+
+  /** Of several tentative definitions the largest size and the strictest alignment count. */
+  #addCommon(id: number, size: number, alignment: number, object: LinkObject, symbol: number): void {
+    const powerOfTwo = alignment > 0 && alignment <= 0x40000000 && (alignment & (alignment - 1)) === 0;
+    if (!powerOfTwo || !(size >= 0)) {
+      throw new LoadError("InvalidFormat", "Cannot link: a common symbol has no usable size or alignment", {
+        path: object.name,
+        symbol: object.elf.symbols.name(symbol),
+        value: alignment,
+      });
+    }
+    const known = this.commons.get(id);
+    this.commons.set(id, {
+      size: Math.max(size, known?.size ?? 0),
+      alignment: Math.max(alignment, known?.alignment ?? 1),
+    });
+  }
+
+  #duplicate(id: number, object: LinkObject): void {
+    const symbol = this.names.text(id);
+    this.#problems.add(
+      new LoadError(
+        "Incompatible",
+        `Cannot link: '${symbol}' is defined twice, first in '${this.#first(id)}'`,
+        {
+          path: object.name,
+          symbol,
+        },
+      ),
+    );
+  }
+
+  /** Display names of objects, set by the resolver. */
+  objectName: (index: number) => string = (index) => `#${index}`;
+
+  #first(id: number): string {
+    return this.objectName(this.#objects[id]);
+  }
+}

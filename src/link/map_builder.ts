@@ -1,0 +1,91 @@
+/**
+ * Gathers the map of a link.
+ */
+import { SectionType } from "../smf/enums.ts";
+import type { Applied } from "./apply.ts";
+import type { NeededName } from "./gc.ts";
+import { State } from "./globals.ts";
+import type { Layout, OutputSection } from "./layout.ts";
+import type { LinkMap, MapDropped, MapEntry, MapExport, MapSection } from "./map.ts";
+import type { Resolution } from "./resolve.ts";
+
+const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
+  [SectionType.Code]: "code",
+  [SectionType.RoData]: "rodata",
+  [SectionType.Data]: "data",
+  [SectionType.Bss]: "bss",
+};
+
+/** Tells what the passes did. */
+export function buildMap(
+  resolution: Resolution,
+  layout: Layout,
+  imports: ReadonlyMap<number, NeededName>,
+  exports: readonly MapExport[],
+  applied: Applied,
+): LinkMap {
+  const { globals } = resolution;
+  return {
+    sections: layout.outputs.map((output) => ({
+      name: output.name,
+      kind: KINDS[output.type],
+      address: output.address,
+      size: output.size,
+      alignment: output.alignment,
+      entries: entriesOf(output, layout, resolution),
+    })),
+    members: resolution.pulled,
+    dropped: droppedOf(resolution),
+    exports,
+    imports: [...imports].map(([id, { neededBy }]) => ({
+      name: globals.names.text(id),
+      weak: globals.state(id) === State.WEAK_UNDEFINED,
+      neededBy: [...neededBy],
+    })),
+    relocations: { applied: applied.applied, kept: applied.kept.length },
+  };
+}
+
+function entriesOf(output: OutputSection, layout: Layout, { globals }: Resolution): MapEntry[] {
+  const entries: MapEntry[] = output.inputs.map((section) => ({
+    object: section.object.name,
+    section: section.name,
+    address: output.address + section.offset,
+    size: section.elf.size,
+  }));
+  for (const { section, offset } of output.merged) {
+    entries.push({
+      object: "(merged)",
+      section: section.strings ? "strings" : `constants of ${section.entrySize} bytes`,
+      address: output.address + offset,
+      size: section.size,
+    });
+  }
+  for (const [id, place] of layout.commons) {
+    if (place.output !== output) continue;
+    entries.push({
+      object: "(common)",
+      section: globals.names.text(id),
+      address: output.address + place.offset,
+      size: globals.commons.get(id)!.size,
+    });
+  }
+  return entries;
+}
+
+function droppedOf({ objects }: Resolution): MapDropped[] {
+  const dropped: MapDropped[] = [];
+  for (const object of objects) {
+    for (const section of object.sections) {
+      if (section === undefined || section.output !== undefined || section.elf.size === 0) continue;
+      if (section.name === ".eh_frame") continue;
+      dropped.push({
+        object: object.name,
+        section: section.name,
+        size: section.elf.size,
+        reason: section.discarded ? "duplicate" : "unreachable",
+      });
+    }
+  }
+  return dropped;
+}

@@ -1,0 +1,100 @@
+/**
+ * One number for each symbol name. Names are compared as bytes where they lie,
+ * so that the tens of thousands of names in an archive's index cost no strings.
+ */
+import { decodeText } from "./input_bytes.ts";
+
+const encoder = new TextEncoder();
+
+/** FNV-1a, 32 bits, over bytes `[start, end)`. */
+function hashBytes(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+  return hash;
+}
+
+/** The same array with room for at least twice as many. */
+export function grown<T extends Int32Array | Uint8Array | Float64Array>(array: T): T {
+  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
+  larger.set(array);
+  return larger;
+}
+
+/** Names to dense numbers from 0, in order of first appearance. */
+export class NameTable {
+  #count = 0;
+  #slots: Int32Array = new Int32Array(2048).fill(-1);
+  #hashes: Int32Array = new Int32Array(1024);
+  #starts: Int32Array = new Int32Array(1024);
+  #ends: Int32Array = new Int32Array(1024);
+  #sources: Uint8Array[] = [];
+
+  /** How many names there are. */
+  get length(): number {
+    return this.#count;
+  }
+
+  /** The slot that holds the name, or the free one where it belongs. */
+  #locate(hash: number, bytes: Uint8Array, start: number, end: number): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = (hash ^ (hash >>> 15)) & mask;; slot = (slot + 1) & mask) {
+      const id = this.#slots[slot];
+      if (id === -1) return slot;
+      if (this.#hashes[id] !== hash || this.#ends[id] - this.#starts[id] !== end - start) continue;
+      const other = this.#sources[id];
+      let at = this.#starts[id];
+      let i = start;
+      while (i < end && bytes[i] === other[at]) i++, at++;
+      if (i === end) return slot;
+    }
+  }
+
+  /** The number of the name at `[start, end)`, a new one if it was never seen. */
+  intern(bytes: Uint8Array, start: number, end: number): number {
+    const hash = hashBytes(bytes, start, end);
+    const slot = this.#locate(hash, bytes, start, end);
+    if (this.#slots[slot] !== -1) return this.#slots[slot];
+    const id = this.#count++;
+    if (id === this.#hashes.length) {
+      this.#hashes = grown(this.#hashes);
+      this.#starts = grown(this.#starts);
+      this.#ends = grown(this.#ends);
+    }
+    this.#hashes[id] = hash;
+    this.#starts[id] = start;
+    this.#ends[id] = end;
+    this.#sources.push(bytes);
+    this.#slots[slot] = id;
+    if (this.#count * 2 > this.#slots.length) this.#rehash();
+    return id;
+  }
+
+  /** {@linkcode NameTable.intern} for a text. */
+  internText(name: string): number {
+    const bytes = encoder.encode(name);
+    return this.intern(bytes, 0, bytes.length);
+  }
+
+  /** The number of a name, or -1 if it was never seen. */
+  find(name: string): number {
+    const bytes = encoder.encode(name);
+    return this.#slots[this.#locate(hashBytes(bytes, 0, bytes.length), bytes, 0, bytes.length)];
+  }
+
+  /** The name behind a number. */
+  text(id: number): string {
+    return decodeText(this.#sources[id], this.#starts[id], this.#ends[id]);
+  }
+
+  #rehash(): void {
+    const slots = new Int32Array(this.#slots.length * 2).fill(-1);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.#count; id++) {
+      const hash = this.#hashes[id];
+      let slot = (hash ^ (hash >>> 15)) & mask;
+      while (slots[slot] !== -1) slot = (slot + 1) & mask;
+      slots[slot] = id;
+    }
+    this.#slots = slots;
+  }
+}
