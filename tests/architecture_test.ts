@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["module_loader", "watch"],
   ["module"],
   ["version"],
-  ["lifetime", "start"],
+  ["lifetime", "share", "start"],
   ["loader", "call"],
   ["relocate", "link"],
   ["host", "image", "imports", "scan", "source"],
@@ -41,7 +41,9 @@ const UNSAFE = ["call", "imports", "memory"];
 const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/host.ts": "the format's number of this system, to refuse modules of another",
   "src/memory/allocator.ts": "chooses the allocator",
+  "src/call/process.ts": "chooses the library function that tells processes apart",
   "src/call/stub_library.ts": "chooses how a stub library is made",
+  "src/imports/host_library.ts": "chooses how the system finds shared libraries",
 };
 
 /** Lines of code, comments and blank lines not counted, that one idea may take. */
