@@ -29,5 +29,5 @@ for (const name of files) {
   }).outputSync();
   if (!success) failed++;
 }
-console.log(`${files.length - failed} examples ran, ${failed} failed`);
+console.log(`examples: ${files.length - failed} ran, ${failed} failed`);
 if (failed > 0 || files.length === 0) Deno.exitCode = 1;
