@@ -116,6 +116,7 @@ export const AARCH64: LinkArch = {
     nop: NOP,
   },
   biased: false,
+  absolute64: 257,
   rules: new Map(RULES),
   advice(type: number): string {
     if (type >= 512 && type <= 573) {

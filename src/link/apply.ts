@@ -160,8 +160,7 @@ class Applier {
   #fillConstant(id: number, offset: number): void {
     const { locator, arch } = this.#input;
     locator.global(id);
-    const absolute = [...arch.rules.values()].find((rule) => rule.smf === RelocationType.Abs64);
-    if (!(absolute?.write?.(this.#view, offset, locator.value) ?? false)) {
+    if (!arch.rules.get(arch.absolute64)!.write!(this.#view, offset, locator.value)) {
       this.#input.problems.add(
         new LoadError("RelocationFailed", "Cannot link: the constant is above 2^53 - 1", {
           symbol: this.#input.nameOf(id),

@@ -52,6 +52,8 @@ export interface LinkArch {
   };
   /** In code, distances count from behind the place, so addends hold more than an offset. */
   readonly biased: boolean;
+  /** The type of an address of 64 bits. */
+  readonly absolute64: number;
   readonly rules: ReadonlyMap<number, RelocationRule>;
   /** What to do about a type that has no rule. */
   advice(type: number): string;

@@ -6,6 +6,7 @@ import type { LinkArch } from "./arch.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
 import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf_constants.ts";
 import { State } from "./globals.ts";
+import { HELPERS_NAME } from "./helpers.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import { malformed, signed64 } from "./input_bytes.ts";
 import { isMergeable, MergePieces } from "./merge.ts";
@@ -25,8 +26,8 @@ const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array)_(start|end)$/;
 
 /** Where a name that the linker itself defines lies. */
 export interface Bound {
-  /** The name of the sections that it bounds; undefined for the module as a whole. */
-  readonly section: string | undefined;
+  /** The name of the sections that it bounds. */
+  readonly section: string;
   readonly end: boolean;
 }
 
@@ -72,7 +73,7 @@ export class Marker {
       for (const section of object.sections) {
         if (section === undefined || section.discarded) continue;
         if (isFrameSection(section)) this.#frames.push(new FrameSection(section));
-        else if (isRoot(section)) this.markSection(section);
+        else if (object.name !== HELPERS_NAME && isRoot(section)) this.markSection(section);
       }
     }
   }
@@ -132,10 +133,6 @@ export class Marker {
   #defineBound(id: number): boolean {
     const name = this.#resolution.globals.names.text(id);
     if (!name.startsWith("__")) return false;
-    if (name === "__dso_handle") {
-      this.bounds.set(id, { section: undefined, end: false });
-      return true;
-    }
     const array = ARRAY_BOUND.exec(name);
     const end = array === null ? name.startsWith("__stop_") : array[2] === "end";
     if (array === null && !end && !name.startsWith("__start_")) return false;

@@ -47,7 +47,7 @@ export class Globals {
   }
 
   state(id: number): number {
-    return id < this.#states.length ? this.#states[id] : State.UNSEEN;
+    return id >= 0 && id < this.#states.length ? this.#states[id] : State.UNSEEN;
   }
 
   isDefined(id: number): boolean {

@@ -113,7 +113,7 @@ export class Locator {
     const bound = this.#marker.bounds.get(id);
     const { globals } = this.#resolution;
     if (bound !== undefined) {
-      const output = bound.section === undefined ? this.#layout.outputs[0] : this.#byName.get(bound.section);
+      const output = this.#byName.get(bound.section);
       if (output === undefined) this.found = Found.DROPPED;
       else this.#set(output, bound.end ? output.contentSize : 0);
     } else if (globals.isHidden(id) && globals.state(id) === State.WEAK_UNDEFINED) {

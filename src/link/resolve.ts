@@ -3,11 +3,13 @@
  * objects named directly, then archive members, pulled in as long as one of them
  * defines something that is still undefined.
  */
+import { archOf } from "./architectures.ts";
 import { Archive, type ArchiveMember, isArchive } from "./archive.ts";
 import { checkMachine, type ElfObject, parseObject } from "./elf.ts";
 import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "./elf_constants.ts";
 import type { NameMatcher } from "./glob.ts";
 import { Globals, State } from "./globals.ts";
+import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./helpers.ts";
 import { type InputSection, LinkObject } from "./input.ts";
 import { malformed, unsupported } from "./input_bytes.ts";
 import type { MapMember } from "./map.ts";
@@ -90,7 +92,22 @@ export class Resolution {
       this.#require(this.globals.names.internText(name));
     }
     if (exports !== undefined && exports.globs.length > 0) this.#requireMatches(exports);
-    do this.#drain(); while (this.#pullForCommons());
+    do {
+      this.#drain();
+    } while (this.#pullForCommons());
+    if (this.objects.length > 0) this.#addHelpers();
+  }
+
+  /** What is undefined still and what only the linker can define. */
+  #addHelpers(): void {
+    const { names } = this.globals;
+    const wanted = HELPER_NAMES.filter((name) => this.globals.state(names.find(name)) === State.UNDEFINED);
+    if (wanted.length === 0) return;
+    const all = this.globals.isDefined(names.find(DSO_HANDLE))
+      ? wanted
+      : [...new Set([DSO_HANDLE, ...wanted])];
+    const bytes = helperObject(archOf(this.objects[0].elf.machine), all);
+    this.#addObject(parseObject(HELPERS_NAME, bytes), false);
   }
 
   #addArchive(archive: Archive): void {

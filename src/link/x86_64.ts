@@ -104,6 +104,7 @@ export const X86_64: LinkArch = {
     nop: [NOP],
   },
   biased: true,
+  absolute64: 1,
   rules: new Map(RULES),
   advice(type: number): string {
     return ADVICE.find(([types]) => types.includes(type))?.[1] ?? `relocation type ${type} is unknown`;
