@@ -53,6 +53,8 @@ export class Lifetime {
   readonly #waiting: ((error?: unknown) => void)[] = [];
   readonly #description: string;
   #turnAhead = false;
+  /** A finaliser may be running, and may call back. */
+  #freeing = false;
   /** Raw addresses were handed out: whoever used one may be on the stack unseen. */
   #hadLease = false;
   #hadImporter = false;
@@ -88,7 +90,8 @@ export class Lifetime {
     if (kind === "importer") this.#hadImporter = true;
     return {
       [Symbol.dispose]: (): void => {
-        if (this.#holders.delete(holder)) this.drain();
+        // Not the holder's fault if freeing fails, and nothing that it could do about.
+        if (this.#holders.delete(holder)) this.proceed();
       },
     };
   }
@@ -112,11 +115,12 @@ export class Lifetime {
     return new LoadError("Closed", `Cannot ${what} ${this.#description}: it was closed`);
   }
 
-  /** `open` → `revoked`, and on as far as it goes. */
+  /** `open` → `revoked`, and on as far as it goes; tries again if freeing has failed before. */
   revoke(): void {
-    if (this.#state !== "open") return;
-    this.#state = "revoked";
-    this.#ends.revoke();
+    if (this.#state === "open") {
+      this.#state = "revoked";
+      this.#ends.revoke();
+    }
     this.drain();
   }
 
@@ -150,8 +154,7 @@ export class Lifetime {
       if (this.#state === "freed") return resolve();
       this.#waiting.push((error) => error === undefined ? resolve() : reject(error));
       try {
-        if (this.#state === "open") this.revoke();
-        else this.drain();
+        this.revoke();
         this.#ends.awaited();
       } catch {
         // Told through the promise.
@@ -174,12 +177,15 @@ export class Lifetime {
 
   #advance(): void {
     this.#state = "draining";
-    if (this.holders().length > 0) return;
+    if (this.#freeing || this.holders().length > 0) return;
+    this.#freeing = true;
     try {
       this.#ends.free();
     } catch (error) {
       for (const settle of this.#waiting.splice(0)) settle(error);
       throw error;
+    } finally {
+      this.#freeing = false;
     }
     this.#state = "freed";
     for (const settle of this.#waiting.splice(0)) settle();

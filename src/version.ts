@@ -38,9 +38,12 @@ class VersionBody {
   readonly attachment: Attachment | undefined;
   /** In the isolate that owns it, once it is shared. */
   control: ControlOwner | undefined;
+  /** What lies beside the image and goes with it. */
+  readonly belongings: Disposable[] = [];
   /** What is told when the version is revoked, such as a registry that lists it. */
   readonly revoked = new Set<() => void>();
-  #finished = false;
+  /** Whether the initialisers have run, and the finalisers not yet. */
+  owesFinalisers = false;
 
   constructor(image: LoadedImage, description: string, attachment?: Attachment) {
     this.image = image;
@@ -63,11 +66,15 @@ class VersionBody {
   }
 
   #free(): void {
-    if (this.attachment === undefined && !this.#finished) {
-      this.#finished = true;
+    if (this.owesFinalisers) {
+      this.owesFinalisers = false;
       runFinalisers(this.image);
     }
     this.resources[Symbol.dispose]();
+    while (this.belongings.length > 0) {
+      this.belongings.at(-1)![Symbol.dispose]();
+      this.belongings.pop();
+    }
     this.image[Symbol.dispose]();
   }
 }
@@ -131,6 +138,7 @@ export class ModuleVersion implements CallOwner {
     const version = new ModuleVersion(new VersionBody(image, `module '${path}'`), path, number);
     try {
       runInitialisers(image);
+      version.#body.owesFinalisers = true;
     } catch (error) {
       version.lifetime.revoke();
       throw error;
@@ -187,6 +195,16 @@ export class ModuleVersion implements CallOwner {
     this.lifetime.proceed();
   }
 
+  /** Disposes of `belonging` when the version's memory is freed. */
+  own(belonging: Disposable): void {
+    this.#body.belongings.push(belonging);
+  }
+
+  /** Whether handles on it are open. */
+  get hasHandles(): boolean {
+    return this.#handles > 0;
+  }
+
   /** Calls `tell` once, when the version is revoked. */
   whenRevoked(tell: () => void): void {
     this.#body.revoked.add(tell);
@@ -201,11 +219,15 @@ export class ModuleVersion implements CallOwner {
   /**
    * Gives a handle back; the last one revokes.
    *
-   * @throws {LoadError} `Busy`; then the handle counts on.
+   * @throws {LoadError} `Busy`, or what freeing the memory throws; then the
+   * handle counts on, and giving it back tries again.
    */
   dropHandle(): void {
-    if (this.#handles === 1 && this.lifetime.state === "open") this.lifetime.requireIdle();
-    if (--this.#handles === 0) this.lifetime.revoke();
+    if (this.#handles === 1) {
+      if (this.lifetime.state === "open") this.lifetime.requireIdle();
+      this.lifetime.revoke();
+    }
+    this.#handles--;
   }
 
   /** As {@linkcode ModuleVersion.dropHandle}, but revokes also what is busy; settles when it is freed. */
