@@ -32,7 +32,7 @@
 import type { LoadError } from "./errors.ts";
 import { GOT_SLOT_SIZE, type ImagePlan, PLT_STUB_SIZE } from "./image.ts";
 import { failure, type RelocationNeeds, WIDTHS } from "./scan.ts";
-import { RelocationType, relocationTypeName } from "./smf/enums.ts";
+import { RelocationType, relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 
 /** Where a module and its imports are. */
@@ -198,9 +198,13 @@ class Relocator {
   /** Sum := L + A − P, if there is a stub and it is a call that goes there. */
   #reachByStub(index: number, symbol: number, place: number): boolean {
     const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
-    const { relocations } = this.#file;
+    const { relocations, symbols } = this.#file;
+    // A Plt32 elsewhere may have asked for the stub.
+    const isCall = relocations.type(index) === RelocationType.Plt32 ||
+      symbols.type(symbol) === SymbolType.Function;
     if (
-      stub === 0 || relocations.addendHigh(index) !== -1 || (relocations.addendLow(index) | 0) !== CALL_ADDEND
+      stub === 0 || !isCall || relocations.addendHigh(index) !== -1 ||
+      (relocations.addendLow(index) | 0) !== CALL_ADDEND
     ) {
       return false;
     }
