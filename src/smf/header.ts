@@ -211,8 +211,7 @@ export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: numbe
   if (sectionsStart < symbolsEnd && symbolsStart < sectionsEnd) {
     throw new LoadError("InvalidFormat", "Cannot read the symbol table: it overlaps the section table", {
       offset: symbolsStart,
-      value: symbolsStart,
-      range: [sectionsStart, sectionsEnd],
+      value: `[${symbolsStart}, ${symbolsEnd}) and [${sectionsStart}, ${sectionsEnd})`,
     });
   }
 }
@@ -231,7 +230,7 @@ function checkTable(
     throw new LoadError("InvalidFormat", `Cannot read the ${what}: it ${problem}`, {
       offset: field,
       value: start,
-      range: [low, high],
+      range: [low, high + 1],
     });
   }
   // At most 2^53 + 2^32 * 64: no wrap, and any rounding is far above a file's size.
@@ -240,7 +239,7 @@ function checkTable(
     throw new LoadError(
       "InvalidFormat",
       `Cannot read the ${what}: ${count} entries of ${entrySize} bytes pass the end of the file`,
-      { offset: start, value: end, range: [low, high] },
+      { offset: start, value: end, range: [low, high + 1] },
     );
   }
   return end;

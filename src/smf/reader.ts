@@ -89,7 +89,8 @@ export class ByteReader {
    * @param what What it is, for the error above 2^53 - 1.
    */
   u64(at: number, what = "a 64-bit value"): number {
-    const high = this.u32(at + 4);
+    this.#check(at, 8);
+    const high = this.#view.getUint32(at + 4, true);
     if (high >= 0x20_0000) {
       throw new LoadError("InvalidFormat", `Cannot use ${what}: it is above 2^53 - 1`, {
         offset: this.fileOffset + at,
@@ -97,7 +98,7 @@ export class ByteReader {
         range: [0, UNSAFE],
       });
     }
-    return high * 0x1_0000_0000 + this.u32(at);
+    return high * 0x1_0000_0000 + this.#view.getUint32(at, true);
   }
 
   /** Eight bytes, unsigned, all of them. Not for loops: it allocates. */
