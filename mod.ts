@@ -25,8 +25,13 @@ export type { ImportRecord, ImportResolver } from "./src/imports/resolve.ts";
 export {
   type ExecutableMemory,
   type MemoryAllocator,
+  PagedAllocator,
+  type Pages,
   platformAllocator,
+  type PosixSystem,
   Protection,
+  type SystemLibrary,
+  type WindowsSystem,
 } from "./src/memory/allocator.ts";
 export { LinuxAllocator } from "./src/memory/linux.ts";
 export { MacosAllocator } from "./src/memory/macos.ts";
@@ -42,7 +47,14 @@ export {
 } from "./src/module.ts";
 export { ModuleLoader, type ModuleLoaderOptions } from "./src/module_loader.ts";
 export type { ModuleToken } from "./src/share/token.ts";
-export { ModuleRegistry, type ModuleRegistryOptions, type UnloadOptions } from "./src/registry.ts";
+export type { ImportOptions } from "./src/import_scope.ts";
+export type { ImportedFunction, ImportValue } from "./src/imports/given.ts";
+export {
+  ModuleRegistry,
+  type ModuleRegistryOptions,
+  type ReloadOptions,
+  type UnloadOptions,
+} from "./src/registry.ts";
 export { SmfBuilder, type SmfBuilderOptions } from "./src/smf/builder.ts";
 export {
   AppType,

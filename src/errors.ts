@@ -14,6 +14,7 @@
  * | `IncompatiblePlatform` | made for another operating system |
  * | `IncompatibleArch` | made for another processor |
  * | `UndefinedSymbol` | a name that is needed and that nobody defines |
+ * | `ForbiddenImport` | a name that `allowImports` does not let a module import |
  * | `RelocationFailed` | a relocation that cannot be applied |
  * | `OutOfMemory` | the operating system refused a memory call |
  * | `Closed` | the module, library or registry was closed before |
@@ -30,6 +31,7 @@ export type LoadErrorKind =
   | "IncompatiblePlatform"
   | "IncompatibleArch"
   | "UndefinedSymbol"
+  | "ForbiddenImport"
   | "RelocationFailed"
   | "OutOfMemory"
   | "Closed"

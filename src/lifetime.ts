@@ -109,6 +109,11 @@ export class Lifetime {
     throw new LoadError("Busy", `Cannot close ${this.#description}: it is in use by ${names}`);
   }
 
+  /** @throws {LoadError} `Busy` while a nonblocking call is in flight. */
+  requireNoCalls(): void {
+    if (this.holders().some(({ kind }) => kind === "call")) this.requireIdle();
+  }
+
   /** The error for any use after it was revoked. */
   closedError(name?: string): LoadError {
     const what = name === undefined ? "use" : `call '${name}' of`;
@@ -122,6 +127,15 @@ export class Lifetime {
       this.#ends.revoke();
     }
     this.drain();
+  }
+
+  /** As {@linkcode Lifetime.revoke}, for those who cannot help it if freeing fails. */
+  retire(): void {
+    try {
+      this.revoke();
+    } catch {
+      // Told in #advance.
+    }
   }
 
   /** Goes on as far as it can; called whenever a reason to wait has gone. */

@@ -8,7 +8,13 @@
 import { LoadError } from "./errors.ts";
 import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
-import { type ImportRecord, type ImportSource, resolveImports } from "./imports/resolve.ts";
+import type { ImportFirewall } from "./imports/firewall.ts";
+import {
+  type ImportRecord,
+  type ImportSource,
+  type ResolvedImports,
+  resolveImports,
+} from "./imports/resolve.ts";
 import {
   detach,
   type ExecutableMemory,
@@ -32,12 +38,14 @@ export interface LoadedImage extends Disposable {
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
   /** Why other isolates cannot use it, if they cannot. */
-  readonly privateReason?: string;
+  readonly privateReason: string | undefined;
 }
 
 /** What loading needs beside the file. */
 export interface LoadContext {
   readonly allocator: MemoryAllocator;
+  /** Which names may be imported; all if there is none. */
+  readonly firewall?: ImportFirewall | undefined;
   /** Asked in order for undefined names. */
   readonly sources: readonly ImportSource[];
   /** The module, for people and for those who hold what it imports. */
@@ -47,11 +55,12 @@ export interface LoadContext {
 /** The steps of loading one module; see {@linkcode FileSteps}. */
 export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
   return function* (size) {
-    const { allocator, sources, description } = context;
+    const { allocator, sources, description, firewall } = context;
     const file = yield* readSmf(size);
     checkHost(file.header);
     const needs = scanRelocations(file);
     const plan = planImage(file, allocator.pageSize, { got: needs.gotCount, plt: needs.pltCount });
+    firewall?.check(file, needs.imports);
     // Names are answered before anything is mapped: what may not load never gets memory.
     const imports = resolveImports(file, needs.imports, sources, description);
     try {
@@ -69,9 +78,7 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
           memory,
           pageSize: allocator.pageSize,
           imports: imports.records,
-          ...(allocator === platformAllocator()
-            ? {}
-            : { privateReason: "its allocator belongs to this isolate" }),
+          privateReason: privateReason(allocator, imports),
           [Symbol.dispose](): void {
             allocator.free(memory);
             imports[Symbol.dispose]();
@@ -103,6 +110,12 @@ function* fill(file: SmfFile, plan: ImagePlan, bytes: Uint8Array): Reading<void>
 function publish(allocator: MemoryAllocator, memory: ExecutableMemory, { code, rodata }: ImagePlan): void {
   if (code.length > 0) allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
   if (rodata.length > 0) allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
+}
+
+function privateReason(allocator: MemoryAllocator, { isolateBound }: ResolvedImports): string | undefined {
+  if (allocator !== platformAllocator()) return "its allocator belongs to this isolate";
+  if (isolateBound !== undefined) return `its import '${isolateBound}' is a callback of this isolate`;
+  return undefined;
 }
 
 /** The address of a defined symbol that has one. */

@@ -5,19 +5,18 @@
 
 import type { CallPath } from "./call/path.ts";
 import { holdStubMaker } from "./call/stub_library.ts";
+import { Catalog, type Entry } from "./catalog.ts";
 import { inFile, LoadError } from "./errors.ts";
-import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
-import type { Lifetime } from "./lifetime.ts";
-import { type LoadContext, type LoadedImage, loadSteps, symbolAddress } from "./loader.ts";
+import { type ImportOptions, ImportScope } from "./import_scope.ts";
+import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
-import { pathOf, readBytes, readFile, readFileAsync, realPath, realPathAsync } from "./source.ts";
-import { findExport, ModuleVersion } from "./version.ts";
+import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
+import type { StableExports } from "./stable_exports.ts";
+import { ModuleVersion } from "./version.ts";
 
 /** What a {@linkcode ModuleRegistry} is made with. */
-export interface ModuleRegistryOptions {
-  /** Answers names that no loaded module exports. */
-  readonly resolver?: ImportResolver;
+export interface ModuleRegistryOptions extends ImportOptions {
   /**
    * Where memory comes from.
    *
@@ -43,10 +42,14 @@ export interface UnloadOptions {
   readonly force?: boolean;
 }
 
-/** What a registry keeps of one loaded module. */
-interface Entry {
-  readonly key: string;
-  version: ModuleVersion;
+/** How {@linkcode ModuleRegistry.reload} finds the new version. */
+export interface ReloadOptions {
+  /**
+   * The new version itself.
+   *
+   * @default what the file holds now
+   */
+  readonly bytes?: Uint8Array;
 }
 
 /** Callers that wait for one asynchronous load. */
@@ -57,9 +60,11 @@ type Waiter = PromiseWithResolvers<LoadedModule>;
  *
  * - The key of a module is its file's real path, so `./a.smf`, `a.smf` and a
  *   link to it are one module.
- * - A name that a module uses but does not define is looked up among the
- *   exports of the modules that are loaded already, in load order, then the
- *   `resolver` is asked. Whoever answered is kept alive by the importer.
+ * - A name that a module uses but does not define is looked up in `imports`,
+ *   among the exports of the modules that are loaded already, in load order,
+ *   in `libraries`, and by `resolver`. Whoever answered is kept alive.
+ * - An imported function stays linked over reloads: who imports it calls the
+ *   newest version without being touched.
  * - Dispose of a registry when done: everything that it loaded ends with it.
  *
  * @example
@@ -76,14 +81,9 @@ type Waiter = PromiseWithResolvers<LoadedModule>;
 export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #allocator: MemoryAllocator;
   readonly #callPath: CallPath;
-  readonly #resolver: ImportSource | undefined;
-  /** In load order. */
-  readonly #entries = new Map<string, Entry>();
-  /** Paths that were asked for, to find a module whose file is gone. */
-  readonly #aliases = new Map<string, string>();
+  readonly #catalog: Catalog;
+  readonly #scope: ImportScope;
   readonly #pending = new Map<string, Waiter[]>();
-  /** Of every version that is not revoked, in load order. */
-  readonly #lifetimes = new Set<Lifetime>();
   readonly #holds: Disposable[] = [];
   #closed = false;
 
@@ -91,7 +91,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   constructor(options: ModuleRegistryOptions = {}) {
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
-    this.#resolver = options.resolver === undefined ? undefined : resolverSource(options.resolver);
+    this.#catalog = new Catalog(this.#allocator);
+    this.#scope = new ImportScope(this.#catalog, options);
   }
 
   /**
@@ -114,8 +115,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   load(path: string | URL): LoadedModule {
     this.#requireOpen();
     const file = pathOf(path);
-    const key = this.#keyOf(file);
-    const entry = this.#entries.get(key) ?? this.#register(key, this.#read(key, file, 1));
+    const key = this.#catalog.keyOf(file);
+    const entry = this.#catalog.get(key) ?? this.#catalog.add(key, this.#read(key, file, 1));
     return this.#handle(entry);
   }
 
@@ -126,9 +127,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   async loadAsync(path: string | URL): Promise<LoadedModule> {
     this.#requireOpen();
     const file = pathOf(path);
-    const key = this.#aliases.get(file) ?? await realPathAsync(file);
-    this.#aliases.set(file, key);
-    const entry = this.#entries.get(key);
+    const key = await this.#catalog.keyOfAsync(file);
+    this.#requireOpen();
+    const entry = this.#catalog.get(key);
     if (entry !== undefined) return this.#handle(entry);
     const waiter: Waiter = Promise.withResolvers();
     const waiters = this.#pending.get(key);
@@ -159,9 +160,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   loadBytes(name: string, bytes: Uint8Array): LoadedModule {
     this.#requireOpen();
-    const steps = loadSteps(this.#context(name, name));
-    const entry = this.#entries.get(name) ??
-      this.#register(name, this.#start(inFile(name, () => readBytes(bytes, steps)), name, 1));
+    const entry = this.#catalog.get(name) ?? this.#catalog.add(name, this.#read(name, name, 1, bytes));
     return this.#handle(entry);
   }
 
@@ -184,20 +183,23 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   unload(path: string | URL, options: UnloadOptions = {}): boolean {
     this.#requireOpen();
-    const entry = this.#find(path);
+    const entry = this.#catalog.find(path);
     if (entry === undefined) return false;
-    this.#entries.delete(entry.key);
-    if (options.force === true) entry.version.lifetime.revoke();
+    this.#catalog.delete(entry.key);
+    if (options.force === true) entry.exports.version.lifetime.revoke();
     return true;
   }
 
   /**
    * Reads a module's file again and puts the new version in the old one's
-   * place. Handles on the old version stay with it. A module that is not
+   * place. Handles on the old version stay with it; modules that import
+   * functions from it call the new version from then on. A module that is not
    * loaded is loaded.
    *
    * @returns a handle on the new version.
-   * @throws {LoadError} As {@linkcode ModuleRegistry.load}; then everything is as it was.
+   * @throws {LoadError} As {@linkcode ModuleRegistry.load}, and `Incompatible`
+   * if the new version lacks a function that another module imports; then
+   * everything is as it was.
    *
    * @example
    * ```ts
@@ -209,11 +211,20 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * assertEquals(registry.reload("fixtures/mylib.smf").version, 2);
    * ```
    */
-  reload(path: string | URL): LoadedModule {
+  reload(path: string | URL, options: ReloadOptions = {}): LoadedModule {
     this.#requireOpen();
-    const entry = this.#find(path);
-    if (entry === undefined) return this.load(path);
-    entry.version = this.#watch(entry.key, this.#read(entry.key, pathOf(path), entry.version.number + 1));
+    const entry = this.#catalog.find(path);
+    if (entry === undefined) {
+      return options.bytes === undefined ? this.load(path) : this.loadBytes(pathOf(path), options.bytes);
+    }
+    const { exports, key } = entry;
+    const previous = exports.version;
+    const candidate = this.#read(key, pathOf(path), previous.number + 1, options.bytes);
+    const commit = prepareOrRetire(exports, candidate);
+    // Beyond this point nothing can fail.
+    commit();
+    this.#catalog.watch(key, candidate);
+    if (!previous.hasHandles) previous.lifetime.retire();
     return this.#handle(entry);
   }
 
@@ -235,16 +246,16 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   resolveSymbol(name: string): bigint | null {
     this.#requireOpen();
-    for (const { version } of this.#entries.values()) {
-      const symbol = findExport(version.image.file, name);
-      if (symbol !== undefined) return symbolAddress(version.image, symbol.index);
+    for (const { exports } of this.#catalog.entries()) {
+      const found = exports.find(name);
+      if (found !== undefined) return found.address;
     }
     return null;
   }
 
   /** The paths and names of the loaded modules, in load order. */
   modules(): string[] {
-    return [...this.#entries.keys()];
+    return this.#catalog.keys();
   }
 
   /**
@@ -254,58 +265,47 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   [Symbol.dispose](): void {
     if (this.#closed) return;
-    for (const lifetime of this.#lifetimes) {
-      if (lifetime.holders().some(({ kind }) => kind === "call")) lifetime.requireIdle();
-    }
-    for (const lifetime of this.#end()) lifetime.revoke();
-    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
+    const lifetimes = this.#catalog.lifetimes();
+    for (const lifetime of lifetimes) lifetime.requireNoCalls();
+    this.#closed = true;
+    this.#catalog.clear();
+    // Importers come after what they import from: the last one ends first.
+    const failures = lifetimes.reverse().flatMap((lifetime) => {
+      try {
+        lifetime.revoke();
+        return [];
+      } catch (error) {
+        return [error];
+      }
+    });
+    this.#release();
+    if (failures.length > 0) throw failures[0];
   }
 
   /** As disposing, but waits for nonblocking calls and until all memory is freed. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return;
-    await Promise.all(this.#end().map((lifetime) => lifetime.freed()));
-    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
+    this.#closed = true;
+    const lifetimes = this.#catalog.lifetimes();
+    this.#catalog.clear();
+    const ends = await Promise.allSettled(lifetimes.reverse().map((lifetime) => lifetime.freed()));
+    this.#release();
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
-  /** Importers come after what they import from, so the last one ends first. */
-  #end(): Lifetime[] {
-    this.#closed = true;
-    this.#entries.clear();
-    return [...this.#lifetimes].reverse();
+  #release(): void {
+    this.#scope[Symbol.dispose]();
+    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
   }
 
   #requireOpen(): void {
     if (this.#closed) throw new LoadError("Closed", "Cannot use registry: it was disposed");
   }
 
-  /** The real path; of a file that is gone, the one that it had when it was loaded. */
-  #keyOf(file: string): string {
-    try {
-      const key = realPath(file);
-      this.#aliases.set(file, key);
-      return key;
-    } catch (error) {
-      const known = this.#aliases.get(file);
-      if (known === undefined || !this.#entries.has(known)) throw error;
-      return known;
-    }
-  }
-
-  #find(path: string | URL): Entry | undefined {
-    const file = pathOf(path);
-    const named = this.#entries.get(file);
-    if (named !== undefined) return named;
-    try {
-      return this.#entries.get(this.#keyOf(file));
-    } catch (error) {
-      if (error instanceof LoadError && error.kind === "Io") return undefined;
-      throw error;
-    }
-  }
-
-  #read(key: string, file: string, number: number): ModuleVersion {
-    return this.#start(readFile(file, loadSteps(this.#context(key, file))), file, number);
+  #read(key: string, file: string, number: number, bytes?: Uint8Array): ModuleVersion {
+    const steps = loadSteps(this.#context(key, file));
+    const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
+    return this.#start(image, file, number);
   }
 
   async #loadFor(key: string, file: string): Promise<void> {
@@ -316,10 +316,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     };
     try {
       const image = await readFileAsync(file, loadSteps(this.#context(key, file)));
-      let entry = this.#entries.get(key);
+      let entry = this.#catalog.get(key);
       if (this.#closed || entry !== undefined) image[Symbol.dispose]();
       this.#requireOpen();
-      entry ??= this.#register(key, this.#start(image, file, 1));
+      entry ??= this.#catalog.add(key, this.#start(image, file, 1));
       // All handles are made before the first caller can close its own.
       const handles = new Map(this.#pending.get(key)!.map((waiter) => [waiter, this.#handle(entry)]));
       settle((waiter) => waiter.resolve(handles.get(waiter)!));
@@ -334,44 +334,29 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       if (hold !== undefined) this.#holds.push(hold);
       this.#holds.push(holdStubMaker());
     }
-    const sources: ImportSource[] = [{ find: (name) => this.#findImport(key, name) }];
-    if (this.#resolver !== undefined) sources.push(this.#resolver);
-    return { allocator: this.#allocator, sources, description: `module '${path}'` };
-  }
-
-  #findImport(importer: string, name: string): ReturnType<ImportSource["find"]> {
-    for (const { key, version } of this.#entries.values()) {
-      if (key === importer) continue;
-      const symbol = findExport(version.image.file, name);
-      if (symbol === undefined) continue;
-      const address = symbolAddress(version.image, symbol.index);
-      return { address, from: version.provider.description, provider: version.provider };
-    }
-    return undefined;
+    return {
+      allocator: this.#allocator,
+      firewall: this.#scope.firewall,
+      sources: this.#scope.sourcesFor(key),
+      description: `module '${path}'`,
+    };
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
     return inFile(path, () => ModuleVersion.start(image, path, number));
   }
 
-  #register(key: string, version: ModuleVersion): Entry {
-    const entry: Entry = { key, version: this.#watch(key, version) };
-    this.#entries.set(key, entry);
-    return entry;
-  }
-
-  /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
-  #watch(key: string, version: ModuleVersion): ModuleVersion {
-    const { lifetime, number } = version;
-    this.#lifetimes.add(lifetime);
-    version.whenRevoked(() => {
-      this.#lifetimes.delete(lifetime);
-      if (this.#entries.get(key)?.version.number === number) this.#entries.delete(key);
-    });
-    return version;
-  }
-
   #handle(entry: Entry): LoadedModule {
-    return openHandle(entry.version, this.#callPath);
+    return openHandle(entry.exports.version, this.#callPath);
+  }
+}
+
+/** A candidate that does not fit never becomes visible. */
+function prepareOrRetire(exports: StableExports, candidate: ModuleVersion): () => void {
+  try {
+    return exports.prepare(candidate);
+  } catch (error) {
+    candidate.lifetime.retire();
+    throw error;
   }
 }

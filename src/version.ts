@@ -94,13 +94,7 @@ function sharedGate(attachment: Attachment): CallGate {
   };
 }
 
-const unreachable = new FinalizationRegistry<VersionBody>((body) => {
-  try {
-    body.lifetime.revoke();
-  } catch {
-    // Nobody is left to tell; the memory stays mapped and counted.
-  }
-});
+const unreachable = new FinalizationRegistry<VersionBody>((body) => body.lifetime.retire());
 
 /** One version of a module, as handles and bound functions know it. */
 export class ModuleVersion implements CallOwner {

@@ -22,6 +22,8 @@ export interface FoundImport {
   readonly from: string;
   /** What must live as long as the importer does. */
   readonly provider?: Provider;
+  /** Whether it works in this isolate only, as a JavaScript callback does. */
+  readonly bindsIsolate?: boolean;
 }
 
 /** One party that may answer for names. */
@@ -47,6 +49,8 @@ export interface ResolvedImports extends Disposable {
   readonly records: readonly ImportRecord[];
   /** In the order that was asked for. */
   readonly addresses: BigUint64Array<ArrayBuffer>;
+  /** The name of an import that works in this isolate only, if there is one. */
+  readonly isolateBound: string | undefined;
 }
 
 /**
@@ -66,12 +70,14 @@ export function resolveImports(
   const records: ImportRecord[] = [];
   const missing: string[] = [];
   const providers = new Set<Provider>();
+  let isolateBound: string | undefined;
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
     const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
       addresses[position] = found.address;
       records.push({ name, address: addresses[position], from: found.from });
+      if (found.bindsIsolate === true) isolateBound ??= name;
       if (found.provider !== undefined) providers.add(found.provider);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
@@ -84,6 +90,7 @@ export function resolveImports(
   return {
     records,
     addresses,
+    isolateBound,
     [Symbol.dispose](): void {
       for (const hold of holds.splice(0)) hold[Symbol.dispose]();
     },

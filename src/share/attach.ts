@@ -76,6 +76,7 @@ export function attachImage(
       memory: { address: module.address, size: module.size },
       pageSize: module.pageSize,
       imports: module.imports,
+      privateReason: undefined,
       [Symbol.dispose]: () => attachment.leave(),
     },
   };

@@ -1,0 +1,171 @@
+/**
+ * Addresses that stay while the functions behind them are replaced.
+ *
+ * ```text
+ * trampoline i                        table pointer     table of a version
+ * ┌──────────────────────────────┐    ┌───────────┐     ┌────────────────┐
+ * │ jump to table[i] of the word ├───→│ one word  ├────→│ 0: address     │
+ * └──────────────────────────────┘    └───────────┘     │ 1: address     │
+ *                                                       └────────────────┘
+ * ```
+ *
+ * All trampolines of a module read one word, so a single aligned store sends
+ * all of them to another table at once, in every thread. A thread between the
+ * two loads may still use the old table, which therefore lives as long as the
+ * version that it belongs to.
+ *
+ * | x86-64 | | aarch64 | |
+ * |---|---|---|---|
+ * | `49 bb imm64` | `mov r11, &word` | `ldr x16, .+16` | `&word` |
+ * | `4d 8b 1b` | `mov r11, [r11]` | `ldr x16, [x16]` | the table |
+ * | `41 ff a3 disp32` | `jmp [r11 + 8·i]` | `ldr x16, [x16, 8·i]` | the address |
+ * | | | `br x16` | then `&word` as data |
+ *
+ * Both registers are free between a call and the first instruction of what is
+ * called (psABI x86-64, 3.2.3; AAPCS64, 6.1.1: IP0).
+ */
+
+import { LoadError } from "../errors.ts";
+import { type ExecutableMemory, type MemoryAllocator, Protection } from "../memory/allocator.ts";
+
+const STUB_SIZE = 24;
+const WORD_SIZE = 8;
+
+/** Writes one trampoline. */
+type StubWriter = (view: DataView, at: number, index: number, word: bigint) => void;
+
+const STUB_WRITERS: Record<typeof Deno.build.arch, StubWriter> = {
+  x86_64(view, at, index, word): void {
+    view.setUint16(at, 0xbb49, true);
+    view.setBigUint64(at + 2, word, true);
+    view.setUint32(at + 10, 0x411b_8b4d, true);
+    view.setUint16(at + 14, 0xa3ff, true);
+    view.setInt32(at + 16, WORD_SIZE * index, true);
+    view.setUint32(at + 20, 0xcccc_cccc, true);
+  },
+  aarch64(view, at, index, word): void {
+    view.setUint32(at, 0x5800_0090, true);
+    view.setUint32(at + 4, 0xf940_0210, true);
+    view.setUint32(at + 8, 0xf940_0210 | (index << 10), true);
+    view.setUint32(at + 12, 0xd61f_0200, true);
+    view.setBigUint64(at + 16, word, true);
+  },
+};
+
+/** The largest number of trampolines that one module can have: aarch64 counts table entries in 12 bits. */
+export const MAX_TRAMPOLINES = 4096;
+
+/** The addresses that the trampolines of a module lead to, in one version of it. */
+export class JumpTable implements Disposable {
+  readonly capacity: number;
+  readonly #allocator: MemoryAllocator;
+  readonly #memory: ExecutableMemory;
+  readonly #entries: BigUint64Array<ArrayBuffer>;
+
+  /** @param addresses By the trampolines' indices. There is room for more than these. */
+  constructor(allocator: MemoryAllocator, addresses: readonly bigint[]) {
+    this.#allocator = allocator;
+    this.#memory = allocator.allocate(WORD_SIZE * Math.max(1, addresses.length), WORD_SIZE);
+    this.#entries = words(allocator.view(this.#memory));
+    this.capacity = this.#entries.length;
+    addresses.forEach((address, index) => this.set(index, address));
+  }
+
+  get address(): bigint {
+    return this.#memory.address;
+  }
+
+  /** Enters an address that no trampoline in use leads to yet. */
+  set(index: number, address: bigint): void {
+    Atomics.store(this.#entries, index, address);
+  }
+
+  [Symbol.dispose](): void {
+    this.#allocator.free(this.#memory);
+  }
+}
+
+/** The trampolines of one module; they live as long as a version that they may lead to. */
+export class Trampolines {
+  readonly #allocator: MemoryAllocator;
+  /** Each a page of trampolines; behind those of the first lies the word. */
+  readonly #blocks: ExecutableMemory[] = [];
+  readonly #perBlock: number;
+  readonly #word: BigUint64Array<ArrayBuffer>;
+  #holders = 0;
+
+  constructor(allocator: MemoryAllocator) {
+    this.#allocator = allocator;
+    this.#perBlock = Math.floor(allocator.pageSize / STUB_SIZE);
+    this.#addBlock(2 * allocator.pageSize);
+    this.#word = words(allocator.view(this.#blocks[0], allocator.pageSize, WORD_SIZE));
+  }
+
+  /**
+   * The address of a trampoline; it is the same for ever.
+   *
+   * @throws {LoadError} `Unsupported` beyond {@linkcode MAX_TRAMPOLINES}.
+   */
+  address(index: number): bigint {
+    if (index >= MAX_TRAMPOLINES) {
+      throw new LoadError(
+        "Unsupported",
+        "Cannot import from module: too many of its functions are imported",
+        {
+          range: [0, MAX_TRAMPOLINES + 1],
+        },
+      );
+    }
+    const block = Math.floor(index / this.#perBlock);
+    while (this.#blocks.length <= block) this.#addBlock(this.#allocator.pageSize);
+    return this.#blocks[block].address + BigInt(STUB_SIZE * (index % this.#perBlock));
+  }
+
+  /** Sends all trampolines to a table: one aligned store, which no thread sees half done. */
+  lead(table: JumpTable): void {
+    Atomics.store(this.#word, 0, table.address);
+  }
+
+  /** Keeps the trampolines until disposed; the last holder frees them. */
+  hold(): Disposable {
+    this.#holders++;
+    return {
+      [Symbol.dispose]: (): void => {
+        if (this.#holders === 1) this.#free();
+        this.#holders--;
+      },
+    };
+  }
+
+  #free(): void {
+    // The first block, with the word, goes last.
+    while (this.#blocks.length > 0) {
+      this.#allocator.free(this.#blocks.at(-1)!);
+      this.#blocks.pop();
+    }
+  }
+
+  /** All trampolines of a block are written before any is used: what can be executed never changes. */
+  #addBlock(size: number): void {
+    const { pageSize } = this.#allocator;
+    const first = this.#blocks.length * this.#perBlock;
+    const memory = this.#allocator.allocate(size, pageSize, this.#blocks[0]?.address);
+    const word = (this.#blocks[0] ?? memory).address + BigInt(pageSize);
+    try {
+      const bytes = this.#allocator.view(memory, 0, pageSize);
+      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      for (let index = 0; index < this.#perBlock; index++) {
+        STUB_WRITERS[Deno.build.arch](view, STUB_SIZE * index, first + index, word);
+      }
+      this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
+    } catch (error) {
+      this.#allocator.free(memory);
+      throw error;
+    }
+    this.#blocks.push(memory);
+  }
+}
+
+function words(bytes: Uint8Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
+  return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / WORD_SIZE);
+}

@@ -1,0 +1,120 @@
+/**
+ * Which modules a registry has, by key: the real path of a file, or the name
+ * that was given for bytes.
+ */
+
+import { LoadError } from "./errors.ts";
+import type { Lifetime } from "./lifetime.ts";
+import type { MemoryAllocator } from "./memory/allocator.ts";
+import { pathOf, realPath, realPathAsync } from "./source.ts";
+import { StableExports } from "./stable_exports.ts";
+import type { ModuleVersion } from "./version.ts";
+
+/** One module of a registry. */
+export interface Entry {
+  readonly key: string;
+  /** What others import, and the newest committed version. */
+  readonly exports: StableExports;
+}
+
+/** The modules of one registry, in load order. */
+export class Catalog {
+  readonly #allocator: MemoryAllocator;
+  readonly #entries = new Map<string, Entry>();
+  /** Paths that were asked for, to find a module whose file is gone. */
+  readonly #aliases = new Map<string, string>();
+  /** Of every version that is not revoked, in load order. */
+  readonly #lifetimes = new Set<Lifetime>();
+
+  constructor(allocator: MemoryAllocator) {
+    this.#allocator = allocator;
+  }
+
+  get(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
+  entries(): IterableIterator<Entry> {
+    return this.#entries.values();
+  }
+
+  keys(): string[] {
+    return [...this.#entries.keys()];
+  }
+
+  /** Of every version that may still be called, also of modules that were unloaded. */
+  lifetimes(): Lifetime[] {
+    return [...this.#lifetimes];
+  }
+
+  /** The real path; of a file that is gone, the one that it had when it was loaded. */
+  keyOf(file: string): string {
+    try {
+      return this.#remember(file, realPath(file));
+    } catch (error) {
+      return this.#recall(file, error);
+    }
+  }
+
+  /** As {@linkcode Catalog.keyOf}, without blocking the event loop. */
+  async keyOfAsync(file: string): Promise<string> {
+    try {
+      return this.#remember(file, await realPathAsync(file));
+    } catch (error) {
+      return this.#recall(file, error);
+    }
+  }
+
+  /** The entry for a path, URL or name; undefined if it is not loaded, whether or not its file exists. */
+  find(path: string | URL): Entry | undefined {
+    const file = pathOf(path);
+    const named = this.#entries.get(file);
+    if (named !== undefined) return named;
+    try {
+      return this.#entries.get(this.keyOf(file));
+    } catch (error) {
+      if (error instanceof LoadError && error.kind === "Io") return undefined;
+      throw error;
+    }
+  }
+
+  /** Enters a module. */
+  add(key: string, version: ModuleVersion): Entry {
+    const entry: Entry = { key, exports: new StableExports(version, this.#allocator) };
+    this.watch(key, version);
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
+  watch(key: string, version: ModuleVersion): void {
+    const { lifetime, number } = version;
+    this.#lifetimes.add(lifetime);
+    version.whenRevoked(() => {
+      this.#lifetimes.delete(lifetime);
+      const entry = this.#entries.get(key);
+      if (entry?.exports.version.number === number && entry.exports.version.lifetime === lifetime) {
+        this.#entries.delete(key);
+      }
+    });
+  }
+
+  #remember(file: string, key: string): string {
+    this.#aliases.set(file, key);
+    return key;
+  }
+
+  #recall(file: string, error: unknown): string {
+    const known = this.#aliases.get(file);
+    if (known === undefined || !this.#entries.has(known)) throw error;
+    return known;
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * Who answers for the imports of a registry's modules, in order: values that
+ * the user gave, modules that are loaded, libraries of the host, a resolver.
+ */
+
+import type { Catalog } from "./catalog.ts";
+import { ImportFirewall } from "./imports/firewall.ts";
+import { GivenImports, type ImportValue } from "./imports/given.ts";
+import { HostLibraries } from "./imports/host_library.ts";
+import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
+import type { StableExports } from "./stable_exports.ts";
+
+/** What a registry's modules may import, and from where. */
+export interface ImportOptions {
+  /**
+   * Values by name: addresses, pointers, callbacks, or typed JavaScript
+   * functions, which the registry wraps and owns.
+   *
+   * @default {}
+   */
+  readonly imports?: Readonly<Record<string, ImportValue>>;
+  /**
+   * Shared libraries of the host, by absolute path or by the name that the
+   * system finds them under, such as `libm.so.6`.
+   *
+   * @default []
+   */
+  readonly libraries?: readonly string[];
+  /**
+   * The only names that modules may import, with `*` and `?` as wildcards. A
+   * module that imports another name is refused before anything is mapped.
+   *
+   * @default every name
+   */
+  readonly allowImports?: readonly string[];
+  /** Asked last. */
+  readonly resolver?: ImportResolver;
+}
+
+/** The sources of one registry. */
+export class ImportScope implements Disposable {
+  readonly firewall: ImportFirewall | undefined;
+  readonly #catalog: Catalog;
+  readonly #given: GivenImports;
+  readonly #libraries: HostLibraries;
+  readonly #resolver: readonly ImportSource[];
+
+  constructor(catalog: Catalog, { imports = {}, libraries = [], allowImports, resolver }: ImportOptions) {
+    this.firewall = allowImports === undefined ? undefined : new ImportFirewall(allowImports);
+    this.#catalog = catalog;
+    this.#given = new GivenImports(imports);
+    this.#libraries = new HostLibraries(libraries);
+    this.#resolver = resolver === undefined ? [] : [resolverSource(resolver)];
+  }
+
+  /** For the module with this key, which never imports from itself, nor from an older version of it. */
+  sourcesFor(importer: string): ImportSource[] {
+    const others = (): StableExports[] =>
+      [...this.#catalog.entries()].filter(({ key }) => key !== importer).map(({ exports }) => exports);
+    const modules: ImportSource = {
+      find(name) {
+        for (const exports of others()) {
+          const found = exports.find(name);
+          if (found !== undefined) return found;
+        }
+        return undefined;
+      },
+      *names() {
+        for (const exports of others()) yield* exports.names();
+      },
+    };
+    return [this.#given, modules, this.#libraries, ...this.#resolver];
+  }
+
+  /** Lets go of callbacks and libraries; those in use close with the last module that needs them. */
+  [Symbol.dispose](): void {
+    this.#given[Symbol.dispose]();
+    this.#libraries[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,39 @@
+/**
+ * Which names modules may import at all.
+ */
+
+import { globToRegExp } from "@std/path";
+import { LoadError } from "../errors.ts";
+import type { SmfFile } from "../smf/file.ts";
+
+/** Names, and globs in which `*` and `?` stand for any letters. */
+export class ImportFirewall {
+  readonly #patterns: readonly RegExp[];
+
+  constructor(allowed: readonly string[]) {
+    this.#patterns = allowed.map((pattern) => globToRegExp(pattern, { globstar: false }));
+  }
+
+  /**
+   * Refuses a file that would import another name.
+   *
+   * @param symbols The indices of its undefined symbols.
+   * @throws {LoadError} `ForbiddenImport`, listing every name that is not allowed.
+   */
+  check(file: SmfFile, symbols: readonly number[]): void {
+    const refused = symbols.map((symbol) => file.symbols.name(symbol)).filter((name) => !this.#allows(name));
+    if (refused.length === 0) return;
+    const listed = refused.map((name) => `'${name}'`).join(", ");
+    throw new LoadError(
+      "ForbiddenImport",
+      `Cannot load module: it imports ${listed}, which allowImports does not allow`,
+      {
+        symbols: refused,
+      },
+    );
+  }
+
+  #allows(name: string): boolean {
+    return this.#patterns.some((pattern) => pattern.test(name));
+  }
+}
