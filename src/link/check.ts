@@ -2,7 +2,7 @@
  * Looks over what was reached before anything is placed.
  */
 import { LoadError } from "../errors.ts";
-import { SectionFlag } from "./elf_constants.ts";
+import { SectionFlag, SymbolKind } from "./elf_constants.ts";
 import type { Marker, NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
 import type { InputSection } from "./input.ts";
@@ -65,4 +65,14 @@ export function checkReached(
     }
   }
   return { sections, mergeable };
+}
+
+/** Some symbol of a section, for an error. */
+function symbolIn({ object, elf: { index } }: InputSection): string | undefined {
+  const { symbols } = object.elf;
+  for (let i = 1; i < symbols.length; i++) {
+    const here = symbols.inSection(i) && symbols.section(i) === index;
+    if (here && symbols.kind(i) !== SymbolKind.SECTION) return symbols.name(i);
+  }
+  return undefined;
 }

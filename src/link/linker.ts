@@ -81,7 +81,7 @@ export interface LinkedModule {
  * import { linkObjects, parseSmf } from "@simple/loader";
  * import { assertEquals } from "@std/assert";
  *
- * const object = Deno.readFileSync("fixtures/src/arith.o"); // gcc -O2 -fPIC -c arith.c
+ * const object = Deno.readFileSync("fixtures/c/arith.o"); // gcc -O2 -fPIC -c arith.c
  * const { bytes, map } = linkObjects([{ name: "arith.o", bytes: object }], { exports: ["add*"] });
  *
  * assertEquals(map.exports.map(({ name }) => name), ["add_i32", "add_i64", "add_f64"]);
