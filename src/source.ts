@@ -5,7 +5,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
-import { LoadError } from "./errors.ts";
+import { inFile, LoadError } from "./errors.ts";
 import type { ReadRequest } from "./smf/reader.ts";
 
 /** The largest module file that is opened, in bytes: 1 GiB. */
@@ -28,6 +28,11 @@ export function pathOf(path: string | URL): string {
       path: path.href,
     });
   }
+  if (path.hostname !== "" && Deno.build.os !== "windows") {
+    throw new LoadError("Io", `Cannot open module: the URL names another host, '${path.hostname}'`, {
+      path: path.href,
+    });
+  }
   return fromFileUrl(path);
 }
 
@@ -46,57 +51,66 @@ export function readBytes<T>(bytes: Uint8Array, steps: FileSteps<T>): T {
  * @throws {LoadError} `Io`, `PermissionDenied`, and whatever the steps throw.
  */
 export function readFile<T>(path: string, steps: FileSteps<T>): T {
-  return inSource(path, () => {
-    // Opening a FIFO would wait for its other end: look first.
-    checkKind(Deno.statSync(path));
-    using file = Deno.openSync(path);
-    const before = checkKind(file.statSync());
-    let position = 0;
-    return drive(steps(before.size), ({ offset, into }) => {
-      if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
-      for (let filled = 0; filled < into.length;) {
-        const count = file.readSync(into.subarray(filled));
-        if (count === null) throw endsEarly({ offset, into }, filled);
-        filled += count;
-      }
-      position = offset + into.length;
-    }, () => checkUnchanged(before, file.statSync()));
-  });
+  // Opening a FIFO would wait for its other end: look first.
+  system(path, () => checkKind(Deno.statSync(path)));
+  using file = system(path, () => Deno.openSync(path));
+  const before = system(path, () => checkKind(file.statSync()));
+  let position = 0;
+  const read = ({ offset, into }: ReadRequest): void => {
+    if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < into.length;) {
+      const count = file.readSync(into.subarray(filled));
+      if (count === null) throw endsEarly({ offset, into }, filled);
+      filled += count;
+    }
+    position = offset + into.length;
+  };
+  const end = (): void => checkUnchanged(before, file.statSync());
+  return inFile(path, () =>
+    drive(
+      steps(before.size),
+      (request) => system(path, () => read(request)),
+      () => system(path, end),
+    ));
 }
 
 /** As {@linkcode readFile}, without blocking the event loop. */
 export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promise<T> {
+  await systemAsync(path, async () => checkKind(await Deno.stat(path)));
+  using file = await systemAsync(path, () => Deno.open(path));
+  const before = await systemAsync(path, async () => checkKind(await file.stat()));
+  let position = 0;
+  const read = async ({ offset, into }: ReadRequest): Promise<void> => {
+    if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
+    for (let filled = 0; filled < into.length;) {
+      const count = await file.read(into.subarray(filled));
+      if (count === null) throw endsEarly({ offset, into }, filled);
+      filled += count;
+    }
+    position = offset + into.length;
+  };
+  const end = async (): Promise<void> => checkUnchanged(before, await file.stat());
   try {
-    checkKind(await Deno.stat(path));
-    using file = await Deno.open(path);
-    const before = checkKind(await file.stat());
-    let position = 0;
-    return await driveAsync(steps(before.size), async ({ offset, into }) => {
-      if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
-      for (let filled = 0; filled < into.length;) {
-        const count = await file.read(into.subarray(filled));
-        if (count === null) throw endsEarly({ offset, into }, filled);
-        filled += count;
-      }
-      position = offset + into.length;
-    }, async () => checkUnchanged(before, await file.stat()));
+    return await driveAsync(
+      steps(before.size),
+      (request) => systemAsync(path, () => read(request)),
+      () => systemAsync(path, end),
+    );
   } catch (error) {
-    throw fromSystem(error, path);
+    return inFile(path, () => {
+      throw error;
+    });
   }
 }
 
 /** The canonical path of a file: one file, one answer, whatever links lead to it. */
 export function realPath(path: string): string {
-  return inSource(path, () => Deno.realPathSync(path));
+  return system(path, () => Deno.realPathSync(path));
 }
 
 /** As {@linkcode realPath}, without blocking the event loop. */
-export async function realPathAsync(path: string): Promise<string> {
-  try {
-    return await Deno.realPath(path);
-  } catch (error) {
-    throw fromSystem(error, path);
-  }
+export function realPathAsync(path: string): Promise<string> {
+  return systemAsync(path, () => Deno.realPath(path));
 }
 
 function drive<T>(
@@ -174,7 +188,8 @@ function checkUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): void {
   }
 }
 
-function inSource<T>(path: string, work: () => T): T {
+/** Runs nothing but Deno's file functions, so that no error of other code is taken for theirs. */
+function system<T>(path: string, work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -182,16 +197,23 @@ function inSource<T>(path: string, work: () => T): T {
   }
 }
 
+/** As {@linkcode system}. */
+async function systemAsync<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw fromSystem(error, path);
+  }
+}
+
 /** The one place where errors of Deno's file functions become ours. */
-function fromSystem(error: unknown, path: string): unknown {
+function fromSystem(error: unknown, path: string): LoadError {
   if (error instanceof LoadError) return error.locate({ path });
   if (error instanceof Deno.errors.NotCapable) {
     return new LoadError("PermissionDenied", `Cannot read module: run with --allow-read=${path}`, { path }, {
       cause: error,
     });
   }
-  if (error instanceof Error && !(error instanceof TypeError || error instanceof RangeError)) {
-    return new LoadError("Io", `Cannot read module: ${error.message}`, { path }, { cause: error });
-  }
-  return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new LoadError("Io", `Cannot read module: ${reason}`, { path }, { cause: error });
 }
