@@ -14,6 +14,7 @@ import {
   answering,
   build,
   importing,
+  isMapped,
   nativeTest,
   ROUTINES,
   sample,
@@ -319,48 +320,67 @@ nativeTest("the end of a version that was unloaded does not touch the one loaded
   assertEquals(place.registry.unload(path), true);
 });
 
+/** Calls an address as what {@linkcode answering} makes. */
+function callAt(address: bigint | null): number {
+  assert(address !== null);
+  const pointer = Deno.UnsafePointer.create(address) as Deno.PointerObject<never>;
+  return new Deno.UnsafeFnPointer(pointer, ANSWER).call();
+}
+
+/** `mov eax, value; ret` */
+const answers = (value: number) => ({ hex: `b8 ${value.toString(16).padStart(2, "0")} 00 00 00 c3` });
+
 nativeTest("resolveSymbol answers Global exports only, the first in load order", () => {
   using place = new Place();
   const { registry } = place;
   assertStrictEquals(registry.resolveSymbol("both"), null);
-  const first = registry.loadBytes(
+  const { address, size } = registry.loadBytes(
     "first",
     build({
       routines: {
-        hidden: { ...ROUTINES.nothing, binding: Binding.Local },
-        weak: { ...ROUTINES.nothing, binding: Binding.Weak },
-        both: ROUTINES.nothing,
+        hidden: { ...answers(1), binding: Binding.Local },
+        weak: { ...answers(2), binding: Binding.Weak },
+        both: answers(3),
       },
       data: { datum: word(1n) },
     }),
-  );
-  registry.loadBytes("second", build({ routines: { both: ROUTINES.nothing, hidden: ROUTINES.nothing } }));
-  const { codeMemory, dataMemory } = first;
-  const inFirst = (address: bigint | null, memory = codeMemory) =>
-    address !== null && address >= memory.address && address < memory.address + BigInt(memory.size);
-  assertEquals(inFirst(registry.resolveSymbol("both")), true);
-  assertEquals(inFirst(registry.resolveSymbol("datum"), dataMemory), true);
-  assertEquals(inFirst(registry.resolveSymbol("hidden")), false);
-  assertNotEquals(registry.resolveSymbol("hidden"), null, "the second one's is Global");
-  assertStrictEquals(registry.resolveSymbol("weak"), null);
-  assertStrictEquals(registry.resolveSymbol("missing"), null);
-  assertStrictEquals(registry.resolveSymbol("__proto__"), null);
-  assertStrictEquals(registry.resolveSymbol("constructor"), null);
+  ).dataMemory;
+  registry.loadBytes("second", build({ routines: { both: answers(4), hidden: answers(5) } }));
+  assertEquals(callAt(registry.resolveSymbol("both")), 3);
+  assertEquals(callAt(registry.resolveSymbol("hidden")), 5, "the first one's is Local");
+  const datum = registry.resolveSymbol("datum");
+  assert(datum !== null && datum >= address && datum < address + BigInt(size));
+  for (const name of ["weak", "missing", "", "__proto__", "constructor"]) {
+    assertStrictEquals(registry.resolveSymbol(name), null, name);
+  }
   registry.unload("first", { force: true });
-  assertNotEquals(registry.resolveSymbol("both"), null);
+  assertEquals(callAt(registry.resolveSymbol("both")), 4);
+  assertStrictEquals(registry.resolveSymbol("datum"), null);
   registry.unload("second", { force: true });
   assertStrictEquals(registry.resolveSymbol("both"), null);
+});
+
+nativeTest("resolveSymbol answers one address, which follows reloads", () => {
+  using place = new Place();
+  const { registry } = place;
+  registry.loadBytes("m", answering(3));
+  const address = registry.resolveSymbol("value");
+  assertEquals(registry.resolveSymbol("value"), address);
+  registry.reload("m", { bytes: answering(4) });
+  assertEquals([registry.resolveSymbol("value"), callAt(address)], [address, 4]);
 });
 
 nativeTest("resolveSymbol never answers with an importer's own undefined symbol", () => {
   using place = new Place();
   const { registry } = place;
-  const provider = registry.loadBytes("provider", answering(3));
+  registry.loadBytes("provider", answering(3));
   registry.loadBytes("importer", importing("value"));
-  const address = registry.resolveSymbol("value");
-  const { codeMemory } = provider;
-  assert(address !== null && address >= codeMemory.address);
-  assert(address < codeMemory.address + BigInt(codeMemory.size));
+  registry.loadBytes("later", answering(4));
+  assertEquals(callAt(registry.resolveSymbol("value")), 3);
+  registry.unload("provider");
+  assertEquals(callAt(registry.resolveSymbol("value")), 4);
+  registry.unload("later");
+  assertStrictEquals(registry.resolveSymbol("value"), null);
 });
 
 nativeTest("a forgotten provider's name is not answered by its importer", () => {
@@ -429,13 +449,62 @@ nativeTest("all imports that nobody answers are listed in one error", () => {
 nativeTest("an importer keeps its provider alive after unload, and lets it go at its own end", () => {
   using place = new Place();
   const { registry, allocator } = place;
-  registry.loadBytes("provider", answering(3));
+  const { address } = registry.loadBytes("provider", answering(3)).codeMemory;
   const importer = registry.loadBytes("importer", importing("value"));
   registry.unload("provider", { force: true });
-  assertEquals(allocator.live.size, 2);
+  assertEquals(isMapped(address), true);
   assertEquals(value(importer, "ask"), 4);
   importer.close();
   assertEquals(allocator.live.size, 0);
+});
+
+nativeTest("an importer calls the newest version of what it imports, without a reload of its own", () => {
+  using place = new Place();
+  const { registry } = place;
+  const old = registry.loadBytes("provider", answering(3));
+  const importer = registry.loadBytes("importer", importing("value"));
+  const ask = importer.getFunction("ask", ANSWER)!;
+  const fresh = registry.reload("provider", { bytes: answering(7) });
+  assertEquals([ask(), value(old), value(fresh)], [8, 3, 7]);
+  const { address } = old.codeMemory;
+  old.close();
+  assertEquals([isMapped(address), ask()], [false, 8]);
+});
+
+nativeTest("a reload that lacks a function that others import is refused, and changes nothing", () => {
+  using place = new Place();
+  const { registry } = place;
+  const provider = registry.loadBytes("provider", answering(3));
+  const importer = registry.loadBytes("importer", importing("value"));
+  const error = assertKind(
+    () => registry.reload("provider", { bytes: answering(4, "other") }),
+    "Incompatible",
+  );
+  assertEquals(error.data.symbols, ["value"]);
+  assertEquals([value(importer, "ask"), value(provider), provider.isOpen], [4, 3, true]);
+});
+
+nativeTest("a function that nobody imports any more may go at a reload", () => {
+  using place = new Place();
+  const { registry } = place;
+  registry.loadBytes("provider", answering(3));
+  registry.loadBytes("importer", importing("value")).close();
+  const fresh = registry.reload("provider", { bytes: answering(4, "other") });
+  assertEquals(value(fresh, "other"), 4);
+});
+
+nativeTest("a function that only a failed load wanted may go at a reload", () => {
+  using place = new Place();
+  const { registry } = place;
+  registry.loadBytes("provider", answering(3));
+  const bytes = build({
+    routines: {
+      f: { hex: "ff 25 00 00 00 00 ff 25 00 00 00 00", refersByGot: { 2: "value", 8: "missing" } },
+    },
+  });
+  assertKind(() => registry.loadBytes("importer", bytes), "UndefinedSymbol");
+  const fresh = registry.reload("provider", { bytes: answering(4, "other") });
+  assertEquals(value(fresh, "other"), 4);
 });
 
 nativeTest("a module never imports from itself or from its own older version", () => {
@@ -518,10 +587,13 @@ nativeTest("disposing ends every module, the last loaded first", () => {
     registry.loadBytes("importer", importing("value")),
     registry.loadBytes("plain", answering(2)),
   ];
-  const addresses = modules.map((module) => module.codeMemory.address);
+  const addresses = modules.map((module) => module.codeMemory.address).reverse();
   const kept = modules[0].getFunction("value", ANSWER)!;
   registry[Symbol.dispose]();
-  assertEquals(allocator.freed.map(({ address }) => address), addresses.reverse());
+  const freed = allocator.freed.map(({ address }) => address).filter((address) =>
+    addresses.includes(address)
+  );
+  assertEquals([freed, allocator.live.size], [addresses, 0]);
   assertEquals(modules.map((module) => module.isOpen), [false, false, false]);
   assertKind(() => kept(), "Closed");
   for (const module of modules) module.close();
