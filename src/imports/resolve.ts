@@ -86,13 +86,16 @@ export function resolveImports(
     }
   });
   if (missing.length > 0) throw undefinedSymbols(missing);
-  const holds = [...providers].map((provider) => provider.hold(importer));
+  // A provider may have been closed since it answered: then the others are let go again.
+  using holding = new DisposableStack();
+  for (const provider of providers) holding.use(provider.hold(importer));
+  const holds = holding.move();
   return {
     records,
     addresses,
     isolateBound,
     [Symbol.dispose](): void {
-      for (const hold of holds.splice(0)) hold[Symbol.dispose]();
+      holds.dispose();
     },
   };
 }
