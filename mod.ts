@@ -55,7 +55,13 @@ export {
   type ReloadOptions,
   type UnloadOptions,
 } from "./src/registry.ts";
-export { SmfBuilder, type SmfBuilderOptions } from "./src/smf/builder.ts";
+export {
+  type RelocationOptions,
+  type SectionOptions,
+  SmfBuilder,
+  type SmfBuilderOptions,
+  type SymbolOptions,
+} from "./src/smf/builder.ts";
 export {
   AppType,
   Arch,
@@ -68,10 +74,20 @@ export {
   SectionType,
   SymbolType,
 } from "./src/smf/enums.ts";
+export { ModuleChecksum } from "./src/smf/checksum.ts";
 export { ParsedSmf, parseSmf, SmfFile } from "./src/smf/file.ts";
 export { hashName } from "./src/smf/hash.ts";
 export type { SmfHeader } from "./src/smf/header.ts";
-export type { LayoutName } from "./src/smf/layout.ts";
-export { RelocationTable } from "./src/smf/reloc.ts";
+export type {
+  ExtraHeaderField,
+  Field,
+  HeaderField,
+  HeaderLayout,
+  Layout,
+  LayoutName,
+  SectionLayout,
+} from "./src/smf/layout.ts";
+export { RelocationTable, type SmfRelocation } from "./src/smf/reloc.ts";
 export type { SmfSection } from "./src/smf/section.ts";
-export { type SmfSymbol, SymbolTable } from "./src/smf/symbol.ts";
+export type { Named } from "./src/smf/names.ts";
+export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./src/smf/symbol.ts";

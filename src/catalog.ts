@@ -5,9 +5,8 @@
 
 import { LoadError } from "./errors.ts";
 import type { Lifetime } from "./lifetime.ts";
-import type { MemoryAllocator } from "./memory/allocator.ts";
 import { pathOf, realPath, realPathAsync } from "./source.ts";
-import { StableExports } from "./stable_exports.ts";
+import type { StableExports } from "./stable_exports.ts";
 import type { ModuleVersion } from "./version.ts";
 
 /** One module of a registry. */
@@ -19,16 +18,11 @@ export interface Entry {
 
 /** The modules of one registry, in load order. */
 export class Catalog {
-  readonly #allocator: MemoryAllocator;
   readonly #entries = new Map<string, Entry>();
   /** Paths that were asked for, to find a module whose file is gone. */
   readonly #aliases = new Map<string, string>();
   /** Of every version that is not revoked, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
-
-  constructor(allocator: MemoryAllocator) {
-    this.#allocator = allocator;
-  }
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -79,9 +73,9 @@ export class Catalog {
   }
 
   /** Enters a module. */
-  add(key: string, version: ModuleVersion): Entry {
-    const entry: Entry = { key, exports: new StableExports(version, this.#allocator) };
-    this.watch(key, version);
+  add(key: string, exports: StableExports): Entry {
+    const entry: Entry = { key, exports };
+    this.watch(key, exports.version);
     this.#entries.set(key, entry);
     return entry;
   }

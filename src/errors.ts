@@ -104,6 +104,8 @@ function describe(data: LoadErrorData): string {
  * ```
  */
 export class LoadError extends Error {
+  /** Always `LoadError`. */
+  override readonly name = "LoadError";
   /** What went wrong, as a word to branch on. */
   readonly kind: LoadErrorKind;
   #problem: string;
@@ -117,7 +119,6 @@ export class LoadError extends Error {
    */
   constructor(kind: LoadErrorKind, problem: string, data: LoadErrorData = {}, options?: ErrorOptions) {
     super("", options);
-    this.name = "LoadError";
     this.kind = kind;
     this.#problem = problem;
     this.#data = data;

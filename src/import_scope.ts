@@ -3,7 +3,7 @@
  * the user gave, modules that are loaded, libraries of the host, a resolver.
  */
 
-import type { Catalog } from "./catalog.ts";
+import type { Catalog, Entry } from "./catalog.ts";
 import { ImportFirewall } from "./imports/firewall.ts";
 import { GivenImports, type ImportValue } from "./imports/given.ts";
 import { HostLibraries } from "./imports/host_library.ts";
@@ -53,10 +53,17 @@ export class ImportScope implements Disposable {
     this.#resolver = resolver === undefined ? [] : [resolverSource(resolver)];
   }
 
-  /** For the module with this key, which never imports from itself, nor from an older version of it. */
-  sourcesFor(importer: string): ImportSource[] {
+  /**
+   * For the module with this key, which never imports from itself, nor from an
+   * older version of it.
+   *
+   * @param beside Modules that are being loaded together with it; they answer before those that are loaded.
+   */
+  sourcesFor(importer: string, beside: readonly Entry[] = []): ImportSource[] {
     const others = (): StableExports[] =>
-      [...this.#catalog.entries()].filter(({ key }) => key !== importer).map(({ exports }) => exports);
+      [...beside, ...this.#catalog.entries()].filter(({ key }) => key !== importer).map(({ exports }) =>
+        exports
+      );
     const modules: ImportSource = {
       find(name) {
         for (const exports of others()) {

@@ -15,6 +15,7 @@
 
 import { isInsideCall } from "./call/gate.ts";
 import { LoadError } from "./errors.ts";
+import type { Importer } from "./imports/resolve.ts";
 
 /** See the table above. */
 export type LifetimeState = "open" | "revoked" | "draining" | "freed";
@@ -27,6 +28,8 @@ export interface Holder {
   readonly kind: HoldKind;
   /** For people. */
   readonly description: string;
+  /** The module that imports, for kind `importer`. */
+  readonly importer?: Importer;
 }
 
 /** What a lifetime ends. */
@@ -41,7 +44,9 @@ export interface LifetimeEnds {
   otherIsolates(): number;
   /** Somebody waits for the memory to be freed. */
   awaited(): void;
-  /** Finalisers, libraries, memory. May throw; then nothing was freed and it may be tried again. */
+  /** Finalisers. */
+  finish(): void;
+  /** Libraries and memory. May throw; then nothing was freed and it may be tried again. */
   free(): void;
 }
 
@@ -51,7 +56,7 @@ export class Lifetime {
   readonly #ends: LifetimeEnds;
   readonly #holders = new Set<Holder>();
   readonly #waiting: ((error?: unknown) => void)[] = [];
-  readonly #description: string;
+  readonly #self: Importer;
   #turnAhead = false;
   /** A finaliser may be running, and may call back. */
   #freeing = false;
@@ -59,10 +64,11 @@ export class Lifetime {
   #hadLease = false;
   #hadImporter = false;
 
-  /** @param description The module, for messages. */
-  constructor(description: string, ends: LifetimeEnds) {
-    this.#description = description;
+  /** @param self The module, as those know it from whom it imports. */
+  constructor(self: Importer, ends: LifetimeEnds) {
+    this.#self = self;
     this.#ends = ends;
+    lifetimes.set(self, this);
   }
 
   get state(): LifetimeState {
@@ -82,9 +88,18 @@ export class Lifetime {
   }
 
   /** Keeps the memory until the result is disposed. */
-  hold(kind: HoldKind, description: string): Disposable {
+  hold(kind: "lease" | "call", description: string): Disposable {
+    return this.#hold({ kind, description });
+  }
+
+  /** Keeps the memory for a module that imports from this one. */
+  holdFor(importer: Importer): Disposable {
+    return this.#hold({ kind: "importer", description: importer.description, importer });
+  }
+
+  #hold(holder: Holder): Disposable {
     this.requireOpen();
-    const holder: Holder = { kind, description };
+    const { kind } = holder;
     this.#holders.add(holder);
     if (kind === "lease") this.#hadLease = true;
     if (kind === "importer") this.#hadImporter = true;
@@ -106,7 +121,7 @@ export class Lifetime {
     const busy = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
     if (busy.length === 0) return;
     const names = busy.map(({ description }) => description).join(", ");
-    throw new LoadError("Busy", `Cannot close ${this.#description}: it is in use by ${names}`);
+    throw new LoadError("Busy", `Cannot close ${this.#self.description}: it is in use by ${names}`);
   }
 
   /** @throws {LoadError} `Busy` while a nonblocking call is in flight. */
@@ -117,7 +132,7 @@ export class Lifetime {
   /** The error for any use after it was revoked. */
   closedError(name?: string): LoadError {
     const what = name === undefined ? "use" : `call '${name}' of`;
-    return new LoadError("Closed", `Cannot ${what} ${this.#description}: it was closed`);
+    return new LoadError("Closed", `Cannot ${what} ${this.#self.description}: it was closed`);
   }
 
   /** `open` → `revoked`, and on as far as it goes; tries again if freeing has failed before. */
@@ -191,17 +206,50 @@ export class Lifetime {
 
   #advance(): void {
     this.#state = "draining";
-    if (this.#freeing || this.holders().length > 0) return;
+    if (this.#freeing) return;
+    const group = this.#endedGroup();
+    if (group === undefined) return;
+    // Finalisers may call each other: all run before any code goes.
+    for (const member of group) member.#attempt(() => member.#ends.finish());
+    for (const member of group) {
+      if (member.#state === "freed") continue;
+      member.#attempt(() => member.#ends.free());
+      member.#state = "freed";
+      for (const settle of member.#waiting.splice(0)) settle();
+    }
+  }
+
+  /** Runs one way of ending; whoever awaits the end is told of a failure. */
+  #attempt(work: () => void): void {
     this.#freeing = true;
     try {
-      this.#ends.free();
+      work();
     } catch (error) {
       for (const settle of this.#waiting.splice(0)) settle(error);
       throw error;
     } finally {
       this.#freeing = false;
     }
-    this.#state = "freed";
-    for (const settle of this.#waiting.splice(0)) settle();
+  }
+
+  /**
+   * This module and those that hold it by importing from it, if all of them
+   * have ended and nothing else is left: modules that import from each other
+   * end together. Undefined if something still needs them.
+   */
+  #endedGroup(): Set<Lifetime> | undefined {
+    const group = new Set<Lifetime>([this]);
+    for (const member of group) {
+      if (member !== this && (member.#state !== "draining" || member.#freeing)) return undefined;
+      for (const { importer } of member.holders()) {
+        const holder = importer === undefined ? undefined : lifetimes.get(importer);
+        if (holder === undefined) return undefined;
+        group.add(holder);
+      }
+    }
+    return group;
   }
 }
+
+/** The lives of modules, by what they are to those from whom they import. */
+const lifetimes = new WeakMap<Importer, Lifetime>();

@@ -10,6 +10,7 @@ import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import type { ImportFirewall } from "./imports/firewall.ts";
 import {
+  type Importer,
   type ImportRecord,
   type ImportSource,
   type ResolvedImports,
@@ -23,18 +24,20 @@ import {
   Protection,
 } from "./memory/allocator.ts";
 import { relocate } from "./relocate.ts";
-import { scanRelocations } from "./scan.ts";
+import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
 import { type FileSteps, READING_ENDS } from "./source.ts";
 
-/** A module in memory, linked and protected. Whoever gets it owns its memory and its holds. */
+/** A module in memory, as the rest of the package uses it. Whoever gets it owns its memory and its holds. */
 export interface LoadedImage extends Disposable {
   readonly file: SmfFile;
   readonly plan: ImagePlan;
   readonly memory: ExecutableMemory;
   /** Bytes of the pages that it was planned for. */
   readonly pageSize: number;
+  /** The module, as those know it from whom it imports. */
+  readonly importer: Importer;
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
   /** Why other isolates cannot use it, if they cannot. */
@@ -48,74 +51,151 @@ export interface LoadContext {
   readonly firewall?: ImportFirewall | undefined;
   /** Asked in order for undefined names. */
   readonly sources: readonly ImportSource[];
-  /** The module, for people and for those who hold what it imports. */
+  /** The module, for people. */
   readonly description: string;
 }
 
 /** The steps of loading one module; see {@linkcode FileSteps}. */
 export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
   return function* (size) {
-    const { allocator, sources, description, firewall } = context;
-    const file = yield* readSmf(size);
-    checkHost(file.header);
-    const needs = scanRelocations(file);
-    const plan = planImage(file, allocator.pageSize, { got: needs.gotCount, plt: needs.pltCount });
-    firewall?.check(file, needs.imports);
+    const importer: Importer = { description: context.description };
+    const found = yield* examine(context, size);
     // Names are answered before anything is mapped: what may not load never gets memory.
-    const imports = resolveImports(file, needs.imports, sources, description);
+    const imports = resolveImports(found.file, found.needs.imports, context.sources, importer);
+    const image = yield* undoing(imports, place(context, found, importer, imports.records[0]?.address));
     try {
-      const memory = allocator.allocate(plan.size, plan.alignment, imports.records[0]?.address);
-      try {
-        const bytes = allocator.view(memory);
-        yield* fill(file, plan, bytes);
-        yield READING_ENDS;
-        relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
-        detach(bytes);
-        publish(allocator, memory, plan);
-        return {
-          file,
-          plan,
-          memory,
-          pageSize: allocator.pageSize,
-          imports: imports.records,
-          privateReason: privateReason(allocator, imports),
-          [Symbol.dispose](): void {
-            allocator.free(memory);
-            imports[Symbol.dispose]();
-          },
-        };
-      } catch (error) {
-        allocator.free(memory);
-        throw error;
-      }
+      image.link(imports);
     } catch (error) {
-      imports[Symbol.dispose]();
+      image[Symbol.dispose]();
       throw error;
     }
+    return image;
   };
 }
 
-/** Reads the sections straight into their places, and of the rest what the file's hash covers. */
-function* fill(file: SmfFile, plan: ImagePlan, bytes: Uint8Array): Reading<void> {
-  for (const { section, offset } of plan.sections) {
-    yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
-  }
-  yield* verifyModuleHash(file);
-}
-
 /**
- * Sets the final protections. Beyond this point code and constants never
- * change, and nothing is writable and executable.
+ * The steps of loading one of several modules that may import from each other:
+ * its image has an address, but its imports are answered later, by
+ * {@linkcode PlacedImage.link}.
  */
-function publish(allocator: MemoryAllocator, memory: ExecutableMemory, { code, rodata }: ImagePlan): void {
-  if (code.length > 0) allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
-  if (rodata.length > 0) allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
+export function placeSteps(context: LoadContext): FileSteps<PlacedImage> {
+  return function* (size) {
+    const found = yield* examine(context, size);
+    return yield* place(context, found, { description: context.description });
+  };
 }
 
-function privateReason(allocator: MemoryAllocator, { isolateBound }: ResolvedImports): string | undefined {
-  if (allocator !== platformAllocator()) return "its allocator belongs to this isolate";
-  if (isolateBound !== undefined) return `its import '${isolateBound}' is a callback of this isolate`;
-  return undefined;
+/** What is known of a file before it gets memory. */
+interface Examined {
+  readonly file: SmfFile;
+  readonly needs: RelocationNeeds;
+  readonly plan: ImagePlan;
+}
+
+/** Reads the tables and checks everything that needs no memory. */
+function* examine({ allocator, firewall }: LoadContext, size: number): Reading<Examined> {
+  const file = yield* readSmf(size);
+  checkHost(file.header);
+  const needs = scanRelocations(file);
+  const plan = planImage(file, allocator.pageSize, { got: needs.gotCount, plt: needs.pltCount });
+  firewall?.check(file, needs.imports);
+  return { file, needs, plan };
+}
+
+/** Reserves memory and fills it. */
+function* place(
+  { allocator }: LoadContext,
+  found: Examined,
+  importer: Importer,
+  near?: bigint,
+): ReturnType<FileSteps<PlacedImage>> {
+  const memory = allocator.allocate(found.plan.size, found.plan.alignment, near);
+  const image = new PlacedImage(allocator, memory, found, importer);
+  return yield* undoing(image, image.fill());
+}
+
+/** Runs steps; disposes of `owned` if they fail. */
+function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): Generator<Step, T, void> {
+  try {
+    return yield* steps;
+  } catch (error) {
+    owned[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** An image that has its memory and, once it is linked, is ready to run. */
+export class PlacedImage implements LoadedImage {
+  readonly file: SmfFile;
+  readonly plan: ImagePlan;
+  readonly memory: ExecutableMemory;
+  readonly pageSize: number;
+  readonly importer: Importer;
+  readonly #allocator: MemoryAllocator;
+  readonly #needs: RelocationNeeds;
+  #imports: ResolvedImports | undefined;
+
+  constructor(allocator: MemoryAllocator, memory: ExecutableMemory, found: Examined, importer: Importer) {
+    this.#allocator = allocator;
+    this.memory = memory;
+    this.pageSize = allocator.pageSize;
+    this.file = found.file;
+    this.plan = found.plan;
+    this.#needs = found.needs;
+    this.importer = importer;
+  }
+
+  get imports(): readonly ImportRecord[] {
+    return this.#imports?.records ?? [];
+  }
+
+  get privateReason(): string | undefined {
+    if (this.#allocator !== platformAllocator()) return "its allocator belongs to this isolate";
+    const name = this.#imports?.isolateBound;
+    return name === undefined ? undefined : `its import '${name}' is a callback of this isolate`;
+  }
+
+  /** The undefined symbols that must be answered. */
+  get undefinedSymbols(): readonly number[] {
+    return this.#needs.imports;
+  }
+
+  /** Reads the sections straight into their places, and of the rest what the file's hash covers. */
+  *fill(): ReturnType<FileSteps<this>> {
+    const { file, plan } = this;
+    const bytes = this.#allocator.view(this.memory);
+    for (const { section, offset } of plan.sections) {
+      yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
+    }
+    yield* verifyModuleHash(file);
+    yield READING_ENDS;
+    detach(bytes);
+    return this;
+  }
+
+  /**
+   * Applies the relocations and sets the final protections. Beyond this point
+   * code and constants never change, and nothing is writable and executable.
+   *
+   * Takes over `imports`. If it fails, the image can only be disposed of.
+   */
+  link(imports: ResolvedImports): void {
+    this.#imports = imports;
+    const { memory, plan } = this;
+    const bytes = this.#allocator.view(memory);
+    relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
+    detach(bytes);
+    const { code, rodata } = plan;
+    if (code.length > 0) this.#allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
+    if (rodata.length > 0) {
+      this.#allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#allocator.free(this.memory);
+    this.#imports?.[Symbol.dispose]();
+  }
 }
 
 /** The address of a defined symbol that has one. */

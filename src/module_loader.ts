@@ -99,6 +99,6 @@ export class ModuleLoader {
   }
 
   #open(image: LoadedImage, path: string): LoadedModule {
-    return openHandle(inFile(path, () => ModuleVersion.start(image, path, 1)), this.#callPath);
+    return openHandle(inFile(path, () => ModuleVersion.create(image, path, 1).start()), this.#callPath);
   }
 }

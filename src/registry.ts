@@ -8,11 +8,12 @@ import { holdStubMaker } from "./call/stub_library.ts";
 import { Catalog, type Entry } from "./catalog.ts";
 import { inFile, LoadError } from "./errors.ts";
 import { type ImportOptions, ImportScope } from "./import_scope.ts";
-import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
+import { type LoadContext, type LoadedImage, loadSteps, type PlacedImage, placeSteps } from "./loader.ts";
+import { resolveImports } from "./imports/resolve.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
-import type { StableExports } from "./stable_exports.ts";
+import { StableExports } from "./stable_exports.ts";
 import { ModuleVersion } from "./version.ts";
 
 /** What a {@linkcode ModuleRegistry} is made with. */
@@ -81,7 +82,7 @@ type Waiter = PromiseWithResolvers<LoadedModule>;
 export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #allocator: MemoryAllocator;
   readonly #callPath: CallPath;
-  readonly #catalog: Catalog;
+  readonly #catalog = new Catalog();
   readonly #scope: ImportScope;
   readonly #pending = new Map<string, Waiter[]>();
   readonly #holds: Disposable[] = [];
@@ -91,7 +92,6 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   constructor(options: ModuleRegistryOptions = {}) {
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
-    this.#catalog = new Catalog(this.#allocator);
     this.#scope = new ImportScope(this.#catalog, options);
   }
 
@@ -116,7 +116,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const file = pathOf(path);
     const key = this.#catalog.keyOf(file);
-    const entry = this.#catalog.get(key) ?? this.#catalog.add(key, this.#read(key, file, 1));
+    const entry = this.#catalog.get(key) ?? this.#enter(key, this.#read(key, file, 1));
     return this.#handle(entry);
   }
 
@@ -143,6 +143,33 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Loads modules that may import from each other, in a circle if need be.
+   * Their initialisers run in the order of the paths; if one module cannot be
+   * loaded, none is.
+   *
+   * @param paths Of the files; of those that are loaded already, another handle is given.
+   * @returns handles in the order of the paths.
+   * @throws {LoadError} As {@linkcode ModuleRegistry.load}.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const [importer] = registry.loadAll(["fixtures/importer.smf", "fixtures/provider.smf"]);
+   * assertEquals(importer.imports()[0].name, "scale");
+   * ```
+   */
+  loadAll(paths: readonly (string | URL)[]): LoadedModule[] {
+    this.#requireOpen();
+    const files = new Map(paths.map((path) => [this.#catalog.keyOf(pathOf(path)), pathOf(path)]));
+    const fresh = [...files].filter(([key]) => this.#catalog.get(key) === undefined);
+    for (const { key, exports } of this.#loadGroup(fresh)) this.#catalog.add(key, exports);
+    return paths.map((path) => this.#handle(this.#catalog.find(path)!));
+  }
+
+  /**
    * As {@linkcode ModuleRegistry.load}, from the bytes of a file. They are copied.
    *
    * @param name Takes the path's place: a name that is loaded already gives
@@ -160,7 +187,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   loadBytes(name: string, bytes: Uint8Array): LoadedModule {
     this.#requireOpen();
-    const entry = this.#catalog.get(name) ?? this.#catalog.add(name, this.#read(name, name, 1, bytes));
+    const entry = this.#catalog.get(name) ?? this.#enter(name, this.#read(name, name, 1, bytes));
     return this.#handle(entry);
   }
 
@@ -308,6 +335,33 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     return this.#start(image, file, number);
   }
 
+  /** Places all, then links all, then starts all; whatever fails ends all. */
+  #loadGroup(files: readonly (readonly [key: string, file: string])[]): Entry[] {
+    const group: Entry[] = [];
+    const images: PlacedImage[] = [];
+    try {
+      for (const [key, file] of files) {
+        const image = readFile(file, placeSteps(this.#context(key, file)));
+        images.push(image);
+        const version = ModuleVersion.create(image, file, 1);
+        group.push({ key, exports: new StableExports(version, this.#allocator) });
+      }
+      images.forEach((image, index) => {
+        const [key, file] = files[index];
+        const sources = this.#scope.sourcesFor(key, group);
+        inFile(
+          file,
+          () => image.link(resolveImports(image.file, image.undefinedSymbols, sources, image.importer)),
+        );
+      });
+      files.forEach(([, file], index) => inFile(file, () => group[index].exports.version.start()));
+      return group;
+    } catch (error) {
+      for (const { exports } of group) exports.version.lifetime.retire();
+      throw error;
+    }
+  }
+
   async #loadFor(key: string, file: string): Promise<void> {
     const settle = (each: (waiter: Waiter) => void): void => {
       const waiters = this.#pending.get(key)!;
@@ -319,7 +373,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       let entry = this.#catalog.get(key);
       if (this.#closed || entry !== undefined) image[Symbol.dispose]();
       this.#requireOpen();
-      entry ??= this.#catalog.add(key, this.#start(image, file, 1));
+      entry ??= this.#enter(key, this.#start(image, file, 1));
       // All handles are made before the first caller can close its own.
       const handles = new Map(this.#pending.get(key)!.map((waiter) => [waiter, this.#handle(entry)]));
       settle((waiter) => waiter.resolve(handles.get(waiter)!));
@@ -343,7 +397,11 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => ModuleVersion.start(image, path, number));
+    return inFile(path, () => ModuleVersion.create(image, path, number).start());
+  }
+
+  #enter(key: string, version: ModuleVersion): Entry {
+    return this.#catalog.add(key, new StableExports(version, this.#allocator));
   }
 
   #handle(entry: Entry): LoadedModule {

@@ -8,7 +8,7 @@
 
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
-import type { FoundImport, Provider } from "./imports/resolve.ts";
+import type { FoundImport, Importer, Provider } from "./imports/resolve.ts";
 import { symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { SymbolType } from "./smf/enums.ts";
@@ -16,7 +16,7 @@ import { findExport, type ModuleVersion } from "./version.ts";
 
 /** A hold on whatever version is the current one. */
 interface MovingHold {
-  readonly importer: string;
+  readonly importer: Importer;
   current: Disposable;
 }
 
@@ -110,7 +110,7 @@ export class StableExports {
     };
   }
 
-  #hold(importer: string): Disposable {
+  #hold(importer: Importer): Disposable {
     const hold: MovingHold = { importer, current: this.#version.provider.hold(importer) };
     this.#holds.add(hold);
     return {

@@ -45,16 +45,17 @@ class VersionBody {
   /** Whether the initialisers have run, and the finalisers not yet. */
   owesFinalisers = false;
 
-  constructor(image: LoadedImage, description: string, attachment?: Attachment) {
+  constructor(image: LoadedImage, attachment?: Attachment) {
     this.image = image;
     this.attachment = attachment;
     this.gate = attachment === undefined ? { open: true, inFlight: 0 } : sharedGate(attachment);
-    this.lifetime = new Lifetime(description, {
+    this.lifetime = new Lifetime(image.importer, {
       revoke: () => this.#revoke(),
       wasBound: () => this.resources.used,
       callsInFlight: () => this.gate.inFlight + (this.control?.callsInFlight() ?? 0),
       otherIsolates: () => this.control?.attachments() ?? 0,
       awaited: () => this.control?.keepAlive(),
+      finish: () => this.#finish(),
       free: () => this.#free(),
     });
   }
@@ -65,11 +66,13 @@ class VersionBody {
     for (const tell of this.revoked) tell();
   }
 
+  #finish(): void {
+    if (!this.owesFinalisers) return;
+    this.owesFinalisers = false;
+    runFinalisers(this.image);
+  }
+
   #free(): void {
-    if (this.owesFinalisers) {
-      this.owesFinalisers = false;
-      runFinalisers(this.image);
-    }
     this.resources[Symbol.dispose]();
     while (this.belongings.length > 0) {
       this.belongings.at(-1)![Symbol.dispose]();
@@ -117,27 +120,28 @@ export class ModuleVersion implements CallOwner {
     this.#token = token;
     const { lifetime, resources } = body;
     this.provider = {
-      description: `module '${path}'`,
-      hold: (importer) => lifetime.hold("importer", importer),
+      description: body.image.importer.description,
+      hold: (importer) => lifetime.holdFor(importer),
     };
     this.binder = new Binder(this, resources);
     unreachable.register(this, body);
   }
 
-  /**
-   * A version in the isolate that owns it: runs the module's initialisers.
-   * If one fails, the image is gone.
-   */
-  static start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    const version = new ModuleVersion(new VersionBody(image, `module '${path}'`), path, number);
+  /** A version in the isolate that owns it, before its initialisers have run. */
+  static create(image: LoadedImage, path: string, number: number): ModuleVersion {
+    return new ModuleVersion(new VersionBody(image), path, number);
+  }
+
+  /** Runs the module's initialisers. If one fails, the version has ended. */
+  start(): this {
     try {
-      runInitialisers(image);
-      version.#body.owesFinalisers = true;
+      runInitialisers(this.image);
+      this.#body.owesFinalisers = true;
     } catch (error) {
-      version.lifetime.revoke();
+      this.lifetime.retire();
       throw error;
     }
-    return version;
+    return this;
   }
 
   /**
@@ -149,7 +153,7 @@ export class ModuleVersion implements CallOwner {
     const { module, control } = openToken(token);
     let body: VersionBody | undefined = undefined;
     const { image, attachment } = attachImage(module, control, () => body?.lifetime.revoke());
-    body = new VersionBody(image, `module '${module.path}'`, attachment);
+    body = new VersionBody(image, attachment);
     return new ModuleVersion(body, module.path, module.version, token as ModuleToken);
   }
 

@@ -12,7 +12,9 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
-  ["module_loader", "watch"],
+  ["import_scope"],
+  ["catalog"],
+  ["module_loader", "stable_exports", "watch"],
   ["module"],
   ["version"],
   ["lifetime", "share", "start"],

@@ -7,12 +7,18 @@ import { LoadError } from "../errors.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
 
+/** A module that imports; told apart by identity. */
+export interface Importer {
+  /** For people: `module '/a/b.smf'`. */
+  readonly description: string;
+}
+
 /** Something that must outlive the modules that import from it. */
 export interface Provider {
   /** For people: `module '/a/b.smf'`, `library 'libm.so.6'`. */
   readonly description: string;
-  /** Keeps it alive for `importer`, a description for people, until disposed. */
-  hold(importer: string): Disposable;
+  /** Keeps it alive for `importer` until disposed. */
+  hold(importer: Importer): Disposable;
 }
 
 /** An answer for one name. */
@@ -57,14 +63,14 @@ export interface ResolvedImports extends Disposable {
  * Finds an address for each of a file's undefined symbols.
  *
  * @param symbols Their indices.
- * @param importer For people, given to those who are held.
+ * @param importer Given to those who are held.
  * @throws {LoadError} `UndefinedSymbol`, listing every name that nobody answers.
  */
 export function resolveImports(
   file: SmfFile,
   symbols: readonly number[],
   sources: readonly ImportSource[],
-  importer: string,
+  importer: Importer,
 ): ResolvedImports {
   const addresses = new BigUint64Array(symbols.length);
   const records: ImportRecord[] = [];

@@ -75,6 +75,7 @@ export function attachImage(
       plan: new ImagePlan(sections, module.pageSize, module.slots),
       memory: { address: module.address, size: module.size },
       pageSize: module.pageSize,
+      importer: { description: `module '${module.path}'` },
       imports: module.imports,
       privateReason: undefined,
       [Symbol.dispose]: () => attachment.leave(),
