@@ -1,0 +1,111 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { SmfBuilder } from "../../src/smf/builder.ts";
+import { compressZstd, decompressZstd } from "../../src/smf/compress.ts";
+import { SectionFlag } from "../../src/smf/enums.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { assertLoadError } from "../testing.ts";
+import { bytesOf, withHeader, withSection } from "./sample.ts";
+
+const DATA = Uint8Array.from({ length: 10_000 }, (_, i) => i % 7);
+
+function compressedFile(
+  options: { bytes: Uint8Array; virtualSize?: number; compressed?: boolean },
+): Uint8Array {
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
+  builder.section({ name: ".data", type: 2, compress: !options.compressed, ...options });
+  return withHeader(builder.build(), "module_hash", 0);
+}
+
+const contents = (bytes: Uint8Array) => {
+  const file = parseSmf(bytes, { path: "a.smf" });
+  return file.contents(file.sections[1]);
+};
+
+Deno.test("what is compressed comes back, with zeros up to its virtual size", () => {
+  const file = parseSmf(compressedFile({ bytes: DATA, virtualSize: 12_000 }));
+  const [, section] = file.sections;
+  assertEquals([section.compressed, section.virtualSize, section.flags], [
+    true,
+    12_000,
+    3 | SectionFlag.Compressed,
+  ]);
+  assert(section.size < 200);
+  const found = file.contents(section);
+  assertEquals(found.subarray(0, 10_000), DATA);
+  assertEquals(found.subarray(10_000), new Uint8Array(2000));
+});
+
+Deno.test("a length other than the virtual size is refused (row 15)", () => {
+  const file = compressedFile({ bytes: DATA });
+  const error = assertLoadError(
+    () => contents(withSection(file, 1, "virtual_size", 10_001)),
+    "InvalidFormat",
+    {
+      path: "a.smf",
+      section: ".data",
+      value: 10_000,
+    },
+  );
+  assertMatch(error.message, /its length is not its virtual size/);
+  assertMatch(
+    assertLoadError(() => contents(withSection(file, 1, "virtual_size", 9_999)), "InvalidFormat").message,
+    /more bytes than its virtual size/,
+  );
+  assertLoadError(() => contents(withSection(file, 1, "virtual_size", 0)), "InvalidFormat");
+});
+
+Deno.test("a bomb makes no more than the virtual size (row 15)", () => {
+  const bomb = compressZstd(new Uint8Array(50_000_000));
+  assert(bomb.length < 10_000);
+  const before = Deno.memoryUsage().rss;
+  const file = compressedFile({ bytes: bomb, virtualSize: 1000, compressed: true });
+  for (let i = 0; i < 20; i++) assertLoadError(() => contents(file), "InvalidFormat", { section: ".data" });
+  assert(Deno.memoryUsage().rss - before < 200_000_000);
+});
+
+Deno.test("bytes that are no zstd frame, or half of one, are refused (row 15)", () => {
+  const frame = compressZstd(DATA);
+  for (const bytes of [bytesOf(), bytesOf(1, 2, 3, 4, 5), frame.subarray(0, 4), frame.subarray(0, -1)]) {
+    const file = compressedFile({ bytes, virtualSize: 10_000, compressed: true });
+    assertLoadError(() => contents(file), "InvalidFormat", { section: ".data" });
+  }
+  const flipped = frame.slice();
+  for (let i = 0; i < flipped.length; i++) {
+    flipped[i] ^= 0xff;
+    try {
+      decompressZstd(flipped, new Uint8Array(10_000), "x"); // without a checksum some changes are no errors
+    } catch (error) {
+      assertEquals((error as Error).name, "LoadError");
+    }
+    flipped[i] ^= 0xff;
+  }
+});
+
+Deno.test("an empty section compresses too", () => {
+  assertEquals(contents(compressedFile({ bytes: bytesOf() })), bytesOf());
+});
+
+Deno.test("the same bytes compress to the same bytes", () => {
+  assertEquals(compressZstd(DATA), compressZstd(DATA.slice()));
+});
+
+Deno.test("zstd is not looked for before a compressed section is met", () => {
+  const process = (globalThis as { process?: { getBuiltinModule?: unknown } }).process!;
+  const original = process.getBuiltinModule;
+  process.getBuiltinModule = () => undefined;
+  try {
+    const file = compressedFile({ bytes: bytesOf(1), virtualSize: 1, compressed: true });
+    const plain = parseSmf(file);
+    assertEquals(plain.contents(plain.sections[0]), bytesOf(0xc3));
+    assertLoadError(() => contents(file), "Unsupported");
+  } finally {
+    process.getBuiltinModule = original;
+  }
+});
+
+Deno.test("layouts without a field for the method refuse to compress", () => {
+  const builder = new SmfBuilder({ layout: "H72" });
+  builder.section({ name: ".data", type: 2, bytes: DATA, compress: true });
+  assertThrows(() => builder.build(), TypeError, "compression");
+});

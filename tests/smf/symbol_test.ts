@@ -1,0 +1,340 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { SmfBuilder } from "../../src/smf/builder.ts";
+import { Binding, SymbolType } from "../../src/smf/enums.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { hashName } from "../../src/smf/hash.ts";
+import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
+import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
+import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
+import { assertLoadError, patched, randomFrom } from "../testing.ts";
+import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "./sample.ts";
+
+const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
+const GLOBAL = { sym_type: 1, binding: Binding.Global };
+
+/** A file of another writer, with these symbols. */
+const fileOf = (symbols: readonly RawSymbol[], exported_count = symbols.length): Uint8Array =>
+  rawFile({ layout: "H96", sections: [CODE], symbols, header: { exported_count } });
+
+const open = withHeader(sample(), "module_hash", 0);
+const table = parseSmf(open).header.symbolTableOffset;
+const strings = table + 4 * 56;
+const field = (index: number, name: keyof typeof SYMBOL_FIELDS) =>
+  table + index * 56 + SYMBOL_FIELDS[name][0];
+
+for (const layout of LAYOUT_NAMES) {
+  Deno.test(`${layout}: every field of a symbol is read`, () => {
+    const wide = layout !== "H72" && layout !== "H80";
+    const builder = new SmfBuilder({ layout });
+    builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
+    const symbol = {
+      name: "grüße",
+      type: SymbolType.Constant,
+      binding: Binding.Weak,
+      visibility: 1,
+      flags: 0x35,
+      value: 0x12_3456_789a,
+      size: 0x0f_ffff_ffff_ffff,
+      typeId: 0xdead_beef,
+      version: 7,
+      templateParamCount: wide ? 3 : 0,
+      templateOffset: wide ? 0x1_0000_0001 : 0,
+    };
+    builder.symbol(symbol);
+    const { symbols } = parseSmf(builder.build());
+    assertEquals([...symbols], [{ index: 0, nameHash: hashName("grüße"), ...symbol }]);
+    assertEquals(symbols.length, 1);
+    assertEquals(
+      [symbols.type(0), symbols.binding(0), symbols.visibility(0), symbols.value(0), symbols.size(0)],
+      [symbol.type, symbol.binding, 1, symbol.value, symbol.size],
+    );
+    assertEquals([symbols.name(0), symbols.nameHash(0)], ["grüße", hashName("grüße")]);
+  });
+}
+
+Deno.test("types of P128 files are counted from Function = 0", () => {
+  const file = rawFile({
+    layout: "P128",
+    sections: [CODE],
+    symbols: [0, 1, 2, 3, 4, 5].map((sym_type) => ({ name: `s${sym_type}`, sym_type, binding: 1, size: 1 })),
+  });
+  assertEquals([...parseSmf(file).symbols].map(({ type }) => type), [1, 2, 3, 4, 5, 6]);
+  assertLoadError(() => parseSmf(withSymbol(file, 0, "sym_type", 6)), "InvalidFormat", {
+    value: 6,
+    range: [0, 6],
+  });
+});
+
+Deno.test("an empty string table is refused (row 16)", () => {
+  const file = fileOf([{ name: "", ...GLOBAL }]);
+  parseSmf(file);
+  const error = assertLoadError(() => parseSmf(file.subarray(0, file.length - 1)), "InvalidFormat");
+  assertMatch(error.message, /string table is empty/);
+});
+
+Deno.test("a name without a NUL at its end is refused (row 16)", () => {
+  const file = fileOf([{ name: "main", ...GLOBAL }]);
+  const error = assertLoadError(() => parseSmf(file.subarray(0, file.length - 1)), "InvalidFormat");
+  assertMatch(error.message, /no NUL/);
+});
+
+Deno.test("a name offset outside the string table is refused (row 17)", () => {
+  const length = open.length - strings;
+  for (const value of [length, length + 1, 2 ** 32 - 1]) {
+    const error = assertLoadError(
+      () => parseSmf(withSymbol(open, 2, "name_offset", value)),
+      "InvalidFormat",
+      {
+        offset: field(2, "name_offset"),
+        value,
+        range: [0, length],
+      },
+    );
+    assertMatch(error.message, /symbol 2: its name is outside the string table/);
+  }
+});
+
+Deno.test("names in a file with a trailing header end before it", () => {
+  for (const layout of ["H96-trailer", "P128"] as const) {
+    const file = sample(layout);
+    const { header } = parseSmf(file);
+    const length = header.offset - header.symbolTableOffset - 4 * 56;
+    assertLoadError(() => parseSmf(withSymbol(file, 0, "name_offset", length)), "InvalidFormat", {
+      range: [0, length],
+    });
+  }
+});
+
+Deno.test("a name that is not UTF-8 is refused (row 18)", () => {
+  for (const wrong of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80]]) {
+    const name = bytesOf(...wrong);
+    const bytes = fileOf([{ name: "x".repeat(wrong.length), ...GLOBAL }]);
+    bytes.set(name, bytes.length - 1 - wrong.length);
+    const file = withSymbol(bytes, 0, "name_hash", hashName(name));
+    assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /not UTF-8/);
+  }
+});
+
+Deno.test("a name of 1 MiB is fine, one byte more is refused (row 18)", () => {
+  const name = "é".repeat(MAX_NAME_LENGTH / 2);
+  const file = parseSmf(fileOf([{ name, ...GLOBAL }]));
+  assertEquals(file.symbols.find(name)?.index, 0);
+  const error = assertLoadError(() => parseSmf(fileOf([{ name: `${name}x`, ...GLOBAL }])), "InvalidFormat");
+  assertMatch(error.message, /longer than 1048576 bytes/);
+});
+
+Deno.test("a hash that is not that of the name is refused (row 19)", () => {
+  const wrong = hashName("seven") ^ 1;
+  assertLoadError(() => parseSmf(withSymbol(open, 0, "name_hash", wrong >>> 0)), "InvalidFormat", {
+    symbol: "seven",
+    offset: field(0, "name_hash"),
+    value: wrong >>> 0,
+  });
+  assertLoadError(() => parseSmf(withSymbol(open, 3, "name_hash", 0)), "InvalidFormat", { symbol: "helper" });
+});
+
+Deno.test("types and bindings that do not exist are refused", () => {
+  for (const value of [7, 255]) {
+    assertLoadError(() => parseSmf(withSymbol(open, 1, "sym_type", value)), "InvalidFormat", {
+      symbol: "ext",
+      offset: field(1, "sym_type"),
+      value,
+      range: [0, 7],
+    });
+  }
+  for (const value of [3, 255]) {
+    assertLoadError(() => parseSmf(withSymbol(open, 1, "binding", value)), "InvalidFormat", {
+      symbol: "ext",
+      offset: field(1, "binding"),
+      value,
+      range: [0, 3],
+    });
+  }
+});
+
+Deno.test("values, sizes and template offsets above 2^53 are refused (row 5)", () => {
+  for (const name of ["value", "size", "template_offset"] as const) {
+    for (const value of [2n ** 53n, 2n ** 64n - 1n]) {
+      assertLoadError(() => parseSmf(withSymbol(open, 2, name, value)), "InvalidFormat", {
+        symbol: "table",
+        offset: field(2, name),
+        value,
+      });
+    }
+  }
+  const largest = parseSmf(withSymbol(open, 2, "value", 2n ** 53n - 1n));
+  assertEquals(largest.symbols.value(2), 2 ** 53 - 1);
+});
+
+Deno.test("two exports of one name are refused (row 22)", () => {
+  const twice = fileOf([{ name: "f", ...GLOBAL, value: 1 }, { name: "g", ...GLOBAL, value: 2 }, {
+    name: "f",
+    ...GLOBAL,
+    value: 3,
+  }]);
+  const error = assertLoadError(() => parseSmf(twice), "InvalidFormat", {
+    symbol: "f",
+    value: "symbols 0 and 2",
+  });
+  assertMatch(error.message, /two exports have one name/);
+});
+
+Deno.test("one name may be local, weak, imported and exported at once", () => {
+  const file = parseSmf(fileOf([
+    { name: "f", ...GLOBAL, binding: Binding.Local },
+    { name: "f", ...GLOBAL, binding: Binding.Local, value: 1 },
+    { name: "f", ...GLOBAL, binding: Binding.Weak, value: 2 },
+    { name: "f", ...GLOBAL },
+    { name: "f", ...GLOBAL, value: 5 },
+    { name: "f", ...GLOBAL },
+  ], 0));
+  assertEquals(file.symbols.find("f")?.index, 0);
+  assertEquals(file.symbols.findExport("f")?.index, 4);
+  assertEquals(file.imports(), ["f"]);
+  const none = parseSmf(
+    fileOf([{ name: "f", ...GLOBAL, binding: Binding.Local }, { name: "f", ...GLOBAL }], 0),
+  );
+  assertEquals(none.symbols.findExport("f"), undefined);
+  assertEquals(none.symbols.find("f")?.index, 0);
+});
+
+Deno.test("names that every object has are names like others (row 24)", () => {
+  const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "", " ", "a\nb", "\ufeffx"];
+  const file = parseSmf(fileOf(names.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
+  names.forEach((name, i) => {
+    assertEquals(file.symbols.find(name)?.value, i + 1);
+    assertEquals(file.symbols.findExport(name)?.name, name);
+  });
+  for (const name of ["valueOf", "__defineGetter__", "x", "a", "a\0", "\0"]) {
+    assertEquals(file.symbols.find(name), undefined);
+  }
+});
+
+Deno.test("what cannot be a name is nobody's name", () => {
+  const file = parseSmf(
+    fileOf([{ name: "a", ...GLOBAL, value: 1 }, { name: "\ufffd", ...GLOBAL, value: 2 }]),
+  );
+  assertEquals(file.symbols.find("\ud800"), undefined);
+  assertEquals(file.symbols.find("a\0\ufffd"), undefined);
+  assertEquals(file.symbols.find("\ufffd")?.value, 2);
+});
+
+Deno.test("a symbol is defined if it is local, or has a value, size or visibility", () => {
+  const defined = (symbol: Partial<RawSymbol>, exported_count = 7) => {
+    const file = parseSmf(fileOf([{ name: "s", ...GLOBAL, ...symbol }], exported_count));
+    assertEquals(file.isDefined(0), file.symbols.isDefined(0));
+    assertEquals(file.imports(), file.isDefined(0) ? [] : ["s"]);
+    return file.isDefined(0);
+  };
+  for (const binding of [Binding.Global, Binding.Weak]) {
+    assertEquals(defined({ binding }), false);
+    assertEquals(defined({ binding, value: 1 }), true);
+    assertEquals(defined({ binding, value: 2 ** 40 }), true);
+    assertEquals(defined({ binding, size: 1 }), true);
+    assertEquals(defined({ binding, visibility: 1 }), true);
+  }
+  assertEquals(defined({ binding: Binding.Local }), true);
+});
+
+Deno.test("a header that counts every global as an export defines them at offset 0", () => {
+  const main = { name: "main", ...GLOBAL };
+  assertEquals(parseSmf(fileOf([main], 1)).isDefined(0), true);
+  assertEquals(parseSmf(fileOf([main], 0)).isDefined(0), false);
+  assertEquals(parseSmf(fileOf([main], 2)).isDefined(0), false);
+  const weak = { name: "w", sym_type: 1, binding: Binding.Weak };
+  assertEquals(parseSmf(fileOf([main, weak], 1)).isDefined(1), true);
+  assertEquals(parseSmf(fileOf([main, weak], 2)).isDefined(0), false);
+});
+
+Deno.test("this package's files mark what they define, so that counts decide nothing", () => {
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
+  builder.symbol({ name: "f", type: SymbolType.Function });
+  builder.symbol({ name: "w", type: SymbolType.Function, binding: Binding.Weak, defined: false });
+  const file = parseSmf(builder.build());
+  assertEquals(file.header.exportedCount, 1);
+  assertEquals([file.isDefined(0), file.isDefined(1)], [true, false]);
+  assertEquals(file.imports(), ["w"]);
+});
+
+Deno.test("padding in symbols is ignored", () => {
+  const garbage = patched(open, [field(0, "value") - 4, 4, 0x7ffe_1234], [
+    field(0, "template_offset") - 4,
+    4,
+    0xffff,
+  ]);
+  assertEquals([...parseSmf(garbage).symbols], [...parseSmf(open).symbols]);
+});
+
+Deno.test("100,000 symbols are all found, and nothing else is", () => {
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: 1, virtualSize: 1_000_000 });
+  for (let i = 0; i < 100_000; i++) builder.symbol({ name: `f${i}`, type: SymbolType.Function, value: i });
+  const { symbols } = parseSmf(builder.build());
+  for (let i = 0; i < 100_000; i++) assertEquals(symbols.find(`f${i}`)?.index, i);
+  for (let i = 100_000; i < 101_000; i++) assertEquals(symbols.find(`f${i}`), undefined);
+});
+
+Deno.test("names that all have one hash do not take quadratic time", () => {
+  // FNV-1a is walked byte by byte, so one collision of two blocks gives 2^n by repeating it.
+  const blocks = collidingPair();
+  let names = [new Uint8Array(0)];
+  for (let i = 0; i < 12; i++) {
+    const pair = blocks[i];
+    names = names.flatMap((name) => pair.map((block) => new Uint8Array([...name, ...block])));
+  }
+  const hash = hashName(names[0]);
+  assert(names.every((name) => hashName(name) === hash));
+  const texts = names.map((name) => new TextDecoder().decode(name));
+  assertEquals(new Set(texts).size, 2 ** 12);
+  const file = parseSmf(fileOf(texts.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
+  assertEquals(file.symbols.find(texts[0])?.value, 1);
+  assertEquals(file.symbols.findExport(texts[4095])?.value, 4096);
+  assertEquals(file.symbols.find("absent"), undefined);
+  const twice = [...texts, texts[5]].map((name, i) => ({ name, ...GLOBAL, value: i + 1 }));
+  assertLoadError(() => parseSmf(fileOf(twice)), "InvalidFormat", { value: "symbols 5 and 4096" });
+});
+
+/** For each of 12 rounds, two different blocks of ASCII that lead from one FNV-1a state to the same next one. */
+function collidingPair(): [Uint8Array, Uint8Array][] {
+  const pairs: [Uint8Array, Uint8Array][] = [];
+  let state = 0x811c9dc5;
+  for (let round = 0; round < 12; round++) {
+    const seen = new Map<number, number>();
+    for (let counter = 0;; counter++) {
+      const block = blockOf(counter);
+      let h = state;
+      for (const byte of block) h = Math.imul(h ^ byte, 0x01000193);
+      const other = seen.get(h);
+      if (other !== undefined) {
+        pairs.push([blockOf(other), block]);
+        state = h;
+        break;
+      }
+      seen.set(h, counter);
+    }
+  }
+  return pairs;
+}
+
+/** Eight letters that look random: FNV-1a hardly ever maps short, similar blocks to one state. */
+function blockOf(counter: number): Uint8Array {
+  const next = randomFrom(counter);
+  return Uint8Array.from({ length: 8 }, () => 0x40 + next() % 32);
+}
+
+Deno.test("symbols that share one long name are refused before they take quadratic time", () => {
+  const name = "n".repeat(100_000);
+  const file = fileOf([
+    { name, ...GLOBAL, binding: 0 },
+    ...Array.from({ length: 1000 }, () => ({ name: "", ...GLOBAL, binding: 0 })),
+  ]);
+  parseSmf(file);
+  const view = new DataView(file.buffer);
+  const first = parseSmf(file).header.symbolTableOffset;
+  for (let i = 1; i <= 1000; i++) {
+    view.setUint32(first + i * 56, 0, true);
+    view.setUint32(first + i * 56 + 4, hashName(name), true);
+  }
+  assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /share/);
+});
