@@ -12,7 +12,9 @@
 import { pointerCall } from "./call/pointer.ts";
 import { readAddresses } from "./call/statics.ts";
 import { LoadError } from "./errors.ts";
+import type { ImagePlan } from "./image.ts";
 import type { LoadedImage } from "./loader.ts";
+import { SectionType } from "./smf/enums.ts";
 
 /** Of an initialiser, with what the C library passes: argc, argv, envp. Finalisers take nothing. */
 const INITIALISER = { parameters: ["i32", "pointer", "pointer"], result: "void" } as const;
@@ -21,8 +23,15 @@ const FINALISER = { parameters: [], result: "void" } as const;
 /** Entries that old tool chains put at the ends of such arrays. */
 const UNUSED = new Set([0n, 0xffff_ffff_ffff_ffffn]);
 
-/** Runs what is to run before the module is used. */
+/**
+ * Runs what is to run before the module is used.
+ *
+ * @throws {LoadError} `InvalidFormat` if an entry of any array is no function
+ * of the module; then nothing has run.
+ */
 export function runInitialisers(image: LoadedImage): void {
+  // Finalisers are looked at now, while the module can still be refused.
+  arrays(image, [".fini_array"]);
   for (const address of arrays(image, [".preinit_array", ".init_array"])) {
     pointerCall(address, INITIALISER)(0, null, null);
   }
@@ -33,27 +42,24 @@ export function runFinalisers(image: LoadedImage): void {
   for (const address of arrays(image, [".fini_array"]).reverse()) pointerCall(address, FINALISER)();
 }
 
+/** The functions in arrays of these names; each must be in the module's own code. */
 function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   const { memory, plan } = image;
   const first = memory.address + BigInt(plan.code.offset);
-  const end = first + BigInt(plan.code.length);
+  // Not where its pages end: behind the last section there are only zeros.
+  const end = memory.address + BigInt(codeEnd(plan));
   const addresses: bigint[] = [];
   for (const name of names) {
     for (const { section, offset } of plan.sections) {
       if (section.name !== name) continue;
-      for (
-        const address of readAddresses(memory.address + BigInt(offset), Math.floor(section.virtualSize / 8))
-      ) {
+      const count = Math.floor(section.virtualSize / 8);
+      for (const address of readAddresses(memory.address + BigInt(offset), count)) {
         if (UNUSED.has(address)) continue;
         if (address < first || address >= end) {
           throw new LoadError(
             "InvalidFormat",
             "Cannot start module: an entry is not the address of its own code",
-            {
-              section: name,
-              value: address,
-              range: [first, end],
-            },
+            { section: name, value: address, range: [first, end] },
           );
         }
         addresses.push(address);
@@ -61,4 +67,13 @@ function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
     }
   }
   return addresses;
+}
+
+/** Where the last Code section ends, as an offset in the range. */
+function codeEnd(plan: ImagePlan): number {
+  let end = plan.code.offset;
+  for (const { section, offset } of plan.sections) {
+    if (section.type === SectionType.Code) end = Math.max(end, offset + section.virtualSize);
+  }
+  return end;
 }

@@ -79,7 +79,15 @@ export const machineCode = {
       0xc3,
     ]);
   },
+  /** `void jump(void)`: goes to the address that Abs64 puts at {@linkcode JUMP_ADDRESS}. */
+  jump(): Uint8Array {
+    if (Deno.build.arch === "aarch64") return words(0x58000040, 0xd61f0000, 0, 0); // ldr x0, =target; br x0
+    return new Uint8Array([0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0]); // movabs rax, target; jmp rax
+  },
 };
+
+/** Where `machineCode.jump` has its target's address; for Abs64. */
+export const JUMP_ADDRESS: number = Deno.build.arch === "aarch64" ? 8 : 2;
 
 /** Where `machineCode.append` has the address that it writes to; for Abs64. */
 export const LOG_ADDRESS: number = Deno.build.arch === "aarch64" ? 32 : 2;
