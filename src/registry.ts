@@ -412,7 +412,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
 /** A candidate that does not fit never becomes visible. */
 function prepareOrRetire(exports: StableExports, candidate: ModuleVersion): () => void {
   try {
-    return exports.prepare(candidate);
+    return exports.prepare(candidate, { compatibility: "strict" });
   } catch (error) {
     candidate.lifetime.retire();
     throw error;

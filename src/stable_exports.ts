@@ -1,18 +1,36 @@
 /**
- * A module as others import from it: addresses that stay while its versions
- * come and go, and a hold that moves on to the newest.
+ * A module as others know it over all its versions: addresses that stay while
+ * versions come and go, and holds that move on to the newest.
  *
- * Functions are imported through trampolines. Data has no trampoline: who
- * imports it holds the very version that it was linked to.
+ * Functions are imported and called live through trampolines. Imported data has
+ * no trampoline: who imports it holds the very version that it was linked to.
  */
 
+import { CallsInFlight } from "./call/in_flight.ts";
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
 import type { FoundImport, Importer, Provider } from "./imports/resolve.ts";
 import { symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
+import { ControlOwner } from "./share/control.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { findExport, type ModuleVersion } from "./version.ts";
+
+/** What a name in use is: its kind may not change from version to version. */
+export type ExportKind = "function" | "data";
+
+/** A name that others use, for ever at the same place of every version's table. */
+export interface Slot {
+  readonly name: string;
+  readonly index: number;
+  readonly kind: ExportKind;
+}
+
+/** What a new version may lack. */
+export interface PrepareOptions {
+  /** `strict`: nothing that is in use; `allow`: it stays with the old version, which is kept for that. */
+  readonly compatibility: "strict" | "allow";
+}
 
 /** A hold on whatever version is the current one. */
 interface MovingHold {
@@ -24,25 +42,33 @@ interface MovingHold {
 export class StableExports {
   readonly #allocator: MemoryAllocator;
   #version: ModuleVersion;
-  /** Names that have a trampoline, with its index. */
-  readonly #indices = new Map<string, number>();
+  readonly #slots = new Map<string, Slot>();
   #trampolines: Trampolines | undefined;
   #table: JumpTable | undefined;
   readonly #holds = new Set<MovingHold>();
   readonly #provider: Provider;
+  /** Isolates that call live functions, once there are any. */
+  #control: ControlOwner | undefined;
+  /** Live nonblocking calls of this isolate: which version they run in is not known. */
+  readonly liveCalls = new CallsInFlight(() => {});
 
   constructor(version: ModuleVersion, allocator: MemoryAllocator) {
     this.#allocator = allocator;
     this.#version = version;
     this.#provider = {
       description: version.provider.description,
-      hold: (importer) => this.#hold(importer),
+      hold: (importer) => this.hold(importer),
     };
   }
 
   /** The newest committed version. */
   get version(): ModuleVersion {
     return this.#version;
+  }
+
+  /** What isolates that call live functions have in common with this one. */
+  get control(): ControlOwner {
+    return this.#control ??= new ControlOwner();
   }
 
   /** What an importer of `name` is linked to. */
@@ -52,11 +78,7 @@ export class StableExports {
     if (symbol === undefined) return undefined;
     const from = provider.description;
     if (symbol.type === SymbolType.Function) {
-      return {
-        address: this.#trampoline(name, symbolAddress(image, symbol.index)),
-        from,
-        provider: this.#provider,
-      };
+      return { address: this.trampoline(this.slot(name)!), from, provider: this.#provider };
     }
     return { address: symbolAddress(image, symbol.index), from, provider };
   }
@@ -69,48 +91,33 @@ export class StableExports {
     }
   }
 
-  /**
-   * Prepares to send all trampolines to another version. Everything that can
-   * fail happens here; the result commits and cannot fail.
-   *
-   * @throws {LoadError} `Incompatible`, listing the functions in use that the candidate lacks.
-   */
-  prepare(candidate: ModuleVersion): () => void {
-    const addresses: bigint[] = [];
-    const missing: string[] = [];
-    for (const [name, index] of this.#indices) {
-      const symbol = findExport(candidate.image.file, name);
-      if (symbol === undefined || symbol.type !== SymbolType.Function) missing.push(name);
-      else addresses[index] = symbolAddress(candidate.image, symbol.index);
-    }
-    if (missing.length > 0) {
-      const names = missing.map((name) => `'${name}'`).join(", ");
-      throw new LoadError(
-        "Incompatible",
-        `Cannot reload: the new version does not export ${names}, in use by others`,
-        {
-          path: candidate.path,
-          symbols: missing,
-        },
-      );
-    }
-    const trampolines = this.#trampolines;
-    const table = trampolines === undefined ? undefined : this.#newTable(candidate, addresses);
-    if (trampolines !== undefined) candidate.own(trampolines.hold());
-    const moved = [...this.#holds].map((hold) => ({ hold, next: candidate.provider.hold(hold.importer) }));
-    return () => {
-      if (table !== undefined) trampolines?.lead(table);
-      this.#table = table;
-      this.#version = candidate;
-      for (const { hold, next } of moved) {
-        const previous = hold.current;
-        hold.current = next;
-        previous[Symbol.dispose]();
-      }
-    };
+  /** The slot of an export, from now on in use; undefined if the current version does not export it. */
+  slot(name: string): Slot | undefined {
+    const known = this.#slots.get(name);
+    if (known !== undefined) return known;
+    const target = findTarget(this.#version, name);
+    if (target === undefined) return undefined;
+    const trampolines = this.#useTrampolines();
+    const slot: Slot = { name, index: this.#slots.size, kind: target.kind };
+    trampolines.address(slot.index);
+    if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(target.address);
+    this.#table!.set(slot.index, target.address);
+    this.#slots.set(name, slot);
+    return slot;
   }
 
-  #hold(importer: Importer): Disposable {
+  /** The one canonical address of an exported function. */
+  trampoline(slot: Slot): bigint {
+    return this.#useTrampolines().address(slot.index);
+  }
+
+  /** Where the address of the current version's table is. */
+  get tablePointer(): bigint {
+    return this.#useTrampolines().tablePointer;
+  }
+
+  /** Holds whatever version is the current one. */
+  hold(importer: Importer): Disposable {
     const hold: MovingHold = { importer, current: this.#version.provider.hold(importer) };
     this.#holds.add(hold);
     return {
@@ -120,28 +127,105 @@ export class StableExports {
     };
   }
 
-  /** The one canonical address of an exported function. */
-  #trampoline(name: string, address: bigint): bigint {
-    const version = this.#version;
+  /**
+   * Prepares to send everybody to another version. Everything that can fail
+   * happens here; the result commits and cannot fail.
+   *
+   * @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate.
+   */
+  prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): () => void {
+    const previous = this.#version;
+    const { addresses, kept } = this.#targets(candidate, compatibility === "allow");
+    const trampolines = this.#trampolines;
+    const table = trampolines === undefined ? undefined : this.#newTable(candidate, addresses);
+    if (trampolines !== undefined) candidate.own(trampolines.hold());
+    for (const name of kept) {
+      candidate.own(previous.lifetime.hold("lease", `its function '${name}', still in use`));
+    }
+    const moved = [...this.#holds].map((hold) => ({ hold, next: candidate.provider.hold(hold.importer) }));
+    const passing = this.#holdForOthers(previous);
+    return () => {
+      if (table !== undefined) trampolines?.lead(table);
+      this.#table = table;
+      this.#version = candidate;
+      for (const { hold, next } of moved) {
+        const before = hold.current;
+        hold.current = next;
+        before[Symbol.dispose]();
+      }
+      passing();
+    };
+  }
+
+  /**
+   * Other threads may be running the previous version through live functions:
+   * it stays until they have come back from all calls that began before.
+   */
+  #holdForOthers(previous: ModuleVersion): () => void {
+    const control = this.#control;
+    const calls = this.liveCalls.out();
+    if (this.#trampolines !== undefined) previous.markReached();
+    const workers = control === undefined || control.attachments() === 0
+      ? undefined
+      : previous.lifetime.hold("call", "Workers that may be running it");
+    const nonblocking = calls === undefined
+      ? undefined
+      : previous.lifetime.hold("call", "live nonblocking calls");
+    return () => {
+      if (workers !== undefined) control!.advance(() => workers[Symbol.dispose]());
+      if (nonblocking !== undefined) calls!.then(() => nonblocking[Symbol.dispose]());
+    };
+  }
+
+  /** Where each slot leads in a candidate, and which of them have to stay where they are. */
+  #targets(candidate: ModuleVersion, allow: boolean): { addresses: bigint[]; kept: string[] } {
+    const addresses: bigint[] = [];
+    const kept: string[] = [];
+    const missing: string[] = [];
+    for (const { name, index, kind } of this.#slots.values()) {
+      const target = findTarget(candidate, name);
+      if (target?.kind === kind) {
+        addresses[index] = target.address;
+      } else if (target === undefined && allow) {
+        addresses[index] = this.#table!.get(index);
+        kept.push(name);
+      } else {
+        missing.push(name);
+      }
+    }
+    if (missing.length > 0) {
+      const names = missing.map((name) => `'${name}'`).join(", ");
+      throw new LoadError(
+        "Incompatible",
+        `Cannot reload: the new version does not export ${names} as before`,
+        {
+          path: candidate.path,
+          symbols: missing,
+        },
+      );
+    }
+    return { addresses, kept };
+  }
+
+  #useTrampolines(): Trampolines {
     if (this.#trampolines === undefined) {
       const trampolines = new Trampolines(this.#allocator);
-      version.own(trampolines.hold());
+      this.#version.own(trampolines.hold());
       this.#trampolines = trampolines;
     }
-    const trampolines = this.#trampolines;
-    const known = this.#indices.get(name);
-    if (known !== undefined) return trampolines.address(known);
-    const index = this.#indices.size;
-    const trampoline = trampolines.address(index);
-    if (this.#table === undefined || index >= this.#table.capacity) {
-      // The old table stays with its version: a thread may be reading it.
-      const larger = this.#newTable(version, [...this.#addresses(version), address]);
-      trampolines.lead(larger);
-      this.#table = larger;
-    }
-    this.#table.set(index, address);
-    this.#indices.set(name, index);
-    return trampoline;
+    return this.#trampolines;
+  }
+
+  /** The old table stays with its version: a thread may be reading it. */
+  #growTable(next: bigint): void {
+    const { capacity } = this.#table ?? { capacity: 0 };
+    const addresses = Array.from(
+      { length: Math.min(capacity, this.#slots.size) },
+      (_, index) => this.#table!.get(index),
+    );
+    const table = this.#newTable(this.#version, [...addresses, next]);
+    this.#useTrampolines().lead(table);
+    this.#table = table;
   }
 
   /** A table that goes with the version that it leads into. */
@@ -150,11 +234,12 @@ export class StableExports {
     version.own(table);
     return table;
   }
+}
 
-  #addresses(version: ModuleVersion): bigint[] {
-    return [...this.#indices.keys()].map((name) => {
-      const symbol = findExport(version.image.file, name)!;
-      return symbolAddress(version.image, symbol.index);
-    });
-  }
+function findTarget(version: ModuleVersion, name: string): { kind: ExportKind; address: bigint } | undefined {
+  const { image } = version;
+  const symbol = findExport(image.file, name);
+  if (symbol === undefined) return undefined;
+  const kind = symbol.type === SymbolType.Function ? "function" : "data";
+  return { kind, address: symbolAddress(image, symbol.index) };
 }

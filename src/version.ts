@@ -16,6 +16,7 @@
 
 import { Binder, CallResources } from "./call/binder.ts";
 import type { CallGate, CallOwner } from "./call/gate.ts";
+import { CallsInFlight } from "./call/in_flight.ts";
 import { LoadError } from "./errors.ts";
 import { isAddress } from "./image.ts";
 import type { Provider } from "./imports/resolve.ts";
@@ -30,7 +31,11 @@ import { runFinalisers, runInitialisers } from "./start.ts";
 
 /** What a version owns; outlives every way to reach it. */
 class VersionBody {
-  readonly gate: CallGate;
+  readonly gate: CallGate = { open: true };
+  readonly calls = new CallsInFlight((count) => {
+    this.attachment?.setInFlight(count);
+    if (count === 0) this.lifetime.proceed();
+  });
   readonly resources = new CallResources();
   readonly lifetime: Lifetime;
   readonly image: LoadedImage;
@@ -48,11 +53,10 @@ class VersionBody {
   constructor(image: LoadedImage, attachment?: Attachment) {
     this.image = image;
     this.attachment = attachment;
-    this.gate = attachment === undefined ? { open: true, inFlight: 0 } : sharedGate(attachment);
     this.lifetime = new Lifetime(image.importer, {
       revoke: () => this.#revoke(),
       wasBound: () => this.resources.used,
-      callsInFlight: () => this.gate.inFlight + (this.control?.callsInFlight() ?? 0),
+      callsInFlight: () => this.calls.count + (this.control?.callsInFlight() ?? 0),
       otherIsolates: () => this.control?.attachments() ?? 0,
       awaited: () => this.control?.keepAlive(),
       finish: () => this.#finish(),
@@ -80,21 +84,6 @@ class VersionBody {
     }
     this.image[Symbol.dispose]();
   }
-}
-
-/** A gate whose count of calls the owner can see. */
-function sharedGate(attachment: Attachment): CallGate {
-  let count = 0;
-  return {
-    open: true,
-    get inFlight(): number {
-      return count;
-    },
-    set inFlight(calls: number) {
-      count = calls;
-      attachment.setInFlight(calls);
-    },
-  };
 }
 
 const unreachable = new FinalizationRegistry<VersionBody>((body) => body.lifetime.retire());
@@ -181,6 +170,10 @@ export class ModuleVersion implements CallOwner {
     return this.#body.gate;
   }
 
+  get calls(): CallsInFlight {
+    return this.#body.calls;
+  }
+
   get lifetime(): Lifetime {
     return this.#body.lifetime;
   }
@@ -189,13 +182,14 @@ export class ModuleVersion implements CallOwner {
     return this.lifetime.closedError(name);
   }
 
-  settled(): void {
-    this.lifetime.proceed();
-  }
-
   /** Disposes of `belonging` when the version's memory is freed. */
   own(belonging: Disposable): void {
     this.#body.belongings.push(belonging);
+  }
+
+  /** Functions of it can be called through trampolines, unseen by its own bindings. */
+  markReached(): void {
+    this.#body.resources.used = true;
   }
 
   /** Whether handles on it are open. */

@@ -4,21 +4,20 @@
  * close into an exception.
  */
 
+import type { CallsInFlight } from "./in_flight.ts";
+
 /** What a call checks first. One for each version of a module and isolate. */
 export interface CallGate {
   /** Whether calls may go through. */
   open: boolean;
-  /** Nonblocking calls that have not come back. */
-  inFlight: number;
 }
 
 /** Who owns the functions; alive as long as any of them is. */
 export interface CallOwner {
   readonly gate: CallGate;
+  readonly calls: CallsInFlight;
   /** The error for a call of `name` through a closed gate. */
   closedError(name: string): Error;
-  /** Told when the last nonblocking call in flight has come back. */
-  settled(): void;
 }
 
 /** A native function as Deno offers it, and what is known of it. */
@@ -87,22 +86,18 @@ function closureGate(call: CallFunction, name: string, gate: CallGate, owner: Ca
   };
 }
 
-function countInFlight(call: CallFunction, owner: CallOwner): CallFunction {
-  const { gate } = owner;
+function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
   return (...parameters) => {
-    const settle = (): void => {
-      if (--gate.inFlight === 0) owner.settled();
-    };
     // Counted before it starts: whoever frees the module must not miss it.
-    gate.inFlight++;
+    const end = calls.begin();
     let result: Promise<unknown>;
     try {
       result = call(...parameters) as Promise<unknown>;
     } catch (error) {
-      settle();
+      end();
       throw error;
     }
-    return result.finally(settle);
+    return result.finally(end);
   };
 }
 

@@ -80,6 +80,11 @@ export class JumpTable implements Disposable {
     Atomics.store(this.#entries, index, address);
   }
 
+  /** The address at an index. */
+  get(index: number): bigint {
+    return this.#entries[index];
+  }
+
   [Symbol.dispose](): void {
     this.#allocator.free(this.#memory);
   }
@@ -119,6 +124,11 @@ export class Trampolines {
     const block = Math.floor(index / this.#perBlock);
     while (this.#blocks.length <= block) this.#addBlock(this.#allocator.pageSize);
     return this.#blocks[block].address + BigInt(STUB_SIZE * (index % this.#perBlock));
+  }
+
+  /** Where the word that all trampolines read lies. */
+  get tablePointer(): bigint {
+    return this.#blocks[0].address + BigInt(this.#allocator.pageSize);
   }
 
   /** Sends all trampolines to a table: one aligned store, which no thread sees half done. */

@@ -58,6 +58,7 @@ export function checkReached(
             "thread-local variables cannot be linked yet: make the variable an ordinary one",
             {
               section: section.name,
+              symbol: symbolIn(section),
             },
           ),
         );

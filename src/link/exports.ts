@@ -2,7 +2,7 @@
  * What a module shows to others, and the roots that follow from it.
  */
 import { LoadError } from "../errors.ts";
-import { SectionFlag, SymbolKind } from "./elf_constants.ts";
+import { SectionFlag, SectionIndex, SymbolKind } from "./elf_constants.ts";
 import type { Marker } from "./gc.ts";
 import type { NameMatcher } from "./glob.ts";
 import { State } from "./globals.ts";
@@ -59,9 +59,12 @@ function defaultExports(resolution: Resolution): Set<number> {
   const exported = new Set<number>();
   for (const object of resolution.objects) {
     if (!object.direct) continue;
-    for (const id of object.globals) {
-      const own = globals.isDefined(id) && globals.object(id) === object.index;
-      if (own && !globals.isHidden(id) && hasPlace(resolution, id)) exported.add(id);
+    const { symbols } = object.elf;
+    for (let i = symbols.firstGlobal; i < symbols.length; i++) {
+      // What the object defines, even if another's definition of the name won.
+      if (symbols.section(i) === SectionIndex.UNDEF) continue;
+      const id = object.globalOf(i);
+      if (!globals.isHidden(id) && hasPlace(resolution, id)) exported.add(id);
     }
   }
   return exported;

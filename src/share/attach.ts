@@ -9,7 +9,7 @@ import { SmfFile } from "../smf/file.ts";
 import { LAYOUTS } from "../smf/layout.ts";
 import { RelocationTable } from "../smf/reloc.ts";
 import { SymbolTable } from "../smf/symbol.ts";
-import { Attachment, MAX_ATTACHMENTS } from "./control.ts";
+import { Attachment, type AttachmentEvents, MAX_ATTACHMENTS } from "./control.ts";
 import type { SharedModule } from "./token.ts";
 
 /** The facts about an image that make it usable elsewhere. */
@@ -38,6 +38,27 @@ export interface AttachedImage {
 }
 
 /**
+ * Attaches this isolate to what another one owns.
+ *
+ * @param description For people.
+ * @throws {LoadError} `Closed` if it has ended already, `Busy` if too many isolates are attached.
+ */
+export function attachControl(
+  control: SharedArrayBuffer,
+  description: string,
+  events: AttachmentEvents,
+): Attachment {
+  const attachment = Attachment.attach(control, events);
+  if (attachment === "revoked") {
+    throw new LoadError("Closed", `Cannot attach ${description}: its owner has closed it`);
+  }
+  if (attachment === "full") {
+    throw new LoadError("Busy", `Cannot attach ${description}: ${MAX_ATTACHMENTS} isolates are attached`);
+  }
+  return attachment;
+}
+
+/**
  * Attaches this isolate to a module that another one owns.
  *
  * @param revoked Called in the event loop when the owner ends the module.
@@ -48,16 +69,11 @@ export function attachImage(
   control: SharedArrayBuffer,
   revoked: () => void,
 ): AttachedImage {
-  const attachment = Attachment.attach(control, revoked);
-  if (attachment === "revoked") {
-    throw new LoadError("Closed", `Cannot attach module '${module.path}': its owner has closed it`);
-  }
-  if (attachment === "full") {
-    throw new LoadError(
-      "Busy",
-      `Cannot attach module '${module.path}': ${MAX_ATTACHMENTS} isolates are attached`,
-    );
-  }
+  // Versions do not change under a module that is pinned to one: there are no epochs to see.
+  const attachment = attachControl(control, `module '${module.path}'`, {
+    revoked,
+    callsOut: () => undefined,
+  });
   const { header, sections } = module;
   const file = new SmfFile({
     header,

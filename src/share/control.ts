@@ -1,36 +1,43 @@
 /**
- * The words that the isolates of one shared module have in common, and how
- * they tell each other what must be known before its memory may go.
+ * The words that isolates using one module have in common, and how they tell
+ * each other what must be known before memory may go.
  *
  * ```text
  * word               what
  * 0  STATE           OPEN, or REVOKED for ever after
- * 1  CHANGES         counts the isolates that left; the owner waits on it
- * 2 + 4·i            attachment i:
+ * 1  CHANGES         counts what the owner waits for: isolates that answered or left
+ * 2  EPOCH           counts the versions that were committed since
+ * 3 + 8·i            attachment i:
  *    + 0 TAKEN       1 while an isolate is about to attach, 2 while it is attached
  *    + 1 IN_FLIGHT   its nonblocking calls that have not come back
  *    + 2 BELL        what it waits on, always 0
- *    + 3             unused
+ *    + 3 RUNG        rings that it has not heard yet
+ *    + 4 SEEN        the epoch before which none of its calls began
  * ```
  *
- * - The owner revokes by STATE, then rings every bell. `Atomics.waitAsync` ends
- *   in the event loop of the isolate that waits, where none of its synchronous
- *   calls is on the stack: there it leaves.
+ * - Whoever wants something sets STATE or EPOCH, then rings the bells.
+ *   `Atomics.waitAsync` ends in the event loop of the isolate that waits, where
+ *   none of its synchronous calls is on the stack: there it leaves, or notes
+ *   the epoch as SEEN once its nonblocking calls from before have come back.
  * - How many waiters a ring found tells whether the isolate still exists: all
  *   its waiters go with it, however it ended. So an isolate waits
- *   {@linkcode WAITERS} times over, a ring wakes one, and a ring that finds
- *   none is a death certificate.
+ *   {@linkcode WAITERS} times over, each ring wakes one, and a ring that finds
+ *   none is a death certificate. RUNG sees to it that the last waiter of a busy
+ *   isolate is never used up.
  * - An isolate that died while a nonblocking call was out counts for ever: the
  *   thread that runs the call goes on, and nobody can tell when it ends.
  */
 
 const STATE = 0;
 const CHANGES = 1;
-const FIRST_ATTACHMENT = 2;
-const ATTACHMENT_WORDS = 4;
+const EPOCH = 2;
+const FIRST_ATTACHMENT = 3;
+const ATTACHMENT_WORDS = 8;
 const TAKEN = 0;
 const IN_FLIGHT = 1;
 const BELL = 2;
+const RUNG = 3;
+const SEEN = 4;
 
 const OPEN = 1;
 const REVOKED = 2;
@@ -41,37 +48,37 @@ const ATTACHED = 2;
 /** How many isolates can be attached to one module at a time. */
 export const MAX_ATTACHMENTS = 1024;
 
-/** How often an isolate can be asked for a sign of life while it is busy. */
+/** How often an isolate can be rung while it is busy. */
 const WAITERS = 64;
 
-/** Milliseconds between such questions: doubling, from the first to the last. */
+/** Milliseconds between questions to those who have not answered: doubling, from the first to the last. */
 const FIRST_PAUSE = 8;
 const LAST_PAUSE = 8192;
 
-/** The memory of a new control block. */
-export function newControl(): SharedArrayBuffer {
-  const words = FIRST_ATTACHMENT + ATTACHMENT_WORDS * MAX_ATTACHMENTS;
-  const buffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * words);
-  new Int32Array(buffer)[STATE] = OPEN;
-  return buffer;
-}
+const WORDS = FIRST_ATTACHMENT + ATTACHMENT_WORDS * MAX_ATTACHMENTS;
+
+type Words = Int32Array<SharedArrayBuffer>;
 
 /** Whether a buffer may be a control block. */
 export function isControl(buffer: unknown): buffer is SharedArrayBuffer {
-  return buffer instanceof SharedArrayBuffer &&
-    buffer.byteLength ===
-      Int32Array.BYTES_PER_ELEMENT * (FIRST_ATTACHMENT + ATTACHMENT_WORDS * MAX_ATTACHMENTS);
+  return buffer instanceof SharedArrayBuffer && buffer.byteLength === Int32Array.BYTES_PER_ELEMENT * WORDS;
 }
 
 /** The owner's side. */
 export class ControlOwner {
-  readonly buffer: SharedArrayBuffer = newControl();
-  readonly #words = new Int32Array(this.buffer);
-  /** Questions asked of each attachment since it was revoked. */
-  readonly #asked = new Map<number, number>();
+  /** What the other isolates are given. */
+  readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * WORDS);
+  readonly #words: Words = new Int32Array(this.buffer);
+  /** What waits until every isolate has seen an epoch. */
+  readonly #pending = new Map<() => void, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pause = FIRST_PAUSE;
   #keepAlive = false;
+  #watching = false;
+
+  constructor() {
+    this.#words[STATE] = OPEN;
+  }
 
   /** How many isolates may still run in the module or call it. */
   attachments(): number {
@@ -86,89 +93,118 @@ export class ControlOwner {
   /**
    * Tells every isolate to leave.
    *
-   * @param changed Called, in the event loop, whenever some have left.
+   * @param left Called, in the event loop, when all have.
    */
-  revoke(changed: () => void): void {
+  revoke(left: () => void): void {
     if (Atomics.exchange(this.#words, STATE, REVOKED) === REVOKED) return;
-    this.#await(changed);
-    this.#ask(changed);
+    this.#await(left, Infinity);
   }
 
-  /** From now on the questions keep the process alive: somebody waits for the answer. */
+  /**
+   * Begins a new epoch: a version was committed.
+   *
+   * @param passed Called, in the event loop, when no call that began before is
+   * running in any other isolate.
+   */
+  advance(passed: () => void): void {
+    this.#await(passed, Atomics.add(this.#words, EPOCH, 1) + 1);
+  }
+
+  /** From now on the questions keep the process alive: somebody waits for the answers. */
   keepAlive(): void {
     this.#keepAlive = true;
     if (this.#timer !== undefined) Deno.refTimer(this.#timer);
   }
 
-  #await(changed: () => void): void {
+  #await(done: () => void, epoch: number): void {
+    this.#pending.set(done, epoch);
+    this.#pause = FIRST_PAUSE;
+    this.#ask();
+    this.#settle();
+    this.#watch();
+  }
+
+  /** Tells those whose condition has come true. */
+  #settle(): void {
+    for (const [done, epoch] of this.#pending) {
+      if (laggards(this.#words, epoch).length > 0) continue;
+      this.#pending.delete(done);
+      queueMicrotask(done);
+    }
+    if (this.#pending.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Looks again whenever an isolate answers or leaves. */
+  #watch(): void {
+    if (this.#watching || this.#pending.size === 0) return;
     const before = Atomics.load(this.#words, CHANGES);
-    if (this.attachments() === 0) return;
-    const waiting = Atomics.waitAsync(this.#words, CHANGES, before);
-    const then = (): void => {
-      if (this.attachments() === 0) this.#stopAsking();
-      changed();
-      this.#await(changed);
+    this.#settle();
+    if (this.#pending.size === 0) return;
+    this.#watching = true;
+    const again = (): void => {
+      this.#watching = false;
+      this.#settle();
+      this.#watch();
     };
-    if (waiting.async) waiting.value.then(then);
-    else queueMicrotask(then);
+    const waiting = Atomics.waitAsync(this.#words, CHANGES, before);
+    if (waiting.async) waiting.value.then(again);
+    else queueMicrotask(again);
   }
 
   /** Rings the bells, and again after a while for those who are busy or gone. */
-  #ask(changed: () => void): void {
-    const before = this.attachments();
-    for (const base of taken(this.#words)) {
-      const asked = this.#asked.get(base) ?? 0;
-      // Its last waiter is never used up: then nobody could tell a busy isolate from a dead one.
-      if (asked >= WAITERS - 1) continue;
-      this.#asked.set(base, asked + 1);
-      if (!isAlive(this.#words, base)) release(this.#words, base);
-    }
-    if (this.attachments() === 0) {
-      if (before > 0) queueMicrotask(changed);
-      return;
+  #ask(): void {
+    clearTimeout(this.#timer);
+    for (const base of laggards(this.#words, Math.max(...this.#pending.values()))) {
+      if (!ring(this.#words, base)) release(this.#words, base);
     }
     const timer = setTimeout(() => {
-      this.#timer = undefined;
-      this.#ask(changed);
+      this.#ask();
+      this.#settle();
     }, this.#pause);
     if (!this.#keepAlive) Deno.unrefTimer(timer);
     this.#timer = timer;
     this.#pause = Math.min(2 * this.#pause, LAST_PAUSE);
   }
+}
 
-  #stopAsking(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-  }
+/** What an isolate hears through its bell. */
+export interface AttachmentEvents {
+  /** Once: the owner has revoked the module. */
+  revoked(): void;
+  /** The nonblocking calls that are out now, if there are any. */
+  callsOut(): Promise<unknown> | undefined;
 }
 
 /** The side of an isolate that attached itself. */
 export class Attachment {
-  readonly #words: Int32Array<SharedArrayBuffer>;
+  readonly #words: Words;
   readonly #base: number;
-  readonly #revoked: () => void;
+  readonly #events: AttachmentEvents;
   #left = false;
 
   /**
    * Attaches this isolate.
    *
-   * @param revoked Called once, in the event loop, when the owner revokes.
-   * @returns `"revoked"` if it has, `"full"` if too many are attached.
+   * @returns `"revoked"` if the owner has revoked, `"full"` if too many are attached.
    */
-  static attach(buffer: SharedArrayBuffer, revoked: () => void): Attachment | "revoked" | "full" {
-    const words = new Int32Array(buffer);
+  static attach(buffer: SharedArrayBuffer, events: AttachmentEvents): Attachment | "revoked" | "full" {
+    const words: Words = new Int32Array(buffer);
     const base = claim(words);
     if (base === undefined) return "full";
-    const attachment = new Attachment(words, base, revoked);
+    const attachment = new Attachment(words, base, events);
     if (Atomics.load(words, STATE) === OPEN) return attachment;
     attachment.leave();
     return "revoked";
   }
 
-  private constructor(words: Int32Array<SharedArrayBuffer>, base: number, revoked: () => void) {
+  private constructor(words: Words, base: number, events: AttachmentEvents) {
     this.#words = words;
     this.#base = base;
-    this.#revoked = revoked;
+    this.#events = events;
+    Atomics.store(words, base + RUNG, 0);
+    Atomics.store(words, base + SEEN, Atomics.load(words, EPOCH));
     for (let count = 0; count < WAITERS; count++) this.#wait();
     // From now on silence means death.
     Atomics.store(words, base + TAKEN, ATTACHED);
@@ -189,49 +225,77 @@ export class Attachment {
 
   #wait(): void {
     const waiting = Atomics.waitAsync(this.#words, this.#base + BELL, 0);
-    if (waiting.async) waiting.value.then(() => this.#rung());
+    if (waiting.async) waiting.value.then(() => this.#heard());
   }
 
-  #rung(): void {
+  #heard(): void {
     if (this.#left) return;
-    if (Atomics.load(this.#words, STATE) === REVOKED) this.#revoked();
-    else this.#wait();
+    this.#wait();
+    Atomics.sub(this.#words, this.#base + RUNG, 1);
+    if (Atomics.load(this.#words, STATE) === REVOKED) this.#events.revoked();
+    else this.#answer();
+  }
+
+  #answer(): void {
+    const epoch = Atomics.load(this.#words, EPOCH);
+    if (Atomics.load(this.#words, this.#base + SEEN) >= epoch) return;
+    const seen = (): void => {
+      if (this.#left || Atomics.load(this.#words, this.#base + SEEN) >= epoch) return;
+      Atomics.store(this.#words, this.#base + SEEN, epoch);
+      change(this.#words);
+    };
+    const out = this.#events.callsOut();
+    if (out === undefined) seen();
+    else out.then(seen, seen);
   }
 }
 
 /** Takes a free attachment, if need be one whose isolate has died. */
-function claim(words: Int32Array<SharedArrayBuffer>): number | undefined {
+function claim(words: Words): number | undefined {
   const take = (base: number): boolean => Atomics.compareExchange(words, base + TAKEN, 0, ARRIVING) === 0;
   for (let index = 0; index < MAX_ATTACHMENTS; index++) {
     const base = FIRST_ATTACHMENT + ATTACHMENT_WORDS * index;
     if (take(base)) return base;
   }
   for (const base of taken(words)) {
-    if (isAlive(words, base)) continue;
+    if (ring(words, base)) continue;
     release(words, base);
     if (take(base)) return base;
   }
   return undefined;
 }
 
-/** Rings a bell; whether it, or a call that it left behind, still needs the module. */
-function isAlive(words: Int32Array<SharedArrayBuffer>, base: number): boolean {
-  return Atomics.load(words, base + TAKEN) === ARRIVING || Atomics.notify(words, base + BELL, 1) > 0 ||
-    Atomics.load(words, base + IN_FLIGHT) > 0;
+/** Rings a bell; whether the isolate, or a call that it left behind, still needs the module. */
+function ring(words: Words, base: number): boolean {
+  if (Atomics.load(words, base + TAKEN) === ARRIVING) return true;
+  if (Atomics.add(words, base + RUNG, 1) >= WAITERS - 1) {
+    Atomics.sub(words, base + RUNG, 1);
+    return true;
+  }
+  return Atomics.notify(words, base + BELL, 1) > 0 || Atomics.load(words, base + IN_FLIGHT) > 0;
 }
 
-function release(words: Int32Array<SharedArrayBuffer>, base: number): void {
+function release(words: Words, base: number): void {
   Atomics.store(words, base + IN_FLIGHT, 0);
   Atomics.store(words, base + TAKEN, 0);
+  change(words);
+}
+
+function change(words: Words): void {
   Atomics.add(words, CHANGES, 1);
   Atomics.notify(words, CHANGES);
 }
 
-function taken(words: Int32Array<SharedArrayBuffer>): number[] {
+function taken(words: Words): number[] {
   const bases: number[] = [];
   for (let index = 0; index < MAX_ATTACHMENTS; index++) {
     const base = FIRST_ATTACHMENT + ATTACHMENT_WORDS * index;
     if (Atomics.load(words, base + TAKEN) !== 0) bases.push(base);
   }
   return bases;
+}
+
+/** The attachments that have not seen an epoch; all, for Infinity. */
+function laggards(words: Words, epoch: number): number[] {
+  return taken(words).filter((base) => Atomics.load(words, base + SEEN) < epoch);
 }
