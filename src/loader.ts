@@ -62,11 +62,12 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
     const found = yield* examine(context, size);
     // Names are answered before anything is mapped: what may not load never gets memory.
     const imports = resolveImports(found.file, found.needs.imports, context.sources, importer);
-    const image = yield* undoing(imports, place(context, found, importer, imports.records[0]?.address));
+    const image = yield* undoing(imports, place(context, found, importer, neighbour(imports)));
     try {
       image.link(imports);
     } catch (error) {
-      image[Symbol.dispose]();
+      abandon(image);
+      abandon(imports);
       throw error;
     }
     return image;
@@ -119,9 +120,23 @@ function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): 
   try {
     return yield* steps;
   } catch (error) {
-    owned[Symbol.dispose]();
+    abandon(owned);
     throw error;
   }
+}
+
+/** Undoes a step of a load that failed. Why it failed matters more than whether this does. */
+function abandon(owned: Disposable): void {
+  try {
+    owned[Symbol.dispose]();
+  } catch {
+    // The system did not take memory back: its allocator still counts it as live.
+  }
+}
+
+/** What a module should lie near: a weak import that nobody answered is nowhere. */
+function neighbour({ addresses }: ResolvedImports): bigint | undefined {
+  return addresses.find((address) => address !== 0n);
 }
 
 /** An image that has its memory and, once it is linked, is ready to run. */

@@ -25,7 +25,7 @@ function resolve(
     builder.relocation({ offset: 8 * index, symbol, type: RelocationType.Abs64 });
   });
   const file = parseSmf(builder.build());
-  return resolveImports(file, scanRelocations(file).imports, sources, "module 'm'");
+  return resolveImports(file, scanRelocations(file).imports, sources, { description: "module 'm'" });
 }
 
 /** A source that answers from a record, and notes what it was asked. */
@@ -46,10 +46,10 @@ function provider(description: string, refuse?: Error) {
   const holders: string[] = [];
   const it: Provider = {
     description,
-    hold(importer) {
+    hold({ description }) {
       if (refuse !== undefined) throw refuse;
-      holders.push(importer);
-      return { [Symbol.dispose]: () => void holders.splice(holders.indexOf(importer), 1) };
+      holders.push(description);
+      return { [Symbol.dispose]: () => void holders.splice(holders.indexOf(description), 1) };
     },
   };
   return { it, holders };
