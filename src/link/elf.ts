@@ -4,6 +4,7 @@
  * place, since most of them are never looked at twice.
  */
 import { LoadError } from "../errors.ts";
+import { MAX_NAME_LENGTH } from "../smf/limits.ts";
 import {
   GRP_COMDAT,
   Machine,
@@ -281,6 +282,10 @@ function readSymbols(file: InputBytes, sections: readonly ElfSection[]): ElfSymb
     if (view.getUint32(at, true) >= strings.size) {
       throw problem("a symbol's name lies outside the string table");
     }
+    if (
+      symbols.kind(i) !== SymbolKind.SECTION &&
+      file.nameEnd(symbols.nameStart(i), bytes.length) - symbols.nameStart(i) > MAX_NAME_LENGTH
+    ) throw problem("a symbol's name is longer than 1 MiB");
     const short = view.getUint16(at + 6, true);
     if (short === SectionIndex.XINDEX && extended === undefined) {
       throw problem("a symbol needs a table of extended section indexes and there is none");

@@ -73,7 +73,18 @@ export function signed64(view: DataView, offset: number): number {
   return high * 0x100000000 + view.getUint32(offset, true);
 }
 
-const utf8 = new TextDecoder();
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
+
+/** Whether `[start, end)` is UTF-8, so that the text says exactly what the bytes say. */
+export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
+  try {
+    strictUtf8.decode(bytes.subarray(start, end));
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The text at `[start, end)`; almost every name is short and plain ASCII. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {

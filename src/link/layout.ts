@@ -2,9 +2,9 @@
  * Gathers what is reached into the sections of an SMF file and gives everything
  * its place in the file's image.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE } from "../smf/limits.ts";
+import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch.ts";
 import type { FrameSection } from "./eh_frame.ts";
@@ -134,6 +134,15 @@ const ORDER: readonly number[] = [
   SmfSectionType.Bss,
 ];
 
+function checkAlignment(alignment: number, where: LoadErrorData): void {
+  if (alignment <= MAX_ALIGNMENT) return;
+  throw new LoadError("Unsupported", "Cannot link: the alignment is too large", {
+    ...where,
+    value: alignment,
+    range: [1, MAX_ALIGNMENT + 1],
+  });
+}
+
 /** Gathers inputs by output section, in link order. */
 class Gathering {
   readonly outputs: Map<string, OutputSection> = new Map();
@@ -147,14 +156,7 @@ class Gathering {
 
   add(section: InputSection): void {
     const [name, type] = outputOf(section);
-    if (section.elf.alignment > MAX_ALIGNMENT) {
-      throw new LoadError("Unsupported", "Cannot link: the section's alignment is too large", {
-        path: section.object.name,
-        section: section.name,
-        value: section.elf.alignment,
-        range: [1, MAX_ALIGNMENT + 1],
-      });
-    }
+    checkAlignment(section.elf.alignment, { path: section.object.name, section: section.name });
     section.output = this.output(name, type);
     section.output.inputs.push(section);
   }
@@ -162,6 +164,7 @@ class Gathering {
   merge(section: InputSection): void {
     const [name, type] = outputOf(section);
     const output = this.output(name, type);
+    checkAlignment(section.elf.alignment, { path: section.object.name, section: section.name });
     section.output = output;
     const { entrySize, strings } = section.merge!;
     let merged = output.merged.find(({ section: other }) =>
@@ -191,6 +194,7 @@ export function layOut(input: LayoutInput): Layout {
   const commons = new Map<number, Place>();
   for (const [id, { size, alignment }] of input.commons) {
     const output = gathering.output(".bss", SmfSectionType.Bss);
+    checkAlignment(alignment, { section: "COMMON" });
     commons.set(id, { output, offset: output.reserve(size, alignment) });
   }
   const constants = new Map<number, Place>();
@@ -265,6 +269,13 @@ function checkSize(outputs: readonly OutputSection[], end: number, inputSize: nu
     throw new LoadError("Unsupported", `Cannot link: the module would need ${end} bytes of memory`, {
       value: end,
       range: [0, MAX_IMAGE_SIZE + 1],
+    });
+  }
+  // One section more holds the relocations.
+  if (outputs.length >= MAX_SECTIONS - 1) {
+    throw new LoadError("Unsupported", "Cannot link: there are too many sections of different names", {
+      value: outputs.length,
+      range: [0, MAX_SECTIONS - 1],
     });
   }
   let stored = 0;

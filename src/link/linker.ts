@@ -3,7 +3,6 @@
  * contents: one call a pass.
  */
 import { LoadError } from "../errors.ts";
-import type { LayoutName } from "../smf/layout.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./architectures.ts";
 import { emitModule } from "./emit.ts";
@@ -46,7 +45,7 @@ export interface LinkOptions {
   /** The operating system, a `Platform`. Default: Linux. */
   readonly platform?: number;
   /** The layout of the file. Default: H96. */
-  readonly layout?: LayoutName;
+  readonly layout?: "H96" | "H72";
 }
 
 /** What {@linkcode linkObjects} makes. */

@@ -11,7 +11,7 @@ import type { NameMatcher } from "./glob.ts";
 import { Globals, State } from "./globals.ts";
 import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./helpers.ts";
 import { type InputSection, LinkObject } from "./input.ts";
-import { malformed, unsupported } from "./input_bytes.ts";
+import { isUtf8, malformed, unsupported } from "./input_bytes.ts";
 import type { MapMember } from "./map.ts";
 import { grown } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -197,8 +197,14 @@ export class Resolution {
       const start = symbols.nameStart(i);
       let end = file.nameEnd(start, file.bytes.length);
       // `name@@VERSION` defines the default version of `name`, which is what references mean.
-      for (let at = start + 1; at < end - 1; at++) {
-        if (file.bytes[at] === 0x40 && file.bytes[at + 1] === 0x40) end = at;
+      let ascii = true;
+      for (let at = start; at < end; at++) {
+        if (file.bytes[at] >= 0x80) ascii = false;
+        if (file.bytes[at] === 0x40 && file.bytes[at + 1] === 0x40 && at > start) end = at;
+      }
+      if (start === end) throw malformed(object.name, "a global symbol has no name", { value: i });
+      if (!ascii && !isUtf8(file.bytes, start, end)) {
+        throw malformed(object.name, "a symbol's name is not UTF-8", { symbol: symbols.name(i), value: i });
       }
       object.globals[i - symbols.firstGlobal] = this.globals.names.intern(file.bytes, start, end);
     }

@@ -1,0 +1,355 @@
+// Which objects take part in a link, and which definition each name has.
+import { assert, assertEquals } from "@std/assert";
+import {
+  SectionIndex,
+  SectionType,
+  SymbolBinding,
+  SymbolKind,
+  SymbolVisibility,
+} from "../../src/link/elf_constants.ts";
+import {
+  addFunction,
+  addVariable,
+  archive,
+  CODE,
+  DATA,
+  ElfWriter,
+  functionObject,
+  link,
+  linkFails,
+} from "./support.ts";
+
+/** The first byte of a function tells which definition was taken. */
+function firstByte(linked: ReturnType<typeof link>, name: string): number {
+  return linked.bytesAt(linked.at(name), 1)[0];
+}
+
+Deno.test("a strong definition beats a weak one, whichever comes first", () => {
+  const strong = functionObject("f", 1);
+  const weak = functionObject("f", 2, [], SymbolBinding.WEAK);
+  assertEquals(firstByte(link({ "s.o": strong, "w.o": weak }), "f"), 1);
+  assertEquals(firstByte(link({ "w.o": weak, "s.o": strong }), "f"), 1);
+});
+
+Deno.test("of weak definitions the first is taken, and it is exported like a strong one", () => {
+  const [one, two] = [1, 2].map((byte) => functionObject("f", byte, [], SymbolBinding.WEAK));
+  const linked = link({ "1.o": one, "2.o": two });
+  assertEquals(firstByte(linked, "f"), 1);
+  assertEquals(linked.exportNames(), ["f"]);
+  assertEquals(linked.file.symbols.find("f")?.binding, SymbolBinding.GLOBAL);
+});
+
+Deno.test("two strong definitions are an error that names both objects", () => {
+  const error = linkFails(
+    { "1.o": functionObject("f", 1), "2.o": functionObject("f", 2) },
+    "Incompatible",
+    "twice",
+  );
+  assertEquals(error.data.path, "2.o");
+  assertEquals(error.data.symbol, "f");
+  assert(error.message.includes("'1.o'"));
+});
+
+Deno.test("all duplicates are reported at once", () => {
+  const both = (byte: number) => {
+    const writer = new ElfWriter();
+    addFunction(writer, "f", Uint8Array.of(byte));
+    addFunction(writer, "g", Uint8Array.of(byte));
+    return writer.build();
+  };
+  const error = linkFails({ "1.o": both(1), "2.o": both(2) }, "Incompatible", "twice");
+  assertEquals((error.cause as AggregateError).errors.map((one) => one.data.symbol), ["f", "g"]);
+});
+
+function commonObject(name: string, size: number, alignment: number): Uint8Array {
+  const writer = new ElfWriter();
+  writer.symbol({ name, section: SectionIndex.COMMON, value: alignment, size, kind: SymbolKind.OBJECT });
+  return writer.build();
+}
+
+function variableObject(name: string, bytes: Uint8Array, binding?: number): Uint8Array {
+  const writer = new ElfWriter();
+  addVariable(writer, name, bytes, binding);
+  return writer.build();
+}
+
+Deno.test("tentative definitions become one, as large and as aligned as any asks for", () => {
+  const linked = link({
+    "1.o": commonObject("c", 8, 64),
+    "2.o": commonObject("c", 100, 4),
+    "3.o": commonObject("d", 4, 4),
+  });
+  assertEquals(linked.file.symbols.find("c")?.size, 100);
+  assertEquals(linked.at("c") % 64, 0);
+  assertEquals(linked.map.sections.map(({ kind, size }) => [kind, size]), [["bss", 104]]);
+});
+
+Deno.test("a definition beats a tentative one, which beats a weak one", () => {
+  const strong = link({ "c.o": commonObject("v", 64, 8), "s.o": variableObject("v", Uint8Array.of(7)) });
+  assertEquals(strong.bytesAt(strong.at("v"), 1), [7]);
+  assertEquals(strong.file.symbols.find("v")?.size, 1);
+  const weak = variableObject("v", Uint8Array.of(7), SymbolBinding.WEAK);
+  for (
+    const inputs of [{ "w.o": weak, "c.o": commonObject("v", 64, 8) }, {
+      "c.o": commonObject("v", 64, 8),
+      "w.o": weak,
+    }]
+  ) {
+    assertEquals(link(inputs).file.symbols.find("v")?.size, 64);
+  }
+});
+
+Deno.test("a tentative definition without a usable alignment is an error", () => {
+  for (const alignment of [0, 3, 2 ** 31]) {
+    linkFails(commonObject("c", 8, alignment), "InvalidFormat", "common symbol");
+  }
+});
+
+/** An object with `f` in a COMDAT group that is signed `f`, and a table beside it in the group. */
+function comdatObject(byte: number, own: string): Uint8Array {
+  const writer = new ElfWriter();
+  const text = addFunction(writer, "f", new Uint8Array(16).fill(byte), SymbolBinding.WEAK);
+  const data = writer.section({ name: ".data.f", flags: DATA, bytes: Uint8Array.of(byte) });
+  const f = writer.symbol({ name: "signature", section: text, binding: SymbolBinding.WEAK });
+  writer.group(f, [text, data]);
+  const caller = addFunction(writer, own, new Uint8Array(8));
+  writer.relocation(caller, { offset: 0, symbol: writer.symbol({ name: "f" }), type: 4, addend: -4 });
+  return writer.build();
+}
+
+Deno.test("of COMDAT groups with one signature the first is kept, whole, and all refer to it", () => {
+  const linked = link({ "1.o": comdatObject(1, "a"), "2.o": comdatObject(2, "b") });
+  assertEquals(firstByte(linked, "f"), 1);
+  for (const caller of ["a", "b"]) {
+    assertEquals(linked.int32(linked.at(caller)) + linked.at(caller) + 4, linked.at("f"));
+  }
+  assertEquals(
+    linked.bytesAt(linked.section(".data").address, 1),
+    [1],
+    "the group's other section came along",
+  );
+  assertEquals(
+    linked.map.dropped.map(({ object, section, reason }) => [object, section, reason]),
+    [["2.o", ".text.f", "duplicate"], ["2.o", ".data.f", "duplicate"]],
+  );
+});
+
+Deno.test("a reference into a group that lost is an error, unless by a name that the winner has", () => {
+  const writer = new ElfWriter();
+  const text = addFunction(writer, "f", new Uint8Array(16), SymbolBinding.WEAK);
+  writer.group(writer.symbol({ name: "signature", section: text, binding: SymbolBinding.WEAK }), [text]);
+  const caller = addFunction(writer, "b", new Uint8Array(8));
+  writer.relocation(caller, { offset: 0, symbol: writer.sectionSymbol(text), type: 2, addend: -4 });
+  linkFails(
+    { "1.o": comdatObject(1, "a"), "2.o": writer.build() },
+    "Unsupported",
+    "dropped in favour of another copy",
+  );
+});
+
+Deno.test("old-style link-once sections are kept once by their names", () => {
+  const once = (byte: number) => {
+    const writer = new ElfWriter();
+    const section = writer.section({ name: ".gnu.linkonce.t.f", flags: CODE, bytes: Uint8Array.of(byte) });
+    writer.symbol({ name: "f", section, kind: SymbolKind.FUNC });
+    return writer.build();
+  };
+  assertEquals(firstByte(link({ "1.o": once(1), "2.o": once(2) }), "f"), 1);
+});
+
+Deno.test("visibility is the most constraining of all objects", () => {
+  const hiddenReference = () => {
+    const writer = new ElfWriter();
+    const caller = addFunction(writer, "caller", new Uint8Array(8));
+    const f = writer.symbol({ name: "f", visibility: SymbolVisibility.HIDDEN });
+    writer.relocation(caller, { offset: 0, symbol: f, type: 4, addend: -4 });
+    return writer.build();
+  };
+  const linked = link({ "f.o": functionObject("f", 1), "r.o": hiddenReference() });
+  assertEquals(linked.exportNames(), ["caller"]);
+  assertEquals(linked.file.symbols.find("f")?.binding, SymbolBinding.LOCAL);
+  linkFails(hiddenReference(), "UndefinedSymbol", "'f' is hidden");
+});
+
+Deno.test("protected symbols are exported, internal ones are not", () => {
+  const writer = new ElfWriter();
+  const section = writer.section({ name: ".data", flags: DATA, bytes: new Uint8Array(16) });
+  writer.symbol({ name: "shown", section, visibility: SymbolVisibility.PROTECTED });
+  writer.symbol({ name: "inner", section, value: 8, visibility: SymbolVisibility.INTERNAL });
+  assertEquals(link(writer.build()).exportNames(), ["shown"]);
+});
+
+Deno.test("undefined names become imports, weak ones weak, unused ones nothing", () => {
+  const writer = new ElfWriter();
+  const f = addFunction(writer, "f", new Uint8Array(16));
+  writer.relocation(f, { offset: 0, symbol: writer.symbol({ name: "strong" }), type: 4, addend: -4 });
+  const weak = writer.symbol({ name: "weak", binding: SymbolBinding.WEAK });
+  writer.relocation(f, { offset: 4, symbol: weak, type: 9, addend: -4 });
+  writer.symbol({ name: "unused" });
+  const linked = link(writer.build());
+  assertEquals(
+    linked.map.imports,
+    [{ name: "strong", weak: false, neededBy: ["a.o"] }, { name: "weak", weak: true, neededBy: ["a.o"] }],
+  );
+  const { symbols } = linked.file;
+  assertEquals(symbols.find("strong")?.binding, SymbolBinding.GLOBAL);
+  assertEquals(symbols.find("weak")?.binding, SymbolBinding.WEAK);
+  for (const name of ["strong", "weak"]) {
+    const { value, size, visibility } = symbols.find(name)!;
+    assertEquals([value, size, visibility], [0, 0, 0]);
+  }
+});
+
+const chain = archive([
+  { name: "b.o", bytes: functionObject("b", 2, ["c"]), symbols: ["b"] },
+  { name: "a.o", bytes: functionObject("a", 1, ["b"]), symbols: ["a"] },
+  { name: "c.o", bytes: functionObject("c", 3, ["import"]), symbols: ["c"] },
+  { name: "d.o", bytes: functionObject("d", 4), symbols: ["d"] },
+]);
+
+Deno.test("members are pulled in only when needed, in rounds until nothing changes", () => {
+  const linked = link({ "libx.a": chain, "main.o": functionObject("main", 9, ["a"]) });
+  assertEquals(linked.map.members, [
+    { member: "libx.a(a.o)", symbol: "a", neededBy: "main.o" },
+    { member: "libx.a(b.o)", symbol: "b", neededBy: "libx.a(a.o)" },
+    { member: "libx.a(c.o)", symbol: "c", neededBy: "libx.a(b.o)" },
+  ]);
+  assertEquals(linked.exportNames(), ["main"], "members' names are not exported");
+  assertEquals(linked.map.imports, [{ name: "import", weak: false, neededBy: ["libx.a(c.o)"] }]);
+  assertEquals(linked.file.symbols.find("d"), undefined);
+});
+
+Deno.test("archives may need each other", () => {
+  const one = archive([
+    { name: "a.o", bytes: functionObject("a", 1, ["b"]), symbols: ["a"] },
+    { name: "c.o", bytes: functionObject("c", 1), symbols: ["c"] },
+  ]);
+  const two = archive([{ name: "b.o", bytes: functionObject("b", 1, ["c"]), symbols: ["b"] }]);
+  const linked = link({ "main.o": functionObject("main", 9, ["a"]), "1.a": one, "2.a": two });
+  assertEquals(linked.importNames(), []);
+  assertEquals(linked.map.members.map(({ member }) => member), ["1.a(a.o)", "2.a(b.o)", "1.a(c.o)"]);
+});
+
+Deno.test("of archives that define a name the first is asked, and objects before all", () => {
+  const lib = (byte: number) => archive([{ name: "f.o", bytes: functionObject("f", byte), symbols: ["f"] }]);
+  const main = functionObject("main", 9, ["f"]);
+  const linked = link({ "1.a": lib(1), "2.a": lib(2), "main.o": main }, { exports: ["f"] });
+  assertEquals(firstByte(linked, "f"), 1);
+  const own = link({ "1.a": lib(1), "main.o": main, "f.o": functionObject("f", 5) });
+  assertEquals(firstByte(own, "f"), 5);
+  assertEquals(own.map.members, []);
+});
+
+Deno.test("a weak reference pulls nothing in, but uses what is there", () => {
+  const weakly = (() => {
+    const writer = new ElfWriter();
+    const f = addFunction(writer, "main", new Uint8Array(16));
+    const a = writer.symbol({ name: "a", binding: SymbolBinding.WEAK });
+    writer.relocation(f, { offset: 0, symbol: a, type: 9, addend: -4 });
+    return writer.build();
+  })();
+  const alone = link({ "main.o": weakly, "libx.a": chain });
+  assertEquals(alone.map.members, []);
+  assertEquals(alone.map.imports.map(({ name, weak }) => [name, weak]), [["a", true]]);
+  const both = link({ "main.o": weakly, "libx.a": chain, "other.o": functionObject("other", 1, ["a"]) });
+  assertEquals(both.importNames(), ["import"]);
+});
+
+Deno.test("a tentative definition pulls in a member with a real one, but none with another tentative one", () => {
+  const real = archive([{ name: "v.o", bytes: variableObject("v", Uint8Array.of(7)), symbols: ["v"] }]);
+  const linked = link({ "c.o": commonObject("v", 8, 8), "lib.a": real });
+  assertEquals(linked.bytesAt(linked.at("v"), 1), [7]);
+  const tentative = archive([{ name: "v.o", bytes: commonObject("v", 800, 8), symbols: ["v"] }]);
+  assertEquals(link({ "c.o": commonObject("v", 8, 8), "lib.a": tentative }).file.symbols.find("v")?.size, 8);
+});
+
+Deno.test("exported names pull members in, exact ones and globs", () => {
+  assertEquals(link({ "libx.a": chain }, { exports: ["d"] }).exportNames(), ["d"]);
+  const all = link({ "libx.a": chain }, { exports: ["*"] });
+  assertEquals(all.exportNames().toSorted(), ["a", "b", "c", "d"]);
+  assertEquals(link({ "libx.a": chain }, { exports: ["?", "c"] }).exportNames().toSorted(), [
+    "a",
+    "b",
+    "c",
+    "d",
+  ]);
+});
+
+Deno.test("what cannot be exported is an error that lists the names", () => {
+  const error = linkFails({ "libx.a": chain }, "UndefinedSymbol", "y, z", { exports: ["d", "y", "z"] });
+  assertEquals(error.data.symbols, ["y", "z"]);
+  const hidden = new ElfWriter();
+  const section = hidden.section({ name: ".data", flags: DATA, bytes: new Uint8Array(8) });
+  hidden.symbol({ name: "h", section, visibility: SymbolVisibility.HIDDEN });
+  linkFails(hidden.build(), "Unsupported", "'h' is hidden", { exports: ["h"] });
+  const absolute = new ElfWriter();
+  absolute.symbol({ name: "k", section: SectionIndex.ABS, value: 5 });
+  linkFails(absolute.build(), "Unsupported", "'k' is a constant", { exports: ["k"] });
+});
+
+Deno.test("an archive alone needs to be told what to export", () => {
+  linkFails({ "libx.a": chain }, "UndefinedSymbol", "say what to export");
+  linkFails({}, "UndefinedSymbol", "no inputs");
+  linkFails(functionObject("f", 1), "UndefinedSymbol", "nothing is exported", { exports: [] });
+});
+
+Deno.test("a default version is the plain name, an old version is a name of its own", () => {
+  const writer = new ElfWriter();
+  const section = writer.section({ name: ".text", flags: CODE, bytes: Uint8Array.of(1, 2, 3, 4) });
+  writer.symbol({ name: "f@@V2", section, kind: SymbolKind.FUNC });
+  writer.symbol({ name: "f@V1", section, value: 2, kind: SymbolKind.FUNC });
+  const linked = link({ "f.o": writer.build(), "main.o": functionObject("main", 9, ["f"]) });
+  assertEquals(linked.importNames(), []);
+  assertEquals(linked.exportNames().toSorted(), ["f", "f@V1", "main"]);
+});
+
+Deno.test("objects for two processors are not linked", () => {
+  const other = new ElfWriter(183);
+  addFunction(other, "g", new Uint8Array(8));
+  const error = linkFails(
+    { "x.o": functionObject("f", 1), "a.o": other.build() },
+    "IncompatibleArch",
+    "another processor",
+  );
+  assertEquals(error.data.path, "a.o");
+});
+
+Deno.test("objects that cannot become a module are refused with the reason", () => {
+  const withSection = (options: Parameters<ElfWriter["section"]>[0]) => {
+    const writer = new ElfWriter();
+    addFunction(writer, "f", new Uint8Array(4));
+    writer.section(options);
+    return writer.build();
+  };
+  const bytes = new Uint8Array(8);
+  const stack = { name: ".note.GNU-stack", flags: 4, bytes: new Uint8Array(0) };
+  linkFails(withSection(stack), "Unsupported", "executable stack");
+  linkFails(
+    withSection({ name: ".both", flags: CODE | DATA, bytes }),
+    "Unsupported",
+    "writable and executable",
+  );
+  linkFails(withSection({ name: ".packed", flags: DATA | 0x800, bytes }), "InvalidFormat", "compressed");
+  const slim = new ElfWriter();
+  slim.section({ name: ".gnu.lto_main", flags: 0, bytes });
+  linkFails(slim.build(), "Unsupported", "-flto");
+});
+
+Deno.test("thread-local variables are refused, by name", () => {
+  const writer = new ElfWriter();
+  const tls = writer.section({ name: ".tbss", type: SectionType.NOBITS, flags: DATA | 0x400, size: 8 });
+  writer.symbol({ name: "per_thread", section: tls, kind: SymbolKind.TLS, size: 8 });
+  const f = addFunction(writer, "f", new Uint8Array(8));
+  writer.relocation(f, { offset: 0, symbol: writer.sectionSymbol(tls), type: 2 });
+  const error = linkFails(writer.build(), "Unsupported", "thread-local");
+  assertEquals(error.data.symbol, "per_thread");
+  assertEquals(error.data.section, ".tbss");
+});
+
+Deno.test("sections marked to be left out are left out", () => {
+  const writer = new ElfWriter();
+  addFunction(writer, "f", new Uint8Array(4));
+  const out = writer.section({ name: ".llvm.out", flags: 0x80000002, bytes: Uint8Array.of(1) });
+  writer.symbol({ name: "left_out", section: out });
+  assertEquals(link(writer.build()).exportNames(), ["f"]);
+});
