@@ -46,7 +46,11 @@ export {
   type ModuleExport,
 } from "./src/module.ts";
 export { ModuleLoader, type ModuleLoaderOptions } from "./src/module_loader.ts";
-export type { ModuleToken } from "./src/share/token.ts";
+export type { CarryReport, FreshVariable, OldPointer } from "./src/carry.ts";
+export { LiveLibrary } from "./src/live.ts";
+export type { TakeoverOptions } from "./src/reload.ts";
+export type { LiveToken, ModuleToken } from "./src/share/token.ts";
+export type { KeptVersion } from "./src/succession.ts";
 export type { ImportOptions } from "./src/import_scope.ts";
 export type { ImportedFunction, ImportValue } from "./src/imports/given.ts";
 export {
@@ -91,3 +95,4 @@ export { RelocationTable, type SmfRelocation } from "./src/smf/reloc.ts";
 export type { SmfSection } from "./src/smf/section.ts";
 export type { Named } from "./src/smf/names.ts";
 export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./src/smf/symbol.ts";
+export type { WatchEvent, WatchOptions } from "./src/watch.ts";

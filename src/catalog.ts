@@ -9,11 +9,19 @@ import { pathOf, realPath, realPathAsync } from "./source.ts";
 import type { StableExports } from "./stable_exports.ts";
 import type { ModuleVersion } from "./version.ts";
 
-/** One module of a registry. */
-export interface Entry {
+/** A module, and what others import from it. */
+export interface ExportingModule {
   readonly key: string;
-  /** What others import, and the newest committed version. */
+  /** Over all its versions. */
   readonly exports: StableExports;
+}
+
+/** One module of a registry. */
+export interface Entry extends ExportingModule {
+  /** Earlier versions that are kept, oldest first. */
+  readonly history: ModuleVersion[];
+  /** The highest version number so far. */
+  newest: number;
 }
 
 /** The modules of one registry, in load order. */
@@ -21,11 +29,24 @@ export class Catalog {
   readonly #entries = new Map<string, Entry>();
   /** Paths that were asked for, to find a module whose file is gone. */
   readonly #aliases = new Map<string, string>();
+  /** Keys that are names of bytes, not paths. */
+  readonly #names = new Set<string>();
   /** Of every version that is not revoked, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
+  }
+
+  /** Makes a name for bytes a key. */
+  name(name: string): string {
+    this.#names.add(name);
+    return name;
+  }
+
+  /** Whether a key is a name for bytes, so that there is no file. */
+  isNamed(key: string): boolean {
+    return this.#names.has(key);
   }
 
   entries(): IterableIterator<Entry> {
@@ -72,32 +93,52 @@ export class Catalog {
     }
   }
 
+  /**
+   * As {@linkcode Catalog.find}, of the module that was loaded under this path,
+   * also if the path leads to another file by now.
+   */
+  findLoaded(path: string | URL): Entry | undefined {
+    const known = this.#aliases.get(pathOf(path));
+    return (known === undefined ? undefined : this.#entries.get(known)) ?? this.find(path);
+  }
+
   /** Enters a module. */
   add(key: string, exports: StableExports): Entry {
-    const entry: Entry = { key, exports };
+    const entry: Entry = { key, exports, history: [], newest: 1 };
     this.watch(key, exports.version);
     this.#entries.set(key, entry);
     return entry;
   }
 
+  /** Forgets a module, and the earlier versions that were kept of it. */
   delete(key: string): void {
+    const history = this.#entries.get(key)?.history ?? [];
     this.#entries.delete(key);
+    for (const version of history.splice(0)) version.dropHandleQuietly();
   }
 
   clear(): void {
     this.#entries.clear();
   }
 
+  /** Lists something that lives and must end with the registry, such as live bindings. */
+  addLifetime(lifetime: Lifetime): void {
+    this.#lifetimes.add(lifetime);
+  }
+
+  /** Undoes {@linkcode Catalog.addLifetime}. */
+  deleteLifetime(lifetime: Lifetime): void {
+    this.#lifetimes.delete(lifetime);
+  }
+
   /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
   watch(key: string, version: ModuleVersion): void {
-    const { lifetime, number } = version;
+    const { lifetime } = version;
     this.#lifetimes.add(lifetime);
     version.whenRevoked(() => {
       this.#lifetimes.delete(lifetime);
       const entry = this.#entries.get(key);
-      if (entry?.exports.version.number === number && entry.exports.version.lifetime === lifetime) {
-        this.#entries.delete(key);
-      }
+      if (entry?.exports.version.lifetime === lifetime) this.delete(key);
     });
   }
 

@@ -3,7 +3,7 @@
  * the user gave, modules that are loaded, libraries of the host, a resolver.
  */
 
-import type { Catalog, Entry } from "./catalog.ts";
+import type { Catalog, ExportingModule } from "./catalog.ts";
 import { ImportFirewall } from "./imports/firewall.ts";
 import { GivenImports, type ImportValue } from "./imports/given.ts";
 import { HostLibraries } from "./imports/host_library.ts";
@@ -59,7 +59,7 @@ export class ImportScope implements Disposable {
    *
    * @param beside Modules that are being loaded together with it; they answer before those that are loaded.
    */
-  sourcesFor(importer: string, beside: readonly Entry[] = []): ImportSource[] {
+  sourcesFor(importer: string, beside: readonly ExportingModule[] = []): ImportSource[] {
     const others = (): StableExports[] =>
       [...beside, ...this.#catalog.entries()].filter(({ key }) => key !== importer).map(({ exports }) =>
         exports

@@ -118,10 +118,18 @@ export class Lifetime {
 
   /** @throws {LoadError} `Busy` while a nonblocking call or an importer needs the module. */
   requireIdle(): void {
-    const busy = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
-    if (busy.length === 0) return;
-    const names = busy.map(({ description }) => description).join(", ");
+    if (!this.isBusy()) return;
+    const names = this.#users().map(({ description }) => description).join(", ");
     throw new LoadError("Busy", `Cannot close ${this.#self.description}: it is in use by ${names}`);
+  }
+
+  /** Whether a nonblocking call or an importer needs the module. */
+  isBusy(): boolean {
+    return this.#users().length > 0;
+  }
+
+  #users(): Holder[] {
+    return this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
   }
 
   /** @throws {LoadError} `Busy` while a nonblocking call is in flight. */

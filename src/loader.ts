@@ -180,6 +180,8 @@ export class PlacedImage implements LoadedImage {
     const { file, plan } = this;
     const bytes = this.#allocator.view(this.memory);
     for (const { section, offset } of plan.sections) {
+      // Fresh memory is zero: a section of zeros costs no memory until it is written to.
+      if (section.size === 0 && !section.compressed) continue;
       yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
     }
     yield* verifyModuleHash(file);

@@ -3,6 +3,7 @@
  */
 
 import type { BoundCall } from "./call/binder.ts";
+import type { CarryReport } from "./carry.ts";
 import type { CallPath, TakenPath } from "./call/path.ts";
 import { readStatic, staticSize } from "./call/statics.ts";
 import { LoadError } from "./errors.ts";
@@ -61,7 +62,7 @@ export interface AddressLease extends Disposable {
   readonly address: bigint;
 }
 
-let create: (version: ModuleVersion, callPath: CallPath) => LoadedModule;
+let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) => LoadedModule;
 
 /**
  * A module in memory, pinned to one version. Handles are counted: closing one
@@ -88,11 +89,15 @@ export class LoadedModule implements Disposable, AsyncDisposable {
   #closed = false;
 
   static {
-    create = (version, callPath) => new LoadedModule(version, callPath);
+    create = (version, callPath, report) => new LoadedModule(version, callPath, report);
   }
 
-  private constructor(version: ModuleVersion, callPath: CallPath) {
+  /** What became of the previous version's variables, if this handle came from a reload with `state: "carry"`. */
+  readonly carried: CarryReport | undefined;
+
+  private constructor(version: ModuleVersion, callPath: CallPath, report?: CarryReport) {
     version.addHandle();
+    this.carried = report;
     this.#version = version;
     this.#callPath = callPath;
   }
@@ -454,6 +459,6 @@ export class LoadedModule implements Disposable, AsyncDisposable {
 }
 
 /** A new handle on a version. */
-export function openHandle(version: ModuleVersion, callPath: CallPath): LoadedModule {
-  return create(version, callPath);
+export function openHandle(version: ModuleVersion, callPath: CallPath, report?: CarryReport): LoadedModule {
+  return create(version, callPath, report);
 }

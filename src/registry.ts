@@ -3,18 +3,25 @@
  * other's imports.
  */
 
+import type { CarryReport } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import { holdStubMaker } from "./call/stub_library.ts";
-import { Catalog, type Entry } from "./catalog.ts";
+import { Catalog, type Entry, type ExportingModule } from "./catalog.ts";
 import { inFile, LoadError } from "./errors.ts";
 import { type ImportOptions, ImportScope } from "./import_scope.ts";
 import { type LoadContext, type LoadedImage, loadSteps, type PlacedImage, placeSteps } from "./loader.ts";
 import { resolveImports } from "./imports/resolve.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
-import { type LoadedModule, openHandle } from "./module.ts";
+import { type LiveLibrary, openLive } from "./live.ts";
+import { liveSource } from "./live_source.ts";
+import { type BindOptions, type LoadedModule, openHandle } from "./module.ts";
+import type { TakeoverOptions } from "./reload.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
 import { StableExports } from "./stable_exports.ts";
+import { HeaderFlag } from "./smf/enums.ts";
+import { type KeptVersion, Succession } from "./succession.ts";
 import { ModuleVersion } from "./version.ts";
+import { type Watched, type WatchEvent, watchFiles, type WatchOptions } from "./watch.ts";
 
 /** What a {@linkcode ModuleRegistry} is made with. */
 export interface ModuleRegistryOptions extends ImportOptions {
@@ -30,6 +37,13 @@ export interface ModuleRegistryOptions extends ImportOptions {
    * @default "auto"
    */
   readonly callPath?: CallPath;
+  /**
+   * How many earlier versions of a module stay loaded after reloads, to go back
+   * to, and for addresses in use that nobody can know of.
+   *
+   * @default 1
+   */
+  readonly keepVersions?: number;
 }
 
 /** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */
@@ -43,8 +57,8 @@ export interface UnloadOptions {
   readonly force?: boolean;
 }
 
-/** How {@linkcode ModuleRegistry.reload} finds the new version. */
-export interface ReloadOptions {
+/** How {@linkcode ModuleRegistry.reload} finds the new version, and how that takes over. */
+export interface ReloadOptions extends TakeoverOptions {
   /**
    * The new version itself.
    *
@@ -84,6 +98,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #callPath: CallPath;
   readonly #catalog = new Catalog();
   readonly #scope: ImportScope;
+  readonly #succession: Succession;
   readonly #pending = new Map<string, Waiter[]>();
   readonly #holds: Disposable[] = [];
   #closed = false;
@@ -93,6 +108,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
     this.#scope = new ImportScope(this.#catalog, options);
+    this.#succession = new Succession(this.#catalog, this.#callPath, options.keepVersions ?? 1);
   }
 
   /**
@@ -187,7 +203,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   loadBytes(name: string, bytes: Uint8Array): LoadedModule {
     this.#requireOpen();
-    const entry = this.#catalog.get(name) ?? this.#enter(name, this.#read(name, name, 1, bytes));
+    const entry = this.#catalog.get(name) ??
+      this.#enter(this.#catalog.name(name), this.#read(name, name, 1, bytes));
     return this.#handle(entry);
   }
 
@@ -240,19 +257,135 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   reload(path: string | URL, options: ReloadOptions = {}): LoadedModule {
     this.#requireOpen();
-    const entry = this.#catalog.find(path);
+    const entry = this.#catalog.findLoaded(path);
     if (entry === undefined) {
       return options.bytes === undefined ? this.load(path) : this.loadBytes(pathOf(path), options.bytes);
     }
-    const { exports, key } = entry;
-    const previous = exports.version;
-    const candidate = this.#read(key, pathOf(path), previous.number + 1, options.bytes);
-    const commit = prepareOrRetire(exports, candidate);
-    // Beyond this point nothing can fail.
-    commit();
-    this.#catalog.watch(key, candidate);
-    if (!previous.hasHandles) previous.lifetime.retire();
-    return this.#handle(entry);
+    const file = pathOf(path);
+    const read = (number: number): ModuleVersion => this.#read(entry.key, file, number, options.bytes);
+    const [report] = this.#succession.replace([{ entry, read, options }]);
+    return this.#handle(entry, report);
+  }
+
+  /**
+   * Reloads several modules: all or, if anything fails, none. Each switches by
+   * itself; calls between two switches may see one new and one old.
+   *
+   * @returns handles on the new versions, in the order of the paths.
+   * @throws {LoadError} As {@linkcode ModuleRegistry.reload}, and `Io` for a path that is not loaded.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const paths = ["fixtures/mylib.smf", "fixtures/provider.smf"];
+   * registry.loadAll(paths);
+   * assertEquals(registry.reloadAll(paths).map(({ version }) => version), [2, 2]);
+   * ```
+   */
+  reloadAll(paths: readonly (string | URL)[], options: TakeoverOptions = {}): LoadedModule[] {
+    this.#requireOpen();
+    const replacements = paths.map((path) => {
+      const entry = this.#loaded(path);
+      const file = pathOf(path);
+      return { entry, options, read: (number: number) => this.#read(entry.key, file, number) };
+    });
+    const reports = this.#succession.replace(replacements);
+    return replacements.map(({ entry }, index) => this.#handle(entry, reports[index]));
+  }
+
+  /**
+   * Goes back to the version before the current one, with the same steps and
+   * promises as {@linkcode ModuleRegistry.reload}. How many versions are kept
+   * says the option `keepVersions`.
+   *
+   * @returns a handle on the version that is current now.
+   * @throws {LoadError} `Incompatible` if no earlier version is kept.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.load("fixtures/mylib.smf");
+   * registry.reload("fixtures/mylib.smf");
+   * assertEquals(registry.rollback("fixtures/mylib.smf").version, 1);
+   * ```
+   */
+  rollback(path: string | URL, options: TakeoverOptions = {}): LoadedModule {
+    this.#requireOpen();
+    const entry = this.#loaded(path);
+    return this.#handle(entry, this.#succession.rollBack(entry, options));
+  }
+
+  /** The versions of a module that are kept, oldest first; the last is the current one. */
+  versions(path: string | URL): KeptVersion[] {
+    this.#requireOpen();
+    return this.#succession.versions(this.#loaded(path));
+  }
+
+  /**
+   * Reloads modules whenever their files change, and says what became of it.
+   *
+   * A file that is not whole yet is looked at again for a while; a version that
+   * fails leaves the old one running and is reported.
+   *
+   * @param options What to watch, and how reloads are to happen; `signal` or
+   * leaving the loop ends the watch.
+   * @throws {LoadError} `Io` for a path that is not loaded.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.load("fixtures/mylib.smf");
+   * const stop = new AbortController();
+   * setTimeout(() => stop.abort(), 10);
+   * for await (const event of registry.watch({ signal: stop.signal, state: "carry" })) {
+   *   console.log(event.kind, event.path);
+   * }
+   * ```
+   */
+  watch(options: WatchOptions & TakeoverOptions = {}): AsyncGenerator<WatchEvent, void, void> {
+    this.#requireOpen();
+    const entries = options.paths?.map((path) => this.#loaded(path)) ??
+      [...this.#catalog.entries()].filter(({ key }) => !this.#catalog.isNamed(key));
+    const watched = entries.map((entry) => this.#watched(entry, options));
+    return watchFiles(watched, options);
+  }
+
+  /**
+   * Functions and variables of a module that follow its reloads; it is loaded
+   * if it is not yet.
+   *
+   * @param definitions As `Deno.dlopen` takes them, of exports of the module.
+   * @throws {LoadError} As {@linkcode ModuleRegistry.load}, and `UndefinedSymbol`, listing every name that is missing.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * using mylib = registry.open("fixtures/mylib.smf", {
+   *   add: { parameters: ["i64", "i64"], result: "i64" },
+   * });
+   * assertEquals(mylib.symbols.add(2n, 3n), 5n);
+   * ```
+   */
+  open<const S extends Deno.ForeignLibraryInterface>(
+    path: string | URL,
+    definitions: S,
+    options: BindOptions = {},
+  ): LiveLibrary<S> {
+    this.#requireOpen();
+    using _handle = this.#catalog.find(path) === undefined ? this.load(path) : undefined;
+    const source = liveSource(this.#loaded(path), this.#catalog);
+    return openLive(source, definitions, options.callPath ?? this.#callPath);
   }
 
   /**
@@ -336,8 +469,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   /** Places all, then links all, then starts all; whatever fails ends all. */
-  #loadGroup(files: readonly (readonly [key: string, file: string])[]): Entry[] {
-    const group: Entry[] = [];
+  #loadGroup(files: readonly (readonly [key: string, file: string])[]): ExportingModule[] {
+    const group: ExportingModule[] = [];
     const images: PlacedImage[] = [];
     try {
       for (const [key, file] of files) {
@@ -400,21 +533,36 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     return inFile(path, () => ModuleVersion.create(image, path, number).start());
   }
 
+  #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {
+    const { path } = entry.exports.version;
+    return {
+      path,
+      mayReload: () => options.force === true || isReloadable(entry),
+      reload: (bytes) => {
+        this.#requireOpen();
+        const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, bytes);
+        const [carried] = this.#succession.replace([{ entry, read, options }]);
+        return { version: entry.exports.version.number, carried };
+      },
+    };
+  }
+
   #enter(key: string, version: ModuleVersion): Entry {
     return this.#catalog.add(key, new StableExports(version, this.#allocator));
   }
 
-  #handle(entry: Entry): LoadedModule {
-    return openHandle(entry.exports.version, this.#callPath);
+  /** @throws {LoadError} `Io` if the module is not loaded. */
+  #loaded(path: string | URL): Entry {
+    const entry = this.#catalog.findLoaded(path);
+    if (entry !== undefined) return entry;
+    throw new LoadError("Io", "Cannot find module: it is not loaded", { path: pathOf(path) });
+  }
+
+  #handle(entry: Entry, report?: CarryReport): LoadedModule {
+    return openHandle(entry.exports.version, this.#callPath, report);
   }
 }
 
-/** A candidate that does not fit never becomes visible. */
-function prepareOrRetire(exports: StableExports, candidate: ModuleVersion): () => void {
-  try {
-    return exports.prepare(candidate, { compatibility: "strict" });
-  } catch (error) {
-    candidate.lifetime.retire();
-    throw error;
-  }
+function isReloadable({ exports }: Entry): boolean {
+  return (exports.version.image.file.header.flags & HeaderFlag.Reloadable) !== 0;
 }

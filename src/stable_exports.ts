@@ -6,13 +6,12 @@
  * no trampoline: who imports it holds the very version that it was linked to.
  */
 
-import { CallsInFlight } from "./call/in_flight.ts";
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
 import type { FoundImport, Importer, Provider } from "./imports/resolve.ts";
 import { symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
-import { ControlOwner } from "./share/control.ts";
+import { LiveUse } from "./share/live_use.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { findExport, type ModuleVersion } from "./version.ts";
 
@@ -32,6 +31,14 @@ export interface PrepareOptions {
   readonly compatibility: "strict" | "allow";
 }
 
+/** Another version, ready to take over. */
+export interface PreparedVersion {
+  /** Sends everybody to it. Cannot fail. */
+  commit(): void;
+  /** Leaves everybody where they are. */
+  abort(): void;
+}
+
 /** A hold on whatever version is the current one. */
 interface MovingHold {
   readonly importer: Importer;
@@ -47,10 +54,10 @@ export class StableExports {
   #table: JumpTable | undefined;
   readonly #holds = new Set<MovingHold>();
   readonly #provider: Provider;
-  /** Isolates that call live functions, once there are any. */
-  #control: ControlOwner | undefined;
-  /** Live nonblocking calls of this isolate: which version they run in is not known. */
-  readonly liveCalls = new CallsInFlight(() => {});
+  /** Who calls through the trampolines. */
+  readonly use = new LiveUse();
+  /** Live libraries, each of which counts as a handle. */
+  #libraries = 0;
 
   constructor(version: ModuleVersion, allocator: MemoryAllocator) {
     this.#allocator = allocator;
@@ -66,9 +73,16 @@ export class StableExports {
     return this.#version;
   }
 
-  /** What isolates that call live functions have in common with this one. */
-  get control(): ControlOwner {
-    return this.#control ??= new ControlOwner();
+  /** Counts a live library as a handle on the current version, whichever that is. */
+  addLibrary(): void {
+    this.#version.addHandle();
+    this.#libraries++;
+  }
+
+  /** Gives the handle of a live library back. */
+  dropLibrary(): void {
+    this.#libraries--;
+    this.#version.dropHandleQuietly();
   }
 
   /** What an importer of `name` is linked to. */
@@ -129,11 +143,11 @@ export class StableExports {
 
   /**
    * Prepares to send everybody to another version. Everything that can fail
-   * happens here; the result commits and cannot fail.
+   * happens here.
    *
    * @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate.
    */
-  prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): () => void {
+  prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): PreparedVersion {
     const previous = this.#version;
     const { addresses, kept } = this.#targets(candidate, compatibility === "allow");
     const trampolines = this.#trampolines;
@@ -143,38 +157,23 @@ export class StableExports {
       candidate.own(previous.lifetime.hold("lease", `its function '${name}', still in use`));
     }
     const moved = [...this.#holds].map((hold) => ({ hold, next: candidate.provider.hold(hold.importer) }));
-    const passing = this.#holdForOthers(previous);
-    return () => {
+    const abort = (): void => {
+      for (const { next } of moved) next[Symbol.dispose]();
+    };
+    const commit = (): void => {
       if (table !== undefined) trampolines?.lead(table);
       this.#table = table;
       this.#version = candidate;
+      if (trampolines !== undefined) candidate.serveLive(this.use);
       for (const { hold, next } of moved) {
         const before = hold.current;
         hold.current = next;
         before[Symbol.dispose]();
       }
-      passing();
+      previous.moveHandles(this.#libraries, candidate);
+      previous.endLive(this.use);
     };
-  }
-
-  /**
-   * Other threads may be running the previous version through live functions:
-   * it stays until they have come back from all calls that began before.
-   */
-  #holdForOthers(previous: ModuleVersion): () => void {
-    const control = this.#control;
-    const calls = this.liveCalls.out();
-    if (this.#trampolines !== undefined) previous.markReached();
-    const workers = control === undefined || control.attachments() === 0
-      ? undefined
-      : previous.lifetime.hold("call", "Workers that may be running it");
-    const nonblocking = calls === undefined
-      ? undefined
-      : previous.lifetime.hold("call", "live nonblocking calls");
-    return () => {
-      if (workers !== undefined) control!.advance(() => workers[Symbol.dispose]());
-      if (nonblocking !== undefined) calls!.then(() => nonblocking[Symbol.dispose]());
-    };
+    return { commit, abort };
   }
 
   /** Where each slot leads in a candidate, and which of them have to stay where they are. */
@@ -211,6 +210,7 @@ export class StableExports {
     if (this.#trampolines === undefined) {
       const trampolines = new Trampolines(this.#allocator);
       this.#version.own(trampolines.hold());
+      this.#version.serveLive(this.use);
       this.#trampolines = trampolines;
     }
     return this.#trampolines;

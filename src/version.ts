@@ -24,6 +24,7 @@ import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "./loader.ts";
 import { attachImage, describeImage } from "./share/attach.ts";
 import { type Attachment, ControlOwner } from "./share/control.ts";
+import type { LiveUse } from "./share/live_use.ts";
 import { type ModuleToken, openToken, sealToken } from "./share/token.ts";
 import type { SmfFile } from "./smf/file.ts";
 import type { SmfSymbol } from "./smf/symbol.ts";
@@ -43,6 +44,8 @@ class VersionBody {
   readonly attachment: Attachment | undefined;
   /** In the isolate that owns it, once it is shared. */
   control: ControlOwner | undefined;
+  /** In the current version of a module that is called through trampolines: who calls it. */
+  live: LiveUse | undefined;
   /** What lies beside the image and goes with it. */
   readonly belongings: Disposable[] = [];
   /** What is told when the version is revoked, such as a registry that lists it. */
@@ -56,9 +59,13 @@ class VersionBody {
     this.lifetime = new Lifetime(image.importer, {
       revoke: () => this.#revoke(),
       wasBound: () => this.resources.used,
-      callsInFlight: () => this.calls.count + (this.control?.callsInFlight() ?? 0),
-      otherIsolates: () => this.control?.attachments() ?? 0,
-      awaited: () => this.control?.keepAlive(),
+      callsInFlight: () =>
+        this.calls.count + (this.control?.callsInFlight() ?? 0) + (this.live?.callsInFlight() ?? 0),
+      otherIsolates: () => (this.control?.attachments() ?? 0) + (this.live?.isolates() ?? 0),
+      awaited: () => {
+        this.control?.keepAlive();
+        this.live?.keepAlive();
+      },
       finish: () => this.#finish(),
       free: () => this.#free(),
     });
@@ -67,6 +74,7 @@ class VersionBody {
   #revoke(): void {
     this.gate.open = false;
     this.control?.revoke(() => this.lifetime.proceed());
+    this.live?.revoke(() => this.lifetime.proceed());
     for (const tell of this.revoked) tell();
   }
 
@@ -187,9 +195,32 @@ export class ModuleVersion implements CallOwner {
     this.#body.belongings.push(belonging);
   }
 
-  /** Functions of it can be called through trampolines, unseen by its own bindings. */
-  markReached(): void {
+  /** Functions of it are called through trampolines, unseen by its own bindings. */
+  serveLive(use: LiveUse): void {
+    this.#body.live = use;
     this.#body.resources.used = true;
+    const { lifetime } = this.#body;
+    use.whenIdle(() => lifetime.proceed());
+  }
+
+  /** Another version serves from now on; this one stays until nobody can be running it. */
+  endLive(use: LiveUse): void {
+    if (this.#body.live !== use) return;
+    const hold = this.lifetime.hold("call", "calls that may still be running it");
+    this.#body.live = undefined;
+    use.whenPassed(() => hold[Symbol.dispose]());
+  }
+
+  /** Takes `count` handles away, and hands them on to the next version if there is one; ends nothing. */
+  moveHandles(count: number, next?: ModuleVersion): void {
+    this.#handles -= count;
+    if (next !== undefined) next.#handles += count;
+  }
+
+  /** As {@linkcode ModuleVersion.dropHandle}, but leaves a module that is busy. */
+  dropHandleQuietly(): void {
+    const { state } = this.lifetime;
+    if (--this.#handles === 0 && state === "open" && !this.lifetime.isBusy()) this.lifetime.retire();
   }
 
   /** Whether handles on it are open. */

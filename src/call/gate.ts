@@ -4,7 +4,7 @@
  * close into an exception.
  */
 
-import type { CallsInFlight } from "./in_flight.ts";
+import type { CallCounter } from "./in_flight.ts";
 
 /** What a call checks first. One for each version of a module and isolate. */
 export interface CallGate {
@@ -15,7 +15,7 @@ export interface CallGate {
 /** Who owns the functions; alive as long as any of them is. */
 export interface CallOwner {
   readonly gate: CallGate;
-  readonly calls: CallsInFlight;
+  readonly calls: CallCounter;
   /** The error for a call of `name` through a closed gate. */
   closedError(name: string): Error;
 }

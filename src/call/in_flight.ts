@@ -3,8 +3,14 @@
  * running them.
  */
 
+/** Whoever must know of a nonblocking call. */
+export interface CallCounter {
+  /** Counts a call, before it begins; the result is called when it has come back. */
+  begin(): () => void;
+}
+
 /** Counts them. */
-export class CallsInFlight {
+export class CallsInFlight implements CallCounter {
   readonly #calls = new Set<Promise<void>>();
   readonly #changed: (count: number) => void;
 

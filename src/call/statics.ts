@@ -66,3 +66,8 @@ export function readAddresses(address: bigint, count: number): bigint[] {
   const view = new Deno.UnsafePointerView(pointerTo(address));
   return Array.from({ length: count }, (_, index) => view.getBigUint64(8 * index));
 }
+
+/** Memory as bytes, not a copy. Only for use at once: nothing keeps the memory. */
+export function bytesAt(address: bigint, length: number): Uint8Array {
+  return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointerTo(address), length));
+}

@@ -69,12 +69,13 @@ export class Sha256 {
         const s1 = ((y >>> 17) | (y << 15)) ^ ((y >>> 19) | (y << 13)) ^ (y >>> 10);
         w[t] = (w[t - 16] + s0 + w[t - 7] + s1) | 0;
       }
-      let [a, b, c, d, e, f, g, h] = state;
+      let a = state[0], b = state[1], c = state[2], d = state[3];
+      let e = state[4], f = state[5], g = state[6], h = state[7];
       for (let t = 0; t < 64; t++) {
         const s1 = ((e >>> 6) | (e << 26)) ^ ((e >>> 11) | (e << 21)) ^ ((e >>> 25) | (e << 7));
-        const t1 = (h + s1 + ((e & f) ^ (~e & g)) + ROUND[t] + w[t]) | 0;
+        const t1 = (h + s1 + (g ^ (e & (f ^ g))) + ROUND[t] + w[t]) | 0;
         const s0 = ((a >>> 2) | (a << 30)) ^ ((a >>> 13) | (a << 19)) ^ ((a >>> 22) | (a << 10));
-        const t2 = (s0 + ((a & b) ^ (a & c) ^ (b & c))) | 0;
+        const t2 = (s0 + ((a & b) | (c & (a | b)))) | 0;
         h = g, g = f, f = e, e = (d + t1) | 0;
         d = c, c = b, b = a, a = (t1 + t2) | 0;
       }

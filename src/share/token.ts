@@ -44,21 +44,65 @@ export interface ModuleToken {
   readonly seal: bigint;
 }
 
-const KIND = "@simple/loader module";
-
-/** Seals the facts about a module into a token. */
-export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
-  return { kind: KIND, control, module, seal: seal(module) };
+/** The facts about live functions that another isolate of this process needs. */
+export interface SharedLive {
+  readonly path: string;
+  readonly tablePointer: bigint;
+  readonly slots: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly kind: "function" | "data";
+    readonly address: bigint;
+  }[];
 }
 
 /**
- * The facts in a token.
+ * A ticket for {@linkcode LiveLibrary.attach}: made by `share()`, carried by
+ * `postMessage`, valid in this process only and as long as the module is open.
+ */
+export interface LiveToken {
+  /** Tells tokens from other things. */
+  readonly kind: "@simple/loader live";
+  /** What the module's isolates have in common. */
+  readonly control: SharedArrayBuffer;
+  /** The facts about the functions; opaque. */
+  readonly module: unknown;
+  /** Proof that the facts are unchanged and of this process. */
+  readonly seal: bigint;
+}
+
+const MODULE_KIND = "@simple/loader module";
+const LIVE_KIND = "@simple/loader live";
+
+/** Seals the facts about a module into a token. */
+export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
+  return { kind: MODULE_KIND, control, module, seal: seal(module) };
+}
+
+/** Seals the facts about live functions into a token. */
+export function sealLiveToken(module: SharedLive, control: SharedArrayBuffer): LiveToken {
+  return { kind: LIVE_KIND, control, module, seal: seal(module) };
+}
+
+/**
+ * The facts in a module's token.
  *
  * @throws {LoadError} `InvalidToken` if it was not made by `share()` in this process.
  */
 export function openToken(token: unknown): { module: SharedModule; control: SharedArrayBuffer } {
-  const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken>;
-  if (kind !== KIND || !isControl(control) || typeof module !== "object" || module === null) {
+  const { module, control } = open(token, MODULE_KIND);
+  return { module: module as SharedModule, control };
+}
+
+/** As {@linkcode openToken}, of live functions. */
+export function openLiveToken(token: unknown): { module: SharedLive; control: SharedArrayBuffer } {
+  const { module, control } = open(token, LIVE_KIND);
+  return { module: module as SharedLive, control };
+}
+
+function open(token: unknown, expected: string): { module: object; control: SharedArrayBuffer } {
+  const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken | LiveToken>;
+  if (kind !== expected || !isControl(control) || typeof module !== "object" || module === null) {
     throw new LoadError("InvalidToken", "Cannot attach module: this is no token made by share()");
   }
   if (found !== seal(module)) {
@@ -67,7 +111,7 @@ export function openToken(token: unknown): { module: SharedModule; control: Shar
       "Cannot attach module: the token was changed or is of another process",
     );
   }
-  return { module: module as SharedModule, control };
+  return { module, control };
 }
 
 /** 64 bits over all facts, keyed by what only this process knows. */

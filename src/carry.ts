@@ -1,0 +1,164 @@
+/**
+ * Carrying the values of variables from one version of a module to the next.
+ *
+ * A variable is matched by name, size, type and version. A word in it that is
+ * an address inside the old image becomes the address of the same symbol in the
+ * new one; if there is no such symbol it is reported, and the old version stays.
+ */
+
+import { bytesAt } from "./call/statics.ts";
+import { isAddress } from "./image.ts";
+import { type LoadedImage, symbolAddress } from "./loader.ts";
+import { SymbolType } from "./smf/enums.ts";
+import type { SymbolTable } from "./smf/symbol.ts";
+
+/** A variable that starts anew, and why. */
+export interface FreshVariable {
+  /** The symbol's name. */
+  readonly name: string;
+  /** What did not match, for people. */
+  readonly reason: string;
+}
+
+/** A word that still points into the old version. */
+export interface OldPointer {
+  /** The variable that holds it. */
+  readonly name: string;
+  /** Where in the variable, in bytes. */
+  readonly offset: number;
+  /** The address. */
+  readonly value: bigint;
+}
+
+/** What became of the variables. */
+export interface CarryReport {
+  /** The names of variables whose values were carried over. */
+  readonly carried: readonly string[];
+  /** Variables of the new version that start with its own values. */
+  readonly fresh: readonly FreshVariable[];
+  /** Addresses that lead into the old version, which is kept for them. */
+  readonly oldPointers: readonly OldPointer[];
+}
+
+const WORD = 8;
+
+/** Copies what matches from `previous` to `candidate`. */
+export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
+  const carried: string[] = [];
+  const fresh: FreshVariable[] = [];
+  const oldPointers: OldPointer[] = [];
+  const before = uniqueNames(previous.file.symbols);
+  const after = uniqueNames(candidate.file.symbols);
+  const translate = translator(previous, candidate, before, after);
+  for (const index of variables(candidate)) {
+    const name = candidate.file.symbols.name(index);
+    const reason = after.has(name)
+      ? mismatch(previous, before.get(name), candidate, index)
+      : "its name is not unique";
+    if (reason !== undefined) {
+      fresh.push({ name, reason });
+      continue;
+    }
+    const size = candidate.file.symbols.size(index);
+    const from = symbolAddress(previous, before.get(name)!);
+    const to = bytesAt(symbolAddress(candidate, index), size);
+    to.set(bytesAt(from, size));
+    translateWords(to, from, translate, (offset, value) => oldPointers.push({ name, offset, value }));
+    carried.push(name);
+  }
+  return { carried, fresh, oldPointers };
+}
+
+/** The writable variables of an image. */
+function* variables({ file: { symbols }, plan }: LoadedImage): Iterable<number> {
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
+      continue;
+    }
+    const place = plan.place(symbols.value(index), symbols.size(index));
+    if (place >= plan.data.offset && place < plan.data.offset + plan.data.length) yield index;
+  }
+}
+
+/** Defined symbols by name, without those that share theirs. */
+function uniqueNames(symbols: SymbolTable): Map<string, number> {
+  const unique = new Map<string, number>();
+  const shared = new Set<string>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
+    const name = symbols.name(index);
+    if (unique.has(name)) shared.add(name);
+    unique.set(name, index);
+  }
+  for (const name of shared) unique.delete(name);
+  return unique;
+}
+
+function mismatch(
+  previous: LoadedImage,
+  before: number | undefined,
+  candidate: LoadedImage,
+  after: number,
+): string | undefined {
+  if (before === undefined) return "the old version has no variable of this name";
+  const old = previous.file.symbols.at(before);
+  const now = candidate.file.symbols.at(after);
+  if (old.size !== now.size) return `its size was ${old.size}, is ${now.size}`;
+  if (old.type !== now.type || old.typeId !== now.typeId) return "its type is another";
+  if (old.version !== now.version) return `its version was ${old.version}, is ${now.version}`;
+  return undefined;
+}
+
+/** Turns an address in the old image into one in the new: undefined if it is in neither, null if only in the old. */
+type Translate = (value: bigint) => bigint | null | undefined;
+
+function translator(
+  previous: LoadedImage,
+  candidate: LoadedImage,
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): Translate {
+  const first = previous.memory.address;
+  const end = first + BigInt(previous.memory.size);
+  let starts: { readonly start: bigint; readonly size: bigint; readonly name: string }[] | undefined;
+  return (value) => {
+    if (value < first || value >= end) return undefined;
+    starts ??= [...before].map(([name, index]) => ({
+      start: symbolAddress(previous, index),
+      size: BigInt(previous.file.symbols.size(index)),
+      name,
+    }));
+    for (const { start, size, name } of starts) {
+      if (value < start || (value > start && value >= start + size)) continue;
+      const index = after.get(name);
+      if (index === undefined) continue;
+      // Inside a function the code may have moved; inside a variable of the same size it has not.
+      const inside = value - start;
+      const { symbols } = candidate.file;
+      if (
+        inside === 0n || (symbols.type(index) === SymbolType.Data && BigInt(symbols.size(index)) === size)
+      ) {
+        return symbolAddress(candidate, index) + inside;
+      }
+    }
+    return null;
+  };
+}
+
+function translateWords(
+  bytes: Uint8Array,
+  address: bigint,
+  translate: Translate,
+  keep: (offset: number, value: bigint) => void,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const first = Number(-address & BigInt(WORD - 1));
+  for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
+    // Most words are small: look at the high half before anything costly.
+    if (view.getUint32(offset + 4, true) === 0) continue;
+    const value = view.getBigUint64(offset, true);
+    const now = translate(value);
+    if (now === null) keep(offset, value);
+    else if (now !== undefined) view.setBigUint64(offset, now, true);
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * Live bindings in the isolate that owns the module.
+ */
+
+import type { Catalog, Entry } from "./catalog.ts";
+import { LoadError } from "./errors.ts";
+import type { LiveSource } from "./live.ts";
+import { sealLiveToken } from "./share/token.ts";
+
+/** A loaded module as what a live library stands on. */
+export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
+  const { path } = exports.version;
+  exports.addLibrary();
+  return {
+    path,
+    get tablePointer() {
+      return exports.tablePointer;
+    },
+    slot(name) {
+      const slot = exports.slot(name);
+      return slot === undefined ? undefined : { ...slot, address: exports.trampoline(slot) };
+    },
+    begin: () => exports.use.calls.begin(),
+    opened(lifetime) {
+      catalog.addLifetime(lifetime);
+      exports.use.libraries.add(lifetime);
+    },
+    revoked(lifetime) {
+      catalog.deleteLifetime(lifetime);
+      exports.use.libraries.delete(lifetime);
+    },
+    release: () => exports.dropLibrary(),
+    share(slots) {
+      const { image } = exports.version;
+      exports.version.lifetime.requireOpen();
+      if (image.privateReason !== undefined) {
+        throw new LoadError("Unsupported", `Cannot share live functions: ${image.privateReason}`, { path });
+      }
+      const { tablePointer, use } = exports;
+      return sealLiveToken({ path, tablePointer, slots }, use.control.buffer);
+    },
+  };
+}

@@ -1,0 +1,89 @@
+/**
+ * Reloading as a transaction: everything that can fail happens to a candidate
+ * that nobody sees; what is visible changes by one store.
+ */
+
+import { type CarryReport, carryState } from "./carry.ts";
+import type { CallPath } from "./call/path.ts";
+import { LoadError } from "./errors.ts";
+import { type LoadedModule, openHandle } from "./module.ts";
+import type { StableExports } from "./stable_exports.ts";
+import type { ModuleVersion } from "./version.ts";
+
+/** How a module's next version takes over. */
+export interface TakeoverOptions {
+  /**
+   * `carry`: variables keep their values (matched by name, size, type and
+   * version); `fresh`: they start with the new file's. While it is carried,
+   * Workers that write to variables race with it.
+   *
+   * @default "fresh"
+   */
+  readonly state?: "fresh" | "carry";
+  /** Moves what cannot be carried by itself; an exception ends the reload. */
+  readonly migrate?: (previous: LoadedModule, candidate: LoadedModule) => void;
+  /** Tests the candidate, with its state; `false` or an exception ends the reload. */
+  readonly verify?: (candidate: LoadedModule) => boolean | void;
+  /**
+   * What a new version may lack of what live bindings and importers use:
+   * nothing (`strict`), or functions, which then stay those of the old version
+   * (`allow`). Never may a name change between function and data.
+   *
+   * @default "strict"
+   */
+  readonly compatibility?: "strict" | "allow";
+}
+
+/** A candidate that is ready to take over. */
+export interface Takeover {
+  /** What became of the variables; undefined with `fresh`. */
+  readonly report: CarryReport | undefined;
+  /** Makes the candidate the current version. Cannot fail. */
+  commit(): void;
+  /** Leaves everything as it was. */
+  abort(): void;
+}
+
+/**
+ * Takes a candidate through every step but the last.
+ *
+ * @throws {LoadError} `Incompatible`, and what `migrate` and `verify` throw;
+ * then nothing has changed, and the candidate is the caller's to end.
+ */
+export function prepareTakeover(
+  exports: StableExports,
+  candidate: ModuleVersion,
+  callPath: CallPath,
+  options: TakeoverOptions,
+): Takeover {
+  const { state = "fresh", migrate, verify, compatibility = "strict" } = options;
+  const previous = exports.version;
+  const prepared = exports.prepare(candidate, { compatibility });
+  try {
+    const report = state === "carry" ? carryState(previous.image, candidate.image) : undefined;
+    const pointers = report?.oldPointers.length ?? 0;
+    if (pointers > 0) {
+      candidate.own(previous.lifetime.hold("lease", `${pointers} addresses in carried variables`));
+    }
+    if (migrate !== undefined || verify !== undefined) {
+      using handles = new DisposableStack();
+      // Handles of their own: closing them inside the callbacks ends nothing.
+      const hold = (version: ModuleVersion): LoadedModule => {
+        version.addHandle();
+        handles.defer(() => version.moveHandles(1));
+        return handles.use(openHandle(version, callPath));
+      };
+      const candidateHandle = hold(candidate);
+      migrate?.(hold(previous), candidateHandle);
+      if (verify?.(candidateHandle) === false) {
+        throw new LoadError("Incompatible", "Cannot reload: verify refused the new version", {
+          path: candidate.path,
+        });
+      }
+    }
+    return { report, commit: () => prepared.commit(), abort: () => prepared.abort() };
+  } catch (error) {
+    prepared.abort();
+    throw error;
+  }
+}

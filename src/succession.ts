@@ -1,0 +1,131 @@
+/**
+ * Which version of a module follows which: reloads, several at once, and the
+ * way back.
+ */
+
+import type { CarryReport } from "./carry.ts";
+import type { CallPath } from "./call/path.ts";
+import type { Catalog, Entry } from "./catalog.ts";
+import { LoadError } from "./errors.ts";
+import { prepareTakeover, type Takeover, type TakeoverOptions } from "./reload.ts";
+import type { ModuleVersion } from "./version.ts";
+
+/** One version of a module that can be called or gone back to. */
+export interface KeptVersion {
+  /** Counts a module's versions from 1. */
+  readonly version: number;
+  /** The hash of its sources that the file's maker wrote; 0 if none. */
+  readonly sourceHash: bigint;
+  /** Whether it is the one that live functions and importers run. */
+  readonly current: boolean;
+}
+
+/** A module that is to be replaced, and how. */
+export interface Replacement {
+  readonly entry: Entry;
+  /** Reads the new version, which belongs to the caller then. */
+  readonly read: (number: number) => ModuleVersion;
+  readonly options: TakeoverOptions;
+}
+
+/** Replaces versions, for one registry. */
+export class Succession {
+  readonly #catalog: Catalog;
+  readonly #callPath: CallPath;
+  readonly #keep: number;
+  #busy = false;
+
+  /** @param keep How many old versions of a module are kept. */
+  constructor(catalog: Catalog, callPath: CallPath, keep: number) {
+    this.#catalog = catalog;
+    this.#callPath = callPath;
+    this.#keep = keep;
+  }
+
+  /**
+   * Replaces modules: all or, if anything fails, none.
+   *
+   * @throws {LoadError} `Busy` inside another reload; and whatever a step throws.
+   */
+  replace(replacements: readonly Replacement[]): (CarryReport | undefined)[] {
+    return this.#alone(() => {
+      const candidates: ModuleVersion[] = [];
+      const takeovers: Takeover[] = [];
+      try {
+        for (const { entry, read, options } of replacements) {
+          const candidate = read(entry.newest + 1);
+          candidates.push(candidate);
+          takeovers.push(prepareTakeover(entry.exports, candidate, this.#callPath, options));
+        }
+      } catch (error) {
+        for (const takeover of takeovers.reverse()) takeover.abort();
+        for (const candidate of candidates.reverse()) candidate.lifetime.retire();
+        throw error;
+      }
+      // Beyond this point nothing can fail.
+      replacements.forEach(({ entry }, index) => {
+        const previous = entry.exports.version;
+        takeovers[index].commit();
+        entry.newest++;
+        this.#catalog.watch(entry.key, candidates[index]);
+        this.#remember(entry, previous);
+      });
+      return takeovers.map(({ report }) => report);
+    });
+  }
+
+  /**
+   * Goes back to the version before.
+   *
+   * @throws {LoadError} `Incompatible` if none is kept; and whatever a step throws.
+   */
+  rollBack(entry: Entry, options: TakeoverOptions): CarryReport | undefined {
+    return this.#alone(() => {
+      const candidate = entry.history.at(-1);
+      if (candidate === undefined) {
+        throw new LoadError("Incompatible", "Cannot roll back: no earlier version is kept", {
+          path: entry.key,
+        });
+      }
+      const previous = entry.exports.version;
+      const takeover = prepareTakeover(entry.exports, candidate, this.#callPath, options);
+      // Beyond this point nothing can fail.
+      takeover.commit();
+      entry.history.pop();
+      candidate.moveHandles(1);
+      if (!previous.hasHandles) previous.lifetime.retire();
+      return takeover.report;
+    });
+  }
+
+  /** Oldest first. */
+  versions({ exports, history }: Entry): KeptVersion[] {
+    return [...history, exports.version].map((version) => ({
+      version: version.number,
+      sourceHash: version.image.file.header.sourceHash,
+      current: version === exports.version,
+    }));
+  }
+
+  /** A version that is kept counts as one handle. */
+  #remember({ history }: Entry, previous: ModuleVersion): void {
+    previous.addHandle();
+    history.push(previous);
+    while (history.length > this.#keep) history.shift()!.dropHandleQuietly();
+  }
+
+  #alone<T>(work: () => T): T {
+    if (this.#busy) {
+      throw new LoadError(
+        "Busy",
+        "Cannot reload: a reload is running, which called this from migrate or verify",
+      );
+    }
+    this.#busy = true;
+    try {
+      return work();
+    } finally {
+      this.#busy = false;
+    }
+  }
+}
