@@ -1,0 +1,168 @@
+// The command as a person runs it.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { runProgram } from "../../src/cli/main.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { archive, ElfWriter, functionObject } from "../link/support.ts";
+
+/** Runs the program in this process. */
+function smf(...args: string[]): { code: number; out: string[]; err: string[] } {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = runProgram(args, { print: (line) => out.push(line), complain: (line) => err.push(line) });
+  return { code, out, err };
+}
+
+/** A folder with objects, gone afterwards. */
+function inFolder(work: (path: (name: string) => string) => void): void {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const path = (name: string) => join(folder, name);
+    Deno.writeFileSync(path("main.o"), functionObject("main", 0xc3, ["a", "import"]));
+    Deno.writeFileSync(path("spare.o"), functionObject("spare", 0xc3));
+    Deno.writeFileSync(
+      path("lib.a"),
+      archive([
+        { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
+        { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
+      ]),
+    );
+    work(path);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+Deno.test("smf link makes a module, silently", () =>
+  inFolder((path) => {
+    const result = smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
+    assertEquals(result, { code: 0, out: [], err: [] });
+    const file = parseSmf(Deno.readFileSync(path("z.smf")));
+    assertEquals(file.symbols.find("main")?.type, 1);
+    assertEquals([...Deno.readDirSync(path("."))].map(({ name }) => name).toSorted(), [
+      "lib.a",
+      "main.o",
+      "spare.o",
+      "z.smf",
+    ]);
+  }));
+
+Deno.test("every option arrives", () =>
+  inFolder((path) => {
+    const { code, err } = smf(
+      "link",
+      path("main.o"),
+      path("lib.a"),
+      path("spare.o"),
+      `--output=${path("z.smf")}`,
+      "--export",
+      "b",
+      "--export=m*",
+      "--entry",
+      "a",
+      "--keep",
+      "spare",
+      "--reloadable",
+      "--strip",
+    );
+    assertEquals([code, err], [0, []]);
+    const file = parseSmf(Deno.readFileSync(path("z.smf")));
+    assertEquals(
+      [...file.symbols].filter(({ binding, visibility }) => binding === 1 && visibility === 1).map((
+        { name },
+      ) => name),
+      [
+        "b",
+        "main",
+      ],
+    );
+    assertEquals(file.header.flags & 3, 3);
+    assertEquals(file.sections[0].size, 11 + 5 + 16 + 16 + 1);
+  }));
+
+Deno.test("--map prints what went where", () =>
+  inFolder((path) => {
+    const { out } = smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
+    const text = out.join("\n");
+    assertStringIncludes(text, "code   .text");
+    assertStringIncludes(text, `lib.a(a.o) for a, ${path("main.o")}`);
+    assertStringIncludes(text, `import needed by ${path("main.o")}`);
+  }));
+
+Deno.test("errors are one a line, the file first, and no module is left", () =>
+  inFolder((path) => {
+    Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
+    const broken = smf("link", path("broken.o"), "-o", path("z.smf"));
+    assertEquals(broken.code, 1);
+    assertEquals(broken.err, [
+      `${path("broken.o")}: Cannot link: this is neither an ELF object nor an archive`,
+    ]);
+
+    const writer = new ElfWriter();
+    for (const name of ["main", "spare"]) {
+      const section = writer.section({ name: `.text.${name}`, flags: 6, bytes: new Uint8Array(1) });
+      writer.symbol({ name, section });
+    }
+    Deno.writeFileSync(path("twice.o"), writer.build());
+    const twice = smf("link", path("main.o"), path("spare.o"), path("twice.o"), "-o", path("z.smf"));
+    assertEquals(twice.code, 1);
+    assertEquals(
+      twice.err,
+      ["main", "spare"].map((name) =>
+        `${path("twice.o")}: Cannot link: '${name}' is defined twice, first in '${
+          path(`${name}.o`)
+        }' (symbol '${name}')`
+      ),
+    );
+    assert(![...Deno.readDirSync(path("."))].some(({ name }) => name.startsWith("z.smf")));
+  }));
+
+Deno.test("a failed link leaves the module that was there", () =>
+  inFolder((path) => {
+    Deno.writeTextFileSync(path("z.smf"), "old");
+    assertEquals(smf("link", path("main.o"), "--export", "nothing", "-o", path("z.smf")).code, 1);
+    assertEquals(Deno.readTextFileSync(path("z.smf")), "old");
+  }));
+
+Deno.test("wrong usage and files that are not there end with code 2", () =>
+  inFolder((path) => {
+    const cases: [string[], string][] = [
+      [[], "smf <command>"],
+      [["frob"], "no command 'frob'"],
+      [["toString"], "no command 'toString'"],
+      [["link"], "nothing to link"],
+      [["link", path("main.o")], "-o <file.smf>"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--frob"], "no option '--frob'"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a name"],
+      [["link", path("none.o"), "-o", path("z.smf")], "none.o: Cannot read"],
+      [["link", path("main.o"), "-o", path("no/where/z.smf")], "z.smf: Cannot write"],
+    ];
+    for (const [args, message] of cases) {
+      const { code, err } = smf(...args);
+      assertEquals(code, 2, args.join(" "));
+      assertStringIncludes(err.join("\n"), message);
+    }
+  }));
+
+Deno.test("--help explains and ends with code 0", () => {
+  assertStringIncludes(smf("--help").out.join("\n"), "link");
+  const { code, out } = smf("link", "--help");
+  assertEquals(code, 0);
+  for (const option of ["--output", "--export", "--entry", "--keep", "--reloadable", "--strip", "--map"]) {
+    assertStringIncludes(out.join("\n"), option);
+  }
+});
+
+Deno.test("as a process it needs to read and write, and ends with the exit code", () =>
+  inFolder((path) => {
+    const run = (...args: string[]) =>
+      new Deno.Command(Deno.execPath(), {
+        args: ["run", "--no-check", "--allow-read", "--allow-write", "src/cli/main.ts", ...args],
+        cwd: fromFileUrl(new URL("../..", import.meta.url)),
+      }).outputSync();
+    const good = run("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
+    assertEquals([good.code, new TextDecoder().decode(good.stderr)], [0, ""]);
+    assert(parseSmf(Deno.readFileSync(path("z.smf"))).symbols.length > 0);
+    assertEquals(run("link", path("main.o"), "--export", "x", "-o", path("z.smf")).code, 1);
+    assertEquals(run("link").code, 2);
+  }));
