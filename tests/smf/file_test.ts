@@ -1,0 +1,233 @@
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { LoadError } from "../../src/errors.ts";
+import { SmfBuilder } from "../../src/smf/builder.ts";
+import { SectionType } from "../../src/smf/enums.ts";
+import { parseSmf, readSection, readSmf, refuseForeignCode } from "../../src/smf/file.ts";
+import { readFrom } from "../../src/smf/reader.ts";
+import { rawFile } from "../../fixtures/raw.ts";
+import { assertLoadError, patched, randomFrom, stress } from "../testing.ts";
+import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "./sample.ts";
+
+const text = (value: string) => new TextEncoder().encode(value);
+
+Deno.test("a section is read where it belongs, zeros behind it, and nothing beside it", () => {
+  const bytes = sample();
+  const file = readFrom(bytes, readSmf(bytes.length));
+  const data = file.sections[2];
+  const memory = new Uint8Array(50).fill(0xee);
+  readFrom(bytes, readSection(file, data, memory.subarray(9, 41)));
+  assertEquals(memory.subarray(9, 41), new Uint8Array(32));
+  assertEquals([...memory.subarray(0, 9), ...memory.subarray(41)], Array(18).fill(0xee));
+  const bss = new Uint8Array(64).fill(0xee);
+  readFrom(bytes, readSection(file, file.sections[3], bss));
+  assertEquals(bss, new Uint8Array(64));
+});
+
+Deno.test("a section needs exactly its virtual size", () => {
+  const bytes = sample();
+  const file = readFrom(bytes, readSmf(bytes.length));
+  for (const length of [0, 5, 7]) {
+    assertThrows(
+      () => readFrom(bytes, readSection(file, file.sections[0], new Uint8Array(length))),
+      RangeError,
+    );
+  }
+});
+
+Deno.test("reading asks for nothing outside the file and for little more than the file has", () => {
+  for (const layout of LAYOUT_NAMES) {
+    const bytes = sample(layout);
+    const reading = readSmf(bytes.length);
+    let asked = 0;
+    for (let step = reading.next(); !step.done; step = reading.next()) {
+      const { offset, into } = step.value;
+      assert(offset >= 0 && offset + into.length <= bytes.length);
+      asked += into.length;
+      into.set(bytes.subarray(offset, offset + into.length));
+    }
+    assert(asked <= bytes.length + 256);
+  }
+});
+
+Deno.test("names end where something else begins, so that nothing is read twice", () => {
+  // Header, section table, symbols, names, then a large section.
+  const source = sample("H72", {});
+  const { header } = parseSmf(source);
+  const grown = new Uint8Array(source.length + 100_000);
+  grown.set(source);
+  const file = patched(
+    grown,
+    [48, 8, 0], // no hash
+    [72 + 8, 8, source.length], // code at the end, and large
+    [72 + 16, 8, 100_000],
+    [72 + 24, 8, 100_000],
+  );
+  const reading = readSmf(file.length);
+  let largest = 0;
+  for (let step = reading.next(); !step.done; step = reading.next()) {
+    const { offset, into } = step.value;
+    largest = Math.max(largest, into.length);
+    into.set(file.subarray(offset, offset + into.length));
+  }
+  assert(largest < 1000, `${largest} bytes at once`);
+  assertEquals(parseSmf(file).symbols.length, header.symbolCount);
+});
+
+Deno.test("contents are copies, stored bytes are windows", () => {
+  const bytes = sample();
+  const file = parseSmf(bytes);
+  const [code] = file.sections;
+  file.contents(code)[0] = 0;
+  assertEquals(bytes[code.offset], 0xb8);
+  assertEquals(file.storedBytes(code).buffer, bytes.buffer);
+});
+
+Deno.test("bytes anywhere in a larger buffer are read the same", () => {
+  const bytes = sample();
+  for (let shift = 0; shift < 9; shift++) {
+    const buffer = new Uint8Array(bytes.length + 20).fill(0xff);
+    buffer.set(bytes, shift);
+    const file = parseSmf(buffer.subarray(shift, shift + bytes.length));
+    assertEquals(contentsOf(file), contentsOf(parseSmf(bytes)));
+  }
+});
+
+Deno.test("code that no processor runs is refused, wherever it comes from", () => {
+  for (const [code, message] of [["BCOD\x01\0", /bytecode/], ["\x7fELF\x02", /whole ELF file/]] as const) {
+    const file = rawFile({
+      layout: "H72",
+      sections: [{ name: "code", section_type: 1, flags: 5, alignment: 1, bytes: text(code) }],
+      symbols: [{ name: "main", sym_type: 1, binding: 1 }],
+    });
+    const error = assertLoadError(() => parseSmf(file), "Unsupported", { section: "code", offset: 128 });
+    assertMatch(error.message, message);
+    const known = readFrom(file, readSmf(file.length));
+    const into = new Uint8Array(code.length);
+    assertLoadError(() => readFrom(file, readSection(known, known.sections[0], into)), "Unsupported");
+
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: SectionType.Code, bytes: text(code), compress: true });
+    const packed = builder.build();
+    const file2 = readFrom(packed, readSmf(packed.length)); // hidden until it is decompressed
+    assertLoadError(() => readFrom(packed, readSection(file2, file2.sections[0], into)), "Unsupported");
+    refuseForeignCode({ ...known.sections[0], type: SectionType.Data }, text(code));
+  }
+  refuseForeignCode(parseSmf(sample()).sections[0], text("BCO"));
+});
+
+Deno.test("an error knows the path that was given", () => {
+  assertLoadError(() => parseSmf(bytesOf(1), { path: "dir/a.smf" }), "InvalidFormat", { path: "dir/a.smf" });
+  assertEquals(assertLoadError(() => parseSmf(bytesOf(1)), "InvalidFormat").data.path, undefined);
+});
+
+Deno.test("random modules in all layouts survive building, parsing and building again", () => {
+  const next = randomFrom(4);
+  const pick = (count: number) => next() % count;
+  const name = (length: number) => String.fromCodePoint(...Array.from({ length }, () => 0x20 + pick(0x500)));
+  for (let round = 0; round < stress(4000); round++) {
+    const layout = LAYOUT_NAMES[round % LAYOUT_NAMES.length];
+    const wide = layout !== "H72" && layout !== "H80";
+    const builder = new SmfBuilder({
+      layout,
+      platform: pick(6),
+      arch: pick(8),
+      flags: pick(0x80) & ~0x10,
+      entryPoint: pick(2) * next() * 1000,
+      sourceHash: BigInt(next()) << BigInt(pick(33)),
+      ...(wide && { appType: pick(256), windowWidth: pick(65536), compressionLevel: pick(256) }),
+      ...(layout.length > 3 && layout !== "H72" && wide && layout !== "H96" && pick(2) && {
+        stub: Uint8Array.from({ length: 1 + pick(50) }, () => 1 + pick(255)),
+      }),
+    });
+    const expected: unknown[] = [];
+    for (let i = 0, count = 1 + pick(6); i < count; i++) {
+      const type = [1, 2, 3, 4, 8, 200][pick(6)];
+      const bytes = Uint8Array.from({ length: type === 4 ? 0 : pick(60) }, () => next());
+      if (type === 1 && bytes.length > 0) bytes[0] = 0x90;
+      const section = {
+        name: name(pick(5)),
+        type,
+        bytes,
+        virtualSize: bytes.length + pick(20),
+        alignment: 2 ** pick(8),
+        ...(wide && type !== 4 && pick(4) === 0 && { compress: true }),
+      };
+      builder.section(section);
+      expected.push([section.name, type, section.virtualSize, section.alignment]);
+    }
+    const symbols = pick(8);
+    for (let i = 0; i < symbols; i++) {
+      builder.symbol({
+        name: `${i}${name(pick(10))}`,
+        type: 1 + pick(6),
+        flags: pick(256),
+        typeId: next(),
+        version: next(),
+        ...(pick(3) === 0 ? { defined: false, binding: 1 + pick(2) } : {
+          binding: pick(3),
+          value: next() * (1 + pick(1000)),
+          size: next(),
+        }),
+        ...(wide && { templateParamCount: pick(256), templateOffset: next() }),
+      });
+      if (pick(2)) {
+        const addend = BigInt.asIntN(64, BigInt(next()) << BigInt(pick(33)));
+        builder.relocation({ offset: next(), symbol: pick(i + 1), type: pick(256), addend });
+      }
+    }
+    const bytes = builder.build();
+    const file = parseSmf(bytes);
+    assertEquals(file.header.layout, layout);
+    assertEquals(
+      file.sections.filter(({ type }) => type !== 5)
+        .map((section) => [section.name, section.type, section.virtualSize, section.alignment]),
+      expected,
+    );
+    assertEquals(SmfBuilder.from(file).build(), bytes);
+  }
+});
+
+Deno.test("whatever bytes come in, a LoadError is all that comes out", () => {
+  const next = randomFrom(5);
+  const files = [
+    ...LAYOUT_NAMES.map((layout) => sample(layout)),
+    ...LAYOUT_NAMES.map((layout) =>
+      rawFile({
+        layout,
+        sections: [
+          { name: "code", section_type: 1, flags: 5, alignment: 16, bytes: bytesOf(0x90, 0xc3) },
+          { name: "r", section_type: 5, flags: 1, alignment: 8, bytes: new Uint8Array(48) },
+        ],
+        symbols: [{ name: "main", sym_type: 1, binding: 1 }, {
+          name: "b",
+          sym_type: 1,
+          binding: 1,
+          value: 1,
+        }],
+      })
+    ),
+  ];
+  const values = [0, 1, 2, 5, 0x7f, 0x80, 0xff];
+  let accepted = 0;
+  for (let round = 0; round < stress(200_000); round++) {
+    const source = files[next() % files.length];
+    const length = next() % 8 === 0 ? next() % (source.length + 1) : source.length;
+    const bytes = source.slice(0, length);
+    for (let i = next() % 6; i >= 0; i--) {
+      if (bytes.length === 0) break;
+      const at = next() % 2 === 0 ? next() % Math.min(bytes.length, 400) : next() % bytes.length;
+      bytes[at] = next() % 2 === 0 ? next() : values[next() % values.length];
+    }
+    try {
+      const file = parseSmf(bytes);
+      for (const symbol of file.symbols) file.symbols.find(symbol.name);
+      for (const section of file.sections) if (section.virtualSize < 1 << 20) file.contents(section);
+      file.imports();
+      accepted++;
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      assert(error.message.startsWith("Cannot "), error.message);
+    }
+  }
+  assert(accepted > 0);
+});
