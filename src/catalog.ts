@@ -114,7 +114,7 @@ export class Catalog {
   delete(key: string): void {
     const history = this.#entries.get(key)?.history ?? [];
     this.#entries.delete(key);
-    for (const version of history.splice(0)) version.dropHandleQuietly();
+    for (const version of history.splice(0)) version.dropKept();
   }
 
   clear(): void {

@@ -118,18 +118,15 @@ export class Lifetime {
 
   /** @throws {LoadError} `Busy` while a nonblocking call or an importer needs the module. */
   requireIdle(): void {
-    if (!this.isBusy()) return;
-    const names = this.#users().map(({ description }) => description).join(", ");
+    const users = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
+    if (users.length === 0) return;
+    const names = users.map(({ description }) => description).join(", ");
     throw new LoadError("Busy", `Cannot close ${this.#self.description}: it is in use by ${names}`);
   }
 
-  /** Whether a nonblocking call or an importer needs the module. */
-  isBusy(): boolean {
-    return this.#users().length > 0;
-  }
-
-  #users(): Holder[] {
-    return this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
+  /** Whether other modules import from this one. */
+  isImported(): boolean {
+    return this.holders().some(({ kind }) => kind === "importer");
   }
 
   /** @throws {LoadError} `Busy` while a nonblocking call is in flight. */

@@ -82,7 +82,7 @@ export class StableExports {
   /** Gives the handle of a live library back. */
   dropLibrary(): void {
     this.#libraries--;
-    this.#version.dropHandleQuietly();
+    this.#version.dropLive();
   }
 
   /** What an importer of `name` is linked to. */

@@ -111,7 +111,7 @@ export class Succession {
   #remember({ history }: Entry, previous: ModuleVersion): void {
     previous.addHandle();
     history.push(previous);
-    while (history.length > this.#keep) history.shift()!.dropHandleQuietly();
+    while (history.length > this.#keep) history.shift()!.dropKept();
   }
 
   #alone<T>(work: () => T): T {

@@ -217,10 +217,14 @@ export class ModuleVersion implements CallOwner {
     if (next !== undefined) next.#handles += count;
   }
 
-  /** As {@linkcode ModuleVersion.dropHandle}, but leaves a module that is busy. */
-  dropHandleQuietly(): void {
-    const { state } = this.lifetime;
-    if (--this.#handles === 0 && state === "open" && !this.lifetime.isBusy()) this.lifetime.retire();
+  /** Gives back a handle on a version that is no longer the current one. */
+  dropKept(): void {
+    if (--this.#handles === 0) this.lifetime.retire();
+  }
+
+  /** Gives back a handle on the current version, which stays for its importers if there are any. */
+  dropLive(): void {
+    if (--this.#handles === 0 && !this.lifetime.isImported()) this.lifetime.retire();
   }
 
   /** Whether handles on it are open. */
