@@ -71,7 +71,11 @@ export class SmfBuilder {
   #exports = new Set<string>();
   #compressed = false;
 
-  /** @param options What the header says. */
+  /**
+   * Starts a file without sections.
+   *
+   * @param options What the header says.
+   */
   constructor(options: SmfBuilderOptions = {}) {
     const { layout = "H96", stub, flags = 0, compression = Compression.None } = options;
     if (!Object.hasOwn(LAYOUTS, layout)) {

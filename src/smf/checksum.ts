@@ -64,6 +64,8 @@ export class ModuleChecksum {
   #hashes: (Xxh32 | undefined)[];
 
   /**
+   * Starts with the tables known and no section seen.
+   *
    * @param header The header, with the hash that is expected.
    * @param layout Its layout.
    * @param tables The hashes of header, section table, and symbols with names.

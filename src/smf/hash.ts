@@ -78,7 +78,11 @@ export class Xxh32 {
   #length = 0;
   #rest: Uint8Array = new Uint8Array(16);
 
-  /** @param seed 32 bits. */
+  /**
+   * Starts with no bytes.
+   *
+   * @param seed 32 bits.
+   */
   constructor(seed = 0) {
     this.#seed = seed | 0;
     this.#a = (seed + P1 + P2) | 0;

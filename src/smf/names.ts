@@ -45,6 +45,8 @@ export class NameIndex {
   readonly duplicate: readonly [first: number, second: number] | undefined;
 
   /**
+   * Indexes all symbols, or as many as there are before a duplicate.
+   *
    * @param symbols What to index; asked again at every search.
    * @param words Their records.
    * @param step Words from one record to the next.

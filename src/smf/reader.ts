@@ -45,6 +45,8 @@ export class ByteReader {
   #view: DataView;
 
   /**
+   * Looks at bytes.
+   *
    * @param bytes What to read; not copied.
    * @param fileOffset Where `bytes` begin in the file, for errors.
    */
