@@ -1,0 +1,38 @@
+/**
+ * The C compiler of the machine, if it has one.
+ */
+
+/** What {@linkcode compile} makes of one source. */
+export interface Compiled extends Disposable {
+  /** The object file's bytes. */
+  readonly object: Uint8Array<ArrayBuffer>;
+  /** Path of a shared library made of that very object. */
+  readonly library: string;
+}
+
+/** Compiles C; undefined if there is no compiler. */
+export async function compile(
+  source: string,
+  flags: readonly string[] = ["-O2"],
+): Promise<Compiled | undefined> {
+  const directory = await Deno.makeTempDir({ prefix: "smf-c-" });
+  const remove = () => Deno.removeSync(directory, { recursive: true });
+  try {
+    await Deno.writeTextFile(`${directory}/source.c`, source);
+    const run = async (...args: string[]): Promise<void> => {
+      const { success, stderr } = await new Deno.Command("cc", { args, cwd: directory }).output();
+      if (!success) throw new Error(new TextDecoder().decode(stderr));
+    };
+    await run(...flags, "-fPIC", "-c", "source.c", "-o", "source.o");
+    await run("-shared", "source.o", "-o", "source.so");
+    return {
+      object: await Deno.readFile(`${directory}/source.o`),
+      library: `${directory}/source.so`,
+      [Symbol.dispose]: remove,
+    };
+  } catch (error) {
+    remove();
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * Times calls so that numbers can be compared: interleaved rounds, so that
+ * what disturbs the machine disturbs everybody, and medians.
+ */
+
+/** Something to be timed: runs `count` calls. */
+export interface Subject {
+  readonly name: string;
+  readonly run: (count: number) => unknown;
+  /** Calls in a round. */
+  readonly calls: number;
+}
+
+/** Nanoseconds a call of each subject, by round. */
+export type Samples = ReadonlyMap<string, readonly number[]>;
+
+/** Runs all subjects in turns, in another order each round. */
+export function interleave(subjects: readonly Subject[], rounds: number): Samples {
+  const samples = new Map(subjects.map(({ name }) => [name, [] as number[]]));
+  for (const { run, calls } of subjects) for (let warmup = 0; warmup < 4; warmup++) run(calls);
+  for (let round = 0; round < rounds; round++) {
+    for (let turn = 0; turn < subjects.length; turn++) {
+      const { name, run, calls } = subjects[(turn + round) % subjects.length];
+      const start = performance.now();
+      run(calls);
+      samples.get(name)!.push((performance.now() - start) * 1e6 / calls);
+    }
+  }
+  return samples;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** The median of the ratios within each round. */
+export function medianRatio(over: readonly number[], under: readonly number[]): number {
+  return median(over.map((value, round) => value / under[round]));
+}
+
+let texts = 0;
+
+/**
+ * A loop around one call, with a source text of its own: V8 shares what it
+ * learns about a call site between functions of equal text, and a call site
+ * that has seen two targets loses the fast call.
+ *
+ * @param parameters Of the call, as source text; may use `i` and the names of `scope`.
+ */
+export function loop(
+  target: (...parameters: never[]) => unknown,
+  parameters: string,
+  scope: Readonly<Record<string, unknown>> = {},
+): (count: number) => unknown {
+  const mark = ++texts;
+  const source = `"use strict";
+return function loop${mark}(count${mark}) {
+  let result${mark};
+  for (let i = 0; i < count${mark}; i++) result${mark} = target${mark}(${parameters});
+  return result${mark};
+};`;
+  return new Function(`target${mark}`, ...Object.keys(scope), source)(target, ...Object.values(scope));
+}
+
+/** A function of plain JavaScript that is not inlined away: the text of its body, marked as the loops are. */
+export function plainFunction(body: string, parameterCount: number): (...parameters: never[]) => unknown {
+  const parameters = [..."abcdefgh"].slice(0, parameterCount).join(", ");
+  return new Function(`return function plain${++texts}(${parameters}) { ${body} }`)();
+}
