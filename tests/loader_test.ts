@@ -527,17 +527,25 @@ Deno.test("memory that is refused at any step ends in OutOfMemory, with nothing 
 });
 
 Deno.test("what was wrong with the module is told also if its memory cannot be given back", () => {
-  const allocator = new RefusingAllocator("free");
-  let released = 0;
-  const provider = { description: "p", hold: () => ({ [Symbol.dispose]: () => void released++ }) };
   const bytes = importerModule(["a"]);
-  const broken = patched(bytes, [H96_MODULE_HASH, 1, bytes[H96_MODULE_HASH] ^ 1]);
-  const source = { find: () => ({ address: 1n, from: "p", provider }) };
-  const error = assertLoadError(() => load(broken, allocator, [source]), "InvalidFormat");
-  assert(error.message.includes("hash"), error.message);
-  assertEquals(allocator.live.size, 1);
-  assertEquals(released, 1, "who answered is let go all the same");
-  for (const memory of [...allocator.live]) allocator.free(memory);
+  // One fails while it is read, the other while it is linked.
+  const wrongHash = patched(bytes, [H96_MODULE_HASH, 1, bytes[H96_MODULE_HASH] ^ 1]);
+  const builder = hostBuilder();
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
+  const symbol = builder.symbol({ name: "a", type: SymbolType.None, defined: false });
+  builder.relocation({ offset: 1, symbol, type: RelocationType.Abs64 });
+  for (
+    const [broken, kind] of [[wrongHash, "InvalidFormat"], [builder.build(), "RelocationFailed"]] as const
+  ) {
+    const allocator = new RefusingAllocator("free");
+    let held = 0;
+    const provider = { description: "p", hold: () => (held++, { [Symbol.dispose]: () => void held-- }) };
+    const source = { find: () => ({ address: 1n, from: "p", provider }) };
+    assertLoadError(() => load(broken, allocator, [source]), kind);
+    assertEquals(allocator.live.size, 1);
+    assertEquals(held, 0, "who answered is let go all the same");
+    for (const memory of allocator.live) allocator.free(memory);
+  }
 });
 
 Deno.test("disposing frees the memory and lets providers go", () => {
