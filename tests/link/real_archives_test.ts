@@ -1,0 +1,125 @@
+// Every static library that happens to be installed links, and some of them run.
+import { assert, assertEquals } from "@std/assert";
+import { ModuleRegistry } from "../../mod.ts";
+import { linkObjects } from "../../src/link/linker.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { staticLibrary, testWith } from "./real_archives.ts";
+
+/** Archives, Debian's packages, and other archives that they need. */
+const LIBRARIES: [file: string, debian: string, needs: string[]][] = [
+  ["libz.a", "zlib1g-dev", []],
+  ["liblua5.4.a", "liblua5.4-dev", []],
+  ["libsqlite3.a", "libsqlite3-dev", []],
+  ["libzstd.a", "libzstd-dev", []],
+  ["liblz4.a", "liblz4-dev", []],
+  ["libxxhash.a", "libxxhash-dev", []],
+  ["libcrypto.a", "libssl-dev", []],
+  ["libssl.a", "libssl-dev", ["libcrypto.a"]],
+];
+
+for (const [file, debian, needs] of LIBRARIES) {
+  testWith(`${file} links as a whole`, file, debian, (archive) => {
+    const inputs = [file, ...needs].map((name) => ({
+      name,
+      bytes: name === file ? archive : staticLibrary(name)!,
+    }));
+    const { bytes, map } = linkObjects(inputs, { exports: ["*"] });
+    const { symbols, relocations } = parseSmf(bytes);
+    assertEquals(relocations.length, map.relocations.kept);
+    for (const { name, address } of map.exports) assertEquals(symbols.find(name)?.value, address, name);
+    // Whatever is left to import is the C library's, not a member that was forgotten.
+    const own = new Set(map.exports.map(({ name }) => name));
+    assert(map.imports.every(({ name }) => !own.has(name)));
+    assert(map.imports.length < 200);
+  });
+}
+
+const encode = (text: string) => new TextEncoder().encode(`${text}\0`);
+
+const SQLITE = {
+  sqlite3_open: { parameters: ["buffer", "buffer"], result: "i32" },
+  sqlite3_prepare_v2: { parameters: ["pointer", "buffer", "i32", "buffer", "pointer"], result: "i32" },
+  sqlite3_step: { parameters: ["pointer"], result: "i32" },
+  sqlite3_column_text: { parameters: ["pointer", "i32"], result: "pointer" },
+  sqlite3_finalize: { parameters: ["pointer"], result: "i32" },
+  sqlite3_close: { parameters: ["pointer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The first column of all rows of a query on a database in memory. */
+function query(lite: Deno.StaticForeignLibraryInterface<typeof SQLITE>, sql: string): string[] {
+  const out = new BigUint64Array(1);
+  const pointer = () => Deno.UnsafePointer.create(out[0]);
+  assertEquals(lite.sqlite3_open(encode(":memory:"), out), 0);
+  const database = pointer();
+  assertEquals(lite.sqlite3_prepare_v2(database, encode(sql), -1, out, null), 0);
+  const statement = pointer();
+  const rows: string[] = [];
+  while (lite.sqlite3_step(statement) === 100) {
+    rows.push(Deno.UnsafePointerView.getCString(lite.sqlite3_column_text(statement, 0)!));
+  }
+  lite.sqlite3_finalize(statement);
+  lite.sqlite3_close(database);
+  return rows;
+}
+
+testWith(
+  "SQLite: queries answer what they answer in the shared library",
+  "libsqlite3.a",
+  "libsqlite3-dev",
+  (archive) => {
+    const { bytes } = linkObjects([{ name: "libsqlite3.a", bytes: archive }], {
+      exports: Object.keys(SQLITE),
+    });
+    using registry = new ModuleRegistry({ libraries: ["libc.so.6", "libm.so.6"] });
+    using module = registry.loadBytes("sqlite", bytes);
+    const shared = Deno.dlopen("libsqlite3.so.0", SQLITE);
+    try {
+      const ours = module.bind(SQLITE).symbols as unknown as typeof shared.symbols;
+      for (
+        const sql of [
+          "select sqlite_source_id()",
+          "with recursive c(x) as (select 1 union all select x + 1 from c where x < 500) select x || ':' || x * x from c where x % 37 = 0",
+          "select printf('%.6f %s %05d', sqrt(2), upper('abc'), 42)",
+          `select json_extract('{"a": [1, 2, {"b": "deep"}]}', '$.a[2].b')`,
+          "select strftime('%Y-%m-%d', 1700000000, 'unixepoch') || group_concat(value) from json_each('[3,1,2]')",
+        ]
+      ) {
+        const rows = query(ours, sql);
+        assert(rows.length > 0);
+        assertEquals(rows, query(shared.symbols, sql));
+      }
+    } finally {
+      shared.close();
+    }
+  },
+);
+
+const DIGEST = {
+  EVP_get_digestbyname: { parameters: ["buffer"], result: "pointer" },
+  EVP_Digest: { parameters: ["buffer", "usize", "buffer", "buffer", "pointer", "pointer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+testWith(
+  "OpenSSL: start-up fragments, atexit and hand-written assembly work",
+  "libcrypto.a",
+  "libssl-dev",
+  (archive) => {
+    const { bytes } = linkObjects([{ name: "libcrypto.a", bytes: archive }], {
+      exports: Object.keys(DIGEST),
+    });
+    using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+    using module = registry.loadBytes("crypto", bytes);
+    const { symbols } = module.bind(DIGEST);
+    const data = Uint8Array.from({ length: 10_000 }, (_, i) => i * 7);
+    const digest = (name: string) => {
+      const out = new Uint8Array(64);
+      const length = new Uint32Array(1);
+      const method = symbols.EVP_get_digestbyname(encode(name));
+      assertEquals(symbols.EVP_Digest(data, BigInt(data.length), out, length, method, null), 1);
+      return [...out.subarray(0, length[0])].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    };
+    // Python's hashlib over the same bytes.
+    assertEquals(digest("MD5"), "06a474d076d55fe5bdaafbb83017ffca");
+    assertEquals(digest("SHA256"), "1960fc83dfe55d502c2c17295c2aacdb2cb91b4bf5df44a8a47eafda65c604b8");
+  },
+);
