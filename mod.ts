@@ -96,3 +96,14 @@ export type { SmfSection } from "./src/smf/section.ts";
 export type { Named } from "./src/smf/names.ts";
 export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./src/smf/symbol.ts";
 export type { WatchEvent, WatchOptions } from "./src/watch.ts";
+export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
+export {
+  formatMap,
+  type LinkMap,
+  type MapDropped,
+  type MapEntry,
+  type MapExport,
+  type MapImport,
+  type MapMember,
+  type MapSection,
+} from "./src/link/map.ts";

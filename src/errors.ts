@@ -112,6 +112,8 @@ export class LoadError extends Error {
   #data: LoadErrorData;
 
   /**
+   * An error of this package's kind.
+   *
    * @param kind What went wrong.
    * @param problem A sentence without the facts and without a period.
    * @param data The facts, appended to the message.

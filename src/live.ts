@@ -176,11 +176,11 @@ let create: <S extends Deno.ForeignLibraryInterface>(
  * const version1 = Deno.readFileSync("fixtures/counter_v1.smf");
  * const version2 = Deno.readFileSync("fixtures/counter_v2.smf");
  * registry.loadBytes("counter", version1);
- * using counter = registry.open("counter", { answer: { parameters: [], result: "i64" } });
+ * using counter = registry.open("counter", { answer: { parameters: [], result: "i32" } });
  * const { answer } = counter.symbols;
- * assertEquals(answer(), 1n);
+ * assertEquals(answer(), 41);
  * registry.reload("counter", { bytes: version2 });
- * assertEquals(answer(), 2n);
+ * assertEquals(answer(), 42);
  * ```
  */
 export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disposable, AsyncDisposable {
@@ -240,12 +240,12 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
    *
    * await using registry = new ModuleRegistry();
    * registry.loadBytes("counter", Deno.readFileSync("fixtures/counter_v1.smf"));
-   * const definitions = { answer: { parameters: [], result: "i64" } } as const;
+   * const definitions = { answer: { parameters: [], result: "i32" } } as const;
    * const token = structuredClone(registry.open("counter", definitions).share()); // as postMessage does
    *
    * // In the Worker:
    * using attached = LiveLibrary.attach(token, definitions);
-   * assertEquals(attached.symbols.answer(), 1n);
+   * assertEquals(attached.symbols.answer(), 41);
    * ```
    */
   static attach<const S extends Deno.ForeignLibraryInterface>(

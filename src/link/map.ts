@@ -6,20 +6,27 @@
 export interface MapEntry {
   /** The object, or archive member as `libz.a(crc32.o)`. */
   readonly object: string;
+  /** Its name there. */
   readonly section: string;
   /** Offset in the image. */
   readonly address: number;
+  /** In bytes. */
   readonly size: number;
 }
 
 /** A section of the module. */
 export interface MapSection {
+  /** Its name. */
   readonly name: string;
+  /** Which group it is in. */
   readonly kind: "code" | "rodata" | "data" | "bss";
   /** Offset in the image. */
   readonly address: number;
+  /** In bytes. */
   readonly size: number;
+  /** A power of two. */
   readonly alignment: number;
+  /** What it was made of. */
   readonly entries: readonly MapEntry[];
 }
 
@@ -35,8 +42,11 @@ export interface MapMember {
 
 /** A section that is not in the module. */
 export interface MapDropped {
+  /** The object, or archive member. */
   readonly object: string;
+  /** Its name there. */
   readonly section: string;
+  /** In bytes. */
   readonly size: number;
   /** `unreachable` from any root, or a `duplicate` of a COMDAT group that is there already. */
   readonly reason: "unreachable" | "duplicate";
@@ -44,15 +54,19 @@ export interface MapDropped {
 
 /** A name that the module exports. */
 export interface MapExport {
+  /** The symbol. */
   readonly name: string;
   /** Offset in the image. */
   readonly address: number;
+  /** In bytes. */
   readonly size: number;
+  /** What it names. */
   readonly kind: "function" | "data";
 }
 
 /** A name that must be answered when the module is loaded. */
 export interface MapImport {
+  /** The symbol. */
   readonly name: string;
   /** Whether it may stay unanswered, and is 0 then. */
   readonly weak: boolean;
@@ -62,10 +76,15 @@ export interface MapImport {
 
 /** What a link did. */
 export interface LinkMap {
+  /** Of the module, in file order. */
   readonly sections: readonly MapSection[];
+  /** Archive members that were pulled in. */
   readonly members: readonly MapMember[];
+  /** Sections that were left out. */
   readonly dropped: readonly MapDropped[];
+  /** What the module offers. */
   readonly exports: readonly MapExport[];
+  /** What it needs. */
   readonly imports: readonly MapImport[];
   /** How many relocations the linker settled, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
