@@ -73,6 +73,7 @@ const RULES: [number, RelocationRule][] = [
     range: [-(2 ** 20), 2 ** 20],
   }],
   [275, { name: "R_AARCH64_ADR_PREL_PG_HI21", ...PAGE }],
+  [276, { name: "R_AARCH64_ADR_PREL_PG_HI21_NC", ...PAGE }],
   [277, { name: "R_AARCH64_ADD_ABS_LO12_NC", ...LOW12 }],
   [278, { name: "R_AARCH64_LDST8_ABS_LO12_NC", ...LOW12 }],
   [279, { name: "R_AARCH64_TSTBR14", use: "relative", width: 4, smf: undefined, ...words(14, 5) }],

@@ -1,0 +1,159 @@
+// The C sources of the fixtures, compiled in every usual way: the module does
+// what the shared library of the same source does.
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { ModuleRegistry } from "../../mod.ts";
+import { LoadError } from "../../src/errors.ts";
+import { linkObjects } from "../../src/link/linker.ts";
+import { canRun } from "./real_archives.ts";
+
+const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
+
+function gcc(...args: string[]): void {
+  const { success, stderr } = new Deno.Command("gcc", { args }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+}
+
+const hasGcc = canRun && (() => {
+  try {
+    return new Deno.Command("gcc", { args: ["--version"] }).outputSync().success;
+  } catch {
+    return false;
+  }
+})();
+
+function compilerTest(name: string, work: (folder: string) => void): void {
+  Deno.test({
+    name: hasGcc ? name : `${name} (SKIPPED: needs gcc on Linux x86-64)`,
+    ignore: !hasGcc,
+    fn() {
+      const folder = Deno.makeTempDirSync();
+      try {
+        work(folder);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+const FUNCTIONS = {
+  weekday: { parameters: ["u32"], result: "pointer" },
+  next_count: { parameters: [], result: "i32" },
+  calls: { parameters: [], result: "i32" },
+  keep: { parameters: ["buffer"], result: "pointer" },
+  classify: { parameters: ["u32"], result: "i32" },
+  circle_area: { parameters: ["f64"], result: "f64" },
+  sum_u32: { parameters: ["buffer", "u64"], result: "u64" },
+  length_of: { parameters: ["buffer"], result: "usize" },
+  has_environment: { parameters: [], result: "i32" },
+  parse_error: { parameters: ["buffer"], result: "i32" },
+  call_optional: { parameters: ["i32"], result: "i32" },
+  sort_ints: { parameters: ["buffer", "usize"], result: "void" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const NAMES = ["arith", "strings", "importer"];
+
+/** Everything that the functions answer, as one text. */
+function behaviour(symbols: Deno.StaticForeignLibraryInterface<typeof FUNCTIONS>): string {
+  const text = (pointer: Deno.PointerValue) => Deno.UnsafePointerView.getCString(pointer!);
+  const encode = (value: string) => new TextEncoder().encode(`${value}\0`);
+  const values = Int32Array.of(5, -3, 9, 0);
+  symbols.sort_ints(values, 4n);
+  return [
+    text(symbols.weekday(2)),
+    symbols.next_count(),
+    symbols.next_count(),
+    symbols.calls(),
+    symbols.calls(),
+    text(symbols.keep(encode("kept"))),
+    ...[0, 1, 2, 3, 4, 5, 6, 7, 8].map((value) => symbols.classify(value)),
+    symbols.circle_area(3),
+    symbols.sum_u32(Uint32Array.of(1, 2, 3), 3n),
+    symbols.length_of(encode("four")),
+    symbols.has_environment(),
+    symbols.parse_error(encode("1")),
+    symbols.call_optional(3),
+    ...values,
+  ].join(" ");
+}
+
+const VARIANTS: Readonly<Record<string, string[]>> = {
+  "without optimisation": ["-O0", "-fPIC"],
+  "for size": ["-Os", "-fPIC"],
+  "with all optimisation": ["-O3", "-fPIC"],
+  "without PLT": ["-O2", "-fPIC", "-fno-plt"],
+  "for position-independent executables": ["-O2", "-fPIE"],
+  "with a section for each function and variable": ["-O2", "-fPIC", "-ffunction-sections", "-fdata-sections"],
+  "with debug information": ["-O2", "-fPIC", "-g3"],
+  "with control-flow protection and stack protector": [
+    "-O2",
+    "-fPIC",
+    "-fcf-protection=full",
+    "-fstack-protector-all",
+  ],
+  "with tentative definitions": ["-O2", "-fPIC", "-fcommon"],
+  "with interposition ruled out": ["-O2", "-fPIC", "-fno-semantic-interposition", "-fvisibility=protected"],
+};
+
+for (const [variant, flags] of Object.entries(VARIANTS)) {
+  compilerTest(`C compiled ${variant} does in a module what it does in a shared library`, (folder) => {
+    const inputs = NAMES.map((name) => {
+      gcc(...flags, "-c", "-o", `${folder}/${name}.o`, `${SOURCES}${name}.c`);
+      return { name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) };
+    });
+    gcc("-O1", "-fPIC", "-shared", "-o", `${folder}/all.so`, ...NAMES.map((name) => `${SOURCES}${name}.c`));
+    using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+    using module = registry.loadBytes("all", linkObjects(inputs).bytes);
+    const shared = Deno.dlopen(`${folder}/all.so`, FUNCTIONS);
+    try {
+      const ours = behaviour(module.bind(FUNCTIONS).symbols as unknown as typeof shared.symbols);
+      assertEquals(ours, behaviour(shared.symbols));
+    } finally {
+      shared.close();
+    }
+  });
+}
+
+compilerTest("C compiled for fixed addresses is refused, and told to use -fPIC", (folder) => {
+  gcc("-O2", "-fno-pic", "-mcmodel=small", "-c", "-o", `${folder}/fixed.o`, `${SOURCES}strings.c`);
+  const bytes = Deno.readFileSync(`${folder}/fixed.o`);
+  const error = assertThrows(() => linkObjects([{ name: "fixed.o", bytes }]), LoadError);
+  assertEquals(error.kind, "Unsupported");
+  assertStringIncludes(error.message, "compile with -fPIC");
+});
+
+compilerTest("thread-local variables are refused by their names", (folder) => {
+  Deno.writeTextFileSync(`${folder}/tls.c`, "__thread int mine = 3; int get(void) { return ++mine; }");
+  gcc("-O2", "-fPIC", "-c", "-o", `${folder}/tls.o`, `${folder}/tls.c`);
+  const bytes = Deno.readFileSync(`${folder}/tls.o`);
+  const error = assertThrows(() => linkObjects([{ name: "tls.o", bytes }]), LoadError);
+  assertEquals([error.kind, error.data.symbol], ["Unsupported", "mine"]);
+});
+
+compilerTest("link-time optimised objects are refused, fat ones are linked", (folder) => {
+  Deno.writeTextFileSync(`${folder}/f.c`, "int f(void) { return 5; }");
+  gcc("-O2", "-fPIC", "-flto", "-c", "-o", `${folder}/slim.o`, `${folder}/f.c`);
+  gcc("-O2", "-fPIC", "-flto", "-ffat-lto-objects", "-c", "-o", `${folder}/fat.o`, `${folder}/f.c`);
+  const link = (name: string) => linkObjects([{ name, bytes: Deno.readFileSync(`${folder}/${name}`) }]);
+  assertStringIncludes(assertThrows(() => link("slim.o"), LoadError).message, "-flto");
+  assertEquals(link("fat.o").map.exports.map(({ name }) => name), ["f"]);
+});
+
+compilerTest("archives made by ar, with and without index, link alike", (folder) => {
+  const objects = NAMES.map((name) => {
+    gcc("-O2", "-fPIC", "-c", "-o", `${folder}/${name}.o`, `${SOURCES}${name}.c`);
+    return `${folder}/${name}.o`;
+  });
+  for (const [name, mode] of [["indexed.a", "rcsD"], ["plain.a", "rcSD"], ["thin.a", "rcsDT"]]) {
+    new Deno.Command("ar", { args: [mode, `${folder}/${name}`, ...objects] }).outputSync();
+  }
+  const link = (name: string) =>
+    linkObjects([{ name: "lib.a", bytes: Deno.readFileSync(`${folder}/${name}`) }], {
+      exports: ["weekday", "format"],
+    });
+  const [indexed, plain] = [link("indexed.a"), link("plain.a")];
+  assertEquals(indexed.map, plain.map);
+  assertEquals(indexed.map.members.map(({ member }) => member), ["lib.a(strings.o)", "lib.a(importer.o)"]);
+  assertStringIncludes(assertThrows(() => link("thin.a"), LoadError).message, "thin archive");
+});
