@@ -3,6 +3,7 @@
  * that was given for bytes.
  */
 
+import { basename, dirname, join, resolve } from "@std/path";
 import { LoadError } from "./errors.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { pathOf, realPath, realPathAsync } from "./source.ts";
@@ -147,9 +148,24 @@ export class Catalog {
     return key;
   }
 
+  /** The file is gone: under which of its paths is it known? */
   #recall(file: string, error: unknown): string {
-    const known = this.#aliases.get(file);
-    if (known === undefined || !this.#entries.has(known)) throw error;
-    return known;
+    const absolute = resolve(file);
+    for (
+      const known of [this.#aliases.get(file), absolute, realParent(absolute), this.#aliases.get(absolute)]
+    ) {
+      if (known !== undefined && this.#entries.has(known)) return known;
+    }
+    throw error;
+  }
+}
+
+/** A path whose folders are real ones, whether or not the file exists. */
+function realParent(path: string): string | undefined {
+  try {
+    return join(realPath(dirname(path)), basename(path));
+  } catch (error) {
+    if (error instanceof LoadError) return undefined;
+    throw error;
   }
 }

@@ -6,11 +6,13 @@ import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
 import type { LiveSource } from "./live.ts";
 import { sealLiveToken } from "./share/token.ts";
+import { claimSlot } from "./stable_exports.ts";
 
 /** A loaded module as what a live library stands on. */
 export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
   const { path } = exports.version;
   exports.addLibrary();
+  const claims = new DisposableStack();
   return {
     path,
     get tablePointer() {
@@ -18,7 +20,10 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     },
     slot(name) {
       const slot = exports.slot(name);
-      return slot === undefined ? undefined : { ...slot, address: exports.trampoline(slot) };
+      if (slot === undefined) return undefined;
+      claims.use(claimSlot(slot));
+      const { index, kind } = slot;
+      return { name, index, kind, address: exports.trampoline(slot) };
     },
     begin: () => exports.use.calls.begin(),
     opened(lifetime) {
@@ -29,7 +34,10 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       catalog.deleteLifetime(lifetime);
       exports.use.libraries.delete(lifetime);
     },
-    release: () => exports.dropLibrary(),
+    release() {
+      claims.dispose();
+      exports.dropLibrary();
+    },
     share(slots) {
       const { image } = exports.version;
       exports.version.lifetime.requireOpen();

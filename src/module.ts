@@ -374,7 +374,12 @@ export class LoadedModule implements Disposable, AsyncDisposable {
    * throw at once, and the result settles when the memory is freed.
    */
   async closeAsync(): Promise<void> {
-    if (this.#closed) return;
+    const { lifetime } = this.#version;
+    if (this.#closed) {
+      // It may have failed before: try again.
+      if (lifetime.state !== "open") await lifetime.freed();
+      return;
+    }
     this.#closed = true;
     await this.#version.dropHandleAsync();
   }

@@ -12,6 +12,7 @@ import { type ImportOptions, ImportScope } from "./import_scope.ts";
 import { type LoadContext, type LoadedImage, loadSteps, type PlacedImage, placeSteps } from "./loader.ts";
 import { resolveImports } from "./imports/resolve.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
+import type { Lifetime } from "./lifetime.ts";
 import { type LiveLibrary, openLive } from "./live.ts";
 import { liveSource } from "./live_source.ts";
 import { type BindOptions, type LoadedModule, openHandle } from "./module.ts";
@@ -102,6 +103,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #pending = new Map<string, Waiter[]>();
   readonly #holds: Disposable[] = [];
   #closed = false;
+  #ending: Lifetime[] = [];
 
   /** Opens nothing and needs no permission. */
   constructor(options: ModuleRegistryOptions = {}) {
@@ -421,16 +423,15 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   /**
    * Ends every module that this registry has loaded, and itself.
    *
-   * @throws {LoadError} `Busy` while a nonblocking call is in flight; then nothing has changed.
+   * @throws {LoadError} `Busy` while a nonblocking call is in flight; then
+   * nothing has changed. `OutOfMemory` if the system refuses to take memory
+   * back; disposing again tries again.
    */
   [Symbol.dispose](): void {
-    if (this.#closed) return;
-    const lifetimes = this.#catalog.lifetimes();
-    for (const lifetime of lifetimes) lifetime.requireNoCalls();
-    this.#closed = true;
-    this.#catalog.clear();
-    // Importers come after what they import from: the last one ends first.
-    const failures = lifetimes.reverse().flatMap((lifetime) => {
+    if (!this.#closed) {
+      for (const lifetime of this.#catalog.lifetimes()) lifetime.requireNoCalls();
+    }
+    const failures = this.#end().flatMap((lifetime) => {
       try {
         lifetime.revoke();
         return [];
@@ -444,16 +445,24 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
 
   /** As disposing, but waits for nonblocking calls and until all memory is freed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    const lifetimes = this.#catalog.lifetimes();
-    this.#catalog.clear();
-    const ends = await Promise.allSettled(lifetimes.reverse().map((lifetime) => lifetime.freed()));
+    const ends = await Promise.allSettled(this.#end().map((lifetime) => lifetime.freed()));
     this.#release();
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 
+  /** What has to end, at the first time and, where the system refused, again. */
+  #end(): Lifetime[] {
+    if (!this.#closed) {
+      this.#closed = true;
+      // Importers come after what they import from: the last one ends first.
+      this.#ending = this.#catalog.lifetimes().reverse();
+      this.#catalog.clear();
+    }
+    return this.#ending = this.#ending.filter(({ state }) => state !== "freed");
+  }
+
   #release(): void {
+    if (this.#holds.length === 0) return;
     this.#scope[Symbol.dispose]();
     for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
   }

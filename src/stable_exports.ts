@@ -22,7 +22,15 @@ export type ExportKind = "function" | "data";
 export interface Slot {
   readonly name: string;
   readonly index: number;
-  readonly kind: ExportKind;
+  kind: ExportKind;
+  /** How many importers and live libraries use it; a version may lack what nobody uses. */
+  users: number;
+}
+
+/** Marks a slot as in use until disposed. */
+export function claimSlot(slot: Slot): Disposable {
+  slot.users++;
+  return { [Symbol.dispose]: () => void slot.users-- };
 }
 
 /** What a new version may lack. */
@@ -38,6 +46,9 @@ export interface PreparedVersion {
   /** Leaves everybody where they are. */
   abort(): void;
 }
+
+/** Where a slot leads that the current version does not export and nobody uses. */
+const NOWHERE = 0n;
 
 /** A hold on whatever version is the current one. */
 interface MovingHold {
@@ -92,7 +103,8 @@ export class StableExports {
     if (symbol === undefined) return undefined;
     const from = provider.description;
     if (symbol.type === SymbolType.Function) {
-      return { address: this.trampoline(this.slot(name)!), from, provider: this.#provider };
+      const slot = this.slot(name)!;
+      return { address: this.trampoline(slot), from, provider: this.#provider, claim: () => claimSlot(slot) };
     }
     return { address: symbolAddress(image, symbol.index), from, provider };
   }
@@ -105,14 +117,15 @@ export class StableExports {
     }
   }
 
-  /** The slot of an export, from now on in use; undefined if the current version does not export it. */
+  /** The slot of an export; undefined if the current version does not export it. */
   slot(name: string): Slot | undefined {
     const known = this.#slots.get(name);
-    if (known !== undefined) return known;
+    if (known !== undefined && this.#table!.get(known.index) !== NOWHERE) return known;
     const target = findTarget(this.#version, name);
     if (target === undefined) return undefined;
     const trampolines = this.#useTrampolines();
-    const slot: Slot = { name, index: this.#slots.size, kind: target.kind };
+    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, users: 0 };
+    slot.kind = target.kind;
     trampolines.address(slot.index);
     if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(target.address);
     this.#table!.set(slot.index, target.address);
@@ -181,10 +194,12 @@ export class StableExports {
     const addresses: bigint[] = [];
     const kept: string[] = [];
     const missing: string[] = [];
-    for (const { name, index, kind } of this.#slots.values()) {
+    for (const { name, index, kind, users } of this.#slots.values()) {
       const target = findTarget(candidate, name);
       if (target?.kind === kind) {
         addresses[index] = target.address;
+      } else if (users === 0) {
+        addresses[index] = NOWHERE;
       } else if (target === undefined && allow) {
         addresses[index] = this.#table!.get(index);
         kept.push(name);

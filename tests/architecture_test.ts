@@ -12,10 +12,11 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
-  ["import_scope"],
-  ["catalog"],
+  ["import_scope", "live_source", "succession"],
+  ["catalog", "live", "reload"],
   ["module_loader", "stable_exports", "watch"],
   ["module"],
+  ["carry"],
   ["version"],
   ["lifetime", "share", "start"],
   ["loader", "call"],
@@ -43,6 +44,7 @@ const UNSAFE = ["call", "imports", "memory"];
 const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/host.ts": "the format's number of this system, to refuse modules of another",
   "src/memory/allocator.ts": "chooses the allocator",
+  "src/source.ts": "knows where a host in a file: URL means something",
   "src/call/process.ts": "chooses the library function that tells processes apart",
   "src/call/stub_library.ts": "chooses how a stub library is made",
   "src/imports/host_library.ts": "chooses how the system finds shared libraries",

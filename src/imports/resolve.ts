@@ -3,6 +3,7 @@
  * first answer counts, and all names that nobody answers are reported at once.
  */
 
+import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { LoadError } from "../errors.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
@@ -28,6 +29,8 @@ export interface FoundImport {
   readonly from: string;
   /** What must live as long as the importer does. */
   readonly provider?: Provider;
+  /** Marks the answer as in use until disposed. */
+  readonly claim?: () => Disposable;
   /** Whether it works in this isolate only, as a JavaScript callback does. */
   readonly bindsIsolate?: boolean;
 }
@@ -76,6 +79,7 @@ export function resolveImports(
   const records: ImportRecord[] = [];
   const missing: string[] = [];
   const providers = new Set<Provider>();
+  const claims: (() => Disposable)[] = [];
   let isolateBound: string | undefined;
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
@@ -85,16 +89,18 @@ export function resolveImports(
       records.push({ name, address: addresses[position], from: found.from });
       if (found.bindsIsolate === true) isolateBound ??= name;
       if (found.provider !== undefined) providers.add(found.provider);
+      if (found.claim !== undefined) claims.push(found.claim);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
     } else {
       missing.push(name);
     }
   });
-  if (missing.length > 0) throw undefinedSymbols(missing);
+  if (missing.length > 0) throw undefinedSymbols(missing, sources, importer);
   // A provider may have been closed since it answered: then the others are let go again.
   using holding = new DisposableStack();
   for (const provider of providers) holding.use(provider.hold(importer));
+  for (const claim of claims) holding.use(claim());
   const holds = holding.move();
   return {
     records,
@@ -122,12 +128,40 @@ function wantsFunction(type: number): boolean | undefined {
   return type === SymbolType.None ? undefined : type === SymbolType.Function;
 }
 
-function undefinedSymbols(names: readonly string[]): LoadError {
-  const listed = names.map((name) => `'${name}'`).join(", ");
-  const problem = names.length === 1
-    ? `Cannot resolve import: nobody defines ${listed}`
-    : `Cannot resolve ${names.length} imports: nobody defines ${listed}`;
-  return new LoadError("UndefinedSymbol", problem, { symbols: names });
+/** All of them in one error, each with a name that it may have meant. */
+function undefinedSymbols(
+  names: readonly string[],
+  sources: readonly ImportSource[],
+  importer: Importer,
+): LoadError {
+  const known = new Set(sources.flatMap((source) => [...source.names?.() ?? []]));
+  const listed = names.map((name) => {
+    const near = nearestName(name, known);
+    return near === undefined ? `'${name}'` : `'${name}' (did you mean '${near}'?)`;
+  }).join(", ");
+  return new LoadError(
+    "UndefinedSymbol",
+    `Cannot resolve imports of ${importer.description}: nobody defines ${listed}`,
+    {
+      symbols: names,
+    },
+  );
+}
+
+/** How many letters may differ, as a share of the name's length. */
+const NEAR = 1 / 3;
+
+function nearestName(name: string, known: ReadonlySet<string>): string | undefined {
+  let nearest: string | undefined;
+  let limit = Math.floor(name.length * NEAR);
+  for (const candidate of known) {
+    if (Math.abs(candidate.length - name.length) > limit) continue;
+    const distance = levenshteinDistance(name, candidate);
+    if (distance > limit) continue;
+    nearest = candidate;
+    limit = distance - 1;
+  }
+  return nearest;
 }
 
 /**

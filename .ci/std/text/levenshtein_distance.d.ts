@@ -1,0 +1,1 @@
+export function levenshteinDistance(first: string, second: string): number;

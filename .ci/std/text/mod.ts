@@ -1,0 +1,1 @@
+export * from "./levenshtein_distance.ts";
