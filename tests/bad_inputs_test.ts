@@ -1,7 +1,8 @@
 // Rows 1–30 and 43: every bad input ends in its error on every way into the package,
 // leaves mappings, descriptors and registry as they were, and what ran before still runs.
-import { assert, assertEquals, assertRejects } from "@std/assert";
-import { LoadError, ModuleLoader, ModuleRegistry } from "../mod.ts";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry } from "../mod.ts";
 import { BAD_INPUTS, type BadInput, GOOD, ODD_INPUTS, sample } from "./bad_inputs.ts";
 import {
   assertLoadError,
@@ -10,6 +11,7 @@ import {
   hostBuilder,
   machineCode,
   NO_PROC,
+  NOT_LINUX_X86_64,
   patched,
   randomFrom,
   stress,
@@ -83,6 +85,33 @@ for (const input of BAD_INPUTS) {
     assert(!first.message.split(" (file ")[0].endsWith("."), first.message);
   });
 }
+
+const MALFORMED = new URL("../fixtures/malformed/", import.meta.url);
+
+Deno.test({
+  name: "every malformed fixture ends in the error that its manifest names, and nothing else has changed",
+  ignore: NOT_LINUX_X86_64, // elsewhere the fixtures are of another system before anything else
+  async fn() {
+    const manifest: Record<string, { kind: LoadErrorKind; message: string }> = JSON.parse(
+      Deno.readTextFileSync(new URL("manifest.json", MALFORMED)),
+    );
+    using witness = new Witness();
+    const loader = new ModuleLoader({ allocator: witness.allocator });
+    assert(Object.keys(manifest).length > 50);
+    for (const [name, { kind, message }] of Object.entries(manifest)) {
+      const url = new URL(name, MALFORMED);
+      const path = fromFileUrl(url);
+      const errors = [
+        assertLoadError(() => loader.load(url), kind, { path }),
+        checkLoadError(await assertRejects(() => loader.loadAsync(url)), kind, { path }),
+        assertLoadError(() => loader.loadBytes(Deno.readFileSync(url), undefined, path), kind, { path }),
+        assertLoadError(() => witness.registry.load(url), kind, { path }),
+      ];
+      for (const error of errors) assertStringIncludes(error.message, message, name);
+      witness.check(name);
+    }
+  },
+});
 
 for (const { row, what, bytes } of ODD_INPUTS) {
   Deno.test(`row ${row}: ${what}`, () => {

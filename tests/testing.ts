@@ -13,11 +13,14 @@ import {
 } from "../src/memory/allocator.ts";
 import { SmfBuilder, type SmfBuilderOptions } from "../src/smf/builder.ts";
 import { HeaderFlag, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
+import type { LayoutName } from "../src/smf/layout.ts";
 
 /** /proc tells what is mapped and open on Linux only. */
 export const NO_PROC: boolean = Deno.build.os !== "linux";
 /** Relocations other than Abs64 and Pc64 are those of x86-64. */
 export const NOT_X86_64: boolean = Deno.build.arch !== "x86_64";
+/** The modules in fixtures/ are for Linux on x86-64. */
+export const NOT_LINUX_X86_64: boolean = NO_PROC || NOT_X86_64;
 
 /** How many rounds of `full` to run: all of them with `SMF_STRESS=1`, a few by default. */
 export function stress(full: number): number {
@@ -129,6 +132,39 @@ export function importerModule(names: readonly string[], options: SmfBuilderOpti
   return builder.build();
 }
 
+/** A module with every kind of section, whose words hold addresses of each other. */
+export function sampler(
+  options: { compress?: boolean; layout?: LayoutName } = {},
+): { bytes: Uint8Array; plainBytes: (from: number) => Uint8Array } {
+  const builder = hostBuilder({ layout: options.layout ?? "H96" });
+  const bytes = (from: number) => Uint8Array.from({ length: 64 }, (_, index) => from + index);
+  const compress = options.compress ?? false;
+  const code = new Uint8Array(64);
+  code.set(machineCode.returns(7));
+  builder.section({ name: "note", type: 77, bytes: bytes(9) });
+  builder.section({
+    name: "data",
+    type: SectionType.Data,
+    bytes: bytes(100),
+    virtualSize: 80,
+    compress: false,
+  });
+  builder.section({ name: "rodata", type: SectionType.RoData, bytes: bytes(150), compress });
+  builder.section({ name: "code", type: SectionType.Code, bytes: code, compress });
+  builder.section({ name: "bss", type: SectionType.Bss, virtualSize: 48 });
+  const seven = builder.symbol({ name: "seven", type: SymbolType.Function, size: 6 });
+  const constant = builder.symbol({ name: "constant", type: SymbolType.Constant, value: 4096, size: 64 });
+  const variable = builder.symbol({ name: "variable", type: SymbolType.Data, value: 8192, size: 80 });
+  const zeroed = builder.symbol({ name: "zeroed", type: SymbolType.Data, value: 12288, size: 48 });
+  [seven, constant, variable, zeroed].forEach((symbol, index) => {
+    for (const group of [32, 4096, 8192, 12288]) {
+      if (group === 32 && index > 3) continue;
+      builder.relocation({ offset: group + 8 * index, symbol, type: RelocationType.Abs64, addend: index });
+    }
+  });
+  return { bytes: builder.build(), plainBytes: bytes };
+}
+
 /** A copy of `bytes` with little-endian fields overwritten. */
 export function patched(
   bytes: Uint8Array,
@@ -181,9 +217,8 @@ export class WatchedAllocator implements MemoryAllocator {
   readonly #inner = platformAllocator();
   readonly #place: bigint;
 
-  /** @param place Around which memory is taken; the test's own, 1 GiB to each side. */
-  constructor(place = 0x2345_0000_0000n) {
-    this.#place = place;
+  constructor() {
+    this.#place = emptyPlace();
   }
 
   get pageSize(): number {
@@ -217,8 +252,21 @@ export class WatchedAllocator implements MemoryAllocator {
 
   /** What the system itself says is mapped around this allocator's place; nothing where it does not say. */
   mappings(): Mapping[] {
-    const reach = 1n << 30n;
-    return mappings().filter(({ start, end }) => end > this.#place - reach && start < this.#place + reach);
+    return mappingsAround(this.#place);
+  }
+}
+
+/** How far from what it asked for an allocator may place memory, at most. */
+const REACH = 1n << 30n;
+
+function mappingsAround(place: bigint): Mapping[] {
+  return mappings().filter(({ start, end }) => end > place - REACH && start < place + REACH);
+}
+
+/** An address in the middle of nothing. V8 reserves address space at random, so no fixed one will do. */
+function emptyPlace(): bigint {
+  for (let place = 0x1000_0000_0000n;; place += 8n * REACH) {
+    if (mappingsAround(place).length === 0) return place;
   }
 }
 
