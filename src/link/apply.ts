@@ -220,7 +220,9 @@ class Applier {
     const exported = id !== -1 && this.#input.isExported(id);
     // The address of an exported function is the loader's to choose, so that it
     // is the same for everybody; only what calls it may go straight there.
-    const canonical = exported && output.type === SmfSectionType.Code;
+    // What runs at start and end is no address for anybody.
+    const canonical = exported && output.type === SmfSectionType.Code &&
+      startupOrder(this.#output.name) === undefined;
     if (rule.use === "got") {
       const { arch } = this.#input;
       const direct = this.#output.type === SmfSectionType.Code && place >= 2

@@ -129,6 +129,31 @@ Deno.test("initialisers are sorted by priority, then by link order", () => {
   assertEquals(arrayOf(linked, ".init_array"), ["p101", "p200", "p65535", "last1", "last2", "last3"]);
 });
 
+Deno.test("an initialiser that is exported too is still entered as the module's own code", () => {
+  const writer = new ElfWriter();
+  addFunction(writer, "start", Uint8Array.of(0xc3));
+  const array = writer.section({
+    name: ".init_array",
+    type: SectionType.INIT_ARRAY,
+    flags: DATA,
+    bytes: new Uint8Array(8),
+  });
+  // The same symbol, by name.
+  const other = new ElfWriter();
+  const bytes = new Uint8Array(8);
+  const section = other.section({
+    name: ".init_array",
+    type: SectionType.INIT_ARRAY,
+    flags: DATA,
+    bytes,
+    alignment: 8,
+  });
+  other.relocation(section, { offset: 0, symbol: other.symbol({ name: "start" }), type: 1 });
+  writer.relocation(array, { offset: 0, symbol: writer.symbol({ name: "import" }), type: 1 });
+  const linked = link({ "1.o": writer.build(), "2.o": other.build() });
+  assertEquals(arrayOf(linked, ".init_array"), ["import", ".text"]);
+});
+
 Deno.test("old constructors are turned around: they ran from the end of their section", () => {
   const writer = new ElfWriter();
   addFunction(writer, "f", Uint8Array.of(0xc3));

@@ -32,7 +32,6 @@ const Z = { nextIn: 0, availIn: 8, nextOut: 24, availOut: 32, size: 112 };
 
 /** Runs one direction of zlib over `input`, with an output buffer of `step` bytes. */
 function pump(
-  zlib: Zlib,
   input: Uint8Array<ArrayBuffer>,
   step: number,
   begin: (stream: Uint8Array<ArrayBuffer>) => number,
@@ -73,7 +72,6 @@ function deflate(
   strategy: number,
 ) {
   return pump(
-    zlib,
     input,
     4099,
     (stream) =>
@@ -85,7 +83,6 @@ function deflate(
 
 function inflate(zlib: Zlib, input: Uint8Array<ArrayBuffer>, window: number) {
   return pump(
-    zlib,
     input,
     3001,
     (stream) => zlib.inflateInit2_(stream, window, zlib.zlibVersion(), Z.size),
