@@ -86,9 +86,17 @@ Deno.test("every name that nobody answers is in one error, in order", () => {
   const error = assertLoadError(() => resolve(["a", "b", "c", "weak?", "d"], some.it), "UndefinedSymbol", {
     symbols: ["a", "c", "d"],
   });
-  assert(error.message.includes("3 imports") && error.message.includes("'a', 'c', 'd'"), error.message);
+  assert(error.message.includes("nobody defines 'a', 'c', 'd'"), error.message);
   const one = assertLoadError(() => resolve(["only"]), "UndefinedSymbol", { symbols: ["only"] });
   assert(one.message.includes("'only'"), one.message);
+});
+
+Deno.test("a missing name comes with the nearest one that somebody could answer", () => {
+  const near = { ...source({}, "some").it, names: () => ["strlen", "strnlen", "memcpy"] };
+  const error = assertLoadError(() => resolve(["strlem", "printf"], near), "UndefinedSymbol", {
+    symbols: ["strlem", "printf"],
+  });
+  assert(error.message.includes("'strlem' (did you mean 'strlen'?), 'printf'"), error.message);
 });
 
 Deno.test("a weak import that nobody answers is 0; one that somebody answers is that", () => {
