@@ -3,6 +3,7 @@
  * contents: one call a pass.
  */
 import { LoadError } from "../errors.ts";
+import { builtinModule } from "../smf/builtin.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./architectures.ts";
 import { emitModule } from "./emit.ts";
@@ -16,7 +17,6 @@ import type { LinkMap } from "./map.ts";
 import { buildMap } from "./map_builder.ts";
 import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
-import { Sha256 } from "./sha256.ts";
 
 export type { LinkInput };
 
@@ -163,11 +163,22 @@ function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): 
 
 /** See {@linkcode linkObjects}. */
 function hashInputs(inputs: readonly LinkInput[]): bigint {
-  const hash = new Sha256();
+  const hash = builtinModule<Crypto>("node:crypto", ["createHash"]).createHash("sha256");
   for (const { bytes } of inputs) {
     const length = new DataView(new ArrayBuffer(8));
     length.setBigUint64(0, BigInt(bytes.length), true);
     hash.update(new Uint8Array(length.buffer)).update(bytes);
   }
-  return new DataView(hash.digest().buffer).getBigUint64(0);
+  const digest = hash.digest();
+  return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0);
+}
+
+/** The part of `node:crypto` that is used. */
+interface Crypto {
+  createHash(algorithm: "sha256"): Hash;
+}
+
+interface Hash {
+  update(bytes: Uint8Array): Hash;
+  digest(): Uint8Array;
 }

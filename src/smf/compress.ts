@@ -8,6 +8,7 @@
  */
 
 import { LoadError } from "../errors.ts";
+import { builtinModule } from "./builtin.ts";
 
 /** The part of `node:zlib` that is used. */
 interface Zlib {
@@ -15,17 +16,8 @@ interface Zlib {
   zstdDecompressSync(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
 }
 
-/** The part of `node:process` that is used: finding a built-in module without waiting. */
-interface WithBuiltins {
-  readonly process?: { readonly getBuiltinModule?: (name: string) => Partial<Zlib> | undefined };
-}
-
 function zstd(): Zlib {
-  const zlib = (globalThis as WithBuiltins).process?.getBuiltinModule?.("node:zlib");
-  if (zlib?.zstdCompressSync === undefined || zlib.zstdDecompressSync === undefined) {
-    throw new LoadError("Unsupported", "Cannot use zstd: this runtime's node:zlib does not have it");
-  }
-  return zlib as Zlib;
+  return builtinModule<Zlib>("node:zlib", ["zstdCompressSync", "zstdDecompressSync"]);
 }
 
 /** Compresses with zstd. */
