@@ -458,18 +458,25 @@ nativeTest("an importer keeps its provider alive after unload, and lets it go at
   assertEquals(allocator.live.size, 0);
 });
 
-nativeTest("an importer calls the newest version of what it imports, without a reload of its own", () => {
-  using place = new Place();
-  const { registry } = place;
-  const old = registry.loadBytes("provider", answering(3));
-  const importer = registry.loadBytes("importer", importing("value"));
-  const ask = importer.getFunction("ask", ANSWER)!;
-  const fresh = registry.reload("provider", { bytes: answering(7) });
-  assertEquals([ask(), value(old), value(fresh)], [8, 3, 7]);
-  const { address } = old.codeMemory;
-  old.close();
-  assertEquals([isMapped(address), ask()], [false, 8]);
-});
+nativeTest(
+  "an importer calls the newest version of what it imports, without a reload of its own",
+  async () => {
+    const allocator = new FailingAllocator();
+    {
+      using registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+      const old = registry.loadBytes("provider", answering(3));
+      const importer = registry.loadBytes("importer", importing("value"));
+      const ask = importer.getFunction("ask", ANSWER)!;
+      const fresh = registry.reload("provider", { bytes: answering(7) });
+      assertEquals([ask(), value(old), value(fresh)], [8, 3, 7]);
+      const { address } = old.codeMemory;
+      await old.closeAsync();
+      assertEquals([isMapped(address), ask()], [false, 8]);
+    }
+    await turn();
+    assertEquals(allocator.live.size, 0);
+  },
+);
 
 nativeTest("a reload that lacks a function that others import is refused, and changes nothing", () => {
   using place = new Place();

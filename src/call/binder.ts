@@ -29,18 +29,29 @@ export class CallResources implements Disposable {
   /** Whether anything was ever bound, by any path. */
   used = false;
 
-  /** Opens one stub library for all sites. */
+  /**
+   * Opens one stub library for all sites.
+   *
+   * @throws {LoadError} `Unsupported` if none can be made; `PermissionDenied`.
+   */
   openStub(requests: readonly BindRequest[]): readonly CallFunction[] {
-    this.#hold ??= holdStubMaker();
-    const maker = stubMaker();
-    if (typeof maker === "string") {
-      throw new LoadError("Unsupported", `Cannot bind for fast calls: ${maker}`, {
+    const refuse = (reason: string, cause?: unknown): LoadError =>
+      new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
         symbols: requests.map((request) => request.name),
-      });
+      }, { cause });
+    try {
+      this.#hold ??= holdStubMaker();
+      const maker = stubMaker();
+      if (typeof maker === "string") throw refuse(maker);
+      const library = maker.open(requests);
+      this.#libraries.push(library);
+      return library.calls;
+    } catch (error) {
+      // A wrong definition is wrong by any path.
+      if (error instanceof TypeError || !(error instanceof Error)) throw error;
+      if (error instanceof LoadError && error.kind !== "OutOfMemory") throw error;
+      throw refuse(error.message, error);
     }
-    const library = maker.open(requests);
-    this.#libraries.push(library);
-    return library.calls;
   }
 
   [Symbol.dispose](): void {
@@ -119,8 +130,8 @@ export class Binder {
   }
 }
 
-/** Equal for equal names and definitions, whoever wrote the objects. */
-function keyOf({ name, definition }: BindRequest, path: CallPath): string {
+/** Equal for equal symbols and definitions, whoever wrote the objects. */
+function keyOf({ name, address, definition }: BindRequest, path: CallPath): string {
   const { parameters, result, nonblocking } = definition;
-  return JSON.stringify([path, name, parameters, result, nonblocking === true]);
+  return JSON.stringify([path, name, `${address}`, parameters, result, nonblocking === true]);
 }

@@ -43,7 +43,7 @@ export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): Cal
   const make = compile(targets);
   const calls = make(targets.map((target) => target.call as CallFunction), owner.gate, owner);
   return targets.map((target, index) => {
-    const call = target.nonblocking ? countInFlight(calls[index], owner) : calls[index];
+    const call = target.nonblocking ? countInFlight(calls[index], target, owner) : calls[index];
     return Object.defineProperty(call, "name", { value: target.name, configurable: true });
   });
 }
@@ -86,8 +86,12 @@ function closureGate(call: CallFunction, name: string, gate: CallGate, owner: Ca
   };
 }
 
-function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
-  return (...parameters) => {
+function countInFlight(
+  call: CallFunction,
+  { parameterCount }: CallTarget,
+  { calls }: CallOwner,
+): CallFunction {
+  const counted: CallFunction = (...parameters) => {
     // Counted before it starts: whoever frees the module must not miss it.
     const end = calls.begin();
     let result: Promise<unknown>;
@@ -99,6 +103,7 @@ function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
     }
     return result.finally(end);
   };
+  return Object.defineProperty(counted, "length", { value: parameterCount, configurable: true });
 }
 
 /** V8's own view of a stack frame, of which Deno has no type. */

@@ -1,0 +1,33 @@
+/** Calls, and closes from a callback, where `new Function` is forbidden. */
+import { LoadError, ModuleLoader } from "../../mod.ts";
+import { isMapped, sample, turn } from "./modules.ts";
+
+let forbidden = false;
+try {
+  new Function("return 1");
+} catch (error) {
+  forbidden = error instanceof EvalError;
+}
+const module = new ModuleLoader().loadBytes(sample());
+const { address } = module.codeMemory;
+const { add32, call } = module.bind({
+  add32: { parameters: ["i32", "i32"], result: "i32" },
+  call: { parameters: ["function", "i32"], result: "i32" },
+}).symbols;
+const sum = add32(2, 3);
+const [{ path }] = module.callPaths();
+let closed = "";
+const callback = new Deno.UnsafeCallback({ parameters: ["i32"], result: "i32" }, (value) => {
+  module.close();
+  try {
+    add32(1, 1);
+  } catch (error) {
+    closed = (error as LoadError).kind;
+  }
+  return value;
+});
+call(callback.pointer, 1);
+const duringCallback = isMapped(address);
+callback.close();
+await turn();
+console.log(JSON.stringify({ forbidden, sum, path, closed, duringCallback, afterwards: isMapped(address) }));

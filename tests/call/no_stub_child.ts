@@ -1,0 +1,78 @@
+/**
+ * Binds while the system refuses descriptors: none for a file in memory
+ * (`memfd`), or that one and no other (`dlopen`).
+ */
+import { LoadError, ModuleLoader } from "../../mod.ts";
+import { sample } from "./modules.ts";
+
+const RLIMIT_NOFILE = 7;
+const libc = Deno.dlopen("libc.so.6", {
+  getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+});
+const loader = new ModuleLoader();
+const limits = new BigUint64Array(2);
+libc.symbols.getrlimit(RLIMIT_NOFILE, limits);
+const [soft] = limits;
+
+/** The smallest number that no descriptor has. */
+function lowestFree(): number {
+  const open = new Set<number>();
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      Deno.readLinkSync(`/proc/self/fd/${name}`);
+      open.add(Number(name));
+    } catch {
+      // The descriptor of the directory itself is closed by now.
+    }
+  }
+  let number = 0;
+  while (open.has(number)) number++;
+  return number;
+}
+
+function limit(count: bigint): void {
+  limits[0] = count;
+  if (libc.symbols.setrlimit(RLIMIT_NOFILE, limits) !== 0) throw new Error("setrlimit");
+}
+
+const ADD32 = { parameters: ["i32", "i32"], result: "i32" } as const;
+const ADD64 = { parameters: ["i64", "i64"], result: "i64" } as const;
+// Everything that needs descriptors of its own is opened before.
+using first = loader.loadBytes(sample());
+first.getFunction("nothing", { parameters: [], result: "void" }, { callPath: "fast" })!();
+using module = loader.loadBytes(sample());
+using other = loader.loadBytes(sample());
+
+limit(BigInt(lowestFree() + (Deno.args[0] === "dlopen" ? 1 : 0)));
+const reasons: unknown[] = [];
+let auto: unknown[] = [];
+let fast = "bound";
+let symbols: unknown;
+let isLoadError = false;
+try {
+  auto = [module.getFunction("add32", ADD32)!(2, 3)];
+  reasons.push(module.fallbackReason);
+  auto.push(Number(module.getFunction("add64", ADD64)!(3n, 4n)));
+  reasons.push(module.fallbackReason);
+  try {
+    module.getFunction("add32", ADD32, { callPath: "fast" });
+  } catch (error) {
+    isLoadError = error instanceof LoadError;
+    fast = isLoadError ? (error as LoadError).kind : String(error);
+    symbols = (error as LoadError).data?.symbols;
+  }
+} finally {
+  limit(soft);
+}
+other.getFunction("add32", ADD32);
+console.log(JSON.stringify({
+  auto,
+  paths: module.callPaths().map(({ path }) => path),
+  reasons,
+  fast,
+  symbols,
+  isLoadError,
+  afterwards: other.callPaths()[0].path,
+}));
+libc.close();
