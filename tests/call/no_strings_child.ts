@@ -1,5 +1,5 @@
 /** Calls, and closes from a callback, where `new Function` is forbidden. */
-import { LoadError, ModuleLoader } from "../../mod.ts";
+import { type LoadError, ModuleLoader } from "../../mod.ts";
 import { isMapped, sample, turn } from "./modules.ts";
 
 let forbidden = false;
