@@ -1,9 +1,7 @@
 /**
  * Loads modules, calls them, links them with each other, and reloads one.
  *
- *     deno run --allow-ffi --allow-read --allow-write examples/quickstart.ts
- *
- * --allow-write is only for the last part, which replaces a module's file.
+ *     deno run --allow-ffi --allow-read examples/quickstart.ts
  */
 
 import { ModuleRegistry } from "@simple/loader";
@@ -42,20 +40,15 @@ for (const { name, from } of importer.imports()) {
   console.log(`scaled_twice(5) = ${twice?.(5n)}, calling '${name}' of ${from}`);
 }
 
-// A reload: the file is replaced while its module is loaded.
-const path = Deno.makeTempFileSync({ suffix: ".smf" });
-try {
-  Deno.copyFileSync(fixture("counter_v1.smf"), path);
-  const answer = { parameters: [], result: "i32" } as const;
-  const before = registry.load(path);
-  const old = before.getFunction("answer", answer);
-  Deno.copyFileSync(fixture("counter_v2.smf"), path);
-  const after = registry.reload(path);
-  const now = after.getFunction("answer", answer);
-  console.log(`Version ${before.version} answers ${old?.()}, version ${after.version} answers ${now?.()}`);
-} finally {
-  Deno.removeSync(path);
-}
+// A reload: new code takes the old one's place; who holds a function of the old version keeps that.
+const answer = { parameters: [], result: "i32" } as const;
+const before = registry.loadBytes("counter", Deno.readFileSync(fixture("counter_v1.smf")));
+const old = before.getFunction("answer", answer);
+const live = registry.open("counter", { answer });
+const after = registry.reload("counter", { bytes: Deno.readFileSync(fixture("counter_v2.smf")) });
+console.log(
+  `Version ${before.version} answers ${old?.()}, version ${after.version} answers ${live.symbols.answer()}`,
+);
 
 // Closing ends a module; a call afterwards is an exception, not a crash.
 mylib.close();

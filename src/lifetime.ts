@@ -120,7 +120,7 @@ export class Lifetime {
   requireIdle(): void {
     const users = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
     if (users.length === 0) return;
-    const names = users.map(({ description }) => description).join(", ");
+    const names = [...new Set(users.map(({ description }) => description))].join(", ");
     throw new LoadError("Busy", `Cannot close ${this.#self.description}: it is in use by ${names}`);
   }
 

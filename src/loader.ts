@@ -8,6 +8,7 @@
 import { LoadError } from "./errors.ts";
 import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
+import { ImportedData } from "./imported_data.ts";
 import type { ImportFirewall } from "./imports/firewall.ts";
 import {
   type Importer,
@@ -25,6 +26,7 @@ import {
 } from "./memory/allocator.ts";
 import { relocate } from "./relocate.ts";
 import { type RelocationNeeds, scanRelocations } from "./scan.ts";
+import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
 import { type FileSteps, READING_ENDS } from "./source.ts";
@@ -115,6 +117,17 @@ function* place(
   return yield* undoing(image, image.fill());
 }
 
+/**
+ * The address that the image should lie near: of a variable that it imports,
+ * since code may reach that directly, and calls go through a stub if need be.
+ */
+function nearOf({ file, needs }: Examined, { addresses }: ResolvedImports): bigint | undefined {
+  const data = needs.imports.findIndex((symbol, position) =>
+    file.symbols.type(symbol) !== SymbolType.Function && addresses[position] !== 0n
+  );
+  return addresses[Math.max(data, 0)];
+}
+
 /** Runs steps; disposes of `owned` if they fail. */
 function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): Generator<Step, T, void> {
   try {
@@ -202,10 +215,20 @@ export class PlacedImage implements LoadedImage {
     const bytes = this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
     detach(bytes);
+    this.#tellFollowers(imports);
     const { code, rodata } = plan;
     if (code.length > 0) this.#allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
     if (rodata.length > 0) {
       this.#allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
+    }
+  }
+
+  /** Whoever may replace a variable that this module imports learns where its address is held. */
+  #tellFollowers({ followers }: ResolvedImports): void {
+    const { file, plan, memory } = this;
+    const words = { allocator: this.#allocator, memory, file, plan, needs: this.#needs };
+    for (const [position, follow] of followers) {
+      follow(new ImportedData(words, this.#needs.imports[position]));
     }
   }
 

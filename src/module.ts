@@ -352,7 +352,7 @@ export class LoadedModule implements Disposable, AsyncDisposable {
 
   /** Who needs the module beside its handles: importers, leases, nonblocking calls, other isolates. */
   holders(): string[] {
-    return this.#version.lifetime.holders().map(({ description }) => description);
+    return [...new Set(this.#version.lifetime.holders().map(({ description }) => description))];
   }
 
   /**

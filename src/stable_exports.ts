@@ -3,12 +3,13 @@
  * versions come and go, and holds that move on to the newest.
  *
  * Functions are imported and called live through trampolines. Imported data has
- * no trampoline: who imports it holds the very version that it was linked to.
+ * no trampoline: the words that hold its address are changed at a reload, and
+ * who refers to it in another way keeps the version that it was linked to.
  */
 
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
-import type { FoundImport, Importer, Provider } from "./imports/resolve.ts";
+import type { DataReferences, FoundImport, Importer, Provider } from "./imports/resolve.ts";
 import { symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { LiveUse } from "./share/live_use.ts";
@@ -56,6 +57,17 @@ interface MovingHold {
   current: Disposable;
 }
 
+/** An importer of a variable. */
+interface DataFollower {
+  readonly name: string;
+  /** Where the variable is that it is linked to. */
+  address: bigint;
+  /** Where it holds that address; known once it is linked. */
+  references: DataReferences | undefined;
+  /** On the version that has the variable. */
+  hold: MovingHold | undefined;
+}
+
 /** The exports of one module over all its versions. */
 export class StableExports {
   readonly #allocator: MemoryAllocator;
@@ -64,6 +76,7 @@ export class StableExports {
   #trampolines: Trampolines | undefined;
   #table: JumpTable | undefined;
   readonly #holds = new Set<MovingHold>();
+  readonly #followers = new Set<DataFollower>();
   readonly #provider: Provider;
   /** Who calls through the trampolines. */
   readonly use = new LiveUse();
@@ -106,7 +119,29 @@ export class StableExports {
       const slot = this.slot(name)!;
       return { address: this.trampoline(slot), from, provider: this.#provider, claim: () => claimSlot(slot) };
     }
-    return { address: symbolAddress(image, symbol.index), from, provider };
+    return this.#findData(name, symbolAddress(image, symbol.index), provider);
+  }
+
+  /** A variable: who imports it holds this version until its words can be changed to another one. */
+  #findData(name: string, address: bigint, { description, hold }: Provider): FoundImport {
+    const follower: DataFollower = { name, address, references: undefined, hold: undefined };
+    return {
+      address,
+      from: description,
+      provider: {
+        description,
+        hold: (importer) => {
+          follower.hold = { importer, current: hold(importer) };
+          this.#followers.add(follower);
+          return {
+            [Symbol.dispose]: () => {
+              if (this.#followers.delete(follower)) follower.hold?.current[Symbol.dispose]();
+            },
+          };
+        },
+      },
+      follow: (references) => follower.references = references,
+    };
   }
 
   /** Names that can be imported. */
@@ -169,10 +204,16 @@ export class StableExports {
     for (const name of kept) {
       candidate.own(previous.lifetime.hold("lease", `its function '${name}', still in use`));
     }
-    const moved = [...this.#holds].map((hold) => ({ hold, next: candidate.provider.hold(hold.importer) }));
-    const abort = (): void => {
-      for (const { next } of moved) next[Symbol.dispose]();
-    };
+    using undo = new DisposableStack();
+    const moved = [...this.#holds].map((hold) => ({
+      hold,
+      next: undo.use(candidate.provider.hold(hold.importer)),
+    }));
+    const followed = [...this.#followers].flatMap((follower) =>
+      this.#prepareFollower(follower, candidate, undo)
+    );
+    const undoing = undo.move();
+    const abort = (): void => undoing.dispose();
     const commit = (): void => {
       if (table !== undefined) trampolines?.lead(table);
       this.#table = table;
@@ -183,10 +224,28 @@ export class StableExports {
         hold.current = next;
         before[Symbol.dispose]();
       }
+      for (const commitFollower of followed) commitFollower();
       previous.moveHandles(this.#libraries, candidate);
       previous.endLive(this.use);
     };
     return { commit, abort };
+  }
+
+  /** Gets ready to lead an importer of a variable to the candidate's; otherwise it keeps the version it has. */
+  #prepareFollower(follower: DataFollower, candidate: ModuleVersion, undo: DisposableStack): (() => void)[] {
+    const { references, hold } = follower;
+    const target = findTarget(candidate, follower.name);
+    if (references?.canFollow !== true || hold === undefined || target?.kind !== "data") return [];
+    const patch = references.prepare(follower.address, target.address);
+    undo.defer(() => patch.abort());
+    const next = undo.use(candidate.provider.hold(hold.importer));
+    return [() => {
+      patch.commit();
+      follower.address = target.address;
+      const before = hold.current;
+      hold.current = next;
+      before[Symbol.dispose]();
+    }];
   }
 
   /** Where each slot leads in a candidate, and which of them have to stay where they are. */

@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["version"],
   ["lifetime", "share", "start"],
   ["loader", "call"],
-  ["relocate", "link"],
+  ["imported_data", "relocate", "link"],
   ["host", "image", "imports", "scan", "source"],
   ["smf", "memory"],
   ["errors"],

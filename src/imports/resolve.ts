@@ -22,6 +22,20 @@ export interface Provider {
   hold(importer: Importer): Disposable;
 }
 
+/** The words of an importer that hold the address of a variable that it imports. */
+export interface DataReferences {
+  /** Whether all of them can be changed; code that refers to the variable directly cannot. */
+  readonly canFollow: boolean;
+  /** Gets ready to change the address. */
+  prepare(from: bigint, to: bigint): PreparedPatch;
+}
+
+/** A change that cannot fail any more. */
+export interface PreparedPatch {
+  commit(): void;
+  abort(): void;
+}
+
 /** An answer for one name. */
 export interface FoundImport {
   readonly address: bigint;
@@ -31,6 +45,8 @@ export interface FoundImport {
   readonly provider?: Provider;
   /** Marks the answer as in use until disposed. */
   readonly claim?: () => Disposable;
+  /** Told, once the importer is linked, where it holds the address of this variable. */
+  readonly follow?: (references: DataReferences) => void;
   /** Whether it works in this isolate only, as a JavaScript callback does. */
   readonly bindsIsolate?: boolean;
 }
@@ -58,6 +74,8 @@ export interface ResolvedImports extends Disposable {
   readonly records: readonly ImportRecord[];
   /** In the order that was asked for. */
   readonly addresses: BigUint64Array<ArrayBuffer>;
+  /** Those who want to know where the importer holds an address, by position. */
+  readonly followers: ReadonlyMap<number, (references: DataReferences) => void>;
   /** The name of an import that works in this isolate only, if there is one. */
   readonly isolateBound: string | undefined;
 }
@@ -80,6 +98,7 @@ export function resolveImports(
   const missing: string[] = [];
   const providers = new Set<Provider>();
   const claims: (() => Disposable)[] = [];
+  const followers = new Map<number, (references: DataReferences) => void>();
   let isolateBound: string | undefined;
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
@@ -90,6 +109,7 @@ export function resolveImports(
       if (found.bindsIsolate === true) isolateBound ??= name;
       if (found.provider !== undefined) providers.add(found.provider);
       if (found.claim !== undefined) claims.push(found.claim);
+      if (found.follow !== undefined) followers.set(position, found.follow);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
     } else {
@@ -105,6 +125,7 @@ export function resolveImports(
   return {
     records,
     addresses,
+    followers,
     isolateBound,
     [Symbol.dispose](): void {
       holds.dispose();
