@@ -34,17 +34,26 @@ export function readStatic(address: bigint, type: Deno.NativeType): unknown {
     case "f64":
       return view.getFloat64();
     default:
-      // As Deno does: a pointer, buffer, function or struct is where it lies.
+      // As Deno does: a pointer, buffer or function is where it lies.
+      staticSize(type);
       return pointer;
   }
 }
 
-/** Bytes that a value of a type takes; 1 where only the address is used. */
+/**
+ * Bytes that a value of a type takes; 1 where only the address is used.
+ *
+ * @throws {TypeError} For a type that a variable cannot have, as `Deno.dlopen` does.
+ */
 export function staticSize(type: Deno.NativeType): number {
-  return typeof type === "string" ? STATIC_SIZES[type] ?? 1 : 1;
+  const size = typeof type === "string" ? STATIC_SIZES[type] : undefined;
+  if (size === undefined) {
+    throw new TypeError(`Cannot read a static as ${typeof type === "string" ? `'${type}'` : "a struct"}`);
+  }
+  return size;
 }
 
-const STATIC_SIZES: Readonly<Record<string, number>> = {
+const STATIC_SIZES: Readonly<Record<string, number | undefined>> = {
   bool: 1,
   i8: 1,
   u8: 1,
@@ -58,6 +67,9 @@ const STATIC_SIZES: Readonly<Record<string, number>> = {
   isize: 8,
   usize: 8,
   f64: 8,
+  pointer: 1,
+  buffer: 1,
+  function: 1,
 };
 
 /** Reads an array of addresses. */
