@@ -9,8 +9,9 @@ import { SmfFile } from "../smf/file.ts";
 import { LAYOUTS } from "../smf/layout.ts";
 import { RelocationTable } from "../smf/reloc.ts";
 import { SymbolTable } from "../smf/symbol.ts";
-import { Attachment, type AttachmentEvents, MAX_ATTACHMENTS } from "./control.ts";
+import { Attachment, type AttachmentEvents } from "./attachment.ts";
 import type { SharedModule } from "./token.ts";
+import { MAX_ATTACHMENTS } from "./words.ts";
 
 /** The facts about an image that make it usable elsewhere. */
 export function describeImage(image: LoadedImage, path: string, version: number): SharedModule {
