@@ -4,7 +4,7 @@ import type { SectionOptions, SmfBuilderOptions, SymbolOptions } from "../../src
 import { Binding, HeaderFlag, SectionFlag, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { LAYOUTS, RELOCATION_FIELDS, SYMBOL_FIELDS } from "../../src/smf/layout.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
+import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH, MAX_SECTIONS } from "../../src/smf/limits.ts";
 import { rawFile } from "../../fixtures/raw.ts";
 import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "./sample.ts";
 
@@ -217,6 +217,9 @@ Deno.test("sections that cannot be written are refused", () => {
       JSON.stringify(options),
     );
   }
+  const full = new SmfBuilder();
+  for (let i = 0; i < MAX_SECTIONS - 1; i++) full.section(CODE); // one place is left for relocations
+  assertThrows(() => full.section(CODE), RangeError, "too many");
   const none = new SmfBuilder({ compression: 0 });
   none.section({ ...CODE, compress: true });
   assertThrows(() => none.build(), TypeError, "compression is None");

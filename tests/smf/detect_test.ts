@@ -72,7 +72,11 @@ Deno.test("an empty file and one shorter than a header are refused (row 1)", () 
   for (const length of [1, 3, 4, 5, 12, 71]) {
     assertLoadError(() => parseSmf(sample("H72").subarray(0, length)), "InvalidFormat");
   }
-  assertLoadError(() => parseSmf(sample("H96").subarray(0, 71)), "InvalidFormat", { value: 71 });
+  for (const length of [5, 71, 80, 95]) {
+    const cut = sample("H96").subarray(0, length);
+    const error = assertLoadError(() => parseSmf(cut), "InvalidFormat", { value: length });
+    assertMatch(error.message, /header: the file ends inside it/);
+  }
 });
 
 Deno.test("a bad magic is refused, and the bytes that stand in its place are shown (row 2)", () => {
