@@ -215,11 +215,10 @@ export class WatchedAllocator implements MemoryAllocator {
   /** The neighbours that were asked for. */
   readonly nearby: (bigint | undefined)[] = [];
   readonly #inner = platformAllocator();
-  readonly #place: bigint;
-
-  constructor() {
-    this.#place = emptyPlace();
-  }
+  readonly #place: bigint = emptyPlace();
+  /** The least range that covers everything that was handed out, with its guards. */
+  #first = this.#place;
+  #last = this.#place;
 
   get pageSize(): number {
     return this.#inner.pageSize;
@@ -229,6 +228,10 @@ export class WatchedAllocator implements MemoryAllocator {
     this.nearby.push(near);
     const memory = this.#inner.allocate(size, alignment, this.#place);
     this.live.add(memory);
+    const page = BigInt(this.pageSize);
+    const [first, last] = [memory.address - page, memory.address + BigInt(memory.size) + page];
+    if (first < this.#first) this.#first = first;
+    if (last > this.#last) this.#last = last;
     return memory;
   }
 
@@ -250,23 +253,18 @@ export class WatchedAllocator implements MemoryAllocator {
     return this.#inner.retain?.() ?? { [Symbol.dispose]: () => {} };
   }
 
-  /** What the system itself says is mapped around this allocator's place; nothing where it does not say. */
+  /** What the system itself says is mapped where this allocator's memory was; nothing where it does not say. */
   mappings(): Mapping[] {
-    return mappingsAround(this.#place);
+    return mappings().filter(({ start, end }) => end > this.#first && start < this.#last);
   }
 }
 
-/** How far from what it asked for an allocator may place memory, at most. */
-const REACH = 1n << 30n;
-
-function mappingsAround(place: bigint): Mapping[] {
-  return mappings().filter(({ start, end }) => end > place - REACH && start < place + REACH);
-}
-
-/** An address in the middle of nothing. V8 reserves address space at random, so no fixed one will do. */
+/** An address in the middle of nothing. V8 takes address space at random, so no fixed one will do. */
 function emptyPlace(): bigint {
-  for (let place = 0x1000_0000_0000n;; place += 8n * REACH) {
-    if (mappingsAround(place).length === 0) return place;
+  const reach = 1n << 30n; // an allocator may go that far from what is asked of it
+  const taken = mappings();
+  for (let place = 0x1000_0000_0000n;; place += 8n * reach) {
+    if (!taken.some(({ start, end }) => end > place - reach && start < place + reach)) return place;
   }
 }
 
