@@ -1,11 +1,12 @@
 // Objects and archives with damage: a module or a LoadError, never anything else.
 //
-// SMF_STRESS=1 runs all 20,000; without it a tenth, as CI does.
+// SMF_STRESS=1 runs all 20,000.
 import { assert } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../src/errors.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
+import { stress } from "../testing.ts";
 import {
   addFunction,
   addVariable,
@@ -17,7 +18,7 @@ import {
   STRINGS,
 } from "./support.ts";
 
-const ROUNDS = Deno.env.get("SMF_STRESS") === undefined ? 2_000 : 20_000;
+const ROUNDS = stress(20_000);
 
 /** Marsaglia's xorshift: the same numbers everywhere. */
 class Random {
