@@ -9,6 +9,7 @@
 import { bytesAt } from "./call/statics.ts";
 import { isAddress } from "./image.ts";
 import { type LoadedImage, symbolAddress } from "./loader.ts";
+import type { ExecutableMemory } from "./memory/allocator.ts";
 import { SymbolType } from "./smf/enums.ts";
 import type { SymbolTable } from "./smf/symbol.ts";
 
@@ -63,7 +64,13 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
     const from = symbolAddress(previous, before.get(name)!);
     const to = bytesAt(symbolAddress(candidate, index), size);
     to.set(bytesAt(from, size));
-    translateWords(to, from, translate, (offset, value) => oldPointers.push({ name, offset, value }));
+    translateWords(
+      to,
+      from,
+      previous.memory,
+      translate,
+      (offset, value) => oldPointers.push({ name, offset, value }),
+    );
     carried.push(name);
   }
   return { carried, fresh, oldPointers };
@@ -148,14 +155,18 @@ function translator(
 function translateWords(
   bytes: Uint8Array,
   address: bigint,
+  { address: start, size }: ExecutableMemory,
   translate: Translate,
   keep: (offset: number, value: bigint) => void,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const lowest = Number(start >> 32n);
+  const highest = Number((start + BigInt(size)) >> 32n);
   const first = Number(-address & BigInt(WORD - 1));
   for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
-    // Most words are small: look at the high half before anything costly.
-    if (view.getUint32(offset + 4, true) === 0) continue;
+    // Most words are no such address: look at the high half before anything costly.
+    const high = view.getUint32(offset + 4, true);
+    if (high < lowest || high > highest) continue;
     const value = view.getBigUint64(offset, true);
     const now = translate(value);
     if (now === null) keep(offset, value);

@@ -28,7 +28,7 @@ export interface Holder {
   readonly kind: HoldKind;
   /** For people. */
   readonly description: string;
-  /** The module that imports, for kind `importer`. */
+  /** The module that holds it, if it is one. */
   readonly importer?: Importer;
 }
 
@@ -90,6 +90,11 @@ export class Lifetime {
   /** Keeps the memory until the result is disposed. */
   hold(kind: "lease" | "call", description: string): Disposable {
     return this.#hold({ kind, description });
+  }
+
+  /** A lease that another version holds: if that ends too, both end together. */
+  holdLeaseFor(importer: Importer, description: string): Disposable {
+    return this.#hold({ kind: "lease", description, importer });
   }
 
   /** Keeps the memory for a module that imports from this one. */
@@ -210,6 +215,8 @@ export class Lifetime {
   }
 
   #advance(): void {
+    // The others of its group may have freed it before its turn came.
+    if (this.#state === "freed") return;
     this.#state = "draining";
     if (this.#freeing) return;
     const group = this.#endedGroup();

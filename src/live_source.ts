@@ -44,6 +44,7 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       if (image.privateReason !== undefined) {
         throw new LoadError("Unsupported", `Cannot share live functions: ${image.privateReason}`, { path });
       }
+      exports.keepSlots(slots.map(({ name }) => name));
       const { tablePointer, use } = exports;
       return sealLiveToken({ path, tablePointer, slots }, use.control.buffer);
     },

@@ -47,6 +47,16 @@ export interface ModuleRegistryOptions extends ImportOptions {
   readonly keepVersions?: number;
 }
 
+/** How the functions of a module are bound, unless a single call says otherwise. */
+export interface LoadOptions {
+  /**
+   * The way that calls take.
+   *
+   * @default the registry's
+   */
+  readonly callPath?: CallPath;
+}
+
 /** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */
 export interface UnloadOptions {
   /**
@@ -59,7 +69,7 @@ export interface UnloadOptions {
 }
 
 /** How {@linkcode ModuleRegistry.reload} finds the new version, and how that takes over. */
-export interface ReloadOptions extends TakeoverOptions {
+export interface ReloadOptions extends TakeoverOptions, LoadOptions {
   /**
    * The new version itself.
    *
@@ -69,7 +79,9 @@ export interface ReloadOptions extends TakeoverOptions {
 }
 
 /** Callers that wait for one asynchronous load. */
-type Waiter = PromiseWithResolvers<LoadedModule>;
+interface Waiter extends PromiseWithResolvers<LoadedModule> {
+  readonly options: LoadOptions;
+}
 
 /**
  * Loads modules once each, and links them with each other.
@@ -102,6 +114,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #succession: Succession;
   readonly #pending = new Map<string, Waiter[]>();
   readonly #holds: Disposable[] = [];
+  /** Ends watches. */
+  readonly #ended = new AbortController();
   #closed = false;
   #ending: Lifetime[] = [];
 
@@ -130,26 +144,26 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * assertEquals(again.codeMemory, module.codeMemory);
    * ```
    */
-  load(path: string | URL): LoadedModule {
+  load(path: string | URL, options: LoadOptions = {}): LoadedModule {
     this.#requireOpen();
     const file = pathOf(path);
     const key = this.#catalog.keyOf(file);
     const entry = this.#catalog.get(key) ?? this.#enter(key, this.#read(key, file, 1));
-    return this.#handle(entry);
+    return this.#handle(entry, options);
   }
 
   /**
    * As {@linkcode ModuleRegistry.load}, without blocking the event loop.
    * Callers that ask for the same module at the same time share one load.
    */
-  async loadAsync(path: string | URL): Promise<LoadedModule> {
+  async loadAsync(path: string | URL, options: LoadOptions = {}): Promise<LoadedModule> {
     this.#requireOpen();
     const file = pathOf(path);
     const key = await this.#catalog.keyOfAsync(file);
     this.#requireOpen();
     const entry = this.#catalog.get(key);
-    if (entry !== undefined) return this.#handle(entry);
-    const waiter: Waiter = Promise.withResolvers();
+    if (entry !== undefined) return this.#handle(entry, options);
+    const waiter: Waiter = { ...Promise.withResolvers(), options };
     const waiters = this.#pending.get(key);
     if (waiters !== undefined) {
       waiters.push(waiter);
@@ -203,11 +217,11 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * assert(registry.unload("mylib"));
    * ```
    */
-  loadBytes(name: string, bytes: Uint8Array): LoadedModule {
+  loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
     this.#requireOpen();
     const entry = this.#catalog.get(name) ??
       this.#enter(this.#catalog.name(name), this.#read(name, name, 1, bytes));
-    return this.#handle(entry);
+    return this.#handle(entry, options);
   }
 
   /**
@@ -261,12 +275,14 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const entry = this.#catalog.findLoaded(path);
     if (entry === undefined) {
-      return options.bytes === undefined ? this.load(path) : this.loadBytes(pathOf(path), options.bytes);
+      return options.bytes === undefined
+        ? this.load(path, options)
+        : this.loadBytes(pathOf(path), options.bytes, options);
     }
     const file = pathOf(path);
     const read = (number: number): ModuleVersion => this.#read(entry.key, file, number, options.bytes);
     const [report] = this.#succession.replace([{ entry, read, options }]);
-    return this.#handle(entry, report);
+    return this.#handle(entry, options, report);
   }
 
   /**
@@ -289,13 +305,14 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   reloadAll(paths: readonly (string | URL)[], options: TakeoverOptions = {}): LoadedModule[] {
     this.#requireOpen();
-    const replacements = paths.map((path) => {
-      const entry = this.#loaded(path);
-      const file = pathOf(path);
+    const entries = paths.map((path) => this.#loaded(path));
+    const files = new Map(entries.map((entry, index) => [entry, pathOf(paths[index])]));
+    const replacements = [...files].map(([entry, file]) => {
       return { entry, options, read: (number: number) => this.#read(entry.key, file, number) };
     });
     const reports = this.#succession.replace(replacements);
-    return replacements.map(({ entry }, index) => this.#handle(entry, reports[index]));
+    const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
+    return entries.map((entry) => this.#handle(entry, reportOf.get(entry)));
   }
 
   /**
@@ -320,7 +337,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   rollback(path: string | URL, options: TakeoverOptions = {}): LoadedModule {
     this.#requireOpen();
     const entry = this.#loaded(path);
-    return this.#handle(entry, this.#succession.rollBack(entry, options));
+    return this.#handle(entry, {}, this.#succession.rollBack(entry, options));
   }
 
   /** The versions of a module that are kept, oldest first; the last is the current one. */
@@ -335,8 +352,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * A file that is not whole yet is looked at again for a while; a version that
    * fails leaves the old one running and is reported.
    *
-   * @param options What to watch, and how reloads are to happen; `signal` or
-   * leaving the loop ends the watch.
+   * @param options What to watch, and how reloads are to happen; `signal`,
+   * leaving the loop or disposing of the registry ends the watch.
    * @throws {LoadError} `Io` for a path that is not loaded.
    *
    * @example
@@ -357,7 +374,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     const entries = options.paths?.map((path) => this.#loaded(path)) ??
       [...this.#catalog.entries()].filter(({ key }) => !this.#catalog.isNamed(key));
     const watched = entries.map((entry) => this.#watched(entry, options));
-    return watchFiles(watched, options);
+    const signals = [this.#ended.signal, ...options.signal === undefined ? [] : [options.signal]];
+    return watchFiles(watched, { ...options, signal: AbortSignal.any(signals) });
   }
 
   /**
@@ -410,7 +428,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     for (const { exports } of this.#catalog.entries()) {
       const found = exports.find(name);
-      if (found !== undefined) return found.address;
+      if (found === undefined) continue;
+      // Nobody can know how long a raw address is used.
+      found.claim?.();
+      return found.address;
     }
     return null;
   }
@@ -454,6 +475,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   #end(): Lifetime[] {
     if (!this.#closed) {
       this.#closed = true;
+      this.#ended.abort();
       // Importers come after what they import from: the last one ends first.
       this.#ending = this.#catalog.lifetimes().reverse();
       this.#catalog.clear();
@@ -517,7 +539,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       this.#requireOpen();
       entry ??= this.#enter(key, this.#start(image, file, 1));
       // All handles are made before the first caller can close its own.
-      const handles = new Map(this.#pending.get(key)!.map((waiter) => [waiter, this.#handle(entry)]));
+      const handles = new Map(
+        this.#pending.get(key)!.map((waiter) => [waiter, this.#handle(entry, waiter.options)]),
+      );
       settle((waiter) => waiter.resolve(handles.get(waiter)!));
     } catch (error) {
       settle((waiter) => waiter.reject(error));
@@ -567,8 +591,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     throw new LoadError("Io", "Cannot find module: it is not loaded", { path: pathOf(path) });
   }
 
-  #handle(entry: Entry, report?: CarryReport): LoadedModule {
-    return openHandle(entry.exports.version, this.#callPath, report);
+  #handle(entry: Entry, { callPath = this.#callPath }: LoadOptions = {}, report?: CarryReport): LoadedModule {
+    return openHandle(entry.exports.version, callPath, report);
   }
 }
 

@@ -7,7 +7,7 @@ import { type CarryReport, carryState } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import { LoadError } from "./errors.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
-import type { StableExports } from "./stable_exports.ts";
+import type { PreparedVersion, StableExports } from "./stable_exports.ts";
 import type { ModuleVersion } from "./version.ts";
 
 /** How a module's next version takes over. */
@@ -34,56 +34,67 @@ export interface TakeoverOptions {
   readonly compatibility?: "strict" | "allow";
 }
 
-/** A candidate that is ready to take over. */
-export interface Takeover {
+/** A candidate that has passed every step that runs foreign code. */
+export interface Trial {
   /** What became of the variables; undefined with `fresh`. */
   readonly report: CarryReport | undefined;
-  /** Makes the candidate the current version. Cannot fail. */
-  commit(): void;
-  /** Leaves everything as it was. */
-  abort(): void;
+  /**
+   * Gets everything ready that can fail; no foreign code may run between this
+   * and the commit.
+   */
+  prepare(): PreparedVersion;
 }
 
 /**
- * Takes a candidate through every step but the last.
+ * Takes a candidate through every step before {@linkcode Trial.prepare}.
  *
  * @throws {LoadError} `Incompatible`, and what `migrate` and `verify` throw;
  * then nothing has changed, and the candidate is the caller's to end.
  */
-export function prepareTakeover(
+export function tryOut(
   exports: StableExports,
   candidate: ModuleVersion,
   callPath: CallPath,
   options: TakeoverOptions,
-): Takeover {
+): Trial {
   const { state = "fresh", migrate, verify, compatibility = "strict" } = options;
   const previous = exports.version;
-  const prepared = exports.prepare(candidate, { compatibility });
-  try {
-    const report = state === "carry" ? carryState(previous.image, candidate.image) : undefined;
-    const pointers = report?.oldPointers.length ?? 0;
-    if (pointers > 0) {
-      candidate.own(previous.lifetime.hold("lease", `${pointers} addresses in carried variables`));
+  exports.check(candidate, { compatibility });
+  const report = state === "carry" ? carryState(previous.image, candidate.image) : undefined;
+  if (migrate !== undefined || verify !== undefined) {
+    using handles = new DisposableStack();
+    // Handles of their own: closing them inside the callbacks ends nothing.
+    const hold = (version: ModuleVersion): LoadedModule => {
+      version.addHandle();
+      handles.defer(() => version.moveHandles(1));
+      return handles.use(openHandle(version, callPath));
+    };
+    const candidateHandle = hold(candidate);
+    migrate?.(hold(previous), candidateHandle);
+    if (verify?.(candidateHandle) === false) {
+      throw new LoadError("Incompatible", "Cannot reload: verify refused the new version", {
+        path: candidate.path,
+      });
     }
-    if (migrate !== undefined || verify !== undefined) {
-      using handles = new DisposableStack();
-      // Handles of their own: closing them inside the callbacks ends nothing.
-      const hold = (version: ModuleVersion): LoadedModule => {
-        version.addHandle();
-        handles.defer(() => version.moveHandles(1));
-        return handles.use(openHandle(version, callPath));
-      };
-      const candidateHandle = hold(candidate);
-      migrate?.(hold(previous), candidateHandle);
-      if (verify?.(candidateHandle) === false) {
-        throw new LoadError("Incompatible", "Cannot reload: verify refused the new version", {
-          path: candidate.path,
-        });
-      }
-    }
-    return { report, commit: () => prepared.commit(), abort: () => prepared.abort() };
-  } catch (error) {
-    prepared.abort();
-    throw error;
   }
+  const pointers = report?.oldPointers.length ?? 0;
+  return {
+    report,
+    prepare() {
+      const prepared = exports.prepare(candidate, { compatibility });
+      if (pointers === 0) return prepared;
+      const why = `${pointers} ${pointers === 1 ? "address" : "addresses"} in carried variables`;
+      const lease = previous.lifetime.holdLeaseFor(candidate.image.importer, why);
+      return {
+        commit() {
+          candidate.own(lease);
+          prepared.commit();
+        },
+        abort() {
+          lease[Symbol.dispose]();
+          prepared.abort();
+        },
+      };
+    },
+  };
 }

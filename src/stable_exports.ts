@@ -73,6 +73,7 @@ export class StableExports {
   readonly #allocator: MemoryAllocator;
   #version: ModuleVersion;
   readonly #slots = new Map<string, Slot>();
+  readonly #shared = new Set<Slot>();
   #trampolines: Trampolines | undefined;
   #table: JumpTable | undefined;
   readonly #holds = new Set<MovingHold>();
@@ -152,6 +153,16 @@ export class StableExports {
     }
   }
 
+  /** Isolates that were given these names may call them for as long as the module lives. */
+  keepSlots(names: Iterable<string>): void {
+    for (const name of names) {
+      const slot = this.#slots.get(name);
+      if (slot === undefined || this.#shared.has(slot)) continue;
+      this.#shared.add(slot);
+      claimSlot(slot);
+    }
+  }
+
   /** The slot of an export; undefined if the current version does not export it. */
   slot(name: string): Slot | undefined {
     const known = this.#slots.get(name);
@@ -189,22 +200,34 @@ export class StableExports {
     };
   }
 
+  /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
+  check(candidate: ModuleVersion, { compatibility }: PrepareOptions): void {
+    this.#targets(candidate, compatibility === "allow");
+  }
+
   /**
    * Prepares to send everybody to another version. Everything that can fail
-   * happens here.
+   * happens here; between this and the commit nobody may use more of the module
+   * than now, so no foreign code may run.
    *
-   * @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate.
+   * @throws {LoadError} As {@linkcode StableExports.check}, and what the allocator throws.
    */
   prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): PreparedVersion {
     const previous = this.#version;
     const { addresses, kept } = this.#targets(candidate, compatibility === "allow");
     const trampolines = this.#trampolines;
-    const table = trampolines === undefined ? undefined : this.#newTable(candidate, addresses);
-    if (trampolines !== undefined) candidate.own(trampolines.hold());
-    for (const name of kept) {
-      candidate.own(previous.lifetime.hold("lease", `its function '${name}', still in use`));
-    }
+    const belongings: Disposable[] = [];
     using undo = new DisposableStack();
+    const own = <T extends Disposable>(belonging: T): T => {
+      belongings.push(belonging);
+      undo.defer(() => abandon(belonging));
+      return belonging;
+    };
+    const table = trampolines === undefined ? undefined : own(new JumpTable(this.#allocator, addresses));
+    if (trampolines !== undefined) own(trampolines.hold());
+    for (const name of kept) {
+      own(previous.lifetime.holdLeaseFor(candidate.image.importer, `its function '${name}', still in use`));
+    }
     const moved = [...this.#holds].map((hold) => ({
       hold,
       next: undo.use(candidate.provider.hold(hold.importer)),
@@ -215,6 +238,7 @@ export class StableExports {
     const undoing = undo.move();
     const abort = (): void => undoing.dispose();
     const commit = (): void => {
+      for (const belonging of belongings) candidate.own(belonging);
       if (table !== undefined) trampolines?.lead(table);
       this.#table = table;
       this.#version = candidate;
@@ -297,16 +321,10 @@ export class StableExports {
       { length: Math.min(capacity, this.#slots.size) },
       (_, index) => this.#table!.get(index),
     );
-    const table = this.#newTable(this.#version, [...addresses, next]);
+    const table = new JumpTable(this.#allocator, [...addresses, next]);
+    this.#version.own(table);
     this.#useTrampolines().lead(table);
     this.#table = table;
-  }
-
-  /** A table that goes with the version that it leads into. */
-  #newTable(version: ModuleVersion, addresses: readonly bigint[]): JumpTable {
-    const table = new JumpTable(this.#allocator, addresses);
-    version.own(table);
-    return table;
   }
 }
 
@@ -316,4 +334,13 @@ function findTarget(version: ModuleVersion, name: string): { kind: ExportKind; a
   if (symbol === undefined) return undefined;
   const kind = symbol.type === SymbolType.Function ? "function" : "data";
   return { kind, address: symbolAddress(image, symbol.index) };
+}
+
+/** Undoes a step of what failed. Why it failed matters more than whether this does. */
+function abandon(belonging: Disposable): void {
+  try {
+    belonging[Symbol.dispose]();
+  } catch {
+    // The system did not take memory back: its allocator still counts it as live.
+  }
 }

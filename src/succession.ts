@@ -7,7 +7,8 @@ import type { CarryReport } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
-import { prepareTakeover, type Takeover, type TakeoverOptions } from "./reload.ts";
+import { type TakeoverOptions, type Trial, tryOut } from "./reload.ts";
+import type { PreparedVersion } from "./stable_exports.ts";
 import type { ModuleVersion } from "./version.ts";
 
 /** One version of a module that can be called or gone back to. */
@@ -50,27 +51,32 @@ export class Succession {
   replace(replacements: readonly Replacement[]): (CarryReport | undefined)[] {
     return this.#alone(() => {
       const candidates: ModuleVersion[] = [];
-      const takeovers: Takeover[] = [];
+      const trials: Trial[] = [];
+      const previous: ModuleVersion[] = [];
+      const entries = replacements.map(({ entry }) => entry);
+      let prepared: PreparedVersion[];
       try {
         for (const { entry, read, options } of replacements) {
+          this.#requireLoaded(entry);
           const candidate = read(entry.newest + 1);
           candidates.push(candidate);
-          takeovers.push(prepareTakeover(entry.exports, candidate, this.#callPath, options));
+          previous.push(entry.exports.version);
+          trials.push(tryOut(entry.exports, candidate, this.#callPath, options));
         }
+        for (const entry of entries) this.#requireLoaded(entry);
+        prepared = prepareAll(trials);
       } catch (error) {
-        for (const takeover of takeovers.reverse()) takeover.abort();
         for (const candidate of candidates.reverse()) candidate.lifetime.retire();
         throw error;
       }
       // Beyond this point nothing can fail.
-      replacements.forEach(({ entry }, index) => {
-        const previous = entry.exports.version;
-        takeovers[index].commit();
+      entries.forEach((entry, index) => {
+        prepared[index].commit();
         entry.newest++;
         this.#catalog.watch(entry.key, candidates[index]);
-        this.#remember(entry, previous);
+        this.#remember(entry, previous[index]);
       });
-      return takeovers.map(({ report }) => report);
+      return trials.map(({ report }) => report);
     });
   }
 
@@ -88,13 +94,15 @@ export class Succession {
         });
       }
       const previous = entry.exports.version;
-      const takeover = prepareTakeover(entry.exports, candidate, this.#callPath, options);
+      const trial = tryOut(entry.exports, candidate, this.#callPath, options);
+      this.#requireLoaded(entry);
+      const [prepared] = prepareAll([trial]);
       // Beyond this point nothing can fail.
-      takeover.commit();
+      prepared.commit();
       entry.history.pop();
       candidate.moveHandles(1);
       if (!previous.hasHandles) previous.lifetime.retire();
-      return takeover.report;
+      return trial.report;
     });
   }
 
@@ -114,6 +122,12 @@ export class Succession {
     while (history.length > this.#keep) history.shift()!.dropKept();
   }
 
+  /** @throws {LoadError} `Closed` for what was unloaded, perhaps by `migrate` or `verify`. */
+  #requireLoaded(entry: Entry): void {
+    if (this.#catalog.get(entry.key) === entry) return;
+    throw new LoadError("Closed", "Cannot reload: the module was unloaded", { path: entry.key });
+  }
+
   #alone<T>(work: () => T): T {
     if (this.#busy) {
       throw new LoadError(
@@ -127,5 +141,17 @@ export class Succession {
     } finally {
       this.#busy = false;
     }
+  }
+}
+
+/** All or none. */
+function prepareAll(trials: readonly Trial[]): PreparedVersion[] {
+  const prepared: PreparedVersion[] = [];
+  try {
+    for (const trial of trials) prepared.push(trial.prepare());
+    return prepared;
+  } catch (error) {
+    for (const one of prepared.reverse()) one.abort();
+    throw error;
   }
 }

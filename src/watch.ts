@@ -5,7 +5,7 @@
  * place, deleting and creating it, and a link that is led elsewhere all count.
  */
 
-import { basename, dirname, resolve } from "@std/path";
+import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
 import type { CarryReport } from "./carry.ts";
 import { LoadError } from "./errors.ts";
 import { MAX_FILE_SIZE } from "./source.ts";
@@ -80,8 +80,8 @@ export interface Watched {
 
 interface Target {
   readonly watched: Watched;
-  /** Every name under which the file can change: as asked for, and where links lead. */
-  readonly names: Set<string>;
+  /** Every name whose change may change the file: its own, and those of links on the way to it. */
+  names: ReadonlySet<string>;
   contents: Uint8Array;
   looks: number;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,89 +95,169 @@ export function watchFiles(
   modules: readonly Watched[],
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, void> {
-  const { debounce = 50, signal } = options;
-  const queue = new EventQueue();
-  if (signal?.aborted === true) {
-    queue.end();
-    return queue.drain(() => Promise.resolve());
+  const watch = new Watch(modules, options);
+  const events = watch.events();
+  const { return: leave } = events;
+  // A generator that was never asked for anything would end without telling.
+  events.return = async () => {
+    await watch.stop();
+    return await leave.call(events);
+  };
+  return events;
+}
+
+class Watch {
+  readonly #targets: readonly Target[];
+  readonly #queue = new EventQueue();
+  readonly #debounce: number;
+  readonly #signal: AbortSignal | undefined;
+  readonly #watchers = new Map<string, Deno.FsWatcher>();
+  readonly #pumps: Promise<void>[] = [];
+  readonly #abort = (): void => void this.stop();
+  #open = true;
+
+  constructor(modules: readonly Watched[], { debounce = 50, signal }: WatchOptions) {
+    this.#debounce = debounce;
+    this.#signal = signal;
+    this.#targets = signal?.aborted === true ? [] : modules.map(targetOf);
+    if (signal?.aborted === true) {
+      this.#close();
+      return;
+    }
+    signal?.addEventListener("abort", this.#abort);
+    try {
+      for (const target of this.#targets) this.#follow(target);
+    } catch (error) {
+      this.#close();
+      throw error;
+    }
   }
-  const targets = modules.map(targetOf);
-  const names = targets.flatMap((target) => [...target.names]);
-  const watcher = Deno.watchFs([...new Set(names.map((name) => dirname(name)))], { recursive: false });
-  const schedule = (target: Target): void => {
+
+  /** What happens, until the end. */
+  async *events(): AsyncGenerator<WatchEvent, void, void> {
+    try {
+      yield* this.#queue.drain();
+    } finally {
+      await this.stop();
+    }
+  }
+
+  /** Ends everything; settles when nothing is left open. */
+  async stop(): Promise<void> {
+    this.#close();
+    await Promise.all(this.#pumps);
+  }
+
+  #close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#signal?.removeEventListener("abort", this.#abort);
+    for (const target of this.#targets) clearTimeout(target.timer);
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#queue.end();
+  }
+
+  /** Watches the directories of all names of a target: of links, too, which may be led elsewhere. */
+  #follow(target: Target): void {
+    target.names = new Set(namesOf(target.watched.path));
+    for (const name of target.names) {
+      const directory = dirname(name);
+      if (this.#watchers.has(directory) || name === directory) continue;
+      const watcher = Deno.watchFs(directory, { recursive: false });
+      this.#watchers.set(directory, watcher);
+      this.#pumps.push(this.#pump(watcher));
+    }
+  }
+
+  async #pump(watcher: Deno.FsWatcher): Promise<void> {
+    for await (const { paths } of watcher) {
+      for (const target of this.#targets) {
+        if (!paths.some((path) => target.names.has(path))) continue;
+        target.looks = 0;
+        this.#schedule(target);
+      }
+    }
+  }
+
+  #schedule(target: Target): void {
     clearTimeout(target.timer);
     target.timer = setTimeout(() => {
       target.timer = undefined;
-      const event = examine(target);
-      if (event === "again") schedule(target);
-      else queue.push(event);
-    }, debounce);
-  };
-  const pump = (async () => {
-    for await (const { paths } of watcher) {
-      for (const target of targets) {
-        if (!paths.some((path) => target.names.has(path))) continue;
-        target.looks = 0;
-        schedule(target);
+      const event = this.#examine(target);
+      // What a reload runs may have ended the watch.
+      if (!this.#open) return;
+      if (event === "again") this.#schedule(target);
+      else this.#queue.push(event);
+    }, this.#debounce);
+  }
+
+  /** Looks at a file that may have changed. */
+  #examine(target: Target): WatchEvent | "again" {
+    const { watched } = target;
+    const { path } = watched;
+    let bytes: Uint8Array;
+    try {
+      this.#follow(target);
+      const { size } = Deno.statSync(path);
+      if (size > MAX_FILE_SIZE) {
+        throw new LoadError("Io", "Cannot read module: the file is too large", { path, size });
       }
+      bytes = Deno.readFileSync(path);
+    } catch (error) {
+      // Between deleting and creating there is no file.
+      return ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
     }
-  })();
-  let open = true;
-  const stop = (): void => {
-    if (!open) return;
-    open = false;
-    signal?.removeEventListener("abort", stop);
-    for (const target of targets) clearTimeout(target.timer);
-    watcher.close();
-    queue.end();
-  };
-  signal?.addEventListener("abort", stop);
-  return queue.drain(() => {
-    stop();
-    return pump;
-  });
+    if (equalBytes(bytes, target.contents)) return { kind: "unchanged", path };
+    if (!watched.mayReload()) return { kind: "skipped", path };
+    const start = performance.now();
+    try {
+      const { version, carried } = watched.reload(bytes);
+      target.contents = bytes;
+      return { kind: "reloaded", path, version, milliseconds: performance.now() - start, carried };
+    } catch (error) {
+      // A file that is being written is not a module yet; one that is whole fails for good.
+      const isUnfinished = error instanceof LoadError &&
+        (error.kind === "InvalidFormat" || error.kind === "Io");
+      return isUnfinished && ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
+    }
+  }
 }
 
 function targetOf(watched: Watched): Target {
-  const path = resolve(watched.path);
-  const directory = Deno.realPathSync(dirname(path));
-  return {
-    watched,
-    names: new Set([resolve(directory, basename(path)), Deno.realPathSync(path)]),
-    contents: Deno.readFileSync(path),
-    looks: 0,
-    timer: undefined,
-  };
+  const contents = Deno.readFileSync(watched.path);
+  return { watched, names: new Set(), contents, looks: 0, timer: undefined };
 }
 
-/** Looks at a file that may have changed. */
-function examine(target: Target): WatchEvent | "again" {
-  const { watched } = target;
-  const { path } = watched;
-  let bytes: Uint8Array;
-  try {
-    const { size } = Deno.statSync(path);
-    if (size > MAX_FILE_SIZE) {
-      throw new LoadError("Io", "Cannot read module: the file is too large", { path, size });
+/** More links than this on one path lead in a circle. */
+const MAX_LINKS = 40;
+
+/** The real path of every link on the way to a file, and of the file itself, whether or not it exists. */
+function namesOf(path: string): string[] {
+  const names: string[] = [];
+  const follow = (path: string): string => {
+    const absolute = resolve(path);
+    const { root } = parse(absolute);
+    let at = root;
+    for (const part of absolute.slice(root.length).split(SEPARATOR_PATTERN)) {
+      if (part === "") continue;
+      at = join(at, part);
+      const target = names.length < MAX_LINKS ? linkTarget(at) : undefined;
+      if (target === undefined) continue;
+      names.push(at);
+      at = follow(resolve(dirname(at), target));
     }
-    bytes = Deno.readFileSync(path);
-    target.names.add(Deno.realPathSync(path));
-  } catch (error) {
-    // Between deleting and creating there is no file.
-    return ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
-  }
-  if (equalBytes(bytes, target.contents)) return { kind: "unchanged", path };
-  if (!watched.mayReload()) return { kind: "skipped", path };
-  const start = performance.now();
+    return at;
+  };
+  names.push(follow(path));
+  return names;
+}
+
+/** Where a link leads; undefined if it is none, does not exist, or may not be looked at. */
+function linkTarget(path: string): string | undefined {
   try {
-    const { version, carried } = watched.reload(bytes);
-    target.contents = bytes;
-    return { kind: "reloaded", path, version, milliseconds: performance.now() - start, carried };
-  } catch (error) {
-    // A file that is being written is not a module yet; one that is whole fails for good.
-    const isUnfinished = error instanceof LoadError &&
-      (error.kind === "InvalidFormat" || error.kind === "Io");
-    return isUnfinished && ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
+    return Deno.lstatSync(path).isSymlink ? Deno.readLinkSync(path) : undefined;
+  } catch {
+    return undefined;
   }
 }
 
@@ -201,16 +281,11 @@ class EventQueue {
     this.#wake();
   }
 
-  /** @param close Called when nobody takes events any more. */
-  async *drain(close: () => Promise<void>): AsyncGenerator<WatchEvent, void, void> {
-    try {
-      while (true) {
-        while (this.#events.length > 0) yield this.#events.shift()!;
-        if (this.#ended) return;
-        await new Promise<void>((resolve) => this.#wake = resolve);
-      }
-    } finally {
-      await close();
+  async *drain(): AsyncGenerator<WatchEvent, void, void> {
+    while (true) {
+      while (this.#events.length > 0) yield this.#events.shift()!;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }
 }

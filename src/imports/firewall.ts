@@ -2,16 +2,21 @@
  * Which names modules may import at all.
  */
 
-import { globToRegExp } from "@std/path";
 import { LoadError } from "../errors.ts";
 import type { SmfFile } from "../smf/file.ts";
+
+/** A pattern as an expression: everything but `*` and `?` stands for itself. */
+function toExpression(pattern: string): RegExp {
+  const letters = pattern.replace(/[\\^$.|+()[\]{}]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  return new RegExp(`^${letters}$`, "su");
+}
 
 /** Names, and globs in which `*` and `?` stand for any letters. */
 export class ImportFirewall {
   readonly #patterns: readonly RegExp[];
 
   constructor(allowed: readonly string[]) {
-    this.#patterns = allowed.map((pattern) => globToRegExp(pattern, { globstar: false }));
+    this.#patterns = allowed.map(toExpression);
   }
 
   /**

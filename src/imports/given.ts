@@ -27,8 +27,13 @@ export class GivenImports implements ImportSource, Disposable {
   readonly #values: ReadonlyMap<string, ImportValue>;
   readonly #callbacks = new Map<string, OwnedCallback>();
 
+  /** @throws {TypeError} for a number that is no address. */
   constructor(values: Readonly<Record<string, ImportValue>>) {
     this.#values = new Map(Object.entries(values));
+    for (const [name, value] of this.#values) {
+      if (typeof value !== "bigint" || BigInt.asUintN(64, value) === value) continue;
+      throw new TypeError(`Cannot import '${name}': ${value} is no address of 64 bits`);
+    }
   }
 
   find(name: string): FoundImport | undefined {

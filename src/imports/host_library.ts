@@ -106,15 +106,18 @@ export class HostLibraries implements ImportSource, Disposable {
 
   #open(): readonly HostLibrary[] {
     if (this.#libraries !== undefined) return this.#libraries;
+    if (this.#names.length === 0) return this.#libraries = [];
     const linker = this.#linker ??= openLinker();
     const opened: HostLibrary[] = [];
     try {
-      for (const name of this.#names) opened.push(new HostLibrary(name, linker, () => this.#release()));
+      for (const name of this.#names) {
+        opened.push(new HostLibrary(name, linker, () => this.#release()));
+        this.#needed++;
+      }
     } catch (error) {
       for (const library of opened) library[Symbol.dispose]();
       throw error;
     }
-    this.#needed += opened.length;
     return this.#libraries = opened;
   }
 
