@@ -2,10 +2,13 @@
  * Opens stub libraries: the fast path from JavaScript to given addresses.
  */
 
+import { LoadError } from "../errors.ts";
 import { permitted } from "../memory/library.ts";
 import type { CallFunction } from "./gate.ts";
 import { MemoryFiles } from "./memory_file.ts";
 import { ELF_MACHINE, stubSymbolName, writeElfStub } from "./stub_elf.ts";
+import { StubFolder } from "./stub_folder.ts";
+import { writePeStub } from "./stub_pe.ts";
 
 /** One function to be called: where it is and what Deno must know of it. */
 export interface CallSite {
@@ -31,33 +34,80 @@ export interface StubMaker extends Disposable {
  * @returns a reason, as a string, where none can be made.
  */
 export function openStubMaker(): StubMaker | string {
-  if (Deno.build.os !== "linux") return `no stub library can be made on ${Deno.build.os}`;
-  return new ElfStubMaker();
+  const { os, arch } = Deno.build;
+  if (os === "linux") return new ElfStubMaker();
+  if (os === "windows" && arch === "x86_64") return new PeStubMaker();
+  return `no stub library can be made on ${os} for ${arch}`;
 }
 
+/** Linux: a file in memory, gone as soon as it is opened. */
 class ElfStubMaker implements StubMaker {
   readonly #files = new MemoryFiles();
 
   open(sites: readonly CallSite[]): StubLibrary {
     const bytes = writeElfStub(ELF_MACHINE[Deno.build.arch], sites.map((site) => site.address));
-    const definitions: Record<string, Deno.ForeignFunction> = {};
-    sites.forEach(({ definition }, position) => {
-      const { parameters, result, nonblocking } = definition;
-      definitions[stubSymbolName(position)] = nonblocking === undefined
-        ? { parameters, result }
-        : { parameters, result, nonblocking };
-    });
-    const library = this.#files.withFile(bytes, (path) => permitted(() => Deno.dlopen(path, definitions)));
-    const symbols = library.symbols as Record<string, CallFunction>;
-    return {
-      calls: sites.map((_, position) => symbols[stubSymbolName(position)]),
-      close: () => library.close(),
-    };
+    const library = this.#files.withFile(bytes, (path) => openStub(path, sites));
+    return { calls: callsOf(library, sites), close: () => library.close() };
   }
 
   [Symbol.dispose](): void {
     this.#files[Symbol.dispose]();
   }
+}
+
+/** Windows: a file in a folder, deleted when the library is closed. */
+class PeStubMaker implements StubMaker {
+  readonly #folder = new StubFolder();
+
+  open(sites: readonly CallSite[]): StubLibrary {
+    const names = sites.map((_, position) => stubSymbolName(position));
+    const bytes = writePeStub("smf-stub.dll", names, sites.map((site) => site.address));
+    const path = this.#folder.write(bytes);
+    try {
+      const library = openStub(path, sites);
+      return {
+        calls: callsOf(library, sites),
+        close: () => {
+          library.close();
+          this.#folder.remove(path);
+        },
+      };
+    } catch (error) {
+      this.#folder.remove(path);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+type OpenStub = Deno.DynamicLibrary<Record<string, Deno.ForeignFunction>>;
+
+/** @throws {LoadError} `PermissionDenied`; `Unsupported` if the system does not accept such a library. */
+function openStub(path: string, sites: readonly CallSite[]): OpenStub {
+  const definitions: Record<string, Deno.ForeignFunction> = {};
+  sites.forEach(({ definition }, position) => {
+    const { parameters, result, nonblocking } = definition;
+    definitions[stubSymbolName(position)] = nonblocking === undefined
+      ? { parameters, result }
+      : { parameters, result, nonblocking };
+  });
+  try {
+    return permitted(() => Deno.dlopen(path, definitions));
+  } catch (error) {
+    // A TypeError is about the definitions, which are the caller's.
+    if (error instanceof LoadError || error instanceof TypeError) throw error;
+    throw new LoadError("Unsupported", "Cannot make stub library: the system does not open it", { path }, {
+      cause: error,
+    });
+  }
+}
+
+function callsOf(library: OpenStub, sites: readonly CallSite[]): CallFunction[] {
+  const symbols = library.symbols as Record<string, CallFunction>;
+  return sites.map((_, position) => symbols[stubSymbolName(position)]);
 }
 
 let shared: StubMaker | string | undefined;
