@@ -54,6 +54,7 @@ export type { KeptVersion } from "./src/succession.ts";
 export type { ImportOptions } from "./src/import_scope.ts";
 export type { ImportedFunction, ImportValue } from "./src/imports/given.ts";
 export {
+  type LoadOptions,
   ModuleRegistry,
   type ModuleRegistryOptions,
   type ReloadOptions,

@@ -312,7 +312,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     });
     const reports = this.#succession.replace(replacements);
     const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
-    return entries.map((entry) => this.#handle(entry, reportOf.get(entry)));
+    return entries.map((entry) => this.#handle(entry, {}, reportOf.get(entry)));
   }
 
   /**

@@ -16,10 +16,11 @@
  *
  * | x86-64 | | aarch64 | |
  * |---|---|---|---|
- * | `49 bb imm64` | `mov r11, &word` | `ldr x16, .+16` | `&word` |
+ * | `49 bb imm64` | `mov r11, &word` | `ldr x16, .+24` | `&word` |
  * | `4d 8b 1b` | `mov r11, [r11]` | `ldr x16, [x16]` | the table |
- * | `41 ff a3 disp32` | `jmp [r11 + 8·i]` | `ldr x16, [x16, 8·i]` | the address |
- * | | | `br x16` | then `&word` as data |
+ * | | | `add x16, x16, (8·i) >> 12, lsl 12` | the entry's 4 KiB |
+ * | `41 ff a3 disp32` | `jmp [r11 + 8·i]` | `ldr x16, [x16, (8·i) & 4095]` | the address |
+ * | | | `br x16` | then, aligned, `&word` as data |
  *
  * Both registers are free between a call and the first instruction of what is
  * called (psABI x86-64, 3.2.3; AAPCS64, 6.1.1: IP0).
@@ -28,7 +29,7 @@
 import { LoadError } from "../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../memory/allocator.ts";
 
-const STUB_SIZE = 24;
+const STUB_SIZE = 32;
 const WORD_SIZE = 8;
 
 /** Writes one trampoline. */
@@ -41,19 +42,21 @@ const STUB_WRITERS: Record<typeof Deno.build.arch, StubWriter> = {
     view.setUint32(at + 10, 0x411b_8b4d, true);
     view.setUint16(at + 14, 0xa3ff, true);
     view.setInt32(at + 16, WORD_SIZE * index, true);
-    view.setUint32(at + 20, 0xcccc_cccc, true);
+    for (let trap = 20; trap < STUB_SIZE; trap++) view.setUint8(at + trap, 0xcc);
   },
   aarch64(view, at, index, word): void {
-    view.setUint32(at, 0x5800_0090, true);
+    const entry = WORD_SIZE * index;
+    view.setUint32(at, 0x5800_00d0, true);
     view.setUint32(at + 4, 0xf940_0210, true);
-    view.setUint32(at + 8, 0xf940_0210 | (index << 10), true);
-    view.setUint32(at + 12, 0xd61f_0200, true);
-    view.setBigUint64(at + 16, word, true);
+    view.setUint32(at + 8, 0x9140_0210 | ((entry >> 12) << 10), true);
+    view.setUint32(at + 12, 0xf940_0210 | (((entry & 0xfff) / WORD_SIZE) << 10), true);
+    view.setUint32(at + 16, 0xd61f_0200, true);
+    view.setBigUint64(at + 24, word, true);
   },
 };
 
-/** The largest number of trampolines that one module can have: aarch64 counts table entries in 12 bits. */
-export const MAX_TRAMPOLINES = 4096;
+/** The largest number of trampolines that one module can have: aarch64 counts 4 KiB of table entries in 12 bits. */
+export const MAX_TRAMPOLINES = (4096 * 4096) / WORD_SIZE;
 
 /** The addresses that the trampolines of a module lead to, in one version of it. */
 export class JumpTable implements Disposable {

@@ -147,7 +147,7 @@ function* readRelocations(
   return new RelocationTable(parts, bytes, symbolCount);
 }
 
-/** Fills `into` with a section's contents: decompressed if they are compressed, else zeroed behind them. */
+/** Fills the beginning of `into`, which is zero, with a section's contents, decompressed if they are compressed. */
 function* readContents(
   section: SmfSection,
   into: Uint8Array,
@@ -166,15 +166,15 @@ function* readContents(
     yield { offset, into: stored };
     checksum?.section(section, stored);
   }
-  into.fill(0, size);
 }
 
 /**
- * Reads a section that belongs into the image: its bytes, decompressed, then
- * zeros. The file's checksum sees what was read. Code that no processor can run
- * is refused.
+ * Reads a section that belongs into the image: its bytes, decompressed. What
+ * lies behind them is not touched, so that zeros cost nothing until they are
+ * written. The file's checksum sees what was read. Code that no processor can
+ * run is refused.
  *
- * @param into Exactly `section.virtualSize` bytes.
+ * @param into Exactly `section.virtualSize` bytes, all zero.
  */
 export function* readSection(file: SmfFile, section: SmfSection, into: Uint8Array): Reading<void> {
   if (into.length !== section.virtualSize) {

@@ -10,17 +10,18 @@ import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "./sample.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-Deno.test("a section is read where it belongs, zeros behind it, and nothing beside it", () => {
+Deno.test("a section is read where it belongs; nothing behind its bytes or beside it is touched", () => {
   const bytes = sample();
   const file = readFrom(bytes, readSmf(bytes.length));
   const data = file.sections[2];
   const memory = new Uint8Array(50).fill(0xee);
   readFrom(bytes, readSection(file, data, memory.subarray(9, 41)));
-  assertEquals(memory.subarray(9, 41), new Uint8Array(32));
-  assertEquals([...memory.subarray(0, 9), ...memory.subarray(41)], Array(18).fill(0xee));
+  assertEquals(memory.subarray(9, 9 + data.size), new Uint8Array(data.size));
+  const untouched = [...memory.subarray(0, 9), ...memory.subarray(9 + data.size)];
+  assertEquals(untouched, Array(50 - data.size).fill(0xee));
   const bss = new Uint8Array(64).fill(0xee);
   readFrom(bytes, readSection(file, file.sections[3], bss));
-  assertEquals(bss, new Uint8Array(64));
+  assertEquals(bss, new Uint8Array(64).fill(0xee));
 });
 
 Deno.test("a section needs exactly its virtual size", () => {
