@@ -9,6 +9,7 @@
  * | `.fini_array` | when the module is freed in order | last to first |
  */
 
+import { insideCall } from "./call/gate.ts";
 import { pointerCall } from "./call/pointer.ts";
 import { readAddresses } from "./call/statics.ts";
 import { LoadError } from "./errors.ts";
@@ -33,13 +34,15 @@ export function runInitialisers(image: LoadedImage): void {
   // Finalisers are looked at now, while the module can still be refused.
   arrays(image, [".fini_array"]);
   for (const address of arrays(image, [".preinit_array", ".init_array"])) {
-    pointerCall(address, INITIALISER)(0, null, null);
+    insideCall(() => pointerCall(address, INITIALISER)(0, null, null));
   }
 }
 
 /** Runs what is to run before the module goes. */
 export function runFinalisers(image: LoadedImage): void {
-  for (const address of arrays(image, [".fini_array"]).reverse()) pointerCall(address, FINALISER)();
+  for (const address of arrays(image, [".fini_array"]).reverse()) {
+    insideCall(() => pointerCall(address, FINALISER)());
+  }
 }
 
 /** The functions in arrays of these names; each must be in the module's own code. */
