@@ -1,7 +1,7 @@
 /**
  * The relocation formulas: pure bytes in, pure bytes out.
  *
- * In the letters of the psABI (System V x86-64, table 4.9):
+ * In the letters of the psABIs:
  *
  * ```text
  * S  the address of the symbol
@@ -10,20 +10,11 @@
  * G  the address of a GOT slot that holds S
  * L  the address of a PLT stub that jumps to S
  *
- * value  name           width  formula             may be
- * 0      None           0      nothing
- * 1      Abs64          8      S + A               any
- * 2      Pc32           4      S + A − P, or L     [−2³¹, 2³¹)
- * 3      Plt32          4      S + A − P, or L     [−2³¹, 2³¹)
- * 4      GotPcRel       4      G + A − P           [−2³¹, 2³¹)
- * 5      Abs32          4      S + A               [0, 2³²)
- * 32     Pc64           8      S + A − P           any
- * 33     Abs32Signed    4      S + A               [−2³¹, 2³¹)
+ * Page(x)  x without its low 12 bits
  * ```
  *
- * L stands for S where S is imported and out of reach. Plt32 is a call by its
- * nature; Pc32 may be a data access, for which a stub would be silently wrong,
- * so it gets one only if the symbol is a function.
+ * The formulas of each processor stand in its file in `relocation/`. L stands
+ * for S where S is imported and out of reach.
  *
  * Addresses are pairs of unsigned 32-bit halves, added with their carry: exact
  * modulo 2⁶⁴, and no BigInt in the loop.
@@ -31,7 +22,9 @@
 
 import type { LoadError } from "./errors.ts";
 import { GOT_SLOT_SIZE, type ImagePlan, PLT_STUB_SIZE } from "./image.ts";
-import { failure, type RelocationNeeds, WIDTHS } from "./scan.ts";
+import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
+import { relocationArch } from "./relocation/arches.ts";
+import { failure, type RelocationNeeds } from "./scan.ts";
 import { RelocationType, relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 
@@ -60,14 +53,15 @@ export function relocate(
   new Relocator(image, file, plan, needs, addresses).run();
 }
 
-/** What a PLT stub can stand for: the distance from the end of a call, which its addend says. */
-const CALL_ADDEND = -4;
+/** What AArch64 calls a page, whatever the host's are. */
+const PAGE = 4096;
 
 /** Sums addresses in halves; one for each module that is linked. */
 class Relocator {
   readonly #file: SmfFile;
   readonly #plan: ImagePlan;
   readonly #needs: RelocationNeeds;
+  readonly #arch: RelocationArch;
   readonly #bytes: DataView;
   readonly #baseLow: number;
   readonly #baseHigh: number;
@@ -89,6 +83,7 @@ class Relocator {
     this.#file = file;
     this.#plan = plan;
     this.#needs = needs;
+    this.#arch = relocationArch(file.header.arch);
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
     this.#baseLow = Number(base & 0xffff_ffffn);
     this.#baseHigh = Number(base >> 32n) | 0;
@@ -108,7 +103,7 @@ class Relocator {
 
   #apply(index: number, type: number): void {
     const { relocations } = this.#file;
-    const width = WIDTHS[type];
+    const width = this.#arch.widths[type];
     const place = this.#plan.place(relocations.offset(index), width);
     if (place < 0) {
       throw failure(
@@ -117,32 +112,25 @@ class Relocator {
         `Cannot apply relocation: its ${width} bytes are not inside the image`,
       );
     }
-    const symbol = relocations.symbol(index);
-    if (type === RelocationType.GotPcRel) this.#setG(symbol);
+    this.#calculate(index, type, place);
+    let patch = this.#patch(place, type);
+    if (patch === Patch.OutOfRange && this.#goByStub(index, type, place)) patch = this.#patch(place, type);
+    if (patch !== Patch.Done) throw this.#refused(index, type, place, patch);
+  }
+
+  /** Sum := what the type's formula says. */
+  #calculate(index: number, type: number, place: number): void {
+    const symbol = this.#file.relocations.symbol(index);
+    const use = this.#arch.uses[type];
+    if ((use & Use.Got) !== 0) this.#setG(symbol);
     else this.#setS(index, symbol);
     this.#addA(index);
-    switch (type) {
-      case RelocationType.Abs32:
-        if (this.#high !== 0) throw this.#outOfRange(index, 0n, 0x1_0000_0000n);
-        break;
-      case RelocationType.Abs32Signed:
-        if (!this.#fitsSigned()) throw this.#outOfRange(index);
-        break;
-      case RelocationType.Pc32:
-      case RelocationType.Plt32:
-        this.#subtractP(place);
-        if (!this.#fitsSigned() && !this.#reachByStub(index, symbol, place)) throw this.#outOfRange(index);
-        break;
-      case RelocationType.GotPcRel:
-        this.#subtractP(place);
-        if (!this.#fitsSigned()) throw this.#outOfRange(index);
-        break;
-      case RelocationType.Pc64:
-        this.#subtractP(place);
-        break;
-    }
-    this.#bytes.setUint32(place, this.#low, true);
-    if (width === 8) this.#bytes.setInt32(place + 4, this.#high, true);
+    if ((use & Use.Page) !== 0) this.#subtractPages(place);
+    else if ((use & Use.Relative) !== 0) this.#subtractP(place);
+  }
+
+  #patch(place: number, type: number): Patch {
+    return this.#arch.patch(this.#bytes, place, type, this.#low, this.#high);
   }
 
   /** Sum := base + offset, of an offset in the range. */
@@ -190,28 +178,34 @@ class Relocator {
     this.#low = difference >>> 0;
   }
 
-  /** Whether the sum is in [−2³¹, 2³¹). */
-  #fitsSigned(): boolean {
-    return this.#high === (this.#low | 0) >> 31;
+  /** Sum := Page(sum) − Page(P). */
+  #subtractPages(place: number): void {
+    this.#low = (this.#low & -PAGE) >>> 0;
+    // The range begins at a page.
+    this.#subtractP(place - place % PAGE);
   }
 
   /** Sum := L + A − P, if there is a stub and it is a call that goes there. */
-  #reachByStub(index: number, symbol: number, place: number): boolean {
-    const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
+  #goByStub(index: number, type: number, place: number): boolean {
     const { relocations, symbols } = this.#file;
-    // A Plt32 elsewhere may have asked for the stub.
-    const isCall = relocations.type(index) === RelocationType.Plt32 ||
-      symbols.type(symbol) === SymbolType.Function;
+    const symbol = relocations.symbol(index);
+    const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
+    if (stub === 0) return false;
+    const use = this.#arch.uses[type];
+    const { callAddend } = this.#arch;
+    // Another relocation may have asked for the stub.
+    const isCall = (use & Use.Call) !== 0 ||
+      ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function);
     if (
-      stub === 0 || !isCall || relocations.addendHigh(index) !== -1 ||
-      (relocations.addendLow(index) | 0) !== CALL_ADDEND
+      !isCall || relocations.addendHigh(index) !== callAddend >> 31 ||
+      (relocations.addendLow(index) | 0) !== callAddend
     ) {
       return false;
     }
     this.#setInRange(this.#plan.plt + PLT_STUB_SIZE * (stub - 1));
     this.#addA(index);
     this.#subtractP(place);
-    return this.#fitsSigned();
+    return true;
   }
 
   #fillSlots(): void {
@@ -226,34 +220,35 @@ class Relocator {
     for (let symbol = 0; symbol < pltStubs.length; symbol++) {
       if (pltStubs[symbol] === 0) continue;
       const slot = this.#plan.got + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
-      writeStub(this.#bytes, this.#plan.plt + PLT_STUB_SIZE * (pltStubs[symbol] - 1), slot);
+      const stub = this.#plan.plt + PLT_STUB_SIZE * (pltStubs[symbol] - 1);
+      this.#arch.writeStub(this.#bytes, stub, slot, PLT_STUB_SIZE);
     }
   }
 
-  #outOfRange(index: number, first = -0x8000_0000n, limit = 0x8000_0000n): LoadError {
-    const type = relocationTypeName(this.#file.relocations.type(index), this.#file.header.arch);
+  #refused(index: number, type: number, place: number, patch: Patch): LoadError {
+    // A stub may have taken the sum's place.
+    this.#calculate(index, type, place);
     const value = (BigInt(this.#high) << 32n) | BigInt(this.#low);
-    return failure(
-      this.#file,
-      index,
-      `Cannot apply relocation ${type}: the value does not fit; compile with -fPIC`,
-      value,
-      [first, limit],
-    );
+    const what = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
+    switch (patch) {
+      case Patch.Misaligned:
+        return failure(
+          this.#file,
+          index,
+          `${what}: the value is no multiple of what the instruction counts in`,
+          value,
+        );
+      case Patch.WrongInstruction:
+        return failure(
+          this.#file,
+          index,
+          `${what}: there is no instruction that takes it`,
+          place % 4 === 0 ? this.#bytes.getUint32(place, true) : undefined,
+        );
+      default: {
+        const problem = `${what}: the value does not fit; compile with -fPIC`;
+        return failure(this.#file, index, problem, value, this.#arch.range(type));
+      }
+    }
   }
-}
-
-/**
- * A PLT stub, padded with traps:
- *
- * ```text
- * ff 25 disp32    jmp *[rip + disp32]    the GOT slot
- * cc …            int3
- * ```
- */
-function writeStub(bytes: DataView, place: number, slot: number): void {
-  const length = 6;
-  bytes.setUint16(place, 0x25ff, true);
-  bytes.setInt32(place + 2, slot - (place + length), true);
-  for (let index = length; index < PLT_STUB_SIZE; index++) bytes.setUint8(place + index, 0xcc);
 }

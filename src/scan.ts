@@ -5,19 +5,10 @@
  */
 
 import { LoadError } from "./errors.ts";
+import { relocationArch } from "./relocation/arches.ts";
+import { Use } from "./relocation/arch.ts";
 import { archName, RelocationType, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
-
-/** Bytes that a relocation patches, by its type; -1 for a type that is unknown on x86-64. */
-export const WIDTHS = new Int8Array(256).fill(-1);
-WIDTHS[RelocationType.None] = 0;
-WIDTHS[RelocationType.Abs64] = 8;
-WIDTHS[RelocationType.Pc32] = 4;
-WIDTHS[RelocationType.Plt32] = 4;
-WIDTHS[RelocationType.GotPcRel] = 4;
-WIDTHS[RelocationType.Abs32] = 4;
-WIDTHS[RelocationType.Pc64] = 8;
-WIDTHS[RelocationType.Abs32Signed] = 4;
 
 /** What the relocations of a file need before they can be applied. */
 export interface RelocationNeeds {
@@ -41,6 +32,7 @@ export interface RelocationNeeds {
  */
 export function scanRelocations(file: SmfFile): RelocationNeeds {
   const { relocations, symbols } = file;
+  const { widths, uses } = relocationArch(file.header.arch);
   const count = relocations.length;
   const imports: number[] = [];
   let imported: Uint8Array | undefined;
@@ -56,14 +48,15 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
   let ascending = true;
   for (let index = 0; index < count; index++) {
     const type = relocations.type(index);
-    const width = WIDTHS[type];
+    const width = widths[type];
     if (width < 0) throw unknownType(file, index);
     if (width === 0) continue;
     const offset = relocations.offset(index);
     ascending &&= offset >= end;
     end = offset + width;
     const symbol = relocations.symbol(index);
-    if (type === RelocationType.GotPcRel) needGot(symbol, index);
+    const use = uses[type];
+    if ((use & Use.Got) !== 0) needGot(symbol, index);
     if (file.isDefined(symbol)) continue;
     imported ??= new Uint8Array(symbols.length);
     if (imported[symbol] === 0) {
@@ -71,8 +64,8 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
       imports.push(symbol);
     }
     if (
-      type === RelocationType.Plt32 ||
-      (type === RelocationType.Pc32 && symbols.type(symbol) === SymbolType.Function)
+      (use & Use.Call) !== 0 ||
+      ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function)
     ) {
       if (pltStubs.length === 0) pltStubs = new Int32Array(symbols.length);
       if (pltStubs[symbol] === 0) {
@@ -88,6 +81,7 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
 /** Two relocations that patch the same byte have no defined result. */
 function refuseOverlaps(file: SmfFile): void {
   const { relocations } = file;
+  const { widths } = relocationArch(file.header.arch);
   const order = new Uint32Array(relocations.length).map((_, index) => index)
     .filter((index) => relocations.type(index) !== RelocationType.None)
     .sort((left, right) => relocations.offset(left) - relocations.offset(right));
@@ -97,7 +91,7 @@ function refuseOverlaps(file: SmfFile): void {
     if (offset < end) {
       throw failure(file, index, "Cannot apply relocation: it overlaps another one");
     }
-    end = offset + WIDTHS[relocations.type(index)];
+    end = offset + widths[relocations.type(index)];
   }
 }
 

@@ -22,6 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["loader", "call"],
   ["imported_data", "relocate", "link"],
   ["host", "image", "imports", "scan", "source"],
+  ["relocation"],
   ["smf", "memory"],
   ["errors"],
 ];
@@ -35,7 +36,7 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Units without any use of Deno: they work on bytes alone. */
-const PURE = ["errors", "image", "link", "relocate", "scan", "smf"];
+const PURE = ["errors", "image", "link", "relocate", "relocation", "scan", "smf"];
 
 /** The only units that touch raw memory or native functions. */
 const UNSAFE = ["call", "imports", "memory"];

@@ -119,6 +119,14 @@ export const RelocationType = {
   Pc64: 32,
   /** x86-64: S + A, four bytes that the processor extends by sign. */
   Abs32Signed: 33,
+  /** aarch64: the distance of a conditional branch, 19 bits of words. */
+  Arm64CondBranch19: 34,
+  /** aarch64: the distance of a branch on one bit, 14 bits of words. */
+  Arm64TestBranch14: 35,
+  /** aarch64: the distance of a load, 19 bits of words. */
+  Arm64LoadPrel19: 36,
+  /** aarch64: a distance of 21 bits. */
+  Arm64AdrPrel21: 37,
 } as const;
 /** How a place is patched. */
 export type RelocationType = (typeof RelocationType)[keyof typeof RelocationType];
