@@ -32,7 +32,7 @@ export class Catalog {
   readonly #aliases = new Map<string, string>();
   /** Keys that are names of bytes, not paths. */
   readonly #names = new Set<string>();
-  /** Of every version that is not revoked, in load order. */
+  /** Of every version and live library whose memory is not freed, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
 
   get(key: string): Entry | undefined {
@@ -58,7 +58,7 @@ export class Catalog {
     return [...this.#entries.keys()];
   }
 
-  /** Of every version that may still be called, also of modules that were unloaded. */
+  /** Of everything that has not come to its end, also of modules that were unloaded. */
   lifetimes(): Lifetime[] {
     return [...this.#lifetimes];
   }
@@ -122,22 +122,17 @@ export class Catalog {
     this.#entries.clear();
   }
 
-  /** Lists something that lives and must end with the registry, such as live bindings. */
+  /** Lists something that must end with the registry, until it has. */
   addLifetime(lifetime: Lifetime): void {
     this.#lifetimes.add(lifetime);
-  }
-
-  /** Undoes {@linkcode Catalog.addLifetime}. */
-  deleteLifetime(lifetime: Lifetime): void {
-    this.#lifetimes.delete(lifetime);
+    lifetime.whenFreed(() => this.#lifetimes.delete(lifetime));
   }
 
   /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
   watch(key: string, version: ModuleVersion): void {
     const { lifetime } = version;
-    this.#lifetimes.add(lifetime);
+    this.addLifetime(lifetime);
     version.whenRevoked(() => {
-      this.#lifetimes.delete(lifetime);
       const entry = this.#entries.get(key);
       if (entry?.exports.version.lifetime === lifetime) this.delete(key);
     });

@@ -56,6 +56,7 @@ export class Lifetime {
   readonly #ends: LifetimeEnds;
   readonly #holders = new Set<Holder>();
   readonly #waiting: ((error?: unknown) => void)[] = [];
+  readonly #tellFreed: (() => void)[] = [];
   readonly #self: Importer;
   #turnAhead = false;
   /** A finaliser may be running, and may call back. */
@@ -163,6 +164,11 @@ export class Lifetime {
     }
   }
 
+  /** Calls `tell` once, when the memory is freed. */
+  whenFreed(tell: () => void): void {
+    this.#tellFreed.push(tell);
+  }
+
   /** Goes on as far as it can; called whenever a reason to wait has gone. */
   drain(): void {
     if (this.#state === "open" || this.#state === "freed" || this.#turnAhead) return;
@@ -227,6 +233,7 @@ export class Lifetime {
       if (member.#state === "freed") continue;
       member.#attempt(() => member.#ends.free());
       member.#state = "freed";
+      for (const tell of member.#tellFreed.splice(0)) tell();
       for (const settle of member.#waiting.splice(0)) settle();
     }
   }

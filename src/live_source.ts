@@ -31,7 +31,6 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       exports.use.libraries.add(lifetime);
     },
     revoked(lifetime) {
-      catalog.deleteLifetime(lifetime);
       exports.use.libraries.delete(lifetime);
     },
     release() {

@@ -9,7 +9,6 @@
  * | `.fini_array` | when the module is freed in order | last to first |
  */
 
-import { insideCall } from "./call/gate.ts";
 import { pointerCall } from "./call/pointer.ts";
 import { readAddresses } from "./call/statics.ts";
 import { LoadError } from "./errors.ts";
@@ -34,15 +33,13 @@ export function runInitialisers(image: LoadedImage): void {
   // Finalisers are looked at now, while the module can still be refused.
   arrays(image, [".fini_array"]);
   for (const address of arrays(image, [".preinit_array", ".init_array"])) {
-    insideCall(() => pointerCall(address, INITIALISER)(0, null, null));
+    pointerCall(address, INITIALISER)(0, null, null);
   }
 }
 
 /** Runs what is to run before the module goes. */
 export function runFinalisers(image: LoadedImage): void {
-  for (const address of arrays(image, [".fini_array"]).reverse()) {
-    insideCall(() => pointerCall(address, FINALISER)());
-  }
+  for (const address of arrays(image, [".fini_array"]).reverse()) pointerCall(address, FINALISER)();
 }
 
 /** The functions in arrays of these names; each must be in the module's own code. */

@@ -648,6 +648,25 @@ nativeTest("`await using` on a registry waits for nonblocking calls", async () =
   assertEquals(await result, 8);
 });
 
+nativeTest(
+  "`await using` on a registry waits for what was unloaded by force and is still running",
+  async () => {
+    const allocator = new FailingAllocator();
+    const flag = new Int32Array(1);
+    let result: Promise<number>;
+    {
+      await using registry = new ModuleRegistry({ allocator });
+      const wait = { parameters: ["buffer"], result: "i32", nonblocking: true } as const;
+      result = registry.loadBytes("m", sample()).getFunction("wait", wait)!(flag);
+      registry.unload("m", { force: true });
+      assertEquals(allocator.live.size, 1);
+      setTimeout(() => Atomics.store(flag, 0, 8), 5);
+    }
+    assertEquals(allocator.live.size, 0);
+    assertEquals(await result, 8);
+  },
+);
+
 nativeTest("a disposed registry refuses everything with Closed", async () => {
   const registry = new ModuleRegistry();
   registry[Symbol.dispose]();

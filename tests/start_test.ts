@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
-import { ModuleLoader, ModuleRegistry, SmfBuilder } from "../mod.ts";
+import { ModuleLoader, ModuleRegistry } from "../mod.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
 import {
   assertLoadError,
@@ -8,7 +8,6 @@ import {
   JUMP_ADDRESS,
   LOG_ADDRESS,
   machineCode,
-  NOT_LINUX_X86_64,
   WatchedAllocator,
 } from "./testing.ts";
 
@@ -223,48 +222,4 @@ Deno.test("an initialiser that throws through a callback ends the load, and no f
   assertEquals(log.digits, 0);
   assertEquals(allocator.live.size, 0);
   assertEquals(allocator.mappings(), []);
-});
-
-Deno.test({
-  name: "a provider that an initialiser's callback unloads is freed only after the initialiser has come back",
-  ignore: NOT_LINUX_X86_64,
-  async fn() {
-    await using registry: ModuleRegistry = new ModuleRegistry({
-      imports: {
-        unload_provider: {
-          parameters: [],
-          result: "void",
-          callback: () => void registry.unload("provider", { force: true }),
-        },
-      },
-    });
-    // call_back: sub rsp, 8; call unload_provider; add rsp, 8; ret
-    const call = [0x48, 0x83, 0xec, 8, 0xe8, 0, 0, 0, 0, 0x48, 0x83, 0xc4, 8, 0xc3];
-    const caller = (name: string, imported: string, starts: boolean): Uint8Array => {
-      const builder = new SmfBuilder();
-      builder.section({ name: "code", type: SectionType.Code, alignment: 16, bytes: new Uint8Array(call) });
-      if (starts) {
-        builder.section({
-          name: ".init_array",
-          type: SectionType.RoData,
-          alignment: 8,
-          bytes: new Uint8Array(8),
-        });
-      }
-      const own = builder.symbol({
-        name,
-        type: SymbolType.Function,
-        binding: 1,
-        value: 0,
-        size: call.length,
-      });
-      const other = builder.symbol({ name: imported, type: SymbolType.Function, binding: 1, defined: false });
-      builder.relocation({ offset: 5, symbol: other, type: RelocationType.Plt32, addend: -4 });
-      if (starts) builder.relocation({ offset: 4096, symbol: own, type: RelocationType.Abs64 });
-      return builder.build();
-    };
-    registry.loadBytes("provider", caller("call_back", "unload_provider", false));
-    registry.loadBytes("starter", caller("start", "call_back", true));
-    assertEquals(registry.modules(), ["starter"]);
-  },
 });

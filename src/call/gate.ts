@@ -106,11 +106,6 @@ function countInFlight(
   return Object.defineProperty(counted, "length", { value: parameterCount, configurable: true });
 }
 
-/** Runs native code that no gate is in front of, so that {@linkcode isInsideCall} knows of it. */
-export function insideCall(call: () => void): void {
-  call();
-}
-
 /** V8's own view of a stack frame, of which Deno has no type. */
 interface StackFrame {
   getScriptNameOrSourceURL(): string | null | undefined;
