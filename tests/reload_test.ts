@@ -1,0 +1,394 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { type LoadedModule, LoadError, ModuleRegistry, type ReloadOptions } from "../mod.ts";
+import { type ExecutableMemory, Protection } from "../src/memory/allocator.ts";
+import { assertLoadError, checkLoadError, WatchedAllocator } from "./testing.ts";
+import { INT, version } from "./versions.ts";
+
+const PROVIDER = {
+  functions: { answer: 1, second: 11 },
+  data: { total: [5n], where: ["total"] },
+} as const;
+
+function provider(answer: number): Uint8Array {
+  return version({ ...PROVIDER, functions: { answer, second: answer + 10 } });
+}
+
+/** Refuses memory when it is told to. */
+class RefusingAllocator extends WatchedAllocator {
+  refuseProtect: Protection | undefined;
+  refuseAllocationAfter = Infinity;
+
+  override allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
+    if (this.refuseAllocationAfter-- <= 0) {
+      throw new LoadError("OutOfMemory", "Cannot allocate: the test refuses", { call: "mmap", errno: 12 });
+    }
+    return super.allocate(size, alignment, near);
+  }
+
+  override protect(memory: ExecutableMemory, protection: Protection, offset?: number, length?: number): void {
+    if (protection === this.refuseProtect) {
+      throw new LoadError("OutOfMemory", "Cannot protect: the test refuses", { call: "mprotect", errno: 12 });
+    }
+    super.protect(memory, protection, offset, length);
+  }
+}
+
+/** A module with everything that can refer to it: live functions, an importer, a pinned handle. */
+class Situation implements Disposable, AsyncDisposable {
+  readonly allocator = new RefusingAllocator();
+  readonly registry = new ModuleRegistry({ allocator: this.allocator });
+  readonly pinned = this.registry.loadBytes("provider", provider(1));
+  readonly live = this.registry.open("provider", { answer: INT, second: INT, total: { type: "i64" } });
+  readonly importer = this.registry.loadBytes("importer", version({ functions: { ask: "answer" } }));
+  readonly ask = this.importer.getFunction("ask", INT)!;
+  readonly canonical = this.registry.resolveSymbol("answer");
+
+  /** Everything that a failed reload must leave as it is. */
+  state(): unknown {
+    const { symbols } = this.live;
+    return {
+      answers: [symbols.answer(), symbols.second(), this.ask(), this.pinned.getFunction("answer", INT)!()],
+      total: symbols.total,
+      versions: this.registry.versions("provider"),
+      canonical: this.registry.resolveSymbol("answer"),
+      live: this.allocator.live.size,
+      mapped: this.allocator.mappings(),
+      holders: this.pinned.holders(),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.registry[Symbol.dispose]();
+    assertEquals(this.allocator.live.size, 0);
+  }
+
+  /** Where leases were, memory goes at the next turn. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.registry[Symbol.asyncDispose]();
+    assertEquals(this.allocator.live.size, 0);
+  }
+}
+
+const FAILURES: Record<string, {
+  readonly options: (situation: Situation) => ReloadOptions;
+  readonly kind?: string;
+}> = {
+  "a bad file": { options: () => ({ bytes: new Uint8Array(100) }), kind: "InvalidFormat" },
+  "an empty file": { options: () => ({ bytes: new Uint8Array() }), kind: "InvalidFormat" },
+  "a missing export": {
+    options: () => ({ bytes: version({ functions: { second: 2 }, data: { total: [1n] } }) }),
+    kind: "Incompatible",
+  },
+  "an export of another kind": {
+    options: () => ({ bytes: version({ functions: { second: 2, total: 3 }, data: { answer: [1n] } }) }),
+    kind: "Incompatible",
+  },
+  "an unresolved import": {
+    options: () => ({ bytes: version({ functions: { answer: 2, second: 3, more: "nobodyHasThis" } }) }),
+    kind: "UndefinedSymbol",
+  },
+  "migrate that throws": {
+    options: () => ({
+      bytes: provider(2),
+      state: "carry",
+      migrate: () => {
+        throw new LoadError("Busy", "thrown by migrate");
+      },
+    }),
+    kind: "Busy",
+  },
+  "verify that throws": {
+    options: () => ({
+      bytes: provider(2),
+      verify: () => {
+        throw new LoadError("Busy", "thrown by verify");
+      },
+    }),
+    kind: "Busy",
+  },
+  "verify that answers false": {
+    options: () => ({ bytes: provider(2), state: "carry", verify: () => false }),
+    kind: "Incompatible",
+  },
+  "mprotect refused for code": {
+    options: ({ allocator }) => {
+      allocator.refuseProtect = Protection.READ_EXECUTE;
+      return { bytes: provider(2) };
+    },
+    kind: "OutOfMemory",
+  },
+  "memory refused for the image": {
+    options: ({ allocator }) => {
+      allocator.refuseAllocationAfter = 0;
+      return { bytes: provider(2) };
+    },
+    kind: "OutOfMemory",
+  },
+  "memory refused for the table": {
+    options: ({ allocator }) => {
+      allocator.refuseAllocationAfter = 1;
+      return { bytes: provider(2), state: "carry", verify: () => true };
+    },
+    kind: "OutOfMemory",
+  },
+};
+
+for (const [what, { options, kind }] of Object.entries(FAILURES)) {
+  Deno.test(`a reload that fails by ${what} leaves answers, data and mappings as they were`, () => {
+    using situation = new Situation();
+    // What binding maps for the first time is not the reload's.
+    situation.state();
+    const before = situation.state();
+    const failure = assertThrows(() => situation.registry.reload("provider", options(situation)));
+    situation.allocator.refuseProtect = undefined;
+    situation.allocator.refuseAllocationAfter = Infinity;
+    if (kind !== undefined) assertEquals(checkLoadError(failure, kind as "Busy").kind, kind);
+    assertEquals(situation.state(), before);
+    // And the next one is not hindered by it.
+    situation.registry.reload("provider", { bytes: provider(3) });
+    assertEquals(situation.live.symbols.answer(), 3);
+    assertEquals(situation.ask(), 3);
+    assertEquals(situation.registry.versions("provider").map(({ version }) => version), [1, 2]);
+  });
+}
+
+Deno.test("an importer that was never touched calls the new code in its first call after the commit", () => {
+  using situation = new Situation();
+  assertEquals(situation.ask(), 1);
+  situation.registry.reload("provider", { bytes: provider(2) });
+  assertEquals(situation.ask(), 2);
+  assertEquals(situation.registry.resolveSymbol("answer"), situation.canonical, "one address for ever");
+});
+
+Deno.test("every missing export is listed", () => {
+  using situation = new Situation();
+  const error = assertLoadError(
+    () => situation.registry.reload("provider", { bytes: version({ functions: { unrelated: 1 } }) }),
+    "Incompatible",
+  );
+  assertEquals([...error.data.symbols ?? []].toSorted(), ["answer", "second", "total"]);
+});
+
+Deno.test("with compatibility 'allow' what is missing stays with the old version, which is kept for it", async () => {
+  await using situation = new Situation();
+  const { registry, live } = situation;
+  registry.reload("provider", {
+    bytes: version({ functions: { answer: 2 }, data: { total: [50n] } }),
+    compatibility: "allow",
+  });
+  assertEquals([live.symbols.answer(), live.symbols.second(), live.symbols.total], [2, 11, 50n]);
+  // Also over versions that do not have it either, and beyond what keepVersions keeps.
+  for (let answer = 3; answer < 7; answer++) {
+    registry.reload("provider", {
+      bytes: version({ functions: { answer }, data: { total: [50n] } }),
+      compatibility: "allow",
+    });
+    assertEquals([live.symbols.answer(), live.symbols.second()], [answer, 11]);
+  }
+  registry.reload("provider", { bytes: provider(9) });
+  assertEquals([live.symbols.answer(), live.symbols.second()], [9, 19]);
+});
+
+Deno.test("with compatibility 'allow' a name still cannot turn from function to variable", () => {
+  using situation = new Situation();
+  assertLoadError(
+    () =>
+      situation.registry.reload("provider", {
+        bytes: version({ functions: { second: 2 }, data: { answer: [1n], total: [1n] } }),
+        compatibility: "allow",
+      }),
+    "Incompatible",
+  );
+});
+
+Deno.test("what nobody uses any more may go", () => {
+  using registry = new ModuleRegistry();
+  registry.loadBytes("provider", provider(1));
+  const importer = registry.loadBytes("importer", version({ functions: { ask: "answer" } }));
+  registry.open("provider", { second: INT }).close();
+  registry.unload("importer");
+  importer.close();
+  const next = registry.reload("provider", { bytes: version({ functions: { third: 3 } }) });
+  assertEquals(next.getFunction("third", INT)!(), 3);
+  // A name that went can come back and be used again.
+  registry.reload("provider", { bytes: provider(7) });
+  using live = registry.open("provider", { answer: INT });
+  assertEquals(live.symbols.answer(), 7);
+});
+
+Deno.test("verify sees the new code with the carried data, before anybody else does", () => {
+  using situation = new Situation();
+  const seen: unknown[] = [];
+  situation.registry.reload("provider", {
+    bytes: version({ ...PROVIDER, functions: { answer: 2, second: 12 }, data: { total: [99n] } }),
+    state: "carry",
+    verify(candidate) {
+      const { symbols } = candidate.bind({ answer: INT, total: { type: "i64" } });
+      seen.push(symbols.answer(), symbols.total, situation.live.symbols.answer(), situation.ask());
+    },
+  });
+  assertEquals(seen, [2, 5n, 1, 1]);
+});
+
+Deno.test("migrate sees both versions, and what it writes is what the new version has", async () => {
+  await using situation = new Situation();
+  const numbers: number[] = [];
+  situation.registry.reload("provider", {
+    bytes: provider(2),
+    migrate(previous, candidate) {
+      numbers.push(previous.version, candidate.version);
+      using from = previous.addressOf("total")!;
+      using to = candidate.addressOf("total")!;
+      const word = (address: bigint) =>
+        new BigInt64Array(Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(address)!, 8));
+      word(to.address)[0] = word(from.address)[0] * 100n;
+    },
+  });
+  assertEquals(numbers, [1, 2]);
+  assertEquals(situation.live.symbols.total, 500n);
+});
+
+Deno.test("handles that migrate and verify were given end with the callbacks", () => {
+  using situation = new Situation();
+  const kept: LoadedModule[] = [];
+  situation.registry.reload("provider", {
+    bytes: provider(2),
+    migrate: (previous, candidate) => void kept.push(previous, candidate),
+    verify: (candidate) => {
+      kept.push(candidate);
+      candidate.close();
+    },
+  });
+  for (const handle of kept) assertLoadError(() => handle.getFunction("answer", INT), "Closed");
+  assertEquals(situation.live.symbols.answer(), 2);
+});
+
+for (const inside of ["migrate", "verify"] as const) {
+  Deno.test(`a reload started inside ${inside} is refused, with that reason`, () => {
+    using situation = new Situation();
+    const { registry } = situation;
+    const refused: unknown[] = [];
+    registry.reload("provider", {
+      bytes: provider(2),
+      [inside]: () => {
+        for (
+          const work of [
+            () => registry.reload("importer", { bytes: version({ functions: { ask: "answer" } }) }),
+            () => registry.reloadAll(["provider"]),
+            () => registry.rollback("provider"),
+          ]
+        ) refused.push(assertLoadError(work, "Busy").message.includes("migrate or verify"));
+      },
+    });
+    assertEquals(refused, [true, true, true]);
+    assertEquals(situation.live.symbols.answer(), 2);
+  });
+
+  Deno.test(`what ${inside} binds and imports is there in the new version`, () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", provider(1));
+    using first = registry.open("provider", { answer: INT });
+    const found: { call?: () => number; ask?: () => number } = {};
+    registry.reload("provider", {
+      bytes: provider(2),
+      [inside]: () => {
+        found.call = registry.open("provider", { second: INT }).symbols.second;
+        found.ask = registry.loadBytes("importer", version({ functions: { ask: "second" } }))
+          .getFunction("ask", INT)!;
+      },
+    });
+    assertEquals([first.symbols.answer(), found.call!(), found.ask!()], [2, 12, 12]);
+    registry.reload("provider", { bytes: provider(3) });
+    assertEquals([first.symbols.answer(), found.call!(), found.ask!()], [3, 13, 13]);
+  });
+
+  Deno.test(`what ${inside} begins to use and the new version lacks is a reason to refuse it`, () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", provider(1));
+    let call: (() => number) | undefined;
+    assertLoadError(
+      () =>
+        registry.reload("provider", {
+          bytes: version({ functions: { answer: 2 } }),
+          [inside]: () => void (call = registry.open("provider", { second: INT }).symbols.second),
+        }),
+      "Incompatible",
+    );
+    assertEquals(call!(), 11);
+  });
+
+  Deno.test(`a module that ${inside} unloads is not reloaded, and nothing is left of the attempt`, () => {
+    const allocator = new WatchedAllocator();
+    {
+      using registry = new ModuleRegistry({ allocator });
+      registry.loadBytes("provider", provider(1)).getFunction("answer", INT);
+      const live = registry.open("provider", { answer: INT });
+      assertLoadError(
+        () =>
+          registry.reload("provider", {
+            bytes: provider(2),
+            [inside]: () => void registry.unload("provider", { force: true }),
+          }),
+        "Closed",
+      );
+      assertLoadError(() => live.symbols.answer(), "Closed");
+      assertEquals(registry.modules(), []);
+      assertEquals(allocator.live.size, 0);
+    }
+  });
+}
+
+Deno.test("initialisers of the candidate run once, finalisers only of one that ended", () => {
+  const log: string[] = [];
+  const note = (what: string) => ({
+    parameters: [] as const,
+    result: "void" as const,
+    callback: () => void log.push(what),
+  });
+  const registry = new ModuleRegistry({
+    keepVersions: 0,
+    imports: { start1: note("start 1"), end1: note("end 1"), start2: note("start 2"), end2: note("end 2") },
+  });
+  const bytes = (number: number) =>
+    version({
+      functions: { answer: number, up: `start${number}`, down: `end${number}` },
+      init: ["up"],
+      fini: ["down"],
+    });
+  registry.loadBytes("m", bytes(1));
+  const live = registry.open("m", { answer: INT });
+  assertThrows(() => registry.reload("m", { bytes: bytes(2), verify: () => false }));
+  assertEquals(log, ["start 1", "start 2", "end 2"]);
+  registry.reload("m", { bytes: bytes(2) });
+  assertEquals(live.symbols.answer(), 2);
+  assertEquals(log.slice(3, 4), ["start 2"]);
+  registry[Symbol.dispose]();
+  assertEquals(log.slice(3).toSorted(), ["end 1", "end 2", "start 2"]);
+});
+
+Deno.test("reloading what is not loaded loads it", () => {
+  using registry = new ModuleRegistry();
+  const module = registry.reload("provider", { bytes: provider(4) });
+  assertEquals([module.version, module.carried], [1, undefined]);
+});
+
+Deno.test("a reloaded handle says what was carried, others do not", () => {
+  using situation = new Situation();
+  const { registry } = situation;
+  assertEquals(registry.reload("provider", { bytes: provider(2) }).carried, undefined);
+  const { carried } = registry.reload("provider", { bytes: provider(3), state: "carry" });
+  assertEquals(carried?.carried, ["total", "where"]);
+  assertEquals(carried?.fresh, []);
+  assertStrictEquals(registry.loadBytes("provider", provider(3)).carried, undefined);
+});
+
+Deno.test("importing modules can be reloaded, too, and keep what they import from alive", () => {
+  using situation = new Situation();
+  const { registry } = situation;
+  registry.reload("importer", { bytes: version({ functions: { ask: "second" } }) });
+  const ask = registry.loadBytes("importer", provider(0)).getFunction("ask", INT)!;
+  assertEquals(ask(), 11);
+  registry.reload("provider", { bytes: provider(2) });
+  assertEquals(ask(), 12);
+  assert(registry.loadBytes("provider", provider(0)).holders().length > 0);
+});
