@@ -171,7 +171,7 @@ export class Lifetime {
 
   /** Goes on as far as it can; called whenever a reason to wait has gone. */
   drain(): void {
-    if (this.#state === "open" || this.#state === "freed" || this.#turnAhead) return;
+    if (this.#state === "open" || this.#state === "freed" || this.#turnAhead || this.#freeing) return;
     if (this.#mayBeRunning()) this.#awaitTurn();
     else this.#advance();
   }
@@ -227,27 +227,29 @@ export class Lifetime {
     if (this.#freeing) return;
     const group = this.#endedGroup();
     if (group === undefined) return;
-    // Finalisers may call each other: all run before any code goes.
-    for (const member of group) member.#attempt(() => member.#ends.finish());
-    for (const member of group) {
-      if (member.#state === "freed") continue;
-      member.#attempt(() => member.#ends.free());
-      member.#state = "freed";
-      for (const tell of member.#tellFreed.splice(0)) tell();
-      for (const settle of member.#waiting.splice(0)) settle();
+    for (const member of group) member.#freeing = true;
+    try {
+      // Finalisers may call each other: all run before any code goes.
+      for (const member of group) member.#attempt(() => member.#ends.finish());
+      for (const member of group) {
+        if (member.#state === "freed") continue;
+        member.#attempt(() => member.#ends.free());
+        member.#state = "freed";
+        for (const tell of member.#tellFreed.splice(0)) tell();
+        for (const settle of member.#waiting.splice(0)) settle();
+      }
+    } finally {
+      for (const member of group) member.#freeing = false;
     }
   }
 
   /** Runs one way of ending; whoever awaits the end is told of a failure. */
   #attempt(work: () => void): void {
-    this.#freeing = true;
     try {
       work();
     } catch (error) {
       for (const settle of this.#waiting.splice(0)) settle(error);
       throw error;
-    } finally {
-      this.#freeing = false;
     }
   }
 

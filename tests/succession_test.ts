@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ModuleRegistry } from "../mod.ts";
+import { assertLoadError, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
+import { INT, version } from "./versions.ts";
+
+const answering = (answer: number, total = 0n) =>
+  version({ functions: { answer }, data: { total: [total] }, sourceHash: BigInt(answer) });
+
+Deno.test("versions are numbered from 1, oldest first, the last is the current one", () => {
+  using registry = new ModuleRegistry({ keepVersions: 3 });
+  registry.loadBytes("m", answering(1));
+  registry.reload("m", { bytes: answering(2) });
+  assertEquals(registry.versions("m"), [
+    { version: 1, sourceHash: 1n, current: false },
+    { version: 2, sourceHash: 2n, current: true },
+  ]);
+});
+
+for (const keepVersions of [0, 1, 3]) {
+  Deno.test(`keepVersions ${keepVersions} bounds the history and what stays mapped`, () => {
+    const allocator = new WatchedAllocator();
+    {
+      using registry = new ModuleRegistry({ keepVersions, allocator });
+      const live = (registry.loadBytes("m", answering(1)), registry.open("m", { answer: INT }));
+      registry.unload("nothing");
+      const sizes: number[] = [];
+      for (let answer = 2; answer <= 12; answer++) {
+        registry.reload("m", { bytes: answering(answer) }).close();
+        sizes.push(allocator.live.size);
+        const kept = registry.versions("m").map(({ version }) => version);
+        assertEquals(
+          kept,
+          Array.from(
+            { length: Math.min(answer, keepVersions + 1) },
+            (_, index) => answer - Math.min(answer - 1, keepVersions) + index,
+          ),
+        );
+        assertEquals(live.symbols.answer(), answer);
+      }
+      assertEquals(new Set(sizes.slice(keepVersions + 1)).size, 1, `flat: ${sizes}`);
+    }
+    assertEquals(allocator.live.size, 0);
+  });
+}
+
+Deno.test("rollback goes back version by version, with everybody", () => {
+  using registry = new ModuleRegistry({ keepVersions: 3 });
+  registry.loadBytes("m", answering(1));
+  const live = registry.open("m", { answer: INT });
+  const ask = registry.loadBytes("importer", version({ functions: { ask: "answer" } })).getFunction(
+    "ask",
+    INT,
+  )!;
+  registry.reload("m", { bytes: answering(2) });
+  registry.reload("m", { bytes: answering(3) });
+  assertEquals(registry.rollback("m").version, 2);
+  assertEquals([live.symbols.answer(), ask()], [2, 2]);
+  assertEquals(registry.rollback("m").version, 1);
+  assertEquals([live.symbols.answer(), ask()], [1, 1]);
+  assertLoadError(() => registry.rollback("m"), "Incompatible", { path: "m" });
+  assertEquals([live.symbols.answer(), ask()], [1, 1]);
+});
+
+Deno.test("after a rollback the next version has a number that none had before", () => {
+  using registry = new ModuleRegistry();
+  registry.loadBytes("m", answering(1));
+  registry.reload("m", { bytes: answering(2) });
+  registry.rollback("m");
+  assertEquals(registry.reload("m", { bytes: answering(3) }).version, 3);
+});
+
+Deno.test("without kept versions there is nothing to go back to", () => {
+  using registry = new ModuleRegistry({ keepVersions: 0 });
+  registry.loadBytes("m", answering(1));
+  registry.reload("m", { bytes: answering(2) });
+  assertLoadError(() => registry.rollback("m"), "Incompatible");
+  assertLoadError(() => registry.rollback("other"), "Io");
+});
+
+Deno.test("a version that is gone back from goes, unless somebody has a handle", () => {
+  const allocator = new WatchedAllocator();
+  using registry = new ModuleRegistry({ allocator });
+  registry.loadBytes("m", answering(1));
+  using _live = registry.open("m", { answer: INT });
+  const second = registry.reload("m", { bytes: answering(2) });
+  registry.rollback("m");
+  assertEquals(second.getFunction("answer", INT)!(), 2);
+  const before = allocator.live.size;
+  second.close();
+  assert(allocator.live.size < before);
+});
+
+Deno.test("a rollback that is refused leaves everything as it was, however often", () => {
+  const allocator = new WatchedAllocator();
+  using registry = new ModuleRegistry({ allocator });
+  registry.loadBytes("m", answering(1));
+  const live = registry.open("m", { answer: INT });
+  const second = registry.reload("m", { bytes: answering(2) });
+  const before = [allocator.live.size, registry.versions("m"), second.holders()];
+  for (let round = 0; round < 5; round++) {
+    assertLoadError(() => registry.rollback("m", { verify: () => false, state: "carry" }), "Incompatible");
+  }
+  assertEquals([allocator.live.size, registry.versions("m"), second.holders()], before);
+  assertEquals(live.symbols.answer(), 2);
+  assertEquals(registry.rollback("m").version, 1);
+  assertEquals(live.symbols.answer(), 1);
+});
+
+Deno.test("a rollback that lacks what is in use now is refused", () => {
+  using registry = new ModuleRegistry();
+  registry.loadBytes("m", answering(1));
+  registry.reload("m", { bytes: version({ functions: { answer: 2, fresh: 20 } }) });
+  using live = registry.open("m", { fresh: INT });
+  assertLoadError(() => registry.rollback("m"), "Incompatible");
+  assertEquals(live.symbols.fresh(), 20);
+});
+
+Deno.test("state can be carried back", () => {
+  using registry = new ModuleRegistry();
+  registry.loadBytes("m", answering(1, 1n));
+  using live = registry.open("m", { total: { type: "i64" } });
+  registry.reload("m", { bytes: answering(2, 700n) });
+  assertEquals(registry.rollback("m", { state: "carry" }).carried?.carried, ["total"]);
+  assertEquals(live.symbols.total, 700n);
+});
+
+Deno.test("versions with addresses of each other in their variables end together", async () => {
+  const allocator = new WatchedAllocator();
+  const registry = new ModuleRegistry({ allocator });
+  const pointing = (own: string) =>
+    version({ functions: { answer: 1 }, data: { pointer: [own], [own]: [1n] } });
+  registry.loadBytes("m", pointing("onlyInFirst"));
+  // The first version's variable stays behind the pointer; the way back leads into the second.
+  registry.reload("m", { bytes: pointing("onlyInSecond"), state: "carry" });
+  const second = registry.loadBytes("m", pointing(""));
+  using lease = second.addressOf("pointer")!;
+  using own = second.addressOf("onlyInSecond")!;
+  new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(lease.address)!, 8))[0] =
+    own.address;
+  const back = registry.rollback("m", { state: "carry" });
+  assertEquals(back.carried?.oldPointers.length, 1);
+  lease[Symbol.dispose]();
+  own[Symbol.dispose]();
+  await registry[Symbol.asyncDispose]();
+  assertEquals(allocator.live.size, 0);
+});
+
+Deno.test("reloadAll replaces all", () => {
+  using directory = new TemporaryDirectory();
+  const [first, second] = [directory.file("a.smf", answering(1)), directory.file("b.smf", answering(10))];
+  using registry = new ModuleRegistry();
+  registry.loadAll([first, second]);
+  const live = [registry.open(first, { answer: INT }), registry.open(second, { answer: INT })];
+  Deno.writeFileSync(first, answering(2));
+  Deno.writeFileSync(second, answering(20));
+  assertEquals(registry.reloadAll([second, first]).map(({ path }) => path), [second, first]);
+  assertEquals(live.map(({ symbols }) => symbols.answer()), [2, 20]);
+});
+
+Deno.test("reloadAll replaces none if one fails, at whatever step", () => {
+  using directory = new TemporaryDirectory();
+  const allocator = new WatchedAllocator();
+  const paths = ["a.smf", "b.smf", "c.smf"].map((name, index) => directory.file(name, answering(index + 1)));
+  using registry = new ModuleRegistry({ allocator });
+  registry.loadAll(paths);
+  const live = paths.map((path) => registry.open(path, { answer: INT }));
+  const answers = () => live.map(({ symbols }) => symbols.answer());
+  const before = allocator.live.size;
+  paths.forEach((path, index) => Deno.writeFileSync(path, answering(index + 11)));
+  for (
+    const [failing, bytes] of [
+      [0, new Uint8Array(9)],
+      [1, version({ functions: { other: 1 } })],
+      [2, version({ functions: { answer: 1, more: "nobody" } })],
+    ] as const
+  ) {
+    Deno.writeFileSync(paths[failing], bytes);
+    assertThrows(() => registry.reloadAll(paths));
+    assertEquals(answers(), [1, 2, 3]);
+    assertEquals(allocator.live.size, before);
+    Deno.writeFileSync(paths[failing], answering(failing + 11));
+  }
+  let seen = 0;
+  assertLoadError(() => registry.reloadAll(paths, { verify: () => ++seen < 3 }), "Incompatible");
+  assertEquals(answers(), [1, 2, 3]);
+  assertEquals(allocator.live.size, before);
+  registry.reloadAll(paths);
+  assertEquals(answers(), [11, 12, 13]);
+});
+
+Deno.test("reloadAll of one module twice replaces it once", () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.file("a.smf", answering(1));
+  const allocator = new WatchedAllocator();
+  {
+    using registry = new ModuleRegistry({ allocator });
+    registry.load(path);
+    const live = registry.open(path, { answer: INT });
+    Deno.writeFileSync(path, answering(2));
+    const handles = registry.reloadAll([path, path]);
+    assertEquals(handles.map(({ version }) => version), [2, 2]);
+    assertEquals(live.symbols.answer(), 2);
+    live.close();
+    assertEquals(handles[0].getFunction("answer", INT)!(), 2, "the handles are there still");
+  }
+  assertEquals(allocator.live.size, 0);
+});
+
+Deno.test("what verify of one module begins to use of another is there after both are replaced", () => {
+  using directory = new TemporaryDirectory();
+  const [first, second] = [directory.file("a.smf", answering(1)), directory.file("b.smf", answering(10))];
+  using registry = new ModuleRegistry();
+  registry.loadAll([first, second]);
+  let call: (() => number) | undefined;
+  const paths = [first, second];
+  Deno.writeFileSync(first, answering(2));
+  registry.reloadAll(paths, {
+    verify: (candidate) => {
+      if (candidate.path === second) call = registry.open(first, { answer: INT }).symbols.answer;
+    },
+  });
+  assertEquals(call!(), 2);
+});
+
+Deno.test("reloadAll refuses what is not loaded", () => {
+  using registry = new ModuleRegistry();
+  registry.load("fixtures/counter_v1.smf");
+  assertLoadError(() => registry.reloadAll(["fixtures/counter_v1.smf", "fixtures/mylib.smf"]), "Io");
+  assertEquals(registry.versions("fixtures/counter_v1.smf").length, 1);
+});
+
+Deno.test("handles on old versions go on, whatever keepVersions says, and say who holds them", async () => {
+  await using registry = new ModuleRegistry({ keepVersions: 0 });
+  const handles = [registry.loadBytes("m", answering(1))];
+  for (let answer = 2; answer < 6; answer++) handles.push(registry.reload("m", { bytes: answering(answer) }));
+  assertEquals(handles.map((handle) => handle.getFunction("answer", INT)!()), [1, 2, 3, 4, 5]);
+  using lease = handles[0].addressOf("answer")!;
+  assertEquals(handles[0].holders(), ["a lease on the address of 'answer'"]);
+  assert(lease.address > 0n);
+});
