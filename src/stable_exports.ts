@@ -321,7 +321,10 @@ export class StableExports {
       { length: Math.min(capacity, this.#slots.size) },
       (_, index) => this.#table!.get(index),
     );
-    const table = new JumpTable(this.#allocator, [...addresses, next]);
+    addresses.push(next);
+    // Twice as large: each of the old ones stays.
+    while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
+    const table = new JumpTable(this.#allocator, addresses);
     this.#version.own(table);
     this.#useTrampolines().lead(table);
     this.#table = table;
