@@ -568,6 +568,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
 
   #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {
     const { path } = entry.exports.version;
+    let held: ModuleVersion | undefined;
     return {
       path,
       mayReload: () => options.force === true || isReloadable(entry),
@@ -575,7 +576,12 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
         this.#requireOpen();
         const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, bytes);
         const [carried] = this.#succession.replace([{ entry, read, options }]);
-        return { version: entry.exports.version.number, carried };
+        const { version } = entry.exports;
+        // As the handle that reload() gives: it stays loaded, also when live bindings come and go.
+        version.addHandle();
+        held?.dropKept();
+        held = version;
+        return { version: version.number, carried };
       },
     };
   }
