@@ -6,14 +6,14 @@ import {
   ANSWER,
   answering,
   descriptors,
+  linuxTest,
   maps,
-  nativeTest,
   runChild,
   sample,
   stubMappings,
 } from "./modules.ts";
 
-nativeTest("a file in memory holds the bytes while it is used and is gone afterwards", () => {
+linuxTest("a file in memory holds the bytes while it is used and is gone afterwards", () => {
   using files = new MemoryFiles();
   const before = descriptors();
   const bytes = crypto.getRandomValues(new Uint8Array(10_000));
@@ -27,7 +27,7 @@ nativeTest("a file in memory holds the bytes while it is used and is gone afterw
   assertThrows(() => Deno.readFileSync(kept));
 });
 
-nativeTest("a file in memory is gone when its use throws", () => {
+linuxTest("a file in memory is gone when its use throws", () => {
   using files = new MemoryFiles();
   const before = descriptors();
   assertThrows(
@@ -40,7 +40,7 @@ nativeTest("a file in memory is gone when its use throws", () => {
   assertEquals(descriptors(), before);
 });
 
-nativeTest("an equal path never comes twice, though the file number does", () => {
+linuxTest("an equal path never comes twice, though the file number does", () => {
   using files = new MemoryFiles();
   const paths = new Set<string>();
   const numbers = new Set<string>();
@@ -53,7 +53,7 @@ nativeTest("an equal path never comes twice, though the file number does", () =>
   for (const path of paths) assert(path.length < 256, `${path.length} letters`);
 });
 
-nativeTest("libraries that were opened one after the other by one file number are not confused", () => {
+linuxTest("libraries that were opened one after the other by one file number are not confused", () => {
   const modules = Array.from({ length: 50 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
   const functions = modules.map((module) => module.getFunction("value", ANSWER)!);
   assertEquals(functions.map((call) => call()), modules.map((_, index) => index));
@@ -61,14 +61,14 @@ nativeTest("libraries that were opened one after the other by one file number ar
   for (const module of modules) module.close();
 });
 
-nativeTest("one stub after another is the right one, when the one before is closed", () => {
+linuxTest("one stub after another is the right one, when the one before is closed", () => {
   for (let index = 0; index < 200; index++) {
     using module = new ModuleLoader().loadBytes(answering(index));
     assertEquals(module.getFunction("value", ANSWER, { callPath: "fast" })!(), index);
   }
 });
 
-nativeTest("stubs leave no file, no descriptor and no mapping behind", () => {
+linuxTest("stubs leave no file, no descriptor and no mapping behind", () => {
   const loader = new ModuleLoader();
   const round = () => {
     using module = loader.loadBytes(sample());
@@ -83,7 +83,7 @@ nativeTest("stubs leave no file, no descriptor and no mapping behind", () => {
   assertEquals(descriptors(), open);
 });
 
-nativeTest("while a module is bound, its stub needs a mapping but no descriptor", () => {
+linuxTest("while a module is bound, its stub needs a mapping but no descriptor", () => {
   using other = new ModuleLoader().loadBytes(answering(1));
   other.getFunction("value", ANSWER)!();
   const open = descriptors();
@@ -92,7 +92,7 @@ nativeTest("while a module is bound, its stub needs a mapping but no descriptor"
   assertEquals(descriptors(), open);
 });
 
-nativeTest("a stub's mapping is never executable", () => {
+linuxTest("a stub's mapping is never executable", () => {
   using module = new ModuleLoader().loadBytes(answering(2));
   module.getFunction("value", ANSWER, { callPath: "fast" })!();
   const own = maps().filter((line) => line.includes("memfd:smf-stub"));
@@ -104,7 +104,7 @@ nativeTest("a stub's mapping is never executable", () => {
 const executableWritable = () => maps().filter((line) => line.split(" ")[1].startsWith("rwx"));
 const stackProtection = () => maps().find((line) => line.endsWith("[stack]"))?.split(" ")[1];
 
-nativeTest("binding makes no stack executable", () => {
+linuxTest("binding makes no stack executable", () => {
   const before = executableWritable().length;
   assertEquals(stackProtection(), "rw-p");
   using module = new ModuleLoader().loadBytes(sample());
@@ -113,7 +113,7 @@ nativeTest("binding makes no stack executable", () => {
   assertEquals(executableWritable().length, before);
 });
 
-nativeTest(
+linuxTest(
   "in a process without a compiler no page is writable and executable, also after binding",
   async () => {
     // V8 has such pages of its own as long as it compiles.
@@ -123,7 +123,7 @@ nativeTest(
   },
 );
 
-nativeTest("a stub without PT_GNU_STACK would show: the check above is able to fail", async () => {
+linuxTest("a stub without PT_GNU_STACK would show: the check above is able to fail", async () => {
   const result = await runChild(new URL("./stack_child.ts", import.meta.url), {
     v8Flags: "--jitless",
     args: ["spoilt"],
@@ -181,7 +181,7 @@ async function inWorker(mod: string, first: number, count: number): Promise<numb
 const expected = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => [first + index, 1]).flat();
 
-nativeTest("isolates of one process, each with its own stubs, are not confused", async () => {
+linuxTest("isolates of one process, each with its own stubs, are not confused", async () => {
   const mod = new URL("../../mod.ts", import.meta.url).href;
   const modules = Array.from({ length: 20 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
   const functions = modules.map((module) => module.getFunction("value", ANSWER)!);
@@ -191,7 +191,7 @@ nativeTest("isolates of one process, each with its own stubs, are not confused",
   for (const module of modules) module.close();
 });
 
-nativeTest("a second copy of the package in one isolate does not confuse the first", async () => {
+linuxTest("a second copy of the package in one isolate does not confuse the first", async () => {
   // A query makes a second instance of mod.ts only; the files below it are told apart by a child
   // process that imports a whole copy with the same import map.
   const copy = copyPackage();

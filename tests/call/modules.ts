@@ -1,8 +1,12 @@
 /**
- * Small modules in x86-64 machine code (System V calling convention), and what
- * tests ask the kernel about them.
+ * Small modules in machine code, and what tests ask the kernel about them.
+ * Routines are written in x86-64 code with the System V calling convention;
+ * `native_code.ts` has their counterparts for the other machines.
  */
 import { Binding, HeaderFlag, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../mod.ts";
+import { StubFolder } from "../../src/call/stub_folder.ts";
+import { HOST_ARCH, HOST_PLATFORM } from "../../src/host.ts";
+import { HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
 
 /** Machine code, as hexadecimal bytes. */
 export function code(hex: string): Uint8Array<ArrayBuffer> {
@@ -16,6 +20,8 @@ export interface Routine {
   readonly refers?: Readonly<Record<number, string>>;
   /** As `refers`, through the global offset table. */
   readonly refersByGot?: Readonly<Record<number, string>>;
+  /** In place of `hex` under Windows, where equal code needs different counterparts. */
+  readonly windows?: string;
   readonly binding?: number;
 }
 
@@ -45,7 +51,7 @@ export const ROUTINES = {
   /** int32_t wait(volatile int32_t *): returns what it sees as soon as that is not 0 */
   wait: { hex: "8b 07 f3 90 85 c0 74 f8 c3" },
   /** double sumPair(struct { double, double }) */
-  sumPair: { hex: "f2 0f 58 c1 c3" },
+  sumPair: { hex: "f2 0f 58 c1 c3", windows: "f2 0f 10 01 f2 0f 58 41 08 c3" },
   /** struct { int64_t, int64_t } pair(int64_t, int64_t) */
   pair: { hex: "48 89 f8 48 89 f2 c3" },
 } as const satisfies Record<string, Routine>;
@@ -75,7 +81,7 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
   const routines = Object.entries(parts.routines ?? {}).map(([name, routine]) => ({
     name,
     routine,
-    bytes: code(routine.hex),
+    ...nativeCode(routine),
   }));
   const starts = new Map<string, number>();
   let end = 0;
@@ -88,6 +94,8 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
 
   const entry = parts.entry === undefined ? undefined : starts.get(parts.entry)!;
   const builder = new SmfBuilder({
+    platform: HOST_PLATFORM,
+    arch: HOST_ARCH,
     flags: (parts.flags ?? 0) | (entry === undefined ? 0 : HeaderFlag.Executable),
     entryPoint: entry,
     sourceHash: parts.sourceHash,
@@ -96,14 +104,15 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
   let place = align(text.length, 4096);
 
   const symbols = new Map<string, number>();
-  for (const { name, routine, bytes } of routines) {
+  for (const { name, routine } of routines) {
     symbols.set(
       name,
       builder.symbol({
         name,
         type: SymbolType.Function,
         value: starts.get(name),
-        size: bytes.length,
+        // The same on every machine, so that tests can say it.
+        size: code(routine.hex).length,
         binding: routine.binding,
       }),
     );
@@ -137,15 +146,10 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
     return index;
   };
   for (const name of parts.importedData ?? []) symbolOf(name);
-  for (const { name, routine } of routines) {
-    const refer = (fields: Readonly<Record<number, string>> | undefined, type: number): void => {
-      for (const [at, target] of Object.entries(fields ?? {})) {
-        const offset = starts.get(name)! + Number(at);
-        builder.relocation({ offset, symbol: symbolOf(target), type, addend: -4 });
-      }
-    };
-    refer(routine.refers, RelocationType.Pc32);
-    refer(routine.refersByGot, RelocationType.GotPcRel);
+  for (const { name, references } of routines) {
+    for (const { offset, name: target, type, addend } of references) {
+      builder.relocation({ offset: starts.get(name)! + offset, symbol: symbolOf(target), type, addend });
+    }
   }
   for (const [name, entries] of [[".init_array", parts.init], [".fini_array", parts.fini]] as const) {
     if (entries === undefined) continue;
@@ -215,26 +219,49 @@ export const ANSWER = { parameters: [], result: "i32" } as const;
 /** The part of a program file's name for a mapping of a file in memory. */
 const STUB = "/memfd:smf-stub";
 
-/** Lines of this process's memory map. */
+/** Lines of this process's memory map; none where the system does not tell. */
 export function maps(): string[] {
+  if (Deno.build.os !== "linux") return [];
   return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");
 }
 
-/** Mappings of stub libraries in this process. */
+/** Stub libraries that are open in this process: mappings, or files where a library needs one. */
 export function stubMappings(): number {
-  return maps().filter((line) => line.includes(STUB)).length;
+  if (Deno.build.os !== "windows") return maps().filter((line) => line.includes(STUB)).length;
+  using folder = new StubFolder();
+  try {
+    return [...Deno.readDirSync(`${folder.parent}\\${Deno.pid}`)].length;
+  } catch {
+    return 0;
+  }
 }
 
 /** Whether an address is mapped in this process. */
 export function isMapped(address: bigint): boolean {
+  if (Deno.build.os === "windows") return isCommitted(address);
   return maps().some((line) => {
     const [start, end] = line.split(" ", 1)[0].split("-").map((part) => BigInt(`0x${part}`));
     return address >= start && address < end;
   });
 }
 
-/** Where this process's open descriptors lead, but for the caches that Deno opens when it likes. */
+/** VirtualQuery's answer: u32 State @32 of a MEMORY_BASIC_INFORMATION is MEM_COMMIT. */
+function isCommitted(address: bigint): boolean {
+  const kernel32 = Deno.dlopen("kernel32.dll", {
+    VirtualQuery: { parameters: ["usize", "buffer", "usize"], result: "usize" },
+  });
+  try {
+    const information = new Uint8Array(48);
+    kernel32.symbols.VirtualQuery(address, information, 48n);
+    return new DataView(information.buffer).getUint32(32, true) === 0x1000;
+  } finally {
+    kernel32.close();
+  }
+}
+
+/** Where this process's open descriptors lead, but for the caches and sockets that Deno opens when it likes. */
 export function descriptors(): string[] {
+  if (Deno.build.os !== "linux") return [];
   const paths: string[] = [];
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     try {
@@ -243,7 +270,7 @@ export function descriptors(): string[] {
       // The descriptor of the directory itself is closed by now.
     }
   }
-  return paths.filter((path) => !/_cache_v\d/.test(path)).sort();
+  return paths.filter((path) => !/_cache_v\d|^socket:/.test(path)).sort();
 }
 
 /** Resolves at a later turn of the event loop. */
@@ -251,11 +278,16 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-/** Tests that run machine code of x86-64 under Linux. */
-export const HERE = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
+/** Whether machine code of x86-64 under Linux runs here. */
+export const HERE: boolean = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
+
+/** Registers a test of the modules above, where there is machine code for them. */
+export function nativeTest(name: string, run: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_NATIVE_CODE, fn: run });
+}
 
 /** Registers a test that needs {@linkcode HERE}. */
-export function nativeTest(name: string, run: () => void | Promise<void>): void {
+export function linuxTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HERE, fn: run });
 }
 

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ELF_MACHINE, stubSymbolName, writeElfStub } from "../../src/call/stub_elf.ts";
 import { ElfReader } from "./elf_reader.ts";
-import { nativeTest } from "./modules.ts";
+import { linuxTest } from "./modules.ts";
 
 const ADDRESSES = (count: number) =>
   Array.from({ length: count }, (_, index) => 0x7f12_3456_0000n + BigInt(index) * 0x1_0001n);
@@ -130,7 +130,7 @@ Deno.test({
   },
 });
 
-nativeTest("the C library opens a stub and answers with the addresses", () => {
+linuxTest("the C library opens a stub and answers with the addresses", () => {
   const path = Deno.makeTempFileSync({ suffix: ".so" });
   Deno.writeFileSync(path, writeElfStub(ELF_MACHINE[Deno.build.arch], ADDRESSES(3)));
   const libc = Deno.dlopen("libc.so.6", {
