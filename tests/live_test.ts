@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { LiveLibrary, LoadError, ModuleRegistry } from "../mod.ts";
-import { assertLoadError, checkLoadError, NO_PROC, WatchedAllocator } from "./testing.ts";
+import { assertLoadError, checkLoadError, fixtureTest, NO_PROC, WatchedAllocator } from "./testing.ts";
 import { runChild } from "./call/modules.ts";
 import { INT, SLEEP, version } from "./versions.ts";
 
@@ -83,7 +83,7 @@ Deno.test("all missing names are in one error, and nothing stays open", () => {
   assertEquals(allocator.live.size, 0);
 });
 
-Deno.test("opening a file that cannot be bound leaves it unloaded", () => {
+fixtureTest("opening a file that cannot be bound leaves it unloaded", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
   assertLoadError(() => registry.open("fixtures/counter_v1.smf", { nothing: INT }), "UndefinedSymbol");
@@ -114,7 +114,7 @@ Deno.test("after close calls and statics throw; closing twice does nothing; the 
   assertEquals(other.symbols.answer(), 1);
 });
 
-Deno.test("the last live library ends a module that nobody else holds", () => {
+fixtureTest("the last live library ends a module that nobody else holds", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
   const live = registry.open("fixtures/counter_v1.smf", ANSWER);

@@ -1,3 +1,4 @@
+import { join } from "@std/path";
 import {
   assert,
   assertEquals,
@@ -15,6 +16,7 @@ import {
   build,
   importing,
   isMapped,
+  linkTest,
   nativeTest,
   ROUTINES,
   sample,
@@ -41,7 +43,7 @@ class Place implements Disposable {
   readonly registry = new ModuleRegistry({ allocator: this.allocator });
 
   write(name: string, bytes: Uint8Array): string {
-    const path = `${this.directory}/${name}`;
+    const path = join(this.directory, name);
     Deno.writeFileSync(path, bytes);
     return path;
   }
@@ -56,7 +58,7 @@ class Place implements Disposable {
 const value = (module: ReturnType<ModuleRegistry["load"]>, name = "value") =>
   module.getFunction(name, ANSWER)?.();
 
-nativeTest("spellings, links and URLs of one file are one module", () => {
+linkTest("spellings, links and URLs of one file are one module", () => {
   using place = new Place();
   const path = place.write("a.smf", answering(1));
   Deno.symlinkSync(path, `${place.directory}/link.smf`);
@@ -125,7 +127,7 @@ nativeTest("loadAsync gives the module that load gives", async () => {
   assertEquals(place.allocator.live.size, 1);
 });
 
-nativeTest("concurrent loadAsync calls share one load, and each has a handle of its own", async () => {
+linkTest("concurrent loadAsync calls share one load, and each has a handle of its own", async () => {
   using place = new Place();
   const path = place.write("a.smf", answering(6));
   const link = `${place.directory}/link.smf`;
@@ -183,7 +185,7 @@ nativeTest(
   },
 );
 
-nativeTest("loadAsync follows a link to where it leads now", async () => {
+linkTest("loadAsync follows a link to where it leads now", async () => {
   using place = new Place();
   const [one, two] = [place.write("one.smf", answering(1)), place.write("two.smf", answering(2))];
   const link = `${place.directory}/link.smf`;
@@ -196,7 +198,7 @@ nativeTest("loadAsync follows a link to where it leads now", async () => {
   assertEquals(place.registry.modules(), [one, two]);
 });
 
-nativeTest("loadAsync of a link that leads elsewhere now, without a load in between", async () => {
+linkTest("loadAsync of a link that leads elsewhere now, without a load in between", async () => {
   using place = new Place();
   const [one, two] = [place.write("one.smf", answering(1)), place.write("two.smf", answering(2))];
   const link = `${place.directory}/link.smf`;

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ModuleRegistry } from "../mod.ts";
-import { assertLoadError, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
+import { assertLoadError, fixtureTest, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
 import { INT, version } from "./versions.ts";
 
 const answering = (answer: number, total = 0n) =>
@@ -222,7 +222,7 @@ Deno.test("what verify of one module begins to use of another is there after bot
   assertEquals(call!(), 2);
 });
 
-Deno.test("reloadAll refuses what is not loaded", () => {
+fixtureTest("reloadAll refuses what is not loaded", () => {
   using registry = new ModuleRegistry();
   registry.load("fixtures/counter_v1.smf");
   assertLoadError(() => registry.reloadAll(["fixtures/counter_v1.smf", "fixtures/mylib.smf"]), "Io");

@@ -22,6 +22,11 @@ export const NOT_X86_64: boolean = Deno.build.arch !== "x86_64";
 /** The modules in fixtures/ are for Linux on x86-64. */
 export const NOT_LINUX_X86_64: boolean = NO_PROC || NOT_X86_64;
 
+/** Registers a test of a fixture whose code is for Linux on x86-64. */
+export function fixtureTest(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64", fn });
+}
+
 /** How many rounds of `full` to run: all of them with `SMF_STRESS=1`, a few by default. */
 export function stress(full: number): number {
   return Math.max(1, Math.ceil(full * Number(Deno.env.get("SMF_STRESS") ?? "0.05")));

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { HeaderFlag, ModuleRegistry, type WatchEvent, type WatchOptions } from "../mod.ts";
 import type { TakeoverOptions } from "../mod.ts";
-import { assertLoadError, checkLoadError, TemporaryDirectory } from "./testing.ts";
+import { assertLoadError, checkLoadError, fixtureTest, TemporaryDirectory } from "./testing.ts";
 import { INT, version } from "./versions.ts";
 
 const answering = (answer: number, flags: number = HeaderFlag.Reloadable) =>
@@ -279,7 +279,7 @@ for (
   });
 }
 
-Deno.test("a signal that is aborted already watches nothing", async () => {
+fixtureTest("a signal that is aborted already watches nothing", async () => {
   using registry = new ModuleRegistry();
   registry.load("fixtures/counter_v1.smf");
   for await (const _ of registry.watch({ signal: AbortSignal.abort() })) assert(false);

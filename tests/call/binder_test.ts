@@ -1,6 +1,16 @@
 import { assert, assertEquals, assertNotStrictEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { LoadError, ModuleLoader } from "../../mod.ts";
-import { ANSWER, answering, build, nativeTest, ROUTINES, runChild, sample, stubMappings } from "./modules.ts";
+import {
+  ANSWER,
+  answering,
+  build,
+  linuxTest,
+  nativeTest,
+  ROUTINES,
+  runChild,
+  sample,
+  stubMappings,
+} from "./modules.ts";
 
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
 const PAIR = { struct: ["i64", "i64"] } as const;
@@ -160,7 +170,7 @@ nativeTest("an invalid definition is a TypeError, and nothing is bound by it", (
   assertEquals(module.getFunction("add32", ADD)!(1, 1), 2);
 });
 
-nativeTest("where no file in memory can be made, auto says why once and goes by pointers", async () => {
+linuxTest("where no file in memory can be made, auto says why once and goes by pointers", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["memfd"] });
   assertEquals(result.code, 0, result.stderr);
   const { auto, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
@@ -172,7 +182,7 @@ nativeTest("where no file in memory can be made, auto says why once and goes by 
   assertEquals(result.stderr, "", "nothing is printed");
 });
 
-nativeTest("where the library cannot be opened, auto goes by pointers too", async () => {
+linuxTest("where the library cannot be opened, auto goes by pointers too", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["dlopen"] });
   assertEquals(result.code, 0, result.stderr);
   const { auto, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
@@ -204,7 +214,7 @@ nativeTest("8 parameters and more arrive, in registers and on the stack", () => 
   }
 });
 
-nativeTest("an error of binding is a LoadError that names the symbols", async () => {
+linuxTest("an error of binding is a LoadError that names the symbols", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["memfd"] });
   const { symbols, isLoadError } = JSON.parse(result.stdout);
   assertEquals([symbols, isLoadError], [["add32"], true]);

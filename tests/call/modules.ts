@@ -286,6 +286,11 @@ export function nativeTest(name: string, run: () => void | Promise<void>): void 
   Deno.test({ name, ignore: !HAS_NATIVE_CODE, fn: run });
 }
 
+/** Registers a test with symbolic links, which on Windows only some users may make. */
+export function linkTest(name: string, run: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_NATIVE_CODE || Deno.build.os === "windows", fn: run });
+}
+
 /** Registers a test that needs {@linkcode HERE}. */
 export function linuxTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HERE, fn: run });

@@ -8,7 +8,7 @@ import { atexitObject } from "./machine_code.ts";
 
 const runnable = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
 
-function nativeTest(name: string, work: () => void | Promise<void>): void {
+function linuxTest(name: string, work: () => void | Promise<void>): void {
   Deno.test({
     name: runnable ? name : `${name} (SKIPPED: needs Linux on x86-64)`,
     ignore: !runnable,
@@ -30,7 +30,7 @@ async function eventually(happened: () => boolean): Promise<void> {
 const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(`${text}\0`);
 const decode = (pointer: Deno.PointerValue): string => Deno.UnsafePointerView.getCString(pointer!);
 
-nativeTest("arith.c: numbers of every kind", () => {
+linuxTest("arith.c: numbers of every kind", () => {
   using loaded = new ModuleLoader().loadBytes(module("arith"));
   const { symbols } = loaded.bind({
     add_i32: { parameters: ["i32", "i32"], result: "i32" },
@@ -48,7 +48,7 @@ nativeTest("arith.c: numbers of every kind", () => {
   assertEquals(symbols.sum8(1, 2, 3, 4, 5, 6, 7, 8), 36);
 });
 
-nativeTest("strings.c: strings, tables, variables, a jump table", () => {
+linuxTest("strings.c: strings, tables, variables, a jump table", () => {
   using loaded = new ModuleLoader().loadBytes(module("strings"));
   const { symbols } = loaded.bind({
     weekday: { parameters: ["u32"], result: "pointer" },
@@ -82,7 +82,7 @@ nativeTest("strings.c: strings, tables, variables, a jump table", () => {
   assertEquals(symbols.last_note, 79);
 });
 
-nativeTest("callback.c: functions given as arguments, as imports and in tables", () => {
+linuxTest("callback.c: functions given as arguments, as imports and in tables", () => {
   const host = new Deno.UnsafeCallback({ parameters: ["i32"], result: "i32" }, (value) => value + 100);
   const compare = new Deno.UnsafeCallback({ parameters: ["pointer", "pointer"], result: "i32" }, (a, b) => {
     const read = (pointer: Deno.PointerValue) => new Deno.UnsafePointerView(pointer!).getInt32();
@@ -116,7 +116,7 @@ nativeTest("callback.c: functions given as arguments, as imports and in tables",
   }
 });
 
-nativeTest("ctor.c: constructors run in order, destructors in reverse when the module goes", async () => {
+linuxTest("ctor.c: constructors run in order, destructors in reverse when the module goes", async () => {
   const marks = new Uint8Array(8);
   const loaded = new ModuleLoader().loadBytes(module("ctor"));
   const { symbols } = loaded.bind({
@@ -130,7 +130,7 @@ nativeTest("ctor.c: constructors run in order, destructors in reverse when the m
   assertEquals(new TextDecoder().decode(marks.subarray(0, 3)), "xyz");
 });
 
-nativeTest("importer.c: functions and variables of the C library", () => {
+linuxTest("importer.c: functions and variables of the C library", () => {
   using libc = new HostLibrary("libc.so.6");
   using loaded = new ModuleLoader().loadBytes(module("importer"), libc.resolver);
   const { symbols } = loaded.bind({
@@ -158,13 +158,13 @@ nativeTest("importer.c: functions and variables of the C library", () => {
   assertEquals([...values], [-3, 0, 5, 9]);
 });
 
-nativeTest("exit_code.c: an entry point that nobody else sees", () => {
+linuxTest("exit_code.c: an entry point that nobody else sees", () => {
   using loaded = new ModuleLoader().loadBytes(module("exit_code"));
   assertEquals(loaded.entryPoint({ parameters: [], result: "i32" })?.(), 42);
   assertEquals(loaded.exports().length, 0);
 });
 
-nativeTest("what atexit registers runs when the module goes", async () => {
+linuxTest("what atexit registers runs when the module goes", async () => {
   using libc = new HostLibrary("libc.so.6");
   const { bytes } = linkObjects([{ name: "atexit.o", bytes: atexitObject() }]);
   const counter = new Int32Array(1);
