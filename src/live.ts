@@ -3,7 +3,7 @@
  */
 
 import { Binder, CallResources } from "./call/binder.ts";
-import type { CallGate, CallOwner } from "./call/gate.ts";
+import { CallGate, type CallOwner } from "./call/gate.ts";
 import { type CallCounter, CallsInFlight } from "./call/in_flight.ts";
 import type { CallPath } from "./call/path.ts";
 import { readAddresses, readStatic } from "./call/statics.ts";
@@ -44,7 +44,7 @@ export interface LiveSource {
 
 /** What a live library owns; nothing in it leads back to the library. */
 class LiveBody {
-  readonly gate: CallGate = { open: true };
+  readonly gate = new CallGate();
   readonly resources = new CallResources();
   readonly lifetime: Lifetime;
   readonly calls: CallsInFlight;
@@ -55,7 +55,7 @@ class LiveBody {
     });
     this.lifetime = new Lifetime({ description: `live library of '${source.path}'` }, {
       revoke: () => {
-        this.gate.open = false;
+        this.gate.close();
         source.revoked(this.lifetime);
       },
       wasBound: () => this.resources.used,

@@ -15,7 +15,7 @@
  */
 
 import { Binder, CallResources } from "./call/binder.ts";
-import type { CallGate, CallOwner } from "./call/gate.ts";
+import { CallGate, type CallOwner } from "./call/gate.ts";
 import { CallsInFlight } from "./call/in_flight.ts";
 import { LoadError } from "./errors.ts";
 import { isAddress } from "./image.ts";
@@ -33,7 +33,7 @@ import { runFinalisers, runInitialisers } from "./start.ts";
 
 /** What a version owns; outlives every way to reach it. */
 class VersionBody {
-  readonly gate: CallGate = { open: true };
+  readonly gate = new CallGate();
   readonly calls = new CallsInFlight((count) => {
     this.attachment?.setInFlight(count);
     if (count === 0) this.lifetime.proceed();
@@ -73,7 +73,7 @@ class VersionBody {
   }
 
   #revoke(): void {
-    this.gate.open = false;
+    this.gate.close();
     this.control?.revoke(() => this.lifetime.proceed());
     this.live?.revoke(() => this.lifetime.proceed());
     for (const tell of this.revoked) tell();

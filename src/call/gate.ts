@@ -7,9 +7,26 @@
 import type { CallCounter } from "./in_flight.ts";
 
 /** What a call checks first. One for each version of a module and isolate. */
-export interface CallGate {
+export class CallGate {
+  #open = true;
+  readonly #shutters: (() => void)[] = [];
+
   /** Whether calls may go through. */
-  open: boolean;
+  get open(): boolean {
+    return this.#open;
+  }
+
+  /** Calls throw from now on. */
+  close(): void {
+    this.#open = false;
+    for (const shut of this.#shutters.splice(0)) shut();
+  }
+
+  /** Has `shut` called when the gate closes. */
+  whenClosed(shut: () => void): void {
+    if (this.#open) this.#shutters.push(shut);
+    else shut();
+  }
 }
 
 /** Who owns the functions; alive as long as any of them is. */
@@ -38,10 +55,15 @@ let sourceCount = 0;
  * V8 keeps a fast call only at a call site that has seen one target. Each
  * function therefore gets a source text of its own: its call site inside never
  * sees another target, however mixed the callers are.
+ *
+ * What the functions look at is a variable of that text, not a property of the
+ * gate: V8 takes a variable that was never assigned for a constant and compiles
+ * no check at all; closing throws the compiled code away. A property is such a
+ * constant only until the first object of its shape, the gate of any other
+ * module, has changed.
  */
 export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
-  const make = compile(targets);
-  const calls = make(targets.map((target) => target.call as CallFunction), owner.gate, owner);
+  const calls = front(targets, owner);
   return targets.map((target, index) => {
     const call = target.nonblocking ? countInFlight(calls[index], target, owner) : calls[index];
     return Object.defineProperty(call, "name", { value: target.name, configurable: true });
@@ -52,34 +74,52 @@ export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): Cal
 // deno-lint-ignore no-explicit-any
 export type CallFunction = (...parameters: any[]) => unknown;
 
-type Factory = (calls: readonly CallFunction[], gate: CallGate, owner: CallOwner) => CallFunction[];
+/**
+ * What a text evaluates to. `shut` sees nothing but the variable: the gate,
+ * which keeps it, must not lead to the functions and their owner.
+ */
+interface Text {
+  shut(): void;
+  make(calls: readonly CallFunction[], owner: CallOwner): CallFunction[];
+}
 
-function compile(targets: readonly CallTarget[]): Factory {
-  const names = JSON.stringify(targets.map((target) => target.name));
+function front(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
+  const calls = targets.map(({ call }) => call as CallFunction);
+  const text = compile(targets);
+  if (text === undefined) return calls.map((call, index) => closureGate(call, targets[index].name, owner));
+  owner.gate.whenClosed(text.shut);
+  return text.make(calls, owner);
+}
+
+function compile(targets: readonly CallTarget[]): Text | undefined {
   const declarations = targets.map((_, index) => `const call${index} = calls[${index}];`).join("\n");
-  const functions = targets.map(({ parameterCount }, index) => {
+  const functions = targets.map(({ name, parameterCount }, index) => {
     const parameters = Array.from({ length: parameterCount }, (_, position) => `p${position}`).join(", ");
     return `(${parameters}) => {
-  if (!gate.open) throw owner.closedError(names[${index}]);
+  if (!open) throw owner.closedError(${JSON.stringify(name)});
   return call${index}(${parameters});
 }`;
   }).join(",\n");
   const body = `"use strict";
-const names = ${names};
+let open = true;
+return {
+shut() { open = false; },
+make(calls, owner) {
 ${declarations}
 return [${functions}];
+} };
 //# sourceURL=${SOURCE_NAME}${++sourceCount}`;
   try {
-    return new Function("calls", "gate", "owner", body) as Factory;
+    return new Function(body)() as Text;
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
-    return (calls, gate, owner) =>
-      calls.map((call, index) => closureGate(call, targets[index].name, gate, owner));
+    return undefined;
   }
 }
 
 /** For hosts that forbid code from strings; its stack frames are found by this file's name. */
-function closureGate(call: CallFunction, name: string, gate: CallGate, owner: CallOwner): CallFunction {
+function closureGate(call: CallFunction, name: string, owner: CallOwner): CallFunction {
+  const { gate } = owner;
   return (...parameters) => {
     if (!gate.open) throw owner.closedError(name);
     return call(...parameters);
