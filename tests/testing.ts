@@ -89,7 +89,7 @@ export const machineCode = {
   },
   /** `void jump(void)`: goes to the address that Abs64 puts at {@linkcode JUMP_ADDRESS}. */
   jump(): Uint8Array {
-    if (Deno.build.arch === "aarch64") return words(0x58000040, 0xd61f0000, 0, 0); // ldr x0, =target; br x0
+    if (Deno.build.arch === "aarch64") return words(0x58000050, 0xd61f0200, 0, 0); // ldr x16, =target; br x16
     return new Uint8Array([0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0]); // movabs rax, target; jmp rax
   },
 };
