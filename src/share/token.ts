@@ -76,12 +76,12 @@ const LIVE_KIND = "@simple/loader live";
 
 /** Seals the facts about a module into a token. */
 export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
-  return { kind: MODULE_KIND, control, module, seal: seal(module, control) };
+  return { kind: MODULE_KIND, control, module, seal: seal(MODULE_KIND, module, control) };
 }
 
 /** Seals the facts about live functions into a token. */
 export function sealLiveToken(module: SharedLive, control: SharedArrayBuffer): LiveToken {
-  return { kind: LIVE_KIND, control, module, seal: seal(module, control) };
+  return { kind: LIVE_KIND, control, module, seal: seal(LIVE_KIND, module, control) };
 }
 
 /**
@@ -105,7 +105,7 @@ function open(token: unknown, expected: string): { module: object; control: Shar
   if (kind !== expected || !isControl(control) || typeof module !== "object" || module === null) {
     throw new LoadError("InvalidToken", "Cannot attach module: this is no token made by share()");
   }
-  if (found !== seal(module, control)) {
+  if (found !== seal(expected, module, control)) {
     throw new LoadError(
       "InvalidToken",
       "Cannot attach module: the token was changed or is of another process",
@@ -115,13 +115,13 @@ function open(token: unknown, expected: string): { module: object; control: Shar
 }
 
 /** 64 bits over all facts and what the isolates have in common, keyed by what only this process knows. */
-function seal(module: object, control: SharedArrayBuffer): bigint {
+function seal(kind: string, module: object, control: SharedArrayBuffer): bigint {
   const tables: Uint8Array[] = [];
   const text = JSON.stringify(module, (_, value) => {
     if (value instanceof Uint8Array) return `bytes ${tables.push(value)}`;
     return typeof value === "bigint" ? `${value}n` : value;
   });
-  const parts = [new TextEncoder().encode(`${controlId(control)} ${text}`), ...tables];
+  const parts = [new TextEncoder().encode(`${kind} ${controlId(control)} ${text}`), ...tables];
   const keyed = (key: bigint): bigint =>
     BigInt(parts.reduce((hash, part) => xxh32(part, hash), Number(key & 0xffff_ffffn)));
   const secret = processSecret();
