@@ -3,7 +3,7 @@ import { type CarryReport, type LoadedModule, ModuleRegistry, SymbolType } from 
 import { LinuxAllocator } from "../src/memory/linux.ts";
 import type { ExecutableMemory } from "../src/memory/allocator.ts";
 import { NO_PROC, readWord, WatchedAllocator } from "./testing.ts";
-import { INT, type Parts, version } from "./versions.ts";
+import { type Parts, version } from "./versions.ts";
 
 const CODE = { code: 1 } as const;
 

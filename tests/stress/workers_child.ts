@@ -1,0 +1,33 @@
+/**
+ * Two Workers call without a pause between turns while modules are loaded,
+ * shared and closed under them, so many times as the first argument says.
+ */
+import { ModuleLoader } from "../../mod.ts";
+import { version } from "../versions.ts";
+import { TestWorker } from "../share/workers.ts";
+import type { ModuleOrder } from "../share/module_worker.ts";
+
+const rounds = Number(Deno.args[0]);
+const script = new URL("../share/module_worker.ts", import.meta.url);
+const workers = [new TestWorker<ModuleOrder>(script), new TestWorker<ModuleOrder>(script)];
+let calls = 0;
+let unexpected = 0;
+for (let round = 0; round < rounds; round++) {
+  const module = new ModuleLoader().loadBytes(
+    version({ functions: { answer: round }, data: { total: [0n] } }),
+  );
+  const token = module.share();
+  for (const worker of workers) if (await worker.ask({ kind: "attach", token }) !== "attached") unexpected++;
+  for (const worker of workers) await worker.ask({ kind: "call in batches until it throws", batch: 500 });
+  // Closing waits in every second round; in the others the next module is loaded while this one drains.
+  const closed = module.closeAsync();
+  if (round % 2 === 0) await closed;
+  for (const worker of workers) {
+    const answer = await worker.answer() as { kind: string; calls: number };
+    if (answer.kind !== "Closed") unexpected++;
+    calls += answer.calls;
+  }
+  await closed;
+}
+for (const worker of workers) worker.terminate();
+console.log(JSON.stringify({ rounds, unexpected, called: calls > 0 }));
