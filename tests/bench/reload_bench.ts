@@ -1,0 +1,214 @@
+/**
+ * What a reload costs: until new code is live against a plain load of the same
+ * file, for Workers that call meanwhile, and from saving a file to running it.
+ *
+ * Alone: `deno run -A tests/bench/reload_bench.ts [--json FILE]`
+ */
+import { parseArgs } from "@std/cli";
+import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
+import { version } from "../versions.ts";
+import { TestWorker } from "../share/workers.ts";
+import { median, medianRatio } from "./measure.ts";
+
+const LIVE = { answer: { parameters: [], result: "i32" } } as const;
+
+/** Times of one kind of module, in milliseconds. */
+export interface ReloadRow {
+  /** What the module has. */
+  readonly module: string;
+  readonly bytes: number;
+  /** Loading the file in a registry, calling nothing. */
+  readonly load: number;
+  /** The same with one function bound and called: what a program does that loads anew. */
+  readonly loadAndCall: number;
+  /** From `reload()` to the first answer of the new code. */
+  readonly reload: number;
+  /** The same with variables carried. */
+  readonly carry: number;
+  /** Median over the rounds of reload / load. */
+  readonly reloadToLoad: number;
+}
+
+/** What a Worker that calls all the time feels, in milliseconds. */
+export interface PauseReport {
+  readonly reloads: number;
+  /** The longest pauses between two calls in windows of 5 ms: their median and the longest of all. */
+  readonly quiet: { readonly median: number; readonly longest: number };
+  readonly reloading: { readonly median: number; readonly longest: number };
+}
+
+/** What {@linkcode reloadBench} finds. */
+export interface ReloadReport {
+  readonly rows: readonly ReloadRow[];
+  readonly pause: PauseReport;
+  /** From the end of writing a file to the new answer, in milliseconds, with the debounce that was set. */
+  readonly save: { readonly debounce: number; readonly median: number; readonly longest: number };
+}
+
+/** How long to measure. */
+export interface ReloadBenchOptions {
+  /** @default 101 */
+  readonly rounds?: number;
+}
+
+function moduleOf(functions: number, answer: number): Uint8Array<ArrayBuffer> {
+  return version({
+    functions: {
+      answer,
+      ...Object.fromEntries(Array.from({ length: functions - 1 }, (_, index) => [`f${index}`, index])),
+    },
+    data: Object.fromEntries(Array.from({ length: functions }, (_, index) => [`v${index}`, ["answer", 0n]])),
+  });
+}
+
+/** Milliseconds that something took. */
+function time(work: () => void): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
+
+function measureModule(directory: string, functions: number, rounds: number): ReloadRow {
+  const files = [1, 2].map((answer) => `${directory}/${functions}_${answer}.smf`);
+  files.forEach((file, index) => Deno.writeFileSync(file, moduleOf(functions, index + 1)));
+  const path = `${directory}/${functions}.smf`;
+  Deno.copyFileSync(files[0], path);
+  const registry = new ModuleRegistry();
+  const { symbols } = registry.open(path, LIVE);
+  const samples = { load: [], loadAndCall: [], reload: [], carry: [] } as Record<string, number[]>;
+  const use = (state: "fresh" | "carry", answer: number): number => {
+    Deno.copyFileSync(files[answer - 1], path);
+    return time(() => {
+      registry.reload(path, { state }).close();
+      if (symbols.answer() !== answer) throw new Error("the old code answered");
+    });
+  };
+  for (let round = -5; round < rounds; round++) {
+    const other = new ModuleRegistry();
+    // Another module first: what a registry opens once is no load's cost.
+    other.loadBytes("first", moduleOf(1, 1)).getFunction("answer", LIVE.answer);
+    const load = time(() => other.load(files[0]));
+    const third = new ModuleLoader();
+    using module = third.loadBytes(moduleOf(1, 1));
+    module.getFunction("answer", LIVE.answer);
+    const loadAndCall = time(() => other.load(files[1]).getFunction("answer", LIVE.answer)!());
+    const found = { load, loadAndCall, reload: use("fresh", 2), carry: use("carry", 1) };
+    other[Symbol.dispose]();
+    if (round < 0) continue;
+    for (const [name, value] of Object.entries(found)) samples[name].push(value);
+  }
+  registry[Symbol.dispose]();
+  return {
+    module: `${functions} functions, ${functions} variables`,
+    bytes: moduleOf(functions, 1).length,
+    load: median(samples.load),
+    loadAndCall: median(samples.loadAndCall),
+    reload: median(samples.reload),
+    carry: median(samples.carry),
+    reloadToLoad: medianRatio(samples.reload, samples.load),
+  };
+}
+
+async function measurePause(reloads: number): Promise<PauseReport> {
+  await using registry = new ModuleRegistry();
+  registry.loadBytes("m", moduleOf(10, 1));
+  const token = registry.open("m", LIVE).share();
+  const words = new Int32Array(new SharedArrayBuffer(8));
+  using worker = new TestWorker<unknown>(new URL("./pause_worker.ts", import.meta.url));
+  await worker.ask({ token, words: words.buffer });
+  const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+  const measure = async (work: () => Promise<void>): Promise<{ median: number; longest: number }> => {
+    const again = new TestWorker<unknown>(new URL("./pause_worker.ts", import.meta.url));
+    const own = new Int32Array(new SharedArrayBuffer(8));
+    await again.ask({ token, words: own.buffer });
+    await wait(100);
+    Atomics.store(own, 1, 1);
+    await work();
+    Atomics.store(own, 0, 1);
+    const pauses = await again.answer() as number[];
+    again.terminate();
+    return { median: median(pauses), longest: Math.max(...pauses) };
+  };
+  Atomics.store(words, 0, 1);
+  await worker.answer();
+  const quiet = await measure(() => wait(4 * reloads).then(() => {}));
+  const reloading = await measure(async () => {
+    for (let reload = 0; reload < reloads; reload++) {
+      registry.reload("m", { bytes: moduleOf(10, reload + 2) }).close();
+      await wait(3);
+    }
+  });
+  return { reloads, quiet, reloading };
+}
+
+async function measureSave(directory: string, rounds: number): Promise<ReloadReport["save"]> {
+  const debounce = 20;
+  const path = `${directory}/saved.smf`;
+  Deno.writeFileSync(path, moduleOf(10, 1));
+  await using registry = new ModuleRegistry();
+  const live = registry.open(path, LIVE);
+  const stop = new AbortController();
+  const events = registry.watch({ debounce, signal: stop.signal });
+  const times: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    Deno.writeFileSync(`${directory}/saved.new`, moduleOf(10, round + 2));
+    Deno.renameSync(`${directory}/saved.new`, path);
+    const start = performance.now();
+    const { value } = await events.next();
+    if (value?.kind !== "reloaded" || live.symbols.answer() !== round + 2) throw new Error(value?.kind);
+    times.push(performance.now() - start);
+  }
+  stop.abort();
+  await events.return(undefined);
+  return { debounce, median: median(times), longest: Math.max(...times) };
+}
+
+/** Measures reloads. */
+export async function reloadBench({ rounds = 101 }: ReloadBenchOptions = {}): Promise<ReloadReport> {
+  const directory = Deno.makeTempDirSync({ prefix: "smf_reload_bench_" });
+  try {
+    return {
+      rows: [1, 10, 100, 1000].map((functions) => measureModule(directory, functions, rounds)),
+      pause: await measurePause(4 * rounds),
+      save: await measureSave(directory, Math.ceil(rounds / 3)),
+    };
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
+/** The report as a person reads it. */
+export function reloadTable({ rows, pause, save }: ReloadReport): string {
+  const cells = [
+    ["module", "bytes", "load", "load, bind, call", "reload to live", "carrying", "reload / load"],
+    ...rows.map((row) => [
+      row.module,
+      String(row.bytes),
+      ...[row.load, row.loadAndCall, row.reload, row.carry].map((value) => `${value.toFixed(3)} ms`),
+      row.reloadToLoad.toFixed(2),
+    ]),
+  ];
+  const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
+  const lines = cells.map((row) =>
+    row.map((cell, column) => column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])).join(
+      "  ",
+    )
+  );
+  const span = ({ median, longest }: { median: number; longest: number }) =>
+    `${median.toFixed(3)} ms, at most ${longest.toFixed(3)} ms`;
+  return [
+    "Reloads: medians",
+    ...lines,
+    "Longest pause between two calls of a Worker in 5 ms, a clock call included",
+    `  nothing reloaded: ${span(pause.quiet)}`,
+    `  ${pause.reloads} reloads:     ${span(pause.reloading)}`,
+    `From saving a file to its answer, of which ${save.debounce} ms debounce: ${span(save)}`,
+  ].join("\n");
+}
+
+if (import.meta.main) {
+  const { json, rounds } = parseArgs(Deno.args, { string: ["json", "rounds"] });
+  const report = await reloadBench(rounds === undefined ? {} : { rounds: Number(rounds) });
+  console.log(reloadTable(report));
+  if (json !== undefined) Deno.writeTextFileSync(json, JSON.stringify(report, null, 2) + "\n");
+}
