@@ -29,6 +29,17 @@ const LIBGCC = {
   __clear_cache: { parameters: ["usize", "usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+const KERNEL = {
+  // long syscall(long number, ...), here membarrier(int cmd, unsigned flags, int cpu); -1
+  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** `__NR_membarrier` of aarch64. */
+const MEMBARRIER = 283n;
+/** Commands of membarrier, which begin with `MEMBARRIER_CMD_`. */
+const PRIVATE_EXPEDITED_SYNC_CORE = 1n << 5n;
+const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1n << 6n;
+
 const LINUX: PosixConstants = {
   mapFlags: 0x02 | 0x20, // MAP_PRIVATE | MAP_ANONYMOUS
   pageSizeName: 30, // _SC_PAGESIZE
@@ -36,24 +47,42 @@ const LINUX: PosixConstants = {
     "the kernel forbids turning writable memory executable here (PR_SET_MDWE, SELinux execmem or the like)",
 };
 
-/** Opens libc and, for processors that do not keep instructions and data coherent, the cache clearing. */
+/**
+ * Opens libc and, for processors that do not keep instructions and data
+ * coherent, what makes new code visible (Arm Architecture Reference Manual,
+ * B2.2.5, "Concurrent modification and execution of instructions"):
+ *
+ * 1. `__clear_cache` writes the data cache back and drops the lines from every
+ *    core's instruction cache.
+ * 2. `membarrier` makes every thread of the process that runs right now forget
+ *    what its pipeline has fetched, before anybody is told of the new code.
+ *    Kernels without it are left with what the change of protection does.
+ */
 function openSystem(): SystemLibrary<PosixSystem> {
   const libc = openLibrary(LIBC_NAMES, LIBC);
   const { mmap, mprotect, munmap, sysconf, __errno_location } = libc.symbols;
   const errno = (): number => new Deno.UnsafePointerView(__errno_location()!).getInt32();
   const system: PosixSystem = { mmap, mprotect, munmap, sysconf, errno };
   if (Deno.build.arch === "x86_64") return { symbols: system, close: () => libc.close() };
+  const opened: { close(): void }[] = [libc];
+  const close = (): void => {
+    for (const library of opened.splice(0)) library.close();
+  };
   try {
     const libgcc = openLibrary(LIBGCC_NAMES, LIBGCC);
-    const { __clear_cache } = libgcc.symbols;
-    const flush = (address: bigint, length: bigint): void => __clear_cache(address, address + length);
-    const close = (): void => {
-      libgcc.close();
-      libc.close();
+    opened.push(libgcc);
+    const kernel = openLibrary(LIBC_NAMES, KERNEL);
+    opened.push(kernel);
+    const membarrier = (command: bigint): bigint => kernel.symbols.syscall(MEMBARRIER, command, 0n, 0n);
+    // The kernel wants to be told beforehand that the process will ask.
+    const hasBarrier = membarrier(REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0n;
+    const flush = (address: bigint, length: bigint): void => {
+      libgcc.symbols.__clear_cache(address, address + length);
+      if (hasBarrier) membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
     };
     return { symbols: { ...system, flush }, close };
   } catch (error) {
-    libc.close();
+    close();
     throw error;
   }
 }
