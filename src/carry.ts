@@ -50,6 +50,8 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
   const oldPointers: OldPointer[] = [];
   const before = uniqueNames(previous.file.symbols);
   const after = uniqueNames(candidate.file.symbols);
+  const variablesBefore = dataOf(previous);
+  const variablesAfter = dataOf(candidate);
   const translate = translator(previous, candidate, before, after);
   for (const index of variables(candidate)) {
     const name = candidate.file.symbols.name(index);
@@ -62,8 +64,8 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
     }
     const size = candidate.file.symbols.size(index);
     const from = symbolAddress(previous, before.get(name)!);
-    const to = bytesAt(symbolAddress(candidate, index), size);
-    to.set(bytesAt(from, size));
+    const to = bytesOf(variablesAfter, symbolAddress(candidate, index), size);
+    to.set(bytesOf(variablesBefore, from, size));
     translateWords(
       to,
       from,
@@ -74,6 +76,24 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
     carried.push(name);
   }
   return { carried, fresh, oldPointers };
+}
+
+/** All variables of an image, as one range: a view of each would cost more than copying does. */
+interface DataRange {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+}
+
+function dataOf({ memory, plan: { data } }: LoadedImage): DataRange {
+  const address = memory.address + BigInt(data.offset);
+  return { address, bytes: data.length === 0 ? new Uint8Array() : bytesAt(address, data.length) };
+}
+
+/** Some of them; what lies elsewhere, such as a constant that became a variable, by a view of its own. */
+function bytesOf({ address, bytes }: DataRange, start: bigint, size: number): Uint8Array {
+  const offset = Number(start - address);
+  const isInside = offset >= 0 && offset + size <= bytes.length;
+  return isInside ? bytes.subarray(offset, offset + size) : bytesAt(start, size);
 }
 
 /** The writable variables of an image. */
@@ -116,6 +136,13 @@ function mismatch(
   return undefined;
 }
 
+/** A symbol of the old image. */
+interface KnownSymbol {
+  readonly start: bigint;
+  readonly size: bigint;
+  readonly name: string;
+}
+
 /** Turns an address in the old image into one in the new: undefined if it is in neither, null if only in the old. */
 type Translate = (value: bigint) => bigint | null | undefined;
 
@@ -127,7 +154,8 @@ function translator(
 ): Translate {
   const first = previous.memory.address;
   const end = first + BigInt(previous.memory.size);
-  let starts: { readonly start: bigint; readonly size: bigint; readonly name: string }[] | undefined;
+  let starts: readonly KnownSymbol[] | undefined;
+  let exact: ReadonlyMap<bigint, KnownSymbol> | undefined;
   return (value) => {
     if (value < first || value >= end) return undefined;
     starts ??= [...before].map(([name, index]) => ({
@@ -135,18 +163,16 @@ function translator(
       size: BigInt(previous.file.symbols.size(index)),
       name,
     }));
+    exact ??= new Map(starts.filter(({ name }) => after.has(name)).map((known) => [known.start, known]));
+    const known = exact.get(value);
+    if (known !== undefined) return symbolAddress(candidate, after.get(known.name)!);
+    // Inside a function the code may have moved; inside a variable of the same size it has not.
     for (const { start, size, name } of starts) {
-      if (value < start || (value > start && value >= start + size)) continue;
+      if (value < start || value >= start + size) continue;
       const index = after.get(name);
-      if (index === undefined) continue;
-      // Inside a function the code may have moved; inside a variable of the same size it has not.
-      const inside = value - start;
       const { symbols } = candidate.file;
-      if (
-        inside === 0n || (symbols.type(index) === SymbolType.Data && BigInt(symbols.size(index)) === size)
-      ) {
-        return symbolAddress(candidate, index) + inside;
-      }
+      if (index === undefined || symbols.type(index) !== SymbolType.Data) continue;
+      if (BigInt(symbols.size(index)) === size) return symbolAddress(candidate, index) + value - start;
     }
     return null;
   };

@@ -5,7 +5,7 @@
  * Alone: `deno run -A tests/bench/reload_bench.ts [--json FILE]`
  */
 import { parseArgs } from "@std/cli";
-import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
+import { ModuleRegistry } from "../../mod.ts";
 import { version } from "../versions.ts";
 import { TestWorker } from "../share/workers.ts";
 import { median, medianRatio } from "./measure.ts";
@@ -21,8 +21,10 @@ export interface ReloadRow {
   readonly load: number;
   /** The same with one function bound and called: what a program does that loads anew. */
   readonly loadAndCall: number;
-  /** From `reload()` to the first answer of the new code. */
+  /** From `reload()` to the first answer of the new code, while old versions stay. */
   readonly reload: number;
+  /** The same with `keepVersions: 1`: the version before the last is freed before `reload()` returns. */
+  readonly returns: number;
   /** The same with variables carried. */
   readonly carry: number;
   /** Median over the rounds of reload / load. */
@@ -48,7 +50,7 @@ export interface ReloadReport {
 /** How long to measure. */
 export interface ReloadBenchOptions {
   /** @default 101 */
-  readonly rounds?: number;
+  readonly rounds?: number | undefined;
 }
 
 function moduleOf(functions: number, answer: number): Uint8Array<ArrayBuffer> {
@@ -73,11 +75,16 @@ function measureModule(directory: string, functions: number, rounds: number): Re
   files.forEach((file, index) => Deno.writeFileSync(file, moduleOf(functions, index + 1)));
   const path = `${directory}/${functions}.smf`;
   Deno.copyFileSync(files[0], path);
-  const registry = new ModuleRegistry();
-  const { symbols } = registry.open(path, LIVE);
-  const samples = { load: [], loadAndCall: [], reload: [], carry: [] } as Record<string, number[]>;
-  const use = (state: "fresh" | "carry", answer: number): number => {
+  const keeping = new ModuleRegistry({ keepVersions: Infinity });
+  const freeing = new ModuleRegistry();
+  const samples = { load: [], loadAndCall: [], reload: [], returns: [], carry: [] } as Record<
+    string,
+    number[]
+  >;
+  const opened = [keeping, freeing].map((registry) => registry.open(path, LIVE));
+  const use = (registry: ModuleRegistry, state: "fresh" | "carry", answer: number): number => {
     Deno.copyFileSync(files[answer - 1], path);
+    const { symbols } = opened[registry === keeping ? 0 : 1];
     return time(() => {
       registry.reload(path, { state }).close();
       if (symbols.answer() !== answer) throw new Error("the old code answered");
@@ -88,22 +95,28 @@ function measureModule(directory: string, functions: number, rounds: number): Re
     // Another module first: what a registry opens once is no load's cost.
     other.loadBytes("first", moduleOf(1, 1)).getFunction("answer", LIVE.answer);
     const load = time(() => other.load(files[0]));
-    const third = new ModuleLoader();
-    using module = third.loadBytes(moduleOf(1, 1));
-    module.getFunction("answer", LIVE.answer);
     const loadAndCall = time(() => other.load(files[1]).getFunction("answer", LIVE.answer)!());
-    const found = { load, loadAndCall, reload: use("fresh", 2), carry: use("carry", 1) };
+    const found = {
+      load,
+      loadAndCall,
+      reload: use(keeping, "fresh", 2),
+      returns: use(freeing, "fresh", 2),
+      carry: use(freeing, "carry", 1),
+    };
+    keeping.reload(path).close();
     other[Symbol.dispose]();
     if (round < 0) continue;
     for (const [name, value] of Object.entries(found)) samples[name].push(value);
   }
-  registry[Symbol.dispose]();
+  keeping[Symbol.dispose]();
+  freeing[Symbol.dispose]();
   return {
     module: `${functions} functions, ${functions} variables`,
     bytes: moduleOf(functions, 1).length,
     load: median(samples.load),
     loadAndCall: median(samples.loadAndCall),
     reload: median(samples.reload),
+    returns: median(samples.returns),
     carry: median(samples.carry),
     reloadToLoad: medianRatio(samples.reload, samples.load),
   };
@@ -112,25 +125,20 @@ function measureModule(directory: string, functions: number, rounds: number): Re
 async function measurePause(reloads: number): Promise<PauseReport> {
   await using registry = new ModuleRegistry();
   registry.loadBytes("m", moduleOf(10, 1));
-  const token = registry.open("m", LIVE).share();
-  const words = new Int32Array(new SharedArrayBuffer(8));
-  using worker = new TestWorker<unknown>(new URL("./pause_worker.ts", import.meta.url));
-  await worker.ask({ token, words: words.buffer });
+  using live = registry.open("m", LIVE);
+  const token = live.share();
   const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
   const measure = async (work: () => Promise<void>): Promise<{ median: number; longest: number }> => {
-    const again = new TestWorker<unknown>(new URL("./pause_worker.ts", import.meta.url));
-    const own = new Int32Array(new SharedArrayBuffer(8));
-    await again.ask({ token, words: own.buffer });
+    using worker = new TestWorker<unknown>(new URL("./pause_worker.ts", import.meta.url));
+    const words = new Int32Array(new SharedArrayBuffer(8));
+    await worker.ask({ token, words: words.buffer });
     await wait(100);
-    Atomics.store(own, 1, 1);
+    Atomics.store(words, 1, 1);
     await work();
-    Atomics.store(own, 0, 1);
-    const pauses = await again.answer() as number[];
-    again.terminate();
+    Atomics.store(words, 0, 1);
+    const pauses = await worker.answer() as number[];
     return { median: median(pauses), longest: Math.max(...pauses) };
   };
-  Atomics.store(words, 0, 1);
-  await worker.answer();
   const quiet = await measure(() => wait(4 * reloads).then(() => {}));
   const reloading = await measure(async () => {
     for (let reload = 0; reload < reloads; reload++) {
@@ -180,11 +188,22 @@ export async function reloadBench({ rounds = 101 }: ReloadBenchOptions = {}): Pr
 /** The report as a person reads it. */
 export function reloadTable({ rows, pause, save }: ReloadReport): string {
   const cells = [
-    ["module", "bytes", "load", "load, bind, call", "reload to live", "carrying", "reload / load"],
+    [
+      "module",
+      "bytes",
+      "load",
+      "load, bind, call",
+      "reload to live",
+      "and freeing",
+      "and carrying",
+      "reload / load",
+    ],
     ...rows.map((row) => [
       row.module,
       String(row.bytes),
-      ...[row.load, row.loadAndCall, row.reload, row.carry].map((value) => `${value.toFixed(3)} ms`),
+      ...[row.load, row.loadAndCall, row.reload, row.returns, row.carry].map((value) =>
+        `${value.toFixed(3)} ms`
+      ),
       row.reloadToLoad.toFixed(2),
     ]),
   ];
