@@ -225,6 +225,19 @@ export function maps(): string[] {
   return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");
 }
 
+/** Mappings of this process; neighbours that are alike count as one, as the kernel itself does, but no emulator. */
+export function mappingCount(): number {
+  let count = 0;
+  let last: readonly string[] = [];
+  for (const line of maps()) {
+    const [range, permissions, , , , path = ""] = line.trimEnd().split(/ +/);
+    const [start, end] = range.split("-");
+    if (path !== "" || start !== last[0] || permissions !== last[1]) count++;
+    last = path === "" ? [end, permissions] : [];
+  }
+  return count;
+}
+
 /** Stub libraries that are open in this process: mappings, or files where a library needs one. */
 export function stubMappings(): number {
   if (Deno.build.os !== "windows") return maps().filter((line) => line.includes(STUB)).length;

@@ -1,6 +1,6 @@
 /** Runs rounds of one scenario; prints by how much the process has grown after a warm-up. */
 import { LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
-import { ANSWER, answering, descriptors, maps, sample, stubMappings, turn } from "../call/modules.ts";
+import { ANSWER, answering, descriptors, mappingCount, sample, stubMappings, turn } from "../call/modules.ts";
 
 const [scenario, rounds] = [Deno.args[0], Number(Deno.args[1])];
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
@@ -79,7 +79,7 @@ async function run(count: number): Promise<void> {
 }
 
 const measure = () => ({
-  maps: maps().length,
+  maps: mappingCount(),
   descriptors: descriptors().length,
   rss: Deno.memoryUsage().rss,
   stubs: stubMappings(),
