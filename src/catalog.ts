@@ -63,6 +63,14 @@ export class Catalog {
     return [...this.#lifetimes];
   }
 
+  /** Settles when every call that is out now, of any module, has come back; undefined if none is. */
+  passed(): Promise<unknown> | undefined {
+    const out = [...this.#lifetimes].map((lifetime) => lifetime.passed()).filter((wait) =>
+      wait !== undefined
+    );
+    return out.length === 0 ? undefined : Promise.all(out);
+  }
+
   /** The real path; of a file that is gone, the one that it had when it was loaded. */
   keyOf(file: string): string {
     try {

@@ -4,6 +4,7 @@
  */
 
 import type { Catalog, ExportingModule } from "./catalog.ts";
+import { LoadError } from "./errors.ts";
 import { ImportFirewall } from "./imports/firewall.ts";
 import { GivenImports, type ImportValue } from "./imports/given.ts";
 import { HostLibraries } from "./imports/host_library.ts";
@@ -44,6 +45,7 @@ export class ImportScope implements Disposable {
   readonly #given: GivenImports;
   readonly #libraries: HostLibraries;
   readonly #resolver: readonly ImportSource[];
+  #closed = false;
 
   constructor(catalog: Catalog, { imports = {}, libraries = [], allowImports, resolver }: ImportOptions) {
     this.firewall = allowImports === undefined ? undefined : new ImportFirewall(allowImports);
@@ -76,11 +78,20 @@ export class ImportScope implements Disposable {
         for (const exports of others()) yield* exports.names();
       },
     };
-    return [this.#given, modules, this.#libraries, ...this.#resolver];
+    const open: ImportSource = {
+      find: () => this.#requireOpen(),
+    };
+    return [open, this.#given, modules, this.#libraries, ...this.#resolver];
+  }
+
+  /** A load may still be under way, or a resolver may have ended the registry. */
+  #requireOpen(): undefined {
+    if (this.#closed) throw new LoadError("Closed", "Cannot resolve imports: the registry was disposed");
   }
 
   /** Lets go of callbacks and libraries; those in use close with the last module that needs them. */
   [Symbol.dispose](): void {
+    this.#closed = true;
     this.#given[Symbol.dispose]();
     this.#libraries[Symbol.dispose]();
   }

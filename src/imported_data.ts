@@ -13,7 +13,7 @@
  * stored another one there.
  */
 
-import type { ImagePlan } from "./image.ts";
+import type { ImagePlan, Region } from "./image.ts";
 import { GOT_SLOT_SIZE } from "./image.ts";
 import type { DataReferences, PreparedPatch } from "./imports/resolve.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./memory/allocator.ts";
@@ -35,6 +35,7 @@ export interface LinkedWords {
   readonly file: SmfFile;
   readonly plan: ImagePlan;
   readonly needs: RelocationNeeds;
+  readonly seal: GotSeal;
 }
 
 /** The words of one module that hold the address of one imported variable. */
@@ -75,12 +76,7 @@ export class ImportedData implements DataReferences {
    * @throws {LoadError} `OutOfMemory` if the GOT cannot be made writable.
    */
   prepare(from: bigint, to: bigint): PreparedPatch {
-    const { allocator, memory, plan: { rodata, data } } = this.#words;
-    const seal = (): void => {
-      if (this.#slots.length > 0) {
-        allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
-      }
-    };
+    const { allocator, memory, seal, plan: { rodata, data } } = this.#words;
     const patches: (() => void)[] = [];
     const patch = (region: { offset: number; length: number }, places: readonly Place[]): void => {
       if (places.length === 0) return;
@@ -92,26 +88,61 @@ export class ImportedData implements DataReferences {
         patches.push(() => void Atomics.compareExchange(word, 0, old, now));
       }
     };
-    if (this.#slots.length > 0) {
-      allocator.protect(memory, Protection.READ_WRITE, rodata.offset, rodata.length);
-    }
+    const unsealed = this.#slots.length === 0 ? undefined : seal.open();
     try {
       patch(rodata, this.#slots);
       patch(data, this.#variables);
     } catch (error) {
-      seal();
+      unsealed?.[Symbol.dispose]();
       throw error;
     }
     return {
       commit(): void {
         for (const apply of patches) apply();
+      },
+      release: () => unsealed?.[Symbol.dispose](),
+    };
+  }
+}
+
+/** The GOT of one module: read-only but while somebody has it open. */
+export class GotSeal {
+  readonly #allocator: MemoryAllocator;
+  readonly #memory: ExecutableMemory;
+  readonly #region: Region;
+  #open = 0;
+
+  /** @param region The pages of constants and GOT. */
+  constructor(allocator: MemoryAllocator, memory: ExecutableMemory, region: Region) {
+    this.#allocator = allocator;
+    this.#memory = memory;
+    this.#region = region;
+  }
+
+  /**
+   * Makes it writable, never executable, until the last result is disposed.
+   *
+   * @throws {LoadError} `OutOfMemory` if the system refuses.
+   */
+  open(): Disposable {
+    if (this.#open === 0) this.#protect(Protection.READ_WRITE);
+    this.#open++;
+    let held = true;
+    return {
+      [Symbol.dispose]: (): void => {
+        if (!held) return;
+        held = false;
+        if (--this.#open > 0) return;
         try {
-          seal();
+          this.#protect(Protection.READ_ONLY);
         } catch {
-          // It stays writable, never executable; the next patch tries again.
+          // It stays writable, never executable; the next time tries again.
         }
       },
-      abort: seal,
     };
+  }
+
+  #protect(protection: Protection): void {
+    this.#allocator.protect(this.#memory, protection, this.#region.offset, this.#region.length);
   }
 }

@@ -21,7 +21,7 @@ import type { Importer } from "./imports/resolve.ts";
 export type LifetimeState = "open" | "revoked" | "draining" | "freed";
 
 /** Why something still needs the module: by kind, so that the rules can differ. */
-export type HoldKind = "importer" | "lease" | "call" | "isolate";
+export type HoldKind = "importer" | "lease" | "call" | "running" | "isolate";
 
 /** One reason why a module's memory stays. */
 export interface Holder {
@@ -40,6 +40,8 @@ export interface LifetimeEnds {
   wasBound(): boolean;
   /** Nonblocking calls that have not come back. */
   callsInFlight(): number;
+  /** Settles when every call that is out now has come back; undefined if none is. */
+  passed(): Promise<unknown> | undefined;
   /** Isolates that have attached themselves and not left. */
   otherIsolates(): number;
   /** Somebody waits for the memory to be freed. */
@@ -103,8 +105,17 @@ export class Lifetime {
     return this.#hold({ kind: "importer", description: importer.description, importer });
   }
 
+  /** As {@linkcode Lifetime.hold}, of a module that may be ending: cannot fail. */
+  holdQuietly(kind: "running", description: string): Disposable {
+    return this.#add({ kind, description });
+  }
+
   #hold(holder: Holder): Disposable {
     this.requireOpen();
+    return this.#add(holder);
+  }
+
+  #add(holder: Holder): Disposable {
     const { kind } = holder;
     this.#holders.add(holder);
     if (kind === "lease") this.#hadLease = true;
@@ -164,6 +175,11 @@ export class Lifetime {
     }
   }
 
+  /** See {@linkcode LifetimeEnds.passed}. */
+  passed(): Promise<unknown> | undefined {
+    return this.#state === "freed" ? undefined : this.#ends.passed();
+  }
+
   /** Calls `tell` once, when the memory is freed. */
   whenFreed(tell: () => void): void {
     this.#tellFreed.push(tell);
@@ -209,15 +225,17 @@ export class Lifetime {
 
   /** At the next turn no synchronous call made before is on the stack. */
   #awaitTurn(): void {
-    this.#turnAhead = true;
-    setTimeout(() => {
+    const turn = (): void => {
       this.#turnAhead = false;
       try {
         this.#advance();
       } catch {
         // Told in #advance.
       }
-    }, 0);
+    };
+    setTimeout(turn, 0);
+    // Not before: near the end of the stack the call may have thrown.
+    this.#turnAhead = true;
   }
 
   #advance(): void {
@@ -228,29 +246,28 @@ export class Lifetime {
     const group = this.#endedGroup();
     if (group === undefined) return;
     for (const member of group) member.#freeing = true;
-    try {
-      // Finalisers may call each other: all run before any code goes.
-      for (const member of group) member.#attempt(() => member.#ends.finish());
-      for (const member of group) {
-        if (member.#state === "freed") continue;
-        member.#attempt(() => member.#ends.free());
-        member.#state = "freed";
-        for (const tell of member.#tellFreed.splice(0)) tell();
-        for (const settle of member.#waiting.splice(0)) settle();
+    const failures: unknown[] = [];
+    const attempt = (work: () => void): boolean => {
+      try {
+        work();
+        return true;
+      } catch (error) {
+        failures.push(error);
+        return false;
       }
-    } finally {
-      for (const member of group) member.#freeing = false;
+    };
+    // Finalisers may call each other: all run before any code goes. One that throws keeps no memory.
+    for (const member of group) attempt(() => member.#ends.finish());
+    for (const member of group) {
+      if (member.#state === "freed" || !attempt(() => member.#ends.free())) continue;
+      member.#state = "freed";
+      for (const tell of member.#tellFreed.splice(0)) tell();
     }
-  }
-
-  /** Runs one way of ending; whoever awaits the end is told of a failure. */
-  #attempt(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      for (const settle of this.#waiting.splice(0)) settle(error);
-      throw error;
+    for (const member of group) {
+      member.#freeing = false;
+      for (const settle of member.#waiting.splice(0)) settle(failures[0]);
     }
+    if (failures.length > 0) throw failures[0];
   }
 
   /**

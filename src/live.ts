@@ -6,7 +6,7 @@ import { Binder, CallResources } from "./call/binder.ts";
 import { CallGate, type CallOwner } from "./call/gate.ts";
 import { type CallCounter, CallsInFlight } from "./call/in_flight.ts";
 import type { CallPath } from "./call/path.ts";
-import { readAddresses, readStatic } from "./call/statics.ts";
+import { readAddresses, readStatic, staticSize } from "./call/statics.ts";
 import { LoadError } from "./errors.ts";
 import { Lifetime } from "./lifetime.ts";
 import { attachControl } from "./share/attach.ts";
@@ -20,6 +20,8 @@ export interface LiveSlot {
   readonly kind: ExportKind;
   /** The trampoline's address. */
   readonly address: bigint;
+  /** Bytes of the largest static that it is bound as; every version has that many there. */
+  readonly size: number;
 }
 
 /** What a live library stands on: the module in the isolate that owns it, or an attachment elsewhere. */
@@ -28,8 +30,12 @@ export interface LiveSource {
   readonly path: string;
   /** Where the address of the current version's table is. */
   readonly tablePointer: bigint;
-  /** The slot of a name; undefined if the module does not export it. */
-  slot(name: string): LiveSlot | undefined;
+  /**
+   * The slot of a name, for a static of `size` bytes; undefined if the module does not export it.
+   *
+   * @throws {LoadError} `Incompatible` if so many bytes would end outside the module.
+   */
+  slot(name: string, size: number): LiveSlot | undefined;
   /** Counts a nonblocking call, which may run in whatever version is there. */
   begin(): () => void;
   /** Told the life of the bindings before anything is bound. */
@@ -60,6 +66,8 @@ class LiveBody {
       },
       wasBound: () => this.resources.used,
       callsInFlight: () => this.calls.count,
+      // The module counts them.
+      passed: () => undefined,
       otherIsolates: () => 0,
       awaited: () => {},
       finish: () => {},
@@ -119,7 +127,7 @@ class LiveOwner implements CallOwner {
     for (const [key, definition] of Object.entries(definitions)) {
       const name = definition.name ?? key;
       const isStatic = "type" in definition;
-      const slot = source.slot(name);
+      const slot = source.slot(name, isStatic ? staticSize(definition.type) : 0);
       if (slot === undefined || slot.kind !== (isStatic ? "data" : "function")) {
         if (definition.optional === true) symbols[key] = null;
         else missing.push(name);
@@ -307,7 +315,18 @@ function attachSource(token: LiveToken): LiveSource {
   return {
     path: module.path,
     tablePointer: module.tablePointer,
-    slot: (name) => slots.get(name),
+    slot(name, size) {
+      const slot = slots.get(name);
+      if (slot !== undefined && size > slot.size) {
+        throw new LoadError("Incompatible", "Cannot bind static: whoever shared it bound a smaller one", {
+          path: module.path,
+          symbol: name,
+          size,
+          range: [0, slot.size + 1],
+        });
+      }
+      return slot;
+    },
     begin() {
       attachment.setInFlight(calls!.count + 1);
       return () => attachment.setInFlight(calls!.count);

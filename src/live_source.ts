@@ -18,12 +18,13 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     get tablePointer() {
       return exports.tablePointer;
     },
-    slot(name) {
+    slot(name, size) {
       const slot = exports.slot(name);
       if (slot === undefined) return undefined;
+      exports.reserve(slot, size);
       claims.use(claimSlot(slot));
       const { index, kind } = slot;
-      return { name, index, kind, address: exports.trampoline(slot) };
+      return { name, index, kind, address: exports.trampoline(slot), size };
     },
     begin: () => exports.use.calls.begin(),
     opened(lifetime) {

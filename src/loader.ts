@@ -8,7 +8,7 @@
 import { LoadError } from "./errors.ts";
 import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
-import { ImportedData } from "./imported_data.ts";
+import { GotSeal, ImportedData } from "./imported_data.ts";
 import type { ImportFirewall } from "./imports/firewall.ts";
 import {
   type Importer,
@@ -64,7 +64,7 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
     const found = yield* examine(context, size);
     // Names are answered before anything is mapped: what may not load never gets memory.
     const imports = resolveImports(found.file, found.needs.imports, context.sources, importer);
-    const image = yield* undoing(imports, place(context, found, importer, neighbour(imports)));
+    const image = yield* undoing(imports, place(context, found, importer, nearOf(found, imports)));
     try {
       image.link(imports);
     } catch (error) {
@@ -125,7 +125,7 @@ function nearOf({ file, needs }: Examined, { addresses }: ResolvedImports): bigi
   const data = needs.imports.findIndex((symbol, position) =>
     file.symbols.type(symbol) !== SymbolType.Function && addresses[position] !== 0n
   );
-  return addresses[Math.max(data, 0)];
+  return addresses[data] ?? addresses.find((address) => address !== 0n);
 }
 
 /** Runs steps; disposes of `owned` if they fail. */
@@ -145,11 +145,6 @@ function abandon(owned: Disposable): void {
   } catch {
     // The system did not take memory back: its allocator still counts it as live.
   }
-}
-
-/** What a module should lie near: a weak import that nobody answered is nowhere. */
-function neighbour({ addresses }: ResolvedImports): bigint | undefined {
-  return addresses.find((address) => address !== 0n);
 }
 
 /** An image that has its memory and, once it is linked, is ready to run. */
@@ -226,7 +221,8 @@ export class PlacedImage implements LoadedImage {
   /** Whoever may replace a variable that this module imports learns where its address is held. */
   #tellFollowers({ followers }: ResolvedImports): void {
     const { file, plan, memory } = this;
-    const words = { allocator: this.#allocator, memory, file, plan, needs: this.#needs };
+    const seal = new GotSeal(this.#allocator, memory, plan.rodata);
+    const words = { allocator: this.#allocator, memory, file, plan, needs: this.#needs, seal };
     for (const [position, follow] of followers) {
       follow(new ImportedData(words, this.#needs.imports[position]));
     }

@@ -118,6 +118,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #ended = new AbortController();
   #closed = false;
   #ending: Lifetime[] = [];
+  readonly #grace = (): Promise<unknown> | undefined => this.#catalog.passed();
 
   /** Opens nothing and needs no permission. */
   constructor(options: ModuleRegistryOptions = {}) {
@@ -197,7 +198,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const files = new Map(paths.map((path) => [this.#catalog.keyOf(pathOf(path)), pathOf(path)]));
     const fresh = [...files].filter(([key]) => this.#catalog.get(key) === undefined);
-    for (const { key, exports } of this.#loadGroup(fresh)) this.#catalog.add(key, exports);
+    const group = this.#loadGroup(fresh);
+    if (this.#closed) { for (const { exports } of group) exports.version.lifetime.retire(); }
+    this.#requireOpen();
+    for (const { key, exports } of group) this.#catalog.add(key, exports);
     return paths.map((path) => this.#handle(this.#catalog.find(path)!));
   }
 
@@ -409,7 +413,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The address of the first module's export of that name, in load order.
+   * The address of the first module's export of that name, in load order. It is
+   * valid as long as the module is loaded; for native code that may come back
+   * to JavaScript which closes the module, take a lease with `addressOf`.
    *
    * @returns `null` if no loaded module exports it.
    *
@@ -508,7 +514,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
         const image = readFile(file, placeSteps(this.#context(key, file)));
         images.push(image);
         const version = ModuleVersion.create(image, file, 1);
-        group.push({ key, exports: new StableExports(version, this.#allocator) });
+        group.push({ key, exports: new StableExports(version, this.#allocator, this.#grace) });
       }
       images.forEach((image, index) => {
         const [key, file] = files[index];
@@ -586,8 +592,13 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     };
   }
 
+  /** Foreign code ran while the version was made: the registry may have ended, or the module been loaded. */
   #enter(key: string, version: ModuleVersion): Entry {
-    return this.#catalog.add(key, new StableExports(version, this.#allocator));
+    const entered = this.#catalog.get(key);
+    if (this.#closed || entered !== undefined) version.lifetime.retire();
+    this.#requireOpen();
+    if (entered !== undefined) return entered;
+    return this.#catalog.add(key, new StableExports(version, this.#allocator, this.#grace));
   }
 
   /** @throws {LoadError} `Io` if the module is not loaded. */

@@ -78,18 +78,27 @@ export function tryOut(
     }
   }
   const pointers = report?.oldPointers.length ?? 0;
+  // Addresses that led into a version before the previous one were carried on with the rest.
+  const inherited = state === "carry" && previous.carriesOldAddresses;
   return {
     report,
     prepare() {
       const prepared = exports.prepare(candidate, { compatibility });
-      if (pointers === 0) return prepared;
-      const why = `${pointers} ${pointers === 1 ? "address" : "addresses"} in carried variables`;
+      if (pointers === 0 && !inherited) return prepared;
+      const count = pointers === 0
+        ? "older addresses"
+        : pointers === 1
+        ? "1 address"
+        : `${pointers} addresses`;
+      const why = `${count} in carried variables`;
       const lease = previous.lifetime.holdLeaseFor(candidate.image.importer, why);
       return {
         commit() {
           candidate.own(lease);
+          candidate.carriesOldAddresses = true;
           prepared.commit();
         },
+        finish: () => prepared.finish(),
         abort() {
           lease[Symbol.dispose]();
           prepared.abort();

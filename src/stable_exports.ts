@@ -9,7 +9,7 @@
 
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
-import type { DataReferences, FoundImport, Importer, Provider } from "./imports/resolve.ts";
+import type { DataReferences, FoundImport, Importer, PreparedPatch, Provider } from "./imports/resolve.ts";
 import { symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { LiveUse } from "./share/live_use.ts";
@@ -24,6 +24,8 @@ export interface Slot {
   readonly name: string;
   readonly index: number;
   kind: ExportKind;
+  /** Bytes of the largest static that it is bound as. */
+  size: number;
   /** How many importers and live libraries use it; a version may lack what nobody uses. */
   users: number;
 }
@@ -44,6 +46,8 @@ export interface PrepareOptions {
 export interface PreparedVersion {
   /** Sends everybody to it. Cannot fail. */
   commit(): void;
+  /** Lets go of the version before; once everything is committed. */
+  finish(): void;
   /** Leaves everybody where they are. */
   abort(): void;
 }
@@ -68,6 +72,15 @@ interface DataFollower {
   hold: MovingHold | undefined;
 }
 
+/** An importer of a variable, ready to be led to another version's. */
+interface PreparedFollower {
+  readonly patch: PreparedPatch;
+  readonly follower: DataFollower;
+  readonly hold: MovingHold;
+  readonly next: Disposable;
+  readonly address: bigint;
+}
+
 /** The exports of one module over all its versions. */
 export class StableExports {
   readonly #allocator: MemoryAllocator;
@@ -84,8 +97,12 @@ export class StableExports {
   /** Live libraries, each of which counts as a handle. */
   #libraries = 0;
 
-  constructor(version: ModuleVersion, allocator: MemoryAllocator) {
+  readonly #grace: () => Promise<unknown> | undefined;
+
+  /** @param grace Settles when every call that is out now, of any module, has come back; undefined if none is. */
+  constructor(version: ModuleVersion, allocator: MemoryAllocator, grace: () => Promise<unknown> | undefined) {
     this.#allocator = allocator;
+    this.#grace = grace;
     this.#version = version;
     this.#provider = {
       description: version.provider.description,
@@ -115,12 +132,19 @@ export class StableExports {
     const { image, provider } = this.#version;
     const symbol = findExport(image.file, name);
     if (symbol === undefined) return undefined;
-    const from = provider.description;
+    // What an importer calls may in turn call what works in this isolate only.
+    const bindsIsolate = image.privateReason !== undefined;
     if (symbol.type === SymbolType.Function) {
       const slot = this.slot(name)!;
-      return { address: this.trampoline(slot), from, provider: this.#provider, claim: () => claimSlot(slot) };
+      return {
+        address: this.trampoline(slot),
+        from: provider.description,
+        provider: this.#provider,
+        claim: () => claimSlot(slot),
+        bindsIsolate,
+      };
     }
-    return this.#findData(name, symbolAddress(image, symbol.index), provider);
+    return { ...this.#findData(name, symbolAddress(image, symbol.index), provider), bindsIsolate };
   }
 
   /** A variable: who imports it holds this version until its words can be changed to another one. */
@@ -170,13 +194,31 @@ export class StableExports {
     const target = findTarget(this.#version, name);
     if (target === undefined) return undefined;
     const trampolines = this.#useTrampolines();
-    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, users: 0 };
+    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, size: 0, users: 0 };
     slot.kind = target.kind;
     trampolines.address(slot.index);
     if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(target.address);
     this.#table!.set(slot.index, target.address);
     this.#slots.set(name, slot);
     return slot;
+  }
+
+  /**
+   * Sees to it that every version has `size` bytes where a slot leads.
+   *
+   * @throws {LoadError} `Incompatible` if the current one has not.
+   */
+  reserve(slot: Slot, size: number): void {
+    const target = findTarget(this.#version, slot.name);
+    if (target !== undefined && size > target.room) {
+      throw new LoadError("Incompatible", "Cannot bind static: it would end outside the module", {
+        path: this.#version.path,
+        symbol: slot.name,
+        size,
+        range: [0, target.room + 1],
+      });
+    }
+    slot.size = Math.max(slot.size, size);
   }
 
   /** The one canonical address of an exported function. */
@@ -202,6 +244,16 @@ export class StableExports {
 
   /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
   check(candidate: ModuleVersion, { compatibility }: PrepareOptions): void {
+    const { privateReason } = candidate.image;
+    if (privateReason !== undefined && this.use.isShared) {
+      throw new LoadError(
+        "Incompatible",
+        `Cannot reload: other isolates call the module, and ${privateReason}`,
+        {
+          path: candidate.path,
+        },
+      );
+    }
     this.#targets(candidate, compatibility === "allow");
   }
 
@@ -237,6 +289,7 @@ export class StableExports {
     );
     const undoing = undo.move();
     const abort = (): void => undoing.dispose();
+    const before: Disposable[] = [];
     const commit = (): void => {
       for (const belonging of belongings) candidate.own(belonging);
       if (table !== undefined) trampolines?.lead(table);
@@ -244,32 +297,50 @@ export class StableExports {
       this.#version = candidate;
       if (trampolines !== undefined) candidate.serveLive(this.use);
       for (const { hold, next } of moved) {
-        const before = hold.current;
+        before.push(hold.current);
         hold.current = next;
-        before[Symbol.dispose]();
       }
-      for (const commitFollower of followed) commitFollower();
+      for (const { patch, follower, address, hold, next } of followed) {
+        patch.commit();
+        follower.address = address;
+        before.push(hold.current);
+        hold.current = next;
+      }
+    };
+    const finish = (): void => {
+      for (const { patch } of followed) patch.release();
       previous.moveHandles(this.#libraries, candidate);
       previous.endLive(this.use);
+      this.#holdWhileRunning(previous);
+      for (const hold of before) hold[Symbol.dispose]();
     };
-    return { commit, abort };
+    return { commit, finish, abort };
+  }
+
+  /**
+   * A call of an importer, here or in another isolate, may be in the previous
+   * version: it stays until every call that is out now has come back.
+   */
+  #holdWhileRunning({ lifetime }: ModuleVersion): void {
+    const grace = this.#grace();
+    if (grace === undefined) return;
+    const hold = lifetime.holdQuietly("running", "calls that may still be running it");
+    grace.then(() => hold[Symbol.dispose]());
   }
 
   /** Gets ready to lead an importer of a variable to the candidate's; otherwise it keeps the version it has. */
-  #prepareFollower(follower: DataFollower, candidate: ModuleVersion, undo: DisposableStack): (() => void)[] {
+  #prepareFollower(
+    follower: DataFollower,
+    candidate: ModuleVersion,
+    undo: DisposableStack,
+  ): PreparedFollower[] {
     const { references, hold } = follower;
     const target = findTarget(candidate, follower.name);
     if (references?.canFollow !== true || hold === undefined || target?.kind !== "data") return [];
     const patch = references.prepare(follower.address, target.address);
-    undo.defer(() => patch.abort());
+    undo.defer(() => patch.release());
     const next = undo.use(candidate.provider.hold(hold.importer));
-    return [() => {
-      patch.commit();
-      follower.address = target.address;
-      const before = hold.current;
-      hold.current = next;
-      before[Symbol.dispose]();
-    }];
+    return [{ patch, follower, hold, next, address: target.address }];
   }
 
   /** Where each slot leads in a candidate, and which of them have to stay where they are. */
@@ -277,9 +348,9 @@ export class StableExports {
     const addresses: bigint[] = [];
     const kept: string[] = [];
     const missing: string[] = [];
-    for (const { name, index, kind, users } of this.#slots.values()) {
+    for (const { name, index, kind, size, users } of this.#slots.values()) {
       const target = findTarget(candidate, name);
-      if (target?.kind === kind) {
+      if (target?.kind === kind && target.room >= size) {
         addresses[index] = target.address;
       } else if (users === 0) {
         addresses[index] = NOWHERE;
@@ -331,12 +402,20 @@ export class StableExports {
   }
 }
 
-function findTarget(version: ModuleVersion, name: string): { kind: ExportKind; address: bigint } | undefined {
+/** Where a version has what a slot is for, and how many bytes there are up to the end of its image. */
+interface Target {
+  readonly kind: ExportKind;
+  readonly address: bigint;
+  readonly room: number;
+}
+
+function findTarget(version: ModuleVersion, name: string): Target | undefined {
   const { image } = version;
   const symbol = findExport(image.file, name);
   if (symbol === undefined) return undefined;
   const kind = symbol.type === SymbolType.Function ? "function" : "data";
-  return { kind, address: symbolAddress(image, symbol.index) };
+  const address = symbolAddress(image, symbol.index);
+  return { kind, address, room: Number(image.memory.address - address) + image.memory.size };
 }
 
 /** Undoes a step of what failed. Why it failed matters more than whether this does. */

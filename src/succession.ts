@@ -74,8 +74,10 @@ export class Succession {
         prepared[index].commit();
         entry.newest++;
         this.#catalog.watch(entry.key, candidates[index]);
-        this.#remember(entry, previous[index]);
       });
+      // Nothing ends before everything is committed: its end may touch the others.
+      for (const { finish } of prepared) finish();
+      entries.forEach((entry, index) => this.#remember(entry, previous[index]));
       return trials.map(({ report }) => report);
     });
   }
@@ -99,6 +101,7 @@ export class Succession {
       const [prepared] = prepareAll([trial]);
       // Beyond this point nothing can fail.
       prepared.commit();
+      prepared.finish();
       entry.history.pop();
       candidate.moveHandles(1);
       if (!previous.hasHandles) previous.lifetime.retire();

@@ -63,6 +63,7 @@ class VersionBody {
       callsInFlight: () =>
         this.calls.count + (this.control?.callsInFlight() ?? 0) + (this.live?.callsInFlight() ?? 0),
       otherIsolates: () => (this.control?.attachments() ?? 0) + (this.live?.isolates() ?? 0),
+      passed: () => this.#passed(),
       awaited: () => {
         this.control?.keepAlive();
         this.live?.keepAlive();
@@ -70,6 +71,17 @@ class VersionBody {
       finish: () => this.#finish(),
       free: () => this.#free(),
     });
+  }
+
+  /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
+  #passed(): Promise<unknown> | undefined {
+    const { control, live } = this;
+    const waits = [this.calls.out(), live?.passed()];
+    if (control !== undefined && control.attachments() > 0) {
+      waits.push(new Promise<void>((resolve) => control.advance(resolve)));
+    }
+    const out = waits.filter((wait) => wait !== undefined);
+    return out.length === 0 ? undefined : Promise.all(out);
   }
 
   #revoke(): void {
@@ -103,6 +115,8 @@ export class ModuleVersion implements CallOwner {
   readonly path: string;
   /** Counts the versions of one module from 1. */
   readonly number: number;
+  /** Whether its variables hold addresses in versions before it. */
+  carriesOldAddresses = false;
   readonly #body: VersionBody;
   readonly binder: Binder;
   /** This version as what others import from. */
@@ -150,7 +164,10 @@ export class ModuleVersion implements CallOwner {
   static attach(token: unknown): ModuleVersion {
     const { module, control } = openToken(token);
     let body: VersionBody | undefined = undefined;
-    const { image, attachment } = attachImage(module, control, () => body?.lifetime.revoke());
+    const { image, attachment } = attachImage(module, control, {
+      revoked: () => body?.lifetime.retire(),
+      callsOut: () => body?.calls.out(),
+    });
     body = new VersionBody(image, attachment);
     return new ModuleVersion(body, module.path, module.version, token as ModuleToken);
   }
@@ -204,12 +221,10 @@ export class ModuleVersion implements CallOwner {
     use.whenIdle(() => lifetime.proceed());
   }
 
-  /** Another version serves from now on; this one stays until nobody can be running it. */
+  /** Another version serves from now on. */
   endLive(use: LiveUse): void {
     if (this.#body.live !== use) return;
-    const hold = this.lifetime.hold("call", "calls that may still be running it");
     this.#body.live = undefined;
-    use.whenPassed(() => hold[Symbol.dispose]());
   }
 
   /** Takes `count` handles away, and hands them on to the next version if there is one; ends nothing. */

@@ -4,8 +4,8 @@ import { assertLoadError, hostBuilder, NOT_LINUX_X86_64, readWord, WatchedAlloca
 import { INT, version } from "./versions.ts";
 import { code } from "./call/modules.ts";
 
-Deno.test("a function has one canonical address for all importers and resolveSymbol", () => {
-  using registry = new ModuleRegistry();
+Deno.test("a function has one canonical address for all importers and resolveSymbol", async () => {
+  await using registry = new ModuleRegistry();
   const own = registry.loadBytes("provider", version({ functions: { answer: 1 } }));
   const importers = ["a", "b"].map((name) =>
     registry.loadBytes(name, version({ functions: { x: 0 }, data: { pointer: ["answer"] } }))

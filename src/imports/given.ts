@@ -3,6 +3,7 @@
  * that native code may call.
  */
 
+import { LoadError } from "../errors.ts";
 import type { FoundImport, ImportSource, Provider } from "./resolve.ts";
 
 /**
@@ -85,6 +86,7 @@ class OwnedCallback implements Provider, Disposable {
   }
 
   hold(): Disposable {
+    if (this.#needed === 0) throw new LoadError("Closed", `Cannot use ${this.description}: it was closed`);
     this.#needed++;
     return { [Symbol.dispose]: () => this[Symbol.dispose]() };
   }

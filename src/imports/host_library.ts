@@ -153,6 +153,7 @@ class HostLibrary implements Provider, Disposable {
   }
 
   hold(): Disposable {
+    if (this.#needed === 0) throw new LoadError("Closed", `Cannot use ${this.description}: it was closed`);
     this.#needed++;
     return { [Symbol.dispose]: () => this[Symbol.dispose]() };
   }

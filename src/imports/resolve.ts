@@ -33,7 +33,8 @@ export interface DataReferences {
 /** A change that cannot fail any more. */
 export interface PreparedPatch {
   commit(): void;
-  abort(): void;
+  /** Ends what it took to get ready, committed or not. */
+  release(): void;
 }
 
 /** An answer for one name. */

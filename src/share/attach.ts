@@ -62,19 +62,14 @@ export function attachControl(
 /**
  * Attaches this isolate to a module that another one owns.
  *
- * @param revoked Called in the event loop when the owner ends the module.
  * @throws {LoadError} `Closed` if it has ended already, `Busy` if too many isolates are attached.
  */
 export function attachImage(
   module: SharedModule,
   control: SharedArrayBuffer,
-  revoked: () => void,
+  events: AttachmentEvents,
 ): AttachedImage {
-  // Versions do not change under a module that is pinned to one: there are no epochs to see.
-  const attachment = attachControl(control, `module '${module.path}'`, {
-    revoked,
-    callsOut: () => undefined,
-  });
+  const attachment = attachControl(control, `module '${module.path}'`, events);
   const { header, sections } = module;
   const file = new SmfFile({
     header,

@@ -56,13 +56,16 @@ export class LiveUse {
     this.#control?.keepAlive();
   }
 
-  /** Calls `passed` when no call that began before is running in any isolate; at once if there is none. */
-  whenPassed(passed: () => void): void {
-    const waits = [this.calls.out() ?? Promise.resolve()];
-    if (this.isolates() > 0) {
-      waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
-    }
-    if (this.callsInFlight() === 0 && this.isolates() === 0) passed();
-    else Promise.all(waits).then(passed);
+  /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
+  passed(): Promise<unknown> | undefined {
+    const waits: (Promise<unknown> | undefined)[] = [this.calls.out()];
+    if (this.isolates() > 0) waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
+    const out = waits.filter((wait) => wait !== undefined);
+    return out.length === 0 ? undefined : Promise.all(out);
+  }
+
+  /** Whether other isolates were ever given its functions. */
+  get isShared(): boolean {
+    return this.#control !== undefined;
   }
 }

@@ -53,6 +53,7 @@ export interface SharedLive {
     readonly index: number;
     readonly kind: "function" | "data";
     readonly address: bigint;
+    readonly size: number;
   }[];
 }
 
