@@ -21,6 +21,8 @@ export interface ExportingModule {
 export interface Entry extends ExportingModule {
   /** Earlier versions that are kept, oldest first. */
   readonly history: ModuleVersion[];
+  /** Of all its versions that are not freed. */
+  readonly lifetimes: Set<Lifetime>;
   /** The highest version number so far. */
   newest: number;
 }
@@ -113,8 +115,8 @@ export class Catalog {
 
   /** Enters a module. */
   add(key: string, exports: StableExports): Entry {
-    const entry: Entry = { key, exports, history: [], newest: 1 };
-    this.watch(key, exports.version);
+    const entry: Entry = { key, exports, history: [], lifetimes: new Set(), newest: 1 };
+    this.watch(entry, exports.version);
     this.#entries.set(key, entry);
     return entry;
   }
@@ -137,9 +139,11 @@ export class Catalog {
   }
 
   /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
-  watch(key: string, version: ModuleVersion): void {
+  watch({ key, lifetimes }: Entry, version: ModuleVersion): void {
     const { lifetime } = version;
     this.addLifetime(lifetime);
+    lifetimes.add(lifetime);
+    lifetime.whenFreed(() => lifetimes.delete(lifetime));
     version.whenRevoked(() => {
       const entry = this.#entries.get(key);
       if (entry?.exports.version.lifetime === lifetime) this.delete(key);

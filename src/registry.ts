@@ -249,8 +249,12 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const entry = this.#catalog.find(path);
     if (entry === undefined) return false;
+    const lifetimes = [...entry.lifetimes];
     this.#catalog.delete(entry.key);
-    if (options.force === true) entry.exports.version.lifetime.revoke();
+    if (options.force !== true) return true;
+    const { lifetime } = entry.exports.version;
+    for (const other of lifetimes) if (other !== lifetime) other.retire();
+    lifetime.revoke();
     return true;
   }
 

@@ -121,8 +121,9 @@ export class StableExports {
     this.#libraries++;
   }
 
-  /** Gives the handle of a live library back. */
+  /** Gives the handle of a live library back, or leaves it to the isolates that it was shared with. */
   dropLibrary(): void {
+    if (this.use.isolates() > 0) return this.use.whenEmpty(() => this.dropLibrary());
     this.#libraries--;
     this.#version.dropLive();
   }

@@ -73,7 +73,7 @@ export class Succession {
       entries.forEach((entry, index) => {
         prepared[index].commit();
         entry.newest++;
-        this.#catalog.watch(entry.key, candidates[index]);
+        this.#catalog.watch(entry, candidates[index]);
       });
       // Nothing ends before everything is committed: its end may touch the others.
       for (const { finish } of prepared) finish();

@@ -73,6 +73,19 @@ class VersionBody {
     });
   }
 
+  /** Ends it as soon as no other isolate uses it. */
+  retireWhenLeft(): void {
+    const users = [this.control, this.live?.isShared ? this.live.control : undefined];
+    const used = users.find((control) => control !== undefined && control.attachments() > 0);
+    if (used === undefined) {
+      left.delete(this);
+      this.lifetime.retire();
+    } else {
+      left.add(this);
+      used.whenEmpty(() => this.retireWhenLeft());
+    }
+  }
+
   /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
   #passed(): Promise<unknown> | undefined {
     const { control, live } = this;
@@ -107,7 +120,10 @@ class VersionBody {
   }
 }
 
-const unreachable = new FinalizationRegistry<VersionBody>((body) => body.lifetime.retire());
+const unreachable = new FinalizationRegistry<VersionBody>((body) => body.retireWhenLeft());
+
+/** Bodies that nobody can reach here, but other isolates can. */
+const left = new Set<VersionBody>();
 
 /** One version of a module, as handles and bound functions know it. */
 export class ModuleVersion implements CallOwner {

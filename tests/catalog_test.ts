@@ -79,3 +79,17 @@ Deno.test("unloading drops the versions that were kept", () => {
   assertEquals(first.getFunction("answer", INT)!(), 1);
   assertLoadError(() => registry.rollback("m"), "Io");
 });
+
+Deno.test("unloading by force ends the handles on all versions, of this load only", () => {
+  using registry = new ModuleRegistry({ keepVersions: 1 });
+  const before = registry.loadBytes("m", answering(9)).getFunction("answer", INT)!;
+  registry.unload("m");
+  const answers = [registry.loadBytes("m", answering(1)).getFunction("answer", INT)!];
+  for (const answer of [2, 3, 4]) {
+    answers.push(registry.reload("m", { bytes: answering(answer) }).getFunction("answer", INT)!);
+  }
+  assertEquals(answers.map((call) => call()), [1, 2, 3, 4]);
+  registry.unload("m", { force: true });
+  for (const call of answers) assertLoadError(call, "Closed");
+  assertEquals(before(), 9);
+});

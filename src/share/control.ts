@@ -68,6 +68,11 @@ export class ControlOwner {
     this.#await(passed, Atomics.add(this.#words, EPOCH, 1) + 1);
   }
 
+  /** Waits until no isolate is attached, without telling any to leave. */
+  whenEmpty(empty: () => void): void {
+    this.#await(empty, Infinity);
+  }
+
   /** From now on the questions keep the process alive: somebody waits for the answers. */
   keepAlive(): void {
     this.#keepAlive = true;

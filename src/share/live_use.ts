@@ -40,6 +40,11 @@ export class LiveUse {
     return this.#control?.attachments() ?? 0;
   }
 
+  /** Calls `empty` when no isolate is attached any more. */
+  whenEmpty(empty: () => void): void {
+    this.control.whenEmpty(empty);
+  }
+
   /** Whom to tell when the last nonblocking call has come back. */
   whenIdle(idle: () => void): void {
     this.#idle = idle;

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { LiveLibrary, LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { runChild, stubMappings } from "../call/modules.ts";
-import { assertLoadError, NO_PROC, permissionsAt } from "../testing.ts";
+import { assertLoadError, NO_PROC, permissionsAt, TemporaryDirectory } from "../testing.ts";
 import { INT, version } from "../versions.ts";
 import type { ModuleOrder } from "./module_worker.ts";
 import { isSettled, TestWorker, until } from "./workers.ts";
@@ -203,6 +203,31 @@ Deno.test("live functions in Workers end with the module", async () => {
   await registry[Symbol.asyncDispose]();
   assertEquals((await one.answer() as { kind: string }).kind, "Closed");
   assertLoadError(() => LiveLibrary.attach(live.share(), LIVE), "Closed");
+});
+
+Deno.test({
+  name:
+    "what Workers use stays when its owner drops everything that leads to it, and goes when they have left",
+  ignore: NO_PROC,
+  async fn() {
+    const child = await runChild(new URL("./dropped_child.ts", import.meta.url), { v8Flags: "--expose-gc" });
+    assertEquals(child.code, 0, child.stderr);
+    assertEquals(JSON.parse(child.stdout), { pinnedAnswer: 7, answers: [1, 2], modules: 1 });
+  },
+});
+
+Deno.test("a live library that its owner closes goes on in the Workers that it was shared with", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.file("m.smf", answering(41));
+  await using registry = new ModuleRegistry();
+  using live = registry.open(path, { answer: INT, total: { type: "i64" } });
+  using one = worker();
+  await one.ask({ kind: "attach live", token: live.share() });
+  live.close();
+  assertEquals(await one.ask({ kind: "call" }), 41);
+  assertEquals(registry.modules().length, 1);
+  await one.ask({ kind: "close" });
+  await until(() => registry.modules().length === 0);
 });
 
 Deno.test({
