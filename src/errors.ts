@@ -20,7 +20,6 @@
  * | `Closed` | the module, library or registry was closed before |
  * | `Busy` | it is in use in a way that forbids the operation |
  * | `InvalidToken` | what was given to `attach` is no token of this process |
- * | `NotOwner` | only the isolate that loaded the module may do this |
  * | `Incompatible` | a reload or binding that does not fit what is in use |
  */
 export type LoadErrorKind =
@@ -37,7 +36,6 @@ export type LoadErrorKind =
   | "Closed"
   | "Busy"
   | "InvalidToken"
-  | "NotOwner"
   | "Incompatible";
 
 /** The facts of a {@linkcode LoadError}; what does not apply is absent. */
