@@ -18,8 +18,6 @@ export interface Tally {
   backwards: number;
   last: number;
   failed: string;
-  /** The longest time between two looks at the clock, in milliseconds. */
-  pause: number;
 }
 
 /** Calls both functions so many times. */

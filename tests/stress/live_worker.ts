@@ -8,7 +8,7 @@ const scope = globalThis as unknown as {
 };
 
 scope.onmessage = async ({ data: { token, stop, batch } }) => {
-  const tally: Tally = { calls: 0, wrong: 0, backwards: 0, last: 0, failed: "", pause: 0 };
+  const tally: Tally = { calls: 0, wrong: 0, backwards: 0, last: 0, failed: "" };
   try {
     const { symbols } = LiveLibrary.attach(token, LIVE);
     scope.postMessage("attached");
