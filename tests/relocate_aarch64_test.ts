@@ -398,7 +398,7 @@ Deno.test("thousands of addresses, at any base, agree with the formulas in BigIn
   const random = randomFrom(26);
   const near = (reach: bigint) =>
     (BigInt(random()) * 0x1_0000_0000n + BigInt(random())) % (2n * reach) - reach;
-  for (let round = 0; round < stress(10_000); round++) {
+  for (let round = 0; round < Math.max(500, stress(10_000)); round++) {
     const base = (BigInt(random() & 0x7fff) << 32n) + (BigInt(random() & ~0x3fff) & 0xffff_c000n);
     const place = (random() % (CODE_SIZE / 4)) * 4;
     const P = base + BigInt(place);
