@@ -116,7 +116,9 @@ Deno.test("alignments from a byte to 2 MiB are kept", () => {
 
 Deno.test("memory lies near what it is asked to lie near", () => {
   using first = allocate(1);
-  const neighbours = [first.memory.address, 0x1234_5678_0000n, 0x5000_0000_0000n];
+  const neighbours = [0x1234_5678_0000n, 0x5000_0000_0000n];
+  // Where Windows put the first range it may have put everything else, too.
+  if (Deno.build.os !== "windows") neighbours.push(first.memory.address);
   for (const near of neighbours) {
     for (const alignment of [1, 1 << 16, 1 << 21]) {
       using it = allocate(100_000, alignment, near);
