@@ -181,6 +181,8 @@ class Watch {
 
   #schedule(target: Target): void {
     clearTimeout(target.timer);
+    // The last events of the system may come when the watch has ended.
+    if (!this.#open) return;
     target.timer = setTimeout(() => {
       target.timer = undefined;
       const event = this.#examine(target);
