@@ -139,7 +139,7 @@ function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): 
 }
 
 /** Undoes a step of a load that failed. Why it failed matters more than whether this does. */
-function abandon(owned: Disposable): void {
+export function abandon(owned: Disposable): void {
   try {
     owned[Symbol.dispose]();
   } catch {

@@ -10,7 +10,7 @@
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
 import type { DataReferences, FoundImport, Importer, PreparedPatch, Provider } from "./imports/resolve.ts";
-import { symbolAddress } from "./loader.ts";
+import { abandon, symbolAddress } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { LiveUse } from "./share/live_use.ts";
 import { SymbolType } from "./smf/enums.ts";
@@ -417,13 +417,4 @@ function findTarget(version: ModuleVersion, name: string): Target | undefined {
   const kind = symbol.type === SymbolType.Function ? "function" : "data";
   const address = symbolAddress(image, symbol.index);
   return { kind, address, room: Number(image.memory.address - address) + image.memory.size };
-}
-
-/** Undoes a step of what failed. Why it failed matters more than whether this does. */
-function abandon(belonging: Disposable): void {
-  try {
-    belonging[Symbol.dispose]();
-  } catch {
-    // The system did not take memory back: its allocator still counts it as live.
-  }
 }

@@ -16,7 +16,7 @@
 
 import { Binder, CallResources } from "./call/binder.ts";
 import { CallGate, type CallOwner } from "./call/gate.ts";
-import { CallsInFlight } from "./call/in_flight.ts";
+import { allOf, CallsInFlight } from "./call/in_flight.ts";
 import { LoadError } from "./errors.ts";
 import { isAddress } from "./image.ts";
 import type { Provider } from "./imports/resolve.ts";
@@ -93,8 +93,7 @@ class VersionBody {
     if (control !== undefined && control.attachments() > 0) {
       waits.push(new Promise<void>((resolve) => control.advance(resolve)));
     }
-    const out = waits.filter((wait) => wait !== undefined);
-    return out.length === 0 ? undefined : Promise.all(out);
+    return allOf(waits);
   }
 
   #revoke(): void {

@@ -9,6 +9,12 @@ export interface CallCounter {
   begin(): () => void;
 }
 
+/** Settles with all of what there is to wait for; undefined if there is nothing. */
+export function allOf(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
+  const out = waits.filter((wait) => wait !== undefined);
+  return out.length === 0 ? undefined : Promise.all(out);
+}
+
 /** Counts them. */
 export class CallsInFlight implements CallCounter {
   readonly #calls = new Set<Promise<void>>();

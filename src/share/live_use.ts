@@ -4,7 +4,7 @@
  * the current version and is handed on to the next.
  */
 
-import { CallsInFlight } from "../call/in_flight.ts";
+import { allOf, CallsInFlight } from "../call/in_flight.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
@@ -65,8 +65,7 @@ export class LiveUse {
   passed(): Promise<unknown> | undefined {
     const waits: (Promise<unknown> | undefined)[] = [this.calls.out()];
     if (this.isolates() > 0) waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
-    const out = waits.filter((wait) => wait !== undefined);
-    return out.length === 0 ? undefined : Promise.all(out);
+    return allOf(waits);
   }
 
   /** Whether other isolates were ever given its functions. */
