@@ -7,6 +7,7 @@
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "./errors.ts";
 import type { ReadRequest } from "./smf/reader.ts";
+import { PATHS_NAME_HOSTS } from "./system/path.ts";
 
 /** The largest module file that is opened, in bytes: 1 GiB. */
 export const MAX_FILE_SIZE = 0x4000_0000;
@@ -28,7 +29,7 @@ export function pathOf(path: string | URL): string {
       path: path.href,
     });
   }
-  if (path.hostname !== "" && Deno.build.os !== "windows") {
+  if (path.hostname !== "" && !PATHS_NAME_HOSTS) {
     throw new LoadError("Io", `Cannot open module: the URL names another host, '${path.hostname}'`, {
       path: path.href,
     });

@@ -24,6 +24,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["host", "image", "imports", "scan", "source"],
   ["relocation"],
   ["smf", "memory"],
+  ["system"],
   ["errors"],
 ];
 
@@ -31,24 +32,25 @@ const LAYERS: readonly (readonly string[])[] = [
 const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
   link: ["smf", "errors"],
   smf: ["errors"],
-  memory: ["errors"],
-  call: ["memory", "errors"],
+  memory: ["system", "errors"],
+  call: ["memory", "system", "errors"],
+  system: ["errors"],
 };
 
 /** Units without any use of Deno: they work on bytes alone. */
 const PURE = ["errors", "image", "link", "relocate", "relocation", "scan", "smf"];
 
 /** The only units that touch raw memory or native functions. */
-const UNSAFE = ["call", "imports", "memory"];
+const UNSAFE = ["call", "imports", "memory", "system"];
 
 /** The only files that look at which system this is, and what for. */
 const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/host.ts": "the format's number of this system, to refuse modules of another",
   "src/memory/allocator.ts": "chooses the allocator",
-  "src/source.ts": "knows where a host in a file: URL means something",
-  "src/call/process.ts": "chooses the library function that tells processes apart",
   "src/call/stub_library.ts": "chooses how a stub library is made",
-  "src/imports/host_library.ts": "chooses how the system finds shared libraries",
+  "src/system/dynamic_linker.ts": "chooses how the system finds shared libraries",
+  "src/system/path.ts": "knows where a path can name another host",
+  "src/system/process.ts": "chooses the library function that tells processes apart",
 };
 
 /** Lines of code, comments and blank lines not counted, that one idea may take. */
@@ -116,7 +118,7 @@ Deno.test("imports run downward only, and never sideways", () => {
   ));
 });
 
-Deno.test("smf and memory stand on errors alone, link on smf, call on memory", () => {
+Deno.test("smf stands on errors alone, memory on system, link on smf, call on memory", () => {
   assertNone(SOURCES.flatMap((source) =>
     importedUnits(source)
       .filter((unit) => unit !== source.unit && !(STANDS_ON[source.unit]?.includes(unit) ?? true))
@@ -165,7 +167,7 @@ Deno.test("what works on bytes alone does not use Deno", () => {
   );
 });
 
-Deno.test("raw memory and native functions are touched in call, imports and memory alone", () => {
+Deno.test("raw memory and native functions are touched in few units alone", () => {
   const unsafe = /\bDeno\.dlopen\b|\bnew Deno\.Unsafe\w+|\bDeno\.Unsafe\w+\.|\binstanceof Deno\.Unsafe\w+/;
   assertNone(
     SOURCES.filter(({ unit, code }) => !UNSAFE.includes(unit) && unsafe.test(code)).map(

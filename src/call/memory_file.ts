@@ -4,7 +4,7 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { openLibrary } from "../memory/library.ts";
+import { openLibrary } from "../system/library.ts";
 
 /**
  * The functions that are used.

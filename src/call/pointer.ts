@@ -3,7 +3,7 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { permitted } from "../memory/library.ts";
+import { permitted } from "../system/library.ts";
 import type { CallFunction } from "./gate.ts";
 
 /** A function that calls the native one at `address`. */

@@ -3,7 +3,7 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { permitted } from "../memory/library.ts";
+import { permitted } from "../system/library.ts";
 import type { CallFunction } from "./gate.ts";
 import { MemoryFiles } from "./memory_file.ts";
 import { ELF_MACHINE, stubSymbolName, writeElfStub } from "./stub_elf.ts";

@@ -3,85 +3,13 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { openLibrary } from "../memory/library.ts";
+import { type DynamicLinker, openDynamicLinker } from "../system/dynamic_linker.ts";
 import type { FoundImport, ImportSource, Provider } from "./resolve.ts";
-
-/**
- * The dynamic linker's own functions.
- *
- * | C declaration | failure |
- * |---|---|
- * | `void *dlopen(const char *file, int mode)` | NULL |
- * | `void *dlsym(void *handle, const char *name)` | NULL |
- * | `int dlclose(void *handle)` | not 0 |
- */
-const POSIX_FUNCTIONS = {
-  dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
-  dlsym: { parameters: ["pointer", "buffer"], result: "usize" },
-  dlclose: { parameters: ["pointer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-const RTLD_NOW = 2;
-
-/**
- * Windows' counterparts.
- *
- * | C declaration | failure |
- * |---|---|
- * | `HMODULE LoadLibraryW(const wchar_t *file)` | NULL |
- * | `FARPROC GetProcAddress(HMODULE handle, const char *name)` | NULL |
- * | `BOOL FreeLibrary(HMODULE handle)` | 0 |
- */
-const WINDOWS_FUNCTIONS = {
-  LoadLibraryW: { parameters: ["buffer"], result: "pointer" },
-  GetProcAddress: { parameters: ["pointer", "buffer"], result: "usize" },
-  FreeLibrary: { parameters: ["pointer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-/** Opens libraries and looks names up, whatever the system calls that. */
-interface Linker {
-  open(file: string): Deno.PointerValue;
-  find(handle: Deno.PointerObject, name: string): bigint;
-  close(handle: Deno.PointerObject): void;
-  dispose(): void;
-}
-
-function openLinker(): Linker {
-  if (Deno.build.os === "windows") {
-    const library = openLibrary(["kernel32.dll"], WINDOWS_FUNCTIONS);
-    const { symbols } = library;
-    return {
-      open: (file) => symbols.LoadLibraryW(wide(file)),
-      find: (handle, name) => symbols.GetProcAddress(handle, narrow(name)),
-      close: (handle) => void symbols.FreeLibrary(handle),
-      dispose: () => library.close(),
-    };
-  }
-  const names = Deno.build.os === "darwin" ? ["libSystem.B.dylib"] : ["libc.so.6", "libdl.so.2"];
-  const library = openLibrary(names, POSIX_FUNCTIONS);
-  const { symbols } = library;
-  return {
-    open: (file) => symbols.dlopen(narrow(file), RTLD_NOW),
-    find: (handle, name) => symbols.dlsym(handle, narrow(name)),
-    close: (handle) => void symbols.dlclose(handle),
-    dispose: () => library.close(),
-  };
-}
-
-/** A C string. */
-function narrow(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
-}
-
-/** A wide C string: UTF-16. */
-function wide(text: string): Uint16Array<ArrayBuffer> {
-  return Uint16Array.from(`${text}\0`, (letter) => letter.charCodeAt(0));
-}
 
 /** Shared libraries, opened when the first name is looked up in them. */
 export class HostLibraries implements ImportSource, Disposable {
   readonly #names: readonly string[];
-  #linker: Linker | undefined;
+  #linker: DynamicLinker | undefined;
   #libraries: HostLibrary[] | undefined;
   #needed = 1;
 
@@ -107,7 +35,7 @@ export class HostLibraries implements ImportSource, Disposable {
   #open(): readonly HostLibrary[] {
     if (this.#libraries !== undefined) return this.#libraries;
     if (this.#names.length === 0) return this.#libraries = [];
-    const linker = this.#linker ??= openLinker();
+    const linker = this.#linker ??= openDynamicLinker();
     const opened: HostLibrary[] = [];
     try {
       for (const name of this.#names) {
@@ -130,12 +58,12 @@ export class HostLibraries implements ImportSource, Disposable {
 
 class HostLibrary implements Provider, Disposable {
   readonly description: string;
-  readonly #linker: Linker;
+  readonly #linker: DynamicLinker;
   readonly #handle: Deno.PointerObject;
   readonly #closed: () => void;
   #needed = 1;
 
-  constructor(name: string, linker: Linker, closed: () => void) {
+  constructor(name: string, linker: DynamicLinker, closed: () => void) {
     this.description = `library '${name}'`;
     this.#linker = linker;
     this.#closed = closed;

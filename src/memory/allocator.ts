@@ -9,7 +9,7 @@ import { WindowsAllocator } from "./windows.ts";
 
 export { LinuxAllocator, MacosAllocator, WindowsAllocator };
 export { PagedAllocator, type Pages } from "./paged.ts";
-export type { SystemLibrary } from "./library.ts";
+export type { SystemLibrary } from "../system/library.ts";
 export type { PosixSystem } from "./posix.ts";
 export type { WindowsSystem } from "./windows.ts";
 export { detach, type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";

@@ -4,7 +4,7 @@
  */
 import { LoadError } from "../errors.ts";
 import { detach, type ExecutableMemory, Protection } from "./contract.ts";
-import { permitted, type SystemLibrary } from "./library.ts";
+import { permitted, type SystemLibrary } from "../system/library.ts";
 
 /** Address space taken from the system: the memory with its guards. */
 export interface Reservation {

@@ -1,7 +1,7 @@
 /**
  * Executable memory on Linux.
  */
-import { openLibrary, type SystemLibrary } from "./library.ts";
+import { openLibrary, type SystemLibrary } from "../system/library.ts";
 import { PagedAllocator } from "./paged.ts";
 import { type PosixConstants, posixPages, type PosixSystem } from "./posix.ts";
 

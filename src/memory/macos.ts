@@ -2,7 +2,7 @@
  * Executable memory on macOS. Never run on real hardware by its authors: what
  * is tested is the sequence of calls, against a stand-in for the system.
  */
-import { openLibrary, type SystemLibrary } from "./library.ts";
+import { openLibrary, type SystemLibrary } from "../system/library.ts";
 import { PagedAllocator } from "./paged.ts";
 import { type PosixConstants, posixPages, type PosixSystem } from "./posix.ts";
 

@@ -5,7 +5,7 @@
 import type { LoadError } from "../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
 import { layOut, Ledger, type Reservation } from "./ledger.ts";
-import type { SystemLibrary } from "./library.ts";
+import type { SystemLibrary } from "../system/library.ts";
 import { alignUp, isNear, reserveNear } from "./near.ts";
 
 /** What a system does with pages. Addresses are multiples of the page size, lengths in bytes. */

@@ -3,7 +3,7 @@
  */
 import { LoadError } from "../errors.ts";
 import { Protection } from "./contract.ts";
-import { openLibrary, type SystemLibrary } from "./library.ts";
+import { openLibrary, type SystemLibrary } from "../system/library.ts";
 import { PagedAllocator, type Pages } from "./paged.ts";
 
 /** The functions of kernel32, with addresses as integers. */

@@ -4,7 +4,7 @@
  * comes from this process.
  */
 
-import { processSecret } from "../call/process.ts";
+import { processSecret } from "../system/process.ts";
 import { LoadError } from "../errors.ts";
 import type { SlotCounts } from "../image.ts";
 import type { ImportRecord } from "../imports/resolve.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../src/errors.ts";
-import { openLibrary, permitted } from "../../src/memory/library.ts";
+import { openLibrary, permitted } from "../../src/system/library.ts";
 
 Deno.test("a library that is not there is named, with the system's own words as the cause", () => {
   const error = assertThrows(() => openLibrary(["no-such-library.so.9", "nor-this"], {}), LoadError);

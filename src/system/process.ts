@@ -4,7 +4,7 @@
  * not against code that may use FFI and thus do anything.
  */
 
-import { openLibrary } from "../memory/library.ts";
+import { openLibrary } from "./library.ts";
 
 /** What the address space of this process looks like is decided at random, once, when it starts. */
 const WITNESSES = {

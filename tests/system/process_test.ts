@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { processSecret } from "../../src/call/process.ts";
-import { runChild } from "./modules.ts";
+import { processSecret } from "../../src/system/process.ts";
+import { runChild } from "../call/modules.ts";
 
 const SCRIPT = new URL("./secret_child.ts", import.meta.url);
 
