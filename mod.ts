@@ -19,8 +19,9 @@
  * @module
  */
 
+export * from "./src/smf/mod.ts";
+export * from "./src/link/mod.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
-export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors.ts";
 export type { ImportRecord, ImportResolver } from "./src/imports/resolve.ts";
 export {
   type ExecutableMemory,
@@ -60,51 +61,4 @@ export {
   type ReloadOptions,
   type UnloadOptions,
 } from "./src/registry.ts";
-export {
-  type RelocationOptions,
-  type SectionOptions,
-  SmfBuilder,
-  type SmfBuilderOptions,
-  type SymbolOptions,
-} from "./src/smf/builder.ts";
-export {
-  AppType,
-  Arch,
-  Binding,
-  Compression,
-  HeaderFlag,
-  Platform,
-  RelocationType,
-  SectionFlag,
-  SectionType,
-  SymbolType,
-} from "./src/smf/enums.ts";
-export { ModuleChecksum } from "./src/smf/checksum.ts";
-export { ParsedSmf, parseSmf, SmfFile } from "./src/smf/file.ts";
-export { hashName } from "./src/smf/hash.ts";
-export type { SmfHeader } from "./src/smf/header.ts";
-export type {
-  ExtraHeaderField,
-  Field,
-  HeaderField,
-  HeaderLayout,
-  Layout,
-  LayoutName,
-  SectionLayout,
-} from "./src/smf/layout.ts";
-export { RelocationTable, type SmfRelocation } from "./src/smf/reloc.ts";
-export type { SmfSection } from "./src/smf/section.ts";
-export type { Named } from "./src/smf/names.ts";
-export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./src/smf/symbol.ts";
 export type { WatchEvent, WatchOptions } from "./src/watch.ts";
-export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
-export {
-  formatMap,
-  type LinkMap,
-  type MapDropped,
-  type MapEntry,
-  type MapExport,
-  type MapImport,
-  type MapMember,
-  type MapSection,
-} from "./src/link/map.ts";

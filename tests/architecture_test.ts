@@ -153,10 +153,12 @@ Deno.test("src/ imports nothing that is not src/, node: or in the import map", (
   );
 });
 
-Deno.test("mod.ts only re-exports, and nothing of the command line", () => {
-  const { code, imports } = read("mod.ts");
-  assertEquals(code.replace(/export (?:type )?\{[^}]*\} from "[^"]+";/g, "").trim(), "");
-  assertNone(imports.filter((path) => path.startsWith("src/cli/")));
+Deno.test("the library's entry points only re-export, and nothing of the command line", () => {
+  for (const path of ["mod.ts", "src/smf/mod.ts", "src/link/mod.ts"]) {
+    const { code, imports } = read(path);
+    assertEquals(code.replace(/export (?:(?:type )?\{[^}]*\}|\*) from "[^"]+";/g, "").trim(), "", path);
+    assertNone(imports.filter((path) => path.startsWith("src/cli/")));
+  }
 });
 
 Deno.test("what works on bytes alone does not use Deno", () => {

@@ -1,0 +1,32 @@
+/**
+ * The linker alone: ELF objects and static libraries to a module, as bytes.
+ * Needs no permission and loads nothing; works wherever JavaScript does.
+ *
+ * Everything here is also exported by `@simple/loader` itself.
+ *
+ * @example What a compiler made, as a module
+ * ```ts
+ * import { formatMap, linkObjects } from "@simple/loader/link";
+ * import { assertEquals, assertStringIncludes } from "@std/assert";
+ *
+ * const object = { name: "arith.o", bytes: Deno.readFileSync("fixtures/c/arith.o") };
+ * const { bytes, map } = linkObjects([object], { reloadable: true });
+ * assertEquals(bytes.subarray(0, 3), new TextEncoder().encode("SMF"));
+ * assertStringIncludes(formatMap(map), "arith.o");
+ * ```
+ *
+ * @module
+ */
+
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors.ts";
+export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./linker.ts";
+export {
+  formatMap,
+  type LinkMap,
+  type MapDropped,
+  type MapEntry,
+  type MapExport,
+  type MapImport,
+  type MapMember,
+  type MapSection,
+} from "./map.ts";

@@ -1,0 +1,61 @@
+/**
+ * The SMF file format alone: reading, checking and writing module files as
+ * bytes. Needs no permission and loads nothing; works wherever JavaScript does.
+ *
+ * Everything here is also exported by `@simple/loader` itself.
+ *
+ * @example Write a file, read it back
+ * ```ts
+ * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const builder = new SmfBuilder();
+ * builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array([0xc3]) }); // ret
+ * builder.symbol({ name: "nothing", type: SymbolType.Function, size: 1 });
+ *
+ * const file = parseSmf(builder.build());
+ * assertEquals(file.header.layout, "H96");
+ * assertEquals(file.symbols.find("nothing")?.size, 1);
+ * ```
+ *
+ * @module
+ */
+
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors.ts";
+export {
+  type RelocationOptions,
+  type SectionOptions,
+  SmfBuilder,
+  type SmfBuilderOptions,
+  type SymbolOptions,
+} from "./builder.ts";
+
+export {
+  AppType,
+  Arch,
+  Binding,
+  Compression,
+  HeaderFlag,
+  Platform,
+  RelocationType,
+  SectionFlag,
+  SectionType,
+  SymbolType,
+} from "./enums.ts";
+export { ModuleChecksum } from "./checksum.ts";
+export { ParsedSmf, parseSmf, SmfFile } from "./file.ts";
+export { hashName } from "./hash.ts";
+export type { SmfHeader } from "./header.ts";
+export type {
+  ExtraHeaderField,
+  Field,
+  HeaderField,
+  HeaderLayout,
+  Layout,
+  LayoutName,
+  SectionLayout,
+} from "./layout.ts";
+export { RelocationTable, type SmfRelocation } from "./reloc.ts";
+export type { SmfSection } from "./section.ts";
+export type { Named } from "./names.ts";
+export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./symbol.ts";
