@@ -40,6 +40,7 @@ export type WatchEvent =
   | {
     /** The new version runs. */
     readonly kind: "reloaded";
+    /** The module, as it was loaded. */
     readonly path: string;
     /** The new version's number. */
     readonly version: number;
@@ -51,17 +52,21 @@ export type WatchEvent =
   | {
     /** The old version goes on. */
     readonly kind: "failed";
+    /** The module, as it was loaded. */
     readonly path: string;
+    /** Why: a `LoadError`, or what `migrate` or `verify` threw. */
     readonly error: unknown;
   }
   | {
     /** The file was touched, its contents are the same. */
     readonly kind: "unchanged";
+    /** The module, as it was loaded. */
     readonly path: string;
   }
   | {
     /** The module is not marked RELOADABLE. */
     readonly kind: "skipped";
+    /** The module, as it was loaded. */
     readonly path: string;
   };
 

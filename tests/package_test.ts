@@ -1,0 +1,175 @@
+// The package as others get it: its entry points, their documentation, and a project that depends on it.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { addModule, TemporaryDirectory } from "./testing.ts";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const CONFIG: {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly license: string;
+  readonly exports: Readonly<Record<string, string>>;
+  readonly imports: Readonly<Record<string, string>>;
+  readonly links: readonly string[];
+  readonly tasks: Readonly<Record<string, { readonly command: string }>>;
+  readonly publish: { readonly include: readonly string[] };
+} = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+const ENTRY_POINTS = Object.entries(CONFIG.exports);
+const FILES = ENTRY_POINTS.map(([, file]) => file.replace("./", ""));
+
+const read = (path: string): string => Deno.readTextFileSync(join(ROOT, path));
+
+/** Runs this Deno; answers what it prints. */
+async function deno(args: readonly string[], cwd: string): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: [...args],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "null",
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}
+
+Deno.test("the package says what it is, and publishes little", () => {
+  assert(CONFIG.description.length > 20 && CONFIG.description.length <= 250);
+  assertEquals(CONFIG.license, "MIT");
+  assertEquals(ENTRY_POINTS.map(([name]) => name), [".", "./format", "./link", "./cli"]);
+  for (const included of CONFIG.publish.include) {
+    Deno.statSync(join(ROOT, included));
+    assert(!/^(tests|fixtures|examples|\.ci)/.test(included), included);
+  }
+});
+
+Deno.test("every entry point says what it is for, with an example", () => {
+  for (const file of FILES) {
+    const [comment] = /^\/\*\*[^]*?\*\//.exec(read(file)) ?? [""];
+    assertStringIncludes(comment, "@module", file);
+    assertStringIncludes(comment, "```", file);
+  }
+});
+
+Deno.test("what is public is checked for documentation and slow types, entry point by entry point", () => {
+  const list = FILES.join(" ");
+  assertStringIncludes(CONFIG.tasks.ok.command, `deno doc --lint ${list} &&`);
+  assertStringIncludes(read(".ci/run"), `doc --lint ${list}\n`);
+});
+
+/** A part of what `deno doc --json` says. */
+interface Documented {
+  readonly name?: string;
+  readonly kind?: string;
+  readonly accessibility?: string;
+  readonly jsDoc?: unknown;
+  readonly def?: Readonly<Record<string, unknown>>;
+}
+
+/** The members of a class or an interface, and of the objects that make up a type, without a comment. */
+function undocumented(name: string, declaration: Documented): string[] {
+  // One entry point shows what another one has.
+  if (declaration.kind === "reference") return [];
+  const found: string[] = declaration.jsDoc === undefined ? [name] : [];
+  const members = (value: unknown): void => {
+    if (Array.isArray(value)) return void value.forEach(members);
+    if (typeof value !== "object" || value === null) return;
+    const { properties = [], methods = [], ...others } = value as {
+      readonly properties?: readonly Documented[];
+      readonly methods?: readonly Documented[];
+    };
+    for (const member of [...properties, ...methods]) {
+      if (member.accessibility === "private" || member.jsDoc !== undefined) continue;
+      found.push(`${name}.${member.name}`);
+    }
+    if (declaration.kind === "typeAlias") Object.values(others).forEach(members);
+  };
+  if (["class", "interface", "typeAlias"].includes(declaration.kind ?? "")) members(declaration.def);
+  return found;
+}
+
+Deno.test("every public name and every member of it is documented", async () => {
+  const { nodes } = JSON.parse(await deno(["doc", "--json", ...FILES], ROOT));
+  const symbols = Object.values(nodes).flatMap((node) =>
+    (node as { symbols: readonly { name: string; declarations: readonly Documented[] }[] }).symbols
+  );
+  assert(symbols.length > 80);
+  // Its one property is how TypeScript is told of a type; nobody sees it.
+  const exempt = ["Callable.call"];
+  assertEquals(
+    symbols.flatMap(({ name, declarations }) => declarations.flatMap((one) => undocumented(name, one)))
+      .filter((name) => !exempt.includes(name)),
+    [],
+  );
+});
+
+/** A project elsewhere that knows this package by its name alone. */
+class Project extends TemporaryDirectory {
+  constructor() {
+    super();
+    const imports = { ...CONFIG.imports, [CONFIG.name]: `jsr:${CONFIG.name}@^${CONFIG.version}` };
+    // Links of a link do not count: the project lists those of the standard library itself.
+    const links = [".", ...CONFIG.links].map((link) => new URL(`../${link}`, import.meta.url).href);
+    this.file("deno.json", new TextEncoder().encode(JSON.stringify({ imports, links })));
+  }
+
+  /** Writes a program and runs it. */
+  async run(program: string, ...flags: string[]): Promise<string> {
+    this.file("main.ts", new TextEncoder().encode(program));
+    return await deno(["run", "--no-lock", "--no-prompt", "--check", ...flags, "main.ts"], this.path);
+  }
+}
+
+Deno.test("another project imports every entry point by name, and a module as bytes", async () => {
+  using project = new Project();
+  project.file("arith.smf", addModule());
+  const output = await project.run(
+    `
+      import { LoadError, ModuleRegistry, parseSmf } from "@simple/loader";
+      import * as format from "@simple/loader/format";
+      import * as linker from "@simple/loader/link";
+      import { runProgram } from "@simple/loader/cli";
+      import bytes from "./arith.smf" with { type: "bytes" };
+
+      if (format.parseSmf !== parseSmf || linker.LoadError !== LoadError) throw new Error("two of one");
+      if (typeof linker.linkObjects !== "function" || typeof runProgram !== "function") throw new Error("less");
+      using registry = new ModuleRegistry();
+      const add = registry.loadBytes("arith", bytes).getFunction("add", {
+        parameters: ["i64", "i64"],
+        result: "i64",
+      });
+      console.log(format.parseSmf(bytes).header.layout, add?.(2n, 3n));
+    `,
+    "--unstable-raw-imports",
+    // Calls are fast on Windows with a temporary file, and without it go another way.
+    "--allow-ffi",
+  );
+  assertEquals(output.trim(), "H96 5n");
+});
+
+Deno.test("format and link ask for no permission", async () => {
+  using project = new Project();
+  const output = await project.run(`
+    import { parseSmf, SmfBuilder } from "@simple/loader/format";
+    import { LoadError, linkObjects } from "@simple/loader/link";
+
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: 1, bytes: new Uint8Array([0xc3]) });
+    const kinds = [parseSmf(builder.build()).sections[0].name];
+    try {
+      linkObjects([{ name: "no.o", bytes: new Uint8Array(4) }]);
+    } catch (error) {
+      if (error instanceof LoadError) kinds.push(error.kind);
+    }
+    console.log(kinds.join(" "));
+  `);
+  assertEquals(output.trim(), "code InvalidFormat");
+});
+
+Deno.test("the command runs by the package's name", async () => {
+  using project = new Project();
+  const output = await deno(
+    ["run", "--no-lock", "--no-prompt", `jsr:${CONFIG.name}/cli`, "--help"],
+    project.path,
+  );
+  assertStringIncludes(output, "smf <command>");
+});
