@@ -46,7 +46,12 @@ export {
   LoadedModule,
   type ModuleExport,
 } from "./src/module.ts";
-export { ModuleLoader, type ModuleLoaderOptions } from "./src/module_loader.ts";
+export {
+  type ModuleBytesOptions,
+  ModuleLoader,
+  type ModuleLoaderOptions,
+  type ModuleLoadOptions,
+} from "./src/module_loader.ts";
 export type { CarryReport, FreshVariable, OldPointer } from "./src/carry.ts";
 export { LiveLibrary } from "./src/live.ts";
 export type { TakeoverOptions } from "./src/reload.ts";

@@ -21,6 +21,8 @@
  * | `Busy` | it is in use in a way that forbids the operation |
  * | `InvalidToken` | what was given to `attach` is no token of this process |
  * | `Incompatible` | a reload or binding that does not fit what is in use |
+ * | `InvalidIntegrity` | an integrity string that is malformed or of an unknown algorithm |
+ * | `IntegrityMismatch` | the file's bytes are not those that its integrity string means |
  */
 export type LoadErrorKind =
   | "Io"
@@ -36,7 +38,9 @@ export type LoadErrorKind =
   | "Closed"
   | "Busy"
   | "InvalidToken"
-  | "Incompatible";
+  | "Incompatible"
+  | "InvalidIntegrity"
+  | "IntegrityMismatch";
 
 /** The facts of a {@linkcode LoadError}; what does not apply is absent. */
 export interface LoadErrorData {
@@ -54,6 +58,10 @@ export interface LoadErrorData {
   readonly value?: bigint | number | string;
   /** The values that would have been accepted: from the first, up to but not including the second. */
   readonly range?: readonly [low: bigint | number, high: bigint | number];
+  /** The integrity string that was given. */
+  readonly expected?: string;
+  /** The integrity string of the bytes that are there, if it is known. */
+  readonly actual?: string;
   /** The operating system call that failed. */
   readonly call?: string;
   /** Its error number. */
@@ -76,6 +84,8 @@ function describe(data: LoadErrorData): string {
   if (data.offset !== undefined) facts.push(`offset ${hex(data.offset)}`);
   if (data.value !== undefined) facts.push(`value ${data.value}`);
   if (data.range !== undefined) facts.push(`allowed [${data.range[0]}, ${data.range[1]})`);
+  if (data.expected !== undefined) facts.push(`expected '${data.expected}'`);
+  if (data.actual !== undefined) facts.push(`actual '${data.actual}'`);
   if (data.call !== undefined) facts.push(`call ${data.call}`);
   if (data.errno !== undefined) facts.push(`errno ${data.errno}`);
   if (data.size !== undefined) facts.push(`size ${data.size}`);

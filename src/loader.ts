@@ -29,7 +29,7 @@ import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
-import { type FileSteps, READING_ENDS } from "./source.ts";
+import { checkedSteps, type FileSteps, READING_ENDS } from "./source.ts";
 
 /** A module in memory, as the rest of the package uses it. Whoever gets it owns its memory and its holds. */
 export interface LoadedImage extends Disposable {
@@ -44,6 +44,8 @@ export interface LoadedImage extends Disposable {
   readonly imports: readonly ImportRecord[];
   /** Why other isolates cannot use it, if they cannot. */
   readonly privateReason: string | undefined;
+  /** The integrity string of the file, if it was checked. */
+  readonly integrity?: string | undefined;
 }
 
 /** What loading needs beside the file. */
@@ -55,13 +57,22 @@ export interface LoadContext {
   readonly sources: readonly ImportSource[];
   /** The module, for people. */
   readonly description: string;
+  /** What the file's bytes have to be; anything if it is absent. */
+  readonly integrity?: string | undefined;
 }
 
 /** The steps of loading one module; see {@linkcode FileSteps}. */
 export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
+  const { integrity } = context;
+  if (integrity === undefined) return uncheckedSteps(context);
+  return checkedSteps(integrity, (actual) => uncheckedSteps(context, actual));
+}
+
+/** The steps when the bytes as a whole are no question any more. */
+function uncheckedSteps(context: LoadContext, integrity?: string): FileSteps<LoadedImage> {
   return function* (size) {
     const importer: Importer = { description: context.description };
-    const found = yield* examine(context, size);
+    const found = { ...yield* examine(context, size), integrity };
     // Names are answered before anything is mapped: what may not load never gets memory.
     const imports = resolveImports(found.file, found.needs.imports, context.sources, importer);
     const image = yield* undoing(imports, place(context, found, importer, nearOf(found, imports)));
@@ -93,6 +104,7 @@ interface Examined {
   readonly file: SmfFile;
   readonly needs: RelocationNeeds;
   readonly plan: ImagePlan;
+  readonly integrity?: string | undefined;
 }
 
 /** Reads the tables and checks everything that needs no memory. */
@@ -154,6 +166,7 @@ export class PlacedImage implements LoadedImage {
   readonly memory: ExecutableMemory;
   readonly pageSize: number;
   readonly importer: Importer;
+  readonly integrity: string | undefined;
   readonly #allocator: MemoryAllocator;
   readonly #needs: RelocationNeeds;
   #imports: ResolvedImports | undefined;
@@ -166,6 +179,7 @@ export class PlacedImage implements LoadedImage {
     this.plan = found.plan;
     this.#needs = found.needs;
     this.importer = importer;
+    this.integrity = found.integrity;
   }
 
   get imports(): readonly ImportRecord[] {

@@ -27,6 +27,29 @@ export interface ModuleLoaderOptions {
   readonly callPath?: CallPath;
 }
 
+/** How {@linkcode ModuleLoader} loads one module. */
+export interface ModuleLoadOptions {
+  /**
+   * What the file's bytes have to be: `sha256-…` and the like, as
+   * {@linkcode integrityOf} writes it; several separated by spaces are
+   * alternatives. It is checked before anything is mapped, on exactly the bytes
+   * that are loaded.
+   *
+   * @default anything
+   */
+  readonly integrity?: string;
+}
+
+/** How {@linkcode ModuleLoader} loads one module from bytes. */
+export interface ModuleBytesOptions extends ModuleLoadOptions {
+  /**
+   * For messages, in place of a path.
+   *
+   * @default "(bytes)"
+   */
+  readonly name?: string;
+}
+
 /**
  * Loads modules that stand alone: each call loads anew, and what a module
  * imports is answered by a resolver only. For modules that share and import
@@ -61,22 +84,24 @@ export class ModuleLoader {
    * @param resolver Answers the names that the module uses but does not define.
    * @throws {LoadError} Of every kind but `Closed` and `Busy`; nothing stays behind.
    */
-  load(path: string | URL, resolver?: ImportResolver): LoadedModule {
+  load(path: string | URL, resolver?: ImportResolver, options: ModuleLoadOptions = {}): LoadedModule {
     const file = pathOf(path);
-    return this.#open(readFile(file, loadSteps(this.#context(file, resolver))), file);
+    return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file);
   }
 
   /** As {@linkcode ModuleLoader.load}, without blocking the event loop. */
-  async loadAsync(path: string | URL, resolver?: ImportResolver): Promise<LoadedModule> {
+  async loadAsync(
+    path: string | URL,
+    resolver?: ImportResolver,
+    options: ModuleLoadOptions = {},
+  ): Promise<LoadedModule> {
     const file = pathOf(path);
-    return this.#open(await readFileAsync(file, loadSteps(this.#context(file, resolver))), file);
+    return this.#open(await readFileAsync(file, loadSteps(this.#context(file, resolver, options))), file);
   }
 
   /**
    * As {@linkcode ModuleLoader.load}, from the bytes of a file. They are
    * copied: changing them later changes nothing.
-   *
-   * @param name For messages, in place of a path.
    *
    * @example
    * ```ts
@@ -88,14 +113,19 @@ export class ModuleLoader {
    * assertEquals(module.entryPoint({ parameters: [], result: "i32" })?.(), 7);
    * ```
    */
-  loadBytes(bytes: Uint8Array, resolver?: ImportResolver, name = "(bytes)"): LoadedModule {
-    const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver))));
+  loadBytes(bytes: Uint8Array, resolver?: ImportResolver, options: ModuleBytesOptions = {}): LoadedModule {
+    const { name = "(bytes)" } = options;
+    const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver, options))));
     return this.#open(image, name);
   }
 
-  #context(path: string, resolver: ImportResolver | undefined): LoadContext {
+  #context(
+    path: string,
+    resolver: ImportResolver | undefined,
+    { integrity }: ModuleLoadOptions,
+  ): LoadContext {
     const sources: ImportSource[] = resolver === undefined ? [] : [resolverSource(resolver)];
-    return { allocator: this.#allocator, sources, description: `module '${path}'` };
+    return { allocator: this.#allocator, sources, description: `module '${path}'`, integrity };
   }
 
   #open(image: LoadedImage, path: string): LoadedModule {

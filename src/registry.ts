@@ -7,6 +7,7 @@ import type { CarryReport } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import { holdStubMaker } from "./call/stub_library.ts";
 import { Catalog, type Entry, type ExportingModule } from "./catalog.ts";
+import { checkLoaded, checkReplacement } from "./checked.ts";
 import { inFile, LoadError } from "./errors.ts";
 import { type ImportOptions, ImportScope } from "./import_scope.ts";
 import { type LoadContext, type LoadedImage, loadSteps, type PlacedImage, placeSteps } from "./loader.ts";
@@ -15,7 +16,7 @@ import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { type LiveLibrary, openLive } from "./live.ts";
 import { liveSource } from "./live_source.ts";
-import { type BindOptions, type LoadedModule, openHandle } from "./module.ts";
+import { type LoadedModule, openHandle } from "./module.ts";
 import type { TakeoverOptions } from "./reload.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
 import { StableExports } from "./stable_exports.ts";
@@ -55,6 +56,17 @@ export interface LoadOptions {
    * @default the registry's
    */
   readonly callPath?: CallPath;
+  /**
+   * What the file's bytes have to be: `sha256-…` and the like, as
+   * {@linkcode integrityOf} writes it; several separated by spaces are
+   * alternatives. It is checked before anything is mapped, on exactly the bytes
+   * that are loaded, and for a module that is loaded already, on what was
+   * checked then. A module that was checked is replaced by checked ones only:
+   * its reloads need an integrity of their own.
+   *
+   * @default anything
+   */
+  readonly integrity?: string;
 }
 
 /** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */
@@ -112,6 +124,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #catalog = new Catalog();
   readonly #scope: ImportScope;
   readonly #succession: Succession;
+  /** By the module's key and its integrity. */
   readonly #pending = new Map<string, Waiter[]>();
   readonly #holds: Disposable[] = [];
   /** Ends watches. */
@@ -149,7 +162,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const file = pathOf(path);
     const key = this.#catalog.keyOf(file);
-    const entry = this.#catalog.get(key) ?? this.#enter(key, this.#read(key, file, 1));
+    const entry = this.#catalog.get(key) ?? this.#enter(key, this.#read(key, file, 1, options));
     return this.#handle(entry, options);
   }
 
@@ -165,12 +178,14 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     const entry = this.#catalog.get(key);
     if (entry !== undefined) return this.#handle(entry, options);
     const waiter: Waiter = { ...Promise.withResolvers(), options };
-    const waiters = this.#pending.get(key);
+    // Who expects other bytes does not share a load, nor its failure.
+    const load = `${key}\0${options.integrity ?? ""}`;
+    const waiters = this.#pending.get(load);
     if (waiters !== undefined) {
       waiters.push(waiter);
     } else {
-      this.#pending.set(key, [waiter]);
-      this.#loadFor(key, file);
+      this.#pending.set(load, [waiter]);
+      this.#loadFor(load, key, file, options);
     }
     return waiter.promise;
   }
@@ -224,7 +239,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
     this.#requireOpen();
     const entry = this.#catalog.get(name) ??
-      this.#enter(this.#catalog.name(name), this.#read(name, name, 1, bytes));
+      this.#enter(this.#catalog.name(name), this.#read(name, name, 1, { ...options, bytes }));
     return this.#handle(entry, options);
   }
 
@@ -288,7 +303,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
         : this.loadBytes(pathOf(path), options.bytes, options);
     }
     const file = pathOf(path);
-    const read = (number: number): ModuleVersion => this.#read(entry.key, file, number, options.bytes);
+    const read = (number: number): ModuleVersion => this.#read(entry.key, file, number, options);
     const [report] = this.#succession.replace([{ entry, read, options }]);
     return this.#handle(entry, options, report);
   }
@@ -408,11 +423,13 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   open<const S extends Deno.ForeignLibraryInterface>(
     path: string | URL,
     definitions: S,
-    options: BindOptions = {},
+    options: LoadOptions = {},
   ): LiveLibrary<S> {
     this.#requireOpen();
-    using _handle = this.#catalog.find(path) === undefined ? this.load(path) : undefined;
-    const source = liveSource(this.#loaded(path), this.#catalog);
+    using _handle = this.#catalog.find(path) === undefined ? this.load(path, options) : undefined;
+    const entry = this.#loaded(path);
+    checkLoaded(entry, options.integrity);
+    const source = liveSource(entry, this.#catalog);
     return openLive(source, definitions, options.callPath ?? this.#callPath);
   }
 
@@ -503,8 +520,14 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     if (this.#closed) throw new LoadError("Closed", "Cannot use registry: it was disposed");
   }
 
-  #read(key: string, file: string, number: number, bytes?: Uint8Array): ModuleVersion {
-    const steps = loadSteps(this.#context(key, file));
+  #read(
+    key: string,
+    file: string,
+    number: number,
+    { bytes, integrity }: Pick<ReloadOptions, "bytes" | "integrity"> = {},
+  ): ModuleVersion {
+    checkReplacement(this.#catalog.get(key), integrity);
+    const steps = loadSteps({ ...this.#context(key, file), integrity });
     const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
     return this.#start(image, file, number);
   }
@@ -536,21 +559,21 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     }
   }
 
-  async #loadFor(key: string, file: string): Promise<void> {
+  async #loadFor(load: string, key: string, file: string, { integrity }: LoadOptions): Promise<void> {
     const settle = (each: (waiter: Waiter) => void): void => {
-      const waiters = this.#pending.get(key)!;
-      this.#pending.delete(key);
+      const waiters = this.#pending.get(load)!;
+      this.#pending.delete(load);
       waiters.forEach(each);
     };
     try {
-      const image = await readFileAsync(file, loadSteps(this.#context(key, file)));
+      const image = await readFileAsync(file, loadSteps({ ...this.#context(key, file), integrity }));
       let entry = this.#catalog.get(key);
       if (this.#closed || entry !== undefined) image[Symbol.dispose]();
       this.#requireOpen();
       entry ??= this.#enter(key, this.#start(image, file, 1));
       // All handles are made before the first caller can close its own.
       const handles = new Map(
-        this.#pending.get(key)!.map((waiter) => [waiter, this.#handle(entry, waiter.options)]),
+        this.#pending.get(load)!.map((waiter) => [waiter, this.#handle(entry, waiter.options)]),
       );
       settle((waiter) => waiter.resolve(handles.get(waiter)!));
     } catch (error) {
@@ -584,7 +607,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       mayReload: () => options.force === true || isReloadable(entry),
       reload: (bytes) => {
         this.#requireOpen();
-        const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, bytes);
+        const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, { bytes });
         const [carried] = this.#succession.replace([{ entry, read, options }]);
         const { version } = entry.exports;
         // As the handle that reload() gives: it stays loaded, also when live bindings come and go.
@@ -612,7 +635,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     throw new LoadError("Io", "Cannot find module: it is not loaded", { path: pathOf(path) });
   }
 
-  #handle(entry: Entry, { callPath = this.#callPath }: LoadOptions = {}, report?: CarryReport): LoadedModule {
+  #handle(entry: Entry, options: LoadOptions = {}, report?: CarryReport): LoadedModule {
+    const { callPath = this.#callPath } = options;
+    checkLoaded(entry, options.integrity);
     return openHandle(entry.exports.version, callPath, report);
   }
 }

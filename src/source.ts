@@ -6,6 +6,7 @@
 
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "./errors.ts";
+import { Integrity } from "./smf/integrity.ts";
 import type { ReadRequest } from "./smf/reader.ts";
 import { PATHS_NAME_HOSTS } from "./system/path.ts";
 
@@ -35,6 +36,33 @@ export function pathOf(path: string | URL): string {
     });
   }
   return fromFileUrl(path);
+}
+
+/**
+ * Steps that read the whole file once, check it, and run other steps over these
+ * very bytes: nobody can change them in between.
+ *
+ * @param integrity What the bytes have to be.
+ * @param steps Given the integrity string of the bytes.
+ */
+export function checkedSteps<T>(integrity: string, steps: (actual: string) => FileSteps<T>): FileSteps<T> {
+  return function* (size) {
+    const expected = new Integrity(integrity);
+    const bytes = privateBuffer(size);
+    if (size > 0) yield { offset: 0, into: bytes };
+    yield READING_ENDS;
+    return readBytes(bytes, steps(expected.check(bytes)));
+  };
+}
+
+function privateBuffer(size: number): Uint8Array {
+  try {
+    return new Uint8Array(size);
+  } catch (cause) {
+    throw new LoadError("OutOfMemory", "Cannot read the whole module to check it: no memory", { size }, {
+      cause,
+    });
+  }
 }
 
 /** Runs steps over bytes in memory. */

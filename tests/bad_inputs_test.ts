@@ -70,7 +70,10 @@ for (const input of BAD_INPUTS) {
     witness.check("ModuleLoader.load");
     const others: [way: string, error: unknown][] = [
       ["ModuleLoader.loadAsync", await assertRejects(() => loader.loadAsync(path, resolver))],
-      ["ModuleLoader.loadBytes", assertLoadError(() => loader.loadBytes(bytes, resolver, path), kind)],
+      [
+        "ModuleLoader.loadBytes",
+        assertLoadError(() => loader.loadBytes(bytes, resolver, { name: path }), kind),
+      ],
       ["ModuleRegistry.load", assertLoadError(() => registry.load(path), kind)],
       ["ModuleRegistry.loadAsync", await assertRejects(() => registry.loadAsync(path))],
       ["ModuleRegistry.loadBytes", assertLoadError(() => registry.loadBytes(path, bytes), kind)],
@@ -104,7 +107,9 @@ Deno.test({
       const errors = [
         assertLoadError(() => loader.load(url), kind, { path }),
         checkLoadError(await assertRejects(() => loader.loadAsync(url)), kind, { path }),
-        assertLoadError(() => loader.loadBytes(Deno.readFileSync(url), undefined, path), kind, { path }),
+        assertLoadError(() => loader.loadBytes(Deno.readFileSync(url), undefined, { name: path }), kind, {
+          path,
+        }),
         assertLoadError(() => witness.registry.load(url), kind, { path }),
       ];
       for (const error of errors) assertStringIncludes(error.message, message, name);

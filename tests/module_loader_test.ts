@@ -61,7 +61,7 @@ Deno.test("bytes, a file and its URL give the same module, asynchronously too", 
   const path = directory.file("add.smf", bytes);
   const loader = new ModuleLoader();
   const modules: LoadedModule[] = [
-    loader.loadBytes(bytes, undefined, "add"),
+    loader.loadBytes(bytes, undefined, { name: "add" }),
     loader.load(path),
     loader.load(toFileUrl(path)),
     await loader.loadAsync(path),

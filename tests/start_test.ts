@@ -145,10 +145,14 @@ for (const name of [".preinit_array", ".init_array", ".fini_array"]) {
       const bytes = name === ".fini_array"
         ? moduleWith([".init_array", [1]], [name, [entry]])
         : moduleWith([name, [1, entry]]);
-      const error = assertLoadError(() => loader.loadBytes(bytes, log.resolver, "bad.smf"), "InvalidFormat", {
-        section: name,
-        path: "bad.smf",
-      });
+      const error = assertLoadError(
+        () => loader.loadBytes(bytes, log.resolver, { name: "bad.smf" }),
+        "InvalidFormat",
+        {
+          section: name,
+          path: "bad.smf",
+        },
+      );
       assert(error.data.range !== undefined && error.data.value !== undefined, error.message);
       assertEquals(log.digits, 0, "something ran");
       assertEquals(allocator.live.size, 0);

@@ -45,6 +45,7 @@ export {
 export { ModuleChecksum } from "./checksum.ts";
 export { ParsedSmf, parseSmf, SmfFile } from "./file.ts";
 export { hashName } from "./hash.ts";
+export { type IntegrityAlgorithm, integrityOf } from "./integrity.ts";
 export type { SmfHeader } from "./header.ts";
 export type {
   ExtraHeaderField,
