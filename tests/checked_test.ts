@@ -1,6 +1,6 @@
 // Integrity, from the options of load and reload down to what is mapped.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { integrityOf, LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry } from "../mod.ts";
+import { integrityOf, type LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry } from "../mod.ts";
 import { ANSWER } from "./call/modules.ts";
 import {
   addModule,
