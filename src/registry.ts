@@ -41,7 +41,8 @@ export interface ModuleRegistryOptions extends ImportOptions {
   readonly callPath?: CallPath;
   /**
    * How many earlier versions of a module stay loaded after reloads, to go back
-   * to, and for addresses in use that nobody can know of.
+   * to, and for addresses in use that nobody can know of: a whole number, or
+   * `Infinity`.
    *
    * @default 1
    */
@@ -133,7 +134,11 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   #ending: Lifetime[] = [];
   readonly #grace = (): Promise<unknown> | undefined => this.#catalog.passed();
 
-  /** Opens nothing and needs no permission. */
+  /**
+   * Opens nothing and needs no permission.
+   *
+   * @throws {RangeError} If `keepVersions` is no number of versions.
+   */
   constructor(options: ModuleRegistryOptions = {}) {
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
@@ -377,7 +382,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    *
    * @param options What to watch, and how reloads are to happen; `signal`,
    * leaving the loop or disposing of the registry ends the watch.
-   * @throws {LoadError} `Io` for a path that is not loaded.
+   * @throws {LoadError} `Io` for a path that is not loaded, or a name of bytes.
    *
    * @example
    * ```ts
@@ -394,7 +399,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   watch(options: WatchOptions & TakeoverOptions = {}): AsyncGenerator<WatchEvent, void, void> {
     this.#requireOpen();
-    const entries = options.paths?.map((path) => this.#loaded(path)) ??
+    const entries = options.paths?.map((path) => this.#loadedFile(path)) ??
       [...this.#catalog.entries()].filter(({ key }) => !this.#catalog.isNamed(key));
     const watched = entries.map((entry) => this.#watched(entry, options));
     const signals = [this.#ended.signal, ...options.signal === undefined ? [] : [options.signal]];
@@ -633,6 +638,13 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     const entry = this.#catalog.findLoaded(path);
     if (entry !== undefined) return entry;
     throw new LoadError("Io", "Cannot find module: it is not loaded", { path: pathOf(path) });
+  }
+
+  /** @throws {LoadError} `Io` if the module is not loaded, or was loaded from bytes. */
+  #loadedFile(path: string | URL): Entry {
+    const entry = this.#loaded(path);
+    if (!this.#catalog.isNamed(entry.key)) return entry;
+    throw new LoadError("Io", "Cannot watch module: it was loaded from bytes", { path: pathOf(path) });
   }
 
   #handle(entry: Entry, options: LoadOptions = {}, report?: CarryReport): LoadedModule {

@@ -36,8 +36,14 @@ export class Succession {
   readonly #keep: number;
   #busy = false;
 
-  /** @param keep How many old versions of a module are kept. */
+  /**
+   * @param keep How many old versions of a module are kept.
+   * @throws {RangeError} Unless that is a whole number from 0 on, or Infinity.
+   */
   constructor(catalog: Catalog, callPath: CallPath, keep: number) {
+    if (keep !== Infinity && !(Number.isInteger(keep) && keep >= 0)) {
+      throw new RangeError(`Cannot keep ${keep} versions: expected a whole number from 0 on, or Infinity`);
+    }
     this.#catalog = catalog;
     this.#callPath = callPath;
     this.#keep = keep;

@@ -43,6 +43,14 @@ for (const keepVersions of [0, 1, 3]) {
   });
 }
 
+Deno.test("keepVersions is a whole number from 0 on, or Infinity", () => {
+  for (const keepVersions of [NaN, -1, 0.5, -Infinity]) {
+    const error = assertThrows(() => new ModuleRegistry({ keepVersions }), RangeError);
+    assert(error.message.includes(`${keepVersions}`), error.message);
+  }
+  for (const keepVersions of [0, 1, 1000, Infinity]) new ModuleRegistry({ keepVersions })[Symbol.dispose]();
+});
+
 Deno.test("rollback goes back version by version, with everybody", () => {
   using registry = new ModuleRegistry({ keepVersions: 3 });
   registry.loadBytes("m", answering(1));

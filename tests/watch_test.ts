@@ -301,4 +301,5 @@ Deno.test("modules loaded from bytes have no file to watch", async () => {
   registry.loadBytes("m", answering(1));
   const events = registry.watch({ signal: AbortSignal.timeout(10) });
   for await (const _ of events) assert(false);
+  assertLoadError(() => registry.watch({ paths: ["m"] }), "Io", { path: "m" });
 });

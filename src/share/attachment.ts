@@ -79,7 +79,8 @@ export class Attachment {
 
   /** Says how many nonblocking calls are out. */
   setInFlight(count: number): void {
-    Atomics.store(this.#words, this.#base + IN_FLIGHT, count);
+    // The place may be another isolate's by now.
+    if (!this.#left) Atomics.store(this.#words, this.#base + IN_FLIGHT, count);
   }
 
   /** Says that this isolate can neither run in the module nor call it any more. */

@@ -160,6 +160,17 @@ Deno.test("calls in flight are summed over all attachments, and gone with them",
   third.leave();
 });
 
+Deno.test("who has left says no more about calls, whoever has the place by now", () => {
+  const owner = waitingOwner();
+  const first = attach(owner);
+  first.leave();
+  const second = attach(owner);
+  second.setInFlight(1);
+  first.setInFlight(7);
+  assertEquals(owner.callsInFlight(), 1);
+  second.leave();
+});
+
 Deno.test("a Worker hears that the module is revoked and leaves", async () => {
   const owner = waitingOwner();
   using _worker = await attachedWorker(owner);
