@@ -44,6 +44,8 @@ export interface LifetimeEnds {
   passed(): Promise<unknown> | undefined;
   /** Isolates that have attached themselves and not left. */
   otherIsolates(): number;
+  /** Whether other isolates were ever given it. */
+  isShared(): boolean;
   /** Somebody waits for the memory to be freed. */
   awaited(): void;
   /** Finalisers. */
@@ -144,6 +146,23 @@ export class Lifetime {
   /** Whether other modules import from this one. */
   isImported(): boolean {
     return this.holders().some(({ kind }) => kind === "importer");
+  }
+
+  /** Whether other isolates were ever given a module that imports from it, directly or not. */
+  isImportedByShared(): boolean {
+    const users = new Set<Lifetime>(this.#importers());
+    for (const user of users) {
+      if (user.#ends.isShared()) return true;
+      for (const importer of user.#importers()) users.add(importer);
+    }
+    return false;
+  }
+
+  *#importers(): Iterable<Lifetime> {
+    for (const { importer } of this.#holders) {
+      const lifetime = importer === undefined ? undefined : lifetimes.get(importer);
+      if (lifetime !== undefined) yield lifetime;
+    }
   }
 
   /** @throws {LoadError} `Busy` while a nonblocking call is in flight. */

@@ -41,8 +41,9 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     share(slots) {
       const { image } = exports.version;
       exports.version.lifetime.requireOpen();
-      if (image.privateReason !== undefined) {
-        throw new LoadError("Unsupported", `Cannot share live functions: ${image.privateReason}`, { path });
+      const reason = image.privateReason();
+      if (reason !== undefined) {
+        throw new LoadError("Unsupported", `Cannot share live functions: ${reason}`, { path });
       }
       exports.keepSlots(slots.map(({ name }) => name));
       const { tablePointer, use } = exports;

@@ -42,10 +42,15 @@ export interface LoadedImage extends Disposable {
   readonly importer: Importer;
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
-  /** Why other isolates cannot use it, if they cannot. */
-  readonly privateReason: string | undefined;
   /** The integrity string of the file, if it was checked. */
   readonly integrity?: string | undefined;
+  /**
+   * Why other isolates cannot use it, if they cannot: reloads of what it
+   * imports from may change that.
+   *
+   * @param asked Images that were asked already.
+   */
+  privateReason(asked?: Set<unknown>): string | undefined;
 }
 
 /** What loading needs beside the file. */
@@ -186,9 +191,11 @@ export class PlacedImage implements LoadedImage {
     return this.#imports?.records ?? [];
   }
 
-  get privateReason(): string | undefined {
+  privateReason(asked: Set<unknown> = new Set()): string | undefined {
+    if (asked.has(this)) return undefined;
+    asked.add(this);
     if (this.#allocator !== platformAllocator()) return "its allocator belongs to this isolate";
-    const name = this.#imports?.isolateBound;
+    const name = this.#imports?.isolateBound(asked);
     return name === undefined ? undefined : `its import '${name}' is a callback of this isolate`;
   }
 
@@ -221,6 +228,7 @@ export class PlacedImage implements LoadedImage {
   link(imports: ResolvedImports): void {
     this.#imports = imports;
     const { memory, plan } = this;
+    imports.settle();
     const bytes = this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
     detach(bytes);

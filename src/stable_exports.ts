@@ -2,22 +2,19 @@
  * A module as others know it over all its versions: addresses that stay while
  * versions come and go, and holds that move on to the newest.
  *
- * Functions are imported and called live through trampolines. Imported data has
- * no trampoline: the words that hold its address are changed at a reload, and
- * who refers to it in another way keeps the version that it was linked to.
+ * Functions are imported and called live through trampolines; who imports
+ * variables is among the {@linkcode DataFollowers}.
  */
 
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
-import type { DataReferences, FoundImport, Importer, PreparedPatch, Provider } from "./imports/resolve.ts";
-import { abandon, symbolAddress } from "./loader.ts";
+import { DataFollowers } from "./data_followers.ts";
+import { type ExportKind, findExported } from "./exported.ts";
+import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
+import { abandon } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { LiveUse } from "./share/live_use.ts";
-import { SymbolType } from "./smf/enums.ts";
-import { findExport, type ModuleVersion } from "./version.ts";
-
-/** What a name in use is: its kind may not change from version to version. */
-export type ExportKind = "function" | "data";
+import type { ModuleVersion } from "./version.ts";
 
 /** A name that others use, for ever at the same place of every version's table. */
 export interface Slot {
@@ -61,26 +58,6 @@ interface MovingHold {
   current: Disposable;
 }
 
-/** An importer of a variable. */
-interface DataFollower {
-  readonly name: string;
-  /** Where the variable is that it is linked to. */
-  address: bigint;
-  /** Where it holds that address; known once it is linked. */
-  references: DataReferences | undefined;
-  /** On the version that has the variable. */
-  hold: MovingHold | undefined;
-}
-
-/** An importer of a variable, ready to be led to another version's. */
-interface PreparedFollower {
-  readonly patch: PreparedPatch;
-  readonly follower: DataFollower;
-  readonly hold: MovingHold;
-  readonly next: Disposable;
-  readonly address: bigint;
-}
-
 /** The exports of one module over all its versions. */
 export class StableExports {
   readonly #allocator: MemoryAllocator;
@@ -90,7 +67,7 @@ export class StableExports {
   #trampolines: Trampolines | undefined;
   #table: JumpTable | undefined;
   readonly #holds = new Set<MovingHold>();
-  readonly #followers = new Set<DataFollower>();
+  readonly #followers = new DataFollowers();
   readonly #provider: Provider;
   /** Who calls through the trampolines. */
   readonly use = new LiveUse();
@@ -98,6 +75,8 @@ export class StableExports {
   #libraries = 0;
 
   readonly #grace: () => Promise<unknown> | undefined;
+  /** What an importer calls may in turn call what works in this isolate only. */
+  readonly #bindsIsolate: IsolateQuestion = (asked) => this.#version.image.privateReason(asked) !== undefined;
 
   /** @param grace Settles when every call that is out now, of any module, has come back; undefined if none is. */
   constructor(version: ModuleVersion, allocator: MemoryAllocator, grace: () => Promise<unknown> | undefined) {
@@ -130,43 +109,16 @@ export class StableExports {
 
   /** What an importer of `name` is linked to. */
   find(name: string): FoundImport | undefined {
-    const { image, provider } = this.#version;
-    const symbol = findExport(image.file, name);
-    if (symbol === undefined) return undefined;
-    // What an importer calls may in turn call what works in this isolate only.
-    const bindsIsolate = image.privateReason !== undefined;
-    if (symbol.type === SymbolType.Function) {
-      const slot = this.slot(name)!;
-      return {
-        address: this.trampoline(slot),
-        from: provider.description,
-        provider: this.#provider,
-        claim: () => claimSlot(slot),
-        bindsIsolate,
-      };
-    }
-    return { ...this.#findData(name, symbolAddress(image, symbol.index), provider), bindsIsolate };
-  }
-
-  /** A variable: who imports it holds this version until its words can be changed to another one. */
-  #findData(name: string, address: bigint, { description, hold }: Provider): FoundImport {
-    const follower: DataFollower = { name, address, references: undefined, hold: undefined };
+    const exported = findExported(this.#version, name);
+    if (exported === undefined) return undefined;
+    if (exported.kind === "data") return this.#followers.find(name, this.#version, this.#bindsIsolate);
+    const slot = this.slot(name)!;
     return {
-      address,
-      from: description,
-      provider: {
-        description,
-        hold: (importer) => {
-          follower.hold = { importer, current: hold(importer) };
-          this.#followers.add(follower);
-          return {
-            [Symbol.dispose]: () => {
-              if (this.#followers.delete(follower)) follower.hold?.current[Symbol.dispose]();
-            },
-          };
-        },
-      },
-      follow: (references) => follower.references = references,
+      address: this.trampoline(slot),
+      from: this.#provider.description,
+      provider: this.#provider,
+      claim: () => claimSlot(slot),
+      bindsIsolate: this.#bindsIsolate,
     };
   }
 
@@ -192,7 +144,7 @@ export class StableExports {
   slot(name: string): Slot | undefined {
     const known = this.#slots.get(name);
     if (known !== undefined && this.#table!.get(known.index) !== NOWHERE) return known;
-    const target = findTarget(this.#version, name);
+    const target = findExported(this.#version, name);
     if (target === undefined) return undefined;
     const trampolines = this.#useTrampolines();
     const slot = known ?? { name, index: this.#slots.size, kind: target.kind, size: 0, users: 0 };
@@ -210,7 +162,7 @@ export class StableExports {
    * @throws {LoadError} `Incompatible` if the current one has not.
    */
   reserve(slot: Slot, size: number): void {
-    const target = findTarget(this.#version, slot.name);
+    const target = findExported(this.#version, slot.name);
     if (target !== undefined && size > target.room) {
       throw new LoadError("Incompatible", "Cannot bind static: it would end outside the module", {
         path: this.#version.path,
@@ -245,17 +197,13 @@ export class StableExports {
 
   /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
   check(candidate: ModuleVersion, { compatibility }: PrepareOptions): void {
-    const { privateReason } = candidate.image;
-    if (privateReason !== undefined && this.use.isShared) {
-      throw new LoadError(
-        "Incompatible",
-        `Cannot reload: other isolates call the module, and ${privateReason}`,
-        {
-          path: candidate.path,
-        },
-      );
+    const reason = candidate.image.privateReason();
+    if (reason !== undefined && (this.use.isShared || this.#version.lifetime.isImportedByShared())) {
+      throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
+        path: candidate.path,
+      });
     }
-    this.#targets(candidate, compatibility === "allow");
+    this.#targets(candidate, compatibility);
   }
 
   /**
@@ -267,7 +215,7 @@ export class StableExports {
    */
   prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): PreparedVersion {
     const previous = this.#version;
-    const { addresses, kept } = this.#targets(candidate, compatibility === "allow");
+    const { addresses, kept } = this.#targets(candidate, compatibility);
     const trampolines = this.#trampolines;
     const belongings: Disposable[] = [];
     using undo = new DisposableStack();
@@ -285,9 +233,7 @@ export class StableExports {
       hold,
       next: undo.use(candidate.provider.hold(hold.importer)),
     }));
-    const followed = [...this.#followers].flatMap((follower) =>
-      this.#prepareFollower(follower, candidate, undo)
-    );
+    const followed = this.#followers.prepare(candidate, undo);
     const undoing = undo.move();
     const abort = (): void => undoing.dispose();
     const before: Disposable[] = [];
@@ -301,15 +247,10 @@ export class StableExports {
         before.push(hold.current);
         hold.current = next;
       }
-      for (const { patch, follower, address, hold, next } of followed) {
-        patch.commit();
-        follower.address = address;
-        before.push(hold.current);
-        hold.current = next;
-      }
+      for (const follower of followed) before.push(follower.commit());
     };
     const finish = (): void => {
-      for (const { patch } of followed) patch.release();
+      for (const follower of followed) follower.release();
       previous.moveHandles(this.#libraries, candidate);
       previous.endLive(this.use);
       this.#holdWhileRunning(previous);
@@ -329,33 +270,21 @@ export class StableExports {
     grace.then(() => hold[Symbol.dispose]());
   }
 
-  /** Gets ready to lead an importer of a variable to the candidate's; otherwise it keeps the version it has. */
-  #prepareFollower(
-    follower: DataFollower,
-    candidate: ModuleVersion,
-    undo: DisposableStack,
-  ): PreparedFollower[] {
-    const { references, hold } = follower;
-    const target = findTarget(candidate, follower.name);
-    if (references?.canFollow !== true || hold === undefined || target?.kind !== "data") return [];
-    const patch = references.prepare(follower.address, target.address);
-    undo.defer(() => patch.release());
-    const next = undo.use(candidate.provider.hold(hold.importer));
-    return [{ patch, follower, hold, next, address: target.address }];
-  }
-
   /** Where each slot leads in a candidate, and which of them have to stay where they are. */
-  #targets(candidate: ModuleVersion, allow: boolean): { addresses: bigint[]; kept: string[] } {
+  #targets(
+    candidate: ModuleVersion,
+    compatibility: PrepareOptions["compatibility"],
+  ): { addresses: bigint[]; kept: string[] } {
     const addresses: bigint[] = [];
     const kept: string[] = [];
-    const missing: string[] = [];
+    const missing = this.#followers.missing(candidate, compatibility);
     for (const { name, index, kind, size, users } of this.#slots.values()) {
-      const target = findTarget(candidate, name);
+      const target = findExported(candidate, name);
       if (target?.kind === kind && target.room >= size) {
         addresses[index] = target.address;
       } else if (users === 0) {
         addresses[index] = NOWHERE;
-      } else if (target === undefined && allow) {
+      } else if (target === undefined && compatibility === "allow") {
         addresses[index] = this.#table!.get(index);
         kept.push(name);
       } else {
@@ -363,13 +292,14 @@ export class StableExports {
       }
     }
     if (missing.length > 0) {
-      const names = missing.map((name) => `'${name}'`).join(", ");
+      const symbols = [...new Set(missing)];
+      const names = symbols.map((name) => `'${name}'`).join(", ");
       throw new LoadError(
         "Incompatible",
         `Cannot reload: the new version does not export ${names} as before`,
         {
           path: candidate.path,
-          symbols: missing,
+          symbols,
         },
       );
     }
@@ -401,20 +331,4 @@ export class StableExports {
     this.#useTrampolines().lead(table);
     this.#table = table;
   }
-}
-
-/** Where a version has what a slot is for, and how many bytes there are up to the end of its image. */
-interface Target {
-  readonly kind: ExportKind;
-  readonly address: bigint;
-  readonly room: number;
-}
-
-function findTarget(version: ModuleVersion, name: string): Target | undefined {
-  const { image } = version;
-  const symbol = findExport(image.file, name);
-  if (symbol === undefined) return undefined;
-  const kind = symbol.type === SymbolType.Function ? "function" : "data";
-  const address = symbolAddress(image, symbol.index);
-  return { kind, address, room: Number(image.memory.address - address) + image.memory.size };
 }

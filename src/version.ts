@@ -18,7 +18,6 @@ import { Binder, CallResources } from "./call/binder.ts";
 import { CallGate, type CallOwner } from "./call/gate.ts";
 import { allOf, CallsInFlight } from "./call/in_flight.ts";
 import { LoadError } from "./errors.ts";
-import { isAddress } from "./image.ts";
 import type { Provider } from "./imports/resolve.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "./loader.ts";
@@ -27,8 +26,6 @@ import type { Attachment } from "./share/attachment.ts";
 import { ControlOwner } from "./share/control.ts";
 import type { LiveUse } from "./share/live_use.ts";
 import { type ModuleToken, openToken, sealToken } from "./share/token.ts";
-import type { SmfFile } from "./smf/file.ts";
-import type { SmfSymbol } from "./smf/symbol.ts";
 import { runFinalisers, runInitialisers } from "./start.ts";
 
 /** What a version owns; outlives every way to reach it. */
@@ -63,6 +60,7 @@ class VersionBody {
       callsInFlight: () =>
         this.calls.count + (this.control?.callsInFlight() ?? 0) + (this.live?.callsInFlight() ?? 0),
       otherIsolates: () => (this.control?.attachments() ?? 0) + (this.live?.isolates() ?? 0),
+      isShared: () => this.control !== undefined || this.live?.isShared === true,
       passed: () => this.#passed(),
       awaited: () => {
         this.control?.keepAlive();
@@ -196,8 +194,9 @@ export class ModuleVersion implements CallOwner {
     this.lifetime.requireOpen();
     if (this.#token !== undefined) return this.#token;
     const { image } = this;
-    if (image.privateReason !== undefined) {
-      throw new LoadError("Unsupported", `Cannot share module: ${image.privateReason}`, { path: this.path });
+    const reason = image.privateReason();
+    if (reason !== undefined) {
+      throw new LoadError("Unsupported", `Cannot share module: ${reason}`, { path: this.path });
     }
     const control = this.#body.control ??= new ControlOwner();
     return this.#token = sealToken(describeImage(image, this.path, this.number), control.buffer);
@@ -292,10 +291,4 @@ export class ModuleVersion implements CallOwner {
   async dropHandleAsync(): Promise<void> {
     if (--this.#handles === 0) await this.lifetime.freed();
   }
-}
-
-/** The symbol of that name that other modules may use, if it has an address. */
-export function findExport(file: SmfFile, name: string): SmfSymbol | undefined {
-  const symbol = file.symbols.findExport(name);
-  return symbol !== undefined && isAddress(symbol.type) ? symbol : undefined;
 }

@@ -1,12 +1,14 @@
 // A module that imports a variable follows the variable's module over reloads,
 // if it holds the address in words that can be changed.
 import { assert, assertEquals } from "@std/assert";
+import { assertLoadError, readWord, TemporaryDirectory } from "./testing.ts";
+import { version } from "./versions.ts";
 import {
   Binding,
-  LinuxAllocator,
   type LoadedModule,
   type MemoryAllocator,
   ModuleRegistry,
+  platformAllocator,
   RelocationType,
   SectionType,
   SmfBuilder,
@@ -113,12 +115,116 @@ test("a variable that holds another address by now is left alone", async () => {
   assertEquals(new BigUint64Array(view)[0], own.address);
 });
 
-test("a new version without the variable leaves the importer with the old one", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", provider(1));
+for (const way of ["GOT", "variable", "code"] as const) {
+  test(`a new version without a variable that is imported, its address in the ${way}, is refused`, () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", provider(1));
+    const reader = registry.loadBytes("importer", importer(way));
+    const error = assertLoadError(
+      () => registry.reload("provider", { bytes: provider(2, "other") }),
+      "Incompatible",
+    );
+    assertEquals(error.data.symbols, ["level"]);
+    assertEquals([read(reader), registry.versions("provider").length], [1n, 1]);
+    registry.unload("importer", { force: true });
+    assertEquals(registry.reload("provider", { bytes: provider(2, "other") }).version, 2);
+  });
+}
+
+for (const compatibility of ["strict", "allow"] as const) {
+  test(`an imported variable that became a function is refused with '${compatibility}'`, () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", provider(1));
+    using reader = registry.loadBytes("importer", importer("GOT"));
+    assertLoadError(
+      () => registry.reload("provider", { bytes: version({ functions: { level: 2 } }), compatibility }),
+      "Incompatible",
+      { symbols: ["level"] },
+    );
+    assertEquals(read(reader), 1n);
+  });
+}
+
+test("with 'allow' the importer of a variable that is missing stays with the old one, and follows again", () => {
+  using registry = new ModuleRegistry({ keepVersions: 0 });
+  const first = registry.loadBytes("provider", provider(1));
   using reader = registry.loadBytes("importer", importer("GOT"));
-  registry.reload("provider", { bytes: provider(2, "other") });
-  assertEquals(read(reader), 1n);
+  for (let round = 0; round < 3; round++) {
+    registry.reload("provider", { bytes: provider(2, "other"), compatibility: "allow" });
+    assertEquals(read(reader), 1n);
+    assertEquals(first.holders(), ["module 'importer'"]);
+  }
+  registry.reload("provider", { bytes: provider(4) });
+  assertEquals(read(reader), 4n);
+  assertEquals(first.holders(), []);
+});
+
+for (const way of ["GOT", "variable", "code"] as const) {
+  test(`what is reloaded while its importer is loaded, its address in the ${way}, is linked as it is now`, async () => {
+    using directory = new TemporaryDirectory();
+    let reload: (() => void) | undefined;
+    const allocator = {
+      ...noting(platformAllocator(), []),
+      // By then the importer holds what it found, and is not linked yet.
+      allocate(size: number, alignment: number, near?: bigint) {
+        const now = reload;
+        reload = undefined;
+        now?.();
+        return platformAllocator().allocate(size, alignment, near);
+      },
+    };
+    using registry = new ModuleRegistry({ keepVersions: 0, allocator });
+    const first = registry.loadBytes("provider", provider(1));
+    let second = first;
+    reload = () => second = registry.reload("provider", { bytes: provider(2) });
+    const loading = registry.loadAsync(directory.file("importer.smf", importer(way)));
+    using reader = await loading;
+    assertEquals(read(reader), 2n);
+    assertEquals([first.holders().length, second.holders().length], [0, 1]);
+    assertEquals(reader.imports()[0].address, registry.resolveSymbol("level"));
+    first.close();
+    registry.reload("provider", { bytes: provider(3) });
+    assertEquals(read(reader), way === "code" ? 2n : 3n);
+    assertEquals(reader.imports()[0].address === registry.resolveSymbol("level"), way !== "code");
+  });
+}
+
+test("a variable that a resolver reloads while names are looked up is linked as it is now", async () => {
+  await using registry = new ModuleRegistry({
+    resolver: (name) => {
+      if (name !== "later") return null;
+      registry.reload("provider", { bytes: provider(2) });
+      return 1n;
+    },
+  });
+  registry.loadBytes("provider", provider(1));
+  const reader = registry.loadBytes(
+    "importer",
+    version({
+      functions: { x: 1 },
+      data: { word: ["level"], other: ["later"] },
+      details: { level: { type: SymbolType.Data }, later: { type: SymbolType.None } },
+    }),
+  );
+  assertEquals(reader.imports()[0].address, registry.resolveSymbol("level"));
+  using lease = reader.addressOf("word")!;
+  assertEquals(readWord(lease.address), registry.resolveSymbol("level"));
+});
+
+test("what a resolver takes away while it is looked up is refused, not linked to nowhere", () => {
+  using registry = new ModuleRegistry({
+    resolver: (name) => {
+      if (name !== "later") return null;
+      registry.reload("provider", { bytes: version({ functions: { unrelated: 1 } }) });
+      return 1n;
+    },
+  });
+  registry.loadBytes("provider", version({ functions: { answer: 1 } }));
+  assertLoadError(
+    () => registry.loadBytes("importer", version({ functions: { ask: "answer", more: "later" } })),
+    "Incompatible",
+  );
+  assertEquals(registry.modules(), ["provider"]);
 });
 
 test("an importer that is closed is not patched", () => {
@@ -131,7 +237,7 @@ test("an importer that is closed is not patched", () => {
 
 test("the GOT is read-only again after the patch, and is not touched when the reload is refused", () => {
   const protections: string[] = [];
-  using registry = new ModuleRegistry({ allocator: noting(new LinuxAllocator(), protections) });
+  using registry = new ModuleRegistry({ allocator: noting(platformAllocator(), protections) });
   registry.loadBytes("provider", provider(1));
   using reader = registry.loadBytes("importer", importer("GOT"));
   protections.length = 0;
@@ -149,7 +255,7 @@ test("the GOT is read-only again after the patch, and is not touched when the re
 });
 
 /** An allocator that notes what protections are asked of it. */
-function noting(allocator: LinuxAllocator, protections: string[]): MemoryAllocator {
+function noting(allocator: MemoryAllocator, protections: string[]): MemoryAllocator {
   return {
     pageSize: allocator.pageSize,
     allocate: (size, alignment, near) => allocator.allocate(size, alignment, near),
@@ -159,6 +265,6 @@ function noting(allocator: LinuxAllocator, protections: string[]): MemoryAllocat
     },
     view: (memory, offset, length) => allocator.view(memory, offset, length),
     free: (memory) => allocator.free(memory),
-    retain: () => allocator.retain(),
+    retain: () => allocator.retain!(),
   };
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { type LoadedModule, LoadError, ModuleRegistry, type ReloadOptions } from "../mod.ts";
 import { type ExecutableMemory, Protection } from "../src/memory/allocator.ts";
-import { assertLoadError, checkLoadError, WatchedAllocator } from "./testing.ts";
+import { assertLoadError, checkLoadError, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
 import { INT, version } from "./versions.ts";
 
 const PROVIDER = {
@@ -391,4 +391,65 @@ Deno.test("importing modules can be reloaded, too, and keep what they import fro
   registry.reload("provider", { bytes: provider(2) });
   assertEquals(ask(), 12);
   assert(registry.loadBytes("provider", provider(0)).holders().length > 0);
+});
+
+/** Versions of a module; `bound` calls back into this isolate. */
+const CALLBACK = { imports: { callback: { parameters: [], result: "i32", callback: () => 5 } } } as const;
+const bound = version({ functions: { answer: "callback" } });
+
+const SHARING: Record<string, (registry: ModuleRegistry) => unknown> = {
+  "its live functions are": (registry) => registry.open("provider", { answer: INT }).share(),
+  "a module that imports from it is": (registry) => registry.loadBytes("importer", bound).share(),
+  "live functions of a module that imports from it are": (registry) =>
+    registry.open("importer", { ask: INT }).share(),
+  "a module that imports from one that imports from it is": (registry) =>
+    registry.loadBytes("far", version({ functions: { far: "ask" } })).share(),
+};
+
+for (const [what, share] of Object.entries(SHARING)) {
+  Deno.test(`a version that calls back into this isolate is refused when ${what} shared`, async () => {
+    await using registry = new ModuleRegistry(CALLBACK);
+    registry.loadBytes("provider", version({ functions: { answer: 1 } }));
+    const ask = registry.loadBytes("importer", version({ functions: { ask: "answer" } })).getFunction(
+      "ask",
+      INT,
+    )!;
+    registry.reload("provider", { bytes: bound });
+    registry.rollback("provider");
+    share(registry);
+    const error = assertLoadError(() => registry.reload("provider", { bytes: bound }), "Incompatible");
+    assert(error.message.includes("callback"), error.message);
+    assertEquals(ask(), 1);
+    assertEquals(registry.reload("provider", { bytes: version({ functions: { answer: 2 } }) }).version, 3);
+  });
+}
+
+Deno.test("Workers that have a version of their own do not hinder one that calls back into this isolate", async () => {
+  await using registry = new ModuleRegistry(CALLBACK);
+  registry.loadBytes("provider", version({ functions: { answer: 1 } })).share();
+  assertEquals(registry.reload("provider", { bytes: bound }).getFunction("answer", INT)!(), 5);
+});
+
+Deno.test("a module is not shared while what it imports from calls back into this isolate", async () => {
+  await using registry = new ModuleRegistry(CALLBACK);
+  registry.loadBytes("provider", version({ functions: { answer: 1 } }));
+  const importer = registry.loadBytes("importer", version({ functions: { ask: "answer" } }));
+  const far = registry.loadBytes("far", version({ functions: { far: "ask" } }));
+  registry.reload("provider", { bytes: bound });
+  assertLoadError(() => importer.share(), "Unsupported");
+  assertLoadError(() => far.share(), "Unsupported");
+  assertLoadError(() => registry.open("importer", { ask: INT }).share(), "Unsupported");
+  registry.rollback("provider");
+  far.share();
+  importer.share();
+});
+
+Deno.test("modules that import from each other can be shared", async () => {
+  using directory = new TemporaryDirectory();
+  await using registry = new ModuleRegistry();
+  const circle = registry.loadAll([
+    directory.file("a.smf", version({ functions: { one: 1, fromB: "two" } })),
+    directory.file("b.smf", version({ functions: { two: 2, fromA: "one" } })),
+  ]);
+  for (const module of circle) module.share();
 });

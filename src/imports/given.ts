@@ -42,12 +42,12 @@ export class GivenImports implements ImportSource, Disposable {
     if (value === undefined) return undefined;
     if (typeof value === "bigint") return { address: value, from: "given" };
     if (value instanceof Deno.UnsafeCallback) {
-      return { address: addressOf(value.pointer), from: "given", bindsIsolate: true };
+      return { address: addressOf(value.pointer), from: "given", bindsIsolate: always };
     }
     if (isFunction(value)) {
       let callback = this.#callbacks.get(name);
       if (callback === undefined) this.#callbacks.set(name, callback = new OwnedCallback(name, value));
-      return { address: callback.address, from: "given", provider: callback, bindsIsolate: true };
+      return { address: callback.address, from: "given", provider: callback, bindsIsolate: always };
     }
     return { address: addressOf(value), from: "given" };
   }
@@ -61,6 +61,8 @@ export class GivenImports implements ImportSource, Disposable {
     for (const callback of this.#callbacks.values()) callback[Symbol.dispose]();
   }
 }
+
+const always = (): boolean => true;
 
 function isFunction(value: Deno.PointerObject | ImportedFunction): value is ImportedFunction {
   return "callback" in value;

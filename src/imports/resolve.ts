@@ -39,6 +39,7 @@ export interface PreparedPatch {
 
 /** An answer for one name. */
 export interface FoundImport {
+  /** Of a variable, it may be another one once the importer holds the provider. */
   readonly address: bigint;
   /** Who answered, for people. */
   readonly from: string;
@@ -48,9 +49,12 @@ export interface FoundImport {
   readonly claim?: () => Disposable;
   /** Told, once the importer is linked, where it holds the address of this variable. */
   readonly follow?: (references: DataReferences) => void;
-  /** Whether it works in this isolate only, as a JavaScript callback does. */
-  readonly bindsIsolate?: boolean;
+  /** Whether it works in this isolate only, as a JavaScript callback does: not if only what was asked already does. */
+  readonly bindsIsolate?: IsolateQuestion;
 }
+
+/** @param asked Keeps modules that import from each other from asking each other for ever. */
+export type IsolateQuestion = (asked: Set<unknown>) => boolean;
 
 /** One party that may answer for names. */
 export interface ImportSource {
@@ -78,7 +82,9 @@ export interface ResolvedImports extends Disposable {
   /** Those who want to know where the importer holds an address, by position. */
   readonly followers: ReadonlyMap<number, (references: DataReferences) => void>;
   /** The name of an import that works in this isolate only, if there is one. */
-  readonly isolateBound: string | undefined;
+  isolateBound(asked: Set<unknown>): string | undefined;
+  /** Takes the addresses of variables as they are now; after this their modules change them in place. */
+  settle(): void;
 }
 
 /**
@@ -98,19 +104,22 @@ export function resolveImports(
   const records: ImportRecord[] = [];
   const missing: string[] = [];
   const providers = new Set<Provider>();
-  const claims: (() => Disposable)[] = [];
-  const followers = new Map<number, (references: DataReferences) => void>();
-  let isolateBound: string | undefined;
+  const variables = new Map<number, FoundImport>();
+  const questions = new Map<IsolateQuestion, string>();
+  using holding = new DisposableStack();
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
     const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
-      addresses[position] = found.address;
-      records.push({ name, address: addresses[position], from: found.from });
-      if (found.bindsIsolate === true) isolateBound ??= name;
-      if (found.provider !== undefined) providers.add(found.provider);
-      if (found.claim !== undefined) claims.push(found.claim);
-      if (found.follow !== undefined) followers.set(position, found.follow);
+      const { address, from, provider, claim, follow, bindsIsolate } = found;
+      addresses[position] = address;
+      records.push({ name, address: addresses[position], from });
+      // At once: whoever answers next may run code that closes or replaces this one.
+      if (provider !== undefined && !providers.has(provider)) holding.use(provider.hold(importer));
+      if (provider !== undefined) providers.add(provider);
+      if (claim !== undefined) holding.use(claim());
+      if (follow !== undefined) variables.set(position, found);
+      if (bindsIsolate !== undefined && !questions.has(bindsIsolate)) questions.set(bindsIsolate, name);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
     } else {
@@ -118,16 +127,25 @@ export function resolveImports(
     }
   });
   if (missing.length > 0) throw undefinedSymbols(missing, sources, importer);
-  // A provider may have been closed since it answered: then the others are let go again.
-  using holding = new DisposableStack();
-  for (const provider of providers) holding.use(provider.hold(importer));
-  for (const claim of claims) holding.use(claim());
   const holds = holding.move();
+  const settle = (): void => {
+    for (const [position, { address }] of variables) {
+      addresses[position] = address;
+      records[position] = { ...records[position], address };
+    }
+  };
   return {
-    records,
+    get records() {
+      settle();
+      return records;
+    },
     addresses,
-    followers,
-    isolateBound,
+    followers: new Map([...variables].map(([position, { follow }]) => [position, follow!])),
+    isolateBound(asked) {
+      for (const [question, name] of questions) if (question(asked)) return name;
+      return undefined;
+    },
+    settle,
     [Symbol.dispose](): void {
       holds.dispose();
     },

@@ -89,7 +89,7 @@ export function attachImage(
       pageSize: module.pageSize,
       importer: { description: `module '${module.path}'` },
       imports: module.imports,
-      privateReason: undefined,
+      privateReason: () => undefined,
       [Symbol.dispose]: () => attachment.leave(),
     },
   };
