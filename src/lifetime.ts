@@ -138,7 +138,8 @@ export class Lifetime {
   /** @throws {LoadError} `Busy` while a nonblocking call or an importer needs the module. */
   requireIdle(): void {
     const users = this.holders().filter(({ kind }) => kind === "call" || kind === "importer");
-    if (users.length === 0) return;
+    // Those that have ended and only wait for this one, as in a circle, end with it.
+    if (users.length === 0 || this.#endedGroup() !== undefined) return;
     const names = [...new Set(users.map(({ description }) => description))].join(", ");
     throw new LoadError("Busy", `Cannot close ${this.#self.description}: it is in use by ${names}`);
   }
@@ -206,6 +207,7 @@ export class Lifetime {
 
   /** Goes on as far as it can; called whenever a reason to wait has gone. */
   drain(): void {
+    tellLookers();
     if (this.#state === "open" || this.#state === "freed" || this.#turnAhead || this.#freeing) return;
     if (this.#mayBeRunning()) this.#awaitTurn();
     else this.#advance();
@@ -228,11 +230,33 @@ export class Lifetime {
     return this.#hadLease || ((this.#hadImporter || this.#ends.wasBound()) && isInsideCall());
   }
 
-  /** Revokes, then settles when the memory is freed; rejects if freeing fails. */
+  /**
+   * Revokes, then settles when the memory is freed, or only open modules of its
+   * own circle keep it; rejects if freeing fails.
+   */
   freed(): Promise<void> {
-    return new Promise((resolve, reject) => {
+    return this.#ended(["circle"]);
+  }
+
+  /** As {@linkcode Lifetime.freed}, but does not wait for leases on raw addresses either. */
+  freedOrLeased(): Promise<void> {
+    return this.#ended(["circle", "lease"]);
+  }
+
+  #ended(excuses: readonly Reason[]): Promise<void> {
+    return new Promise<void>((resolve, reject) => {
       if (this.#state === "freed") return resolve();
-      this.#waiting.push((error) => error === undefined ? resolve() : reject(error));
+      const look = (): void => {
+        const reasons = this.#reasons();
+        if (reasons.size > 0 && [...reasons].every((reason) => excuses.includes(reason))) settle();
+      };
+      const settle = (error?: unknown): void => {
+        lookers.delete(look);
+        if (error === undefined) resolve();
+        else reject(error);
+      };
+      lookers.add(look);
+      this.#waiting.push(settle);
       try {
         this.revoke();
         this.#ends.awaited();
@@ -240,6 +264,32 @@ export class Lifetime {
         // Told through the promise.
       }
     });
+  }
+
+  /** What keeps the memory, of this module or of one that holds it by importing from it. */
+  #reasons(): Set<Reason> {
+    const reasons = new Set<Reason>();
+    const members = new Set<Lifetime>([this]);
+    for (const member of members) {
+      if (member.#state === "open") {
+        reasons.add(member.#isHeldBy(this) ? "circle" : "other");
+        continue;
+      }
+      if (member.#state !== "draining" || member.#freeing) reasons.add("other");
+      for (const { kind, importer } of member.holders()) {
+        const holder = importer === undefined ? undefined : lifetimes.get(importer);
+        if (holder !== undefined) members.add(holder);
+        else reasons.add(kind === "lease" ? "lease" : "other");
+      }
+    }
+    return reasons;
+  }
+
+  /** Whether another module imports from this one, directly or not. */
+  #isHeldBy(other: Lifetime): boolean {
+    const users = new Set<Lifetime>(this.#importers());
+    for (const user of users) for (const importer of user.#importers()) users.add(importer);
+    return users.has(other);
   }
 
   /** At the next turn no synchronous call made before is on the stack. */
@@ -258,6 +308,7 @@ export class Lifetime {
   }
 
   #advance(): void {
+    tellLookers();
     // The others of its group may have freed it before its turn came.
     if (this.#state === "freed") return;
     this.#state = "draining";
@@ -306,6 +357,23 @@ export class Lifetime {
     }
     return group;
   }
+}
+
+/** What may keep memory: a raw address, an open module of the same circle, or something that one waits for. */
+type Reason = "lease" | "circle" | "other";
+
+/** Those who wait until nothing but some reasons is left. */
+const lookers = new Set<() => void>();
+let isTellingLookers = false;
+
+/** Something may have gone that kept memory: once for all that goes at a time. */
+function tellLookers(): void {
+  if (lookers.size === 0 || isTellingLookers) return;
+  isTellingLookers = true;
+  queueMicrotask(() => {
+    isTellingLookers = false;
+    for (const look of [...lookers]) look();
+  });
 }
 
 /** The lives of modules, by what they are to those from whom they import. */

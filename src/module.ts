@@ -371,7 +371,9 @@ export class LoadedModule implements Disposable, AsyncDisposable {
 
   /**
    * As {@linkcode LoadedModule.close}, but waits where that is busy: calls
-   * throw at once, and the result settles when the memory is freed.
+   * throw at once, and the result settles when the memory is freed. Modules
+   * that import from each other are freed together, with the last of them:
+   * none waits for another one to be closed.
    */
   async closeAsync(): Promise<void> {
     const { lifetime } = this.#version;

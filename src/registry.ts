@@ -496,9 +496,12 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     if (failures.length > 0) throw failures[0];
   }
 
-  /** As disposing, but waits for nonblocking calls and until all memory is freed. */
+  /**
+   * As disposing, but waits for nonblocking calls and until all memory is freed,
+   * except what leases on raw addresses keep, which goes with them.
+   */
   async [Symbol.asyncDispose](): Promise<void> {
-    const ends = await Promise.allSettled(this.#end().map((lifetime) => lifetime.freed()));
+    const ends = await Promise.allSettled(this.#end().map((lifetime) => lifetime.freedOrLeased()));
     this.#release();
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { ModuleRegistry } from "../mod.ts";
+import { type LoadedModule, ModuleRegistry } from "../mod.ts";
 import { assertLoadError, NO_PROC, readWord, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
 import { INT, version } from "./versions.ts";
 
@@ -103,6 +103,51 @@ Deno.test("a circle of modules ends when it is unloaded", () => {
   assertEquals(handles[2].getFunction("nextC", INT)!(), 0);
   for (const path of paths) registry.unload(path, { force: true });
   assertEquals(allocator.live.size, 0);
+});
+
+/** Modules that import from each other, each answering with the next one's number. */
+function circleOf(count: number, registry: ModuleRegistry, directory: TemporaryDirectory): LoadedModule[] {
+  return registry.loadAll(Array.from({ length: count }, (_, index) =>
+    directory.file(
+      `${index}.smf`,
+      version({ functions: { [`f${index}`]: index, [`next${index}`]: `f${(index + 1) % count}` } }),
+    )));
+}
+
+for (const count of [2, 3]) {
+  Deno.test(`the members of a circle of ${count} can be closed one after the other; the last one ends all`, async () => {
+    using directory = new TemporaryDirectory();
+    const allocator = new WatchedAllocator();
+    using registry = new ModuleRegistry({ allocator });
+    const circle = circleOf(count, registry, directory);
+    const last = circle.at(-1)!;
+    const next = last.getFunction(`next${count - 1}`, INT)!;
+    for (const module of circle.slice(0, -1)) {
+      assertLoadError(() => module.close(), "Busy");
+      await module.closeAsync();
+      assertEquals([module.isOpen, next()], [false, 0], "what is left calls it still");
+    }
+    const before = allocator.live.size;
+    await circle[0].closeAsync();
+    assertEquals(allocator.live.size, before);
+    last.close();
+    assertEquals(allocator.live.size, 0);
+    await circle[0].closeAsync();
+  });
+}
+
+Deno.test("a member of a circle waits for whoever imports from it and is no member", async () => {
+  using directory = new TemporaryDirectory();
+  using registry = new ModuleRegistry();
+  const [a, b] = circleOf(2, registry, directory);
+  const outside = registry.loadBytes("outside", version({ functions: { ask: "f0" } }));
+  let closed = 0;
+  const closing = [a, b].map((module) => module.closeAsync().then(() => closed++));
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals([closed, outside.getFunction("ask", INT)!()], [0, 0]);
+  outside.close();
+  await Promise.all(closing);
+  registry.unload("outside");
 });
 
 Deno.test("if one of a group cannot be loaded none is", () => {

@@ -669,6 +669,52 @@ nativeTest(
   },
 );
 
+nativeTest(
+  "`await using` on a registry does not wait for leases; what they keep goes with them",
+  async () => {
+    const allocator = new FailingAllocator();
+    const registry = new ModuleRegistry({ allocator });
+    const provider = registry.loadBytes("provider", answering(5));
+    const importer = registry.loadBytes("importer", importing("value", "ask"));
+    registry.loadBytes("other", answering(1));
+    const leases = [importer.addressOf("ask")!, importer.addressOf("ask")!];
+    await registry[Symbol.asyncDispose]();
+    assertEquals([provider.isOpen, importer.isOpen], [false, false]);
+    assertEquals(allocator.live.size > 0, true, "the importer, and what it imports from");
+    const raw = new Deno.UnsafeFnPointer(
+      Deno.UnsafePointer.create(leases[0].address) as Deno.PointerObject<never>,
+      ANSWER,
+    );
+    assertEquals(raw.call(), 6);
+    leases[0][Symbol.dispose]();
+    await registry[Symbol.asyncDispose]();
+    leases[1][Symbol.dispose]();
+    await turn();
+    assertEquals(allocator.live.size, 0);
+  },
+);
+
+nativeTest("`await using` on a registry waits for calls also where leases are out", async () => {
+  const allocator = new FailingAllocator();
+  const registry = new ModuleRegistry({ allocator });
+  const flag = new Int32Array(1);
+  const module = registry.loadBytes("m", sample());
+  using _lease = module.addressOf("wait")!;
+  const wait = { parameters: ["buffer"], result: "i32", nonblocking: true } as const;
+  const result = module.getFunction("wait", wait)!(flag);
+  let disposed = false;
+  const disposing = registry[Symbol.asyncDispose]().then(() => disposed = true);
+  await turn();
+  await turn();
+  assertEquals(disposed, false);
+  Atomics.store(flag, 0, 8);
+  assertEquals(await result, 8);
+  await disposing;
+  assertEquals(allocator.live.size, 1);
+  _lease[Symbol.dispose]();
+  await turn();
+});
+
 nativeTest("a disposed registry refuses everything with Closed", async () => {
   const registry = new ModuleRegistry();
   registry[Symbol.dispose]();
