@@ -11,14 +11,10 @@ import { linkObjects, ModuleRegistry } from "@simple/loader";
 import { fromFileUrl } from "@std/path";
 
 const source = fromFileUrl(new URL("c_library/visit.c", import.meta.url));
-const object = Deno.makeTempFileSync({ suffix: ".o" });
-try {
-  // C source → object.
-  const compiled = await compile(source, object);
-  const bytes = compiled ? Deno.readFileSync(object) : Deno.readFileSync(source.replace(/c$/, "o"));
 
+function main(object: Uint8Array): void {
   // Object → module.
-  const { bytes: module, map } = linkObjects([{ name: "visit.o", bytes }]);
+  const { bytes: module, map } = linkObjects([{ name: "visit.o", bytes: object }]);
   console.log(
     `Linked ${map.exports.map(({ name }) => name).join(", ")}; imports ${
       map.imports.map(({ name }) => name).join(", ")
@@ -34,24 +30,34 @@ try {
         callback: (prime: number) => console.log(`  prime ${prime}`),
       },
     },
-    libraries: Deno.build.os === "linux" ? ["libc.so.6"] : [],
+    libraries: ["libc.so.6"],
   });
   const { symbols } = registry.loadBytes("visit", module).bind({
     visit_primes: { parameters: ["i32"], result: "i32" },
   });
   console.log(`${symbols.visit_primes(20)} primes below 20`);
-} finally {
-  Deno.removeSync(object);
 }
 
-/** @returns whether there was a compiler. */
-async function compile(source: string, object: string): Promise<boolean> {
+/** C source → object; undefined if there is no compiler. */
+async function compile(): Promise<Uint8Array | undefined> {
+  const object = await Deno.makeTempFile({ suffix: ".o" });
   try {
-    const { success } = await new Deno.Command("cc", { args: ["-O2", "-fPIC", "-c", source, "-o", object] })
+    const { success, stderr } = await new Deno.Command("cc", {
+      args: ["-O2", "-fPIC", "-c", source, "-o", object],
+    })
       .output();
-    return success;
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return await Deno.readFile(object);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
+  } finally {
+    await Deno.remove(object);
   }
 }
+
+// Compilers of other systems make objects of another kind than ELF.
+const object = Deno.build.os !== "linux" ? undefined : await compile() ??
+  (Deno.build.arch === "x86_64" ? Deno.readFileSync(source.replace(/c$/, "o")) : undefined);
+if (object === undefined) console.log("No C compiler that makes ELF objects for this system");
+else main(object);

@@ -1,0 +1,36 @@
+// The examples: each says what it shows and how to run it; those that bring their modules along run everywhere.
+import { assert, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+
+const ROOT = fromFileUrl(new URL("..", import.meta.url));
+const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name)
+  .filter((name) => name.endsWith(".ts")).toSorted();
+
+/** The command that an example names for itself. */
+function commandOf(name: string): string[] {
+  const text = Deno.readTextFileSync(join(ROOT, "examples", name));
+  // What it shows comes first, in one sentence or more; the command stands by itself.
+  assertMatch(text, /^\/\*\*\n \* [A-Z][^@]*?[.:]/, name);
+  const [, command] = /^ \* {5}deno (run .*)$/m.exec(text) ?? [];
+  assert(command?.endsWith(` examples/${name}`), `${name} does not say how to run it`);
+  assert(!/ (?:-A|--allow-all)\b/.test(command), `${name} asks for every permission`);
+  return command.split(" ");
+}
+
+Deno.test("every example says what it shows and which permissions it needs", () => {
+  assert(NAMES.length >= 7);
+  for (const name of NAMES) commandOf(name);
+});
+
+for (const name of ["embed_bytes.ts", "plugin_host.ts", "quickstart.ts", "worker_pool.ts"]) {
+  Deno.test(`examples/${name} runs by its own command`, async () => {
+    const [run, ...args] = commandOf(name);
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [run, "--no-prompt", "--no-check", ...args],
+      cwd: ROOT,
+      stdin: "null",
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+    assert(stdout.length > 0);
+  });
+}
