@@ -129,6 +129,9 @@ export class ModuleLoader {
   }
 
   #open(image: LoadedImage, path: string): LoadedModule {
-    return openHandle(inFile(path, () => ModuleVersion.create(image, path, 1).start()), this.#callPath);
+    return openHandle(
+      inFile(path, () => ModuleVersion.create(image, path, 1).introduce().start()),
+      this.#callPath,
+    );
   }
 }

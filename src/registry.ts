@@ -554,10 +554,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       images.forEach((image, index) => {
         const [key, file] = files[index];
         const sources = this.#scope.sourcesFor(key, group);
-        inFile(
-          file,
-          () => image.link(resolveImports(image.file, image.undefinedSymbols, sources, image.importer)),
-        );
+        inFile(file, () => {
+          image.link(resolveImports(image.file, image.undefinedSymbols, sources, image.importer));
+          group[index].exports.version.introduce();
+        });
       });
       files.forEach(([, file], index) => inFile(file, () => group[index].exports.version.start()));
       return group;
@@ -604,7 +604,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => ModuleVersion.create(image, path, number).start());
+    return inFile(path, () => ModuleVersion.create(image, path, number).introduce().start());
   }
 
   #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {

@@ -18,6 +18,7 @@ import { Binder, CallResources } from "./call/binder.ts";
 import { CallGate, type CallOwner } from "./call/gate.ts";
 import { allOf, CallsInFlight } from "./call/in_flight.ts";
 import { LoadError } from "./errors.ts";
+import { introduceFrames } from "./frames.ts";
 import type { Provider } from "./imports/resolve.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "./loader.ts";
@@ -155,6 +156,18 @@ export class ModuleVersion implements CallOwner {
   /** A version in the isolate that owns it, before its initialisers have run. */
   static create(image: LoadedImage, path: string, number: number): ModuleVersion {
     return new ModuleVersion(new VersionBody(image), path, number);
+  }
+
+  /** Tells the unwinder about the module, once it is linked. If that fails, the version has ended. */
+  introduce(): this {
+    try {
+      const frames = introduceFrames(this.image);
+      if (frames !== undefined) this.own(frames);
+    } catch (error) {
+      this.lifetime.retire();
+      throw error;
+    }
+    return this;
   }
 
   /** Runs the module's initialisers. If one fails, the version has ended. */

@@ -18,10 +18,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ["data_followers", "module"],
   ["carry", "exported"],
   ["version"],
-  ["lifetime", "share", "start"],
+  ["frames", "lifetime", "share", "start"],
   ["loader", "call"],
   ["imported_data", "relocate", "link"],
-  ["host", "image", "imports", "scan", "source"],
+  ["frame_table", "host", "image", "imports", "scan", "source"],
   ["relocation"],
   ["smf", "memory"],
   ["system"],
@@ -38,7 +38,7 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Units without any use of Deno: they work on bytes alone. */
-const PURE = ["errors", "image", "link", "relocate", "relocation", "scan", "smf"];
+const PURE = ["errors", "frame_table", "image", "link", "relocate", "relocation", "scan", "smf"];
 
 /** The only units that touch raw memory or native functions. */
 const UNSAFE = ["call", "imports", "memory", "system"];
@@ -50,6 +50,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/call/stub_library.ts": "chooses how a stub library is made",
   "src/system/dynamic_linker.ts": "chooses how the system finds shared libraries",
   "src/system/path.ts": "knows where a path can name another host",
+  "src/system/unwinder.ts": "knows where there is an unwinder that can be told of frames",
   "src/system/process.ts": "chooses the library function that tells processes apart",
 };
 

@@ -24,6 +24,9 @@ export interface NeededName {
 /** The sections that bound arrays are made of, and the array's other name. */
 const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array)_(start|end)$/;
 
+/** Names of C++ and of Rust in either mangling, and those that raise exceptions. */
+const RAISING = /^_(?:Z|R|Unwind_|_cxa_(?:re)?throw$)/;
+
 /** Where a name that the linker itself defines lies. */
 export interface Bound {
   /** The name of the sections that it bounds. */
@@ -62,7 +65,7 @@ export class Marker {
 
   /**
    * @param unwind Whether to keep call frame information; `undefined` keeps it
-   * when something reachable handles exceptions.
+   * when something reachable can have to do with exceptions.
    */
   constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined) {
     this.#resolution = resolution;
@@ -228,7 +231,7 @@ export class Marker {
    */
   #markFrames(): boolean {
     if (!this.unwind && this.#unwindWhenNeeded) {
-      this.unwind = this.#frames.some((frame) => this.#handles(frame));
+      this.unwind = this.#frames.some((frame) => this.#handles(frame)) || this.#isPassedThrough();
     }
     if (!this.unwind) return false;
     let changed = false;
@@ -258,6 +261,15 @@ export class Marker {
     const { object, elf } = frame.section;
     const symbol = object.elf.file.view.getUint32(elf.relaOffset + index * RecordSize.RELA + 12, true);
     return symbol < object.elf.symbols.length && (object.sectionOf(symbol)?.live ?? false);
+  }
+
+  /** Whether something that is reached may raise exceptions, or be passed through by them, as its names say. */
+  #isPassedThrough(): boolean {
+    const { names } = this.#resolution.globals;
+    for (const ids of [this.needed.keys(), this.#marked]) {
+      for (const id of ids) if (names.begins(id, "_") && RAISING.test(names.text(id))) return true;
+    }
+    return false;
   }
 
   /** Whether a function that is reached has a table of handlers, a second relocation in its record. */

@@ -36,8 +36,10 @@ export interface LinkOptions {
   /** Marks the module as one that may be replaced while it runs. */
   readonly reloadable?: boolean;
   /**
-   * Whether call frame information stays. Default: if something in the module
-   * handles exceptions.
+   * Whether call frame information stays: without it, exceptions and backtraces
+   * end where they come to the module. Default: if something in it handles or
+   * raises exceptions, or is C++ or Rust by its name, so that they may pass
+   * through.
    */
   readonly unwind?: boolean;
   /** Leaves out the names of what is not exported. */

@@ -86,6 +86,12 @@ export class NameTable {
     return decodeText(this.#sources[id], this.#starts[id], this.#ends[id]);
   }
 
+  /** Whether the name behind a number begins with an ASCII character. */
+  begins(id: number, character: string): boolean {
+    return this.#starts[id] < this.#ends[id] &&
+      this.#sources[id][this.#starts[id]] === character.charCodeAt(0);
+  }
+
   #rehash(): void {
     const slots = new Int32Array(this.#slots.length * 2).fill(-1);
     const mask = slots.length - 1;

@@ -144,3 +144,17 @@ Deno.test("broken frame information is an error", () => {
   linkFails(broken((view) => view.setUint32(28, 4, true)), "InvalidFormat", "frame information is broken");
   linkFails(broken((view) => view.setUint32(24, 0, true)), "InvalidFormat", "outside every frame record");
 });
+
+Deno.test("what is C++ or Rust by its names, or raises exceptions, keeps frame information", () => {
+  const calling = (needs: string) => {
+    const writer = new ElfWriter();
+    const f = addFunction(writer, "f", new Uint8Array(16));
+    writer.relocation(f, { offset: 4, symbol: writer.symbol({ name: needs }), type: 4, addend: -4 });
+    frames(writer, [{ section: f }]);
+    return link(writer.build()).map.sections.map(({ name }) => name).includes(".eh_frame");
+  };
+  const raising = ["_ZN1a1bEv", "_RNvCs1_1a1b", "_Unwind_Backtrace", "__cxa_throw", "__cxa_rethrow"];
+  assertEquals(raising.map(calling), raising.map(() => true));
+  const others = ["puts", "__cxa_atexit", "_exit", "Z", "__cxa_throw_nothing"];
+  assertEquals(others.map(calling), others.map(() => false));
+});

@@ -1,0 +1,44 @@
+/** Reloads a program's modules many times and asks everything each time; needs `--expose-gc`. */
+import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { ask, type Modules, RUNTIME } from "./program_tests.ts";
+import { expectedOf, type Program } from "./programs.ts";
+
+/** What this prints, as JSON. */
+export interface Outcome {
+  /** Of how many versions every answer was right. */
+  readonly right: number;
+  /** Resident bytes over time, each after a garbage collection. */
+  readonly resident: readonly number[];
+}
+
+const gc = (globalThis as unknown as { gc: () => void }).gc;
+
+/** Closes importers before what they import from. */
+function closeAll(modules: readonly LoadedModule[]): void {
+  for (const module of modules.toReversed()) module.close();
+}
+
+async function run(program: Program, modules: Modules, reloads: number): Promise<Outcome> {
+  await using registry = new ModuleRegistry({ libraries: RUNTIME });
+  const expected = JSON.stringify(expectedOf(program));
+  let loaded: LoadedModule[] = modules.map(([name, bytes]) => registry.loadBytes(name, bytes));
+  let right = 0;
+  const resident: number[] = [];
+  for (let reload = 1; reload <= reloads; reload++) {
+    const next = modules.map(([name, bytes]) => registry.reload(name, { bytes }));
+    closeAll(loaded);
+    loaded = next;
+    if (JSON.stringify(ask(program, loaded.at(-1)!)) === expected) right++;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    if (reload % 5 === 0) {
+      gc();
+      resident.push(Deno.memoryUsage().rss);
+    }
+  }
+  closeAll(loaded);
+  return { right, resident };
+}
+
+const [program, reloads, ...files] = Deno.args;
+const modules = files.map((file) => [file, Deno.readFileSync(new URL(file))] as const);
+console.log(JSON.stringify(await run(JSON.parse(program), modules, Number(reloads))));

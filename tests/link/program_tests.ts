@@ -1,0 +1,64 @@
+// What every program must do as a module, whatever it was compiled from.
+import { assert, assertEquals } from "@std/assert";
+import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { runChild } from "../call/modules.ts";
+import { TestWorker } from "../share/workers.ts";
+import type { Outcome } from "./program_reload_child.ts";
+import type { ProgramOrder } from "./program_worker.ts";
+import {
+  answersOf,
+  askAtOnce,
+  definitionsOf,
+  type Functions,
+  nonblockingDefinitionsOf,
+  type Program,
+} from "./programs.ts";
+
+/** The libraries of the host that C++ and Rust are linked to. */
+export const RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"];
+
+/** The modules of a program by name, those that others import from first. */
+export type Modules = readonly (readonly [name: string, bytes: Uint8Array])[];
+
+/** Asks everything once. */
+export function ask(program: Program, module: LoadedModule): (number | string)[] {
+  return answersOf(program, module.bind(definitionsOf(program)).symbols as unknown as Functions);
+}
+
+/** Loads the modules into a registry; the one that is asked. */
+export function loadProgram(registry: ModuleRegistry, modules: Modules): LoadedModule {
+  return modules.map(([name, bytes]) => registry.loadBytes(name, bytes)).at(-1)!;
+}
+
+/** Asks in calls that do not block, and in two Workers, all at once. */
+export async function checkAtOnce(program: Program, modules: Modules, rounds: number): Promise<void> {
+  const questions = { ...program, questions: program.questions.filter(({ atOnce }) => atOnce) };
+  await using registry = new ModuleRegistry({ libraries: RUNTIME });
+  const module = loadProgram(registry, modules);
+  const script = new URL("./program_worker.ts", import.meta.url);
+  using first = new TestWorker<ProgramOrder>(script);
+  using second = new TestWorker<ProgramOrder>(script);
+  const order = { token: module.share(), program: questions, rounds };
+  const answers = [first, second].map((worker) => worker.ask(order));
+  const { symbols } = module.bind(nonblockingDefinitionsOf(questions));
+  await askAtOnce(questions, symbols as unknown as Functions, rounds);
+  assertEquals(await Promise.all(answers), [rounds, rounds]);
+}
+
+/** Reloads many times in a process of its own and asks each time; its memory stays the same. */
+export async function checkReloads(
+  program: Program,
+  files: readonly URL[],
+  reloads: number,
+): Promise<void> {
+  const child = await runChild(new URL("./program_reload_child.ts", import.meta.url), {
+    v8Flags: "--expose-gc",
+    args: [JSON.stringify(program), String(reloads), ...files.map(String)],
+  });
+  assertEquals([child.code, child.signal], [0, null], child.stderr);
+  const { right, resident } = JSON.parse(child.stdout) as Outcome;
+  assertEquals(right, reloads);
+  // Flat over the second half.
+  const growth = resident.at(-1)! - resident[resident.length >> 1];
+  assert(growth < 8 * 1024 * 1024, JSON.stringify(resident));
+}
