@@ -1,14 +1,18 @@
 /**
  * What all commands of the `smf` program share.
  */
-import { LoadError } from "../errors.ts";
+import type { Style } from "./style.ts";
 
 /** Where a command writes its lines. */
 export interface Output {
   /** What was asked for. */
   print(line: string): void;
-  /** What went wrong. */
+  /** What went wrong, and what is under way. */
   complain(line: string): void;
+  /** Sends on what was printed and is still held back. */
+  flush?(): void;
+  /** Which of the two a person is looking at. Default: neither. */
+  readonly terminals?: { readonly print: boolean; readonly complain: boolean };
 }
 
 /** How the program ends. */
@@ -16,12 +20,10 @@ export const ExitCode = { OK: 0, BAD_INPUT: 1, USAGE: 2 } as const;
 
 /** One command. */
 export interface Command {
-  /** For the list of commands. */
-  readonly summary: string;
   /** For `--help`. */
   readonly help: string;
   /** Answers the exit code. */
-  run(args: readonly string[], output: Output): number;
+  run(args: readonly string[], output: Output): number | Promise<number>;
 }
 
 /** Arguments that make no sense, or files that cannot be read or written. */
@@ -29,52 +31,23 @@ export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** Reads a file or fails as a usage error does. */
-export function readFile(path: string): Uint8Array {
-  try {
-    return Deno.readFileSync(path);
-  } catch (error) {
-    throw new UsageError(`${path}: Cannot read: ${(error as Error).message}`);
-  }
+/** What every command writes with, once its options are known. */
+export interface Writer extends Output {
+  /** For what is printed. */
+  readonly style: Style;
+  /** For what is complained. */
+  readonly complaintStyle: Style;
 }
 
-/**
- * Writes a file beside its place and moves it there, so that nobody ever sees
- * half of it and what is loaded from the old one stays whole.
- */
-export function replaceFile(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
-  try {
-    Deno.writeFileSync(temporary, bytes, { createNew: true });
-    Deno.renameSync(temporary, path);
-  } catch (error) {
-    try {
-      Deno.removeSync(temporary);
-    } catch {
-      // It was never made.
-    }
-    throw new UsageError(`${path}: Cannot write: ${(error as Error).message}`);
-  }
+/** The number of the JSON that commands print; it grows when something in it changes its meaning or goes. */
+export const JSON_VERSION = 1;
+
+/** One JSON document, on one line: addresses and hashes are hexadecimal strings. */
+export function printJson(output: Output, command: string, data: Readonly<Record<string, unknown>>): void {
+  const document = { version: JSON_VERSION, command, ...data };
+  output.print(JSON.stringify(document, (_, value) => typeof value === "bigint" ? hexOf(value) : value));
 }
 
-/** A load error as lines, each with its file first, and nothing said twice. */
-export function describeError(error: LoadError, path: string): string[] {
-  const all = error.cause instanceof AggregateError ? error.cause.errors as LoadError[] : [error];
-  return all.map((one) => {
-    const file = one.data.path ?? path;
-    const text = one.message.replace(` (file '${file}')`, "").replace(`(file '${file}', `, "(");
-    return `${file}: ${text}`;
-  });
-}
-
-/** Runs `work`; a load error becomes lines and the exit code for bad inputs. */
-export function reporting(path: string, output: Output, work: () => void): number {
-  try {
-    work();
-    return ExitCode.OK;
-  } catch (error) {
-    if (!(error instanceof LoadError)) throw error;
-    for (const line of describeError(error, path)) output.complain(line);
-    return ExitCode.BAD_INPUT;
-  }
+function hexOf(value: bigint): string {
+  return value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
 }

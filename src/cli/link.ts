@@ -1,10 +1,12 @@
 /**
  * `smf link`: object files and static libraries to a module.
  */
-import { parseArgs } from "@std/cli/parse-args";
 import { linkObjects } from "../link/linker.ts";
 import { formatMap } from "../link/map.ts";
-import { type Command, type Output, readFile, replaceFile, reporting, UsageError } from "./command.ts";
+import { type Command, type Output, UsageError } from "./command.ts";
+import { readInput, replaceFile } from "./files.ts";
+import { readOptions } from "./options.ts";
+import { reporting } from "./problems.ts";
 
 const HELP = `smf link <file.o | file.a>... -o <file.smf> [options]
 
@@ -18,49 +20,43 @@ Links ELF objects and static libraries (x86-64, AArch64) to a module.
   --reloadable        the module may be replaced while it runs
   --strip             leave out the names of what is not exported
   --map               print what went where, from which member, and what was dropped
+  --color WHEN        auto (default), always or never
 
-Compile with -fPIC. Undefined names become imports of the module.`;
+Compile with -fPIC. Undefined names become imports of the module.
 
-/** The options that take a value, and those that do not. */
-const VALUES = ["output", "export", "entry", "keep"] as const;
-const SWITCHES = ["reloadable", "strip", "map"] as const;
+Examples:
+  smf link counter.o -o counter.smf --reloadable
+  smf link main.o libz.a -o unzip.smf --entry main
+  smf link plugin.o --export 'plugin_*' --strip --map -o plugin.smf`;
 
 /** The command. */
 export const link: Command = {
-  summary: "link object files and static libraries to a module",
   help: HELP,
   run(args: readonly string[], output: Output): number {
-    const options = parseArgs([...args], {
-      string: VALUES,
-      boolean: SWITCHES,
-      collect: ["export", "keep"],
+    const options = readOptions(args, {
+      values: ["output", "entry"],
+      lists: ["export", "keep"],
+      switches: ["reloadable", "strip", "map"],
       alias: { o: "output" },
-      unknown(argument: string, key?: string): void {
-        if (key !== undefined) throw new UsageError(`there is no option '${argument}'`);
-      },
-    });
-    const files = options._.map(String);
-    const target = options.output;
+    }, output);
+    const files = options.rest;
+    const target = options.value("output");
     if (files.length === 0) throw new UsageError("there is nothing to link");
-    if (target === undefined || target === "") {
-      throw new UsageError("say where the module goes: -o <file.smf>");
-    }
-    for (const name of ["export", "keep"] as const) {
-      if (options[name].includes("")) throw new UsageError(`--${name} needs a name`);
-    }
-    if (options.entry === "") throw new UsageError("--entry needs a name");
+    if (target === undefined) throw new UsageError("say where the module goes: -o <file.smf>");
+    const exports = options.list("export");
+    const entry = options.value("entry");
 
-    const inputs = files.map((name) => ({ name, bytes: readFile(name) }));
+    const inputs = files.map((name) => ({ name, bytes: readInput(name) }));
     return reporting(files[0], output, () => {
       const { bytes, map } = linkObjects(inputs, {
-        ...(options.export.length > 0 && { exports: options.export }),
-        ...(options.entry !== undefined && { entry: options.entry }),
-        keep: options.keep,
-        reloadable: options.reloadable,
-        strip: options.strip,
+        ...(exports.length > 0 && { exports }),
+        ...(entry !== undefined && { entry }),
+        keep: options.list("keep"),
+        reloadable: options.has("reloadable"),
+        strip: options.has("strip"),
       });
       replaceFile(target, bytes);
-      if (options.map) { for (const line of formatMap(map).trimEnd().split("\n")) output.print(line); }
+      if (options.has("map")) { for (const line of formatMap(map).trimEnd().split("\n")) output.print(line); }
     });
   },
 };

@@ -3,19 +3,52 @@
  *
  * ```sh
  * deno run --allow-read --allow-write jsr:@simple/loader/cli link a.o libz.a -o a.smf
+ * deno run --allow-read jsr:@simple/loader/cli inspect a.smf
  * ```
  *
  * @module
  */
 import { type Command, ExitCode, type Output, UsageError } from "./command.ts";
-import { link } from "./link.ts";
+import { ClosedOutput, StandardOutput } from "./standard_output.ts";
+
+/** A command, read only when it is asked for. */
+interface Entry {
+  readonly summary: string;
+  load(): Promise<Command>;
+}
 
 /** By name, in the order in which help shows them. */
-const COMMANDS: Readonly<Record<string, Command>> = { link };
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  inspect: {
+    summary: "show everything that a module says",
+    load: async () => (await import("./inspect.ts")).inspect,
+  },
+  nm: { summary: "list symbols", load: async () => (await import("./nm.ts")).nm },
+  convert: {
+    summary: "write a module in another layout, compressed or not",
+    load: async () => (await import("./convert.ts")).convert,
+  },
+  hash: {
+    summary: "print integrity string and hashes",
+    load: async () => (await import("./hash.ts")).hash,
+  },
+  link: {
+    summary: "link object files and static libraries to a module",
+    load: async () => (await import("./link.ts")).link,
+  },
+};
 
 function help(): string {
   const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
-  return ["smf <command> [arguments]", "", ...rows, "", "smf <command> --help tells more"].join("\n");
+  return [
+    "smf <command> [arguments]",
+    "",
+    ...rows,
+    "",
+    "smf <command> --help tells more.",
+    "Exit codes: 0 done, 1 a file is bad, 2 wrong usage or a file that cannot be read or written.",
+    "A file called - is standard input.",
+  ].join("\n");
 }
 
 /**
@@ -31,28 +64,47 @@ function help(): string {
  * import { assertEquals } from "@std/assert";
  *
  * const lines: string[] = [];
- * const code = runProgram(["--help"], { print: (line) => lines.push(line), complain: () => {} });
+ * const code = await runProgram(["--help"], { print: (line) => lines.push(line), complain: () => {} });
  * assertEquals(code, 0);
  * assertEquals(lines[0], "smf <command> [arguments]");
  * ```
  */
-export function runProgram(args: readonly string[], output: Output = STANDARD): number {
+export async function runProgram(
+  args: readonly string[],
+  output: Output = new StandardOutput(),
+): Promise<number> {
+  try {
+    const code = await run(args, output);
+    output.flush?.();
+    return code;
+  } catch (error) {
+    // As after `| head`: whoever read has enough.
+    if (error instanceof ClosedOutput) return ExitCode.OK;
+    if (!(error instanceof UsageError)) throw error;
+    output.complain(`smf: ${error.message}`);
+    return ExitCode.USAGE;
+  }
+}
+
+async function run(args: readonly string[], output: Output): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     for (const line of help().split("\n")) name === undefined ? output.complain(line) : output.print(line);
     return name === undefined ? ExitCode.USAGE : ExitCode.OK;
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) {
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) {
     output.complain(`smf: there is no command '${name}'; smf --help lists them`);
     return ExitCode.USAGE;
   }
-  if (rest.includes("--help") || rest.includes("-h")) {
+  const command = await entry.load();
+  const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (options.includes("--help") || options.includes("-h")) {
     for (const line of command.help.split("\n")) output.print(line);
     return ExitCode.OK;
   }
   try {
-    return command.run(rest, output);
+    return await command.run(rest, output);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
     output.complain(`smf ${name}: ${error.message}`);
@@ -60,11 +112,6 @@ export function runProgram(args: readonly string[], output: Output = STANDARD): 
   }
 }
 
-const STANDARD: Output = {
-  print: (line) => console.log(line),
-  complain: (line) => console.error(line),
-};
-
 export type { Output };
 
-if (import.meta.main) Deno.exit(runProgram(Deno.args));
+if (import.meta.main) Deno.exit(await runProgram(Deno.args));

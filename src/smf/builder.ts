@@ -4,6 +4,7 @@
 
 import type {
   RelocationOptions,
+  RewriteOptions,
   SectionOptions,
   SmfBuilderOptions,
   SymbolOptions,
@@ -23,9 +24,10 @@ import { emit, emitRelocations, type StoredSection } from "./emit.ts";
 import type { ParsedSmf } from "./file.ts";
 import { type Layout, LAYOUTS, SECTION_NAME_SIZE } from "./layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH, MAX_SECTIONS } from "./limits.ts";
+import { isLoaded } from "./offsets.ts";
 import { checkEnum, checkName, checkUnsigned } from "./writer.ts";
 
-export type { RelocationOptions, SectionOptions, SmfBuilderOptions, SymbolOptions };
+export type { RelocationOptions, RewriteOptions, SectionOptions, SmfBuilderOptions, SymbolOptions };
 
 /** The name of the section that {@linkcode SmfBuilder.build} puts relocations in. */
 const RELOC_NAME = ".reloc";
@@ -43,6 +45,17 @@ const DEFAULT_ALIGNMENT: Readonly<Record<number, number>> = {
   [SectionType.Bss]: 16,
   [SectionType.Reloc]: 8,
 };
+
+/** In place of what a layout has no fields for. */
+const NO_HINTS = {
+  compressionLevel: 0,
+  appType: 0,
+  windowWidth: 0,
+  windowHeight: 0,
+  prefetchHint: 0,
+  prefetchFileCount: 0,
+};
+const NO_TEMPLATE = { templateParamCount: 0, templateOffset: 0 };
 
 /**
  * Makes a file: version 1.1, zeroed padding, aligned tables, hashes filled in.
@@ -247,27 +260,55 @@ export class SmfBuilder {
   /**
    * A builder that makes this file again. For files that a builder wrote the
    * bytes are the same; from others, everything that is read is kept, in this
-   * package's own order.
+   * package's own order, if the layout has a place for it.
+   *
+   * @throws {TypeError} if the layout cannot hold what must not be lost.
    */
-  static from(file: ParsedSmf): SmfBuilder {
+  static from(file: ParsedSmf, options: RewriteOptions = {}): SmfBuilder {
     const { header } = file;
+    const { layout = header.layout, compression = "keep" } = options;
+    const { header: { fields }, symbolSize, trailer } = LAYOUTS[layout];
     const stub = file.stub();
+    const sections = file.sections.filter(({ type }) => type !== SectionType.Reloc);
+    const keeps = compression === "keep" && header.compression === Compression.Zstd &&
+      (layout === header.layout || sections.some(({ compressed }) => compressed));
+    const packed = keeps || compression === "zstd";
+    if (packed && fields.compression === undefined) {
+      throw new TypeError(`Cannot compress sections: layout '${layout}' has no place for the method`);
+    }
     const builder = new SmfBuilder({
       ...header,
+      ...(fields.app_type === undefined && NO_HINTS),
+      layout,
       flags: header.flags & ~HeaderFlag.HasStub,
-      compression: header.compression === Compression.Zstd ? Compression.Zstd : Compression.None,
-      ...(LAYOUTS[header.layout].trailer && stub.length > 0 && { stub }),
+      compression: packed ? Compression.Zstd : Compression.None,
+      ...(trailer && stub.length > 0 && { stub }),
     });
-    for (const section of file.sections) {
-      if (section.type !== SectionType.Reloc) {
-        builder.section({ ...section, bytes: file.storedBytes(section) });
-      }
+    for (const section of sections) {
+      const compress = compression === "zstd" && isLoaded(section.type) && section.size > 0;
+      const change = compress || (compression === "none" && section.compressed);
+      builder.section(
+        change
+          ? {
+            ...section,
+            flags: section.flags & ~SectionFlag.Compressed,
+            compressed: false,
+            bytes: file.contents(section),
+            compress,
+          }
+          : { ...section, bytes: file.storedBytes(section) },
+      );
     }
     for (const symbol of file.symbols) {
       const defined = file.isDefined(symbol.index);
       const local = symbol.binding === Binding.Local;
       const hidden = defined && !local && symbol.value === 0 && symbol.size === 0;
-      builder.symbol({ ...symbol, defined, visibility: hidden ? 1 : symbol.visibility });
+      builder.symbol({
+        ...symbol,
+        ...(symbolSize === 40 && NO_TEMPLATE),
+        defined,
+        visibility: hidden ? 1 : symbol.visibility,
+      });
     }
     for (const relocation of file.relocations) builder.relocation(relocation);
     return builder;

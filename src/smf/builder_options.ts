@@ -95,3 +95,14 @@ export interface RelocationOptions {
   /** A, in the formulas. Default: 0. */
   readonly addend?: bigint | number;
 }
+
+/** How `SmfBuilder.from` makes a file again. */
+export interface RewriteOptions {
+  /** The layout. Default: the file's. */
+  readonly layout?: LayoutName;
+  /**
+   * Of the sections that go into memory: `zstd` compresses all of them, `none`
+   * none. Default: `keep`, as they are.
+   */
+  readonly compression?: "keep" | "zstd" | "none";
+}

@@ -24,6 +24,7 @@
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors.ts";
 export {
   type RelocationOptions,
+  type RewriteOptions,
   type SectionOptions,
   SmfBuilder,
   type SmfBuilderOptions,

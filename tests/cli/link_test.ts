@@ -1,20 +1,12 @@
 // The command as a person runs it.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { runProgram } from "../../src/cli/main.ts";
 import { parseSmf } from "../../src/smf/file.ts";
+import { smf } from "./program.ts";
 import { archive, ElfWriter, functionObject } from "../link/support.ts";
 
-/** Runs the program in this process. */
-function smf(...args: string[]): { code: number; out: string[]; err: string[] } {
-  const out: string[] = [];
-  const err: string[] = [];
-  const code = runProgram(args, { print: (line) => out.push(line), complain: (line) => err.push(line) });
-  return { code, out, err };
-}
-
 /** A folder with objects, gone afterwards. */
-function inFolder(work: (path: (name: string) => string) => void): void {
+async function inFolder(work: (path: (name: string) => string) => void | Promise<void>): Promise<void> {
   const folder = Deno.makeTempDirSync();
   try {
     const path = (name: string) => join(folder, name);
@@ -27,15 +19,15 @@ function inFolder(work: (path: (name: string) => string) => void): void {
         { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
       ]),
     );
-    work(path);
+    await work(path);
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }
 }
 
 Deno.test("smf link makes a module, silently", () =>
-  inFolder((path) => {
-    const result = smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
+  inFolder(async (path) => {
+    const result = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
     assertEquals(result, { code: 0, out: [], err: [] });
     const file = parseSmf(Deno.readFileSync(path("z.smf")));
     assertEquals(file.symbols.find("main")?.type, 1);
@@ -48,8 +40,8 @@ Deno.test("smf link makes a module, silently", () =>
   }));
 
 Deno.test("every option arrives", () =>
-  inFolder((path) => {
-    const { code, err } = smf(
+  inFolder(async (path) => {
+    const { code, err } = await smf(
       "link",
       path("main.o"),
       path("lib.a"),
@@ -81,8 +73,8 @@ Deno.test("every option arrives", () =>
   }));
 
 Deno.test("--map prints what went where", () =>
-  inFolder((path) => {
-    const { out } = smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
+  inFolder(async (path) => {
+    const { out } = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
     const text = out.join("\n");
     assertStringIncludes(text, "code   .text");
     assertStringIncludes(text, `lib.a(a.o) for a, ${path("main.o")}`);
@@ -90,9 +82,9 @@ Deno.test("--map prints what went where", () =>
   }));
 
 Deno.test("errors are one a line, the file first, and no module is left", () =>
-  inFolder((path) => {
+  inFolder(async (path) => {
     Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
-    const broken = smf("link", path("broken.o"), "-o", path("z.smf"));
+    const broken = await smf("link", path("broken.o"), "-o", path("z.smf"));
     assertEquals(broken.code, 1);
     assertEquals(broken.err, [
       `${path("broken.o")}: Cannot link: this is neither an ELF object nor an archive`,
@@ -104,7 +96,7 @@ Deno.test("errors are one a line, the file first, and no module is left", () =>
       writer.symbol({ name, section });
     }
     Deno.writeFileSync(path("twice.o"), writer.build());
-    const twice = smf("link", path("main.o"), path("spare.o"), path("twice.o"), "-o", path("z.smf"));
+    const twice = await smf("link", path("main.o"), path("spare.o"), path("twice.o"), "-o", path("z.smf"));
     assertEquals(twice.code, 1);
     assertEquals(
       twice.err,
@@ -118,14 +110,14 @@ Deno.test("errors are one a line, the file first, and no module is left", () =>
   }));
 
 Deno.test("a failed link leaves the module that was there", () =>
-  inFolder((path) => {
+  inFolder(async (path) => {
     Deno.writeTextFileSync(path("z.smf"), "old");
-    assertEquals(smf("link", path("main.o"), "--export", "nothing", "-o", path("z.smf")).code, 1);
+    assertEquals((await smf("link", path("main.o"), "--export", "nothing", "-o", path("z.smf"))).code, 1);
     assertEquals(Deno.readTextFileSync(path("z.smf")), "old");
   }));
 
 Deno.test("wrong usage and files that are not there end with code 2", () =>
-  inFolder((path) => {
+  inFolder(async (path) => {
     const cases: [string[], string][] = [
       [[], "smf <command>"],
       [["frob"], "no command 'frob'"],
@@ -133,20 +125,20 @@ Deno.test("wrong usage and files that are not there end with code 2", () =>
       [["link"], "nothing to link"],
       [["link", path("main.o")], "-o <file.smf>"],
       [["link", path("main.o"), "-o", path("z.smf"), "--frob"], "no option '--frob'"],
-      [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a name"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a value"],
       [["link", path("none.o"), "-o", path("z.smf")], "none.o: Cannot read"],
       [["link", path("main.o"), "-o", path("no/where/z.smf")], "z.smf: Cannot write"],
     ];
     for (const [args, message] of cases) {
-      const { code, err } = smf(...args);
+      const { code, err } = await smf(...args);
       assertEquals(code, 2, args.join(" "));
       assertStringIncludes(err.join("\n"), message);
     }
   }));
 
-Deno.test("--help explains and ends with code 0", () => {
-  assertStringIncludes(smf("--help").out.join("\n"), "link");
-  const { code, out } = smf("link", "--help");
+Deno.test("--help explains and ends with code 0", async () => {
+  assertStringIncludes((await smf("--help")).out.join("\n"), "link");
+  const { code, out } = await smf("link", "--help");
   assertEquals(code, 0);
   for (const option of ["--output", "--export", "--entry", "--keep", "--reloadable", "--strip", "--map"]) {
     assertStringIncludes(out.join("\n"), option);

@@ -1,1 +1,2 @@
 export * from "./parse_args.ts";
+export * from "./unicode_width.ts";

@@ -1,0 +1,126 @@
+// The program as a person starts it: processes, pipes, permissions, exit codes.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { addModule, TemporaryDirectory } from "../testing.ts";
+import { smf, smfCommand, smfOn, smfProcess } from "./program.ts";
+
+/** Each child costs seconds where code is emulated; nothing here depends on the processor. */
+const EMULATED = Deno.build.arch === "aarch64";
+
+const COMMANDS = ["inspect", "nm", "link", "convert", "hash"];
+const ESCAPE = "\x1b[";
+
+Deno.test("--help lists the commands, and each command's help has options and examples", async () => {
+  const { code, out } = await smf("--help");
+  assertEquals(code, 0);
+  const text = out.join("\n");
+  const listed = [...text.matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
+  assertEquals(listed.toSorted(), COMMANDS.toSorted());
+  for (const command of listed) {
+    for (const flag of ["--help", "-h"]) {
+      const { code, out, err } = await smf(command, "anything", flag);
+      assertEquals([code, err], [0, []], command);
+      assertMatch(out[0], new RegExp(`^smf ${command} `));
+      assertStringIncludes(out.join("\n"), "--color WHEN");
+      assertStringIncludes(out.join("\n"), `\nExamples:\n  smf ${command} `);
+      if (command !== "link") assertStringIncludes(out.join("\n"), "--json");
+      assert(out.every((line) => line.length <= 100), `${command}: a line is too long for a terminal`);
+    }
+  }
+});
+
+Deno.test("an option that help does not name is not there, and one that it names is", async () => {
+  for (const command of COMMANDS) {
+    const help = (await smf(command, "--help")).out.join("\n");
+    const { code, err } = await smf(command, "--no-such-option", "x", "y");
+    assertEquals(code, 2, command);
+    assertStringIncludes(err[0], `smf ${command}: there is no option '--no-such-option'`);
+    for (const [option] of help.matchAll(/--[a-z-]+/g)) {
+      if (option === "--allow-ffi" || option === "--allow-read" || option === "--allow-write") continue;
+      const { err } = await smf(command, option);
+      assert(!err.join("\n").includes("there is no option"), `${command} ${option}: ${err}`);
+    }
+  }
+});
+
+Deno.test("wrong usage says what is missing and ends with code 2", async () => {
+  const cases: [args: string[], message: string][] = [
+    [[], "smf <command>"],
+    [["frob"], "no command 'frob'"],
+    [["constructor"], "no command 'constructor'"],
+    [["inspect"], "say which file"],
+    [["inspect", "a", "b"], "'b' is one too many"],
+    [["hash", "--color", "pink", "x"], "--color takes auto, always or never"],
+    [["nm", "no/such/file.smf"], "no/such/file.smf: Cannot read"],
+    [["nm", "tests"], "tests: Cannot read"],
+  ];
+  for (const [args, message] of cases) {
+    const { code, out, err } = await smf(...args);
+    assertEquals([code, out], [2, []], args.join(" "));
+    assertStringIncludes(err.join("\n"), message);
+  }
+});
+
+Deno.test("colours come on a terminal or when asked for, never into a pipe", async () => {
+  const coloured = async (terminal: boolean, ...args: string[]) => {
+    const terminals = { print: terminal, complain: terminal };
+    return (await smfOn({ terminals }, "inspect", "fixtures/mylib.smf", ...args)).out.join("").includes(
+      ESCAPE,
+    );
+  };
+  assertEquals(await coloured(false), false);
+  assertEquals(await coloured(true), !Deno.noColor);
+  assertEquals(await coloured(true, "--color=never"), false);
+  assertEquals(await coloured(false, "--color=always"), true);
+});
+
+Deno.test({
+  name: "as a process with permission to read alone: file, standard input, bad file, no file",
+  ignore: EMULATED,
+  async fn() {
+    const bytes = Deno.readFileSync("fixtures/mylib.smf");
+    const env = { NO_COLOR: "1" };
+    const [help, file, piped, bad, missing] = await Promise.all([
+      smfProcess(["--help"], { permissions: [] }),
+      smfProcess(["nm", "fixtures/mylib.smf"], { env }),
+      smfProcess(["inspect", "-", "--json"], { stdin: bytes, permissions: [] }),
+      smfProcess(["inspect", "fixtures/malformed/row19_name_hash.smf"]),
+      smfProcess(["hash", "no_such_file.smf"]),
+    ]);
+    assertEquals([help.code, help.err], [0, []]);
+    assertEquals([file.code, file.err], [0, []]);
+    assertStringIncludes(file.out.join("\n"), "  T  add");
+    assertEquals([piped.code, piped.err, JSON.parse(piped.out[0]).version], [0, [], 1]);
+    assertEquals([bad.code, bad.out], [1, []]);
+    assertStringIncludes(bad.err[0], "the stored hash is not that of its name");
+    assertMatch(bad.err[1], /^next: /);
+    assertEquals([missing.code, missing.out, missing.err.length], [2, [], 1]);
+    assertStringIncludes(missing.err[0], "no_such_file.smf: Cannot read");
+  },
+});
+
+Deno.test("standard input that is no module is bad, under its name", { ignore: EMULATED }, async () => {
+  const { code, err } = await smfProcess(["nm", "-"], { stdin: new Uint8Array(0), permissions: [] });
+  assertEquals([code, err[0]], [1, "standard input: Cannot read the file: it is empty (offset 0x0)"]);
+});
+
+Deno.test("whoever reads the output may leave before its end", { ignore: EMULATED }, async () => {
+  const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
+  const child = smfCommand(["inspect", "--hex", "fixtures/real_h96.smf"], {}, io).spawn();
+  await child.stdout.cancel();
+  const stderr = await new Response(child.stderr).text();
+  assertEquals([(await child.status).code, stderr], [0, ""]);
+});
+
+Deno.test("converting writes, and needs to be allowed to", { ignore: EMULATED }, async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", addModule());
+  const args = ["convert", path, "-o", folder.join("b.smf")];
+  const [refused, allowed] = await Promise.all([
+    smfProcess(args),
+    smfProcess(args, { permissions: ["--allow-read", "--allow-write"] }),
+  ]);
+  assertEquals(refused.code, 2);
+  assertStringIncludes(refused.err[0], "--allow-write");
+  assertEquals(allowed, { code: 0, out: [], err: [] });
+  assertEquals([...Deno.readDirSync(folder.path)].map(({ name }) => name).toSorted(), ["a.smf", "b.smf"]);
+});
