@@ -1,0 +1,144 @@
+/**
+ * Real memory from a system that refuses one call: the n-th of its kind, with a
+ * given error number.
+ */
+import { LinuxAllocator, LoadError, type MemoryAllocator, platformAllocator } from "../../mod.ts";
+import type { ExecutableMemory, PosixSystem } from "../../mod.ts";
+
+/** A kind of call, and the error numbers with which it may be refused. */
+export type Faults = Readonly<Record<string, readonly number[]>>;
+
+/** An allocator one of whose calls fails. */
+export interface FaultyMemory {
+  readonly allocator: MemoryAllocator;
+  /** Refuses the `n`-th call of a kind from now on, counted from 1. */
+  arm(call: string, errno: number, n: number): void;
+  /** Refuses nothing any more; answers whether something was refused. */
+  disarm(): boolean;
+  /** Bytes that are taken from the system. */
+  taken(): bigint;
+  /** Lets go of the system. */
+  close(): void;
+}
+
+/** Counts calls of one kind and says which one is to fail. */
+class Trigger {
+  #call = "";
+  #left = 0;
+  #fired = false;
+  errno = 0;
+
+  arm(call: string, errno: number, n: number): void {
+    this.#call = call;
+    this.#left = n;
+    this.#fired = false;
+    this.errno = errno;
+  }
+
+  fires(call: string): boolean {
+    if (call !== this.#call || this.#left === 0 || --this.#left > 0) return false;
+    return this.#fired = true;
+  }
+
+  disarm(): boolean {
+    this.#left = 0;
+    return this.#fired;
+  }
+}
+
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+const [EPERM, EAGAIN, ENOMEM, EACCES, EINVAL] = [1, 11, 12, 13, 22];
+
+/**
+ * Linux, call by call. mmap(2), mprotect(2) and munmap(2) say which numbers
+ * there are for anonymous private memory; security modules and filters add
+ * EPERM and EACCES.
+ */
+export const LINUX_FAULTS: Faults = {
+  mmap: [ENOMEM, EAGAIN, EPERM, EACCES, EINVAL],
+  mprotect: [ENOMEM, EACCES, EPERM, EINVAL],
+  munmap: [ENOMEM, EINVAL, EPERM],
+  sysconf: [EINVAL],
+};
+
+/** The system calls themselves fail. */
+export function faultySystem(): FaultyMemory {
+  const library = Deno.dlopen("libc.so.6", {
+    mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+    mprotect: { parameters: ["usize", "usize", "i32"], result: "i32" },
+    munmap: { parameters: ["usize", "usize"], result: "i32" },
+    sysconf: { parameters: ["i32"], result: "i64" },
+  });
+  const real = library.symbols;
+  const trigger = new Trigger();
+  let taken = 0n;
+  const system: PosixSystem = {
+    mmap(address, length, ...rest) {
+      if (trigger.fires("mmap")) return MAP_FAILED;
+      const base = real.mmap(address, length, ...rest);
+      if (base !== MAP_FAILED) taken += length;
+      return base;
+    },
+    mprotect: (...parameters) => trigger.fires("mprotect") ? -1 : real.mprotect(...parameters),
+    munmap(address, length) {
+      if (trigger.fires("munmap") || real.munmap(address, length) !== 0) return -1;
+      taken -= length;
+      return 0;
+    },
+    sysconf: (name) => trigger.fires("sysconf") ? -1n : real.sysconf(name),
+    errno: () => trigger.errno,
+  };
+  return {
+    allocator: new LinuxAllocator(system),
+    arm: (call, errno, n) => trigger.arm(call, errno, n),
+    disarm: () => trigger.disarm(),
+    taken: () => taken,
+    close: () => library.close(),
+  };
+}
+
+/** An allocator's own calls. */
+export const ALLOCATOR_FAULTS: Faults = { allocate: [ENOMEM], protect: [EACCES], free: [ENOMEM] };
+
+/** Whatever the system, an allocator's own calls fail. */
+export function faultyAllocator(): FaultyMemory {
+  const real = platformAllocator();
+  const trigger = new Trigger();
+  const live = new Set<ExecutableMemory>();
+  const check = (call: string): void => {
+    if (!trigger.fires(call)) return;
+    throw new LoadError("OutOfMemory", `Cannot ${call} memory: the test refuses`, {
+      call,
+      errno: trigger.errno,
+    });
+  };
+  const allocator: MemoryAllocator = {
+    get pageSize() {
+      return real.pageSize;
+    },
+    allocate(...parameters) {
+      check("allocate");
+      const memory = real.allocate(...parameters);
+      live.add(memory);
+      return memory;
+    },
+    protect(...parameters) {
+      check("protect");
+      real.protect(...parameters);
+    },
+    view: (...parameters) => real.view(...parameters),
+    free(memory) {
+      check("free");
+      real.free(memory);
+      live.delete(memory);
+    },
+    retain: () => real.retain!(),
+  };
+  return {
+    allocator,
+    arm: (call, errno, n) => trigger.arm(call, errno, n),
+    disarm: () => trigger.disarm(),
+    taken: () => [...live].reduce((sum, { size }) => sum + BigInt(size), 0n),
+    close: () => {},
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Rows 33 to 35: every call for memory refused in turn, by every error number,
+ * in every operation that makes such calls. After each refusal the operation
+ * says so, what ran before runs on, the next attempt succeeds, and in the end
+ * nothing is left.
+ */
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { LoadError } from "../../mod.ts";
+import { descriptors, stubMappings, turn } from "../call/modules.ts";
+import { HAS_NATIVE_CODE } from "../call/native_code.ts";
+import { checkLoadError, NO_PROC } from "../testing.ts";
+import {
+  ALLOCATOR_FAULTS,
+  type Faults,
+  faultyAllocator,
+  type FaultyMemory,
+  faultySystem,
+  LINUX_FAULTS,
+} from "./faulty_memory.ts";
+import { type Life, type Scenario, SCENARIOS } from "./scenarios.ts";
+
+/** No operation here makes more calls of one kind. */
+const MOST_CALLS = 200;
+
+async function ended(life: Life, memory: FaultyMemory): Promise<void> {
+  await life.end();
+  for (let round = 0; memory.taken() > 0n && round < 50; round++) await turn();
+  assertEquals(memory.taken(), 0n, "memory is left");
+  memory.close();
+}
+
+/** The most that is taken around a step to which nothing happens. */
+async function mostTakenBy(scenario: Scenario, make: () => FaultyMemory): Promise<bigint> {
+  const memory = make();
+  const life = scenario(memory.allocator);
+  life.before();
+  const before = memory.taken();
+  await life.act();
+  life.after();
+  const after = memory.taken();
+  await ended(life, memory);
+  return before > after ? before : after;
+}
+
+/**
+ * One life with one refusal.
+ *
+ * @returns what came of it; undefined if there is no n-th call.
+ */
+async function refused(
+  scenario: Scenario,
+  memory: FaultyMemory,
+  fault: { call: string; errno: number; n: number },
+  mostTaken: bigint,
+): Promise<"error" | "overcome" | undefined> {
+  const { call, errno, n } = fault;
+  const life = scenario(memory.allocator);
+  life.before();
+  memory.arm(call, errno, n);
+  let error: unknown;
+  try {
+    await life.act();
+  } catch (thrown) {
+    error = thrown;
+  }
+  const fired = memory.disarm();
+  if (error === undefined) {
+    life.after();
+    await ended(life, memory);
+    return fired ? "overcome" : undefined;
+  }
+  assert(fired, `an error that nobody made: ${error instanceof Error ? error.stack : error}`);
+  assertInstanceOf(error, LoadError, `not a LoadError: ${error instanceof Error ? error.stack : error}`);
+  checkLoadError(error, "OutOfMemory", { call, errno });
+  const isFreeing = call === "munmap" || call === "free";
+  if (!isFreeing) {
+    const taken = memory.taken();
+    assert(taken <= mostTaken, `${taken - mostTaken} bytes more than without a fault`);
+  }
+  life.before();
+  await life.act();
+  life.after();
+  await ended(life, memory);
+  return "error";
+}
+
+function tests(where: string, make: () => FaultyMemory, faults: Faults, ignore: boolean): void {
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    Deno.test({
+      name: `${where}, ${name}: every call refused in turn, with every error number`,
+      ignore,
+      async fn() {
+        const mostTaken = await mostTakenBy(scenario, make);
+        const before = [descriptors(), stubMappings()];
+        let injected = 0;
+        for (const [call, errnos] of Object.entries(faults)) {
+          for (const errno of errnos) {
+            for (let n = 1;; n++) {
+              assert(n < MOST_CALLS, `${call} is called without end`);
+              let outcome: string | undefined;
+              try {
+                outcome = await refused(scenario, make(), { call, errno, n }, mostTaken);
+              } catch (error) {
+                throw new Error(`${call} number ${n} refused with ${errno}`, { cause: error });
+              }
+              if (outcome === undefined) break;
+              injected++;
+            }
+          }
+        }
+        assert(injected > 0, "nothing was refused");
+
+        assertEquals([descriptors(), stubMappings()], before);
+      },
+    });
+  }
+}
+
+tests("system calls", faultySystem, LINUX_FAULTS, NO_PROC || !HAS_NATIVE_CODE);
+tests("allocator", faultyAllocator, ALLOCATOR_FAULTS, !HAS_NATIVE_CODE);
