@@ -16,6 +16,7 @@
 import { isInsideCall } from "./call/gate.ts";
 import { LoadError } from "./errors.ts";
 import type { Importer } from "./imports/resolve.ts";
+import { owe, settleOwed } from "./memory/owed.ts";
 
 /** See the table above. */
 export type LifetimeState = "open" | "revoked" | "draining" | "freed";
@@ -62,6 +63,8 @@ export class Lifetime {
   readonly #waiting: ((error?: unknown) => void)[] = [];
   readonly #tellFreed: (() => void)[] = [];
   readonly #self: Importer;
+  /** What is left to do when freeing has failed. */
+  readonly #rest: Disposable = { [Symbol.dispose]: () => this.drain() };
   #turnAhead = false;
   /** A finaliser may be running, and may call back. */
   #freeing = false;
@@ -335,9 +338,12 @@ export class Lifetime {
     }
     for (const member of group) {
       member.#freeing = false;
+      // Whoever is told may try again, but need not.
+      if (member.#state !== "freed") owe(member.#rest);
       for (const settle of member.#waiting.splice(0)) settle(failures[0]);
     }
     if (failures.length > 0) throw failures[0];
+    settleOwed();
   }
 
   /**

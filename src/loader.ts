@@ -24,6 +24,7 @@ import {
   platformAllocator,
   Protection,
 } from "./memory/allocator.ts";
+import { abandon, settleOwed } from "./memory/owed.ts";
 import { relocate } from "./relocate.ts";
 import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
@@ -129,6 +130,7 @@ function* place(
   importer: Importer,
   near?: bigint,
 ): ReturnType<FileSteps<PlacedImage>> {
+  settleOwed();
   const memory = allocator.allocate(found.plan.size, found.plan.alignment, near);
   const image = new PlacedImage(allocator, memory, found, importer);
   return yield* undoing(image, image.fill());
@@ -152,15 +154,6 @@ function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): 
   } catch (error) {
     abandon(owned);
     throw error;
-  }
-}
-
-/** Undoes a step of a load that failed. Why it failed matters more than whether this does. */
-export function abandon(owned: Disposable): void {
-  try {
-    owned[Symbol.dispose]();
-  } catch {
-    // The system did not take memory back: its allocator still counts it as live.
   }
 }
 

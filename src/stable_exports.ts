@@ -11,8 +11,8 @@ import { LoadError } from "./errors.ts";
 import { DataFollowers } from "./data_followers.ts";
 import { type ExportKind, findExported } from "./exported.ts";
 import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
-import { abandon } from "./loader.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
+import { abandon } from "./memory/owed.ts";
 import { LiveUse } from "./share/live_use.ts";
 import type { ModuleVersion } from "./version.ts";
 

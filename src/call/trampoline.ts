@@ -28,6 +28,7 @@
 
 import { LoadError } from "../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../memory/allocator.ts";
+import { abandon } from "../memory/owed.ts";
 
 const STUB_SIZE = 32;
 const WORD_SIZE = 8;
@@ -172,7 +173,7 @@ export class Trampolines {
       }
       this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
     } catch (error) {
-      this.#allocator.free(memory);
+      abandon({ [Symbol.dispose]: () => this.#allocator.free(memory) });
       throw error;
     }
     this.#blocks.push(memory);

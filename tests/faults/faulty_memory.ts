@@ -8,11 +8,22 @@ import type { ExecutableMemory, PosixSystem } from "../../mod.ts";
 /** A kind of call, and the error numbers with which it may be refused. */
 export type Faults = Readonly<Record<string, readonly number[]>>;
 
-/** An allocator one of whose calls fails. */
+/** Which calls are refused. */
+export interface Refusal {
+  /** The kind of the first one. */
+  readonly call: string;
+  readonly errno: number;
+  /** Counts the calls of that kind, from 1. */
+  readonly n: number;
+  /** That one alone, or from then on all calls of all kinds. */
+  readonly extent: "one" | "all";
+}
+
+/** An allocator whose calls fail when told to. */
 export interface FaultyMemory {
   readonly allocator: MemoryAllocator;
-  /** Refuses the `n`-th call of a kind from now on, counted from 1. */
-  arm(call: string, errno: number, n: number): void;
+  /** Refuses calls from now on. */
+  arm(refusal: Refusal): void;
   /** Refuses nothing any more; answers whether something was refused. */
   disarm(): boolean;
   /** Bytes that are taken from the system. */
@@ -21,27 +32,31 @@ export interface FaultyMemory {
   close(): void;
 }
 
-/** Counts calls of one kind and says which one is to fail. */
+/** Says which calls fail. */
 class Trigger {
-  #call = "";
-  #left = 0;
+  #refusal: Refusal | undefined;
+  #calls = 0;
   #fired = false;
-  errno = 0;
 
-  arm(call: string, errno: number, n: number): void {
-    this.#call = call;
-    this.#left = n;
+  get errno(): number {
+    return this.#refusal?.errno ?? 0;
+  }
+
+  arm(refusal: Refusal): void {
+    this.#refusal = refusal;
+    this.#calls = 0;
     this.#fired = false;
-    this.errno = errno;
   }
 
   fires(call: string): boolean {
-    if (call !== this.#call || this.#left === 0 || --this.#left > 0) return false;
-    return this.#fired = true;
+    if (this.#refusal === undefined) return false;
+    const { n, extent, call: first } = this.#refusal;
+    if (this.#fired) return extent === "all";
+    return this.#fired = call === first && ++this.#calls === n;
   }
 
   disarm(): boolean {
-    this.#left = 0;
+    this.#refusal = undefined;
     return this.#fired;
   }
 }
@@ -90,7 +105,7 @@ export function faultySystem(): FaultyMemory {
   };
   return {
     allocator: new LinuxAllocator(system),
-    arm: (call, errno, n) => trigger.arm(call, errno, n),
+    arm: (refusal) => trigger.arm(refusal),
     disarm: () => trigger.disarm(),
     taken: () => taken,
     close: () => library.close(),
@@ -136,7 +151,7 @@ export function faultyAllocator(): FaultyMemory {
   };
   return {
     allocator,
-    arm: (call, errno, n) => trigger.arm(call, errno, n),
+    arm: (refusal) => trigger.arm(refusal),
     disarm: () => trigger.disarm(),
     taken: () => [...live].reduce((sum, { size }) => sum + BigInt(size), 0n),
     close: () => {},
