@@ -191,11 +191,7 @@ export class Lifetime {
 
   /** As {@linkcode Lifetime.revoke}, for those who cannot help it if freeing fails. */
   retire(): void {
-    try {
-      this.revoke();
-    } catch {
-      // Told in #advance.
-    }
+    this.#quietly(() => this.revoke());
   }
 
   /** See {@linkcode LifetimeEnds.passed}. */
@@ -221,10 +217,15 @@ export class Lifetime {
    * fails: whoever awaits the end is told, and may try again.
    */
   proceed(): void {
+    this.#quietly(() => this.drain());
+  }
+
+  /** Those who await the end are told of a failure in `#advance`; if there are none, nobody else would try again. */
+  #quietly(work: () => void): void {
     try {
-      this.drain();
+      work();
     } catch {
-      // Told in #advance.
+      if (this.#state !== "freed") owe(this.#rest);
     }
   }
 
@@ -299,11 +300,7 @@ export class Lifetime {
   #awaitTurn(): void {
     const turn = (): void => {
       this.#turnAhead = false;
-      try {
-        this.#advance();
-      } catch {
-        // Told in #advance.
-      }
+      this.#quietly(() => this.#advance());
     };
     setTimeout(turn, 0);
     // Not before: near the end of the stack the call may have thrown.
@@ -338,8 +335,7 @@ export class Lifetime {
     }
     for (const member of group) {
       member.#freeing = false;
-      // Whoever is told may try again, but need not.
-      if (member.#state !== "freed") owe(member.#rest);
+      if (member !== this && member.#state !== "freed") owe(member.#rest);
       for (const settle of member.#waiting.splice(0)) settle(failures[0]);
     }
     if (failures.length > 0) throw failures[0];
