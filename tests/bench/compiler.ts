@@ -11,19 +11,28 @@ export interface Compiled extends Disposable {
 }
 
 /** Compiles C; undefined if there is no compiler. */
-export async function compile(
+export function compile(
   source: string,
   flags: readonly string[] = ["-O2"],
 ): Promise<Compiled | undefined> {
+  return build("source.c", source, flags);
+}
+
+/** Assembles; undefined if there is no compiler. */
+export function assemble(source: string): Promise<Compiled | undefined> {
+  return build("source.s", source, []);
+}
+
+async function build(file: string, source: string, flags: readonly string[]): Promise<Compiled | undefined> {
   const directory = await Deno.makeTempDir({ prefix: "smf-c-" });
   const remove = () => Deno.removeSync(directory, { recursive: true });
   try {
-    await Deno.writeTextFile(`${directory}/source.c`, source);
+    await Deno.writeTextFile(`${directory}/${file}`, source);
     const run = async (...args: string[]): Promise<void> => {
       const { success, stderr } = await new Deno.Command("cc", { args, cwd: directory }).output();
       if (!success) throw new Error(new TextDecoder().decode(stderr));
     };
-    await run(...flags, "-fPIC", "-c", "source.c", "-o", "source.o");
+    await run(...flags, "-fPIC", "-c", file, "-o", "source.o");
     await run("-shared", "source.o", "-o", "source.so");
     return {
       object: await Deno.readFile(`${directory}/source.o`),

@@ -40,6 +40,40 @@ export function medianRatio(over: readonly number[], under: readonly number[]): 
   return median(over.map((value, round) => value / under[round]));
 }
 
+/** What {@linkcode paired} times; each returns milliseconds. */
+export interface Pair {
+  ours(round: number): number;
+  peer(round: number): number;
+}
+
+/** Medians, and the median of the ratios. */
+export interface Paired {
+  readonly ours: number;
+  readonly peer: number;
+  readonly ratio: number;
+}
+
+/** Times two in turns, either one first in every other round, after rounds that do not count. */
+export function paired({ ours, peer }: Pair, rounds: number, warmup = 0): Paired {
+  const mine: number[] = [], theirs: number[] = [];
+  for (let round = 0; round < warmup + rounds; round++) {
+    const before = round % 2 === 0 ? ours(round) : undefined;
+    const other = peer(round);
+    const own = before ?? ours(round);
+    if (round < warmup) continue;
+    mine.push(own);
+    theirs.push(other);
+  }
+  return { ours: median(mine), peer: median(theirs), ratio: medianRatio(mine, theirs) };
+}
+
+/** Milliseconds that some work takes. */
+export function time(work: () => unknown): number {
+  const start = performance.now();
+  work();
+  return performance.now() - start;
+}
+
 let texts = 0;
 
 /**

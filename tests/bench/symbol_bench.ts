@@ -1,0 +1,119 @@
+/**
+ * Symbol tables of many names: reading, indexing, hits and misses against
+ * `dlsym` on a shared library made of the same names.
+ *
+ * Alone: `deno run -A tests/bench/symbol_bench.ts`
+ */
+import { parseSmf } from "../../src/smf/file.ts";
+import type { SymbolTable } from "../../src/smf/symbol.ts";
+import { randomFrom } from "../testing.ts";
+import { median, paired, time } from "./measure.ts";
+import { functionForms, NO_COMPILER } from "./objects.ts";
+import { cString, NO_SYSTEM_LOADER, SystemLoader } from "./peers.ts";
+import { type Point, type Report, table } from "./report.ts";
+
+const COUNTS = [1000, 100_000, 1_000_000];
+/** Lookups in a round. */
+const LOOKUPS = 1000;
+
+/** Nanoseconds of one lookup of each of these names. */
+function measureLookups(
+  symbols: SymbolTable,
+  names: readonly string[],
+  library: string,
+  rounds: number,
+): Omit<Point, "size"> {
+  using system = new SystemLoader();
+  const handle = system.open(cString(library));
+  const cNames = names.map(cString);
+  let found = 0;
+  const result = paired(
+    {
+      ours: () =>
+        time(() => {
+          for (const name of names) if (symbols.findExport(name) !== undefined) found++;
+        }),
+      peer: () =>
+        time(() => {
+          for (const name of cNames) if (system.find(handle, name) !== 0n) found--;
+        }),
+    },
+    rounds,
+    20,
+  );
+  system.close(handle);
+  if (found !== 0) throw new Error("the two do not find the same names");
+  const scale = 1e6 / names.length;
+  return { ours: scale * result.ours, peer: scale * result.peer, ratio: result.ratio };
+}
+
+/** V8's own, where it was started with `--expose-gc`. */
+const collect = (globalThis as { gc?: () => void }).gc;
+
+/** Bytes that reading and indexing leaves behind, a symbol, beyond the file's own tables. */
+async function measureMemory(bytes: Uint8Array): Promise<number> {
+  const used = async (): Promise<number> => {
+    for (let turn = 0; turn < 3; turn++) {
+      collect?.();
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    const { heapUsed, external } = Deno.memoryUsage();
+    return heapUsed + external;
+  };
+  const before = await used();
+  const file = parseSmf(bytes);
+  file.symbols.find("nothing");
+  const after = await used();
+  const tables = file.symbols.source.bytes.length + 24 * file.relocations.length;
+  return Math.max(0, after - before - tables) / file.symbols.length;
+}
+
+/** Measures symbol tables. */
+export async function symbolBench(rounds = 101): Promise<Report> {
+  const title = "symbols";
+  if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
+  const read: Point[] = [],
+    first: Point[] = [],
+    hits: Point[] = [],
+    misses: Point[] = [],
+    memory: Point[] = [];
+  for (const count of COUNTS) {
+    using forms = await functionForms(count);
+    if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
+    const turns = Math.max(5, Math.min(rounds, Math.ceil(3e6 / count)));
+    const times = { read: [] as number[], first: [] as number[] };
+    let symbols: SymbolTable;
+    for (let turn = 0; turn < turns; turn++) {
+      times.read.push(time(() => symbols = parseSmf(forms.module).symbols));
+      times.first.push(time(() => symbols.find("nothing")));
+    }
+    const random = randomFrom(count);
+    const pick = (prefix: string) => Array.from({ length: LOOKUPS }, () => `${prefix}${random() % count}`);
+    read.push({ size: count, ours: 1000 * median(times.read) });
+    first.push({ size: count, ours: 1000 * median(times.first) });
+    hits.push({
+      size: count,
+      goal: 0.5,
+      ...measureLookups(symbols!, pick("function_"), forms.library, rounds),
+    });
+    misses.push({
+      size: count,
+      goal: 0.5,
+      ...measureLookups(symbols!, pick("missing_"), forms.library, rounds),
+    });
+    if (collect !== undefined) memory.push({ size: count, goal: 8, ours: await measureMemory(forms.module) });
+  }
+  return {
+    title,
+    series: [
+      { name: "parse", per: "names", unit: "µs", points: read },
+      { name: "first lookup", per: "names", unit: "µs", points: first },
+      { name: "hit", per: "names", unit: "ns", peer: "dlsym", points: hits },
+      { name: "miss", per: "names", unit: "ns", peer: "dlsym", points: misses },
+      { name: "memory beyond tables", per: "names", unit: "bytes", points: memory },
+    ],
+    skipped: collect === undefined ? ["memory: run with --v8-flags=--expose-gc"] : [],
+  };
+}
+
+if (import.meta.main) console.log(table(await symbolBench()));
