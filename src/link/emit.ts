@@ -1,8 +1,10 @@
 /**
  * Turns a finished layout into an SMF file.
  */
+import { LoadError } from "../errors.ts";
 import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
+import { foreignCode } from "../smf/file.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch.ts";
@@ -95,6 +97,14 @@ class Emitter {
   #addSections(): void {
     for (const output of this.#input.layout.outputs) {
       const bytes = this.#input.applied.contents[output.index];
+      const foreign = output.type === SectionType.Code && bytes !== undefined
+        ? foreignCode(bytes)
+        : undefined;
+      if (foreign !== undefined) {
+        throw new LoadError("Unsupported", `Cannot link: loaders take this code for ${foreign}`, {
+          section: output.name,
+        });
+      }
       this.#builder.section({
         name: sectionName(output.name),
         type: output.type,

@@ -188,15 +188,16 @@ export function* readSection(file: SmfFile, section: SmfSection, into: Uint8Arra
   refuseForeignCode(section, into);
 }
 
+/** What the contents of a Code section are, by how they begin, when they are nothing that a processor runs. */
+export function foreignCode(bytes: Uint8Array): string | undefined {
+  const reader = new ByteReader(bytes);
+  if (reader.startsWith("BCOD")) return "bytecode, not machine code";
+  return reader.startsWith("\x7fELF") ? "a whole ELF file, which must be linked first" : undefined;
+}
+
 /** Refuses a Code section that holds bytecode or a whole ELF file; the writers of both call it code. */
 export function refuseForeignCode(section: SmfSection, bytes: Uint8Array): void {
-  if (section.type !== SectionType.Code) return;
-  const reader = new ByteReader(bytes);
-  const what = reader.startsWith("BCOD")
-    ? "bytecode, not machine code"
-    : reader.startsWith("\x7fELF")
-    ? "a whole ELF file, which must be linked first"
-    : undefined;
+  const what = section.type === SectionType.Code ? foreignCode(bytes) : undefined;
   if (what === undefined) return;
   throw new LoadError("Unsupported", `Cannot load the section: it holds ${what}`, {
     section: sectionLabel(section),

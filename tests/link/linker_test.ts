@@ -3,7 +3,16 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { SymbolBinding, SymbolKind } from "../../src/link/elf_constants.ts";
 import { formatMap } from "../../src/link/map.ts";
 import { HeaderFlag, Platform } from "../../src/smf/enums.ts";
-import { addFunction, addVariable, archive, CODE, ElfWriter, functionObject, link } from "./support.ts";
+import {
+  addFunction,
+  addVariable,
+  archive,
+  CODE,
+  ElfWriter,
+  functionObject,
+  link,
+  linkFails,
+} from "./support.ts";
 
 function inputs(): Record<string, Uint8Array> {
   return {
@@ -140,5 +149,14 @@ Deno.test("a module of 20,000 functions that call each other links correctly", (
   for (let i = 0; i < count; i += 97) {
     assertEquals(linked.at(`function_${i}`), 16 * i);
     assertEquals(16 * i + linked.int32(16 * i) + 4, 16 * ((i * 7919) % count));
+  }
+});
+
+Deno.test("code that loaders take for something else is refused by the linker already", () => {
+  for (const [start, what] of [["\x7fELF", "a whole ELF file"], ["BCOD", "bytecode"]]) {
+    const writer = new ElfWriter();
+    addFunction(writer, "f", new TextEncoder().encode(start + "\xc3"));
+    const error = linkFails(writer.build(), "Unsupported", what);
+    assertEquals(error.data.section, ".text");
   }
 });

@@ -1,0 +1,39 @@
+/**
+ * Mutants that are kept, one file each: `0042.module.bin`. A mutant is
+ * interesting when its outcome is new: the kind and sentence of its error, or,
+ * if it loads, its layout and processor with the types of its sections, symbols
+ * and relocations. There is no instrumentation.
+ */
+import { join } from "@std/path";
+import type { Mutant, Target } from "./cases.ts";
+
+const NAME = /^(\d+)\.(module|object)\.bin$/;
+
+/** The first `count` files of a folder; none if there is no folder. */
+export function readCorpus(folder: string, count = Infinity): Mutant[] {
+  return names(folder).slice(0, count).map((name) => ({
+    target: NAME.exec(name)![2] as Target,
+    bytes: Deno.readFileSync(join(folder, name)),
+  }));
+}
+
+/** How many files a folder has. */
+export function corpusSize(folder: string): number {
+  return names(folder).length;
+}
+
+/** Adds a file, last. */
+export function keep(folder: string, { target, bytes }: Mutant): void {
+  Deno.mkdirSync(folder, { recursive: true });
+  const number = String(names(folder).length).padStart(5, "0");
+  Deno.writeFileSync(join(folder, `${number}.${target}.bin`), bytes);
+}
+
+function names(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => NAME.test(name)).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw error;
+  }
+}

@@ -1,0 +1,353 @@
+/**
+ * A second reader of SMF files, for judging the first. It shares no code with
+ * src/: it was written from the description of the format alone, it is slow,
+ * strict and short, and it knows no way to read a file but as one array.
+ */
+
+import * as builtin from "node:zlib";
+
+const zlib = builtin as unknown as Zlib;
+
+/** What is wrong with a file. */
+export class Refusal extends Error {}
+
+/** Refuses unless `condition`. */
+export function must(condition: boolean, reason: string): asserts condition {
+  if (!condition) throw new Refusal(reason);
+}
+
+/** Where the parts of a layout are: offset and size in bytes. */
+type Place = readonly [offset: number, size: number];
+
+/** Where a header has what is needed to read the rest. */
+interface HeaderPlaces {
+  readonly size: number;
+  readonly sectionCount: Place;
+  readonly sectionTable: Place;
+  readonly symbolTable: Place;
+  readonly symbolCount: Place;
+  readonly exportedCount: Place;
+  readonly entryPoint: Place;
+  readonly moduleHash: Place;
+  readonly dataOffset?: Place;
+  /** Where this package's writer says that it wrote the file. */
+  readonly mark: number;
+}
+
+const H72: HeaderPlaces = {
+  size: 72,
+  sectionCount: [12, 4],
+  sectionTable: [16, 8],
+  symbolTable: [24, 8],
+  symbolCount: [32, 4],
+  exportedCount: [36, 4],
+  entryPoint: [40, 8],
+  moduleHash: [48, 8],
+  mark: 64,
+};
+
+const H96: HeaderPlaces = {
+  size: 96,
+  sectionCount: [16, 4],
+  sectionTable: [24, 8],
+  symbolTable: [32, 8],
+  symbolCount: [40, 4],
+  exportedCount: [44, 4],
+  entryPoint: [48, 8],
+  dataOffset: [60, 4],
+  moduleHash: [64, 8],
+  mark: 88,
+};
+
+const P128: HeaderPlaces = {
+  size: 128,
+  sectionCount: [16, 4],
+  sectionTable: [20, 8],
+  symbolTable: [28, 8],
+  symbolCount: [36, 4],
+  exportedCount: [40, 4],
+  entryPoint: [44, 8],
+  dataOffset: [56, 4],
+  moduleHash: [60, 8],
+  mark: 104,
+};
+
+/** The five dialects. */
+export const DIALECTS: Readonly<Record<string, { header: HeaderPlaces; section: number; symbol: number }>> = {
+  H72: { header: H72, section: 56, symbol: 40 },
+  H80: { header: { ...H72, size: 80, mark: 72 }, section: 56, symbol: 40 },
+  H96: { header: H96, section: 56, symbol: 56 },
+  "H96-trailer": { header: H96, section: 56, symbol: 56 },
+  P128: { header: P128, section: 64, symbol: 56 },
+};
+
+/** Bytes of a relocation. */
+export const RELOCATION = 24;
+
+export interface Section {
+  readonly index: number;
+  readonly type: number;
+  readonly flags: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly virtualSize: number;
+  readonly alignment: number;
+  readonly name: string;
+}
+
+export interface Symbol {
+  readonly name: string;
+  /** In the common numbering: 1 is a function. */
+  readonly type: number;
+  readonly binding: number;
+  readonly value: number;
+  readonly size: number;
+  readonly defined: boolean;
+}
+
+export interface Relocation {
+  readonly offset: number;
+  readonly symbol: number;
+  readonly type: number;
+  readonly addend: bigint;
+}
+
+export interface Module {
+  readonly platform: number;
+  readonly arch: number;
+  readonly flags: number;
+  readonly entryPoint: number;
+  readonly sections: readonly Section[];
+  readonly symbols: readonly Symbol[];
+  readonly relocations: readonly Relocation[];
+  /** Where the section table is in the file, and symbols with their names; from, to. */
+  readonly tables: readonly (readonly [number, number])[];
+  /** The contents of a section, decompressed. */
+  contents(section: Section): Uint8Array;
+}
+
+/** A little-endian number; refused outside the file or above 2^53 − 1. */
+export function number(bytes: Uint8Array, at: number, size: number): number {
+  must(at >= 0 && at + size <= bytes.length, "a number outside the file");
+  let value = 0n;
+  for (let i = size - 1; i >= 0; i--) value = value << 8n | BigInt(bytes[at + i]);
+  must(value < 1n << 53n, "a number above 2^53 - 1");
+  return Number(value);
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function text(bytes: Uint8Array): string {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new Refusal("a name that is not UTF-8");
+  }
+}
+
+/** FNV-1a, 32 bits. */
+export function fnv1a(bytes: Uint8Array): number {
+  let hash = 2166136261n;
+  for (const byte of bytes) hash = ((hash ^ BigInt(byte)) * 16777619n) & 0xffffffffn;
+  return Number(hash);
+}
+
+/** Where the header of a dialect is in a file. */
+export function headerStart(bytes: Uint8Array, dialect: string): number {
+  const { size } = DIALECTS[dialect].header;
+  const magic = (at: number) => at >= 0 && number(bytes, at, 4) === 0x00464d53;
+  if (bytes.length >= 4 && magic(0)) {
+    must(dialect !== "H96-trailer", "a trailer, though the file begins with a header");
+    return 0;
+  }
+  must(dialect === "P128" || dialect === "H96-trailer", "no header at the start");
+  const at = bytes.length - size;
+  must(at > 0 && magic(at), "no header at the end");
+  return at;
+}
+
+/** Reads a file by one dialect, strictly. */
+export function readModule(bytes: Uint8Array, dialect: string): Module {
+  const { header: places, section: sectionSize, symbol: symbolSize } = DIALECTS[dialect];
+  const start = headerStart(bytes, dialect);
+  must(start + places.size <= bytes.length, "a header past the end");
+  const at = (offset: number, size: number) => number(bytes, start + offset, size);
+  const get = ([offset, size]: Place) => at(offset, size);
+  const version = `${at(4, 1)}.${at(5, 1)}`;
+  must(["0.1", "1.0", "1.1"].includes(version), `version ${version}`);
+  const platform = at(6, 1), arch = at(7, 1), flags = at(8, 4);
+  must(platform <= 5 && arch <= 7 && flags < 0x80, "a platform, processor or flag that does not exist");
+  const stubbed = dialect === "P128" || (places.dataOffset !== undefined && (flags & 0x10) !== 0);
+  const base = stubbed && places.dataOffset ? get(places.dataOffset) : 0;
+  // What tables and sections may lie in.
+  const low = start > 0 ? base : Math.max(base, places.size);
+  const high = start > 0 ? start : bytes.length;
+  const within = (from: number, length: number, what: string) =>
+    must(from >= low && from + length <= high, `${what} outside the file`);
+
+  const sectionCount = get(places.sectionCount), sectionTable = base + get(places.sectionTable);
+  must(sectionCount > 0 && sectionCount <= 65_536, "no sections or too many");
+  within(sectionTable, sectionCount * sectionSize, "section table");
+  const symbolCount = get(places.symbolCount);
+  const symbolTable = base + get(places.symbolTable);
+  const hasSymbols = symbolCount > 0 || get(places.symbolTable) !== 0;
+  if (hasSymbols) {
+    must(get(places.symbolTable) !== 0 || start > 0, "no symbol table");
+    within(symbolTable, symbolCount * symbolSize, "symbol table");
+    apart([sectionTable, sectionCount * sectionSize], [symbolTable, symbolCount * symbolSize]);
+  }
+
+  const sections: Section[] = [];
+  for (let index = 0; index < sectionCount; index++) {
+    const section = readSection(bytes, sectionTable + index * sectionSize, index, base, sectionSize);
+    sections.push(section);
+    if (section.size === 0) continue;
+    must(section.offset >= base && section.offset + section.size <= high, "section outside the file");
+    if (section.type < 1 || section.type > 5) continue;
+    const data = [section.offset, section.size] as const;
+    apart(data, [start, places.size]);
+    apart(data, [sectionTable, sectionCount * sectionSize]);
+    if (hasSymbols) apart(data, [symbolTable, symbolCount * symbolSize]);
+  }
+  must(sections.reduce((sum, { size }) => sum + size, 0) <= bytes.length, "more sections than file");
+
+  const namesStart = symbolTable + symbolCount * symbolSize;
+  const namesEnd = Math.min(
+    start > symbolTable ? start : bytes.length,
+    ...[
+      sectionTable,
+      ...sections.filter(({ type, size }) => type <= 5 && type > 0 && size > 0).map((s) => s.offset),
+    ]
+      .filter((offset) => offset >= namesStart),
+  );
+  if (dialect === "H72" || dialect === "H80") {
+    // They differ in nothing but whether something starts in bytes 72 to 79.
+    const starts = [sectionTable, ...sections.filter(({ size }) => size > 0).map(({ offset }) => offset)];
+    if (get(places.symbolTable) !== 0) starts.push(symbolTable);
+    // A table right behind 80 bytes says enough.
+    const roomy = bytes.length >= 80 && (sectionTable === 80 || Math.min(...starts) >= 80);
+    must(roomy === (dialect === "H80"), "the other of two layouts");
+  }
+  const mark = ascii(bytes, start + places.mark);
+  const records: (Omit<Symbol, "defined"> & { visibility: number })[] = [];
+  for (let i = 0; i < symbolCount; i++) {
+    const record = symbolTable + i * symbolSize;
+    const nameAt = namesStart + number(bytes, record, 4);
+    must(nameAt < namesEnd, "a name outside the string table");
+    const nameEnd = bytes.subarray(0, namesEnd).indexOf(0, nameAt);
+    must(nameEnd >= 0, "a name without NUL");
+    const name = bytes.subarray(nameAt, nameEnd);
+    must(number(bytes, record + 4, 4) === fnv1a(name), "a hash that is not its name's");
+    const type = number(bytes, record + 8, 1) + (dialect === "P128" ? 1 : 0);
+    const binding = number(bytes, record + 9, 1);
+    must(type <= 6 && binding <= 2, "a type or binding that does not exist");
+    if (symbolSize === 56) number(bytes, record + 48, 8);
+    records.push({
+      name: text(name),
+      type,
+      binding,
+      visibility: number(bytes, record + 10, 1),
+      value: number(bytes, record + 16, 8),
+      size: number(bytes, record + 24, 8),
+    });
+  }
+  const globals = records.filter(({ binding }) => binding === 1).length;
+  const zeroIsDefined = mark !== "XXH32" && globals === get(places.exportedCount);
+  const symbols = records.map(({ visibility, ...symbol }) => ({
+    ...symbol,
+    defined: symbol.binding === 0 || symbol.value !== 0 || symbol.size !== 0 || visibility !== 0 ||
+      zeroIsDefined,
+  }));
+  const exports = symbols.filter(({ binding, defined }) => binding === 1 && defined).map(({ name }) => name);
+  must(new Set(exports).size === exports.length, "two exports of one name");
+
+  const method = places.dataOffset ? at(12, 1) : 0;
+  const contents = (section: Section): Uint8Array => {
+    const stored = bytes.subarray(section.offset, section.offset + section.size);
+    if ((section.flags & 8) === 0) return stored;
+    must(method === 1, "compressed with something else than zstd");
+    return decompress(stored, section.virtualSize);
+  };
+  for (const section of sections) {
+    if (section.type === 1) {
+      const code = contents(section).subarray(0, 4).join();
+      must(code !== "66,67,79,68" && code !== "127,69,76,70", "code that is bytecode or an ELF file");
+    }
+  }
+  const relocations: Relocation[] = [];
+  for (const section of sections.filter(({ type }) => type === 5)) {
+    const table = contents(section);
+    must(table.length % RELOCATION === 0, "a part of a relocation");
+    for (let i = 0; i < table.length; i += RELOCATION) {
+      const symbol = number(table, i + 8, 4);
+      must(symbol < symbolCount, "a relocation's symbol that does not exist");
+      const addend = new DataView(table.buffer, table.byteOffset + i + 16, 8).getBigInt64(0, true);
+      relocations.push({ offset: number(table, i, 8), symbol, type: table[i + 12], addend });
+    }
+  }
+  const entryPoint = get(places.entryPoint);
+  const tables: [number, number][] = [
+    [sectionTable, sectionTable + sectionCount * sectionSize],
+    symbolCount > 0 ? [symbolTable, namesEnd] : [0, 0],
+  ];
+  return { platform, arch, flags, entryPoint, sections, symbols, relocations, tables, contents };
+}
+
+function readSection(
+  bytes: Uint8Array,
+  at: number,
+  index: number,
+  base: number,
+  recordSize: number,
+): Section {
+  const type = number(bytes, at, 1);
+  const flags = number(bytes, at + 4, 4);
+  const nameBytes = bytes.subarray(at + (recordSize === 56 ? 40 : 36)).subarray(0, 16);
+  const nul = nameBytes.indexOf(0);
+  const section = {
+    index,
+    type,
+    flags,
+    offset: base + number(bytes, at + 8, 8),
+    // Zeroed sections have nothing in the file, whatever stands there.
+    size: type === 4 ? 0 : number(bytes, at + 16, 8),
+    virtualSize: number(bytes, at + 24, 8),
+    alignment: number(bytes, at + 32, recordSize === 56 ? 8 : 4) || 1,
+    name: text(nul < 0 ? nameBytes : nameBytes.subarray(0, nul)),
+  };
+  if (type < 1 || type > 5) return section;
+  must(flags < 16, "section flags that do not exist");
+  must((flags & 6) !== 6 && !(type === 1 && (flags & 2) !== 0), "writable and executable");
+  must(section.virtualSize <= 2 ** 30, "a section of more than 1 GiB");
+  const power = section.alignment.toString(2).replaceAll("0", "") === "1";
+  must(power && section.alignment <= 2 ** 24, "an alignment that cannot be");
+  if (type <= 4 && (flags & 8) === 0) {
+    must(section.size <= section.virtualSize, "more in the file than in memory");
+  }
+  return section;
+}
+
+type Stretch = readonly [offset: number, length: number];
+
+function apart([a, aLength]: Stretch, [b, bLength]: Stretch): void {
+  must(a + aLength <= b || b + bLength <= a, "two parts overlap");
+}
+
+function ascii(bytes: Uint8Array, at: number): string {
+  return String.fromCharCode(...bytes.subarray(at, at + 5));
+}
+
+interface Zlib {
+  zstdDecompressSync(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
+}
+
+function decompress(stored: Uint8Array, length: number): Uint8Array {
+  let plain: Uint8Array;
+  try {
+    plain = zlib.zstdDecompressSync(stored, { maxOutputLength: length + 1 });
+  } catch {
+    throw new Refusal("no zstd frame of this length");
+  }
+  must(plain.length === length, "compressed bytes of another length");
+  return plain;
+}

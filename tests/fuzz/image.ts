@@ -1,0 +1,103 @@
+/**
+ * The judge's own idea of an image: where the description of the format puts
+ * sections, and which bytes are known to be where.
+ */
+import { type Module, must, type Section, type Symbol } from "./format.ts";
+
+/** Sections of one type, which lie together. */
+export interface Group {
+  /** 1 code, 2 data, 3 read-only data, 4 zeroed data. */
+  readonly type: number;
+  readonly start: number;
+  readonly end: number;
+  readonly alignment: number;
+}
+
+/** Where everything is in the file's own image. */
+export interface OwnImage {
+  readonly groups: readonly Group[];
+  /** Of each section of the image, by index. */
+  readonly offsets: ReadonlyMap<number, number>;
+}
+
+const up = (value: number, unit: number): number => Math.ceil(value / unit) * unit;
+
+/** Code packed from 0; then RoData, Data, Bss, each from a multiple of 4096 and aligned. */
+export function ownImage(sections: readonly Section[]): OwnImage {
+  const groups: Group[] = [];
+  const offsets = new Map<number, number>();
+  let cursor = 0;
+  for (const type of [1, 3, 2, 4]) {
+    const members = sections.filter((section) => section.type === type);
+    if (members.length === 0) continue;
+    const start = up(cursor, 4096);
+    cursor = start;
+    for (const { index, alignment, virtualSize } of members) {
+      if (type !== 1) cursor = up(cursor, alignment);
+      offsets.set(index, cursor);
+      cursor += virtualSize;
+    }
+    const alignment = Math.max(...members.map((section) => section.alignment));
+    groups.push({ type, start, end: cursor, alignment });
+  }
+  must(cursor <= 2 ** 30, "an image of more than 1 GiB");
+  return { groups, offsets };
+}
+
+/** The group that `length` bytes at `offset` lie in. */
+export function groupOf(image: OwnImage, offset: number, length: number): Group | undefined {
+  return image.groups.find(({ start, end }) => offset >= start && offset < end && offset + length <= end);
+}
+
+/** Whether a symbol can be where it says: in one group, or without size at the end of one. */
+export function hasPlace(image: OwnImage, { value, size }: Pick<Symbol, "value" | "size">): boolean {
+  if (groupOf(image, value, size) !== undefined) return true;
+  const inside = image.groups.some(({ start, end }) => value >= start && value < end);
+  return size === 0 && !inside && (value === 0 || image.groups.some(({ end }) => end === value));
+}
+
+/** Refuses what symbols and entry point say that cannot be. */
+export function checkPlaces(module: Module, image: OwnImage): void {
+  const inCode = (value: number) => groupOf(image, value, 1)?.type === 1;
+  for (const symbol of module.symbols) {
+    // Types, traits and actors have no address.
+    if (!symbol.defined || (symbol.type >= 3 && symbol.type <= 5)) continue;
+    must(hasPlace(image, symbol), "a symbol outside the image");
+    must(symbol.type !== 1 || inCode(symbol.value), "a function outside code");
+  }
+  must((module.flags & 1) === 0 || inCode(module.entryPoint), "an entry point outside code");
+}
+
+const PAGE = 4096;
+
+/** Bytes at large offsets, of which most are zero and not stored. */
+export class SparseBytes {
+  readonly #pages = new Map<number, Uint8Array>();
+
+  /** The pages that are not zero for certain. */
+  pages(): Iterable<[start: number, bytes: Uint8Array]> {
+    return [...this.#pages].map(([page, bytes]) => [page * PAGE, bytes]);
+  }
+
+  write(at: number, bytes: Uint8Array): void {
+    for (let i = 0; i < bytes.length;) {
+      const page = Math.floor((at + i) / PAGE), from = (at + i) % PAGE;
+      const length = Math.min(PAGE - from, bytes.length - i);
+      let held = this.#pages.get(page);
+      if (held === undefined) this.#pages.set(page, held = new Uint8Array(PAGE));
+      held.set(bytes.subarray(i, i + length), from);
+      i += length;
+    }
+  }
+
+  read(at: number, length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    for (let i = 0; i < length;) {
+      const from = (at + i) % PAGE, count = Math.min(PAGE - from, length - i);
+      const page = this.#pages.get(Math.floor((at + i) / PAGE));
+      if (page !== undefined) bytes.set(page.subarray(from, from + count), i);
+      i += count;
+    }
+    return bytes;
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * What the linker is fuzzed with: ELF objects and archives, their anatomy, and
+ * the trial of one of them.
+ */
+import { LoadError } from "../../src/errors.ts";
+import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
+import { everything } from "../link/everything.ts";
+import { archive, functionObject } from "../link/support.ts";
+import { fnv1a } from "./format.ts";
+import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
+import { fixtures, type Seed } from "./seeds.ts";
+import { type Bench, Finding, keyOf, type Outcome } from "./trial.ts";
+
+/** Seeds for the linker. */
+export function objectSeeds(): Seed[] {
+  const members = [
+    { name: "f.o", bytes: functionObject("f", 1, ["g"]), symbols: ["f"] },
+    { name: "a_longer_name_than_fits.o", bytes: functionObject("g", 2, ["table"]), symbols: ["g"] },
+    { name: "everything.o", bytes: everything(), symbols: ["table", "common"] },
+  ];
+  return [
+    { name: "everything.o", bytes: everything() },
+    { name: "archive.a", bytes: archive(members) },
+    { name: "unindexed.a", bytes: archive(members, { withIndex: false }) },
+    ...["c", "platform"].flatMap((folder) => fixtures(folder, /\.o$/)),
+  ];
+}
+
+const SECTION = [[0, 4], [4, 4], [8, 8], [24, 8], [32, 8], [40, 4], [44, 4], [48, 8], [56, 8]] as const;
+const SYMBOL = [[0, 4], [4, 1], [5, 1], [6, 2], [8, 8], [16, 8]] as const;
+const RELA = [[0, 8], [8, 4], [12, 4], [16, 8]] as const;
+const HEADER = [[16, 2], [18, 2], [40, 8], [58, 2], [60, 2], [62, 2]] as const;
+const [SYMTAB, RELA_TYPE, GROUP] = [2, 4, 17];
+
+/** The anatomy of an object, or of all objects in an archive. */
+export function objectAnatomy(bytes: Uint8Array): Anatomy | undefined {
+  const fields: FieldAt[] = [];
+  const tables: TableAt[] = [];
+  for (const start of objectsIn(bytes)) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset + start);
+    const take = (
+      at: number,
+      size: number,
+      count: number,
+      places: readonly (readonly [number, number])[],
+    ) => {
+      const part = tableOf(bytes, start + at, size, count, places);
+      fields.push(...part.fields);
+      if (part.table.count > 0) tables.push(part.table);
+    };
+    fields.push(...HEADER.map(([at, size]) => ({ at: start + at, size })));
+    const table = view.getUint32(40, true), count = view.getUint16(60, true);
+    if (table + count * 64 > view.byteLength) continue;
+    take(table, 64, count, SECTION);
+    for (let i = 0; i < count; i++) {
+      const at = table + i * 64;
+      const type = view.getUint32(at + 4, true);
+      const offset = view.getUint32(at + 24, true), size = view.getUint32(at + 32, true);
+      if (type === SYMTAB) take(offset, 24, Math.floor(size / 24), SYMBOL);
+      if (type === RELA_TYPE) take(offset, 24, Math.floor(size / 24), RELA);
+      if (type === GROUP) take(offset, 4, Math.floor(size / 4), [[0, 4]]);
+    }
+  }
+  return fields.length === 0 ? undefined : { fields, tables, mend: () => {} };
+}
+
+/** Where ELF files begin: at 0, or behind the headers of an archive's members. */
+function objectsIn(bytes: Uint8Array): number[] {
+  const isElf = (at: number) => at + 64 <= bytes.length && bytes[at] === 0x7f && bytes[at + 1] === 0x45;
+  if (isElf(0)) return [0];
+  const starts: number[] = [];
+  for (let at = 8; at + 60 <= bytes.length;) {
+    const size = Number(String.fromCharCode(...bytes.subarray(at + 48, at + 58)));
+    if (!(size >= 0)) break;
+    if (isElf(at + 60)) starts.push(at + 60);
+    at += 60 + size + size % 2;
+  }
+  return starts;
+}
+
+/** More than this the linker may not make of any input: what alignment leaves between sections has a limit. */
+const mostBytes = (size: number): number => 2 ** 26 + 32 * size + 65_536;
+
+/** Links a file, in a way that depends on its bytes alone, and tries what comes out. */
+export function tryLinking(bytes: Uint8Array, bench: Bench): Outcome {
+  const choice = fnv1a(bytes);
+  const isArchive = bytes[0] === 0x21;
+  const options: LinkOptions = {
+    ...(isArchive || choice % 3 === 0 ? { exports: ["f*", "t*"] } : {}),
+    ...(choice % 5 === 0 ? { unwind: true } : {}),
+    strip: choice % 7 === 0,
+    layout: choice % 11 === 0 ? "H72" : "H96",
+  };
+  let linked: LinkedModule;
+  try {
+    linked = linkObjects([{ name: isArchive ? "lib.a" : "a.o", bytes }], options);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    return { loaded: false, key: `link: ${keyOf(error)}`, judged: 0 };
+  }
+  if (linked.bytes.length > mostBytes(bytes.length)) {
+    throw new Finding(`${linked.bytes.length} bytes from ${bytes.length}`);
+  }
+  const outcome = bench.try(linked.bytes);
+  // What depends on addresses may be refused; what the linker itself writes may not.
+  if (/^(paper: )?(InvalidFormat|Unsupported)/.test(outcome.key)) {
+    throw new Finding(`a linked module that is refused: ${outcome.key}`);
+  }
+  return { ...outcome, key: `linked: ${outcome.key}` };
+}

@@ -1,0 +1,180 @@
+/**
+ * A fuzzing session: batch after batch, each in a child process that a watchdog
+ * looks at; what is found is kept in a folder, from which a session goes on.
+ */
+import { fromFileUrl, join } from "@std/path";
+import { TextLineStream } from "./lines.ts";
+import type { Target } from "./cases.ts";
+import type { Batch, Line, Totals } from "./child.ts";
+import { corpusSize, keep } from "./corpus.ts";
+
+const CHILD = fromFileUrl(new URL("child.ts", import.meta.url));
+
+/** How long a child may be silent: cases take less than a millisecond. */
+const PATIENCE_MS = 120_000;
+
+/** What a session remembers. */
+export interface State {
+  readonly seed: number;
+  /** The first case that was not tried yet. */
+  next: number;
+  /** The same for the exhaustive cases. */
+  nextExhaustive: number;
+  totals: Totals;
+  /** How often each outcome came. */
+  keys: Record<string, number>;
+  findings: string[];
+}
+
+const NOTHING: Totals = { cases: 0, loaded: 0, judged: 0, read: 0, size: 0 };
+
+/** A folder with a session's state. */
+export class Session {
+  readonly state: State;
+  readonly #folder: string;
+  readonly #corpus: string;
+  readonly #log: (line: string) => void;
+  readonly #child: string;
+  readonly #patience: number;
+
+  /**
+   * Starts a session, or goes on with the one in the folder.
+   *
+   * @param seed What a new session starts from; `undefined` to go on.
+   * @param options Another child, and how many milliseconds it may be silent.
+   */
+  constructor(
+    folder: string,
+    seed: number | undefined,
+    log: (line: string) => void,
+    { child = CHILD, patience = PATIENCE_MS } = {},
+  ) {
+    this.#child = child;
+    this.#patience = patience;
+    this.#folder = folder;
+    this.#corpus = join(folder, "corpus");
+    this.#log = log;
+    Deno.mkdirSync(folder, { recursive: true });
+    if (seed === undefined) {
+      this.state = JSON.parse(Deno.readTextFileSync(join(folder, "state.json")));
+      return;
+    }
+    if (corpusSize(this.#corpus) > 0) Deno.removeSync(this.#corpus, { recursive: true });
+    this.state = { seed, next: 0, nextExhaustive: 0, totals: NOTHING, keys: {}, findings: [] };
+  }
+
+  /** Tries random mutants: `count` of them. */
+  async random(count: number): Promise<void> {
+    const { seed, next } = this.state;
+    await this.#batch({ ...this.#fresh(), seed, from: next, to: next + count });
+    this.state.next = next + count;
+    this.#save();
+  }
+
+  /** Tries exhaustive cases: every `step`-th of `count`; answers whether there are more. */
+  async exhaustive(count: number, step: number, total: number): Promise<boolean> {
+    const { nextExhaustive: from } = this.state;
+    const to = Math.min(total, from + count * step);
+    await this.#batch({ ...this.#fresh(), from, to, step });
+    this.state.nextExhaustive = to;
+    this.#save();
+    return to < total;
+  }
+
+  #fresh(): Omit<Batch, "from" | "to"> {
+    const known = Object.keys(this.state.keys);
+    return { corpus: this.#corpus, corpusSize: corpusSize(this.#corpus), known, step: 1 };
+  }
+
+  /** Runs a batch; one that ends before its time runs again, more slowly, to find the culprit. */
+  async #batch(batch: Batch): Promise<void> {
+    const first = await this.#run(batch);
+    if (first.ended === undefined) return;
+    this.#log(`a child ${first.ended} in cases ${batch.from} to ${batch.to}: looking for the one`);
+    const trace = join(this.#folder, "current.bin");
+    const second = await this.#run({ ...batch, trace });
+    const culprit = second.ended === undefined ? undefined : Deno.readFileSync(trace);
+    this.#finding(
+      `a child ${first.ended}, the second time it ${second.ended ?? "did not"}`,
+      "module",
+      culprit,
+    );
+  }
+
+  async #run(batch: Batch): Promise<{ ended?: string }> {
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--allow-all", this.#child, JSON.stringify(batch)],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let hung = false, done = false;
+    const bite = (): void => {
+      hung = true;
+      child.kill("SIGKILL");
+    };
+    let watchdog = setTimeout(bite, this.#patience);
+    for await (
+      const text of child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+    ) {
+      clearTimeout(watchdog);
+      const line: Line = JSON.parse(text);
+      done ||= line.is === "done";
+      this.#hear(line);
+      watchdog = setTimeout(bite, this.#patience);
+    }
+    const { code, signal } = await child.status;
+    clearTimeout(watchdog);
+    if (hung) return { ended: `was silent for ${this.#patience / 1000} s` };
+    return done && code === 0 ? {} : { ended: `ended with ${signal ?? `exit status ${code}`}` };
+  }
+
+  #hear(line: Line): void {
+    switch (line.is) {
+      case "new":
+        this.state.keys[line.key] ??= 0;
+        keep(this.#corpus, { target: line.target, bytes: Uint8Array.fromBase64(line.bytes) });
+        return;
+      case "finding":
+        this.#finding(line.what, line.target, Uint8Array.fromBase64(line.bytes));
+        return;
+      case "done": {
+        const { state } = this;
+        for (const [key, times] of Object.entries(line.keys)) {
+          state.keys[key] = (state.keys[key] ?? 0) + times;
+        }
+        const sum = (name: keyof Totals) => state.totals[name] + line.totals[name];
+        state.totals = {
+          cases: sum("cases"),
+          loaded: sum("loaded"),
+          judged: sum("judged"),
+          read: sum("read"),
+          size: sum("size"),
+        };
+      }
+    }
+  }
+
+  #finding(what: string, target: Target, bytes = new Uint8Array(0)): void {
+    const folder = join(this.#folder, "findings");
+    Deno.mkdirSync(folder, { recursive: true });
+    const path = join(folder, `${String(this.state.findings.length).padStart(4, "0")}.${target}.bin`);
+    Deno.writeFileSync(path, bytes);
+    this.state.findings.push(what);
+    this.#log(`FOUND ${path}: ${what}`);
+  }
+
+  #save(): void {
+    const path = join(this.#folder, "state.json");
+    Deno.writeTextFileSync(`${path}.new`, JSON.stringify(this.state, null, 1));
+    Deno.renameSync(`${path}.new`, path);
+  }
+
+  /** What has been done so far, in a line. */
+  summary(): string {
+    const { totals, keys, findings, seed } = this.state;
+    return `seed ${seed}: ${totals.cases} mutants, ${totals.loaded} loaded, ${totals.judged} relocations ` +
+      `computed twice, ${Object.keys(keys).length} outcomes, ${corpusSize(this.#corpus)} kept, ` +
+      `${findings.length} findings`;
+  }
+}

@@ -1,0 +1,74 @@
+// The fuzzers: a short share here; `deno task fuzz` for more.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { stress, TemporaryDirectory } from "../testing.ts";
+import { exhaustiveCases, RandomCases } from "./cases.ts";
+import { readCorpus } from "./corpus.ts";
+import { Session } from "./session.ts";
+
+const silent = (): void => {};
+
+function assertClean({ state }: Session): void {
+  assertEquals(state.findings, []);
+}
+
+Deno.test("mutants load as the format says, or end in a LoadError; nothing is left", async () => {
+  using directory = new TemporaryDirectory();
+  const session = new Session(directory.path, 1, silent);
+  const half = stress(20_000);
+  await session.random(half);
+  await session.random(half);
+  assertClean(session);
+  const { totals, keys } = session.state;
+  assertEquals(totals.cases, 2 * half);
+  // Damage must not be all that is tried, nor harmless.
+  assert(totals.loaded > half / 10 && totals.loaded < half, `${totals.loaded} loaded`);
+  assert(totals.judged > totals.loaded, `${totals.judged} relocations computed twice`);
+  assert(Object.keys(keys).length > 15, `${Object.keys(keys).length} outcomes`);
+  assertEquals(readCorpus(join(directory.path, "corpus")).length > 10, true);
+});
+
+Deno.test("a file with any byte changed, cut anywhere, or with two entries swapped does as well", async () => {
+  using directory = new TemporaryDirectory();
+  const session = new Session(directory.path, 1, silent);
+  const { count } = exhaustiveCases();
+  const share = stress(50_000);
+  // All of them are tried by `deno task fuzz --exhaustive`.
+  const more = await session.exhaustive(share, Math.ceil(count / share), count);
+  assertClean(session);
+  assertEquals(more, false);
+  assert(session.state.totals.loaded > 0);
+});
+
+Deno.test("a session goes on where it stopped", async () => {
+  using directory = new TemporaryDirectory();
+  const first = new Session(directory.path, 5, silent);
+  await first.random(20);
+  const second = new Session(directory.path, undefined, silent);
+  await second.random(20);
+  assertEquals([second.state.seed, second.state.next, second.state.totals.cases], [5, 40, 40]);
+  assertMatch(second.summary(), /^seed 5: 40 mutants, /);
+});
+
+Deno.test("a mutant has a number, and is the same every time", () => {
+  const numbers = [0, 1, 99, 12_345];
+  const made = [1, 1, 2].map((seed) => {
+    const cases = new RandomCases(seed, []);
+    return numbers.map((index) => cases.make(index));
+  });
+  assertEquals(made[0], made[1]);
+  assert(made[0].some(({ bytes }, i) => bytes.join() !== made[2][i].bytes.join()));
+});
+
+Deno.test("a child that crashes or hangs is a finding, with the file that it was about", async () => {
+  using directory = new TemporaryDirectory();
+  const child = fromFileUrl(new URL("bad_child.ts", import.meta.url));
+  for (const [seed, what] of [[1, /ended with/], [2, /was silent/]] as const) {
+    const session = new Session(directory.path, seed, silent, { child, patience: 4000 });
+    await session.random(3);
+    const [finding] = session.state.findings;
+    assertMatch(finding, what);
+    const file = Deno.readFileSync(join(directory.path, "findings", "0000.module.bin"));
+    assertEquals([...file], [seed]);
+  }
+});
