@@ -7,11 +7,10 @@
  */
 
 import { bytesAt } from "./call/statics.ts";
-import { isAddress } from "./image.ts";
+import { VersionPair } from "./compatibility.ts";
 import { type LoadedImage, symbolAddress } from "./loader.ts";
 import type { ExecutableMemory } from "./memory/allocator.ts";
 import { SymbolType } from "./smf/enums.ts";
-import type { SymbolTable } from "./smf/symbol.ts";
 
 /** A variable that starts anew, and why. */
 export interface FreshVariable {
@@ -48,22 +47,17 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
   const carried: string[] = [];
   const fresh: FreshVariable[] = [];
   const oldPointers: OldPointer[] = [];
-  const before = uniqueNames(previous.file.symbols);
-  const after = uniqueNames(candidate.file.symbols);
+  const pair = new VersionPair(previous, candidate);
   const variablesBefore = dataOf(previous);
   const variablesAfter = dataOf(candidate);
-  const translate = translator(previous, candidate, before, after);
-  for (const index of variables(candidate)) {
-    const name = candidate.file.symbols.name(index);
-    const reason = after.has(name)
-      ? mismatch(previous, before.get(name), candidate, index)
-      : "its name is not unique";
-    if (reason !== undefined) {
+  const translate = translator(previous, candidate, pair.before, pair.after);
+  for (const { index, name, before, reason } of pair.variables()) {
+    if (before === undefined) {
       fresh.push({ name, reason });
       continue;
     }
     const size = candidate.file.symbols.size(index);
-    const from = symbolAddress(previous, before.get(name)!);
+    const from = symbolAddress(previous, before);
     const to = bytesOf(variablesAfter, symbolAddress(candidate, index), size);
     to.set(bytesOf(variablesBefore, from, size));
     translateWords(
@@ -94,46 +88,6 @@ function bytesOf({ address, bytes }: DataRange, start: bigint, size: number): Ui
   const offset = Number(start - address);
   const isInside = offset >= 0 && offset + size <= bytes.length;
   return isInside ? bytes.subarray(offset, offset + size) : bytesAt(start, size);
-}
-
-/** The writable variables of an image. */
-function* variables({ file: { symbols }, plan }: LoadedImage): Iterable<number> {
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
-      continue;
-    }
-    const place = plan.place(symbols.value(index), symbols.size(index));
-    if (place >= plan.data.offset && place < plan.data.offset + plan.data.length) yield index;
-  }
-}
-
-/** Defined symbols by name, without those that share theirs. */
-function uniqueNames(symbols: SymbolTable): Map<string, number> {
-  const unique = new Map<string, number>();
-  const shared = new Set<string>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
-    const name = symbols.name(index);
-    if (unique.has(name)) shared.add(name);
-    unique.set(name, index);
-  }
-  for (const name of shared) unique.delete(name);
-  return unique;
-}
-
-function mismatch(
-  previous: LoadedImage,
-  before: number | undefined,
-  candidate: LoadedImage,
-  after: number,
-): string | undefined {
-  if (before === undefined) return "the old version has no variable of this name";
-  const old = previous.file.symbols.at(before);
-  const now = candidate.file.symbols.at(after);
-  if (old.size !== now.size) return `its size was ${old.size}, is ${now.size}`;
-  if (old.type !== now.type || old.typeId !== now.typeId) return "its type is another";
-  if (old.version !== now.version) return `its version was ${old.version}, is ${now.version}`;
-  return undefined;
 }
 
 /** A symbol of the old image. */

@@ -6,6 +6,7 @@
  * was linked to.
  */
 
+import { type Compatibility, fitOf, isRefused } from "./compatibility.ts";
 import { findExported } from "./exported.ts";
 import type { DataReferences, FoundImport, Importer, PreparedPatch } from "./imports/resolve.ts";
 import type { ModuleVersion } from "./version.ts";
@@ -63,11 +64,10 @@ export class DataFollowers {
   }
 
   /** The variables in use that a candidate has not, or not as a variable. */
-  missing(candidate: ModuleVersion, compatibility: "strict" | "allow"): string[] {
-    return [...this.#followers].map(({ name }) => name).filter((name) => {
-      const found = findExported(candidate, name);
-      return found === undefined ? compatibility === "strict" : found.kind !== "data";
-    });
+  missing(candidate: ModuleVersion, compatibility: Compatibility): string[] {
+    return [...this.#followers].map(({ name }) => name).filter((name) =>
+      isRefused(fitOf({ kind: "data", size: 0 }, findExported(candidate, name)), compatibility)
+    );
   }
 
   /** Gets ready to lead importers to the candidate's variables; who cannot follow keeps the version that it has. */

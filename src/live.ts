@@ -11,7 +11,7 @@ import { LoadError } from "./errors.ts";
 import { Lifetime } from "./lifetime.ts";
 import { attachControl } from "./share/attach.ts";
 import { type LiveToken, openLiveToken } from "./share/token.ts";
-import type { ExportKind } from "./exported.ts";
+import type { ExportKind } from "./compatibility.ts";
 
 /** A name that a live library uses, and where it is found in every isolate. */
 export interface LiveSlot {

@@ -9,7 +9,8 @@
 import { JumpTable, Trampolines } from "./call/trampoline.ts";
 import { LoadError } from "./errors.ts";
 import { DataFollowers } from "./data_followers.ts";
-import { type ExportKind, findExported } from "./exported.ts";
+import { type Compatibility, type ExportKind, fitOf, isRefused } from "./compatibility.ts";
+import { findExported } from "./exported.ts";
 import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { abandon } from "./memory/owed.ts";
@@ -36,7 +37,7 @@ export function claimSlot(slot: Slot): Disposable {
 /** What a new version may lack. */
 export interface PrepareOptions {
   /** `strict`: nothing that is in use; `allow`: it stays with the old version, which is kept for that. */
-  readonly compatibility: "strict" | "allow";
+  readonly compatibility: Compatibility;
 }
 
 /** Another version, ready to take over. */
@@ -280,15 +281,16 @@ export class StableExports {
     const missing = this.#followers.missing(candidate, compatibility);
     for (const { name, index, kind, size, users } of this.#slots.values()) {
       const target = findExported(candidate, name);
-      if (target?.kind === kind && target.room >= size) {
+      const fit = fitOf({ kind, size }, target);
+      if (target !== undefined && fit === "fits") {
         addresses[index] = target.address;
       } else if (users === 0) {
         addresses[index] = NOWHERE;
-      } else if (target === undefined && compatibility === "allow") {
+      } else if (isRefused(fit, compatibility)) {
+        missing.push(name);
+      } else {
         addresses[index] = this.#table!.get(index);
         kept.push(name);
-      } else {
-        missing.push(name);
       }
     }
     if (missing.length > 0) {

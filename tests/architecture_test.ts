@@ -20,7 +20,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["version"],
   ["frames", "lifetime", "share", "start"],
   ["loader", "call"],
-  ["imported_data", "relocate", "link"],
+  ["compatibility", "imported_data", "relocate", "link"],
   ["frame_table", "host", "image", "imports", "scan", "source"],
   ["relocation"],
   ["smf", "memory"],
@@ -38,7 +38,17 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Units without any use of Deno: they work on bytes alone. */
-const PURE = ["errors", "frame_table", "image", "link", "relocate", "relocation", "scan", "smf"];
+const PURE = [
+  "compatibility",
+  "errors",
+  "frame_table",
+  "image",
+  "link",
+  "relocate",
+  "relocation",
+  "scan",
+  "smf",
+];
 
 /** The only units that touch raw memory or native functions. */
 const UNSAFE = ["call", "imports", "memory", "system"];
