@@ -1,0 +1,75 @@
+// docs/design.md and CONTRIBUTING.md against the code.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/image.ts";
+import { MAX_ATTACHMENTS } from "../../src/share/words.ts";
+import { MAX_FILE_SIZE } from "../../src/source.ts";
+import { LOOKS } from "../../src/watch.ts";
+import { Markdown, ROOT } from "./markdown.ts";
+
+const DESIGN = new Markdown("docs/design.md");
+const CONTRIBUTING = new Markdown("CONTRIBUTING.md");
+const read = (path: string): string => Deno.readTextFileSync(join(ROOT, path)).replaceAll("\r\n", "\n");
+
+/** A document's text as one line, so that sentences can be found. */
+const flat = ({ prose }: Markdown): string => prose.replace(/\s+/g, " ");
+
+Deno.test("the layers are those that the architecture test holds", () => {
+  const [, source] = /const LAYERS[^=]*= (\[[^;]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
+  const layers: string[][] = JSON.parse(source.replace(/,(\s*\])/g, "$1"));
+  assertEquals(
+    DESIGN.table("The house").map(({ line, units }) => [Number(line), ...units.split(", ")]),
+    layers.map((units, index) => [index + 1, ...units]),
+  );
+});
+
+Deno.test("every kind of error is documented, in the order of the code", () => {
+  const source = read("src/errors.ts");
+  const [, union] = /export type LoadErrorKind =([^;]*);/.exec(source) ?? [];
+  const kinds = [...union.matchAll(/"(\w+)"/g)].map(([, kind]) => kind);
+  assert(kinds.length > 10);
+  const rows = DESIGN.table("Errors");
+  assertEquals(rows.map(({ kind }) => kind), kinds);
+  for (const row of rows) assert(row["what to do"].length > 5, row.kind);
+  // The comment of the type has them too.
+  for (const kind of kinds) assertStringIncludes(source, ` * | \`${kind}\` |`);
+});
+
+Deno.test("the states of a version are those of the code", () => {
+  const [, union] = /export type LifetimeState = ([^;]*);/.exec(read("src/lifetime.ts")) ?? [];
+  const states = [...union.matchAll(/"(\w+)"/g)].map(([, state]) => `\`${state}\``);
+  assertStringIncludes(flat(DESIGN), `goes through ${states.join(", ")};`);
+});
+
+Deno.test("numbers in the text are those of the code", () => {
+  assertEquals(MAX_FILE_SIZE, 2 ** 30);
+  const design = flat(DESIGN);
+  for (
+    const sentence of [
+      "a regular file of at most 1 GiB",
+      `The GOT (${GOT_SLOT_SIZE} bytes a slot)`,
+      `A PLT stub has ${PLT_STUB_SIZE} bytes`,
+      `looked at again up to ${LOOKS} times`,
+      `up to ${MAX_ATTACHMENTS} isolates`,
+    ]
+  ) assertStringIncludes(design, sentence);
+
+  const [, longest] = /LONGEST_FILE = (\d+);/.exec(read("tests/architecture_test.ts")) ?? [];
+  assertStringIncludes(flat(CONTRIBUTING), `less than ${longest} lines of code`);
+  const [, share] = /"SMF_STRESS"\) \?\? "([\d.]+)"/.exec(read("tests/testing.ts")) ?? [];
+  const [, ciShare] = /SMF_STRESS=\$\{SMF_STRESS:-([\d.]+)\}/.exec(read(".ci/run")) ?? [];
+  assertStringIncludes(flat(CONTRIBUTING), `${share} by default, ${ciShare} in CI`);
+});
+
+Deno.test("what one command runs is what CI runs", () => {
+  const { tasks } = JSON.parse(read("deno.json"));
+  const ci = read(".ci/run");
+  for (const command of (tasks.ok.command as string).split(" && ")) {
+    // The tests are the README's second command there.
+    if (command === "deno task test") continue;
+    const [, words] = /^deno (.*)$/.exec(command) ?? [];
+    assertStringIncludes(ci, `"$DENO" ${words}\n`);
+  }
+  assertMatch(read("README.md"), /^npx -y deno task test$/m);
+  assertStringIncludes(read(".github/workflows/ci.yml"), "deno task ok");
+});

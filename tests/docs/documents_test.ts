@@ -1,0 +1,146 @@
+// What every document says of files, commands and names.
+import { assert, assertEquals } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { documents, Markdown, ROOT } from "./markdown.ts";
+
+const DOCUMENTS = documents();
+const CONFIG = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+const TASKS: Readonly<Record<string, unknown>> = CONFIG.tasks;
+
+function exists(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Collects what is wrong over all documents, so that one run shows everything. */
+function problems(find: (document: Markdown) => readonly string[]): string[] {
+  return DOCUMENTS.flatMap((document) => find(document).map((problem) => `${document.path}: ${problem}`));
+}
+
+Deno.test("the documents that people look for are there", () => {
+  const paths = DOCUMENTS.map(({ path }) => path);
+  for (const path of ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "docs/design.md", "docs/format.md"]) {
+    assert(paths.includes(path), path);
+  }
+});
+
+Deno.test("links inside the repository lead somewhere", () => {
+  const anchorsOf = (path: string) => new Markdown(path).anchors();
+  assertEquals(
+    problems((document) =>
+      document.links().filter((target) => !/^[a-z]+:/.test(target)).filter((target) => {
+        const [file, anchor] = target.split("#");
+        const path = file === "" ? document.path : join(dirname(document.path), file).replaceAll("\\", "/");
+        if (!exists(join(ROOT, path))) return true;
+        return anchor !== undefined && path.endsWith(".md") && !anchorsOf(path).includes(anchor);
+      })
+    ),
+    [],
+  );
+});
+
+Deno.test("every document of docs/ can be reached from the README", () => {
+  const seen = new Set<string>();
+  const visit = (path: string): void => {
+    if (seen.has(path) || !exists(join(ROOT, path))) return;
+    seen.add(path);
+    if (!path.endsWith(".md")) return;
+    for (const target of new Markdown(path).links()) {
+      if (!/^[a-z]+:|^#/.test(target)) {
+        visit(join(dirname(path), target.split("#")[0]).replaceAll("\\", "/"));
+      }
+    }
+  };
+  visit("README.md");
+  assertEquals(DOCUMENTS.map(({ path }) => path).filter((path) => !seen.has(path)), []);
+});
+
+Deno.test("every task that is named exists, and CONTRIBUTING.md names all", () => {
+  assertEquals(
+    problems(({ text }) =>
+      [...text.matchAll(/deno task (?:-\S+ )*([\w-]+)/g)].map(([, name]) => name).filter((name) =>
+        !(name in TASKS)
+      )
+    ),
+    [],
+  );
+  const listed = new Markdown("CONTRIBUTING.md").table("Tasks").map(({ task }) =>
+    task.replace("deno task ", "")
+  );
+  assertEquals(listed.toSorted(), Object.keys(TASKS).toSorted());
+});
+
+Deno.test("every file of the repository that is named exists", () => {
+  // Of what is in backticks and in commands; placeholders have capital letters or a star.
+  const paths = /(?<![\w./-])(?:\.ci|\.github|docs|examples|fixtures|src|tests)\/[\w./-]*/g;
+  assertEquals(
+    problems((document) =>
+      [...document.spans(), ...document.blocks.map(({ text }) => text)].flatMap((text) =>
+        [...text.matchAll(paths)].map(([path]) => path)
+      ).filter((path) => !/\b[a-z]\b/.test(path.replace(/\.\w+$/, ""))).filter((path) =>
+        !exists(join(ROOT, path))
+      )
+    ),
+    [],
+  );
+});
+
+/** Every name that `deno doc` knows of the package's entry points, members included. */
+async function publicNames(): Promise<Set<string>> {
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["doc", "--json", ...Object.values(CONFIG.exports as Record<string, string>)],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  assert(success);
+  const names = new Set<string>();
+  const collect = (value: unknown): void => {
+    if (Array.isArray(value)) return void value.forEach(collect);
+    if (typeof value !== "object" || value === null) return;
+    const { name, string } = value as { name?: unknown; string?: unknown };
+    if (typeof name === "string") names.add(name);
+    // Words of unions, such as kinds of errors and events.
+    if (typeof string === "string") names.add(string);
+    Object.values(value).forEach(collect);
+  };
+  collect(JSON.parse(new TextDecoder().decode(stdout)).nodes);
+  return names;
+}
+
+/** Names of the language, of Deno and of what the documents tell about, which are not this package's. */
+const FOREIGN = [
+  "Atomics",
+  "Constructor",
+  "Deno",
+  "Error",
+  "FinalizationRegistry",
+  "Float64Array",
+  "None",
+  "RangeError",
+  "SharedArrayBuffer",
+  "TypeError",
+  "terminate",
+  "void",
+  "Uint8Array",
+  "UnsafeFnPointer",
+];
+
+Deno.test("every name of the package that is mentioned exists", async () => {
+  const names = await publicNames();
+  const known = (name: string) => names.has(name) || FOREIGN.includes(name);
+  assertEquals(
+    problems((document) =>
+      document.spans().flatMap((span) => {
+        // `Type`, `call()`, `Type.member`; what is not of such a form is no name of the package.
+        const [, type, call] = /^([A-Z][a-z]\w*)(?:\.\w+)*(?:\(.*\))?$|^([a-z]\w*)\(.*\)$/.exec(span) ?? [];
+        const name = type ?? call;
+        return name === undefined || /^[A-Z]+\d*$/.test(name) || known(name) ? [] : [span];
+      })
+    ),
+    [],
+  );
+});

@@ -1,0 +1,101 @@
+// The README, done step by step as a newcomer would: its commands are run, its code is written to files.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { dirname, join } from "@std/path";
+import { TextLineStream } from "../fuzz/lines.ts";
+import { TemporaryDirectory } from "../testing.ts";
+import { Markdown, ROOT } from "./markdown.ts";
+
+const README = new Markdown("README.md");
+
+/** The blocks of the chapter that ends in a live reload, by language. */
+function steps(): { c: string; ts: string; commands: string[] } {
+  const from = README.text.indexOf("## From C to a live reload");
+  const chapter = README.text.slice(from, README.text.indexOf("\n## ", from));
+  const blocks = README.blocks.filter(({ text }) => chapter.includes(text));
+  const one = (language: string): string => {
+    const found = blocks.filter((block) => block.language.startsWith(language));
+    assertEquals(found.length, 1, language);
+    return found[0].text;
+  };
+  return { c: one("c"), ts: one("ts"), commands: one("sh").trim().split("\n") };
+}
+
+/** Why the steps cannot be done here. */
+function obstacle(): boolean {
+  if (Deno.build.os !== "linux") return true;
+  try {
+    // A compiler for another processor, as in an emulator, makes objects that cannot be loaded.
+    const { stdout } = new Deno.Command("cc", { args: ["-dumpmachine"] }).outputSync();
+    return !new TextDecoder().decode(stdout).startsWith(Deno.build.arch);
+  } catch {
+    return true;
+  }
+}
+
+Deno.test("the chapter is short: ten lines of code", () => {
+  const { c, ts, commands } = steps();
+  const lines = [c, ts].join("").split("\n").filter((line) => line !== "" && !line.startsWith("//"));
+  assert(lines.length <= 10, lines.join("\n"));
+  assertEquals(commands.length, 3);
+  // The names of the files stand in the code.
+  assertMatch(c, /^\/\/ counter\.c\n/);
+  assertMatch(ts, /^\/\/ live\.ts\n/);
+});
+
+Deno.test({
+  name: "from C to a live reload, by the README alone",
+  ignore: obstacle(),
+  async fn() {
+    const { c, ts, commands } = steps();
+    using directory = new TemporaryDirectory();
+    const cwd = directory.join("live");
+    Deno.mkdirSync(cwd);
+    Deno.symlinkSync(ROOT, directory.join("loader"));
+    const env = { PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`, NO_COLOR: "1" };
+    const run = async (command: string): Promise<void> => {
+      const { success, stderr } = await new Deno.Command("sh", { args: ["-c", command], cwd, env }).output();
+      assert(success, `${command}\n${new TextDecoder().decode(stderr)}`);
+    };
+    const source = join(cwd, "counter.c");
+    Deno.writeTextFileSync(source, c);
+    Deno.writeTextFileSync(join(cwd, "live.ts"), ts);
+    await run(commands[0]);
+    await run(commands[1]);
+
+    await using program = new Deno.Command("sh", {
+      args: ["-c", `exec ${commands[2]}`],
+      cwd,
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const lines = program.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream());
+    const seen: string[] = [];
+    for await (const line of lines) {
+      seen.push(line);
+      if (seen.length === 2) {
+        const [, before, after] = /Change `([^`]+)` to `([^`]+)`/.exec(README.prose)!;
+        assert(c.includes(before));
+        Deno.writeTextFileSync(source, c.replace(before, after));
+        await run(commands[0]);
+        await run(commands[1]);
+      }
+      if (seen.at(-2) === "reloaded") break;
+    }
+    program.kill("SIGKILL");
+    const [last, event, next] = seen.slice(-3);
+    assertEquals(seen.slice(0, 2), ["1n", "2n"]);
+    assertEquals(event, "reloaded");
+    assertEquals(BigInt(next.slice(0, -1)), BigInt(last.slice(0, -1)) + 10n, seen.join(" "));
+  },
+});
+
+Deno.test("the first two commands are those that CI copies", () => {
+  const commands = README.text.split("\n").filter((line) => line.startsWith("npx -y deno "));
+  assertEquals(commands.length, 2);
+  for (const command of commands) {
+    const [, file] = / (\S+\.ts)$/.exec(command) ?? [];
+    if (file !== undefined) Deno.statSync(join(ROOT, file));
+  }
+});
