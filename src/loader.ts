@@ -6,6 +6,7 @@
  */
 
 import { LoadError } from "./errors.ts";
+import type { FileStamp } from "./file_stamp.ts";
 import { checkHost } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { GotSeal, ImportedData } from "./imported_data.ts";
@@ -45,6 +46,8 @@ export interface LoadedImage extends Disposable {
   readonly imports: readonly ImportRecord[];
   /** The integrity string of the file, if it was checked. */
   readonly integrity?: string | undefined;
+  /** What the file was when it was read, if it was one. */
+  readonly stamp?: FileStamp | undefined;
   /**
    * Why other isolates cannot use it, if they cannot: reloads of what it
    * imports from may change that.
@@ -76,9 +79,9 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
 
 /** The steps when the bytes as a whole are no question any more. */
 function uncheckedSteps(context: LoadContext, integrity?: string): FileSteps<LoadedImage> {
-  return function* (size) {
+  return function* (size, stamp) {
     const importer: Importer = { description: context.description };
-    const found = { ...yield* examine(context, size), integrity };
+    const found = { ...yield* examine(context, size), integrity, stamp };
     // Names are answered before anything is mapped: what may not load never gets memory.
     const imports = resolveImports(found.file, found.needs.imports, context.sources, importer);
     const image = yield* undoing(imports, place(context, found, importer, nearOf(found, imports)));
@@ -99,8 +102,8 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileSteps<Loa
  * {@linkcode PlacedImage.link}.
  */
 export function placeSteps(context: LoadContext): FileSteps<PlacedImage> {
-  return function* (size) {
-    const found = yield* examine(context, size);
+  return function* (size, stamp) {
+    const found = { ...yield* examine(context, size), stamp };
     return yield* place(context, found, { description: context.description });
   };
 }
@@ -111,6 +114,7 @@ interface Examined {
   readonly needs: RelocationNeeds;
   readonly plan: ImagePlan;
   readonly integrity?: string | undefined;
+  readonly stamp?: FileStamp | undefined;
 }
 
 /** Reads the tables and checks everything that needs no memory. */
@@ -165,6 +169,7 @@ export class PlacedImage implements LoadedImage {
   readonly pageSize: number;
   readonly importer: Importer;
   readonly integrity: string | undefined;
+  readonly stamp: FileStamp | undefined;
   readonly #allocator: MemoryAllocator;
   readonly #needs: RelocationNeeds;
   #imports: ResolvedImports | undefined;
@@ -178,6 +183,7 @@ export class PlacedImage implements LoadedImage {
     this.#needs = found.needs;
     this.importer = importer;
     this.integrity = found.integrity;
+    this.stamp = found.stamp;
   }
 
   get imports(): readonly ImportRecord[] {

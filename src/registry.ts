@@ -20,10 +20,10 @@ import { type LoadedModule, openHandle } from "./module.ts";
 import type { TakeoverOptions } from "./reload.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
 import { StableExports } from "./stable_exports.ts";
-import { HeaderFlag } from "./smf/enums.ts";
 import { type KeptVersion, Succession } from "./succession.ts";
 import { ModuleVersion } from "./version.ts";
 import { type Watched, type WatchEvent, watchFiles, type WatchOptions } from "./watch.ts";
+import { WatchedModule } from "./watched.ts";
 
 /** What a {@linkcode ModuleRegistry} is made with. */
 export interface ModuleRegistryOptions extends ImportOptions {
@@ -607,24 +607,21 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     return inFile(path, () => ModuleVersion.create(image, path, number).introduce().start());
   }
 
-  #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {
-    const { path } = entry.exports.version;
-    let held: ModuleVersion | undefined;
-    return {
+  #watched({ key, exports }: Entry, options: WatchOptions & TakeoverOptions): Watched {
+    const { path } = exports.version;
+    return new WatchedModule({
       path,
-      mayReload: () => options.force === true || isReloadable(entry),
-      reload: (bytes) => {
+      force: options.force === true,
+      find: () => {
+        const found = this.#catalog.get(key) ?? this.#catalog.findLoaded(path);
+        return found === undefined || this.#catalog.isNamed(found.key) ? undefined : found;
+      },
+      replace: (entry, bytes) => {
         this.#requireOpen();
         const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, { bytes });
-        const [carried] = this.#succession.replace([{ entry, read, options }]);
-        const { version } = entry.exports;
-        // As the handle that reload() gives: it stays loaded, also when live bindings come and go.
-        version.addHandle();
-        held?.dropKept();
-        held = version;
-        return { version: version.number, carried };
+        return this.#succession.replace([{ entry, read, options }])[0];
       },
-    };
+    });
   }
 
   /** Foreign code ran while the version was made: the registry may have ended, or the module been loaded. */
@@ -655,8 +652,4 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     checkLoaded(entry, options.integrity);
     return openHandle(entry.exports.version, callPath, report);
   }
-}
-
-function isReloadable({ exports }: Entry): boolean {
-  return (exports.version.image.file.header.flags & HeaderFlag.Reloadable) !== 0;
 }

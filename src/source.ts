@@ -6,6 +6,7 @@
 
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "./errors.ts";
+import { type FileStamp, isSameMoment, stampOf } from "./file_stamp.ts";
 import { Integrity } from "./smf/integrity.ts";
 import type { ReadRequest } from "./smf/reader.ts";
 import { PATHS_NAME_HOSTS } from "./system/path.ts";
@@ -20,7 +21,10 @@ export const READING_ENDS = Symbol("reading ends");
  * Steps that turn a file of a known size into something: they yield what they
  * want read, then {@linkcode READING_ENDS}. A failed read is thrown into them.
  */
-export type FileSteps<T> = (size: number) => Generator<ReadRequest | typeof READING_ENDS, T, void>;
+export type FileSteps<T> = (
+  size: number,
+  stamp?: FileStamp,
+) => Generator<ReadRequest | typeof READING_ENDS, T, void>;
 
 /** The path of a module: a string stays as it is, a `file:` URL becomes a path. */
 export function pathOf(path: string | URL): string {
@@ -46,12 +50,12 @@ export function pathOf(path: string | URL): string {
  * @param steps Given the integrity string of the bytes.
  */
 export function checkedSteps<T>(integrity: string, steps: (actual: string) => FileSteps<T>): FileSteps<T> {
-  return function* (size) {
+  return function* (size, stamp) {
     const expected = new Integrity(integrity);
     const bytes = privateBuffer(size);
     if (size > 0) yield { offset: 0, into: bytes };
     yield READING_ENDS;
-    return readBytes(bytes, steps(expected.check(bytes)));
+    return readBytes(bytes, steps(expected.check(bytes)), stamp);
   };
 }
 
@@ -65,9 +69,13 @@ function privateBuffer(size: number): Uint8Array {
   }
 }
 
-/** Runs steps over bytes in memory. */
-export function readBytes<T>(bytes: Uint8Array, steps: FileSteps<T>): T {
-  return drive(steps(bytes.length), (request) => {
+/**
+ * Runs steps over bytes in memory.
+ *
+ * @param stamp Of the file that they were read from, if there is one.
+ */
+export function readBytes<T>(bytes: Uint8Array, steps: FileSteps<T>, stamp?: FileStamp): T {
+  return drive(steps(bytes.length, stamp), (request) => {
     const end = request.offset + request.into.length;
     if (end > bytes.length) throw endsEarly(request, Math.max(0, bytes.length - request.offset));
     request.into.set(bytes.subarray(request.offset, end));
@@ -97,7 +105,7 @@ export function readFile<T>(path: string, steps: FileSteps<T>): T {
   const end = (): void => checkUnchanged(before, file.statSync());
   return inFile(path, () =>
     drive(
-      steps(before.size),
+      steps(before.size, stampOf(before)),
       (request) => system(path, () => read(request)),
       () => system(path, end),
     ));
@@ -121,7 +129,7 @@ export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promi
   const end = async (): Promise<void> => checkUnchanged(before, await file.stat());
   try {
     return await driveAsync(
-      steps(before.size),
+      steps(before.size, stampOf(before)),
       (request) => systemAsync(path, () => read(request)),
       () => systemAsync(path, end),
     );
@@ -210,11 +218,10 @@ function endsEarly(request: ReadRequest, filled: number): LoadError {
 
 /** A file that was written meanwhile may be half old and half new. */
 function checkUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): void {
-  if (before.size !== after.size || before.mtime?.getTime() !== after.mtime?.getTime()) {
-    throw new LoadError("Io", "Cannot read module: the file was changed while it was read", {
-      size: after.size,
-    });
-  }
+  if (isSameMoment(before, after)) return;
+  throw new LoadError("Io", "Cannot read module: the file was changed while it was read", {
+    size: after.size,
+  });
 }
 
 /** Runs nothing but Deno's file functions, so that no error of other code is taken for theirs. */

@@ -8,6 +8,7 @@
 import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
 import type { CarryReport } from "./carry.ts";
 import { LoadError } from "./errors.ts";
+import { isSameMoment } from "./file_stamp.ts";
 import { MAX_FILE_SIZE } from "./source.ts";
 
 /** What a watch does and reports. */
@@ -77,6 +78,8 @@ export const LOOKS = 20;
 export interface Watched {
   /** As it was asked for. */
   readonly path: string;
+  /** Whether what runs was read from these bytes, of a file of which the system says `info`. */
+  isLoaded(bytes: Uint8Array, info: Deno.FileInfo): boolean;
   /** Whether it may be reloaded. */
   mayReload(): boolean;
   /** Puts the new contents in place. */
@@ -87,7 +90,6 @@ interface Target {
   readonly watched: Watched;
   /** Every name whose change may change the file: its own, and those of links on the way to it. */
   names: ReadonlySet<string>;
-  contents: Uint8Array;
   looks: number;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
@@ -124,14 +126,20 @@ class Watch {
   constructor(modules: readonly Watched[], { debounce = 50, signal }: WatchOptions) {
     this.#debounce = debounce;
     this.#signal = signal;
-    this.#targets = signal?.aborted === true ? [] : modules.map(targetOf);
+    this.#targets = signal?.aborted === true
+      ? []
+      : modules.map((watched) => ({ watched, names: new Set(), looks: 0, timer: undefined }));
     if (signal?.aborted === true) {
       this.#close();
       return;
     }
     signal?.addEventListener("abort", this.#abort);
     try {
-      for (const target of this.#targets) this.#follow(target);
+      for (const target of this.#targets) {
+        this.#follow(target);
+        // What changed before counts as well.
+        if (!isCurrent(target)) this.#schedule(target);
+      }
     } catch (error) {
       this.#close();
       throw error;
@@ -202,24 +210,20 @@ class Watch {
   #examine(target: Target): WatchEvent | "again" {
     const { watched } = target;
     const { path } = watched;
-    let bytes: Uint8Array;
+    let found: FoundFile;
     try {
       this.#follow(target);
-      const { size } = Deno.statSync(path);
-      if (size > MAX_FILE_SIZE) {
-        throw new LoadError("Io", "Cannot read module: the file is too large", { path, size });
-      }
-      bytes = Deno.readFileSync(path);
+      found = read(path);
     } catch (error) {
       // Between deleting and creating there is no file.
       return ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
     }
-    if (equalBytes(bytes, target.contents)) return { kind: "unchanged", path };
+    const { bytes } = found;
+    if (watched.isLoaded(bytes, found.info)) return { kind: "unchanged", path };
     if (!watched.mayReload()) return { kind: "skipped", path };
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);
-      target.contents = bytes;
       return { kind: "reloaded", path, version, milliseconds: performance.now() - start, carried };
     } catch (error) {
       // A file that is being written is not a module yet; one that is whole fails for good.
@@ -230,9 +234,32 @@ class Watch {
   }
 }
 
-function targetOf(watched: Watched): Target {
-  const contents = Deno.readFileSync(watched.path);
-  return { watched, names: new Set(), contents, looks: 0, timer: undefined };
+/** A file as it is now. */
+interface FoundFile {
+  readonly bytes: Uint8Array;
+  readonly info: Deno.FileInfo;
+}
+
+/** @throws If there is none, it is too large, or it changes at this moment. */
+function read(path: string): FoundFile {
+  const info = Deno.statSync(path);
+  if (info.size > MAX_FILE_SIZE) {
+    throw new LoadError("Io", "Cannot read module: the file is too large", { path, size: info.size });
+  }
+  const bytes = Deno.readFileSync(path);
+  if (isSameMoment(info, Deno.statSync(path))) return { bytes, info };
+  throw new LoadError("Io", "Cannot read module: the file was changed while it was read", { path });
+}
+
+/** Whether a module runs what its file holds now. */
+function isCurrent({ watched }: Target): boolean {
+  try {
+    const { bytes, info } = read(watched.path);
+    return watched.isLoaded(bytes, info);
+  } catch {
+    // Whoever looks again will say what is wrong.
+    return false;
+  }
 }
 
 /** More links than this on one path lead in a circle. */
@@ -266,10 +293,6 @@ function linkTarget(path: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 /** Events that wait for their consumer. */

@@ -12,7 +12,7 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
-  ["checked", "import_scope", "live_source", "succession"],
+  ["checked", "import_scope", "live_source", "succession", "watched"],
   ["catalog", "live", "reload"],
   ["module_loader", "stable_exports", "watch"],
   ["data_followers", "module"],
@@ -22,7 +22,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["loader", "call"],
   ["compatibility", "imported_data", "relocate", "link"],
   ["frame_table", "host", "image", "imports", "scan", "source"],
-  ["relocation"],
+  ["file_stamp", "relocation"],
   ["smf", "memory"],
   ["system"],
   ["errors"],

@@ -5,7 +5,7 @@ import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
 import { LoadError } from "../../src/errors.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { canRun } from "./real_archives.ts";
+import { testWithCompilers } from "./compilers.ts";
 
 const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
 
@@ -14,28 +14,7 @@ function gcc(...args: string[]): void {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
-const hasGcc = canRun && (() => {
-  try {
-    return new Deno.Command("gcc", { args: ["--version"] }).outputSync().success;
-  } catch {
-    return false;
-  }
-})();
-
-function compilerTest(name: string, work: (folder: string) => void): void {
-  Deno.test({
-    name: hasGcc ? name : `${name} (SKIPPED: needs gcc on Linux x86-64)`,
-    ignore: !hasGcc,
-    fn() {
-      const folder = Deno.makeTempDirSync();
-      try {
-        work(folder);
-      } finally {
-        Deno.removeSync(folder, { recursive: true });
-      }
-    },
-  });
-}
+const compilerTest = testWithCompilers.bind(null, ["gcc"]);
 
 const FUNCTIONS = {
   weekday: { parameters: ["u32"], result: "pointer" },

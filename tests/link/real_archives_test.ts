@@ -123,3 +123,37 @@ testWith(
     assertEquals(digest("SHA256"), "1960fc83dfe55d502c2c17295c2aacdb2cb91b4bf5df44a8a47eafda65c604b8");
   },
 );
+
+testWith(
+  "OpenSSL: SHA-512 of a file is what the shared library makes of it",
+  "libcrypto.a",
+  "libssl-dev",
+  (archive) => {
+    const { bytes } = linkObjects([{ name: "libcrypto.a", bytes: archive }], {
+      exports: Object.keys(DIGEST),
+    });
+    using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+    using module = registry.loadBytes("crypto", bytes);
+    const shared = Deno.dlopen("libcrypto.so.3", DIGEST);
+    try {
+      // The archive itself is the file.
+      const [ours, theirs] = [module.bind(DIGEST).symbols as unknown as typeof shared.symbols, shared.symbols]
+        .map(
+          (symbols) => {
+            const out = new Uint8Array(64);
+            const method = symbols.EVP_get_digestbyname(encode("SHA512"));
+            const size = BigInt(archive.length);
+            assertEquals(
+              symbols.EVP_Digest(archive as Uint8Array<ArrayBuffer>, size, out, null, method, null),
+              1,
+            );
+            return out.toHex();
+          },
+        );
+      assertEquals(ours, theirs);
+      assert(/[1-9a-f]/.test(ours));
+    } finally {
+      shared.close();
+    }
+  },
+);

@@ -1,0 +1,58 @@
+/**
+ * Row 36: kernels that are told to refuse what loading needs. The refusal is an
+ * error that says so, what ran before runs on, and everything can be closed.
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { runChild } from "../call/modules.ts";
+import { NO_PROC } from "../testing.ts";
+import type { Outcome } from "./hardened_child.ts";
+
+/** User-mode emulators pass on neither prctl. */
+const EMULATED = Deno.build.arch !== "x86_64";
+
+function hardenedTest(hardening: string, what: string, check: (outcome: Outcome["attempts"]) => void): void {
+  Deno.test({
+    name: `${hardening}: ${what}`,
+    ignore: NO_PROC || EMULATED,
+    async fn() {
+      const child = await runChild(new URL("./hardened_child.ts", import.meta.url), {
+        v8Flags: "--jitless",
+        args: [hardening],
+      });
+      assertEquals([child.code, child.signal], [0, null], child.stderr);
+      const { hardened, attempts, leaked, left } = JSON.parse(child.stdout) as Outcome;
+      if (!hardened) {
+        console.log(`SKIPPED: this kernel does not know ${hardening}`);
+        return;
+      }
+      check(attempts);
+      assertEquals(leaked, []);
+      assertEquals(left, { live: 0, stubs: 0, descriptors: 0 });
+    },
+  });
+}
+
+for (
+  const [hardening, errno] of [["PR_SET_MDWE", 13], ["mprotect EPERM", 1], ["mprotect EACCES", 13]] as const
+) {
+  hardenedTest(hardening, "new code is refused by name, old code runs on", (attempts) => {
+    for (const name of ["load", "reload"]) {
+      const { kind, message } = attempts[name] as { kind: string; message: string };
+      assertEquals(kind, "OutOfMemory");
+      assertStringIncludes(message, "the kernel forbids");
+      assertStringIncludes(message, `call mprotect, errno ${errno}`);
+    }
+    const { old, still, bind } = attempts;
+    assertEquals([old, still, bind], [1, 1, 2]);
+  });
+}
+
+for (const [hardening, errno] of [["memfd_create EPERM", 1], ["memfd_create ENOSYS", 38]] as const) {
+  hardenedTest(hardening, "functions are bound by the other path, and who insists is told", (attempts) => {
+    const { old, load, reload, bind, still } = attempts;
+    assertEquals([old, load, reload, bind, still], [1, 2, 2, 2, 2]);
+    const { kind, message } = attempts["bind fast"] as { kind: string; message: string };
+    assertEquals(kind, "Unsupported");
+    assertStringIncludes(message, `call memfd_create, errno ${errno}`);
+  });
+}

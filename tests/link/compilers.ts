@@ -1,0 +1,41 @@
+// Compilers of the host, for tests that compare with what they and its linker make.
+import { canRun } from "./real_archives.ts";
+
+/** Runs a compiler; what it prints. */
+export async function compile(command: string, ...args: string[]): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
+  const text = new TextDecoder();
+  if (!success) throw new Error(`${command} ${args.join(" ")}\n${text.decode(stderr)}`);
+  return text.decode(stdout);
+}
+
+function isThere(command: string): boolean {
+  try {
+    return new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
+      .success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Registers a test that gets a temporary folder; skipped, and says so, where a command is missing. */
+export function testWithCompilers(
+  commands: readonly string[],
+  name: string,
+  work: (folder: string) => void | Promise<void>,
+): void {
+  const runs = canRun && commands.every(isThere);
+  Deno.test({
+    name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
+    ignore: !runs,
+    async fn() {
+      const folder = Deno.makeTempDirSync();
+      try {
+        await work(folder);
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
