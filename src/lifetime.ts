@@ -100,9 +100,13 @@ export class Lifetime {
     return this.#hold({ kind, description });
   }
 
-  /** A lease that another version holds: if that ends too, both end together. */
+  /**
+   * A lease that another version holds: if that ends too, both end together.
+   * What another one holds already may have been revoked.
+   */
   holdLeaseFor(importer: Importer, description: string): Disposable {
-    return this.#hold({ kind: "lease", description, importer });
+    if (this.#state === "freed") throw this.closedError();
+    return this.#add({ kind: "lease", description, importer });
   }
 
   /** Keeps the memory for a module that imports from this one. */

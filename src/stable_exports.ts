@@ -14,6 +14,7 @@ import { findExported } from "./exported.ts";
 import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { abandon } from "./memory/owed.ts";
+import type { Lifetime } from "./lifetime.ts";
 import { LiveUse } from "./share/live_use.ts";
 import type { ModuleVersion } from "./version.ts";
 
@@ -26,6 +27,8 @@ export interface Slot {
   size: number;
   /** How many importers and live libraries use it; a version may lack what nobody uses. */
   users: number;
+  /** Of the version that it leads into: not the current one, if that lacks it. */
+  home: Lifetime;
 }
 
 /** Marks a slot as in use until disposed. */
@@ -53,6 +56,29 @@ export interface PreparedVersion {
 /** Where a slot leads that the current version does not export and nobody uses. */
 const NOWHERE = 0n;
 
+/** What a version needs to be called through trampolines; it is used again when the version comes back. */
+interface Serving {
+  readonly table: JumpTable;
+  /** On the versions that have what this one lacks and others use. */
+  readonly leases: Leases;
+}
+
+/** Leases of which only the latest count. */
+class Leases implements Disposable {
+  #leases: readonly Disposable[] = [];
+
+  /** Gives those that counted before. */
+  replace(leases: readonly Disposable[]): readonly Disposable[] {
+    const before = this.#leases;
+    this.#leases = leases;
+    return before;
+  }
+
+  [Symbol.dispose](): void {
+    for (const lease of this.replace([])) lease[Symbol.dispose]();
+  }
+}
+
 /** A hold on whatever version is the current one. */
 interface MovingHold {
   readonly importer: Importer;
@@ -67,6 +93,7 @@ export class StableExports {
   readonly #shared = new Set<Slot>();
   #trampolines: Trampolines | undefined;
   #table: JumpTable | undefined;
+  readonly #serving = new WeakMap<ModuleVersion, Serving>();
   readonly #holds = new Set<MovingHold>();
   readonly #followers = new DataFollowers();
   readonly #provider: Provider;
@@ -148,8 +175,10 @@ export class StableExports {
     const target = findExported(this.#version, name);
     if (target === undefined) return undefined;
     const trampolines = this.#useTrampolines();
-    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, size: 0, users: 0 };
+    const home = this.#version.lifetime;
+    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, size: 0, users: 0, home };
     slot.kind = target.kind;
+    slot.home = home;
     trampolines.address(slot.index);
     if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(target.address);
     this.#table!.set(slot.index, target.address);
@@ -225,11 +254,13 @@ export class StableExports {
       undo.defer(() => abandon(belonging));
       return belonging;
     };
-    const table = trampolines === undefined ? undefined : own(new JumpTable(this.#allocator, addresses));
-    if (trampolines !== undefined) own(trampolines.hold());
-    for (const name of kept) {
-      own(previous.lifetime.holdLeaseFor(candidate.image.importer, `its function '${name}', still in use`));
-    }
+    const serving = trampolines === undefined
+      ? undefined
+      : this.#serve(candidate, trampolines, addresses, own);
+    const keeping = new Set(kept);
+    const leases = kept.map(({ name, home }) =>
+      undo.use(home.holdLeaseFor(candidate.image.importer, `its function '${name}', still in use`))
+    );
     const moved = [...this.#holds].map((hold) => ({
       hold,
       next: undo.use(candidate.provider.hold(hold.importer)),
@@ -238,12 +269,19 @@ export class StableExports {
     const undoing = undo.move();
     const abort = (): void => undoing.dispose();
     const before: Disposable[] = [];
+    let obsolete: readonly Disposable[] = [];
     const commit = (): void => {
       for (const belonging of belongings) candidate.own(belonging);
-      if (table !== undefined) trampolines?.lead(table);
-      this.#table = table;
+      if (serving !== undefined) {
+        this.#serving.set(candidate, serving);
+        addresses.forEach((address, index) => serving.table.set(index, address));
+        trampolines!.lead(serving.table);
+        obsolete = serving.leases.replace(leases);
+        candidate.serveLive(this.use);
+      }
+      this.#table = serving?.table;
       this.#version = candidate;
-      if (trampolines !== undefined) candidate.serveLive(this.use);
+      for (const slot of this.#slots.values()) if (!keeping.has(slot)) slot.home = candidate.lifetime;
       for (const { hold, next } of moved) {
         before.push(hold.current);
         hold.current = next;
@@ -254,32 +292,54 @@ export class StableExports {
       for (const follower of followed) follower.release();
       previous.moveHandles(this.#libraries, candidate);
       previous.endLive(this.use);
-      this.#holdWhileRunning(previous);
+      this.#releaseAfterCalls(previous, obsolete);
       for (const hold of before) hold[Symbol.dispose]();
     };
     return { commit, finish, abort };
   }
 
+  /** What a candidate needs to be called; what it does not have from the last time is made. */
+  #serve(
+    candidate: ModuleVersion,
+    trampolines: Trampolines,
+    addresses: readonly bigint[],
+    own: <T extends Disposable>(belonging: T) => T,
+  ): Serving {
+    const known = this.#serving.get(candidate);
+    if (known === undefined) own(trampolines.hold());
+    const leases = known?.leases ?? own(new Leases());
+    const table = known !== undefined && known.table.capacity >= addresses.length
+      ? known.table
+      : own(new JumpTable(this.#allocator, addresses));
+    return { table, leases };
+  }
+
   /**
    * A call of an importer, here or in another isolate, may be in the previous
-   * version: it stays until every call that is out now has come back.
+   * version, or in one that a lease was for: they stay until every call that is
+   * out now has come back.
    */
-  #holdWhileRunning({ lifetime }: ModuleVersion): void {
+  #releaseAfterCalls({ lifetime }: ModuleVersion, leases: readonly Disposable[]): void {
+    const release = (): void => leases.forEach((lease) => lease[Symbol.dispose]());
     const grace = this.#grace();
-    if (grace === undefined) return;
+    if (grace === undefined) return release();
     const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    grace.then(() => hold[Symbol.dispose]());
+    grace.then(() => {
+      hold[Symbol.dispose]();
+      release();
+    });
   }
 
   /** Where each slot leads in a candidate, and which of them have to stay where they are. */
   #targets(
     candidate: ModuleVersion,
     compatibility: PrepareOptions["compatibility"],
-  ): { addresses: bigint[]; kept: string[] } {
+  ): { addresses: bigint[]; kept: Slot[] } {
     const addresses: bigint[] = [];
-    const kept: string[] = [];
+    const kept: Slot[] = [];
     const missing = this.#followers.missing(candidate, compatibility);
-    for (const { name, index, kind, size, users } of this.#slots.values()) {
+    for (const slot of this.#slots.values()) {
+      const { name, index, kind, size, users } = slot;
       const target = findExported(candidate, name);
       const fit = fitOf({ kind, size }, target);
       if (target !== undefined && fit === "fits") {
@@ -290,7 +350,7 @@ export class StableExports {
         missing.push(name);
       } else {
         addresses[index] = this.#table!.get(index);
-        kept.push(name);
+        kept.push(slot);
       }
     }
     if (missing.length > 0) {
@@ -330,6 +390,9 @@ export class StableExports {
     while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
     const table = new JumpTable(this.#allocator, addresses);
     this.#version.own(table);
+    const leases = this.#serving.get(this.#version)?.leases ?? new Leases();
+    if (!this.#serving.has(this.#version)) this.#version.own(leases);
+    this.#serving.set(this.#version, { table, leases });
     this.#useTrampolines().lead(table);
     this.#table = table;
   }

@@ -43,13 +43,19 @@ nativeTest("reloading importer and provider together, again and again, leaves no
       Deno.writeFileSync(paths[0], build({ routines: { value: ROUTINES.add32 } }));
       Deno.writeFileSync(paths[1], importing("value", "f"));
       registry.loadAll(paths);
+      const INTS = { parameters: ["i32", "i32"], result: "i32" } as const;
+      const [{ symbols }] = [
+        registry.open(paths[1], { f: INTS }),
+        // So that the handles below are not the last ones.
+        registry.open(paths[0], { value: INTS }),
+      ];
       const counts: number[] = [];
       for (let round = 0; round < 8; round++) {
-        for (const handle of registry.reloadAll([...paths].reverse())) handle.close;
+        for (const handle of registry.reloadAll([...paths].reverse())) handle.close();
         counts.push(allocator.live.size);
       }
-      const f = registry.open(paths[1], { f: { parameters: ["i32", "i32"], result: "i32" } });
-      assertEquals(f.symbols.f(2, 3), 6);
+      assertEquals(new Set(counts.slice(2)).size, 1, `flat: ${counts}`);
+      assertEquals(symbols.f(2, 3), 6);
       for (const path of paths) registry.unload(path, { force: true });
     } finally {
       Deno.removeSync(directory, { recursive: true });

@@ -85,6 +85,65 @@ Deno.test("without kept versions there is nothing to go back to", () => {
   assertLoadError(() => registry.rollback("other"), "Io");
 });
 
+/** What goes on and on, and must keep nothing for each round. */
+const ROUNDS: Record<string, (registry: ModuleRegistry, round: number) => void> = {
+  "reload and rollback": (registry, round) => {
+    registry.reload("m", { bytes: full(round + 2) }).close();
+    registry.rollback("m").close();
+  },
+  "reload and rollback, with state": (registry, round) => {
+    registry.reload("m", { bytes: full(round + 2), state: "carry" }).close();
+    registry.rollback("m", { state: "carry" }).close();
+  },
+  "reload that lacks what is in use": (registry, round) =>
+    registry.reload("m", { bytes: lacking(round + 2), compatibility: "allow" }).close(),
+  "reload that lacks what is in use, and rollback": (registry, round) => {
+    registry.reload("m", { bytes: lacking(round + 2), compatibility: "allow" }).close();
+    registry.rollback("m").close();
+  },
+  "rollback that lacks what is in use": (registry, round) => {
+    registry.reload("m", {
+      bytes: full(round + 2, { fresh: 5 }),
+    }).close();
+    if (round === 0) registry.open("m", { fresh: INT });
+    registry.rollback("m", { compatibility: "allow" }).close();
+  },
+  "reload that lacks an imported variable": (registry, round) =>
+    registry.reload("m", {
+      bytes: version({ functions: { answer: round, twin: 7 } }),
+      compatibility: "allow",
+    }).close(),
+};
+
+function full(answer: number, more: Record<string, number> = {}): Uint8Array {
+  return version({ functions: { answer, twin: 7, ...more }, data: { total: [0n] } });
+}
+
+function lacking(answer: number): Uint8Array {
+  return version({ functions: { answer }, data: { total: [0n] } });
+}
+
+for (const [what, go] of Object.entries(ROUNDS)) {
+  Deno.test(`round after round of ${what} maps no more than the first`, async () => {
+    const allocator = new WatchedAllocator();
+    const registry = new ModuleRegistry({ allocator });
+    registry.loadBytes("m", full(1));
+    const live = registry.open("m", { answer: INT, twin: INT });
+    registry.loadBytes("importer", version({ functions: { ask: "twin" }, data: { word: ["total"] } }));
+    const sizes: [number, number][] = [];
+    for (let round = 0; round < 24; round++) {
+      go(registry, round);
+      assertEquals(live.symbols.twin(), 7);
+      // Where leases were, memory goes at the next turn.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      sizes.push([allocator.live.size, allocator.mappings().length]);
+    }
+    assertEquals(sizes.slice(4), Array(20).fill(sizes[3]));
+    await registry[Symbol.asyncDispose]();
+    assertEquals(allocator.live.size, 0);
+  });
+}
+
 Deno.test("a version that is gone back from goes, unless somebody has a handle", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
