@@ -23,6 +23,12 @@ Deno.test("the layers are those that the architecture test holds", () => {
   );
 });
 
+Deno.test("the units that touch raw memory are those that the architecture test allows", () => {
+  const [, units] = /const UNSAFE = (\[[^\]]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
+  const [last, ...others] = (JSON.parse(units) as string[]).toReversed().map((unit) => `\`${unit}\``);
+  assertStringIncludes(flat(DESIGN), `are touched in ${others.toReversed().join(", ")} and ${last} only`);
+});
+
 Deno.test("every kind of error is documented, in the order of the code", () => {
   const source = read("src/errors.ts");
   const [, union] = /export type LoadErrorKind =([^;]*);/.exec(source) ?? [];
