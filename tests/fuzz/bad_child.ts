@@ -1,7 +1,7 @@
 /** A child that crashes for seed 1, and is silent for ever for others. */
 import type { Batch } from "./child.ts";
 
-const { seed, trace }: Batch = JSON.parse(Deno.args[0]);
+const { seed, trace }: Batch = JSON.parse(Deno.readTextFileSync(Deno.args[0]));
 if (trace !== undefined) Deno.writeFileSync(trace, new Uint8Array([seed!]));
 if (seed === 1) Deno.kill(Deno.pid, "SIGKILL");
 setInterval(() => {}, 1000);

@@ -1,7 +1,7 @@
 /**
  * Runs one batch of cases in a process of its own, so that a crash or a hang
  * ends nothing but that. Started by session.ts with a {@linkcode Batch} as its
- * argument; answers with lines of JSON.
+ * argument's contents; answers with lines of JSON.
  */
 import { descriptors } from "../testing.ts";
 import { exhaustiveCases, RandomCases, type Target, tryMutant } from "./cases.ts";
@@ -16,7 +16,7 @@ export interface Batch {
   readonly corpus: string;
   /** How many of them there were when the batch began. */
   readonly corpusSize: number;
-  /** Outcomes that are known; nothing is kept for them. */
+  /** Features that are known; nothing is kept for them. */
   readonly known: readonly string[];
   readonly from: number;
   readonly to: number;
@@ -29,9 +29,14 @@ export interface Batch {
 /** What a child says: that it is alive, that something is new or wrong, that it is done. */
 export type Line =
   | { readonly is: "alive"; readonly index: number }
-  | { readonly is: "new"; readonly key: string; readonly target: Target; readonly bytes: string }
+  | {
+    readonly is: "new";
+    readonly features: readonly string[];
+    readonly target: Target;
+    readonly bytes: string;
+  }
   | { readonly is: "finding"; readonly what: string; readonly target: Target; readonly bytes: string }
-  | { readonly is: "done"; readonly keys: Record<string, number>; readonly totals: Totals };
+  | { readonly is: "done"; readonly features: Record<string, number>; readonly totals: Totals };
 
 /** Counts of one batch. */
 export interface Totals {
@@ -49,14 +54,14 @@ const LARGEST = 16_384;
 /** What the process may grow by, in bytes; a single image may take 1 GiB of address space, but not of memory. */
 const MOST_GROWTH = 2 ** 29;
 
-if (import.meta.main) run(JSON.parse(Deno.args[0]));
+if (import.meta.main) run(JSON.parse(Deno.readTextFileSync(Deno.args[0])));
 
 function run(batch: Batch): void {
   const say = (line: Line) => console.log(JSON.stringify(line));
   const cases = batch.seed === undefined
     ? exhaustiveCases()
     : new RandomCases(batch.seed, readCorpus(batch.corpus, batch.corpusSize));
-  const keys = new Map<string, number>(batch.known.map((key) => [key, 0]));
+  const features = new Map<string, number>(batch.known.map((feature) => [feature, 0]));
   let count = 0, loaded = 0, judged = 0, work = { read: 0, size: 0 };
   const last = Math.min(batch.to, cases.count);
   say({ is: "alive", index: batch.from });
@@ -73,11 +78,11 @@ function run(batch: Batch): void {
         const outcome = tryMutant(mutant, bench);
         if (outcome.loaded) loaded++;
         judged += outcome.judged;
-        const seen = keys.get(outcome.key);
-        keys.set(outcome.key, (seen ?? 0) + 1);
-        if (seen === undefined && mutant.bytes.length <= LARGEST && batch.seed !== undefined) {
+        const fresh = outcome.features.filter((feature) => !features.has(feature));
+        for (const feature of outcome.features) features.set(feature, (features.get(feature) ?? 0) + 1);
+        if (fresh.length > 0 && mutant.bytes.length <= LARGEST && batch.seed !== undefined) {
           const bytes = mutant.bytes.toBase64();
-          say({ is: "new", key: outcome.key, target: mutant.target, bytes });
+          say({ is: "new", features: fresh, target: mutant.target, bytes });
         }
       } catch (error) {
         const what = error instanceof Finding ? error.message : (error as Error).stack ?? String(error);
@@ -101,5 +106,5 @@ function run(batch: Batch): void {
     work = bench.work;
   }
   const totals = { cases: count, loaded, judged, read: work.read, size: work.size };
-  say({ is: "done", keys: Object.fromEntries([...keys].filter(([, times]) => times > 0)), totals });
+  say({ is: "done", features: Object.fromEntries([...features].filter(([, times]) => times > 0)), totals });
 }

@@ -1,8 +1,8 @@
 /**
  * Mutants that are kept, one file each: `0042.module.bin`. A mutant is
- * interesting when its outcome is new: the kind and sentence of its error, or,
- * if it loads, its layout and processor with the types of its sections, symbols
- * and relocations. There is no instrumentation.
+ * interesting when something of its outcome is new: the kind and sentence of its
+ * error or, if it loads, a kind of section in its layout, a kind of symbol, a
+ * type of relocation with the kind of its symbol. There is no instrumentation.
  */
 import { join } from "@std/path";
 import type { Mutant, Target } from "./cases.ts";

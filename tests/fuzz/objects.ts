@@ -9,7 +9,7 @@ import { archive, functionObject } from "../link/support.ts";
 import { fnv1a } from "./format.ts";
 import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";
-import { type Bench, Finding, keyOf, type Outcome } from "./trial.ts";
+import { type Bench, Finding, type Outcome, sentenceOf } from "./trial.ts";
 
 /** Seeds for the linker. */
 export function objectSeeds(): Seed[] {
@@ -96,15 +96,15 @@ export function tryLinking(bytes: Uint8Array, bench: Bench): Outcome {
     linked = linkObjects([{ name: isArchive ? "lib.a" : "a.o", bytes }], options);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    return { loaded: false, key: `link: ${keyOf(error)}`, judged: 0 };
+    return { loaded: false, features: [`link: ${sentenceOf(error)}`], judged: 0 };
   }
   if (linked.bytes.length > mostBytes(bytes.length)) {
     throw new Finding(`${linked.bytes.length} bytes from ${bytes.length}`);
   }
   const outcome = bench.try(linked.bytes);
   // What depends on addresses may be refused; what the linker itself writes may not.
-  if (/^(paper: )?(InvalidFormat|Unsupported)/.test(outcome.key)) {
-    throw new Finding(`a linked module that is refused: ${outcome.key}`);
+  if (/^(paper: )?(InvalidFormat|Unsupported)/.test(outcome.features[0])) {
+    throw new Finding(`a linked module that is refused: ${outcome.features[0]}`);
   }
-  return { ...outcome, key: `linked: ${outcome.key}` };
+  return { ...outcome, features: outcome.features.map((feature) => `linked: ${feature}`) };
 }

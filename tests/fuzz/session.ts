@@ -21,8 +21,8 @@ export interface State {
   /** The same for the exhaustive cases. */
   nextExhaustive: number;
   totals: Totals;
-  /** How often each outcome came. */
-  keys: Record<string, number>;
+  /** How often each feature of an outcome came. */
+  features: Record<string, number>;
   findings: string[];
 }
 
@@ -60,7 +60,7 @@ export class Session {
       return;
     }
     if (corpusSize(this.#corpus) > 0) Deno.removeSync(this.#corpus, { recursive: true });
-    this.state = { seed, next: 0, nextExhaustive: 0, totals: NOTHING, keys: {}, findings: [] };
+    this.state = { seed, next: 0, nextExhaustive: 0, totals: NOTHING, features: {}, findings: [] };
   }
 
   /** Tries random mutants: `count` of them. */
@@ -82,7 +82,7 @@ export class Session {
   }
 
   #fresh(): Omit<Batch, "from" | "to"> {
-    const known = Object.keys(this.state.keys);
+    const known = Object.keys(this.state.features);
     return { corpus: this.#corpus, corpusSize: corpusSize(this.#corpus), known, step: 1 };
   }
 
@@ -102,8 +102,10 @@ export class Session {
   }
 
   async #run(batch: Batch): Promise<{ ended?: string }> {
+    const path = join(this.#folder, "batch.json");
+    Deno.writeTextFileSync(path, JSON.stringify(batch));
     const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", "--allow-all", this.#child, JSON.stringify(batch)],
+      args: ["run", "--no-check", "--allow-all", this.#child, path],
       stdin: "null",
       stdout: "piped",
       stderr: "inherit",
@@ -132,7 +134,7 @@ export class Session {
   #hear(line: Line): void {
     switch (line.is) {
       case "new":
-        this.state.keys[line.key] ??= 0;
+        for (const feature of line.features) this.state.features[feature] ??= 0;
         keep(this.#corpus, { target: line.target, bytes: Uint8Array.fromBase64(line.bytes) });
         return;
       case "finding":
@@ -140,8 +142,8 @@ export class Session {
         return;
       case "done": {
         const { state } = this;
-        for (const [key, times] of Object.entries(line.keys)) {
-          state.keys[key] = (state.keys[key] ?? 0) + times;
+        for (const [feature, times] of Object.entries(line.features)) {
+          state.features[feature] = (state.features[feature] ?? 0) + times;
         }
         const sum = (name: keyof Totals) => state.totals[name] + line.totals[name];
         state.totals = {
@@ -172,9 +174,9 @@ export class Session {
 
   /** What has been done so far, in a line. */
   summary(): string {
-    const { totals, keys, findings, seed } = this.state;
+    const { totals, features, findings, seed } = this.state;
     return `seed ${seed}: ${totals.cases} mutants, ${totals.loaded} loaded, ${totals.judged} relocations ` +
-      `computed twice, ${Object.keys(keys).length} outcomes, ${corpusSize(this.#corpus)} kept, ` +
+      `computed twice, ${Object.keys(features).length} features, ${corpusSize(this.#corpus)} kept, ` +
       `${findings.length} findings`;
   }
 }

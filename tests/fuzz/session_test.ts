@@ -19,12 +19,12 @@ Deno.test("mutants load as the format says, or end in a LoadError; nothing is le
   await session.random(half);
   await session.random(half);
   assertClean(session);
-  const { totals, keys } = session.state;
+  const { totals, features } = session.state;
   assertEquals(totals.cases, 2 * half);
   // Damage must not be all that is tried, nor harmless.
   assert(totals.loaded > half / 10 && totals.loaded < half, `${totals.loaded} loaded`);
   assert(totals.judged > totals.loaded, `${totals.judged} relocations computed twice`);
-  assert(Object.keys(keys).length > 15, `${Object.keys(keys).length} outcomes`);
+  assert(Object.keys(features).length > 15, `${Object.keys(features).length} features`);
   assertEquals(readCorpus(join(directory.path, "corpus")).length > 10, true);
 });
 

@@ -19,7 +19,7 @@ import { readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
 import type { ReadRequest } from "../../src/smf/reader.ts";
 import { READING_ENDS } from "../../src/source.ts";
 import { addModule } from "../testing.ts";
-import { DIALECTS, fnv1a, Refusal } from "./format.ts";
+import { DIALECTS, fnv1a, type Module, Refusal } from "./format.ts";
 import { type Claim, judge, judgeFile } from "./oracle.ts";
 
 /** Something that a loader must never do. */
@@ -28,8 +28,8 @@ export class Finding extends Error {}
 /** What became of a file. */
 export interface Outcome {
   readonly loaded: boolean;
-  /** The same for files that took the same way, as far as their outcome tells. */
-  readonly key: string;
+  /** What can be told of the way that the file took: the sentence of its error, or what it has that was loaded. */
+  readonly features: readonly string[];
   /** Relocations that were computed a second time. */
   readonly judged: number;
 }
@@ -124,7 +124,7 @@ export class Bench implements ImportSource, Disposable {
       if (this.#allocator.live !== before) throw new Finding("a refused file that left memory behind");
       if (error.kind.startsWith("Incompatible")) return this.#tryOnPaper(bytes);
       this.#checkRefusal(bytes, error);
-      return { loaded: false, key: keyOf(error), judged: 0 };
+      return { loaded: false, features: [sentenceOf(error)], judged: 0 };
     }
     let outcome: Outcome;
     try {
@@ -170,7 +170,7 @@ export class Bench implements ImportSource, Disposable {
       const needs = scanRelocations(file);
       const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
       if (file.header.arch > 1 || plan.size > MOST_PAPER) {
-        return { loaded: false, key: "not on paper", judged: 0 };
+        return { loaded: false, features: ["not on paper"], judged: 0 };
       }
       const image = new Uint8Array(plan.size);
       const sections = function* () {
@@ -193,19 +193,14 @@ export class Bench implements ImportSource, Disposable {
       return this.#judge(bytes, claim);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      return { loaded: false, key: `paper: ${keyOf(error)}`, judged: 0 };
+      return { loaded: false, features: [`paper: ${sentenceOf(error)}`], judged: 0 };
     }
   }
 
   #judge(bytes: Uint8Array, claim: Claim): Outcome {
     try {
       const { module, judged } = judge(bytes, claim);
-      const kinds = (numbers: number[]) => [...new Set(numbers)].sort((a, b) => a - b).join();
-      const types = kinds(module.relocations.map(({ type }) => type));
-      const sections = kinds(module.sections.map(({ type }) => Math.min(type, 17)));
-      const symbols = kinds(module.symbols.map(({ type, defined }) => defined ? type : type + 10));
-      const key = `loaded ${claim.layout} ${module.arch} | ${sections} | ${symbols} | ${types}`;
-      return { loaded: true, key, judged };
+      return { loaded: true, features: featuresOf(claim.layout, module), judged };
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       throw new Finding(`a file that loads, though it has or has become ${error.message}`, { cause: error });
@@ -283,8 +278,25 @@ function readFrom({ address, size }: ExecutableMemory): Claim["read"] {
   };
 }
 
+/** What a loaded module has, each thing in a word. */
+function featuresOf(layout: string, { arch, flags, sections, symbols, relocations }: Module): string[] {
+  const kind = ({ type, binding, defined }: Module["symbols"][number]) =>
+    `${defined ? "defined" : "imported"} ${type}, binding ${binding}`;
+  return [
+    ...new Set([
+      `layout ${layout}, arch ${arch}`,
+      `flags ${flags}`,
+      ...sections.map(({ type, flags }) => `layout ${layout}, section ${Math.min(type, 17)}, flags ${flags}`),
+      ...symbols.map((symbol) => `layout ${layout}, symbol ${kind(symbol)}`),
+      ...relocations.map(({ type, symbol }) =>
+        `arch ${arch}, relocation ${type} of ${kind(symbols[symbol])}`
+      ),
+    ]),
+  ];
+}
+
 /** An error without what differs from file to file. */
-export function keyOf(error: LoadError): string {
+export function sentenceOf(error: LoadError): string {
   return `${error.kind}: ${
     error.message.replace(/ \((file|section|symbol|offset|value|allowed|size) .*$/s, "")
   }`

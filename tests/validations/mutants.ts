@@ -1,0 +1,141 @@
+/**
+ * Finds the validations of a source file, and makes texts from which one of
+ * them is gone.
+ *
+ * | what is a validation | what is left of it |
+ * |---|---|
+ * | `throw …;` | `;` |
+ * | `problems.add(…);` | `;` |
+ * | `return Patch.OutOfRange;` and its like | `;` |
+ * | `return refuse(…);`, `return inName(…);` | `;` |
+ * | an operand of `\|\|` in an `if` whose body is one of those | `false` |
+ * | an operand of `&&` in `const named = …;`, which such an `if` asks | `true` |
+ */
+
+/** A text without one validation. */
+export interface Mutant {
+  /** What is gone, on one line. */
+  readonly what: string;
+  /** The line it stood on, from 1. */
+  readonly line: number;
+  readonly text: string;
+}
+
+const STATEMENT =
+  /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName)\()/g;
+
+/** All texts that lack one validation. */
+export function mutantsOf(text: string): Mutant[] {
+  const plain = blanked(text);
+  const cut = (from: number, to: number, by: string): Mutant => ({
+    what: text.slice(from, to).replace(/\s+/g, " "),
+    line: text.slice(0, from).split("\n").length,
+    text: text.slice(0, from) + by + text.slice(to),
+  });
+  const mutants: Mutant[] = [];
+  for (const { index } of plain.matchAll(STATEMENT)) {
+    mutants.push(cut(index, endOfStatement(plain, index), ";"));
+    for (const [from, to] of operands(plain, conditionBefore(plain, index), "||")) {
+      mutants.push(cut(from, to, "false"));
+    }
+  }
+  for (const { index, 0: { length } } of plain.matchAll(/\bconst named = /g)) {
+    const stretch = [index + length, endOfStatement(plain, index) - 1] as const;
+    for (const [from, to] of operands(plain, stretch, "&&")) mutants.push(cut(from, to, "true"));
+  }
+  return mutants.sort((a, b) => a.line - b.line);
+}
+
+/** Where the statement that begins here ends: behind its semicolon. */
+function endOfStatement(plain: string, start: number): number {
+  let depth = 0;
+  for (let at = start; at < plain.length; at++) {
+    if ("([{".includes(plain[at])) depth++;
+    else if (")]}".includes(plain[at])) depth--;
+    else if (plain[at] === ";" && depth === 0) return at + 1;
+  }
+  throw new Error("Cannot find the end of a statement");
+}
+
+type Stretch = readonly [from: number, to: number];
+
+/** What stands in the parentheses of the `if` of which this is the body, or the first statement of the body. */
+function conditionBefore(plain: string, at: number): Stretch | undefined {
+  const closed = /\)\s*(?:\{\s*)?$/.exec(plain.slice(0, at));
+  if (closed === null) return undefined;
+  let depth = 0;
+  for (let open = closed.index; open >= 0; open--) {
+    if (plain[open] === ")") depth++;
+    else if (plain[open] === "(" && --depth === 0) {
+      return /\bif\s*$/.test(plain.slice(0, open)) ? [open + 1, closed.index] : undefined;
+    }
+  }
+  return undefined;
+}
+
+/** The operands of a chain of one operator, without the spaces around them; none if it is no chain. */
+function operands(plain: string, stretch: Stretch | undefined, operator: "||" | "&&"): Stretch[] {
+  if (stretch === undefined) return [];
+  const found: Stretch[] = [];
+  let depth = 0, from = stretch[0];
+  const take = (to: number): void => {
+    const operand = plain.slice(from, to);
+    const leading = operand.length - operand.trimStart().length;
+    found.push([from + leading, from + leading + operand.trim().length]);
+  };
+  for (let at = stretch[0]; at < stretch[1]; at++) {
+    if ("([{".includes(plain[at])) depth++;
+    else if (")]}".includes(plain[at])) depth--;
+    else if (depth === 0 && plain.startsWith(operator, at)) {
+      take(at);
+      from = at + 2;
+    }
+  }
+  if (found.length === 0) return [];
+  take(stretch[1]);
+  return found;
+}
+
+/** The text with comments, strings and regular expressions replaced by underscores, nothing moved. */
+export function blanked(text: string): string {
+  const token =
+    /\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<=[(,=:[!&|?{};]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/\w*/;
+  let plain = "";
+  const blank = (length: number): void => {
+    plain += "_".repeat(length);
+  };
+  // Template literals nest: those that are open, each with the depth of braces in its current hole.
+  const holes: number[] = [];
+  for (let at = 0; at < text.length;) {
+    const inTemplate = holes.length > 0 && holes[holes.length - 1] === 0;
+    const character = text[at];
+    if (inTemplate) {
+      if (character === "\\") blank(2);
+      else if (character === "`") {
+        holes.pop();
+        blank(1);
+      } else if (text.startsWith("${", at)) {
+        holes[holes.length - 1] = 1;
+        plain += "_{";
+      } else blank(1);
+      at = plain.length;
+      continue;
+    }
+    const sticky = new RegExp(token, "y");
+    sticky.lastIndex = at;
+    const found = sticky.exec(text)?.[0];
+    if (found !== undefined) blank(found.length);
+    else {
+      if (character === "`") {
+        holes.push(0);
+        blank(1);
+      } else {
+        if (holes.length > 0 && character === "{") holes[holes.length - 1]++;
+        if (holes.length > 0 && character === "}") holes[holes.length - 1]--;
+        plain += character;
+      }
+    }
+    at = plain.length;
+  }
+  return plain;
+}
