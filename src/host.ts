@@ -42,3 +42,20 @@ export function checkHost(header: SmfHeader): void {
     throw new LoadError("IncompatibleArch", `Cannot load module: it is made for ${names}`, { value: arch });
   }
 }
+
+/**
+ * Refuses a file with thread-local variables where nothing makes them for code
+ * in memory: a system knows only those of its own libraries.
+ *
+ * @throws {LoadError} `Unsupported`.
+ */
+export function checkThreadLocals(): void {
+  if (HOST_PLATFORM === Platform.Linux) return;
+  throw new LoadError(
+    "Unsupported",
+    `Cannot load module: it has thread-local variables, which ${
+      platformName(HOST_PLATFORM)
+    } makes for its own ` +
+      "libraries only",
+  );
+}

@@ -9,6 +9,7 @@ import { ImportFirewall } from "./imports/firewall.ts";
 import { GivenImports, type ImportValue } from "./imports/given.ts";
 import { HostLibraries } from "./imports/host_library.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
+import { runtimeNames } from "./runtime/names.ts";
 import type { StableExports } from "./stable_exports.ts";
 
 /** What a registry's modules may import, and from where. */
@@ -81,7 +82,7 @@ export class ImportScope implements Disposable {
     const open: ImportSource = {
       find: () => this.#requireOpen(),
     };
-    return [open, this.#given, modules, this.#libraries, ...this.#resolver];
+    return [open, this.#given, runtimeNames, modules, this.#libraries, ...this.#resolver];
   }
 
   /** A load may still be under way, or a resolver may have ended the registry. */

@@ -7,7 +7,7 @@
 
 import { LoadError } from "./errors.ts";
 import type { FileStamp } from "./file_stamp.ts";
-import { checkHost } from "./host.ts";
+import { checkHost, checkThreadLocals } from "./host.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { GotSeal, ImportedData } from "./imported_data.ts";
 import type { ImportFirewall } from "./imports/firewall.ts";
@@ -27,11 +27,13 @@ import {
 } from "./memory/allocator.ts";
 import { abandon, settleOwed } from "./memory/owed.ts";
 import { relocate } from "./relocate.ts";
+import { openThreadBlocks, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
 import { checkedSteps, type FileSteps, READING_ENDS } from "./source.ts";
+import { planThreadLocals, type ThreadLocalPlan } from "./thread_locals.ts";
 
 /** A module in memory, as the rest of the package uses it. Whoever gets it owns its memory and its holds. */
 export interface LoadedImage extends Disposable {
@@ -115,6 +117,7 @@ interface Examined {
   readonly plan: ImagePlan;
   readonly integrity?: string | undefined;
   readonly stamp?: FileStamp | undefined;
+  readonly threadLocals: ThreadLocalPlan | undefined;
 }
 
 /** Reads the tables and checks everything that needs no memory. */
@@ -123,8 +126,10 @@ function* examine({ allocator, firewall }: LoadContext, size: number): Reading<E
   checkHost(file.header);
   const needs = scanRelocations(file);
   const plan = planImage(file, allocator.pageSize, { got: needs.gotCount, plt: needs.pltCount });
+  const threadLocals = planThreadLocals(file, plan, needs);
+  if (threadLocals !== undefined) checkThreadLocals();
   firewall?.check(file, needs.imports);
-  return { file, needs, plan };
+  return { file, needs, plan, threadLocals };
 }
 
 /** Reserves memory and fills it. */
@@ -172,6 +177,8 @@ export class PlacedImage implements LoadedImage {
   readonly stamp: FileStamp | undefined;
   readonly #allocator: MemoryAllocator;
   readonly #needs: RelocationNeeds;
+  readonly #threadLocals: ThreadLocalPlan | undefined;
+  #threadBlocks: ThreadBlocks | undefined;
   #imports: ResolvedImports | undefined;
 
   constructor(allocator: MemoryAllocator, memory: ExecutableMemory, found: Examined, importer: Importer) {
@@ -181,6 +188,7 @@ export class PlacedImage implements LoadedImage {
     this.file = found.file;
     this.plan = found.plan;
     this.#needs = found.needs;
+    this.#threadLocals = found.threadLocals;
     this.importer = importer;
     this.integrity = found.integrity;
     this.stamp = found.stamp;
@@ -230,6 +238,8 @@ export class PlacedImage implements LoadedImage {
     imports.settle();
     const bytes = this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
+    // Threads copy the image as it is now, relocated.
+    if (this.#threadLocals !== undefined) this.#threadBlocks = openThreadBlocks(bytes, this.#threadLocals);
     detach(bytes);
     this.#tellFollowers(imports);
     const { code, rodata } = plan;
@@ -251,6 +261,7 @@ export class PlacedImage implements LoadedImage {
 
   [Symbol.dispose](): void {
     this.#allocator.free(this.memory);
+    this.#threadBlocks?.[Symbol.dispose]();
     this.#imports?.[Symbol.dispose]();
   }
 }

@@ -7,6 +7,7 @@ import { inFile } from "./errors.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
+import { runtimeNames } from "./runtime/names.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
 import { ModuleVersion } from "./version.ts";
@@ -124,7 +125,9 @@ export class ModuleLoader {
     resolver: ImportResolver | undefined,
     { integrity }: ModuleLoadOptions,
   ): LoadContext {
-    const sources: ImportSource[] = resolver === undefined ? [] : [resolverSource(resolver)];
+    const sources: ImportSource[] = resolver === undefined
+      ? [runtimeNames]
+      : [runtimeNames, resolverSource(resolver)];
     return { allocator: this.#allocator, sources, description: `module '${path}'`, integrity };
   }
 

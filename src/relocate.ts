@@ -97,7 +97,8 @@ class Relocator {
     const { relocations } = this.#file;
     for (let index = 0; index < relocations.length; index++) {
       const type = relocations.type(index);
-      if (type !== RelocationType.None) this.#apply(index, type);
+      if (type === RelocationType.None || (this.#arch.uses[type] & Use.ThreadLocal) !== 0) continue;
+      this.#apply(index, type);
     }
   }
 

@@ -22,6 +22,8 @@ export interface RelocationNeeds {
   /** For each symbol its PLT stub plus one, 0 for none; empty if no stub may be needed. */
   readonly pltStubs: Int32Array;
   readonly pltCount: number;
+  /** The relocations that ask for thread-local variables. */
+  readonly threadLocal: readonly number[];
 }
 
 /**
@@ -40,6 +42,7 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
   let pltStubs = new Int32Array(0);
   let pltCount = 0;
   const firstUse: number[] = [];
+  const threadLocal: number[] = [];
   const needGot = (symbol: number, index: number): void => {
     if (gotSlots.length === 0) gotSlots = new Int32Array(symbols.length);
     if (gotSlots[symbol] === 0) gotSlots[symbol] = firstUse.push(index);
@@ -56,6 +59,10 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
     end = offset + width;
     const symbol = relocations.symbol(index);
     const use = uses[type];
+    if ((use & Use.ThreadLocal) !== 0) {
+      threadLocal.push(index);
+      continue;
+    }
     if ((use & Use.Got) !== 0) needGot(symbol, index);
     if (file.isDefined(symbol)) continue;
     imported ??= new Uint8Array(symbols.length);
@@ -75,7 +82,7 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
     }
   }
   if (!ascending) refuseOverlaps(file);
-  return { imports, gotSlots, gotCount: firstUse.length, firstUse, pltStubs, pltCount };
+  return { imports, gotSlots, gotCount: firstUse.length, firstUse, pltStubs, pltCount, threadLocal };
 }
 
 /** Two relocations that patch the same byte have no defined result. */

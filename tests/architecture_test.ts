@@ -19,8 +19,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ["carry", "exported"],
   ["version"],
   ["frames", "lifetime", "share", "start"],
-  ["loader", "call"],
-  ["compatibility", "imported_data", "relocate", "link"],
+  ["loader"],
+  ["runtime"],
+  ["call"],
+  ["compatibility", "imported_data", "relocate", "link", "thread_locals"],
   ["frame_table", "host", "image", "imports", "scan", "source"],
   ["file_stamp", "relocation"],
   ["smf", "memory"],
@@ -48,10 +50,11 @@ const PURE = [
   "relocation",
   "scan",
   "smf",
+  "thread_locals",
 ];
 
 /** The only units that touch raw memory or native functions. */
-const UNSAFE = ["call", "imports", "memory", "system"];
+const UNSAFE = ["call", "imports", "memory", "runtime", "system"];
 
 /** The only files that look at which system this is, and what for. */
 const PLATFORM_READERS: Readonly<Record<string, string>> = {

@@ -6,7 +6,8 @@ import { LoadError } from "../errors.ts";
 import { permitted } from "../system/library.ts";
 import type { CallFunction } from "./gate.ts";
 import { MemoryFiles } from "./memory_file.ts";
-import { ELF_MACHINE, stubSymbolName, writeElfStub } from "./stub_elf.ts";
+import { ELF_MACHINE } from "./elf_library.ts";
+import { stubSymbolName, writeElfStub } from "./stub_elf.ts";
 import { StubFolder } from "./stub_folder.ts";
 import { writePeStub } from "./stub_pe.ts";
 

@@ -4,6 +4,7 @@
 import { Arch, RelocationType } from "../smf/enums.ts";
 import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch.ts";
 import { Machine } from "./elf_constants.ts";
+import type { TlsSlotKind } from "./thread_local.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
@@ -33,6 +34,47 @@ function writeAdr(view: DataView, at: number, value: number): boolean {
 const PAGE = { use: "page", width: 4, smf: RelocationType.Arm64Page21 } as const;
 const LOW12 = { use: "page", width: 4, smf: RelocationType.Arm64PageOff12 } as const;
 const BRANCH = { use: "branch", width: 4, smf: RelocationType.Arm64Branch26, ...words(26, 0) } as const;
+
+/** A use of the slot of a thread-local variable, as page and as place in it. */
+function tlsPage(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
+  return { use: "tls", slot, toSlot: { name: "page of a TLS slot", ...PAGE }, width: 4, smf: undefined };
+}
+
+function tlsLow12(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
+  return { use: "tls", slot, toSlot: { name: "place of a TLS slot", ...LOW12 }, width: 4, smf: undefined };
+}
+
+/**
+ * 12 bits, from bit 10 up, of the offset of a thread-local variable.
+ *
+ * @param scale What the instruction counts in, as a power of two.
+ * @param limit Offsets that are allowed, or none for those that only have bits taken out.
+ */
+function blockOffset(shift: number, scale: number, limit?: number): Omit<RelocationRule, "name"> {
+  return {
+    use: "tls-offset",
+    width: 4,
+    smf: undefined,
+    range: limit === undefined ? INT64 : [0, limit],
+    write(view: DataView, at: number, value: number): boolean {
+      if (limit !== undefined && !(value >= 0 && value < limit)) return false;
+      const field = Math.floor(value / 2 ** shift) % 4096;
+      if (field % 2 ** scale !== 0) return false;
+      const instruction = view.getUint32(at, true) & ~(0xfff << 10);
+      view.setUint32(at, (instruction | ((field >> scale) << 10)) >>> 0, true);
+      return true;
+    },
+  };
+}
+
+/** Of loads and stores of 1 to 8 bytes, by the size as a power of two; each with and without a check. */
+const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [number, RelocationRule][] => {
+  const name = `R_AARCH64_TLSLD_LDST${8 << scale}_DTPREL_LO12`;
+  return [
+    [531 + 2 * scale, { name, ...blockOffset(0, scale, 4096) }],
+    [532 + 2 * scale, { name: `${name}_NC`, ...blockOffset(0, scale) }],
+  ];
+});
 
 /** R_AARCH64_*: number, name, use, width, SMF type. */
 const RULES: [number, RelocationRule][] = [
@@ -116,6 +158,24 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt32,
     range: INT32,
   }],
+  [513, { name: "R_AARCH64_TLSGD_ADR_PAGE21", ...tlsPage("pair") }],
+  [514, { name: "R_AARCH64_TLSGD_ADD_LO12_NC", ...tlsLow12("pair") }],
+  [518, { name: "R_AARCH64_TLSLD_ADR_PAGE21", ...tlsPage("module") }],
+  [519, { name: "R_AARCH64_TLSLD_ADD_LO12_NC", ...tlsLow12("module") }],
+  [528, { name: "R_AARCH64_TLSLD_ADD_DTPREL_HI12", ...blockOffset(12, 0, 2 ** 24) }],
+  [529, { name: "R_AARCH64_TLSLD_ADD_DTPREL_LO12", ...blockOffset(0, 0, 4096) }],
+  [530, { name: "R_AARCH64_TLSLD_ADD_DTPREL_LO12_NC", ...blockOffset(0, 0) }],
+  ...BLOCK_LOADS,
+  [541, { name: "R_AARCH64_TLSIE_ADR_GOTTPREL_PAGE21", ...tlsPage("static") }],
+  [542, { name: "R_AARCH64_TLSIE_LD64_GOTTPREL_LO12_NC", ...tlsLow12("static") }],
+  [562, { name: "R_AARCH64_TLSDESC_ADR_PAGE21", ...tlsPage("descriptor") }],
+  [563, { name: "R_AARCH64_TLSDESC_LD64_LO12", ...tlsLow12("descriptor") }],
+  [564, { name: "R_AARCH64_TLSDESC_ADD_LO12", ...tlsLow12("descriptor") }],
+  [567, { name: "R_AARCH64_TLSDESC_LDR", use: "none", width: 0, smf: undefined }],
+  [568, { name: "R_AARCH64_TLSDESC_ADD", use: "none", width: 0, smf: undefined }],
+  [569, { name: "R_AARCH64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
+  [572, { name: "R_AARCH64_TLSLD_LDST128_DTPREL_LO12", ...blockOffset(0, 4, 4096) }],
+  [573, { name: "R_AARCH64_TLSLD_LDST128_DTPREL_LO12_NC", ...blockOffset(0, 4) }],
 ];
 
 const NOP = [0x1f, 0x20, 0x03, 0xd5];
@@ -137,8 +197,11 @@ export const AARCH64: LinkArch = {
   absolute64: 257,
   rules: new Map(RULES),
   advice(type: number): string {
-    if (type >= 512 && type <= 573) {
-      return "thread-local variables cannot be linked yet: make the variable an ordinary one";
+    if (type >= 544 && type <= 559 || type === 570 || type === 571) {
+      return "the thread-local variable has a place that only the program itself could give it: compile with -fPIC";
+    }
+    if (type >= 512 && type <= 566) {
+      return "thread-local variables in the tiny or large code model: compile with -mcmodel=small";
     }
     if (type === 258 || type === 259) return "addresses of 16 or 32 bits: compile with -fPIC";
     if (type >= 263 && type <= 269) return "the large code model: compile with -mcmodel=small";

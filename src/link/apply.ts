@@ -7,16 +7,18 @@
  */
 import { LoadError } from "../errors.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
-import { type LinkArch, type RelocationRule, writeInt32 } from "./arch.ts";
-import { RecordSize, SymbolKind } from "./elf_constants.ts";
+import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch.ts";
+import { RecordSize } from "./elf_constants.ts";
 import { writeFrames } from "./frame_output.ts";
-import type { InputSection, LinkObject } from "./input.ts";
+import type { InputSection } from "./input.ts";
 import { malformed, signed64 } from "./input_bytes.ts";
 import { KeptRelocations, Target } from "./kept.ts";
 import type { Layout, OutputSection } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
+import { failedAt, symbolName, unsupportedAt } from "./refusal.ts";
 import { isFragment, startupOrder } from "./section_names.ts";
+import { keepSlot, TLS_SECTION, type TlsSlot } from "./thread_local.ts";
 
 /** A symbol of this module that is not exported but needs a GOT slot. */
 export interface GotSymbol {
@@ -87,7 +89,7 @@ class Applier {
       for (const section of output.inputs) this.#refuseRelocations(section);
       return undefined;
     }
-    const bytes = new Uint8Array(output.size);
+    const bytes = new Uint8Array(output.storedSize);
     this.#output = output;
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
@@ -100,6 +102,7 @@ class Applier {
     for (const [id, place] of this.#input.layout.constants) {
       if (place.output === output) this.#fillConstant(id, place.offset);
     }
+    for (const slot of this.#input.layout.tls) if (slot.output === output) this.#fillTlsSlot(slot);
     return bytes;
   }
 
@@ -169,6 +172,17 @@ class Applier {
     }
   }
 
+  /** What can be said of a slot's variable was checked where something refers to it. */
+  #fillTlsSlot(slot: TlsSlot): void {
+    const { locator } = this.#input;
+    locator.symbol(slot.object, slot.symbol, slot.addend);
+    const variable = locator.found === Found.PLACE
+      ? { base: locator.output, offset: locator.offset }
+      : slot.object.globalOf(slot.symbol);
+    const word = keepSlot(this.kept, slot, variable);
+    if (word !== 0) writeInt64(this.#view, slot.offset + 8, word);
+  }
+
   /** Applies or keeps relocation `index` of a section, whose place is at `at` in the output. */
   #relocate(section: InputSection, index: number, at: number, place: number): void {
     const { object, elf } = section;
@@ -194,6 +208,10 @@ class Applier {
     locator.symbol(object, this.#symbol, addend);
     if (locator.addendUsed) addend = 0;
     const id = object.globalOf(this.#symbol);
+    if (rule.use === "tls" || rule.use === "tls-offset") return this.#toThreadLocal(rule, addend, place);
+    if (this.#output.name === TLS_SECTION && rule.use !== "absolute") {
+      return this.#unsupported("a distance would differ between threads", place, type);
+    }
     switch (locator.found) {
       case Found.PLACE:
         return this.#toPlace(rule, id, addend, place);
@@ -214,9 +232,40 @@ class Applier {
     }
   }
 
+  /** The symbol is a thread-local variable, here or elsewhere. */
+  #toThreadLocal(rule: RelocationRule, addend: number, place: number): void {
+    const { locator, layout, arch } = this.#input;
+    const isHere = locator.found === Found.PLACE && locator.output.name === TLS_SECTION;
+    const isElsewhere = locator.found === Found.IMPORT && rule.slot !== undefined && rule.slot !== "module";
+    if (!isHere && !isElsewhere) {
+      return this.#unsupported(
+        `the symbol is used as a thread-local variable and is none of this module [${rule.name}]`,
+        place,
+        undefined,
+      );
+    }
+    if (rule.slot === undefined) {
+      const value = locator.offset + addend;
+      if (rule.write!(this.#view, this.#at, value)) this.applied++;
+      else this.#fail("the offset does not fit", rule, place, value);
+      return;
+    }
+    // Where addends count from behind the instruction, they belong to the way to the slot.
+    const ofVariable = arch.biased ? 0 : addend;
+    const slot = layout.tls.get(rule.slot, this.#section.object, this.#symbol, ofVariable);
+    this.#toDistance(rule.toSlot!, slot.output!, slot.offset, addend - ofVariable, place);
+  }
+
   /** The symbol is in this module. */
   #toPlace(rule: RelocationRule, id: number, addend: number, place: number): void {
     const { output, offset } = this.#input.locator;
+    if (output.name === TLS_SECTION) {
+      return this.#unsupported(
+        `a thread-local variable is used as an ordinary one: declare it alike everywhere [${rule.name}]`,
+        place,
+        undefined,
+      );
+    }
     const exported = id !== -1 && this.#input.isExported(id);
     // The address of an exported function is the loader's to choose, so that it
     // is the same for everybody; only what calls it may go straight there.
@@ -283,7 +332,8 @@ class Applier {
     const address = output.address + offset;
     let index = this.#gotIndex.get(address);
     if (index === undefined) {
-      index = this.gotSymbols.push({ name: this.#symbolName(), output, offset }) - 1;
+      index = this.gotSymbols.push({ name: symbolName(this.#section.object, this.#symbol), output, offset }) -
+        1;
       this.#gotIndex.set(address, index);
     }
     return Target.got(index);
@@ -291,11 +341,6 @@ class Applier {
 
   #keep(type: number, target: number, addend: number): void {
     this.kept.add(this.#output.address + this.#at, target, type, addend);
-  }
-
-  #symbolName(): string {
-    const { object } = this.#section;
-    return symbolName(object, this.#symbol);
   }
 
   #noCounterpart(rule: RelocationRule, place: number): void {
@@ -306,36 +351,11 @@ class Applier {
   }
 
   #unsupported(problem: string, place: number, type: number | undefined): void {
-    this.#input.problems.add(
-      new LoadError("Unsupported", `Cannot link: ${problem}`, {
-        path: this.#section.object.name,
-        section: this.#section.name,
-        symbol: this.#symbolName(),
-        offset: place,
-        ...(type === undefined
-          ? {}
-          : { value: `${this.#input.arch.rules.get(type)?.name ?? `type ${type}`}` }),
-      }),
-    );
+    const name = type === undefined ? undefined : this.#input.arch.rules.get(type)?.name ?? `type ${type}`;
+    this.#input.problems.add(unsupportedAt(this.#section, this.#symbol, place, problem, name));
   }
 
   #fail(problem: string, rule: RelocationRule, place: number, value: number): void {
-    this.#input.problems.add(
-      new LoadError("RelocationFailed", `Cannot link: ${problem} [${rule.name}]`, {
-        path: this.#section.object.name,
-        section: this.#section.name,
-        symbol: this.#symbolName(),
-        offset: place,
-        ...(Number.isNaN(value) ? {} : { value }),
-        ...(rule.range === undefined ? {} : { range: rule.range }),
-      }),
-    );
+    this.#input.problems.add(failedAt(this.#section, this.#symbol, place, problem, rule, value));
   }
-}
-
-/** A symbol's name; a section's own symbol has that of its section. */
-export function symbolName(object: LinkObject, symbol: number): string {
-  const { symbols, sections } = object.elf;
-  if (symbols.kind(symbol) !== SymbolKind.SECTION || !symbols.inSection(symbol)) return symbols.name(symbol);
-  return sections[symbols.section(symbol)].name;
 }

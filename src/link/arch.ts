@@ -5,6 +5,8 @@
  * The letters are those of the psABIs: S the symbol's address, A the addend, P
  * the address of the patched place, G the address of a GOT slot that holds S.
  */
+import type { TlsSlotKind } from "./thread_local.ts";
+
 /** How a relocation uses its symbol. */
 export type Use =
   /** S + A */
@@ -17,6 +19,10 @@ export type Use =
   | "page"
   /** G + A - P, or a part of it */
   | "got"
+  /** a slot of a thread-local variable, of the kind that the rule says, as its rule `toSlot` says */
+  | "tls"
+  /** the offset of a thread-local variable in its block, plus A */
+  | "tls-offset"
   /** nothing is patched; only says that the symbol is needed */
   | "none";
 
@@ -32,6 +38,9 @@ export interface RelocationRule {
   readonly write?: (view: DataView, at: number, value: number) => boolean;
   /** The values that `write` takes: from the first, up to but not including the second. */
   readonly range?: readonly [low: number, high: number];
+  /** Of "tls": which slot, and how to refer to it. */
+  readonly slot?: TlsSlotKind;
+  readonly toSlot?: RelocationRule;
   /** The psABI allows a linker to change the instruction around the place. */
   readonly relaxable?: boolean;
 }

@@ -109,7 +109,8 @@ class Emitter {
         name: sectionName(output.name),
         type: output.type,
         alignment: output.alignment,
-        ...(bytes === undefined ? { virtualSize: output.size } : { bytes }),
+        ...(bytes === undefined ? {} : { bytes }),
+        virtualSize: output.size,
       });
     }
   }
@@ -189,6 +190,8 @@ class Emitter {
         const kind = symbols.kind(i);
         const id = object.globalOf(i);
         if (id === -1 ? kind !== SymbolKind.FUNC && kind !== SymbolKind.OBJECT : exported.has(id)) continue;
+        // It has no address to be known by.
+        if (kind === SymbolKind.TLS) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
         if (id === -1) locator.symbol(object, i, 0);
         else if (globals.isDefined(id)) locator.global(id);

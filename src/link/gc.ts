@@ -12,6 +12,7 @@ import { malformed, signed64 } from "./input_bytes.ts";
 import { isMergeable, MergePieces } from "./merge.ts";
 import type { Resolution } from "./resolve.ts";
 import { C_IDENTIFIER, isFragment, startupOrder } from "./section_names.ts";
+import { TLS_BASE, TLS_SECTION, TlsSlots } from "./thread_local.ts";
 
 /** A name that the module needs from elsewhere. */
 export interface NeededName {
@@ -57,6 +58,8 @@ export class Marker {
   readonly commons: Set<number> = new Set();
   /** Names whose GOT slot holds a constant, because they have no address. */
   readonly constants: Set<number> = new Set();
+  /** What thread-local variables need. */
+  readonly tls: TlsSlots = new TlsSlots();
   /** Names that the linker defines, by name number. */
   readonly bounds: Map<number, Bound> = new Map();
   /** Whether frame information belongs into the module. */
@@ -135,6 +138,10 @@ export class Marker {
   /** Names that GNU's linkers define when somebody refers to them and nobody defines them. */
   #defineBound(id: number): boolean {
     const name = this.#resolution.globals.names.text(id);
+    if (name === TLS_BASE) {
+      this.bounds.set(id, { section: TLS_SECTION, end: false });
+      return true;
+    }
     if (!name.startsWith("__")) return false;
     const array = ARRAY_BOUND.exec(name);
     const end = array === null ? name.startsWith("__stop_") : array[2] === "end";
@@ -202,6 +209,10 @@ export class Marker {
         throw broken(`a relocation names symbol ${symbol} of ${symbols.length}`, place);
       }
       const rule = this.#arch.rules.get(view.getUint32(at + 8, true));
+      if (rule?.slot !== undefined) {
+        const addend = this.#arch.biased ? 0 : signed64(view, at + 16);
+        this.tls.need(rule.slot, object, symbol, addend);
+      }
       const id = object.globalOf(symbol);
       if (id !== -1) {
         const called = rule !== undefined && (rule.use === "branch" ||

@@ -12,6 +12,7 @@ import { placeFrames } from "./frame_output.ts";
 import type { InputSection } from "./input.ts";
 import { MergedSection } from "./merge.ts";
 import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder } from "./section_names.ts";
+import { isThreadLocal, TLS_SECTION, type TlsSlots } from "./thread_local.ts";
 
 /** The unit of the image in which groups begin (see smf/offsets.ts). */
 const IMAGE_PAGE = 4096;
@@ -37,6 +38,14 @@ export class OutputSection {
     this.type = type;
   }
 
+  /** The bytes that the file holds; behind them are zeros. */
+  get storedSize(): number {
+    if (this.type === SmfSectionType.Bss) return 0;
+    if (this.name !== TLS_SECTION) return this.size;
+    const last = this.inputs.findLast((section) => section.hasBytes);
+    return last === undefined ? 0 : last.offset + last.elf.size;
+  }
+
   /** Makes room at the end. */
   reserve(size: number, alignment: number): number {
     const offset = alignUp(this.size, alignment);
@@ -54,6 +63,8 @@ export interface Layout {
   readonly commons: ReadonlyMap<number, Place>;
   /** GOT slots that hold constants, by name number. */
   readonly constants: ReadonlyMap<number, Place>;
+  /** GOT slots of thread-local variables. */
+  readonly tls: TlsSlots;
   /** Functions made of fragments, and the slot of an array that takes the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Place }[];
 }
@@ -71,6 +82,7 @@ export interface LayoutInput {
   readonly frames: readonly FrameSection[];
   readonly commons: ReadonlyMap<number, { size: number; alignment: number }>;
   readonly constants: ReadonlySet<number>;
+  readonly tls: TlsSlots;
   /** The size of all inputs, which bounds the size of the output. */
   readonly inputSize: number;
   readonly arch: LinkArch;
@@ -79,6 +91,8 @@ export interface LayoutInput {
 /** Name and SMF type of the output section that an input section goes to. */
 function outputOf(section: InputSection): [name: string, type: number] {
   const { name } = section;
+  // Nobody writes to the image that threads copy.
+  if (isThreadLocal(section)) return [TLS_SECTION, SmfSectionType.RoData];
   const type = section.isCode
     ? SmfSectionType.Code
     : !section.hasBytes
@@ -110,6 +124,8 @@ function textRank(name: string): number {
 
 function compareInputs(output: OutputSection): (a: InputSection, b: InputSection) => number {
   if (output.name === ".text") return (a, b) => textRank(a.name) - textRank(b.name);
+  // Only the end of the image may be left out of the file.
+  if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
   if (startupOrder(output.name) !== undefined) {
     return (a, b) => startupOrder(a.name)!.priority - startupOrder(b.name)!.priority;
   }
@@ -202,6 +218,7 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(".got", SmfSectionType.RoData);
     constants.set(id, { output, offset: output.reserve(8, 8) });
   }
+  input.tls.place(() => gathering.output(".got", SmfSectionType.RoData));
   placeFrames(input.frames, () => gathering.output(".eh_frame", SmfSectionType.RoData));
 
   const outputs = [...gathering.outputs.values()].sort((a, b) =>
@@ -216,7 +233,7 @@ export function layOut(input: LayoutInput): Layout {
   padCode(outputs);
   const end = placeOutputs(outputs);
   checkSize(outputs, end, input.inputSize);
-  return { outputs, commons, constants, fragments };
+  return { outputs, commons, constants, tls: input.tls, fragments };
 }
 
 /** Gives the sections their addresses and answers where the image ends. */
@@ -279,7 +296,7 @@ function checkSize(outputs: readonly OutputSection[], end: number, inputSize: nu
     });
   }
   let stored = 0;
-  for (const output of outputs) if (output.type !== SmfSectionType.Bss) stored += output.size;
+  for (const output of outputs) stored += output.storedSize;
   const limit = 2 ** 26 + 16 * inputSize;
   if (stored > limit) {
     throw new LoadError(

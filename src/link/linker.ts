@@ -10,7 +10,7 @@ import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
 import { Marker } from "./gc.ts";
 import { NameMatcher } from "./glob.ts";
-import { checkReached, importsOf } from "./check.ts";
+import { importsOf, reachedSections } from "./check.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
@@ -112,7 +112,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
   marker.run();
   const imports = importsOf(resolution, marker, problems);
-  const reached = checkReached(resolution, problems);
+  const reached = reachedSections(resolution);
   problems.throwIfAny();
 
   // Where it goes.
@@ -122,6 +122,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     frames: marker.unwind ? marker.frames : [],
     commons: new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!])),
     constants: marker.constants,
+    tls: marker.tls,
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });
   if (layout.outputs.length === 0) throw nothingToLink(inputs, request);

@@ -5,9 +5,25 @@
 import { Arch, RelocationType } from "../smf/enums.ts";
 import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch.ts";
 import { Machine } from "./elf_constants.ts";
+import type { TlsSlotKind } from "./thread_local.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
+
+/** The distance to a slot of a thread-local variable. */
+const TO_SLOT: RelocationRule = {
+  name: "distance to a TLS slot",
+  use: "relative",
+  width: 4,
+  smf: RelocationType.Pc32,
+  write: writeInt32,
+  range: INT32,
+};
+
+/** A use of such a slot. */
+function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
+  return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
+}
 
 /** R_X86_64_*: number, name, use, width, SMF type. */
 const RULES: [number, RelocationRule][] = [
@@ -47,6 +63,25 @@ const RULES: [number, RelocationRule][] = [
     range: [0, 2 ** 32],
   }],
   [11, { name: "R_X86_64_32S", use: "absolute", width: 4, smf: undefined, write: writeInt32, range: INT32 }],
+  [17, {
+    name: "R_X86_64_DTPOFF64",
+    use: "tls-offset",
+    width: 8,
+    smf: undefined,
+    write: writeInt64,
+    range: INT64,
+  }],
+  [19, { name: "R_X86_64_TLSGD", ...tls("pair") }],
+  [20, { name: "R_X86_64_TLSLD", ...tls("module") }],
+  [21, {
+    name: "R_X86_64_DTPOFF32",
+    use: "tls-offset",
+    width: 4,
+    smf: undefined,
+    write: writeInt32,
+    range: INT32,
+  }],
+  [22, { name: "R_X86_64_GOTTPOFF", ...tls("static") }],
   [24, {
     name: "R_X86_64_PC64",
     use: "relative",
@@ -55,6 +90,8 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
+  [35, { name: "R_X86_64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
   [41, { name: "R_X86_64_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel, relaxable: true }],
   [42, {
     name: "R_X86_64_REX_GOTPCRELX",
@@ -64,6 +101,8 @@ const RULES: [number, RelocationRule][] = [
     relaxable: true,
   }],
   [43, { name: "R_X86_64_CODE_4_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel }],
+  [44, { name: "R_X86_64_CODE_4_GOTTPOFF", ...tls("static") }],
+  [45, { name: "R_X86_64_CODE_4_GOTPC32_TLSDESC", ...tls("descriptor") }],
   [250, { name: "R_X86_64_GNU_VTINHERIT", use: "none", width: 0, smf: undefined }],
   [251, { name: "R_X86_64_GNU_VTENTRY", use: "none", width: 0, smf: undefined }],
 ];
@@ -77,13 +116,13 @@ function writeUint32(view: DataView, at: number, value: number): boolean {
 /** Types that are refused, by what to do instead. */
 const ADVICE: [types: readonly number[], advice: string][] = [
   [
-    [16, 17, 18, 19, 20, 21, 22, 23, 34, 35, 36, 44, 45, 50, 51],
-    "thread-local variables cannot be linked yet: make the variable an ordinary one",
+    [18, 23],
+    "the thread-local variable has a place that only the program itself could give it: compile with -fPIC",
   ],
   [[3, 25, 26, 27, 28, 29, 30, 31], "the medium and large code models: compile with -mcmodel=small"],
   [[12, 13, 14, 15], "addresses and distances of 8 or 16 bits"],
   [[32, 33], "a symbol's size as a constant"],
-  [[5, 6, 7, 8, 37, 38], "this type belongs into executables and shared libraries, not into objects"],
+  [[5, 6, 7, 8, 16, 36, 37, 38], "this type belongs into executables and shared libraries, not into objects"],
 ];
 
 const MOV = 0x8b, LEA = 0x8d;

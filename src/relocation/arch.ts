@@ -2,6 +2,8 @@
  * What relocation must know of a processor.
  */
 
+import { RelocationType } from "../smf/enums.ts";
+
 /** What a relocation type takes and whether it counts from its own place; bits. */
 export const Use = {
   /** The address of a GOT slot in place of S. */
@@ -14,6 +16,8 @@ export const Use = {
   Call: 8,
   /** A call if the symbol is a function. */
   CallOfFunction: 16,
+  /** What the system says of a thread-local variable; not calculated here. */
+  ThreadLocal: 32,
 } as const;
 
 /** What became of a value that was to be written. */
@@ -52,7 +56,15 @@ export interface RelocationArch {
 }
 
 /** One row of a processor's table: type, width, bits of {@linkcode Use}. */
-export type RelocationRow = readonly [type: number, width: 0 | 4 | 8, use: number];
+export type RelocationRow = readonly [type: number, width: 0 | 4 | 8 | 16, use: number];
+
+/** The types that are alike on all processors, since the system fills them. */
+export const THREAD_LOCAL_ROWS: readonly RelocationRow[] = [
+  [RelocationType.TlsModule64, 8, Use.ThreadLocal],
+  [RelocationType.TlsOffset64, 8, Use.ThreadLocal],
+  [RelocationType.TlsStatic64, 8, Use.ThreadLocal],
+  [RelocationType.TlsDescriptor, 16, Use.ThreadLocal],
+];
 
 /** The columns of a table. */
 export function columns(rows: readonly RelocationRow[]): Pick<RelocationArch, "widths" | "uses"> {

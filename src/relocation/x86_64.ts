@@ -10,6 +10,7 @@
  * 5      Abs32          4      S + A               [0, 2³²)
  * 32     Pc64           8      S + A − P           any
  * 33     Abs32Signed    4      S + A               [−2³¹, 2³¹)
+ * 38–41  Tls…           8, 16  see thread_locals.ts
  * ```
  *
  * Plt32 is a call by its nature; Pc32 may be a data access, for which a stub
@@ -17,7 +18,7 @@
  */
 
 import { RelocationType } from "../smf/enums.ts";
-import { columns, fitsSigned32, Patch, type RelocationArch, Use } from "./arch.ts";
+import { columns, fitsSigned32, Patch, type RelocationArch, THREAD_LOCAL_ROWS, Use } from "./arch.ts";
 
 /** x86-64. */
 export const X86_64: RelocationArch = {
@@ -30,6 +31,7 @@ export const X86_64: RelocationArch = {
     [RelocationType.Abs32, 4, 0],
     [RelocationType.Pc64, 8, Use.Relative],
     [RelocationType.Abs32Signed, 4, 0],
+    ...THREAD_LOCAL_ROWS,
   ]),
   // The distance counts from the end of the instruction.
   callAddend: -4,

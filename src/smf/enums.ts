@@ -127,6 +127,14 @@ export const RelocationType = {
   Arm64LoadPrel19: 36,
   /** aarch64: a distance of 21 bits. */
   Arm64AdrPrel21: 37,
+  /** The number that the system gave the module of a thread-local variable, eight bytes. */
+  TlsModule64: 38,
+  /** Where a thread-local variable is in its module's block, eight bytes. */
+  TlsOffset64: 39,
+  /** Where a thread-local variable is from the thread pointer, the same in every thread, eight bytes. */
+  TlsStatic64: 40,
+  /** A TLS descriptor of a thread-local variable: a resolver and its argument, sixteen bytes. */
+  TlsDescriptor: 41,
 } as const;
 /** How a place is patched. */
 export type RelocationType = (typeof RelocationType)[keyof typeof RelocationType];

@@ -12,11 +12,13 @@ import { openLibrary } from "./library.ts";
  * | `void *dlopen(const char *file, int mode)` | NULL |
  * | `void *dlsym(void *handle, const char *name)` | NULL |
  * | `int dlclose(void *handle)` | not 0 |
+ * | `char *dlerror(void)` | NULL: nothing has failed |
  */
 const POSIX_FUNCTIONS = {
   dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
   dlsym: { parameters: ["pointer", "buffer"], result: "usize" },
   dlclose: { parameters: ["pointer"], result: "i32" },
+  dlerror: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const RTLD_NOW = 2;
@@ -40,9 +42,11 @@ const WINDOWS_FUNCTIONS = {
 export interface DynamicLinker {
   /** A library; null if the system does not find or accept it. */
   open(file: string): Deno.PointerValue;
-  /** The address of what a library exports; 0 if it does not. */
-  find(handle: Deno.PointerObject, name: string): bigint;
+  /** The address of what a library exports, or without one of what the program began with; 0 if there is none. */
+  find(handle: Deno.PointerValue, name: string): bigint;
   close(handle: Deno.PointerObject): void;
+  /** Why the last call failed, if the system says so. */
+  failure(): string | undefined;
   /** Lets go of the dynamic linker itself; what it opened stays open. */
   dispose(): void;
 }
@@ -56,6 +60,7 @@ export function openDynamicLinker(): DynamicLinker {
       open: (file) => symbols.LoadLibraryW(wide(file)),
       find: (handle, name) => symbols.GetProcAddress(handle, narrow(name)),
       close: (handle) => void symbols.FreeLibrary(handle),
+      failure: () => undefined,
       dispose: () => library.close(),
     };
   }
@@ -66,6 +71,10 @@ export function openDynamicLinker(): DynamicLinker {
     open: (file) => symbols.dlopen(narrow(file), RTLD_NOW),
     find: (handle, name) => symbols.dlsym(handle, narrow(name)),
     close: (handle) => void symbols.dlclose(handle),
+    failure(): string | undefined {
+      const text = symbols.dlerror();
+      return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
+    },
     dispose: () => library.close(),
   };
 }

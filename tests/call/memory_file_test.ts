@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../../mod.ts";
 import { MemoryFiles } from "../../src/call/memory_file.ts";
-import { ELF_MACHINE, writeElfStub } from "../../src/call/stub_elf.ts";
+import { ELF_MACHINE } from "../../src/call/elf_library.ts";
+import { writeElfStub } from "../../src/call/stub_elf.ts";
 import {
   ANSWER,
   answering,

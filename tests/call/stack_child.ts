@@ -1,6 +1,7 @@
 /** Prints which pages are writable and executable before and after binding. */
 import { ModuleLoader } from "../../mod.ts";
-import { ELF_MACHINE, writeElfStub } from "../../src/call/stub_elf.ts";
+import { ELF_MACHINE } from "../../src/call/elf_library.ts";
+import { writeElfStub } from "../../src/call/stub_elf.ts";
 import { ANSWER, answering, maps } from "./modules.ts";
 
 const both = () => maps().filter((line) => line.split(" ")[1].startsWith("rwx"));

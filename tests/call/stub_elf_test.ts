@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ELF_MACHINE, stubSymbolName, writeElfStub } from "../../src/call/stub_elf.ts";
+import { ELF_MACHINE } from "../../src/call/elf_library.ts";
+import { stubSymbolName, writeElfStub } from "../../src/call/stub_elf.ts";
 import { ElfReader } from "./elf_reader.ts";
 import { linuxTest } from "./modules.ts";
 

@@ -99,7 +99,8 @@ Deno.test("aarch64: a distance in data is exact, so merged strings are found by 
 Deno.test("aarch64: what has no counterpart is refused with advice", () => {
   linkFails(pair(258, 0, 0, DATA), "Unsupported", "-fPIC");
   linkFails(pair(263, 0, 0), "Unsupported", "mcmodel=small");
-  linkFails(pair(541, 0, 0), "Unsupported", "thread-local");
+  linkFails(pair(549, 0, 0), "Unsupported", "thread-local");
+  linkFails(pair(561, 0, 0), "Unsupported", "mcmodel=small");
   linkFails(pair(700, 0, 0), "Unsupported", "type 700 is unknown");
 });
 

@@ -102,14 +102,6 @@ compilerTest("C compiled for fixed addresses is refused, and told to use -fPIC",
   assertStringIncludes(error.message, "compile with -fPIC");
 });
 
-compilerTest("thread-local variables are refused by their names", (folder) => {
-  Deno.writeTextFileSync(`${folder}/tls.c`, "__thread int mine = 3; int get(void) { return ++mine; }");
-  gcc("-O2", "-fPIC", "-c", "-o", `${folder}/tls.o`, `${folder}/tls.c`);
-  const bytes = Deno.readFileSync(`${folder}/tls.o`);
-  const error = assertThrows(() => linkObjects([{ name: "tls.o", bytes }]), LoadError);
-  assertEquals([error.kind, error.data.symbol], ["Unsupported", "mine"]);
-});
-
 compilerTest("link-time optimised objects are refused, fat ones are linked", (folder) => {
   Deno.writeTextFileSync(`${folder}/f.c`, "int f(void) { return 5; }");
   gcc("-O2", "-fPIC", "-flto", "-c", "-o", `${folder}/slim.o`, `${folder}/f.c`);

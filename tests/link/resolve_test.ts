@@ -1,12 +1,6 @@
 // Which objects take part in a link, and which definition each name has.
 import { assert, assertEquals } from "@std/assert";
-import {
-  SectionIndex,
-  SectionType,
-  SymbolBinding,
-  SymbolKind,
-  SymbolVisibility,
-} from "../../src/link/elf_constants.ts";
+import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf_constants.ts";
 import {
   addFunction,
   addVariable,
@@ -333,17 +327,6 @@ Deno.test("objects that cannot become a module are refused with the reason", () 
   const slim = new ElfWriter();
   slim.section({ name: ".gnu.lto_main", flags: 0, bytes });
   linkFails(slim.build(), "Unsupported", "-flto");
-});
-
-Deno.test("thread-local variables are refused, by name", () => {
-  const writer = new ElfWriter();
-  const tls = writer.section({ name: ".tbss", type: SectionType.NOBITS, flags: DATA | 0x400, size: 8 });
-  writer.symbol({ name: "per_thread", section: tls, kind: SymbolKind.TLS, size: 8 });
-  const f = addFunction(writer, "f", new Uint8Array(8));
-  writer.relocation(f, { offset: 0, symbol: writer.sectionSymbol(tls), type: 2 });
-  const error = linkFails(writer.build(), "Unsupported", "thread-local");
-  assertEquals(error.data.symbol, "per_thread");
-  assertEquals(error.data.section, ".tbss");
 });
 
 Deno.test("sections marked to be left out are left out", () => {

@@ -1,0 +1,239 @@
+/**
+ * Shared libraries without a line of code, written in memory: the way to make
+ * the C library do what it does only for libraries.
+ *
+ * ```text
+ * offset  what            gABI
+ * 0       ELF header      figure 4-3; DYN
+ * 64      program headers figure 5-1
+ *           PT_LOAD       the whole file, readable and writable, never executable
+ *           PT_DYNAMIC
+ *           PT_GNU_STACK  readable and writable: without it glibc makes every
+ *                         stack of the process executable, or refuses the file
+ *           PT_TLS        if there are thread-local variables
+ *         dynamic section figure 5-10
+ *         hash table      figure 5-12, the System V hash
+ *         symbols         figure 4-15
+ *         relocations     figure 4-19, with addends
+ *         words           what the relocations fill
+ *         strings
+ *         the initial image of thread-local variables
+ * ```
+ */
+
+const ELF_HEADER_SIZE = 64;
+const PROGRAM_HEADER_SIZE = 56;
+const SYMBOL_SIZE = 24;
+const RELOCATION_SIZE = 24;
+const DYNAMIC_ENTRY_SIZE = 16;
+
+const ET_DYN = 3;
+const PT_LOAD = 1;
+const PT_DYNAMIC = 2;
+const PT_TLS = 7;
+const PT_GNU_STACK = 0x6474_e551;
+const PF_READ_WRITE = 6;
+const DT_NULL = 0;
+const DT_NEEDED = 1;
+const DT_HASH = 4;
+const DT_STRTAB = 5;
+const DT_SYMTAB = 6;
+const DT_RELA = 7;
+const DT_RELASZ = 8;
+const DT_RELAENT = 9;
+const DT_STRSZ = 10;
+const DT_SYMENT = 11;
+const DT_FLAGS = 30;
+const DF_STATIC_TLS = 0x10;
+const SHN_UNDEF = 0;
+const SHN_ABS = 0xfff1;
+/** Any section there could be: that there are none makes no difference. */
+const SHN_SOME = 1;
+
+const STB_GLOBAL = 0x10;
+const STT_OBJECT = 1;
+const STT_FUNC = 2;
+const STT_TLS = 6;
+
+/** e_machine of the processors that Deno runs on. */
+export const ELF_MACHINE: Record<typeof Deno.build.arch, number> = { x86_64: 62, aarch64: 183 };
+
+/** The name of the symbol that the words of a library are found by. */
+export const WORDS_NAME = "words";
+
+/** A word, or two, that the C library fills when it opens the library. */
+export interface ElfRelocation {
+  /** In the words, in bytes. */
+  readonly offset: number;
+  readonly type: number;
+  /** Of the thread-local imports, by position; undefined for what is in the library itself. */
+  readonly symbol: number | undefined;
+  readonly addend: number;
+}
+
+/** What makes the C library give each thread a block. */
+export interface ElfThreadLocals {
+  /** The bytes that a block begins with; the rest is zero. */
+  readonly image: Uint8Array;
+  /** Of a block, in bytes. */
+  readonly size: number;
+  /** A power of two. */
+  readonly alignment: number;
+}
+
+/** What a library is made of. */
+export interface ElfLibrary {
+  /** Functions that are elsewhere: the value of an SHN_ABS symbol is not relocated (glibc 2.28 and later). */
+  readonly functions?: readonly { readonly name: string; readonly address: bigint }[];
+  /** Libraries that it needs. */
+  readonly needed?: readonly string[];
+  readonly threadLocals?: ElfThreadLocals;
+  /** Names of thread-local variables in the libraries that it needs. */
+  readonly threadLocalImports?: readonly string[];
+  /** How many bytes the relocations fill. */
+  readonly wordBytes?: number;
+  readonly relocations?: readonly ElfRelocation[];
+  /** Whether a relocation asks for a place that is the same from every thread pointer. */
+  readonly needsStaticTls?: boolean;
+}
+
+/** Writes the library. */
+export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Array<ArrayBuffer> {
+  const { functions = [], needed = [], threadLocalImports = [], relocations = [], wordBytes = 0 } = library;
+  const { threadLocals } = library;
+  const hasWords = wordBytes > 0;
+  const symbolCount = 1 + threadLocalImports.length + Number(hasWords) + functions.length; // symbol 0 is reserved
+  const bucketCount = Math.max(1, symbolCount - 1);
+  const encoder = new TextEncoder();
+  const names = [
+    ...threadLocalImports,
+    ...(hasWords ? [WORDS_NAME] : []),
+    ...functions.map(({ name }) => name),
+    ...needed,
+  ].map((name) => encoder.encode(name));
+  const stringSize = names.reduce((sum, name) => sum + name.length + 1, 1);
+  const headerCount = threadLocals === undefined ? 3 : 4;
+  const dynamicCount = 6 + needed.length + (relocations.length > 0 ? 3 : 0) +
+    (library.needsStaticTls ? 1 : 0);
+
+  const dynamic = ELF_HEADER_SIZE + headerCount * PROGRAM_HEADER_SIZE;
+  const hash = dynamic + dynamicCount * DYNAMIC_ENTRY_SIZE;
+  const symbols = (hash + 4 * (2 + bucketCount + symbolCount) + 7) & ~7;
+  const relocationTable = symbols + SYMBOL_SIZE * symbolCount;
+  const words = (relocationTable + RELOCATION_SIZE * relocations.length + 15) & ~15;
+  const strings = hasWords ? words + wordBytes : relocationTable;
+  const stringsEnd = strings + stringSize;
+  const alignment = threadLocals?.alignment ?? 1;
+  const image = Math.ceil(stringsEnd / alignment) * alignment;
+  const size = threadLocals === undefined ? stringsEnd : image + threadLocals.image.length;
+
+  const bytes = new Uint8Array(size);
+  const view = new DataView(bytes.buffer);
+  const u16 = (offset: number, value: number): void => view.setUint16(offset, value, true);
+  const u32 = (offset: number, value: number): void => view.setUint32(offset, value, true);
+  const u64 = (offset: number, value: number): void => view.setBigUint64(offset, BigInt(value), true);
+
+  bytes.set([0x7f, 0x45, 0x4c, 0x46, /* ELFCLASS64 */ 2, /* ELFDATA2LSB */ 1, /* EV_CURRENT */ 1]);
+  u16(16, ET_DYN);
+  u16(18, machine);
+  u32(20, 1); // e_version
+  u64(32, ELF_HEADER_SIZE); // e_phoff
+  u16(52, ELF_HEADER_SIZE); // e_ehsize
+  u16(54, PROGRAM_HEADER_SIZE); // e_phentsize
+  u16(56, headerCount); // e_phnum
+
+  const segments: [type: number, offset: number, fileSize: number, memorySize: number, align: number][] = [
+    [PT_LOAD, 0, size, size, 0x1_0000],
+    [PT_DYNAMIC, dynamic, dynamicCount * DYNAMIC_ENTRY_SIZE, dynamicCount * DYNAMIC_ENTRY_SIZE, 8],
+    [PT_GNU_STACK, 0, 0, 0, 16],
+  ];
+  if (threadLocals !== undefined) {
+    segments.push([PT_TLS, image, threadLocals.image.length, threadLocals.size, alignment]);
+    bytes.set(threadLocals.image, image);
+  }
+  segments.forEach(([type, offset, fileSize, memorySize, align], index) => {
+    const at = ELF_HEADER_SIZE + PROGRAM_HEADER_SIZE * index;
+    u32(at, type);
+    u32(at + 4, PF_READ_WRITE);
+    u64(at + 8, offset);
+    u64(at + 16, offset); // p_vaddr
+    u64(at + 24, offset); // p_paddr
+    u64(at + 32, fileSize);
+    u64(at + 40, memorySize);
+    u64(at + 48, align);
+  });
+
+  const starts: number[] = []; // of the names, in the strings
+  let string = 1; // string 0 is empty
+  for (const name of names) {
+    starts.push(string);
+    bytes.set(name, strings + string);
+    string += name.length + 1;
+  }
+
+  const entries: [tag: number, value: number][] = [
+    ...starts.slice(names.length - needed.length).map((start): [number, number] => [DT_NEEDED, start]),
+    [DT_HASH, hash],
+    [DT_STRTAB, strings],
+    [DT_SYMTAB, symbols],
+    [DT_STRSZ, stringSize],
+    [DT_SYMENT, SYMBOL_SIZE],
+  ];
+  if (relocations.length > 0) {
+    entries.push(
+      [DT_RELA, relocationTable],
+      [DT_RELASZ, RELOCATION_SIZE * relocations.length],
+      [DT_RELAENT, RELOCATION_SIZE],
+    );
+  }
+  if (library.needsStaticTls) entries.push([DT_FLAGS, DF_STATIC_TLS]);
+  entries.push([DT_NULL, 0]);
+  entries.forEach(([tag, value], index) => {
+    u64(dynamic + DYNAMIC_ENTRY_SIZE * index, tag);
+    u64(dynamic + DYNAMIC_ENTRY_SIZE * index + 8, value);
+  });
+
+  u32(hash, bucketCount);
+  u32(hash + 4, symbolCount);
+  const buckets = hash + 8;
+  const chains = buckets + 4 * bucketCount;
+  let position = 0;
+  /** Adds the symbol of the next name. */
+  const addSymbol = (kind: number, section: number, value: bigint): void => {
+    const index = position + 1;
+    const at = symbols + SYMBOL_SIZE * index;
+    u32(at, starts[position]);
+    bytes[at + 4] = STB_GLOBAL | kind;
+    u16(at + 6, section);
+    view.setBigUint64(at + 8, value, true);
+    if (section !== SHN_UNDEF) {
+      const bucket = buckets + 4 * (systemVHash(names[position]) % bucketCount);
+      u32(chains + 4 * index, view.getUint32(bucket, true));
+      u32(bucket, index);
+    }
+    position++;
+  };
+  for (let count = threadLocalImports.length; count > 0; count--) addSymbol(STT_TLS, SHN_UNDEF, 0n);
+  if (hasWords) addSymbol(STT_OBJECT, SHN_SOME, BigInt(words));
+  for (const { address } of functions) addSymbol(STT_FUNC, SHN_ABS, address);
+
+  relocations.forEach(({ offset, type, symbol, addend }, index) => {
+    const at = relocationTable + RELOCATION_SIZE * index;
+    u64(at, words + offset);
+    u32(at + 8, type);
+    u32(at + 12, symbol === undefined ? 0 : 1 + symbol);
+    view.setBigInt64(at + 16, BigInt(addend), true);
+  });
+  return bytes;
+}
+
+/** The hash function of DT_HASH (gABI, chapter 5, "Hash Table"). */
+function systemVHash(name: Uint8Array): number {
+  let hash = 0;
+  for (let index = 0; index < name.length; index++) {
+    hash = ((hash << 4) + name[index]) >>> 0;
+    const top = hash & 0xf000_0000;
+    hash = ((hash ^ (top >>> 24)) & ~top) >>> 0;
+  }
+  return hash;
+}

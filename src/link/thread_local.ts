@@ -1,0 +1,113 @@
+/**
+ * Thread-local variables ("ELF Handling For Thread-Local Storage").
+ *
+ * All of them become one section, the image that every thread's block starts
+ * with, and what finds a block goes into slots of the GOT:
+ *
+ * | slot | bytes | holds | for |
+ * |---|---|---|---|
+ * | `pair` | 16 | module id, offset in the block | general dynamic |
+ * | `module` | 16 | module id, 0 | local dynamic |
+ * | `descriptor` | 16 | resolver, its argument | TLS descriptors |
+ * | `static` | 8 | offset from the thread pointer | initial exec |
+ */
+import { RelocationType } from "../smf/enums.ts";
+import { SectionFlag } from "./elf_constants.ts";
+import type { InputSection, LinkObject } from "./input.ts";
+import { type KeptRelocations, Target } from "./kept.ts";
+import type { OutputSection } from "./layout.ts";
+
+/** The section that holds the initial image. The loader knows it by this name. */
+export const TLS_SECTION = ".tdata";
+
+/** The start of the module's block, a name that linkers define. */
+export const TLS_BASE = "_TLS_MODULE_BASE_";
+
+/** See the table above. */
+export type TlsSlotKind = "pair" | "module" | "descriptor" | "static";
+
+const SLOT_SIZES: Readonly<Record<TlsSlotKind, number>> = { pair: 16, module: 16, descriptor: 16, static: 8 };
+
+/** Whether a section holds thread-local variables. */
+export function isThreadLocal(section: InputSection): boolean {
+  return (section.elf.flags & SectionFlag.TLS) !== 0;
+}
+
+/** A slot, and of which variable. */
+export interface TlsSlot {
+  readonly kind: TlsSlotKind;
+  readonly object: LinkObject;
+  readonly symbol: number;
+  readonly addend: number;
+  /** Set by the layout. */
+  output: OutputSection | undefined;
+  offset: number;
+}
+
+/** The slots that a module needs, each once. */
+export class TlsSlots implements Iterable<TlsSlot> {
+  readonly #slots: Map<string, TlsSlot> = new Map();
+
+  /** Notes that something refers to a slot. */
+  need(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: number): void {
+    const key = keyOf(kind, object, symbol, addend);
+    if (this.#slots.has(key)) return;
+    this.#slots.set(key, { kind, object, symbol, addend, output: undefined, offset: 0 });
+  }
+
+  /** A slot that was needed. */
+  get(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: number): TlsSlot {
+    return this.#slots.get(keyOf(kind, object, symbol, addend))!;
+  }
+
+  /** Gives every slot its place in sections that `output` makes. */
+  place(output: () => OutputSection): void {
+    for (const slot of this) {
+      slot.output = output();
+      slot.offset = slot.output.reserve(SLOT_SIZES[slot.kind], SLOT_SIZES[slot.kind]);
+    }
+  }
+
+  [Symbol.iterator](): Iterator<TlsSlot> {
+    return this.#slots.values();
+  }
+}
+
+function keyOf(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: number): string {
+  if (kind === "module") return kind;
+  const id = object.globalOf(symbol);
+  return `${kind} ${id === -1 ? `${object.index}:${symbol}` : id} ${addend}`;
+}
+
+/**
+ * Leaves to the loader what only it can know of a slot.
+ *
+ * @param variable The offset in the block of a variable of this module, or the name number of one that is not.
+ * @returns the word to write 8 bytes into the slot: what is known already.
+ */
+export function keepSlot(
+  kept: KeptRelocations,
+  { kind, addend, output, offset }: TlsSlot,
+  variable: { readonly base: OutputSection; readonly offset: number } | number,
+): number {
+  const at = output!.address + offset;
+  const here = typeof variable === "object";
+  const target = here ? Target.section(variable.base.index) : Target.global(variable);
+  const within = here ? variable.offset + addend : addend;
+  switch (kind) {
+    case "pair":
+      kept.add(at, target, RelocationType.TlsModule64, 0);
+      if (here) return within;
+      kept.add(at + 8, target, RelocationType.TlsOffset64, within);
+      return 0;
+    case "module":
+      kept.add(at, target, RelocationType.TlsModule64, 0);
+      return 0;
+    case "descriptor":
+      kept.add(at, target, RelocationType.TlsDescriptor, within);
+      return 0;
+    case "static":
+      kept.add(at, target, RelocationType.TlsStatic64, within);
+      return 0;
+  }
+}

@@ -1,0 +1,94 @@
+/**
+ * Thread-local variables: what a module asks of the system before its code can
+ * find them. The words themselves are the system's to fill, since it makes the
+ * block of each thread.
+ *
+ * ```text
+ * value  name           width  is, in the letters of "ELF Handling For Thread-Local Storage"
+ * 38     TlsModule64    8      the module's number                         DTPMOD
+ * 39     TlsOffset64    8      S + A − the start of `.tdata`               DTPREL, DTPOFF
+ * 40     TlsStatic64    8      that, counted from the thread pointer       TPREL, TPOFF
+ * 41     TlsDescriptor  16     a resolver and its argument, of S + A       TLSDESC
+ * ```
+ *
+ * The section `.tdata` holds the bytes that each thread's block begins with,
+ * and by its virtual size says how large a block is. It is relocated as any
+ * other; S is a place in it.
+ */
+
+import type { LoadError } from "./errors.ts";
+import type { ImagePlan } from "./image.ts";
+import { relocationArch } from "./relocation/arches.ts";
+import { failure, type RelocationNeeds } from "./scan.ts";
+import { relocationTypeName } from "./smf/enums.ts";
+import type { SmfFile } from "./smf/file.ts";
+
+/** The section with the initial image. */
+const SECTION = ".tdata";
+
+/** A word, or two, that the system fills. */
+export interface ThreadLocalWord {
+  /** Where, as an offset in the range. */
+  readonly place: number;
+  /** Bytes: 8 or 16. */
+  readonly size: number;
+  /** A {@linkcode RelocationType}. */
+  readonly type: number;
+  /** Where the variable is in the block. */
+  readonly offset: number;
+}
+
+/** The blocks that a module needs, and what it must know of them. */
+export interface ThreadLocalPlan {
+  /** The bytes that a block begins with, as offsets in the range; the rest is zero. */
+  readonly image: { readonly offset: number; readonly length: number };
+  /** Of a block, in bytes. */
+  readonly size: number;
+  /** A power of two. */
+  readonly alignment: number;
+  readonly words: readonly ThreadLocalWord[];
+}
+
+/**
+ * Plans what a module's thread-local relocations need; undefined if there are none.
+ *
+ * @throws {LoadError} `RelocationFailed`.
+ */
+export function planThreadLocals(
+  file: SmfFile,
+  plan: ImagePlan,
+  needs: RelocationNeeds,
+): ThreadLocalPlan | undefined {
+  if (needs.threadLocal.length === 0) return undefined;
+  const { relocations, symbols } = file;
+  const { widths } = relocationArch(file.header.arch);
+  const placed = plan.sections.find(({ section }) => section.name === SECTION);
+  const refuse = (index: number, problem: string, value?: number): LoadError => {
+    const type = relocationTypeName(relocations.type(index), file.header.arch);
+    return failure(file, index, `Cannot apply relocation ${type}: ${problem}`, value);
+  };
+  const words = needs.threadLocal.map((index): ThreadLocalWord => {
+    const type = relocations.type(index);
+    const symbol = relocations.symbol(index);
+    if (placed === undefined) throw refuse(index, `the module has no section '${SECTION}'`);
+    if (!file.isDefined(symbol)) {
+      throw refuse(index, "thread-local variables of other modules cannot be imported");
+    }
+    const size = widths[type];
+    const place = plan.place(relocations.offset(index), size);
+    if (place < 0) throw refuse(index, `its ${size} bytes are not inside the image`);
+    const start = plan.place(symbols.value(symbol), 0);
+    const offset = start - placed.offset + Number(relocations.addend(index));
+    if (start < 0 || offset < 0 || offset > placed.section.virtualSize) {
+      throw refuse(index, `its symbol is not inside '${SECTION}'`, offset);
+    }
+    return { place, size, type, offset };
+  });
+  const { section, offset } = placed!;
+  return {
+    image: { offset, length: section.compressed ? section.virtualSize : section.size },
+    size: section.virtualSize,
+    alignment: section.alignment,
+    words,
+  };
+}

@@ -1,0 +1,35 @@
+/** The fixtures with threads, as tests use them. */
+import { fromFileUrl } from "@std/path";
+import { dialectsOf, FOLDER } from "../../fixtures/build_threads.ts";
+
+/** Registers a test of what needs Linux and a processor that there are fixtures for. */
+export function linuxTest(name: string, fn: () => void | Promise<void>): void {
+  const ignore = Deno.build.os !== "linux";
+  Deno.test({ name: ignore ? `${name} (SKIPPED: needs Linux)` : name, ignore, fn });
+}
+
+/** The dialects of thread-local variables on this processor. */
+export const DIALECTS: readonly string[] = dialectsOf(Deno.build.arch);
+
+/** The path of a module. */
+export function threadModule(source: string, dialect: string, version = 1): string {
+  return fromFileUrl(new URL(`${source}-${dialect}_v${version}.smf`, FOLDER));
+}
+
+/** What fixtures/threads/variables.c defines. */
+export const VARIABLES = {
+  next: { parameters: [], result: "i32" },
+  greeting: { parameters: [], result: "pointer" },
+  rename_to: { parameters: ["buffer"], result: "void" },
+  step: { parameters: [], result: "i64" },
+  is_aligned: { parameters: [], result: "i32" },
+  where: { parameters: [], result: "usize" },
+  in_thread: { parameters: ["i64"], result: "i64", nonblocking: true },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** What `in_thread` answers for a module's version. */
+export function counted(version: number, times: number): bigint {
+  // Each step() adds the next three numbers from 1 on to what begins with 6.
+  const added = 3 * (times + 1);
+  return BigInt((version * 100 + times) * 1000 + 6 + added * (added + 1) / 2);
+}
