@@ -153,3 +153,15 @@ function translateWords(
     else if (now !== undefined) view.setBigUint64(offset, now, true);
   }
 }
+
+/** Whether a word of an image's variables is an address in other memory. */
+export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
+  const { bytes, address } = dataOf(image);
+  const end = memory.address + BigInt(memory.size);
+  let found = false;
+  translateWords(bytes, address, memory, (value) => {
+    found ||= value >= memory.address && value < end;
+    return undefined;
+  }, () => {});
+  return found;
+}

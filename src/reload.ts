@@ -3,12 +3,12 @@
  * that nobody sees; what is visible changes by one store.
  */
 
-import { type CarryReport, carryState } from "./carry.ts";
+import { type CarryReport, carryState, holdsAddressIn } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import { LoadError } from "./errors.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
 import type { PreparedVersion, StableExports } from "./stable_exports.ts";
-import type { ModuleVersion } from "./version.ts";
+import type { ModuleVersion, PointedImage } from "./version.ts";
 
 /** How a module's next version takes over. */
 export interface TakeoverOptions {
@@ -77,33 +77,35 @@ export function tryOut(
       });
     }
   }
-  const pointers = report?.oldPointers.length ?? 0;
-  // Addresses that led into a version before the previous one were carried on with the rest.
-  const inherited = state === "carry" && previous.carriesOldAddresses;
   return {
     report,
     prepare() {
-      const prepared = exports.prepare(candidate, { compatibility });
-      if (pointers === 0 && !inherited) return prepared;
-      const count = pointers === 0
-        ? "older addresses"
-        : pointers === 1
-        ? "1 address"
-        : `${pointers} addresses`;
-      const why = `${count} in carried variables`;
-      const lease = previous.lifetime.holdLeaseFor(candidate.image.importer, why);
+      const pointed = report === undefined ? candidate.pointsInto : pointedBy(candidate, previous, report);
+      const prepared = exports.prepare(candidate, { compatibility, leases: pointed });
       return {
+        ...prepared,
         commit() {
-          candidate.own(lease);
-          candidate.carriesOldAddresses = true;
+          candidate.pointsInto = pointed;
           prepared.commit();
-        },
-        finish: () => prepared.finish(),
-        abort() {
-          lease[Symbol.dispose]();
-          prepared.abort();
         },
       };
     },
   };
+}
+
+/** The versions that addresses in carried variables lead into: the previous one, or those before it. */
+function pointedBy(candidate: ModuleVersion, previous: ModuleVersion, report: CarryReport): PointedImage[] {
+  const pointed: PointedImage[] = [];
+  const count = report.oldPointers.length;
+  if (count > 0) {
+    const why = `${count === 1 ? "1 address" : `${count} addresses`} in carried variables`;
+    pointed.push({ memory: previous.image.memory, lifetime: previous.lifetime, why });
+  }
+  const known = new Set([candidate.lifetime, ...pointed.map(({ lifetime }) => lifetime)]);
+  const older = [...previous.pointsInto, ...candidate.pointsInto].filter(({ lifetime }) => {
+    const isNew = !known.has(lifetime);
+    known.add(lifetime);
+    return isNew;
+  });
+  return [...pointed, ...older.filter(({ memory }) => holdsAddressIn(candidate.image, memory))];
 }

@@ -37,10 +37,15 @@ export function claimSlot(slot: Slot): Disposable {
   return { [Symbol.dispose]: () => void slot.users-- };
 }
 
-/** What a new version may lack. */
+/** How a new version takes over. */
 export interface PrepareOptions {
-  /** `strict`: nothing that is in use; `allow`: it stays with the old version, which is kept for that. */
+  /**
+   * What it may lack: with `strict` nothing that is in use; with `allow` it
+   * stays with the old version, which is kept for that.
+   */
   readonly compatibility: Compatibility;
+  /** Versions that have to stay for it, and why. */
+  readonly leases: readonly { readonly lifetime: Lifetime; readonly why: string }[];
 }
 
 /** Another version, ready to take over. */
@@ -56,11 +61,12 @@ export interface PreparedVersion {
 /** Where a slot leads that the current version does not export and nobody uses. */
 const NOWHERE = 0n;
 
-/** What a version needs to be called through trampolines; it is used again when the version comes back. */
+/** What a version needs as the current one; it is used again when the version comes back. */
 interface Serving {
-  readonly table: JumpTable;
-  /** On the versions that have what this one lacks and others use. */
+  /** On other versions that have to stay for it. */
   readonly leases: Leases;
+  /** Once it is called through trampolines. */
+  readonly table: JumpTable | undefined;
 }
 
 /** Leases of which only the latest count. */
@@ -226,7 +232,7 @@ export class StableExports {
   }
 
   /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
-  check(candidate: ModuleVersion, { compatibility }: PrepareOptions): void {
+  check(candidate: ModuleVersion, { compatibility }: Pick<PrepareOptions, "compatibility">): void {
     const reason = candidate.image.privateReason();
     if (reason !== undefined && (this.use.isShared || this.#version.lifetime.isImportedByShared())) {
       throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
@@ -243,10 +249,9 @@ export class StableExports {
    *
    * @throws {LoadError} As {@linkcode StableExports.check}, and what the allocator throws.
    */
-  prepare(candidate: ModuleVersion, { compatibility }: PrepareOptions): PreparedVersion {
+  prepare(candidate: ModuleVersion, options: PrepareOptions): PreparedVersion {
     const previous = this.#version;
-    const { addresses, kept } = this.#targets(candidate, compatibility);
-    const trampolines = this.#trampolines;
+    const { addresses, kept } = this.#targets(candidate, options.compatibility);
     const belongings: Disposable[] = [];
     using undo = new DisposableStack();
     const own = <T extends Disposable>(belonging: T): T => {
@@ -254,13 +259,12 @@ export class StableExports {
       undo.defer(() => abandon(belonging));
       return belonging;
     };
-    const serving = trampolines === undefined
-      ? undefined
-      : this.#serve(candidate, trampolines, addresses, own);
+    const serving = this.#serve(candidate, addresses, own);
     const keeping = new Set(kept);
-    const leases = kept.map(({ name, home }) =>
-      undo.use(home.holdLeaseFor(candidate.image.importer, `its function '${name}', still in use`))
-    );
+    const leases = [
+      ...options.leases,
+      ...kept.map(({ name, home }) => ({ lifetime: home, why: `its function '${name}', still in use` })),
+    ].map(({ lifetime, why }) => undo.use(lifetime.holdLeaseFor(candidate.image.importer, why)));
     const moved = [...this.#holds].map((hold) => ({
       hold,
       next: undo.use(candidate.provider.hold(hold.importer)),
@@ -272,14 +276,15 @@ export class StableExports {
     let obsolete: readonly Disposable[] = [];
     const commit = (): void => {
       for (const belonging of belongings) candidate.own(belonging);
-      if (serving !== undefined) {
-        this.#serving.set(candidate, serving);
-        addresses.forEach((address, index) => serving.table.set(index, address));
-        trampolines!.lead(serving.table);
-        obsolete = serving.leases.replace(leases);
+      this.#serving.set(candidate, serving);
+      obsolete = serving.leases.replace(leases);
+      const { table } = serving;
+      if (table !== undefined) {
+        addresses.forEach((address, index) => table.set(index, address));
+        this.#trampolines!.lead(table);
         candidate.serveLive(this.use);
       }
-      this.#table = serving?.table;
+      this.#table = table;
       this.#version = candidate;
       for (const slot of this.#slots.values()) if (!keeping.has(slot)) slot.home = candidate.lifetime;
       for (const { hold, next } of moved) {
@@ -298,20 +303,19 @@ export class StableExports {
     return { commit, finish, abort };
   }
 
-  /** What a candidate needs to be called; what it does not have from the last time is made. */
+  /** What a version needs as the current one; what it does not have from the last time is made. */
   #serve(
-    candidate: ModuleVersion,
-    trampolines: Trampolines,
+    version: ModuleVersion,
     addresses: readonly bigint[],
     own: <T extends Disposable>(belonging: T) => T,
   ): Serving {
-    const known = this.#serving.get(candidate);
-    if (known === undefined) own(trampolines.hold());
+    const known = this.#serving.get(version);
     const leases = known?.leases ?? own(new Leases());
-    const table = known !== undefined && known.table.capacity >= addresses.length
-      ? known.table
-      : own(new JumpTable(this.#allocator, addresses));
-    return { table, leases };
+    const trampolines = this.#trampolines;
+    if (trampolines === undefined) return { leases, table: undefined };
+    if (known?.table === undefined) own(trampolines.hold());
+    const hasRoom = known?.table !== undefined && known.table.capacity >= addresses.length;
+    return { leases, table: hasRoom ? known.table : own(new JumpTable(this.#allocator, addresses)) };
   }
 
   /**
@@ -389,10 +393,11 @@ export class StableExports {
     // Twice as large: each of the old ones stays.
     while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
     const table = new JumpTable(this.#allocator, addresses);
-    this.#version.own(table);
-    const leases = this.#serving.get(this.#version)?.leases ?? new Leases();
-    if (!this.#serving.has(this.#version)) this.#version.own(leases);
-    this.#serving.set(this.#version, { table, leases });
+    const version = this.#version;
+    version.own(table);
+    let leases = this.#serving.get(version)?.leases;
+    if (leases === undefined) version.own(leases = new Leases());
+    this.#serving.set(version, { table, leases });
     this.#useTrampolines().lead(table);
     this.#table = table;
   }

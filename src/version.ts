@@ -22,6 +22,7 @@ import { introduceFrames } from "./frames.ts";
 import type { Provider } from "./imports/resolve.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "./loader.ts";
+import type { ExecutableMemory } from "./memory/allocator.ts";
 import { attachImage, describeImage } from "./share/attach.ts";
 import type { Attachment } from "./share/attachment.ts";
 import { ControlOwner } from "./share/control.ts";
@@ -123,14 +124,22 @@ const unreachable = new FinalizationRegistry<VersionBody>((body) => body.retireW
 /** Bodies that nobody can reach here, but other isolates can. */
 const left = new Set<VersionBody>();
 
+/** Another version, which stays for addresses in variables. */
+export interface PointedImage {
+  readonly memory: ExecutableMemory;
+  readonly lifetime: Lifetime;
+  /** For people. */
+  readonly why: string;
+}
+
 /** One version of a module, as handles and bound functions know it. */
 export class ModuleVersion implements CallOwner {
   /** As it was asked for, or the name that was given for bytes. */
   readonly path: string;
   /** Counts the versions of one module from 1. */
   readonly number: number;
-  /** Whether its variables hold addresses in versions before it. */
-  carriesOldAddresses = false;
+  /** What its variables hold addresses in beside itself. */
+  pointsInto: readonly PointedImage[] = [];
   readonly #body: VersionBody;
   readonly binder: Binder;
   /** This version as what others import from. */
