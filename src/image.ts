@@ -40,7 +40,8 @@ export interface PlacedSection {
   readonly offset: number;
 }
 
-interface PlacedGroup {
+/** Sections of one kind, which lie behind one another. */
+export interface PlacedGroup {
   /** In the file's own image. */
   readonly start: number;
   readonly end: number;
@@ -75,7 +76,8 @@ export class ImagePlan {
   readonly got: number;
   /** What was reserved. */
   readonly slots: SlotCounts;
-  readonly #groups: readonly PlacedGroup[];
+  /** For loops over many offsets; see {@linkcode ImagePlan.place}. */
+  readonly groups: readonly PlacedGroup[];
 
   /**
    * @param sections Of the file, in file order.
@@ -138,7 +140,7 @@ export class ImagePlan {
     this.got = got;
     this.size = Math.max(cursor, pageSize);
     this.alignment = alignment;
-    this.#groups = placed;
+    this.groups = placed;
     this.sections = sections.flatMap((section, index) => {
       const offset = offsets[index];
       return offset === undefined || section.virtualSize === 0
@@ -147,19 +149,22 @@ export class ImagePlan {
     });
   }
 
+  /** The group that has the byte at `offset` of the file's image. */
+  groupOf(offset: number): PlacedGroup | undefined {
+    for (const group of this.groups) if (offset >= group.start && offset < group.end) return group;
+    return undefined;
+  }
+
   /**
    * The offset in the range of `length` bytes at `offset` of the file's image,
    * or -1 when they are not wholly inside one group of sections.
    */
   place(offset: number, length: number): number {
-    for (const group of this.#groups) {
-      if (offset >= group.start && offset < group.end) {
-        return offset + length <= group.end ? offset + group.delta : -1;
-      }
-    }
+    const group = this.groupOf(offset);
+    if (group !== undefined) return offset + length <= group.end ? offset + group.delta : -1;
     if (length !== 0) return -1;
     // A symbol without size may mark the end of a group.
-    for (const group of this.#groups) {
+    for (const group of this.groups) {
       if (offset === group.end) return offset + group.delta;
     }
     return offset === 0 ? 0 : -1;
@@ -167,7 +172,7 @@ export class ImagePlan {
 
   /** Whether `offset` of the file's image lies in a Code section. */
   isCode(offset: number): boolean {
-    return this.#groups.some((group) => group.isCode && offset >= group.start && offset < group.end);
+    return this.groupOf(offset)?.isCode === true;
   }
 }
 
@@ -180,8 +185,15 @@ export class ImagePlan {
 export function planImage(file: SmfFile, pageSize: number, slots: SlotCounts): ImagePlan {
   const plan = new ImagePlan(file.sections, pageSize, slots);
   const { symbols } = file;
+  // Symbols that follow one another mostly lie in one group.
+  let group: PlacedGroup | undefined;
   for (let index = 0; index < symbols.length; index++) {
-    if (isAddress(symbols.type(index)) && file.isDefined(index)) checkSymbol(file, plan, index);
+    if (!isAddress(symbols.type(index)) || !symbols.isDefined(index)) continue;
+    const value = symbols.value(index);
+    if (group === undefined || value < group.start || value >= group.end) group = plan.groupOf(value);
+    const fits = group !== undefined && value + symbols.size(index) <= group.end &&
+      (group.isCode || symbols.type(index) !== SymbolType.Function);
+    if (!fits) checkSymbol(file, plan, index);
   }
   const { entryPoint, flags } = file.header;
   if ((flags & HeaderFlag.Executable) !== 0 && !plan.isCode(entryPoint)) {

@@ -16,17 +16,20 @@
  * The formulas of each processor stand in its file in `relocation/`. L stands
  * for S where S is imported and out of reach.
  *
- * Addresses are pairs of unsigned 32-bit halves, added with their carry: exact
- * modulo 2⁶⁴, and no BigInt in the loop.
+ * Addresses are pairs of 32-bit halves. A sum of low halves is exact as a
+ * number; what it has above 32 bits, or below zero, goes to the high half. So
+ * the result is exact modulo 2⁶⁴, and there is no BigInt in the loop.
  */
 
 import type { LoadError } from "./errors.ts";
-import { GOT_SLOT_SIZE, type ImagePlan, PLT_STUB_SIZE } from "./image.ts";
+import { GOT_SLOT_SIZE, type ImagePlan, type PlacedGroup, PLT_STUB_SIZE } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
-import { RelocationType, relocationTypeName, SymbolType } from "./smf/enums.ts";
+import { relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { RELOCATION_WORDS } from "./smf/reloc.ts";
+import { SYMBOL_WORDS } from "./smf/symbol.ts";
 
 /** Where a module and its imports are. */
 export interface SymbolAddresses {
@@ -56,7 +59,14 @@ export function relocate(
 /** What AArch64 calls a page, whatever the host's are. */
 const PAGE = 4096;
 
-/** Sums addresses in halves; one for each module that is linked. */
+/** Has no byte. */
+const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
+
+const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
+const { value: VALUE } = SYMBOL_WORDS;
+const TWO_32 = 0x1_0000_0000;
+
+/** Applies the relocations of one module that is linked. */
 class Relocator {
   readonly #file: SmfFile;
   readonly #plan: ImagePlan;
@@ -69,9 +79,6 @@ class Relocator {
   readonly #importWords: Uint32Array;
   /** For each symbol its place among the imports, or -1; empty if nothing is imported. */
   readonly #importOf: Int32Array;
-  /** The 64-bit sum, in halves: low unsigned, high signed. */
-  #low = 0;
-  #high = 0;
 
   constructor(
     image: Uint8Array,
@@ -86,7 +93,7 @@ class Relocator {
     this.#arch = relocationArch(file.header.arch);
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
     this.#baseLow = Number(base & 0xffff_ffffn);
-    this.#baseHigh = Number(base >> 32n) | 0;
+    this.#baseHigh = Number(base >> 32n);
     this.#importWords = new Uint32Array(imports.buffer, imports.byteOffset, 2 * imports.length);
     this.#importOf = new Int32Array(imports.length === 0 ? 0 : file.symbols.length).fill(-1);
     needs.imports.forEach((symbol, position) => this.#importOf[symbol] = position);
@@ -94,129 +101,123 @@ class Relocator {
 
   run(): void {
     this.#fillSlots();
-    const { relocations } = this.#file;
-    for (let index = 0; index < relocations.length; index++) {
-      const type = relocations.type(index);
-      if (type === RelocationType.None || (this.#arch.uses[type] & Use.ThreadLocal) !== 0) continue;
-      this.#apply(index, type);
+    this.#apply(0, this.#file.relocations.length);
+  }
+
+  /** Applies the relocations from `first` up to but not including `end`. */
+  #apply(first: number, end: number): void {
+    const arch = this.#arch, bytes = this.#bytes, importWords = this.#importWords, importOf = this.#importOf;
+    const baseLow = this.#baseLow, baseHigh = this.#baseHigh, gotStart = this.#plan.got;
+    const { widths, uses } = arch;
+    const { gotSlots } = this.#needs;
+    const { words } = this.#file.relocations;
+    const { words: symbolWords, step: symbolStep } = this.#file.symbols;
+    // Neighbours mostly lie in one group, and what they refer to in another.
+    let from = NO_GROUP, to = NO_GROUP;
+    for (let index = first; index < end; index++) {
+      const at = index * STEP;
+      const type = words[at + TYPE] & 0xff;
+      const width = widths[type];
+      const use = uses[type];
+      if (width === 0 || (use & Use.ThreadLocal) !== 0) continue;
+      const offset = words[at + OFFSET + 1] * TWO_32 + words[at + OFFSET];
+      if (offset < from.start || offset + width > from.end) from = this.#groupOf(index, offset, width);
+      const place = offset + from.delta;
+
+      const symbol = words[at + SYMBOL];
+      let low = words[at + ADDEND];
+      let high = words[at + ADDEND + 1] | 0;
+      if ((use & Use.Got) !== 0) {
+        low += baseLow + gotStart + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
+        high += baseHigh;
+      } else if (importOf.length > 0 && importOf[symbol] >= 0) {
+        const position = 2 * importOf[symbol];
+        low += importWords[position];
+        high += importWords[position + 1];
+      } else {
+        const field = symbol * symbolStep + VALUE;
+        const value = symbolWords[field + 1] * TWO_32 + symbolWords[field];
+        if (value >= to.start && value < to.end) {
+          low += baseLow + value + to.delta;
+        } else {
+          to = this.#plan.groupOf(value) ?? NO_GROUP;
+          low += baseLow + this.#offsetOf(index, symbol);
+        }
+        high += baseHigh;
+      }
+      if ((use & Use.Page) !== 0) {
+        // The range begins at a page.
+        low -= (low & (PAGE - 1)) + baseLow + place - place % PAGE;
+        high -= baseHigh;
+      } else if ((use & Use.Relative) !== 0) {
+        low -= baseLow + place;
+        high -= baseHigh;
+      }
+      high = (high + Math.floor(low / TWO_32)) | 0;
+      low >>>= 0;
+      const patch = arch.patch(bytes, place, type, low, high);
+      if (patch !== Patch.Done) this.#applyOtherwise(index, type, place, patch, low, high);
     }
   }
 
-  #apply(index: number, type: number): void {
-    const { relocations } = this.#file;
-    const width = this.#arch.widths[type];
-    const place = this.#plan.place(relocations.offset(index), width);
-    if (place < 0) {
-      throw failure(
-        this.#file,
-        index,
-        `Cannot apply relocation: its ${width} bytes are not inside the image`,
-      );
+  /** Goes by a PLT stub where the symbol is out of reach, if it can. */
+  #applyOtherwise(
+    index: number,
+    type: number,
+    place: number,
+    patch: Patch,
+    low: number,
+    high: number,
+  ): void {
+    const stub = patch === Patch.OutOfRange ? this.#stubFor(index, this.#arch.uses[type]) : 0;
+    if (stub > 0) {
+      const distance = this.#plan.plt + PLT_STUB_SIZE * (stub - 1) + this.#arch.callAddend - place;
+      patch = this.#arch.patch(this.#bytes, place, type, distance >>> 0, distance < 0 ? -1 : 0);
     }
-    this.#calculate(index, type, place);
-    let patch = this.#patch(place, type);
-    if (patch === Patch.OutOfRange && this.#goByStub(index, type, place)) patch = this.#patch(place, type);
-    if (patch !== Patch.Done) throw this.#refused(index, type, place, patch);
+    if (patch !== Patch.Done) throw this.#refused(index, type, place, patch, low, high);
   }
 
-  /** Sum := what the type's formula says. */
-  #calculate(index: number, type: number, place: number): void {
-    const symbol = this.#file.relocations.symbol(index);
-    const use = this.#arch.uses[type];
-    if ((use & Use.Got) !== 0) this.#setG(symbol);
-    else this.#setS(index, symbol);
-    this.#addA(index);
-    if ((use & Use.Page) !== 0) this.#subtractPages(place);
-    else if ((use & Use.Relative) !== 0) this.#subtractP(place);
+  /** The group that has all bytes that a relocation patches. */
+  #groupOf(index: number, offset: number, width: number): PlacedGroup {
+    const group = this.#plan.groupOf(offset);
+    if (group !== undefined && offset + width <= group.end) return group;
+    throw failure(
+      this.#file,
+      index,
+      `Cannot apply relocation: its ${width} bytes are not inside the image`,
+    );
   }
 
-  #patch(place: number, type: number): Patch {
-    return this.#arch.patch(this.#bytes, place, type, this.#low, this.#high);
-  }
-
-  /** Sum := base + offset, of an offset in the range. */
-  #setInRange(offset: number): void {
-    const sum = this.#baseLow + offset;
-    this.#low = sum >>> 0;
-    this.#high = (this.#baseHigh + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-  }
-
-  /** Sum := S. */
-  #setS(index: number, symbol: number): void {
-    const position = this.#importOf.length === 0 ? -1 : this.#importOf[symbol];
-    if (position >= 0) {
-      this.#low = this.#importWords[2 * position];
-      this.#high = this.#importWords[2 * position + 1] | 0;
-      return;
-    }
-    const place = this.#plan.place(this.#file.symbols.value(symbol), 0);
-    if (place < 0) {
+  /** Where a symbol of the file's own is in the range. */
+  #offsetOf(index: number, symbol: number): number {
+    const offset = this.#plan.place(this.#file.symbols.value(symbol), 0);
+    if (offset < 0) {
       throw failure(this.#file, index, "Cannot apply relocation: its symbol has no address in the image");
     }
-    this.#setInRange(place);
+    return offset;
   }
 
-  /** Sum := G. */
-  #setG(symbol: number): void {
-    this.#setInRange(this.#plan.got + GOT_SLOT_SIZE * (this.#needs.gotSlots[symbol] - 1));
-  }
-
-  /** Sum := sum + A. */
-  #addA(index: number): void {
-    const { relocations } = this.#file;
-    const sum = this.#low + relocations.addendLow(index);
-    this.#low = sum >>> 0;
-    this.#high = (this.#high + relocations.addendHigh(index) + (sum > 0xffff_ffff ? 1 : 0)) | 0;
-  }
-
-  /** Sum := sum − P. */
-  #subtractP(place: number): void {
-    const low = this.#low;
-    const high = this.#high;
-    this.#setInRange(place);
-    const difference = low - this.#low;
-    this.#high = (high - this.#high - (difference < 0 ? 1 : 0)) | 0;
-    this.#low = difference >>> 0;
-  }
-
-  /** Sum := Page(sum) − Page(P). */
-  #subtractPages(place: number): void {
-    this.#low = (this.#low & -PAGE) >>> 0;
-    // The range begins at a page.
-    this.#subtractP(place - place % PAGE);
-  }
-
-  /** Sum := L + A − P, if there is a stub and it is a call that goes there. */
-  #goByStub(index: number, type: number, place: number): boolean {
+  /** The PLT stub plus one by which a relocation may go: of a call, if there is one; else 0. */
+  #stubFor(index: number, use: number): number {
     const { relocations, symbols } = this.#file;
     const symbol = relocations.symbol(index);
     const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
-    if (stub === 0) return false;
-    const use = this.#arch.uses[type];
+    if (stub === 0) return 0;
     const { callAddend } = this.#arch;
     // Another relocation may have asked for the stub.
     const isCall = (use & Use.Call) !== 0 ||
       ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function);
-    if (
-      !isCall || relocations.addendHigh(index) !== callAddend >> 31 ||
-      (relocations.addendLow(index) | 0) !== callAddend
-    ) {
-      return false;
-    }
-    this.#setInRange(this.#plan.plt + PLT_STUB_SIZE * (stub - 1));
-    this.#addA(index);
-    this.#subtractP(place);
-    return true;
+    const isPlain = relocations.addendHigh(index) === callAddend >> 31 &&
+      (relocations.addendLow(index) | 0) === callAddend;
+    return isCall && isPlain ? stub : 0;
   }
 
   #fillSlots(): void {
     const { gotSlots, pltStubs, firstUse } = this.#needs;
     for (let symbol = 0; symbol < gotSlots.length; symbol++) {
       if (gotSlots[symbol] === 0) continue;
-      this.#setS(firstUse[gotSlots[symbol] - 1], symbol);
       const place = this.#plan.got + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
-      this.#bytes.setUint32(place, this.#low, true);
-      this.#bytes.setInt32(place + 4, this.#high, true);
+      this.#fillSlot(place, symbol, firstUse[gotSlots[symbol] - 1]);
     }
     for (let symbol = 0; symbol < pltStubs.length; symbol++) {
       if (pltStubs[symbol] === 0) continue;
@@ -226,10 +227,23 @@ class Relocator {
     }
   }
 
-  #refused(index: number, type: number, place: number, patch: Patch): LoadError {
-    // A stub may have taken the sum's place.
-    this.#calculate(index, type, place);
-    const value = (BigInt(this.#high) << 32n) | BigInt(this.#low);
+  /** Writes S where the range has a GOT slot. */
+  #fillSlot(place: number, symbol: number, firstUse: number): void {
+    const position = this.#importOf.length === 0 ? -1 : this.#importOf[symbol];
+    let low: number, high: number;
+    if (position >= 0) {
+      low = this.#importWords[2 * position];
+      high = this.#importWords[2 * position + 1];
+    } else {
+      low = this.#baseLow + this.#offsetOf(firstUse, symbol);
+      high = this.#baseHigh + Math.floor(low / TWO_32);
+    }
+    this.#bytes.setUint32(place, low, true);
+    this.#bytes.setUint32(place + 4, high, true);
+  }
+
+  #refused(index: number, type: number, place: number, patch: Patch, low: number, high: number): LoadError {
+    const value = (BigInt(high) << 32n) | BigInt(low);
     const what = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
     switch (patch) {
       case Patch.Misaligned:

@@ -9,6 +9,9 @@ import { relocationArch } from "./relocation/arches.ts";
 import { Use } from "./relocation/arch.ts";
 import { archName, RelocationType, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { RELOCATION_WORDS } from "./smf/reloc.ts";
+
+const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WORDS;
 
 /** What the relocations of a file need before they can be applied. */
 export interface RelocationNeeds {
@@ -49,22 +52,24 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
   };
   let end = 0;
   let ascending = true;
+  const { words } = relocations;
   for (let index = 0; index < count; index++) {
-    const type = relocations.type(index);
+    const at = index * STEP;
+    const type = words[at + TYPE] & 0xff;
     const width = widths[type];
     if (width < 0) throw unknownType(file, index);
     if (width === 0) continue;
-    const offset = relocations.offset(index);
-    ascending &&= offset >= end;
+    const offset = words[at + OFFSET + 1] * 0x1_0000_0000 + words[at + OFFSET];
+    if (offset < end) ascending = false;
     end = offset + width;
-    const symbol = relocations.symbol(index);
+    const symbol = words[at + SYMBOL];
     const use = uses[type];
     if ((use & Use.ThreadLocal) !== 0) {
       threadLocal.push(index);
       continue;
     }
     if ((use & Use.Got) !== 0) needGot(symbol, index);
-    if (file.isDefined(symbol)) continue;
+    if (symbols.isDefined(symbol)) continue;
     imported ??= new Uint8Array(symbols.length);
     if (imported[symbol] === 0) {
       imported[symbol] = 1;

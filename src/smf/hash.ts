@@ -25,6 +25,17 @@ export function hashName(name: string | Uint8Array): number {
   return h >>> 0;
 }
 
+/** As {@linkcode hashName}, of ASCII without NUL, whose letters are its bytes; -1 for any other text. */
+export function hashAscii(text: string): number {
+  let h = FNV_BASIS;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code - 1 >>> 0 >= 0x7f) return -1;
+    h = Math.imul(h ^ code, FNV_PRIME);
+  }
+  return h >>> 0;
+}
+
 /** What one walk over a NUL-ended name finds; reused, so that loops do not allocate. */
 export class NameScan {
   /** Bytes before the NUL. */

@@ -2,7 +2,7 @@
  * From a name to the first symbol that has it.
  */
 
-import { hashName } from "./hash.ts";
+import { hashAscii, hashName } from "./hash.ts";
 import { SYMBOL_FIELDS } from "./layout.ts";
 
 /** Where a record has its name's hash, in words. */
@@ -20,6 +20,8 @@ export interface Named {
   sameName(a: number, b: number): boolean;
   /** Whether this is a symbol's name. */
   isNamed(index: number, name: Uint8Array): boolean;
+  /** As {@linkcode Named.isNamed}, of a name that is ASCII. */
+  isNamedAscii(index: number, name: string): boolean;
   /** Whether other modules may use a symbol. */
   isExport(index: number): boolean;
 }
@@ -34,13 +36,14 @@ export interface Named {
  * the file cannot know.
  */
 export class NameIndex {
-  #symbols: Named;
-  #words: Uint32Array;
-  #step: number;
-  #slots: Int32Array;
+  readonly #symbols: Named;
+  readonly #words: Uint32Array;
+  readonly #step: number;
+  readonly #slots: Int32Array;
+  /** Slots for each of the 2^32 hashes there may be. */
+  readonly #scale: number;
   #first: Map<string, number> | undefined;
   #exports: Map<string, number> | undefined;
-  #clash = -1;
   /** Two exports of one name, if there are any. */
   readonly duplicate: readonly [first: number, second: number] | undefined;
 
@@ -56,45 +59,30 @@ export class NameIndex {
     this.#words = words;
     this.#step = step;
     this.#slots = new Int32Array(symbols.length * 2);
-    let steps = symbols.length * 16 + 256;
-    for (let i = 0; i < symbols.length; i++) {
-      steps -= this.#insert(i);
-      if (this.#clash >= 0) {
-        this.duplicate = [this.#clash, i];
-        return;
-      }
-      if (steps < 0) {
-        this.duplicate = this.#useMaps();
-        return;
-      }
-    }
+    this.#scale = this.#slots.length / 0x1_0000_0000;
+    this.duplicate = this.#insertAll();
   }
 
-  /** The slot where a search for this hash begins. */
-  #home(hash: number): number {
-    // Fibonacci hashing: FNV-1a of short names leaves the high bits poor.
-    return Math.floor(((Math.imul(hash, 0x9e3779b1) >>> 0) / 0x1_0000_0000) * this.#slots.length);
-  }
-
-  /** @returns how many slots were looked at. */
-  #insert(index: number): number {
+  /** @returns two exports of one name, if there are any. */
+  #insertAll(): readonly [number, number] | undefined {
     const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
-    const hash = words[index * step + NAME_HASH];
-    let steps = 1;
-    for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
-      const held = slots[slot] - 1;
-      if (held < 0) {
-        slots[slot] = index + 1;
-        return steps;
-      }
-      steps++;
-      if (words[held * step + NAME_HASH] !== hash || !symbols.sameName(held, index)) continue;
-      if (!symbols.isExport(index)) return steps;
-      if (symbols.isExport(held)) {
-        this.#clash = held;
-        return steps;
+    const scale = this.#scale, size = slots.length, count = symbols.length;
+    let steps = count * 16 + 256;
+    for (let index = 0; index < count; index++) {
+      const hash = words[index * step + NAME_HASH];
+      for (let slot = home(hash, scale);; slot = slot + 1 === size ? 0 : slot + 1) {
+        const held = slots[slot] - 1;
+        if (held < 0) {
+          slots[slot] = index + 1;
+          break;
+        }
+        if (--steps < 0) return this.#useMaps();
+        if (words[held * step + NAME_HASH] !== hash || !symbols.sameName(held, index)) continue;
+        if (!symbols.isExport(index)) break;
+        if (symbols.isExport(held)) return [held, index];
       }
     }
+    return undefined;
   }
 
   #useMaps(): readonly [number, number] | undefined {
@@ -119,16 +107,30 @@ export class NameIndex {
   find(name: string, exported: boolean): number {
     const maps = exported ? this.#exports : this.#first;
     if (maps !== undefined) return maps.get(name) ?? -1;
-    // Names end at a NUL and are UTF-8, so that neither of these can be anybody's.
-    if (this.#slots.length === 0 || name.includes("\0") || !name.isWellFormed()) return -1;
-    const bytes = encoder.encode(name);
-    const hash = hashName(bytes);
     const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
-    for (let slot = this.#home(hash);; slot = slot + 1 === slots.length ? 0 : slot + 1) {
+    const size = slots.length;
+    if (size === 0) return -1;
+    // Nearly every name is ASCII, whose letters are its bytes.
+    let hash = hashAscii(name);
+    let bytes: Uint8Array | undefined;
+    if (hash < 0) {
+      // Names end at a NUL and are UTF-8, so that neither of these can be anybody's.
+      if (name.includes("\0") || !name.isWellFormed()) return -1;
+      bytes = encoder.encode(name);
+      hash = hashName(bytes);
+    }
+    for (let slot = home(hash, this.#scale);; slot = slot + 1 === size ? 0 : slot + 1) {
       const held = slots[slot] - 1;
       if (held < 0) return -1;
-      if (words[held * step + NAME_HASH] !== hash || !symbols.isNamed(held, bytes)) continue;
+      if (words[held * step + NAME_HASH] !== hash) continue;
+      if (!(bytes === undefined ? symbols.isNamedAscii(held, name) : symbols.isNamed(held, bytes))) continue;
       if (!exported || symbols.isExport(held)) return held;
     }
   }
+}
+
+/** The slot where a search for this hash begins. */
+function home(hash: number, scale: number): number {
+  // Fibonacci hashing: FNV-1a of short names leaves the high bits poor.
+  return ((Math.imul(hash, 0x9e3779b1) >>> 0) * scale) | 0;
 }

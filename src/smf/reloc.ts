@@ -5,7 +5,7 @@
 
 import { LoadError } from "../errors.ts";
 import { RELOCATION_FIELDS, RELOCATION_SIZE } from "./layout.ts";
-import { ByteReader } from "./reader.ts";
+import { littleEndianWords } from "./reader.ts";
 import { sectionLabel, type SmfSection } from "./section.ts";
 
 /** A relocation, as an object of its own. */
@@ -27,14 +27,28 @@ interface Part {
   readonly first: number;
 }
 
-const { offset: [OFFSET], symbol_index: [SYMBOL], reloc_type: [TYPE], addend: [ADDEND] } = RELOCATION_FIELDS;
+/** Where the fields of a record are, in words; those of eight bytes have two, low half first. */
+export const RELOCATION_WORDS = {
+  offset: RELOCATION_FIELDS.offset[0] / 4,
+  symbol: RELOCATION_FIELDS.symbol_index[0] / 4,
+  /** Its lowest byte is the type; what follows is padding. */
+  type: RELOCATION_FIELDS.reloc_type[0] / 4,
+  addend: RELOCATION_FIELDS.addend[0] / 4,
+  /** From one record to the next. */
+  step: RELOCATION_SIZE / 4,
+} as const;
+const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
+
+/** The high half of 2^53. */
+const UNSAFE_HIGH = 0x20_0000;
 
 /** The relocations of a file, in the order of the sections that hold them. */
 export class RelocationTable implements Iterable<SmfRelocation> {
   /** How many there are. */
   readonly length: number;
-  #reader: ByteReader;
-  #parts: readonly Part[];
+  /** The records, for loops over many; {@linkcode RELOCATION_WORDS} says what is where. */
+  readonly words: Uint32Array;
+  readonly #parts: readonly Part[];
 
   /**
    * Checks that every relocation names a symbol that exists.
@@ -45,7 +59,8 @@ export class RelocationTable implements Iterable<SmfRelocation> {
    */
   constructor(sections: readonly SmfSection[], bytes: Uint8Array, symbolCount: number) {
     this.length = bytes.length / RELOCATION_SIZE;
-    this.#reader = new ByteReader(bytes);
+    const words = littleEndianWords(bytes);
+    this.words = words;
     const parts: Part[] = [];
     let first = 0;
     for (const section of sections) {
@@ -53,45 +68,46 @@ export class RelocationTable implements Iterable<SmfRelocation> {
       first += (section.compressed ? section.virtualSize : section.size) / RELOCATION_SIZE;
     }
     this.#parts = parts;
-    for (let i = 0; i < this.length; i++) {
-      if (this.symbol(i) >= symbolCount) {
-        throw this.#refuse(i, SYMBOL, "its symbol does not exist", this.symbol(i), [0, symbolCount]);
+    for (let at = 0; at < words.length; at += STEP) {
+      if (words[at + SYMBOL] < symbolCount && words[at + OFFSET + 1] < UNSAFE_HIGH) continue;
+      const index = at / STEP;
+      if (words[at + SYMBOL] >= symbolCount) {
+        throw this.#refuse(index, SYMBOL, "its symbol does not exist", this.symbol(index), [0, symbolCount]);
       }
-      if (this.#reader.u32(i * RELOCATION_SIZE + OFFSET + 4) >= 0x20_0000) {
-        const value = this.#reader.bigU64(i * RELOCATION_SIZE + OFFSET);
-        throw this.#refuse(i, OFFSET, "its offset is above 2^53 - 1", value, [0, 2 ** 53]);
-      }
+      const value = BigInt(words[at + OFFSET + 1]) << 32n | BigInt(words[at + OFFSET]);
+      throw this.#refuse(index, OFFSET, "its offset is above 2^53 - 1", value, [0, 2 ** 53]);
     }
   }
 
   /** The place to patch: an offset in the file's own image. */
   offset(index: number): number {
-    return this.#reader.u64(index * RELOCATION_SIZE + OFFSET);
+    const at = index * STEP + OFFSET;
+    return this.words[at + 1] * 0x1_0000_0000 + this.words[at];
   }
 
   /** The symbol's place in the symbol table. */
   symbol(index: number): number {
-    return this.#reader.u32(index * RELOCATION_SIZE + SYMBOL);
+    return this.words[index * STEP + SYMBOL];
   }
 
   /** A {@linkcode RelocationType}. One byte: what follows it is padding. */
   type(index: number): number {
-    return this.#reader.u8(index * RELOCATION_SIZE + TYPE);
+    return this.words[index * STEP + TYPE] & 0xff;
   }
 
   /** The addend's low 32 bits, unsigned. */
   addendLow(index: number): number {
-    return this.#reader.u32(index * RELOCATION_SIZE + ADDEND);
+    return this.words[index * STEP + ADDEND];
   }
 
   /** The addend's high 32 bits, signed. */
   addendHigh(index: number): number {
-    return this.#reader.i32(index * RELOCATION_SIZE + ADDEND + 4);
+    return this.words[index * STEP + ADDEND + 1] | 0;
   }
 
   /** The addend. Allocates; loops take the halves. */
   addend(index: number): bigint {
-    return this.#reader.bigI64(index * RELOCATION_SIZE + ADDEND);
+    return BigInt(this.addendHigh(index)) << 32n | BigInt(this.addendLow(index));
   }
 
   /** The name of the section that a relocation stands in, for errors. */
@@ -128,7 +144,7 @@ export class RelocationTable implements Iterable<SmfRelocation> {
     range: readonly [number, number],
   ): LoadError {
     const { section, first } = this.#part(index);
-    const at = (index - first) * RELOCATION_SIZE + field;
+    const at = (index - first) * RELOCATION_SIZE + 4 * field;
     return new LoadError("InvalidFormat", `Cannot use relocation ${index}: ${reason}`, {
       section: sectionLabel(section),
       // Inside compressed bytes there is no place in the file to point at.

@@ -7,7 +7,7 @@ import { LoadError } from "../errors.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { type Named, NameIndex } from "./names.ts";
-import { ByteReader, decodeUtf8, littleEndianWords } from "./reader.ts";
+import { decodeUtf8, littleEndianWords } from "./reader.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
 /** A symbol, as an object of its own. */
@@ -56,11 +56,24 @@ export interface SymbolTableSource {
   readonly marked: boolean;
 }
 
-const { name_offset: [NAME_OFFSET], name_hash: [NAME_HASH], sym_type: [TYPE], binding: [BINDING] } =
-  SYMBOL_FIELDS;
-const { visibility: [VISIBILITY], flags: [FLAGS], value: [VALUE], size: [SIZE] } = SYMBOL_FIELDS;
-const { type_id: [TYPE_ID], version: [VERSION] } = SYMBOL_FIELDS;
-const { template_param_count: [TEMPLATE_PARAMS], template_offset: [TEMPLATE_OFFSET] } = SYMBOL_FIELDS;
+/** Where the fields of a record are, in words; those of eight bytes have two, low half first. */
+export const SYMBOL_WORDS = {
+  nameOffset: SYMBOL_FIELDS.name_offset[0] / 4,
+  nameHash: SYMBOL_FIELDS.name_hash[0] / 4,
+  /** Type as the layout numbers it, binding, visibility and flags: a byte each, type lowest. */
+  kind: SYMBOL_FIELDS.sym_type[0] / 4,
+  value: SYMBOL_FIELDS.value[0] / 4,
+  size: SYMBOL_FIELDS.size[0] / 4,
+  typeId: SYMBOL_FIELDS.type_id[0] / 4,
+  version: SYMBOL_FIELDS.version[0] / 4,
+  /** Only where a record has 14 words. */
+  templateParams: SYMBOL_FIELDS.template_param_count[0] / 4,
+  templateOffset: SYMBOL_FIELDS.template_offset[0] / 4,
+} as const;
+const { nameOffset: NAME_OFFSET, nameHash: NAME_HASH, kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
+const { typeId: TYPE_ID, version: VERSION, templateParams: TEMPLATE_PARAMS } = SYMBOL_WORDS;
+const { templateOffset: TEMPLATE_OFFSET } = SYMBOL_WORDS;
+const WIDE = 14;
 
 /** The symbols of a file, in table order. */
 export class SymbolTable implements Iterable<SmfSymbol>, Named {
@@ -68,32 +81,34 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   readonly length: number;
   /** What the table was made from; the same again makes an equal one. */
   readonly source: SymbolTableSource;
-  #entries: ByteReader;
-  #strings: Uint8Array;
-  #stride: number;
-  #typeBase: number;
-  #index: NameIndex;
-  #zeroIsDefined: boolean;
+  /** The records, for loops over many; {@linkcode SYMBOL_WORDS} says what is where. */
+  readonly words: Uint32Array;
+  /** Words of a record. */
+  readonly step: number;
+  readonly #strings: Uint8Array;
+  readonly #typeBase: number;
+  readonly #index: NameIndex;
+  readonly #zeroIsDefined: boolean;
 
   /** Checks every record; the first that is wrong is the error. */
   constructor(source: SymbolTableSource) {
     const { bytes, count, layout, fileOffset } = source;
     this.length = count;
     this.source = source;
-    this.#stride = layout.symbolSize;
+    this.step = layout.symbolSize / 4;
     this.#typeBase = layout.symbolTypeBase;
-    const records = bytes.subarray(0, count * this.#stride);
-    this.#entries = new ByteReader(records, fileOffset);
+    const records = bytes.subarray(0, count * layout.symbolSize);
     this.#strings = bytes.subarray(records.length);
     const words = littleEndianWords(records);
+    this.words = words;
     const globals = checkSymbols(words, this.#strings, layout, fileOffset);
     this.#zeroIsDefined = !source.marked && globals === source.exportedCount;
-    this.#index = new NameIndex(this, words, this.#stride / 4);
+    this.#index = new NameIndex(this, words, this.step);
     if (this.#index.duplicate !== undefined) {
       const [first, second] = this.#index.duplicate;
       throw new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
         symbol: this.name(second),
-        offset: fileOffset + second * this.#stride,
+        offset: fileOffset + second * layout.symbolSize,
         value: `symbols ${first} and ${second}`,
       });
     }
@@ -101,32 +116,32 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** A symbol's {@linkcode SymbolType}, in the common numbering. */
   type(index: number): number {
-    return this.#entries.u8(index * this.#stride + TYPE) + this.#typeBase;
+    return (this.words[index * this.step + KIND] & 0xff) + this.#typeBase;
   }
 
   /** A symbol's {@linkcode Binding}. */
   binding(index: number): number {
-    return this.#entries.u8(index * this.#stride + BINDING);
+    return (this.words[index * this.step + KIND] >>> 8) & 0xff;
   }
 
   /** A symbol's visibility. */
   visibility(index: number): number {
-    return this.#entries.u8(index * this.#stride + VISIBILITY);
+    return (this.words[index * this.step + KIND] >>> 16) & 0xff;
   }
 
   /** A symbol's value: an offset in the file's own image. */
   value(index: number): number {
-    return this.#entries.u64(index * this.#stride + VALUE, "the symbol's value");
+    return this.#number(index, VALUE);
   }
 
   /** A symbol's size in bytes. */
   size(index: number): number {
-    return this.#entries.u64(index * this.#stride + SIZE, "the symbol's size");
+    return this.#number(index, SIZE);
   }
 
   /** The stored hash of a symbol's name, which has been checked. */
   nameHash(index: number): number {
-    return this.#entries.u32(index * this.#stride + NAME_HASH);
+    return this.words[index * this.step + NAME_HASH];
   }
 
   /** A symbol's name. */
@@ -144,8 +159,10 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
    * an export, as real compilers' files do whose functions are at offset 0.
    */
   isDefined(index: number): boolean {
-    return this.binding(index) === Binding.Local || this.visibility(index) !== 0 ||
-      !this.#isZero(index * this.#stride + VALUE) || !this.#isZero(index * this.#stride + SIZE) ||
+    const words = this.words, at = index * this.step;
+    // The second and third byte: binding and visibility.
+    return ((words[at + KIND] >>> 8) & 0xff) === Binding.Local || (words[at + KIND] & 0xff_0000) !== 0 ||
+      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0 ||
       this.#zeroIsDefined;
   }
 
@@ -156,9 +173,9 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** A symbol as an object. */
   at(index: number): SmfSymbol {
-    const at = index * this.#stride;
-    const entries = this.#entries;
-    const wide = this.#stride === 56;
+    const at = index * this.step;
+    const words = this.words;
+    const wide = this.step === WIDE;
     return {
       index,
       name: this.name(index),
@@ -166,26 +183,36 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
       type: this.type(index),
       binding: this.binding(index),
       visibility: this.visibility(index),
-      flags: entries.u8(at + FLAGS),
+      flags: words[at + KIND] >>> 24,
       value: this.value(index),
       size: this.size(index),
-      typeId: entries.u32(at + TYPE_ID),
-      version: entries.u32(at + VERSION),
-      templateParamCount: wide ? entries.u8(at + TEMPLATE_PARAMS) : 0,
-      templateOffset: wide ? entries.u64(at + TEMPLATE_OFFSET, "the symbol's template offset") : 0,
+      typeId: words[at + TYPE_ID],
+      version: words[at + VERSION],
+      templateParamCount: wide ? words[at + TEMPLATE_PARAMS] & 0xff : 0,
+      templateOffset: wide ? this.#number(index, TEMPLATE_OFFSET) : 0,
     };
   }
 
   /** The first symbol of this name, whatever it is. */
   find(name: string): SmfSymbol | undefined {
-    const index = this.#index.find(name, false);
+    const index = this.indexOf(name);
     return index < 0 ? undefined : this.at(index);
   }
 
   /** The symbol of this name that other modules may use; there is at most one. */
   findExport(name: string): SmfSymbol | undefined {
-    const index = this.#index.find(name, true);
+    const index = this.exportOf(name);
     return index < 0 ? undefined : this.at(index);
+  }
+
+  /** As {@linkcode SymbolTable.find}, but its place in the table, or -1; makes no object. */
+  indexOf(name: string): number {
+    return this.#index.find(name, false);
+  }
+
+  /** As {@linkcode SymbolTable.findExport}, but its place in the table, or -1; makes no object. */
+  exportOf(name: string): number {
+    return this.#index.find(name, true);
   }
 
   /** All symbols, as objects. */
@@ -209,11 +236,20 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return this.#strings[start + name.length] === 0;
   }
 
-  #nameOffset(index: number): number {
-    return this.#entries.u32(index * this.#stride + NAME_OFFSET);
+  /** As {@linkcode SymbolTable.isNamed}, of a name that is ASCII. */
+  isNamedAscii(index: number, name: string): boolean {
+    const strings = this.#strings, start = this.#nameOffset(index), { length } = name;
+    for (let i = 0; i < length; i++) if (strings[start + i] !== name.charCodeAt(i)) return false;
+    return strings[start + length] === 0;
   }
 
-  #isZero(at: number): boolean {
-    return this.#entries.u32(at) === 0 && this.#entries.u32(at + 4) === 0;
+  #nameOffset(index: number): number {
+    return this.words[index * this.step + NAME_OFFSET];
+  }
+
+  /** A field of eight bytes; none is above 2^53 - 1. */
+  #number(index: number, field: number): number {
+    const at = index * this.step + field;
+    return this.words[at + 1] * 0x1_0000_0000 + this.words[at];
   }
 }

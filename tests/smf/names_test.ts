@@ -13,6 +13,7 @@ function symbolsOf(names: readonly string[], exported: (index: number) => boolea
       return names[a] === names[b];
     },
     isNamed: (index, name) => names[index] === new TextDecoder().decode(name),
+    isNamedAscii: (index, name) => names[index] === name,
     isExport: exported,
   };
   return { symbols, counts };
@@ -29,6 +30,14 @@ Deno.test("the index finds first symbols and exports, and misses what is not the
   assertEquals([index.find("c", false), index.find("c", true)], [3, 3]);
   assertEquals([index.find("d", false), index.find("", true)], [-1, -1]);
   assertEquals(index.duplicate, undefined);
+});
+
+Deno.test("names beyond ASCII are found, what is no text is not", () => {
+  const names = ["größe", "a\u0080", "plain", "日本"];
+  const { symbols } = symbolsOf(names);
+  const index = new NameIndex(symbols, wordsOf(names.map((name) => hashName(name))), 2);
+  names.forEach((name, i) => assertEquals(index.find(name, true), i));
+  assertEquals(["\ud800", "plain\0", "gro\u0308ße"].map((name) => index.find(name, false)), [-1, -1, -1]);
 });
 
 Deno.test("an empty index has nothing", () => {
