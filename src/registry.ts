@@ -174,6 +174,19 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   /**
    * As {@linkcode ModuleRegistry.load}, without blocking the event loop.
    * Callers that ask for the same module at the same time share one load.
+   *
+   * @throws {LoadError} As {@linkcode ModuleRegistry.load}: the promise rejects.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const path = "fixtures/mylib.smf";
+   * const [one, two] = await Promise.all([registry.loadAsync(path), registry.loadAsync(path)]);
+   * assertEquals(one.codeMemory, two.codeMemory);
+   * ```
    */
   async loadAsync(path: string | URL, options: LoadOptions = {}): Promise<LoadedModule> {
     this.#requireOpen();
@@ -230,6 +243,8 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    *
    * @param name Takes the path's place: a name that is loaded already gives
    * another handle on that module, whatever the bytes are.
+   * @param bytes All bytes of the file.
+   * @throws {LoadError} As {@linkcode ModuleRegistry.load}, `Io` and `PermissionDenied` for reading apart.
    *
    * @example
    * ```ts
@@ -368,7 +383,22 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     return this.#handle(entry, {}, this.#succession.rollBack(entry, options));
   }
 
-  /** The versions of a module that are kept, oldest first; the last is the current one. */
+  /**
+   * The versions of a module that are kept, oldest first; the last is the current one.
+   *
+   * @throws {LoadError} `Io` if the module is not loaded.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.load("fixtures/mylib.smf");
+   * registry.reload("fixtures/mylib.smf");
+   * assertEquals(registry.versions("fixtures/mylib.smf").map(({ version }) => version), [1, 2]);
+   * ```
+   */
   versions(path: string | URL): KeptVersion[] {
     this.#requireOpen();
     return this.#succession.versions(this.#loaded(path));

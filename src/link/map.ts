@@ -94,7 +94,21 @@ function hex(value: number, digits = 8): string {
   return value.toString(16).padStart(digits, "0");
 }
 
-/** The map as `smf link --map` prints it: one thing a line, tables with fixed columns. */
+/**
+ * The map as `smf link --map` prints it: one thing a line, tables with fixed columns.
+ *
+ * @param map What `linkObjects` returned beside the bytes.
+ * @returns lines, the last one ended too. Addresses are offsets in the module's image, sizes are bytes.
+ *
+ * @example
+ * ```ts
+ * import { formatMap, linkObjects } from "@simple/loader/link";
+ * import { assertStringIncludes } from "@std/assert";
+ *
+ * const object = { name: "arith.o", bytes: Deno.readFileSync("fixtures/c/arith.o") };
+ * assertStringIncludes(formatMap(linkObjects([object]).map), "add_i32");
+ * ```
+ */
 export function formatMap(map: LinkMap): string {
   const lines: string[] = [];
   for (const section of map.sections) {

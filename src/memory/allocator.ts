@@ -21,6 +21,19 @@ let shared: MemoryAllocator | undefined;
  * in this isolate. Asking for it opens nothing and needs no permission.
  *
  * @throws {LoadError} `Unsupported` on other systems than Linux, Windows and macOS.
+ *
+ * @example Pages that are written, then only read
+ * ```ts
+ * import { platformAllocator, Protection } from "@simple/loader";
+ * import { assert } from "@std/assert";
+ *
+ * const allocator = platformAllocator();
+ * const memory = allocator.allocate(100, allocator.pageSize);
+ * allocator.view(memory).fill(7);
+ * allocator.protect(memory, Protection.READ_ONLY);
+ * assert(memory.size >= 100 && memory.address > 0n);
+ * allocator.free(memory);
+ * ```
  */
 export function platformAllocator(): MemoryAllocator {
   return shared ??= chooseAllocator(Deno.build.os);

@@ -117,6 +117,9 @@ export class SmfBuilder {
    * Adds a section.
    *
    * @returns its place in the section table.
+   * @throws {RangeError} for a name, type, size, alignment or flag that the format has no place for.
+   * @throws {TypeError} for a section that would be writable and executable, zeroed ones with bytes, and
+   * compressed bytes without a virtual size.
    */
   section(options: SectionOptions): number {
     const { type, bytes: plain = new Uint8Array(0), virtualSize = plain.length } = options;
@@ -167,6 +170,9 @@ export class SmfBuilder {
    * Adds a symbol.
    *
    * @returns its place in the symbol table, for relocations.
+   * @throws {RangeError} for a number or a name that the format has no place for.
+   * @throws {TypeError} for a name that is exported already, and a symbol that readers would take for an
+   * import though it is defined, or the other way round.
    */
   symbol(options: SymbolOptions): number {
     const { name, defined = true } = options;
@@ -214,7 +220,26 @@ export class SmfBuilder {
     return this.#symbols.length - 1;
   }
 
-  /** Adds a relocation. All of them go into one section at the end of the table. */
+  /**
+   * Adds a relocation. All of them go into one section at the end of the table.
+   *
+   * @throws {RangeError} for a symbol that was not added, or a number that the format has no place for.
+   *
+   * @example A word that holds an address
+   * ```ts
+   * import { parseSmf, RelocationType, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const builder = new SmfBuilder();
+   * builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
+   * const symbol = builder.symbol({ name: "elsewhere", type: SymbolType.Function, defined: false });
+   * builder.relocation({ offset: 0, symbol, type: RelocationType.Abs64 });
+   *
+   * const file = parseSmf(builder.build());
+   * assertEquals(file.imports(), ["elsewhere"]);
+   * assertEquals(file.relocations.at(0).type, RelocationType.Abs64);
+   * ```
+   */
   relocation(options: RelocationOptions): void {
     const { offset, symbol, type, addend = 0 } = options;
     checkUnsigned("the relocation's offset", offset, 53);
@@ -228,7 +253,11 @@ export class SmfBuilder {
     this.#relocations.push({ offset, symbol, type, addend });
   }
 
-  /** The file. */
+  /**
+   * The file. More can be added afterwards, and built again.
+   *
+   * @returns all of its bytes.
+   */
   build(): Uint8Array {
     const sections = [...this.#sections];
     if (this.#relocations.length > 0) {

@@ -107,7 +107,11 @@ export class ModuleChecksum {
     hash.update(storedBytes);
   }
 
-  /** Throws when the file is not the one that was written. Every section must have been seen. */
+  /**
+   * Compares. Every section must have been seen.
+   *
+   * @throws {LoadError} `InvalidFormat` if the file is not the one that was written.
+   */
   finish(): void {
     const parts = [...this.#tables];
     for (const section of this.#sections) {

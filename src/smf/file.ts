@@ -241,7 +241,7 @@ export class ParsedSmf extends SmfFile {
     this.#path = path;
   }
 
-  /** A section's bytes as they are in the file: not a copy. */
+  /** A section's bytes as they are in the file, compressed if they are: a view, not a copy. */
   storedBytes(section: SmfSection): Uint8Array {
     return this.#bytes.subarray(section.offset, section.offset + section.size);
   }
@@ -249,6 +249,9 @@ export class ParsedSmf extends SmfFile {
   /**
    * A section's contents, decompressed: `virtualSize` bytes for what belongs
    * into the image, else what the file has.
+   *
+   * @returns a copy.
+   * @throws {LoadError} `InvalidFormat` if compressed bytes do not make what the section says.
    */
   contents(section: SmfSection): Uint8Array {
     const plain = !isLoaded(section.type) && !section.compressed;
@@ -257,7 +260,7 @@ export class ParsedSmf extends SmfFile {
     return into;
   }
 
-  /** What precedes the data: a script line or a program that starts the module. */
+  /** What precedes the data: a script line or a program that starts the module; mostly empty. A view. */
   stub(): Uint8Array {
     return this.#bytes.subarray(0, this.header.base);
   }

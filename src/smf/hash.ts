@@ -10,6 +10,9 @@ const encoder = new TextEncoder();
 /**
  * FNV-1a, 32 bits, over a name's UTF-8 bytes: what symbol tables store.
  *
+ * @param name The name, or its bytes without a NUL.
+ * @returns a number in [0, 2³²).
+ *
  * @example The hash of every entry point
  * ```ts
  * import { hashName } from "@simple/loader";

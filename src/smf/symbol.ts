@@ -90,7 +90,11 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   readonly #index: NameIndex;
   readonly #zeroIsDefined: boolean;
 
-  /** Checks every record; the first that is wrong is the error. */
+  /**
+   * Checks every record.
+   *
+   * @throws {LoadError} `InvalidFormat` for the first that is wrong, and for two exports of one name.
+   */
   constructor(source: SymbolTableSource) {
     const { bytes, count, layout, fileOffset } = source;
     this.length = count;
