@@ -35,11 +35,12 @@ function answering(value: number, more: Readonly<Record<string, string>> = {}): 
 const valueOf = (module: LoadedModule, name = "value"): unknown => module.getFunction(name, ANSWER)!();
 
 /** Reads an imported variable, whose address its GOT holds: mov rax, [rip + GOT]; mov rax, [rax]; ret */
-const READER = build({
+export const READER = build({
   importedData: ["total"],
   routines: { read: { hex: "48 8b 05 00 00 00 00 48 8b 00 c3", refersByGot: { 3: "total" } } },
 });
-const LONG = { parameters: [], result: "i64" } as const;
+/** What it looks like from here. */
+export const LONG = { parameters: [], result: "i64" } as const;
 
 /** A registry with a module, live bindings on it, and importers of its functions and variables. */
 function populated(allocator: MemoryAllocator) {

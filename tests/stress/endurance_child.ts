@@ -1,0 +1,138 @@
+/**
+ * Runs one kind of life so many times; prints by how much the process has grown
+ * after a warm-up. Needs `--expose-gc`.
+ */
+import { type ExecutableMemory, type MemoryAllocator, ModuleRegistry, platformAllocator } from "../../mod.ts";
+import { ANSWER, descriptors, mappingCount, stubMappings, turn } from "../call/modules.ts";
+import { TemporaryDirectory } from "../testing.ts";
+import { version } from "../versions.ts";
+
+/** What this prints, as JSON: after minus before. */
+export interface Growth {
+  /** Ranges of memory that the allocator has handed out. */
+  readonly owned: number;
+  readonly stubs: number;
+  readonly descriptors: number;
+  /** Of the whole process, V8's included. */
+  readonly mappings: number;
+  /** Resident memory, in bytes. */
+  readonly resident: number;
+}
+
+const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
+
+/** The platform's memory, counted. */
+class Counted implements MemoryAllocator {
+  live = 0;
+  readonly #inner = platformAllocator();
+
+  get pageSize(): number {
+    return this.#inner.pageSize;
+  }
+
+  allocate(...parameters: Parameters<MemoryAllocator["allocate"]>): ExecutableMemory {
+    const memory = this.#inner.allocate(...parameters);
+    this.live++;
+    return memory;
+  }
+
+  protect(...parameters: Parameters<MemoryAllocator["protect"]>): void {
+    this.#inner.protect(...parameters);
+  }
+
+  view(...parameters: Parameters<MemoryAllocator["view"]>): Uint8Array<ArrayBuffer> {
+    return this.#inner.view(...parameters);
+  }
+
+  free(memory: ExecutableMemory): void {
+    this.#inner.free(memory);
+    this.live--;
+  }
+
+  retain(): Disposable {
+    return this.#inner.retain!();
+  }
+}
+
+const allocator = new Counted();
+const registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+using directory = new TemporaryDirectory();
+const path = directory.file("m.smf", numbered(7));
+// Keeps open what is opened once.
+registry.loadBytes("anchor", numbered(0)).getFunction("value", ANSWER)!();
+
+function numbered(value: number): Uint8Array<ArrayBuffer> {
+  return version({ functions: { value }, data: { total: [BigInt(value)] } });
+}
+
+function check(value: unknown, expected: unknown): void {
+  if (value !== expected) throw new Error(`${value} instead of ${expected}`);
+}
+
+/** Codes are below this number, as the machine code of a version takes 16 bits. */
+const CODES = 60_000;
+
+const LIVES: Readonly<Record<string, () => (round: number) => void>> = {
+  /** A module comes, answers and goes. */
+  cycles: () => () => {
+    const module = registry.load(path);
+    check(module.getFunction("value", ANSWER)!(), 7);
+    check(registry.unload(path, { force: true }), true);
+  },
+  /** A module's code changes under those who call it. */
+  reloads() {
+    registry.loadBytes("r", numbered(0));
+    const live = registry.open("r", { value: ANSWER });
+    return (round) => {
+      const value = round % CODES;
+      const state = round % 3 === 0 ? "carry" : "fresh";
+      registry.reload("r", { bytes: numbered(value), state }).close();
+      check(live.symbols.value(), value);
+    };
+  },
+  /** What Deno itself and the C library keep: a library that is opened, called and closed. */
+  control: () => () => {
+    const library = Deno.dlopen(Deno.build.os === "windows" ? "kernel32.dll" : "libc.so.6", {
+      value: { name: Deno.build.os === "windows" ? "GetCurrentProcessId" : "getpid", ...ANSWER },
+    });
+    check(library.symbols.value(), Deno.pid);
+    library.close();
+  },
+};
+
+/** Everything, V8's cache of compiled texts included, which it else empties when memory is short. */
+async function collect(): Promise<void> {
+  gc({ type: "major", flavor: "last-resort" });
+  await turn();
+}
+
+async function run(life: (round: number) => void, count: number): Promise<void> {
+  for (let round = 1; round <= count; round++) {
+    life(round);
+    if (round % 500 === 0) await collect();
+  }
+  for (let round = 0; round < 5; round++) await collect();
+}
+
+const measure = (): Growth => ({
+  owned: allocator.live,
+  stubs: stubMappings(),
+  descriptors: descriptors().length,
+  mappings: mappingCount(),
+  resident: Deno.memoryUsage().rss,
+});
+
+const life = LIVES[Deno.args[0]]();
+const [warmUp, count] = Deno.args.slice(1).map(Number);
+measure();
+await run(life, warmUp);
+const before = measure();
+await run(life, count);
+const after = measure();
+registry[Symbol.dispose]();
+for (let round = 0; allocator.live > 0 && round < 50; round++) await turn();
+check(allocator.live, 0);
+const growth = Object.fromEntries(
+  Object.entries(after).map(([name, value]) => [name, value - before[name as keyof Growth]]),
+);
+console.log(JSON.stringify(growth));
