@@ -165,3 +165,9 @@ export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): bo
   }, () => {});
   return found;
 }
+
+/** Remembers the variables of an image; what it gives puts them back. */
+export function saveVariables(image: LoadedImage): () => void {
+  const saved = dataOf(image).bytes.slice();
+  return () => dataOf(image).bytes.set(saved);
+}

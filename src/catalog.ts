@@ -10,15 +10,11 @@ import { pathOf, realPath, realPathAsync } from "./source.ts";
 import type { StableExports } from "./stable_exports.ts";
 import type { ModuleVersion } from "./version.ts";
 
-/** A module, and what others import from it. */
-export interface ExportingModule {
-  readonly key: string;
-  /** Over all its versions. */
-  readonly exports: StableExports;
-}
-
 /** One module of a registry. */
-export interface Entry extends ExportingModule {
+export interface Entry {
+  readonly key: string;
+  /** What others import from it, over all its versions. */
+  readonly exports: StableExports;
   /** Earlier versions that are kept, oldest first. */
   readonly history: ModuleVersion[];
   /** Of all its versions that are not freed. */

@@ -16,3 +16,10 @@ export function findExported({ image }: ModuleVersion, name: string): Exported |
   const found = exportPlace(image, name);
   return found === undefined ? undefined : { ...found, address: symbolAddress(image, found.index) };
 }
+
+/** The names of all exports. */
+export function* exportNames({ image: { file: { symbols } } }: ModuleVersion): Iterable<string> {
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.isExport(index)) yield symbols.name(index);
+  }
+}

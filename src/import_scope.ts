@@ -3,14 +3,14 @@
  * the user gave, modules that are loaded, libraries of the host, a resolver.
  */
 
-import type { Catalog, ExportingModule } from "./catalog.ts";
+import type { Catalog } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
 import { ImportFirewall } from "./imports/firewall.ts";
 import { GivenImports, type ImportValue } from "./imports/given.ts";
 import { HostLibraries } from "./imports/host_library.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "./imports/resolve.ts";
 import { runtimeNames } from "./runtime/names.ts";
-import type { StableExports } from "./stable_exports.ts";
+import type { Exporter } from "./stable_exports.ts";
 
 /** What a registry's modules may import, and from where. */
 export interface ImportOptions {
@@ -60,13 +60,18 @@ export class ImportScope implements Disposable {
    * For the module with this key, which never imports from itself, nor from an
    * older version of it.
    *
-   * @param beside Modules that are being loaded together with it; they answer before those that are loaded.
+   * @param beside Modules that are being loaded together with it, or new
+   * versions of loaded ones, which then do not answer; they are asked first.
    */
-  sourcesFor(importer: string, beside: readonly ExportingModule[] = []): ImportSource[] {
-    const others = (): StableExports[] =>
-      [...beside, ...this.#catalog.entries()].filter(({ key }) => key !== importer).map(({ exports }) =>
-        exports
-      );
+  sourcesFor(
+    importer: string,
+    beside: readonly { readonly key: string; readonly exports: Exporter }[] = [],
+  ): ImportSource[] {
+    const replaced = new Set(beside.map(({ key }) => key));
+    const others = (): Exporter[] => {
+      const loaded = [...this.#catalog.entries()].filter(({ key }) => !replaced.has(key));
+      return [...beside, ...loaded].filter(({ key }) => key !== importer).map(({ exports }) => exports);
+    };
     const modules: ImportSource = {
       find(name) {
         for (const exports of others()) {

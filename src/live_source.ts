@@ -6,7 +6,7 @@ import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
 import type { LiveSource } from "./live.ts";
 import { sealLiveToken } from "./share/token.ts";
-import { claimSlot } from "./stable_exports.ts";
+import { claimSlot } from "./slots.ts";
 
 /** A loaded module as what a live library stands on. */
 export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {

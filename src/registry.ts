@@ -6,12 +6,12 @@
 import type { CarryReport } from "./carry.ts";
 import type { CallPath } from "./call/path.ts";
 import { holdStubMaker } from "./call/stub_library.ts";
-import { Catalog, type Entry, type ExportingModule } from "./catalog.ts";
+import { Catalog, type Entry } from "./catalog.ts";
 import { checkLoaded, checkReplacement } from "./checked.ts";
 import { inFile, LoadError } from "./errors.ts";
 import { type ImportOptions, ImportScope } from "./import_scope.ts";
-import { type LoadContext, type LoadedImage, loadSteps, type PlacedImage, placeSteps } from "./loader.ts";
-import { resolveImports } from "./imports/resolve.ts";
+import { loadGroup } from "./group.ts";
+import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { type LiveLibrary, openLive } from "./live.ts";
@@ -231,10 +231,24 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const files = new Map(paths.map((path) => [this.#catalog.keyOf(pathOf(path)), pathOf(path)]));
     const fresh = [...files].filter(([key]) => this.#catalog.get(key) === undefined);
-    const group = this.#loadGroup(fresh);
-    if (this.#closed) { for (const { exports } of group) exports.version.lifetime.retire(); }
+    const group: StableExports[] = [];
+    const versions = loadGroup(
+      fresh.map(([key, file]) => ({
+        key,
+        file,
+        number: 1,
+        offer: (version) => {
+          const exports = this.#exporting(version);
+          group.push(exports);
+          return exports;
+        },
+      })),
+      this.#scope,
+      (key, file) => this.#context(key, file),
+    );
+    if (this.#closed) { for (const { lifetime } of versions) lifetime.retire(); }
     this.#requireOpen();
-    for (const { key, exports } of group) this.#catalog.add(key, exports);
+    fresh.forEach(([key], index) => this.#catalog.add(key, group[index]));
     return paths.map((path) => this.#handle(this.#catalog.find(path)!));
   }
 
@@ -323,8 +337,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
         : this.loadBytes(pathOf(path), options.bytes, options);
     }
     const file = pathOf(path);
-    const read = (number: number): ModuleVersion => this.#read(entry.key, file, number, options);
-    const [report] = this.#succession.replace([{ entry, read, options }]);
+    const [report] = this.#succession.replace(
+      [{ entry, options }],
+      ([number]) => [this.#read(entry.key, file, number, options)],
+    );
     return this.#handle(entry, options, report);
   }
 
@@ -350,10 +366,15 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     this.#requireOpen();
     const entries = paths.map((path) => this.#loaded(path));
     const files = new Map(entries.map((entry, index) => [entry, pathOf(paths[index])]));
-    const replacements = [...files].map(([entry, file]) => {
-      return { entry, options, read: (number: number) => this.#read(entry.key, file, number) };
+    const replacements = [...files.keys()].map((entry) => ({ entry, options }));
+    const reports = this.#succession.replace(replacements, (numbers) => {
+      const members = [...files].map(([entry, file], index) => {
+        checkReplacement(entry, undefined);
+        const offer = (version: ModuleVersion) => entry.exports.offer(version);
+        return { key: entry.key, file, number: numbers[index], offer };
+      });
+      return loadGroup(members, this.#scope, (key, file) => this.#context(key, file));
     });
-    const reports = this.#succession.replace(replacements);
     const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
     return entries.map((entry) => this.#handle(entry, {}, reportOf.get(entry)));
   }
@@ -570,33 +591,6 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     return this.#start(image, file, number);
   }
 
-  /** Places all, then links all, then starts all; whatever fails ends all. */
-  #loadGroup(files: readonly (readonly [key: string, file: string])[]): ExportingModule[] {
-    const group: ExportingModule[] = [];
-    const images: PlacedImage[] = [];
-    try {
-      for (const [key, file] of files) {
-        const image = readFile(file, placeSteps(this.#context(key, file)));
-        images.push(image);
-        const version = ModuleVersion.create(image, file, 1);
-        group.push({ key, exports: new StableExports(version, this.#allocator, this.#grace) });
-      }
-      images.forEach((image, index) => {
-        const [key, file] = files[index];
-        const sources = this.#scope.sourcesFor(key, group);
-        inFile(file, () => {
-          image.link(resolveImports(image.file, image.undefinedSymbols, sources, image.importer));
-          group[index].exports.version.introduce();
-        });
-      });
-      files.forEach(([, file], index) => inFile(file, () => group[index].exports.version.start()));
-      return group;
-    } catch (error) {
-      for (const { exports } of group) exports.version.lifetime.retire();
-      throw error;
-    }
-  }
-
   async #loadFor(load: string, key: string, file: string, { integrity }: LoadOptions): Promise<void> {
     const settle = (each: (waiter: Waiter) => void): void => {
       const waiters = this.#pending.get(load)!;
@@ -648,8 +642,10 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
       },
       replace: (entry, bytes) => {
         this.#requireOpen();
-        const read = (number: number): ModuleVersion => this.#read(entry.key, path, number, { bytes });
-        return this.#succession.replace([{ entry, read, options }])[0];
+        return this.#succession.replace(
+          [{ entry, options }],
+          ([number]) => [this.#read(entry.key, path, number, { bytes })],
+        )[0];
       },
     });
   }
@@ -660,7 +656,11 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     if (this.#closed || entered !== undefined) version.lifetime.retire();
     this.#requireOpen();
     if (entered !== undefined) return entered;
-    return this.#catalog.add(key, new StableExports(version, this.#allocator, this.#grace));
+    return this.#catalog.add(key, this.#exporting(version));
+  }
+
+  #exporting(version: ModuleVersion): StableExports {
+    return new StableExports(version, this.#allocator, this.#grace);
   }
 
   /** @throws {LoadError} `Io` if the module is not loaded. */

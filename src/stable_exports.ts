@@ -6,35 +6,22 @@
  * variables is among the {@linkcode DataFollowers}.
  */
 
-import { JumpTable, Trampolines } from "./call/trampoline.ts";
-import { LoadError } from "./errors.ts";
+import type { Compatibility } from "./compatibility.ts";
 import { DataFollowers } from "./data_followers.ts";
-import { type Compatibility, type ExportKind, fitOf, isRefused } from "./compatibility.ts";
-import { findExported } from "./exported.ts";
+import { LoadError } from "./errors.ts";
+import { exportNames, findExported } from "./exported.ts";
 import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
-import { abandon } from "./memory/owed.ts";
-import type { Lifetime } from "./lifetime.ts";
 import { LiveUse } from "./share/live_use.ts";
+import { claimSlot, type LeaseRequest, type Slot, Slots, type Targets } from "./slots.ts";
 import type { ModuleVersion } from "./version.ts";
 
-/** A name that others use, for ever at the same place of every version's table. */
-export interface Slot {
-  readonly name: string;
-  readonly index: number;
-  kind: ExportKind;
-  /** Bytes of the largest static that it is bound as. */
-  size: number;
-  /** How many importers and live libraries use it; a version may lack what nobody uses. */
-  users: number;
-  /** Of the version that it leads into: not the current one, if that lacks it. */
-  home: Lifetime;
-}
-
-/** Marks a slot as in use until disposed. */
-export function claimSlot(slot: Slot): Disposable {
-  slot.users++;
-  return { [Symbol.dispose]: () => void slot.users-- };
+/** What importers are linked to. */
+export interface Exporter {
+  /** What an importer of `name` is linked to. */
+  find(name: string): FoundImport | undefined;
+  /** Names that can be imported. */
+  names(): Iterable<string>;
 }
 
 /** How a new version takes over. */
@@ -45,7 +32,7 @@ export interface PrepareOptions {
    */
   readonly compatibility: Compatibility;
   /** Versions that have to stay for it, and why. */
-  readonly leases: readonly { readonly lifetime: Lifetime; readonly why: string }[];
+  readonly leases: readonly LeaseRequest[];
 }
 
 /** Another version, ready to take over. */
@@ -58,33 +45,6 @@ export interface PreparedVersion {
   abort(): void;
 }
 
-/** Where a slot leads that the current version does not export and nobody uses. */
-const NOWHERE = 0n;
-
-/** What a version needs as the current one; it is used again when the version comes back. */
-interface Serving {
-  /** On other versions that have to stay for it. */
-  readonly leases: Leases;
-  /** Once it is called through trampolines. */
-  readonly table: JumpTable | undefined;
-}
-
-/** Leases of which only the latest count. */
-class Leases implements Disposable {
-  #leases: readonly Disposable[] = [];
-
-  /** Gives those that counted before. */
-  replace(leases: readonly Disposable[]): readonly Disposable[] {
-    const before = this.#leases;
-    this.#leases = leases;
-    return before;
-  }
-
-  [Symbol.dispose](): void {
-    for (const lease of this.replace([])) lease[Symbol.dispose]();
-  }
-}
-
 /** A hold on whatever version is the current one. */
 interface MovingHold {
   readonly importer: Importer;
@@ -92,14 +52,10 @@ interface MovingHold {
 }
 
 /** The exports of one module over all its versions. */
-export class StableExports {
-  readonly #allocator: MemoryAllocator;
+export class StableExports implements Exporter {
   #version: ModuleVersion;
-  readonly #slots = new Map<string, Slot>();
+  readonly #slots: Slots;
   readonly #shared = new Set<Slot>();
-  #trampolines: Trampolines | undefined;
-  #table: JumpTable | undefined;
-  readonly #serving = new WeakMap<ModuleVersion, Serving>();
   readonly #holds = new Set<MovingHold>();
   readonly #followers = new DataFollowers();
   readonly #provider: Provider;
@@ -110,11 +66,14 @@ export class StableExports {
 
   readonly #grace: () => Promise<unknown> | undefined;
   /** What an importer calls may in turn call what works in this isolate only. */
-  readonly #bindsIsolate: IsolateQuestion = (asked) => this.#version.image.privateReason(asked) !== undefined;
+  readonly #bindsIsolate: IsolateQuestion = (asked) =>
+    (this.#offered ?? this.#version).image.privateReason(asked) !== undefined;
+  /** What is to take over, while others are linked to it. */
+  #offered: ModuleVersion | undefined;
 
   /** @param grace Settles when every call that is out now, of any module, has come back; undefined if none is. */
   constructor(version: ModuleVersion, allocator: MemoryAllocator, grace: () => Promise<unknown> | undefined) {
-    this.#allocator = allocator;
+    this.#slots = new Slots(allocator, this.use);
     this.#grace = grace;
     this.#version = version;
     this.#provider = {
@@ -156,12 +115,49 @@ export class StableExports {
     };
   }
 
-  /** Names that can be imported. */
-  *names(): Iterable<string> {
-    const { symbols } = this.#version.image.file;
-    for (let index = 0; index < symbols.length; index++) {
-      if (symbols.isExport(index)) yield symbols.name(index);
-    }
+  names(): Iterable<string> {
+    return exportNames(this.#version);
+  }
+
+  /**
+   * Links others, which are to take over together with it, to what a candidate
+   * will have: functions that are new lead into it at once, the others when it
+   * takes over. Until {@linkcode StableExports.endOffer}.
+   */
+  offer(candidate: ModuleVersion): Exporter {
+    this.#offered = candidate;
+    const provider: Provider = {
+      description: this.#provider.description,
+      hold: (importer) => this.#holdMoving(importer, candidate),
+    };
+    return {
+      find: (name) => {
+        const exported = findExported(candidate, name);
+        if (exported === undefined) return undefined;
+        if (exported.kind === "data") return this.#followers.find(name, candidate, this.#bindsIsolate);
+        const current = findExported(this.#version, name)?.kind;
+        // What was a variable becomes a function for nobody but those who come later.
+        if (current !== undefined) return current === "function" ? this.find(name) : undefined;
+        const slot = this.#slots.get(name);
+        const isKept = slot !== undefined && slot.users > 0 && !slot.offered;
+        if (isKept && slot.kind === "data") return undefined;
+        const used = isKept ? slot : this.#slots.enter(this.#version, name, exported, candidate.lifetime);
+        used.offered = !isKept;
+        return {
+          address: this.trampoline(used),
+          from: provider.description,
+          provider,
+          claim: () => claimSlot(used),
+          bindsIsolate: this.#bindsIsolate,
+        };
+      },
+      names: () => exportNames(candidate),
+    };
+  }
+
+  /** It has taken over, or never will. */
+  endOffer(): void {
+    this.#offered = undefined;
   }
 
   /** Isolates that were given these names may call them for as long as the module lives. */
@@ -176,20 +172,11 @@ export class StableExports {
 
   /** The slot of an export; undefined if the current version does not export it. */
   slot(name: string): Slot | undefined {
-    const known = this.#slots.get(name);
-    if (known !== undefined && this.#table!.get(known.index) !== NOWHERE) return known;
+    const known = this.#slots.find(name);
+    if (known !== undefined) return known;
     const target = findExported(this.#version, name);
     if (target === undefined) return undefined;
-    const trampolines = this.#useTrampolines();
-    const home = this.#version.lifetime;
-    const slot = known ?? { name, index: this.#slots.size, kind: target.kind, size: 0, users: 0, home };
-    slot.kind = target.kind;
-    slot.home = home;
-    trampolines.address(slot.index);
-    if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(target.address);
-    this.#table!.set(slot.index, target.address);
-    this.#slots.set(name, slot);
-    return slot;
+    return this.#slots.enter(this.#version, name, target, this.#version.lifetime);
   }
 
   /**
@@ -212,17 +199,21 @@ export class StableExports {
 
   /** The one canonical address of an exported function. */
   trampoline(slot: Slot): bigint {
-    return this.#useTrampolines().address(slot.index);
+    return this.#slots.address(this.#version, slot);
   }
 
   /** Where the address of the current version's table is. */
   get tablePointer(): bigint {
-    return this.#useTrampolines().tablePointer;
+    return this.#slots.tablePointer(this.#version);
   }
 
   /** Holds whatever version is the current one. */
   hold(importer: Importer): Disposable {
-    const hold: MovingHold = { importer, current: this.#version.provider.hold(importer) };
+    return this.#holdMoving(importer, this.#version);
+  }
+
+  #holdMoving(importer: Importer, version: ModuleVersion): Disposable {
+    const hold: MovingHold = { importer, current: version.provider.hold(importer) };
     this.#holds.add(hold);
     return {
       [Symbol.dispose]: () => {
@@ -251,20 +242,9 @@ export class StableExports {
    */
   prepare(candidate: ModuleVersion, options: PrepareOptions): PreparedVersion {
     const previous = this.#version;
-    const { addresses, kept } = this.#targets(candidate, options.compatibility);
-    const belongings: Disposable[] = [];
+    const targets = this.#targets(candidate, options.compatibility);
     using undo = new DisposableStack();
-    const own = <T extends Disposable>(belonging: T): T => {
-      belongings.push(belonging);
-      undo.defer(() => abandon(belonging));
-      return belonging;
-    };
-    const serving = this.#serve(candidate, addresses, own);
-    const keeping = new Set(kept);
-    const leases = [
-      ...options.leases,
-      ...kept.map(({ name, home }) => ({ lifetime: home, why: `its function '${name}', still in use` })),
-    ].map(({ lifetime, why }) => undo.use(lifetime.holdLeaseFor(candidate.image.importer, why)));
+    const lead = this.#slots.prepare(candidate, targets, options.leases, undo);
     const moved = [...this.#holds].map((hold) => ({
       hold,
       next: undo.use(candidate.provider.hold(hold.importer)),
@@ -275,18 +255,8 @@ export class StableExports {
     const before: Disposable[] = [];
     let obsolete: readonly Disposable[] = [];
     const commit = (): void => {
-      for (const belonging of belongings) candidate.own(belonging);
-      this.#serving.set(candidate, serving);
-      obsolete = serving.leases.replace(leases);
-      const { table } = serving;
-      if (table !== undefined) {
-        addresses.forEach((address, index) => table.set(index, address));
-        this.#trampolines!.lead(table);
-        candidate.serveLive(this.use);
-      }
-      this.#table = table;
+      obsolete = lead();
       this.#version = candidate;
-      for (const slot of this.#slots.values()) if (!keeping.has(slot)) slot.home = candidate.lifetime;
       for (const { hold, next } of moved) {
         before.push(hold.current);
         hold.current = next;
@@ -301,21 +271,6 @@ export class StableExports {
       for (const hold of before) hold[Symbol.dispose]();
     };
     return { commit, finish, abort };
-  }
-
-  /** What a version needs as the current one; what it does not have from the last time is made. */
-  #serve(
-    version: ModuleVersion,
-    addresses: readonly bigint[],
-    own: <T extends Disposable>(belonging: T) => T,
-  ): Serving {
-    const known = this.#serving.get(version);
-    const leases = known?.leases ?? own(new Leases());
-    const trampolines = this.#trampolines;
-    if (trampolines === undefined) return { leases, table: undefined };
-    if (known?.table === undefined) own(trampolines.hold());
-    const hasRoom = known?.table !== undefined && known.table.capacity >= addresses.length;
-    return { leases, table: hasRoom ? known.table : own(new JumpTable(this.#allocator, addresses)) };
   }
 
   /**
@@ -334,71 +289,14 @@ export class StableExports {
     });
   }
 
-  /** Where each slot leads in a candidate, and which of them have to stay where they are. */
-  #targets(
-    candidate: ModuleVersion,
-    compatibility: PrepareOptions["compatibility"],
-  ): { addresses: bigint[]; kept: Slot[] } {
-    const addresses: bigint[] = [];
-    const kept: Slot[] = [];
-    const missing = this.#followers.missing(candidate, compatibility);
-    for (const slot of this.#slots.values()) {
-      const { name, index, kind, size, users } = slot;
-      const target = findExported(candidate, name);
-      const fit = fitOf({ kind, size }, target);
-      if (target !== undefined && fit === "fits") {
-        addresses[index] = target.address;
-      } else if (users === 0) {
-        addresses[index] = NOWHERE;
-      } else if (isRefused(fit, compatibility)) {
-        missing.push(name);
-      } else {
-        addresses[index] = this.#table!.get(index);
-        kept.push(slot);
-      }
-    }
-    if (missing.length > 0) {
-      const symbols = [...new Set(missing)];
-      const names = symbols.map((name) => `'${name}'`).join(", ");
-      throw new LoadError(
-        "Incompatible",
-        `Cannot reload: the new version does not export ${names} as before`,
-        {
-          path: candidate.path,
-          symbols,
-        },
-      );
-    }
-    return { addresses, kept };
-  }
-
-  #useTrampolines(): Trampolines {
-    if (this.#trampolines === undefined) {
-      const trampolines = new Trampolines(this.#allocator);
-      this.#version.own(trampolines.hold());
-      this.#version.serveLive(this.use);
-      this.#trampolines = trampolines;
-    }
-    return this.#trampolines;
-  }
-
-  /** The old table stays with its version: a thread may be reading it. */
-  #growTable(next: bigint): void {
-    const { capacity } = this.#table ?? { capacity: 0 };
-    const addresses = Array.from(
-      { length: Math.min(capacity, this.#slots.size) },
-      (_, index) => this.#table!.get(index),
-    );
-    addresses.push(next);
-    // Twice as large: each of the old ones stays.
-    while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
-    const table = new JumpTable(this.#allocator, addresses);
-    const version = this.#version;
-    version.own(table);
-    let leases = this.#serving.get(version)?.leases;
-    if (leases === undefined) version.own(leases = new Leases());
-    this.#serving.set(version, { table, leases });
-    this.#useTrampolines().lead(table);
-    this.#table = table;
+  /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
+  #targets(candidate: ModuleVersion, compatibility: Compatibility): Targets {
+    const targets = this.#slots.targets(candidate, compatibility);
+    const missing = [...targets.missing, ...this.#followers.missing(candidate, compatibility)];
+    if (missing.length === 0) return targets;
+    const symbols = [...new Set(missing)];
+    const names = symbols.map((name) => `'${name}'`).join(", ");
+    const message = `Cannot reload: the new version does not export ${names} as before`;
+    throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
   }
 }

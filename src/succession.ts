@@ -3,7 +3,8 @@
  * way back.
  */
 
-import type { CarryReport } from "./carry.ts";
+import { type CarryReport, saveVariables } from "./carry.ts";
+import { allOf } from "./call/in_flight.ts";
 import type { CallPath } from "./call/path.ts";
 import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
@@ -24,10 +25,11 @@ export interface KeptVersion {
 /** A module that is to be replaced, and how. */
 export interface Replacement {
   readonly entry: Entry;
-  /** Reads the new version, which belongs to the caller then. */
-  readonly read: (number: number) => ModuleVersion;
   readonly options: TakeoverOptions;
 }
+
+/** Loads the new versions, one of each number, which belong to the caller then. */
+export type LoadCandidates = (numbers: readonly number[]) => readonly ModuleVersion[];
 
 /** Replaces versions, for one registry. */
 export class Succession {
@@ -54,26 +56,28 @@ export class Succession {
    *
    * @throws {LoadError} `Busy` inside another reload; and whatever a step throws.
    */
-  replace(replacements: readonly Replacement[]): (CarryReport | undefined)[] {
+  replace(replacements: readonly Replacement[], load: LoadCandidates): (CarryReport | undefined)[] {
     return this.#alone(() => {
-      const candidates: ModuleVersion[] = [];
-      const trials: Trial[] = [];
-      const previous: ModuleVersion[] = [];
+      let candidates: readonly ModuleVersion[] = [];
       const entries = replacements.map(({ entry }) => entry);
-      let prepared: PreparedVersion[];
+      let trials: readonly Trial[];
+      let previous: readonly ModuleVersion[];
+      let prepared: readonly PreparedVersion[];
+      const requireLoaded = (): void => entries.forEach((entry) => this.#requireLoaded(entry));
       try {
-        for (const { entry, read, options } of replacements) {
-          this.#requireLoaded(entry);
-          const candidate = read(entry.newest + 1);
-          candidates.push(candidate);
-          previous.push(entry.exports.version);
-          trials.push(tryOut(entry.exports, candidate, this.#callPath, options));
-        }
-        for (const entry of entries) this.#requireLoaded(entry);
+        requireLoaded();
+        candidates = load(entries.map(({ newest }) => newest + 1));
+        previous = entries.map(({ exports }) => exports.version);
+        trials = replacements.map(({ entry, options }, index) =>
+          tryOut(entry.exports, candidates[index], this.#callPath, options)
+        );
+        requireLoaded();
         prepared = prepareAll(trials);
       } catch (error) {
-        for (const candidate of candidates.reverse()) candidate.lifetime.retire();
+        this.#abandon(candidates);
         throw error;
+      } finally {
+        for (const { exports } of entries) exports.endOffer();
       }
       // Beyond this point nothing can fail.
       entries.forEach((entry, index) => {
@@ -102,9 +106,18 @@ export class Succession {
         });
       }
       const previous = entry.exports.version;
-      const trial = tryOut(entry.exports, candidate, this.#callPath, options);
-      this.#requireLoaded(entry);
-      const [prepared] = prepareAll([trial]);
+      const restore = saveVariables(candidate.image);
+      let trial: Trial;
+      let prepared: PreparedVersion;
+      try {
+        trial = tryOut(entry.exports, candidate, this.#callPath, options);
+        this.#requireLoaded(entry);
+        [prepared] = prepareAll([trial]);
+      } catch (error) {
+        // Its variables were there before: handles on it may be open.
+        if (candidate.lifetime.state !== "freed") restore();
+        throw error;
+      }
       // Beyond this point nothing can fail.
       prepared.commit();
       prepared.finish();
@@ -129,6 +142,17 @@ export class Succession {
     previous.addHandle();
     history.push(previous);
     while (history.length > this.#keep) history.shift()!.dropKept();
+  }
+
+  /** Ends candidates; each stays while calls that `verify` began may be in another one. */
+  #abandon(candidates: readonly ModuleVersion[]): void {
+    const out = allOf(candidates.map(({ lifetime }) => lifetime.passed()));
+    for (const { lifetime } of candidates.toReversed()) {
+      const hold = out && lifetime.holdQuietly("running", "calls that may still be running it");
+      lifetime.retire();
+      out?.then(() => hold?.[Symbol.dispose]());
+      if (lifetime.state !== "freed") this.#catalog.addLifetime(lifetime);
+    }
   }
 
   /** @throws {LoadError} `Closed` for what was unloaded, perhaps by `migrate` or `verify`. */

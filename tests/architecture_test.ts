@@ -12,10 +12,11 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
+  ["group"],
   ["checked", "import_scope", "live_source", "succession", "watched"],
   ["catalog", "live", "reload"],
   ["module_loader", "stable_exports", "watch"],
-  ["data_followers", "module"],
+  ["data_followers", "module", "slots"],
   ["carry", "exported"],
   ["version"],
   ["frames", "lifetime", "share", "start"],

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ModuleRegistry } from "../mod.ts";
-import { assertLoadError, fixtureTest, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
-import { INT, version } from "./versions.ts";
+import { ModuleRegistry, type ModuleRegistryOptions, SymbolType } from "../mod.ts";
+import {
+  assertLoadError,
+  fixtureTest,
+  NO_PROC,
+  readWord,
+  TemporaryDirectory,
+  WatchedAllocator,
+} from "./testing.ts";
+import { INT, SLEEP, version } from "./versions.ts";
 
 const answering = (answer: number, total = 0n) =>
   version({ functions: { answer }, data: { total: [total] }, sourceHash: BigInt(answer) });
@@ -194,6 +201,17 @@ Deno.test("a rollback that is refused leaves everything as it was, however often
   assertEquals(live.symbols.answer(), 1);
 });
 
+Deno.test("a rollback that is refused leaves the earlier version's variables as they were", () => {
+  using registry = new ModuleRegistry();
+  const first = registry.loadBytes("m", answering(1, 1n));
+  const { symbols } = first.bind({ total: { type: "i64" } });
+  registry.reload("m", { bytes: answering(2, 700n) });
+  for (const callbacks of [{ verify: () => false }, { migrate: () => void registry.unload("m") }]) {
+    assertThrows(() => registry.rollback("m", { ...callbacks, state: "carry" }));
+    assertEquals(symbols.total, 1n);
+  }
+});
+
 Deno.test("a rollback that lacks what is in use now is refused", () => {
   using registry = new ModuleRegistry();
   registry.loadBytes("m", answering(1));
@@ -308,6 +326,168 @@ Deno.test("what verify of one module begins to use of another is there after bot
     },
   });
   assertEquals(call!(), 2);
+});
+
+/** Two modules in files, and everything to see what a reload of both does. */
+class Pair implements AsyncDisposable {
+  readonly directory = new TemporaryDirectory();
+  readonly allocator = new WatchedAllocator();
+  readonly registry: ModuleRegistry;
+  readonly paths: readonly string[];
+
+  constructor(one: Uint8Array, other: Uint8Array, options: ModuleRegistryOptions = {}) {
+    this.registry = new ModuleRegistry({ allocator: this.allocator, ...options });
+    this.paths = [this.directory.file("one.smf", one), this.directory.file("other.smf", other)];
+    this.registry.loadAll(this.paths);
+  }
+
+  write(one: Uint8Array, other: Uint8Array): void {
+    [one, other].forEach((bytes, index) => Deno.writeFileSync(this.paths[index], bytes));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.registry[Symbol.asyncDispose]();
+    this.directory[Symbol.dispose]();
+    assertEquals(this.allocator.live.size, 0);
+  }
+}
+
+for (const order of ["provider first", "importer first"]) {
+  Deno.test(`a new version imports what only another new version exports: ${order}`, async () => {
+    await using pair = new Pair(
+      version({ functions: { ask: 1 } }),
+      version({ functions: { other: 2 } }),
+      { keepVersions: 0 },
+    );
+    const { registry, paths } = pair;
+    const live = registry.open(paths[0], { ask: INT });
+    registry.open(paths[1], { other: INT });
+    const next = (answer: number) =>
+      pair.write(
+        version({ functions: { ask: "fresh" }, data: { pointer: ["level"] }, details: DATA }),
+        version({ functions: { other: 2, fresh: answer }, data: { level: [BigInt(answer)] } }),
+      );
+    next(30);
+    const seen: number[] = [];
+    const [module] = registry.reloadAll(order === "importer first" ? paths : paths.toReversed(), {
+      verify: (candidate) => {
+        if (candidate.path === paths[0]) seen.push(candidate.getFunction("ask", INT)!());
+      },
+    });
+    assertEquals([seen, live.symbols.ask()], [[30], 30]);
+    assertEquals(module.isOpen, true);
+    // They stay linked.
+    next(40);
+    registry.reload(paths[1]);
+    assertEquals(live.symbols.ask(), 40);
+    next(50);
+    registry.reloadAll(paths);
+    assertEquals(live.symbols.ask(), 50);
+    using importer = registry.load(paths[0]);
+    const [pointer] = importer.imports().filter(({ name }) => name === "level");
+    assertEquals(readWord(pointer.address), 50n);
+    // Now that it is in use, it may not be missing.
+    Deno.writeFileSync(paths[1], version({ functions: { other: 2 } }));
+    assertEquals(
+      assertLoadError(() => registry.reload(paths[1]), "Incompatible").data.symbols?.toSorted(),
+      ["fresh", "level"],
+    );
+  });
+}
+
+const DATA = { level: { type: SymbolType.Data } };
+
+Deno.test("what new versions offered each other is gone if they fail, and can come again", async () => {
+  await using pair = new Pair(version({ functions: { ask: 1 } }), version({ functions: { other: 2 } }));
+  const { registry, paths, allocator } = pair;
+  const live = [registry.open(paths[0], { ask: INT }), registry.open(paths[1], { other: INT })];
+  pair.write(
+    version({ functions: { ask: "fresh", back: 3 } }),
+    version({ functions: { other: 2, fresh: "back" } }),
+  );
+  let before = 0;
+  for (let round = 0; round < 3; round++) {
+    assertLoadError(() =>
+      registry.reloadAll(paths, {
+        verify: (candidate) => {
+          if (candidate.path === paths[0]) return candidate.getFunction("ask", INT)!() === 3;
+          // Nobody but the new versions sees it.
+          assertEquals(registry.resolveSymbol("fresh"), null);
+          assertLoadError(() => registry.open(paths[1], { fresh: INT }), "UndefinedSymbol");
+          return false;
+        },
+      }), "Incompatible");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assertEquals(registry.resolveSymbol("fresh"), null);
+    if (round > 0) assertEquals(allocator.live.size, before);
+    before = allocator.live.size;
+  }
+  // Nobody uses the name: a version may lack it.
+  Deno.writeFileSync(paths[1], version({ functions: { other: 4 } }));
+  registry.reload(paths[1]);
+  Deno.writeFileSync(paths[1], version({ functions: { other: 2, fresh: "back" } }));
+  registry.reloadAll(paths);
+  assertEquals((live[0].symbols as { ask(): number }).ask(), 3);
+});
+
+Deno.test("a new version does not import what its provider's new version lacks", async () => {
+  await using pair = new Pair(version({ functions: { ask: "old" } }), version({ functions: { old: 2 } }));
+  const { registry, paths } = pair;
+  const live = registry.open(paths[0], { ask: INT });
+  pair.write(version({ functions: { ask: "old" } }), version({ functions: { other: 2 } }));
+  assertLoadError(() => registry.reloadAll(paths), "UndefinedSymbol");
+  assertEquals(live.symbols.ask(), 2);
+  pair.write(version({ functions: { ask: "other" } }), version({ functions: { other: 5 } }));
+  // The version that is replaced uses it until then.
+  registry.reloadAll(paths, { compatibility: "allow" });
+  assertEquals(live.symbols.ask(), 5);
+});
+
+Deno.test("new versions are not shared if one of them calls back into this isolate", async () => {
+  using directory = new TemporaryDirectory();
+  await using registry = new ModuleRegistry({
+    imports: { callback: { parameters: [], result: "i32", callback: () => 1 } },
+  });
+  const paths = [
+    directory.file("a.smf", version({ functions: { ask: 1 } })),
+    directory.file("b.smf", version({ functions: { other: 2 } })),
+  ];
+  registry.loadAll(paths);
+  const live = registry.open(paths[0], { ask: INT });
+  live.share();
+  Deno.writeFileSync(paths[0], version({ functions: { ask: "fresh" } }));
+  Deno.writeFileSync(paths[1], version({ functions: { other: 2, fresh: "callback" } }));
+  for (const order of [paths, paths.toReversed()]) {
+    assertLoadError(() => registry.reloadAll(order), "Incompatible");
+  }
+  assertEquals(live.symbols.ask(), 1);
+});
+
+Deno.test({
+  name: "calls that verify began and did not await end in the version that they began in",
+  ignore: NO_PROC,
+  async fn() {
+    await using pair = new Pair(
+      version({ functions: { ask: 1 } }),
+      version({ functions: { other: 2 } }),
+      { libraries: ["libc.so.6"], keepVersions: 0 },
+    );
+    const { registry, paths } = pair;
+    pair.write(
+      version({ functions: { ask: 1, nap: "fresh" } }),
+      version({ functions: { other: 2, fresh: "usleep" } }),
+    );
+    let nap: Promise<number> | undefined;
+    assertLoadError(() =>
+      registry.reloadAll(paths, {
+        verify: (candidate) => {
+          if (candidate.path === paths[1]) return false;
+          nap = candidate.getFunction("nap", SLEEP)!(60_000);
+        },
+      }), "Incompatible");
+    registry.reload(paths[1]);
+    assertEquals(await nap, 0);
+  },
 });
 
 fixtureTest("reloadAll refuses what is not loaded", () => {
