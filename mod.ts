@@ -5,6 +5,16 @@
  * Importing this module opens nothing and asks for no permission. Loading needs
  * `--allow-ffi` and `--allow-read`; reading the format needs nothing.
  *
+ * | to | there is |
+ * |---|---|
+ * | load, call and close modules, which import from each other | {@linkcode ModuleRegistry}, {@linkcode LoadedModule} |
+ * | call functions that follow reloads | {@linkcode LiveLibrary}, from `open`; `reload`, `watch`, `rollback` |
+ * | use the same module in a Worker | `share()` and `attach(token)` of both |
+ * | load a single module | {@linkcode ModuleLoader} |
+ * | make modules | {@linkcode linkObjects}, from objects of compilers; {@linkcode SmfBuilder}, from bytes |
+ * | look into them | {@linkcode parseSmf} |
+ * | know what went wrong | {@linkcode LoadError} |
+ *
  * @example Load a module and call it
  * ```ts
  * import { ModuleRegistry } from "@simple/loader";
@@ -14,6 +24,20 @@
  * const module = registry.load("fixtures/mylib.smf");
  * const add = module.getFunction("add", { parameters: ["i64", "i64"], result: "i64" });
  * assertEquals(add?.(2n, 3n), 5n);
+ * ```
+ *
+ * @example Replace its code while it is in use
+ * ```ts
+ * import { ModuleRegistry } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using registry = new ModuleRegistry();
+ * registry.loadBytes("counter", Deno.readFileSync("fixtures/counter_v1.smf"));
+ * const { symbols } = registry.open("counter", { answer: { parameters: [], result: "i32" } });
+ * assertEquals(symbols.answer(), 41);
+ *
+ * registry.reload("counter", { bytes: Deno.readFileSync("fixtures/counter_v2.smf"), state: "carry" });
+ * assertEquals(symbols.answer(), 42);
  * ```
  *
  * @module
