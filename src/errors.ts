@@ -160,6 +160,32 @@ export class LoadError extends Error {
 }
 
 /**
+ * What becomes of a problem that does not keep the search for others from
+ * going on: {@linkcode raise} ends it, others collect.
+ */
+export type Report = (problem: LoadError) => void;
+
+/** Ends everything at the first problem. */
+export function raise(problem: LoadError): never {
+  throw problem;
+}
+
+/**
+ * Runs `work`; reports a {@linkcode LoadError} that leaves it.
+ *
+ * @returns what it returns, or `undefined` if it failed.
+ */
+export function attempt<T>(report: Report, work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    report(error);
+    return undefined;
+  }
+}
+
+/**
  * Runs `work`; a {@linkcode LoadError} that leaves it knows the file's path
  * from then on.
  */

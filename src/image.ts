@@ -14,7 +14,7 @@
  * into offsets in the range), so one file fits every page size.
  */
 
-import { LoadError } from "./errors.ts";
+import { LoadError, raise, type Report } from "./errors.ts";
 import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import { alignUp, imageOffsets } from "./smf/offsets.ts";
@@ -180,9 +180,15 @@ export class ImagePlan {
  * Plans a module's range and checks what needs the plan: that every defined
  * symbol lies inside the image, functions and the entry point in code.
  *
+ * @param report Told what is wrong with a symbol or with the entry point.
  * @throws {LoadError} `InvalidFormat`.
  */
-export function planImage(file: SmfFile, pageSize: number, slots: SlotCounts): ImagePlan {
+export function planImage(
+  file: SmfFile,
+  pageSize: number,
+  slots: SlotCounts,
+  report: Report = raise,
+): ImagePlan {
   const plan = new ImagePlan(file.sections, pageSize, slots);
   const { symbols } = file;
   // Symbols that follow one another mostly lie in one group.
@@ -193,13 +199,15 @@ export function planImage(file: SmfFile, pageSize: number, slots: SlotCounts): I
     if (group === undefined || value < group.start || value >= group.end) group = plan.groupOf(value);
     const fits = group !== undefined && value + symbols.size(index) <= group.end &&
       (group.isCode || symbols.type(index) !== SymbolType.Function);
-    if (!fits) checkSymbol(file, plan, index);
+    if (!fits) checkSymbol(file, plan, index, report);
   }
   const { entryPoint, flags } = file.header;
   if ((flags & HeaderFlag.Executable) !== 0 && !plan.isCode(entryPoint)) {
-    throw new LoadError("InvalidFormat", "Cannot use entry point: it is not inside a Code section", {
-      value: entryPoint,
-    });
+    report(
+      new LoadError("InvalidFormat", "Cannot use entry point: it is not inside a Code section", {
+        value: entryPoint,
+      }),
+    );
   }
   return plan;
 }
@@ -213,21 +221,24 @@ export function isAddress(type: number): boolean {
     type === SymbolType.Constant;
 }
 
-function checkSymbol(file: SmfFile, plan: ImagePlan, index: number): void {
+function checkSymbol(file: SmfFile, plan: ImagePlan, index: number, report: Report): void {
   const { symbols } = file;
   const value = symbols.value(index);
   const size = symbols.size(index);
   if (plan.place(value, size) < 0) {
-    throw new LoadError("InvalidFormat", `Cannot place symbol of ${size} bytes: it is not inside the image`, {
-      symbol: symbols.name(index),
-      value,
-    });
-  }
-  if (symbols.type(index) === SymbolType.Function && !plan.isCode(value)) {
-    throw new LoadError("InvalidFormat", "Cannot use symbol as a function: it is not inside a Code section", {
-      symbol: symbols.name(index),
-      value,
-    });
+    report(
+      new LoadError("InvalidFormat", `Cannot place symbol of ${size} bytes: it is not inside the image`, {
+        symbol: symbols.name(index),
+        value,
+      }),
+    );
+  } else if (symbols.type(index) === SymbolType.Function && !plan.isCode(value)) {
+    report(
+      new LoadError("InvalidFormat", "Cannot use symbol as a function: it is not inside a Code section", {
+        symbol: symbols.name(index),
+        value,
+      }),
+    );
   }
 }
 

@@ -21,7 +21,7 @@
  * the result is exact modulo 2⁶⁴, and there is no BigInt in the loop.
  */
 
-import type { LoadError } from "./errors.ts";
+import { attempt, type LoadError, raise, type Report } from "./errors.ts";
 import { GOT_SLOT_SIZE, type ImagePlan, type PlacedGroup, PLT_STUB_SIZE } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
@@ -43,6 +43,7 @@ export interface SymbolAddresses {
  * Fills GOT and PLT and applies every relocation of `file` to `image`, the
  * bytes of the whole range.
  *
+ * @param report Told about relocations that cannot be applied.
  * @throws {LoadError} `RelocationFailed`, with the relocation's section, symbol,
  * offset, value and allowed range.
  */
@@ -52,8 +53,11 @@ export function relocate(
   plan: ImagePlan,
   needs: RelocationNeeds,
   addresses: SymbolAddresses,
+  report: Report = raise,
 ): void {
-  new Relocator(image, file, plan, needs, addresses).run();
+  const relocator = new Relocator(image, file, plan, needs, addresses);
+  if (report === raise) relocator.run();
+  else relocator.tryAll(report);
 }
 
 /** What AArch64 calls a page, whatever the host's are. */
@@ -157,6 +161,17 @@ class Relocator {
       low >>>= 0;
       const patch = arch.patch(bytes, place, type, low, high);
       if (patch !== Patch.Done) this.#applyOtherwise(index, type, place, patch, low, high);
+    }
+  }
+
+  /** As {@linkcode Relocator.run}, past what cannot be applied. */
+  tryAll(report: Report): void {
+    attempt(report, () => this.#fillSlots());
+    const { relocations } = this.#file;
+    for (let index = 0; index < relocations.length; index++) {
+      // Unknown types were found by the scan.
+      if (this.#arch.widths[relocations.type(index)] < 0) continue;
+      attempt(report, () => this.#apply(index, index + 1));
     }
   }
 

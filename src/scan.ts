@@ -4,10 +4,10 @@
  * must be, and whether they can be applied at all.
  */
 
-import { LoadError } from "./errors.ts";
+import { LoadError, raise, type Report } from "./errors.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { Use } from "./relocation/arch.ts";
-import { archName, RelocationType, SymbolType } from "./smf/enums.ts";
+import { archName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import { RELOCATION_WORDS } from "./smf/reloc.ts";
 
@@ -33,9 +33,10 @@ export interface RelocationNeeds {
  * Looks through all relocations once: refuses unknown types and overlapping
  * places, counts GOT slots and PLT stubs, and lists the imports.
  *
+ * @param report Told about relocations that cannot be applied.
  * @throws {LoadError} `RelocationFailed`.
  */
-export function scanRelocations(file: SmfFile): RelocationNeeds {
+export function scanRelocations(file: SmfFile, report: Report = raise): RelocationNeeds {
   const { relocations, symbols } = file;
   const { widths, uses } = relocationArch(file.header.arch);
   const count = relocations.length;
@@ -57,8 +58,8 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
     const at = index * STEP;
     const type = words[at + TYPE] & 0xff;
     const width = widths[type];
-    if (width < 0) throw unknownType(file, index);
-    if (width === 0) continue;
+    if (width < 0) report(unknownType(file, index));
+    if (width <= 0) continue;
     const offset = words[at + OFFSET + 1] * 0x1_0000_0000 + words[at + OFFSET];
     if (offset < end) ascending = false;
     end = offset + width;
@@ -86,22 +87,22 @@ export function scanRelocations(file: SmfFile): RelocationNeeds {
       }
     }
   }
-  if (!ascending) refuseOverlaps(file);
+  if (!ascending) refuseOverlaps(file, report);
   return { imports, gotSlots, gotCount: firstUse.length, firstUse, pltStubs, pltCount, threadLocal };
 }
 
 /** Two relocations that patch the same byte have no defined result. */
-function refuseOverlaps(file: SmfFile): void {
+function refuseOverlaps(file: SmfFile, report: Report): void {
   const { relocations } = file;
   const { widths } = relocationArch(file.header.arch);
   const order = new Uint32Array(relocations.length).map((_, index) => index)
-    .filter((index) => relocations.type(index) !== RelocationType.None)
+    .filter((index) => widths[relocations.type(index)] > 0)
     .sort((left, right) => relocations.offset(left) - relocations.offset(right));
   let end = 0;
   for (const index of order) {
     const offset = relocations.offset(index);
     if (offset < end) {
-      throw failure(file, index, "Cannot apply relocation: it overlaps another one");
+      report(failure(file, index, "Cannot apply relocation: it overlaps another one"));
     }
     end = offset + widths[relocations.type(index)];
   }

@@ -24,6 +24,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./inspect.ts")).inspect,
   },
   nm: { summary: "list symbols", load: async () => (await import("./nm.ts")).nm },
+  verify: {
+    summary: "say everything that is wrong with a module",
+    load: async () => (await import("./verify.ts")).verify,
+  },
   convert: {
     summary: "write a module in another layout, compressed or not",
     load: async () => (await import("./convert.ts")).convert,

@@ -93,8 +93,7 @@ const SPECIAL: readonly (readonly [kind: LoadErrorKind, message: RegExp, step: s
 const GENERAL: Readonly<Record<LoadErrorKind, string>> = {
   Io: "check that the path names a regular file that may be read and that nobody is writing to",
   PermissionDenied: "start it again with the permission that the message names",
-  InvalidFormat:
-    `the file is damaged or its writer has a bug: ${REBUILD}; smf verify FILE lists all that is wrong`,
+  InvalidFormat: `the file is damaged or its writer has a bug: ${REBUILD}`,
   IntegrityMismatch:
     "do not use the file before you know why it changed; if it is right, smf hash FILE prints its string",
   InvalidIntegrity: "take the string as smf hash FILE prints it: sha256- and 44 letters",

@@ -65,5 +65,6 @@ export async function examining(
 /** A load error and what to do about it. */
 export function complainOf(error: LoadError, file: string, writer: Writer): void {
   for (const line of describeError(error, file)) writer.complain(line);
-  writer.complain(writer.complaintStyle.faint(`next: ${nextStep(error)}`));
+  const more = error.kind === "InvalidFormat" ? "; smf verify FILE lists all that is wrong" : "";
+  writer.complain(writer.complaintStyle.faint(`next: ${nextStep(error)}${more}`));
 }

@@ -3,7 +3,7 @@
  * contents are read later and apart, straight to where they belong.
  */
 
-import { inFile, LoadError } from "../errors.ts";
+import { inFile, LoadError, raise, type Report } from "../errors.ts";
 import { checkStoredSize, hashHeader, isMarked, ModuleChecksum } from "./checksum.ts";
 import { decompressZstd } from "./compress.ts";
 import { detect } from "./detect.ts";
@@ -73,11 +73,7 @@ export function* readSmf(size: number): Reading<SmfFile> {
   const marked = isMarked(headerBytes, layout);
   const hashed = marked && header.moduleHash !== 0n;
   if (hashed) checkStoredSize(header, layout, size);
-  if (isBytecode(header)) {
-    throw new LoadError("Unsupported", "Cannot load the file: it holds bytecode, not machine code", {
-      offset: header.offset + layout.header.fields.symbol_table_offset[0],
-    });
-  }
+  refuseBytecode(header, layout);
 
   const { list: sections, bytes: sectionBytes } = yield* readSections(header, layout, size);
 
@@ -106,11 +102,19 @@ export function* readSmf(size: number): Reading<SmfFile> {
   return new SmfFile({ header, sections, symbols, relocations, size, checksum });
 }
 
+/** Refuses files whose functions are bytecode, which have no symbol table. */
+export function refuseBytecode(header: SmfHeader, layout: Layout): void {
+  if (!isBytecode(header)) return;
+  throw new LoadError("Unsupported", "Cannot load the file: it holds bytecode, not machine code", {
+    offset: header.offset + layout.header.fields.symbol_table_offset[0],
+  });
+}
+
 /**
  * Where the names behind the symbols end: at the next thing that is read from
  * the file, or where the file or a header at its end does.
  */
-function symbolsEnd(
+export function symbolsEnd(
   header: SmfHeader,
   layout: Layout,
   sections: readonly SmfSection[],
@@ -131,10 +135,12 @@ function symbolsEnd(
   return end;
 }
 
-function* readRelocations(
+/** Reads the relocations of all Reloc sections; `report` is told what is wrong with one. */
+export function* readRelocations(
   sections: readonly SmfSection[],
   symbolCount: number,
   checksum: ModuleChecksum | undefined,
+  report: Report = raise,
 ): Reading<RelocationTable> {
   const parts = sections.filter((section) => section.type === SectionType.Reloc);
   const length = (section: SmfSection) => section.compressed ? section.virtualSize : section.size;
@@ -144,11 +150,11 @@ function* readRelocations(
     yield* readContents(section, bytes.subarray(at, at + length(section)), checksum);
     at += length(section);
   }
-  return new RelocationTable(parts, bytes, symbolCount);
+  return new RelocationTable(parts, bytes, symbolCount, report);
 }
 
 /** Fills the beginning of `into`, which is zero, with a section's contents, decompressed if they are compressed. */
-function* readContents(
+export function* readContents(
   section: SmfSection,
   into: Uint8Array,
   checksum: ModuleChecksum | undefined,
@@ -212,7 +218,7 @@ const CHUNK = 65_536;
  * Reads the sections that nothing has read yet, in small pieces, and compares
  * the whole file with its `module_hash`. Does nothing for files without one.
  */
-export function* verifyModuleHash(file: SmfFile): Reading<void> {
+export function* verifyModuleHash(file: Pick<SmfFile, "checksum" | "sections">): Reading<void> {
   const { checksum } = file;
   if (checksum === undefined) return;
   let chunk = new Uint8Array(0);

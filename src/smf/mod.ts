@@ -21,7 +21,7 @@
  * @module
  */
 
-export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind, type Report } from "../errors.ts";
 export {
   type RelocationOptions,
   type RewriteOptions,
@@ -61,3 +61,4 @@ export { RelocationTable, type SmfRelocation } from "./reloc.ts";
 export type { SmfSection } from "./section.ts";
 export type { Named } from "./names.ts";
 export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./symbol.ts";
+export { type Survey, surveySmf } from "./survey.ts";

@@ -26,6 +26,18 @@ export interface Named {
   isExport(index: number): boolean;
 }
 
+/** Every export whose name an earlier one has. */
+export function* duplicateExports(symbols: Named): Iterable<readonly [first: number, second: number]> {
+  const exports = new Map<string, number>();
+  for (let i = 0; i < symbols.length; i++) {
+    if (!symbols.isExport(i)) continue;
+    const name = symbols.name(i);
+    const first = exports.get(name);
+    if (first === undefined) exports.set(name, i);
+    else yield [first, i];
+  }
+}
+
 /**
  * Open addressing with two slots a symbol, eight bytes: no object for any
  * symbol. A name has at most two entries, its first symbol and, when that is no

@@ -3,7 +3,7 @@
  * accessors that allocate nothing.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors.ts";
 import { RELOCATION_FIELDS, RELOCATION_SIZE } from "./layout.ts";
 import { littleEndianWords } from "./reader.ts";
 import { sectionLabel, type SmfSection } from "./section.ts";
@@ -56,8 +56,14 @@ export class RelocationTable implements Iterable<SmfRelocation> {
    * @param sections The Reloc sections.
    * @param bytes Their contents, behind one another.
    * @param symbolCount How many symbols the file has.
+   * @param report Told what is wrong with a relocation.
    */
-  constructor(sections: readonly SmfSection[], bytes: Uint8Array, symbolCount: number) {
+  constructor(
+    sections: readonly SmfSection[],
+    bytes: Uint8Array,
+    symbolCount: number,
+    report: Report = raise,
+  ) {
     this.length = bytes.length / RELOCATION_SIZE;
     const words = littleEndianWords(bytes);
     this.words = words;
@@ -72,10 +78,14 @@ export class RelocationTable implements Iterable<SmfRelocation> {
       if (words[at + SYMBOL] < symbolCount && words[at + OFFSET + 1] < UNSAFE_HIGH) continue;
       const index = at / STEP;
       if (words[at + SYMBOL] >= symbolCount) {
-        throw this.#refuse(index, SYMBOL, "its symbol does not exist", this.symbol(index), [0, symbolCount]);
+        report(
+          this.#refuse(index, SYMBOL, "its symbol does not exist", this.symbol(index), [0, symbolCount]),
+        );
       }
-      const value = BigInt(words[at + OFFSET + 1]) << 32n | BigInt(words[at + OFFSET]);
-      throw this.#refuse(index, OFFSET, "its offset is above 2^53 - 1", value, [0, 2 ** 53]);
+      if (words[at + OFFSET + 1] >= UNSAFE_HIGH) {
+        const value = BigInt(words[at + OFFSET + 1]) << 32n | BigInt(words[at + OFFSET]);
+        report(this.#refuse(index, OFFSET, "its offset is above 2^53 - 1", value, [0, 2 ** 53]));
+      }
     }
   }
 

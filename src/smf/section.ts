@@ -3,7 +3,7 @@
  * the package may trust what a section says of itself.
  */
 
-import { LoadError } from "../errors.ts";
+import { attempt, LoadError, raise, type Report } from "../errors.ts";
 import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.ts";
 import { contentRange, readField, type SmfHeader } from "./header.ts";
 import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
@@ -46,8 +46,17 @@ export function sectionLabel(section: SmfSection): string {
   return section.name === "" ? `#${section.index}` : section.name;
 }
 
-/** Reads and checks the section table. The header's geometry has been checked. */
-export function* readSections(header: SmfHeader, layout: Layout, fileSize: number): Reading<Sections> {
+/**
+ * Reads and checks the section table. The header's geometry has been checked.
+ *
+ * @param report Told what is wrong; sections with a problem are left out, if it returns.
+ */
+export function* readSections(
+  header: SmfHeader,
+  layout: Layout,
+  fileSize: number,
+  report: Report = raise,
+): Reading<Sections> {
   const { sectionCount: count, sectionTableOffset: start } = header;
   if (count > MAX_SECTIONS) {
     throw new LoadError("Unsupported", "Cannot read the section table: it has too many entries", {
@@ -61,11 +70,17 @@ export function* readSections(header: SmfHeader, layout: Layout, fileSize: numbe
   const reader = new ByteReader(bytes, start);
   const list: SmfSection[] = [];
   for (let i = 0; i < count; i++) {
-    const section = readSection(reader, i, header, layout);
-    checkSection(section, header, layout, fileSize, start + i * layout.section.size);
-    list.push(section);
+    let isSound = true;
+    const reportOne: Report = (problem) => {
+      isSound = false;
+      report(problem);
+    };
+    const section = attempt(reportOne, () => readSection(reader, i, header, layout));
+    if (section === undefined) continue;
+    checkSection(section, header, layout, fileSize, start + i * layout.section.size, reportOne);
+    if (isSound) list.push(section);
   }
-  checkSums(list, fileSize);
+  checkSums(list, fileSize, report);
   return { list, bytes };
 }
 
@@ -122,6 +137,7 @@ function checkSection(
   layout: Layout,
   fileSize: number,
   record: number,
+  report: Report,
 ): void {
   const { type, flags, offset, size, virtualSize, alignment } = section;
   const { fields } = layout.section;
@@ -133,22 +149,24 @@ function checkSection(
     range?: readonly [number, number],
   ) => {
     const what = isLoaded(type) ? "load" : "read";
-    return new LoadError(kind, `Cannot ${what} the section: ${reason}`, {
-      section: sectionLabel(section),
-      offset: record + fields[field][0],
-      value,
-      ...(range && { range }),
-    });
+    report(
+      new LoadError(kind, `Cannot ${what} the section: ${reason}`, {
+        section: sectionLabel(section),
+        offset: record + fields[field][0],
+        value,
+        ...(range && { range }),
+      }),
+    );
   };
 
   if (Object.hasOwn(PLAN_NUMBERS, section.name) && PLAN_NUMBERS[section.name] === type) {
     const reason = "its name and type disagree, as in files that number section types like the first plan";
-    throw refuse("Unsupported", reason, "section_type", `${type} (${sectionTypeName(type)})`);
+    refuse("Unsupported", reason, "section_type", `${type} (${sectionTypeName(type)})`);
   }
 
   const content = contentRange(header, layout, fileSize);
   if (size > 0 && (offset < header.base || offset + size > content[1])) {
-    throw refuse("InvalidFormat", "its data passes the end of the file", "offset", offset, content);
+    refuse("InvalidFormat", "its data passes the end of the file", "offset", offset, content);
   }
   const used = isLoaded(type) || type === SectionType.Reloc;
   if (!used) return;
@@ -170,30 +188,30 @@ function checkSection(
     ];
     for (const [what, low, high] of tables) {
       if (low < end && offset < high) {
-        throw refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
+        refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
       }
     }
   }
-  if (flags > 0x0f) throw refuse("Unsupported", "it has flags without a meaning", "flags", flags, [0, 0x10]);
+  if (flags > 0x0f) refuse("Unsupported", "it has flags without a meaning", "flags", flags, [0, 0x10]);
   if (!Number.isInteger(Math.log2(alignment)) || alignment > MAX_ALIGNMENT) {
     const reason = alignment > MAX_ALIGNMENT
       ? "its alignment is too large"
       : "its alignment is no power of two";
-    throw refuse("InvalidFormat", reason, "alignment", alignment, [1, MAX_ALIGNMENT + 1]);
+    refuse("InvalidFormat", reason, "alignment", alignment, [1, MAX_ALIGNMENT + 1]);
   }
   const written = (flags & SectionFlag.Write) !== 0, executed = (flags & SectionFlag.Exec) !== 0;
   if (written && executed || written && type === SectionType.Code) {
-    throw refuse("InvalidFormat", "it would be writable and executable", "flags", flags);
+    refuse("InvalidFormat", "it would be writable and executable", "flags", flags);
   }
   if (virtualSize > MAX_IMAGE_SIZE) {
-    throw refuse("InvalidFormat", "its virtual size is too large", "virtual_size", virtualSize, [
+    refuse("InvalidFormat", "its virtual size is too large", "virtual_size", virtualSize, [
       0,
       MAX_IMAGE_SIZE + 1,
     ]);
   }
   if (section.compressed) checkCompression(header, refuse);
   else if (isLoaded(type) && size > virtualSize) {
-    throw refuse("InvalidFormat", "it has more bytes in the file than in memory", "size", size, [
+    refuse("InvalidFormat", "it has more bytes in the file than in memory", "size", size, [
       0,
       virtualSize + 1,
     ]);
@@ -201,13 +219,13 @@ function checkSection(
   const length = section.compressed ? virtualSize : size;
   if (type === SectionType.Reloc && length % RELOCATION_SIZE !== 0) {
     const reason = `its size is no multiple of ${RELOCATION_SIZE}`;
-    throw refuse("InvalidFormat", reason, "size", length);
+    refuse("InvalidFormat", reason, "size", length);
   }
 }
 
 function checkCompression(
   header: SmfHeader,
-  refuse: (kind: "Unsupported", reason: string, field: "flags", value: number) => LoadError,
+  refuse: (kind: "Unsupported", reason: string, field: "flags", value: number) => void,
 ): void {
   if (header.compression === Compression.Zstd) return;
   const reason = header.compression === Compression.Lz4
@@ -215,11 +233,11 @@ function checkCompression(
     : header.compression === Compression.None
     ? "it is compressed, but the header names no method"
     : "it is compressed with an unknown method";
-  throw refuse("Unsupported", reason, "flags", header.compression);
+  refuse("Unsupported", reason, "flags", header.compression);
 }
 
 /** What single sections cannot show: together they ask for more than there is. */
-function checkSums(sections: readonly SmfSection[], fileSize: number): void {
+function checkSums(sections: readonly SmfSection[], fileSize: number, report: Report): void {
   let stored = 0;
   let unpacked = 0;
   for (const section of sections) {
@@ -227,16 +245,20 @@ function checkSums(sections: readonly SmfSection[], fileSize: number): void {
     if (section.compressed && section.type === SectionType.Reloc) unpacked += section.virtualSize;
   }
   if (stored > fileSize) {
-    throw new LoadError("InvalidFormat", "Cannot read the sections: together they are larger than the file", {
-      value: stored,
-      range: [0, fileSize + 1],
-    });
+    report(
+      new LoadError("InvalidFormat", "Cannot read the sections: together they are larger than the file", {
+        value: stored,
+        range: [0, fileSize + 1],
+      }),
+    );
   }
   const { end } = imageOffsets(sections);
   if (end + unpacked > MAX_IMAGE_SIZE) {
-    throw new LoadError("InvalidFormat", "Cannot load the sections: together they are too large", {
-      value: end + unpacked,
-      range: [0, MAX_IMAGE_SIZE + 1],
-    });
+    report(
+      new LoadError("InvalidFormat", "Cannot load the sections: together they are too large", {
+        value: end + unpacked,
+        range: [0, MAX_IMAGE_SIZE + 1],
+      }),
+    );
   }
 }

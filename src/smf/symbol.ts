@@ -3,10 +3,10 @@
  * that allocate nothing, so that a million symbols cost two buffers.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
-import { type Named, NameIndex } from "./names.ts";
+import { duplicateExports, type Named, NameIndex } from "./names.ts";
 import { decodeUtf8, littleEndianWords } from "./reader.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
@@ -93,9 +93,10 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /**
    * Checks every record.
    *
+   * @param report Told about exports of one name, which do not make the rest unusable.
    * @throws {LoadError} `InvalidFormat` for the first that is wrong, and for two exports of one name.
    */
-  constructor(source: SymbolTableSource) {
+  constructor(source: SymbolTableSource, report: Report = raise) {
     const { bytes, count, layout, fileOffset } = source;
     this.length = count;
     this.source = source;
@@ -108,13 +109,15 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     const globals = checkSymbols(words, this.#strings, layout, fileOffset);
     this.#zeroIsDefined = !source.marked && globals === source.exportedCount;
     this.#index = new NameIndex(this, words, this.step);
-    if (this.#index.duplicate !== undefined) {
-      const [first, second] = this.#index.duplicate;
-      throw new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
-        symbol: this.name(second),
-        offset: fileOffset + second * layout.symbolSize,
-        value: `symbols ${first} and ${second}`,
-      });
+    if (this.#index.duplicate === undefined) return;
+    for (const [first, second] of duplicateExports(this)) {
+      report(
+        new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
+          symbol: this.name(second),
+          offset: fileOffset + second * layout.symbolSize,
+          value: `symbols ${first} and ${second}`,
+        }),
+      );
     }
   }
 

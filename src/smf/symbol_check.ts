@@ -4,7 +4,7 @@
  * compiled anything.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors.ts";
 import { Binding, SymbolType } from "./enums.ts";
 import { NameScan } from "./hash.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
@@ -36,6 +36,7 @@ interface Records {
  * @param words The records.
  * @param strings The names behind them.
  * @param fileOffset Where the records are in the file, for errors.
+ * @param report Told what is wrong with a symbol, one thing for each.
  * @returns how many symbols are Global.
  */
 export function checkSymbols(
@@ -43,6 +44,7 @@ export function checkSymbols(
   strings: Uint8Array,
   layout: Layout,
   fileOffset: number,
+  report: Report = raise,
 ): number {
   const step = layout.symbolSize / 4;
   const lastType = SymbolType.Constant - layout.symbolTypeBase;
@@ -64,7 +66,8 @@ export function checkSymbols(
       words[at + VALUE + 1] >= UNSAFE_HIGH || words[at + SIZE + 1] >= UNSAFE_HIGH ||
       (wide && words[at + TEMPLATE + 1] >= UNSAFE_HIGH)
     ) {
-      throw explain(at, { words, strings, layout, fileOffset });
+      report(explain(at, { words, strings, layout, fileOffset }));
+      if (allowance < 0) break;
     }
     if (binding === Binding.Global) globals++;
   }

@@ -29,7 +29,7 @@ Deno.test("the next step is about this problem, where more can be said than of i
       "smf link",
     ],
     ["InvalidFormat", "Cannot read the file: it is empty", "interrupted"],
-    ["InvalidFormat", "something else", "smf verify FILE"],
+    ["InvalidFormat", "something else", "its writer has a bug"],
     ["RelocationFailed", "the value does not fit; compile with -fPIC", "-fPIC"],
     ["UndefinedSymbol", "nobody defines 'sin'", "--library libm.so.6"],
   ];

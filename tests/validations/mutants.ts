@@ -6,6 +6,7 @@
  * |---|---|
  * | `throw …;` | `;` |
  * | `problems.add(…);` | `;` |
+ * | `report(…);`, `refuse(…);` | `;` |
  * | `return Patch.OutOfRange;` and its like | `;` |
  * | `return refuse(…);`, `return inName(…);` | `;` |
  * | an operand of `\|\|` in an `if` whose body is one of those | `false` |
@@ -22,7 +23,7 @@ export interface Mutant {
 }
 
 const STATEMENT =
-  /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName)\()/g;
+  /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|(?<=[;{})]\s*)\b(?:report|refuse)\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName)\()/g;
 
 /** All texts that lack one validation. */
 export function mutantsOf(text: string): Mutant[] {

@@ -24,6 +24,12 @@ Deno.test("of a condition with several reasons each is taken out", () => {
 Deno.test("what is reported, and what a patch answers, are validations too", () => {
   const what = (text: string) => found(text).map(([first]) => first);
   assertEquals(what("this.#input.problems.add(f(1));"), ["this.#input.problems.add(f(1));"]);
+  assertEquals(what("if (a || b) refuse(1);\n  report(new E(2));\nconst refuse = (x) => report(x);"), [
+    "refuse(1);",
+    "a",
+    "b",
+    "report(new E(2));",
+  ]);
   assertEquals(what("if (x) return Patch.OutOfRange;\nreturn Patch.Done;"), ["return Patch.OutOfRange;"]);
   assertEquals(what("const named = a && b(c && d);"), ["a", "b(c && d)"]);
   assertEquals(what("catch (error) { throw error; }"), []);
