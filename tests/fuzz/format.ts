@@ -129,10 +129,13 @@ export interface Module {
 /** A little-endian number; refused outside the file or above 2^53 − 1. */
 export function number(bytes: Uint8Array, at: number, size: number): number {
   must(at >= 0 && at + size <= bytes.length, "a number outside the file");
-  let value = 0n;
-  for (let i = size - 1; i >= 0; i--) value = value << 8n | BigInt(bytes[at + i]);
-  must(value < 1n << 53n, "a number above 2^53 - 1");
-  return Number(value);
+  let value = 0;
+  for (let i = size - 1; i >= 0; i--) {
+    value = value * 256 + bytes[at + i];
+    // Still exact here: a byte more than this holds would not be.
+    must(i === 0 || value < 2 ** (53 - 8 * i), "a number above 2^53 - 1");
+  }
+  return value;
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -147,9 +150,9 @@ function text(bytes: Uint8Array): string {
 
 /** FNV-1a, 32 bits. */
 export function fnv1a(bytes: Uint8Array): number {
-  let hash = 2166136261n;
-  for (const byte of bytes) hash = ((hash ^ BigInt(byte)) * 16777619n) & 0xffffffffn;
-  return Number(hash);
+  let hash = 2166136261;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 16777619);
+  return hash >>> 0;
 }
 
 /** Where the header of a dialect is in a file. */

@@ -6,9 +6,9 @@
 
 /** How a type is calculated and stored. */
 export interface Formula {
-  readonly width: 4 | 8;
-  /** What stands for S: the symbol, or a slot of the Global Offset Table. */
-  readonly of: "symbol" | "slot";
+  readonly width: 4 | 8 | 16;
+  /** What stands for S: the symbol, a slot of the Global Offset Table, or what the system says of a thread's block. */
+  readonly of: "symbol" | "slot" | "thread";
   readonly minus?: "place" | "page";
   /** Whether a stub may stand for an imported function; `function` if its type says that it is one. */
   readonly stub?: "always" | "function";
@@ -24,7 +24,7 @@ export interface Formula {
 const signed = (bits: number) => ({ from: -(1n << BigInt(bits - 1)), to: 1n << BigInt(bits - 1) });
 
 /** A whole word of 4 or 8 bytes. */
-function word(width: 4 | 8) {
+function word<const W extends 4 | 8 | 16>(width: W) {
   const bits = width * 8;
   return {
     width,
@@ -33,7 +33,16 @@ function word(width: 4 | 8) {
   };
 }
 
+/** Thread-local variables: module, offset, distance from the thread pointer, descriptor. */
+const THREAD: Record<number, Formula> = {
+  38: { ...word(8), of: "thread" },
+  39: { ...word(8), of: "thread" },
+  40: { ...word(8), of: "thread" },
+  41: { ...word(16), of: "thread" },
+};
+
 const X86_64: Record<number, Formula> = {
+  ...THREAD,
   1: { ...word(8), of: "symbol" },
   2: { ...word(4), of: "symbol", minus: "place", stub: "function", ...signed(32) },
   3: { ...word(4), of: "symbol", minus: "place", stub: "always", ...signed(32) },
@@ -97,6 +106,7 @@ const isTest = (i: bigint) => (i & 0x7e000000n) === 0x36000000n;
 const isLiteral = (i: bigint) => (i & 0x3b000000n) === 0x18000000n;
 
 const AARCH64: Record<number, Formula> = {
+  ...THREAD,
   1: { ...word(8), of: "symbol" },
   2: { ...word(4), of: "symbol", minus: "place", ...signed(32) },
   3: { ...word(4), of: "symbol", minus: "place", stub: "always", ...signed(32) },

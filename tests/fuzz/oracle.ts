@@ -29,6 +29,8 @@ export interface Claim {
   readonly data: Stretch;
   /** The bytes that are there now. */
   read(offset: number, length: number): Uint8Array;
+  /** Whether the system has filled the words of thread-local variables. */
+  readonly hasThreads: boolean;
   /** What undefined names were answered with. */
   addressOf(name: string): bigint;
 }
@@ -170,6 +172,13 @@ class Judge {
     const before = toNumber(this.#expected.read(place, width));
     const after = toNumber(read(place, width));
 
+    if (formula.of === "thread") {
+      const offset = this.#threadOffset(symbol, addend);
+      // The rest is known to the system alone.
+      if (type === 39 && this.#claim.hasThreads) must(after === BigInt(offset), "another place in the block");
+      this.#put(place, width, after);
+      return type === 39;
+    }
     if (formula.of === "slot") {
       this.#slot(formula, symbol, target, formula.load(after) + minus, addend);
       const stored = formula.store(formula.load(after), before);
@@ -212,6 +221,18 @@ class Judge {
     } else if (formula.minus === undefined) {
       if (addend === 0n) remember(this.#slotOffsets, symbol, found);
     } else this.#checkSlot(found - addend, target);
+  }
+
+  /** Where in its thread's block a variable is: as far as in the section with the block's first bytes. */
+  #threadOffset(symbol: Symbol, addend: bigint): number {
+    must(symbol.defined, "a thread-local variable of another module");
+    const block = this.#module.sections.find(({ name, index, virtualSize }) =>
+      name === ".tdata" && virtualSize > 0 && this.#image.offsets.has(index)
+    );
+    must(block !== undefined, "thread-local variables without a section for them");
+    const offset = BigInt(symbol.value - this.#image.offsets.get(block.index)!) + addend;
+    must(offset >= 0n && offset <= BigInt(block.virtualSize), "a thread-local variable outside its section");
+    return Number(offset);
   }
 
   #checkSlot(address: bigint, target: bigint | undefined): void {
@@ -278,7 +299,10 @@ class Judge {
 }
 
 function toNumber(bytes: Uint8Array): bigint {
-  return bytes.reduceRight((value, byte) => value << 8n | BigInt(byte), 0n);
+  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes.length === 4) return BigInt(words.getUint32(0, true));
+  const low = words.getBigUint64(0, true);
+  return bytes.length === 8 ? low : words.getBigUint64(8, true) << 64n | low;
 }
 
 function remember(map: Map<Symbol, Set<bigint>>, symbol: Symbol, value: bigint): void {

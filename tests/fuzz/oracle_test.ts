@@ -34,6 +34,7 @@ function loaded(bytes: Uint8Array, imported = BASE + 0x10_0000n): { claim: Claim
       must(offset >= 0 && offset + length <= image.length, "something outside the image");
       return image.slice(offset, offset + length);
     },
+    hasThreads: false,
     addressOf: () => imported,
   };
   return { claim, image };

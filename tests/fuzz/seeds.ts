@@ -110,6 +110,6 @@ export function moduleSeeds(): Seed[] {
       bytes: sampler({ layout, compress: true }).bytes,
     })),
     ...stubbed,
-    ...["", "c", "platform", "malformed"].flatMap((folder) => fixtures(folder, /\.sm[fe]$/)),
+    ...["", "c", "threads", "platform", "malformed"].flatMap((folder) => fixtures(folder, /\.sm[fe]$/)),
   ];
 }

@@ -18,6 +18,7 @@ import { scanRelocations } from "../../src/scan.ts";
 import { readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
 import type { ReadRequest } from "../../src/smf/reader.ts";
 import { READING_ENDS } from "../../src/source.ts";
+import { planThreadLocals } from "../../src/thread_locals.ts";
 import { addModule } from "../testing.ts";
 import { DIALECTS, fnv1a, type Module, Refusal } from "./format.ts";
 import { type Claim, judge, judgeFile } from "./oracle.ts";
@@ -169,6 +170,7 @@ export class Bench implements ImportSource, Disposable {
       const file = this.#drive(bytes, readSmf(bytes.length));
       const needs = scanRelocations(file);
       const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
+      planThreadLocals(file, plan, needs);
       if (file.header.arch > 1 || plan.size > MOST_PAPER) {
         return { loaded: false, features: ["not on paper"], judged: 0 };
       }
@@ -188,7 +190,7 @@ export class Bench implements ImportSource, Disposable {
       const claim = claimOf(
         { file, plan, memory, pageSize: 4096 },
         (name) => this.#answer(name) ?? 0n,
-        (offset, length) => image.slice(offset, offset + length),
+        image,
       );
       return this.#judge(bytes, claim);
     } catch (error) {
@@ -249,7 +251,7 @@ export class Bench implements ImportSource, Disposable {
 function claimOf(
   { file, plan, memory, pageSize }: Pick<LoadedImage, "file" | "plan" | "memory" | "pageSize">,
   addressOf: (name: string) => bigint,
-  read = readFrom(memory),
+  paper?: Uint8Array,
 ): Claim {
   const { code, rodata, data } = plan;
   const places = new Map(plan.sections.map(({ section, offset }) => [section.index, offset]));
@@ -263,7 +265,8 @@ function claimOf(
     code,
     rodata,
     data,
-    read,
+    hasThreads: paper === undefined,
+    read: paper === undefined ? readFrom(memory) : (offset, length) => paper.slice(offset, offset + length),
     addressOf,
   };
 }
