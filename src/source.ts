@@ -1,6 +1,6 @@
 /**
- * Module files: opened, checked and read by seeks, never mapped and never
- * read as a whole. One sequence of steps serves both the synchronous and the
+ * Module files: opened, checked and read by seeks, never mapped and, beyond
+ * small ones, never read as a whole. One sequence of steps serves both the synchronous and the
  * asynchronous functions.
  */
 
@@ -8,6 +8,7 @@ import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "./errors.ts";
 import { type FileStamp, isSameMoment, stampOf } from "./file_stamp.ts";
 import { Integrity } from "./smf/integrity.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import type { ReadRequest } from "./smf/reader.ts";
 import { PATHS_NAME_HOSTS } from "./system/path.ts";
 
@@ -92,15 +93,23 @@ export function readFile<T>(path: string, steps: FileSteps<T>): T {
   system(path, () => checkKind(Deno.statSync(path)));
   using file = system(path, () => Deno.openSync(path));
   const before = system(path, () => checkKind(file.statSync()));
+  using ahead = new ReadAhead(before.size);
   let position = 0;
-  const read = ({ offset, into }: ReadRequest): void => {
+  const read = (request: ReadRequest): void => {
+    if (ahead.serve(request)) return;
+    const { offset, into } = ahead.widen(request);
     if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
-    for (let filled = 0; filled < into.length;) {
-      const count = file.readSync(into.subarray(filled));
-      if (count === null) throw endsEarly({ offset, into }, filled);
+    position = NaN; // Until it is known again.
+    let filled = 0;
+    while (filled < request.into.length) {
+      const count = file.readSync(filled === 0 ? into : into.subarray(filled));
+      if (count === null) throw endsEarly(request, filled);
       filled += count;
     }
-    position = offset + into.length;
+    position = offset + filled;
+    if (into === request.into) return;
+    ahead.filled(filled);
+    ahead.serve(request);
   };
   const end = (): void => checkUnchanged(before, file.statSync());
   return inFile(path, () =>
@@ -116,21 +125,29 @@ export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promi
   await systemAsync(path, async () => checkKind(await Deno.stat(path)));
   using file = await systemAsync(path, () => Deno.open(path));
   const before = await systemAsync(path, async () => checkKind(await file.stat()));
+  using ahead = new ReadAhead(before.size);
   let position = 0;
-  const read = async ({ offset, into }: ReadRequest): Promise<void> => {
+  const read = async (request: ReadRequest): Promise<void> => {
+    const { offset, into } = ahead.widen(request);
     if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
-    for (let filled = 0; filled < into.length;) {
-      const count = await file.read(into.subarray(filled));
-      if (count === null) throw endsEarly({ offset, into }, filled);
+    position = NaN; // Until it is known again.
+    let filled = 0;
+    while (filled < request.into.length) {
+      const count = await file.read(filled === 0 ? into : into.subarray(filled));
+      if (count === null) throw endsEarly(request, filled);
       filled += count;
     }
-    position = offset + into.length;
+    position = offset + filled;
+    if (into === request.into) return;
+    ahead.filled(filled);
+    ahead.serve(request);
   };
   const end = async (): Promise<void> => checkUnchanged(before, await file.stat());
   try {
     return await driveAsync(
       steps(before.size, stampOf(before)),
-      (request) => systemAsync(path, () => read(request)),
+      // What is there already needs no turn of the event loop.
+      (request) => ahead.serve(request) ? undefined : systemAsync(path, () => read(request)),
       () => systemAsync(path, end),
     );
   } catch (error) {
@@ -172,7 +189,7 @@ function drive<T>(
 
 async function driveAsync<T>(
   steps: ReturnType<FileSteps<T>>,
-  read: (request: ReadRequest) => Promise<void>,
+  read: (request: ReadRequest) => Promise<void> | undefined,
   end: () => Promise<void>,
 ): Promise<T> {
   let step = steps.next();

@@ -25,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["call"],
   ["compatibility", "imported_data", "relocate", "link", "thread_locals"],
   ["frame_table", "host", "image", "imports", "scan", "source"],
-  ["file_stamp", "relocation"],
+  ["file_stamp", "read_ahead", "relocation"],
   ["smf", "memory"],
   ["system"],
   ["errors"],

@@ -1,9 +1,12 @@
 // Row 32: a module file that changes while it is loaded never ends in a module that is half of each.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../mod.ts";
+import { WINDOW } from "../src/read_ahead.ts";
+import { RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
 import {
   addModule,
   checkLoadError,
+  hostBuilder,
   importerModule,
   TemporaryDirectory,
   unhashed,
@@ -47,7 +50,12 @@ Deno.test("a file that is truncated between its tables and its sections is refus
 });
 
 Deno.test("a file that is overwritten between its tables and its sections is refused by its hash", async () => {
-  const bytes = importerModule(["a"]);
+  // So large that its sections are not read along with its tables.
+  const builder = hostBuilder();
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(2 * WINDOW).fill(1) });
+  const symbol = builder.symbol({ name: "a", type: SymbolType.None, defined: false });
+  builder.relocation({ offset: 0, symbol, type: RelocationType.Abs64 });
+  const bytes = builder.build();
   await changedWhileRead(
     bytes,
     (path) => Deno.writeFileSync(path, bytes.map((byte) => byte ^ 0xff)),
@@ -55,6 +63,15 @@ Deno.test("a file that is overwritten between its tables and its sections is ref
       const { message } = checkLoadError(error, "InvalidFormat", { path });
       assert(message.includes("hash"), message);
     },
+  );
+});
+
+Deno.test("a small file that is overwritten while it is loaded is refused by its time", async () => {
+  const bytes = importerModule(["a"]);
+  await changedWhileRead(
+    bytes,
+    (path) => Deno.writeFileSync(path, bytes.map((byte) => byte ^ 0xff)),
+    (error, path) => checkLoadError(error, "Io", { path, size: bytes.length }),
   );
 });
 

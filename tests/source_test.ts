@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { toFileUrl } from "@std/path";
 import { LoadError, type LoadErrorData, type LoadErrorKind } from "../src/errors.ts";
+import { WINDOW } from "../src/read_ahead.ts";
 import type { ReadRequest } from "../src/smf/reader.ts";
 import {
   type FileSteps,
@@ -241,12 +242,24 @@ Deno.test("a link to a file is that file; a link to nothing is an Io error", asy
 Deno.test("a file that shrinks while it is read is an Io error", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("digits");
+  const large = new Uint8Array(3 * WINDOW);
+  const steps = () => {
+    Deno.writeFileSync(path, large);
+    return pieces([[0, 10], [WINDOW, 90]], (piece) => piece === 1 && Deno.truncateSync(path, WINDOW + 20));
+  };
+  Deno.writeFileSync(path, large);
+  await bothFail(path, steps, "Io", { path, offset: WINDOW + 20, size: 90 });
+});
+
+Deno.test("a file that shrinks when it has been read ahead is an Io error", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.join("digits");
   const steps = () => {
     Deno.writeFileSync(path, DIGITS);
     return pieces([[0, 10], [10, 90]], (piece) => piece === 1 && Deno.truncateSync(path, 20));
   };
   Deno.writeFileSync(path, DIGITS);
-  await bothFail(path, steps, "Io", { path, offset: 20, size: 90 });
+  await bothFail(path, steps, "Io", { path, size: 20 });
 });
 
 Deno.test("a file that shrinks behind what was read is an Io error", async () => {
@@ -307,10 +320,10 @@ Deno.test("a file that is replaced by another one while it is read is read to it
 
 Deno.test("reading asynchronously lets other work go on", async () => {
   using directory = new TemporaryDirectory();
-  const path = directory.file("digits", DIGITS);
+  const path = directory.file("large", new Uint8Array(3 * WINDOW));
   let turns = 0;
   const timer = setInterval(() => turns++, 0);
-  const many = Array.from({ length: 2000 }, (_, index) => [index % 100, 1] as const);
+  const many = Array.from({ length: 2000 }, (_, index) => [index % 2 * 2 * WINDOW, 1] as const);
   await readFileAsync(path, pieces(many));
   clearInterval(timer);
   assert(turns > 0, "the event loop stood still");
