@@ -83,11 +83,11 @@ export type { LiveToken, ModuleToken } from "./src/share/token.ts";
 export type { KeptVersion } from "./src/succession.ts";
 export type { ImportOptions } from "./src/import_scope.ts";
 export type { ImportedFunction, ImportValue } from "./src/imports/given.ts";
-export {
-  type LoadOptions,
-  ModuleRegistry,
-  type ModuleRegistryOptions,
-  type ReloadOptions,
-  type UnloadOptions,
-} from "./src/registry.ts";
+export { ModuleRegistry } from "./src/registry.ts";
+export type {
+  LoadOptions,
+  ModuleRegistryOptions,
+  ReloadOptions,
+  UnloadOptions,
+} from "./src/registry_options.ts";
 export type { WatchEvent, WatchOptions } from "./src/watch.ts";

@@ -7,6 +7,7 @@ import { CallGate, type CallOwner } from "./call/gate.ts";
 import { type CallCounter, CallsInFlight } from "./call/in_flight.ts";
 import type { CallPath } from "./call/path.ts";
 import { readAddresses, readStatic, staticSize } from "./call/statics.ts";
+import { bindSymbols } from "./call/symbols.ts";
 import { LoadError } from "./errors.ts";
 import { Lifetime } from "./lifetime.ts";
 import { attachControl } from "./share/attach.ts";
@@ -120,47 +121,38 @@ class LiveOwner implements CallOwner {
    *
    * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing.
    */
-  bind(definitions: Deno.ForeignLibraryInterface, callPath: CallPath): Record<string, unknown> {
+  bind<S extends Deno.ForeignLibraryInterface>(
+    definitions: S,
+    callPath: CallPath,
+  ): Deno.StaticForeignLibraryInterface<S> {
     const { source } = this.body;
-    const symbols: Record<string, unknown> = Object.create(null);
-    const missing: string[] = [];
-    const functions: { key: string; name: string; address: bigint; definition: Deno.ForeignFunction }[] = [];
-    for (const [key, definition] of Object.entries(definitions)) {
-      const name = definition.name ?? key;
-      const isStatic = "type" in definition;
-      const slot = source.slot(name, isStatic ? staticSize(definition.type) : 0);
-      if (slot === undefined || slot.kind !== (isStatic ? "data" : "function")) {
-        if (definition.optional === true) symbols[key] = null;
-        else missing.push(name);
-        continue;
-      }
+    const use = (name: string, kind: ExportKind, size: number): LiveSlot | undefined => {
+      const slot = source.slot(name, size);
+      if (slot?.kind !== kind) return undefined;
       this.slots.push(slot);
-      if (isStatic) this.#defineStatic(symbols, key, slot, definition.type);
-      else functions.push({ key, name, address: slot.address, definition });
-    }
-    if (missing.length > 0) {
-      const names = missing.map((name) => `'${name}'`).join(", ");
-      throw new LoadError("UndefinedSymbol", `Cannot bind: the module does not export ${names}`, {
+      return slot;
+    };
+    return bindSymbols(
+      definitions,
+      {
         path: source.path,
-        symbols: missing,
-      });
-    }
-    const bound = this.binder.bind(functions, callPath);
-    functions.forEach(({ key }, index) => symbols[key] = bound[index].call);
-    return Object.freeze(symbols);
+        verb: "export",
+        functionAddress: (name) => use(name, "function", 0)?.address,
+        staticReader: (name, type) => {
+          const slot = use(name, "data", staticSize(type));
+          return slot && (() => this.#readStatic(slot, type));
+        },
+      },
+      this.binder,
+      callPath,
+    );
   }
 
-  #defineStatic(symbols: Record<string, unknown>, key: string, slot: LiveSlot, type: Deno.NativeType): void {
-    const { gate, body: { source } } = this;
-    Object.defineProperty(symbols, key, {
-      enumerable: true,
-      get: (): unknown => {
-        if (!gate.open) throw this.closedError(slot.name);
-        const [table] = readAddresses(source.tablePointer, 1);
-        const [address] = readAddresses(table + BigInt(8 * slot.index), 1);
-        return readStatic(address, type);
-      },
-    });
+  #readStatic(slot: LiveSlot, type: Deno.NativeType): unknown {
+    if (!this.gate.open) throw this.closedError(slot.name);
+    const [table] = readAddresses(this.body.source.tablePointer, 1);
+    const [address] = readAddresses(table + BigInt(8 * slot.index), 1);
+    return readStatic(address, type);
   }
 }
 
@@ -207,7 +199,7 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
   private constructor(source: LiveSource, definitions: S, callPath: CallPath) {
     this.#owner = new LiveOwner(source);
     try {
-      this.symbols = this.#owner.bind(definitions, callPath) as Deno.StaticForeignLibraryInterface<S>;
+      this.symbols = this.#owner.bind(definitions, callPath);
     } catch (error) {
       this.#owner.body.lifetime.retire();
       throw error;

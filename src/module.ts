@@ -2,10 +2,10 @@
  * Loaded modules as the user holds them.
  */
 
-import type { BoundCall } from "./call/binder.ts";
 import type { CarryReport } from "./carry.ts";
 import type { CallPath, TakenPath } from "./call/path.ts";
 import { readStatic, staticSize } from "./call/statics.ts";
+import { bindSymbols } from "./call/symbols.ts";
 import { LoadError } from "./errors.ts";
 import type { ImportRecord } from "./imports/resolve.ts";
 import { isAddress } from "./image.ts";
@@ -220,32 +220,26 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     options: BindOptions = {},
   ): BoundSymbols<S> {
     this.#requireOpen();
-    const symbols: Record<string, unknown> = Object.create(null);
-    const missing: string[] = [];
-    const functions: { key: string; name: string; address: bigint; definition: Deno.ForeignFunction }[] = [];
-    for (const [key, definition] of Object.entries(definitions)) {
-      const name = definition.name ?? key;
-      const isStatic = "type" in definition;
-      const address = isStatic ? this.#findStatic(name, definition.type) : this.#findAddress(name, true);
-      if (address === undefined) {
-        if (definition.optional === true) symbols[key] = null;
-        else missing.push(name);
-      } else if (isStatic) {
-        this.#defineStatic(symbols, key, name, address, definition.type);
-      } else {
-        functions.push({ key, name, address, definition });
-      }
-    }
-    if (missing.length > 0) {
-      const names = missing.map((name) => `'${name}'`).join(", ");
-      throw new LoadError("UndefinedSymbol", `Cannot bind: the module does not define ${names}`, {
+    const version = this.#version;
+    const symbols = bindSymbols(
+      definitions,
+      {
         path: this.path,
-        symbols: missing,
-      });
-    }
-    const bound = this.#bindAll(functions, options);
-    functions.forEach(({ key }, index) => symbols[key] = bound[index].call);
-    return { symbols: Object.freeze(symbols) as Deno.StaticForeignLibraryInterface<S> };
+        verb: "define",
+        functionAddress: (name) => this.#findAddress(name, true),
+        staticReader: (name, type) => {
+          const address = this.#findStatic(name, type);
+          if (address === undefined) return undefined;
+          return () => {
+            if (!version.gate.open) throw version.closedError(name);
+            return readStatic(address, type);
+          };
+        },
+      },
+      version.binder,
+      options.callPath ?? this.#callPath,
+    );
+    return { symbols };
   }
 
   /** Whether the file is marked RELOADABLE: made to be replaced while it runs. */
@@ -431,37 +425,17 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     return address;
   }
 
-  #defineStatic(
-    symbols: Record<string, unknown>,
-    key: string,
-    name: string,
-    address: bigint,
-    type: Deno.NativeType,
-  ): void {
-    const version = this.#version;
-    Object.defineProperty(symbols, key, {
-      enumerable: true,
-      get(): unknown {
-        if (!version.gate.open) throw version.closedError(name);
-        return readStatic(address, type);
-      },
-    });
-  }
-
   #bindOne<D extends Deno.ForeignFunction>(
     name: string,
     address: bigint,
     definition: D,
     options: BindOptions,
   ): Callable<D> {
-    return this.#bindAll([{ name, address, definition }], options)[0].call as Callable<D>;
-  }
-
-  #bindAll(
-    requests: readonly { name: string; address: bigint; definition: Deno.ForeignFunction }[],
-    options: BindOptions,
-  ): BoundCall[] {
-    return this.#version.binder.bind(requests, options.callPath ?? this.#callPath);
+    const callable = this.#version.binder.bind(
+      [{ name, address, definition }],
+      options.callPath ?? this.#callPath,
+    );
+    return callable[0].call as Callable<D>;
   }
 }
 

@@ -9,7 +9,7 @@ import { holdStubMaker } from "./call/stub_library.ts";
 import { Catalog, type Entry } from "./catalog.ts";
 import { checkLoaded, checkReplacement } from "./checked.ts";
 import { inFile, LoadError } from "./errors.ts";
-import { type ImportOptions, ImportScope } from "./import_scope.ts";
+import { ImportScope } from "./import_scope.ts";
 import { loadGroup } from "./group.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "./loader.ts";
 import { type MemoryAllocator, platformAllocator } from "./memory/allocator.ts";
@@ -18,78 +18,13 @@ import { type LiveLibrary, openLive } from "./live.ts";
 import { liveSource } from "./live_source.ts";
 import { type LoadedModule, openHandle } from "./module.ts";
 import type { TakeoverOptions } from "./reload.ts";
+import type { LoadOptions, ModuleRegistryOptions, ReloadOptions, UnloadOptions } from "./registry_options.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "./source.ts";
 import { StableExports } from "./stable_exports.ts";
 import { type KeptVersion, Succession } from "./succession.ts";
 import { ModuleVersion } from "./version.ts";
 import { type Watched, type WatchEvent, watchFiles, type WatchOptions } from "./watch.ts";
 import { WatchedModule } from "./watched.ts";
-
-/** What a {@linkcode ModuleRegistry} is made with. */
-export interface ModuleRegistryOptions extends ImportOptions {
-  /**
-   * Where memory comes from.
-   *
-   * @default platformAllocator()
-   */
-  readonly allocator?: MemoryAllocator;
-  /**
-   * The way that calls take.
-   *
-   * @default "auto"
-   */
-  readonly callPath?: CallPath;
-  /**
-   * How many earlier versions of a module stay loaded after reloads, to go back
-   * to, and for addresses in use that nobody can know of: a whole number, or
-   * `Infinity`.
-   *
-   * @default 1
-   */
-  readonly keepVersions?: number;
-}
-
-/** How the functions of a module are bound, unless a single call says otherwise. */
-export interface LoadOptions {
-  /**
-   * The way that calls take.
-   *
-   * @default the registry's
-   */
-  readonly callPath?: CallPath;
-  /**
-   * What the file's bytes have to be: `sha256-…` and the like, as
-   * {@linkcode integrityOf} writes it; several separated by spaces are
-   * alternatives. It is checked before anything is mapped, on exactly the bytes
-   * that are loaded, and for a module that is loaded already, on what was
-   * checked then. A module that was checked is replaced by checked ones only:
-   * its reloads need an integrity of their own.
-   *
-   * @default anything
-   */
-  readonly integrity?: string;
-}
-
-/** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */
-export interface UnloadOptions {
-  /**
-   * Whether open handles and bound functions end too. Without it they go on
-   * working, and the module ends with the last of them.
-   *
-   * @default false
-   */
-  readonly force?: boolean;
-}
-
-/** How {@linkcode ModuleRegistry.reload} finds the new version, and how that takes over. */
-export interface ReloadOptions extends TakeoverOptions, LoadOptions {
-  /**
-   * The new version itself.
-   *
-   * @default what the file holds now
-   */
-  readonly bytes?: Uint8Array;
-}
 
 /** Callers that wait for one asynchronous load. */
 interface Waiter extends PromiseWithResolvers<LoadedModule> {

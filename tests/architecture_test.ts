@@ -12,7 +12,7 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const LAYERS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
-  ["group"],
+  ["group", "registry_options"],
   ["checked", "import_scope", "live_source", "succession", "watched"],
   ["catalog", "live", "reload"],
   ["module_loader", "stable_exports", "watch"],
