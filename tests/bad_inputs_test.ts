@@ -258,6 +258,46 @@ Deno.test({
   },
 });
 
+/** The tests of what is not a file's bytes: by row, the file and words of the test's name. */
+const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string])[]> = {
+  31: [
+    ["source_test.ts", "a directory is refused"],
+    ["source_test.ts", "a FIFO is refused without waiting"],
+    [
+      "source_test.ts",
+      "a sparse file of 8 GiB is refused",
+    ],
+  ],
+  32: [["faults/file_test.ts", "a file that"], ["changing_file_test.ts", "truncated between its tables"]],
+  33: [["faults/memory_test.ts", "every call refused in turn"]],
+  34: [["faults/memory_test.ts", "every call refused in turn"]],
+  35: [["faults/memory_test.ts", "every call refused in turn"]],
+  36: [["faults/hardened_test.ts", "new code is refused by name, old code runs on"]],
+  37: [["lifetime_test.ts", "a closed handle throws Closed"], [
+    "lifetime_test.ts",
+    "unload without force lets handles and functions go on until",
+  ]],
+  38: [["lifetime_test.ts", "close with a nonblocking call in flight is Busy"]],
+  39: [["reload_test.ts", "every missing export is listed"]],
+  40: [["reload_test.ts", "a reload started inside"], [
+    "share/attach_test.ts",
+    "Workers attach to the same code",
+  ]],
+  41: [["reload_test.ts", "migrate that throws"], [
+    "start_test.ts",
+    "an initialiser that throws through a callback",
+  ]],
+};
+
+Deno.test("rows 31 to 41 have their tests elsewhere", async () => {
+  for (const [row, tests] of Object.entries(ELSEWHERE)) {
+    for (const [file, words] of tests) {
+      const text = await Deno.readTextFile(new URL(file, import.meta.url));
+      assert(text.includes(words), `row ${row}: no test of ${file} has '${words}' in its name`);
+    }
+  }
+});
+
 Deno.test("every row from 1 to 30 that is about a file's bytes is here", () => {
   const rows = new Set([...BAD_INPUTS, ...ODD_INPUTS].map(({ row }) => row));
   rows.add(24); // a test of its own

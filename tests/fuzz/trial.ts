@@ -289,7 +289,9 @@ function featuresOf(layout: string, { arch, flags, sections, symbols, relocation
     ...new Set([
       `layout ${layout}, arch ${arch}`,
       `flags ${flags}`,
-      ...sections.map(({ type, flags }) => `layout ${layout}, section ${Math.min(type, 17)}, flags ${flags}`),
+      ...sections.map(({ type, flags }) =>
+        `layout ${layout}, section ${Math.min(type, 17)}, flags ${flags % 16}`
+      ),
       ...symbols.map((symbol) => `layout ${layout}, symbol ${kind(symbol)}`),
       ...relocations.map(({ type, symbol }) =>
         `arch ${arch}, relocation ${type} of ${kind(symbols[symbol])}`

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Integrity, type IntegrityAlgorithm, integrityOf } from "../../src/smf/integrity.ts";
 import { assertLoadError } from "../testing.ts";
 
@@ -70,6 +70,17 @@ Deno.test("what was checked before answers for bytes that are gone", () => {
   assertLoadError(() => integrity.checkKnown(undefined), "IntegrityMismatch", { expected: known("sha384") });
 });
 
+/** What the errors of others than malformed digests say. */
+const REASONS: Record<string, string> = {
+  "nothing": "no hash",
+  "spaces": "no hash",
+  "no algorithm": "of the form",
+  "other characters": "of the form",
+  "an unknown algorithm": "'md5' is none of",
+  "an unknown algorithm beside a known one": "'sha1' is none of",
+  "a name of Object.prototype": "'constructor' is none of",
+};
+
 const MALFORMED: Record<string, string> = {
   "nothing": "",
   "spaces": " \t\n ",
@@ -90,6 +101,7 @@ const MALFORMED: Record<string, string> = {
 
 for (const [what, text] of Object.entries(MALFORMED)) {
   Deno.test(`an integrity string with ${what} is refused`, () => {
-    assertLoadError(() => new Integrity(text), "InvalidIntegrity", { expected: text });
+    const { message } = assertLoadError(() => new Integrity(text), "InvalidIntegrity", { expected: text });
+    assertStringIncludes(message, REASONS[what] ?? "");
   });
 }
