@@ -5,6 +5,7 @@
 
 import { basename, dirname, join, resolve } from "@std/path";
 import { LoadError } from "./errors.ts";
+import { ExportIndex } from "./export_index.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { pathOf, realPath, realPathAsync } from "./source.ts";
 import type { StableExports } from "./stable_exports.ts";
@@ -26,6 +27,7 @@ export interface Entry {
 /** The modules of one registry, in load order. */
 export class Catalog {
   readonly #entries = new Map<string, Entry>();
+  readonly #exports = new ExportIndex<Entry>();
   /** Paths that were asked for, to find a module whose file is gone. */
   readonly #aliases = new Map<string, string>();
   /** Keys that are names of bytes, not paths. */
@@ -50,6 +52,11 @@ export class Catalog {
 
   entries(): IterableIterator<Entry> {
     return this.#entries.values();
+  }
+
+  /** The modules that may export a name, in load order: whether one does, it knows itself. */
+  mayExport(name: string): Entry[] {
+    return this.#exports.candidates(name);
   }
 
   keys(): string[] {
@@ -114,18 +121,23 @@ export class Catalog {
     const entry: Entry = { key, exports, history: [], lifetimes: new Set(), newest: 1 };
     this.watch(entry, exports.version);
     this.#entries.set(key, entry);
+    this.#exports.add(entry);
+    exports.whenReplaced(() => this.#exports.refresh(entry));
     return entry;
   }
 
   /** Forgets a module, and the earlier versions that were kept of it. */
   delete(key: string): void {
-    const history = this.#entries.get(key)?.history ?? [];
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
     this.#entries.delete(key);
-    for (const version of history.splice(0)) version.dropKept();
+    this.#exports.delete(entry);
+    for (const version of entry.history.splice(0)) version.dropKept();
   }
 
   clear(): void {
     this.#entries.clear();
+    this.#exports.clear();
   }
 
   /** Lists something that must end with the registry, until it has. */

@@ -23,3 +23,10 @@ export function* exportNames({ image: { file: { symbols } } }: ModuleVersion): I
     if (symbols.isExport(index)) yield symbols.name(index);
   }
 }
+
+/** The hashes of the names of all exports. */
+export function* exportHashes({ image: { file: { symbols } } }: ModuleVersion): Iterable<number> {
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.isExport(index)) yield symbols.nameHash(index);
+  }
+}

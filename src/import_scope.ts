@@ -73,9 +73,10 @@ export class ImportScope implements Disposable {
       return [...beside, ...loaded].filter(({ key }) => key !== importer).map(({ exports }) => exports);
     };
     const modules: ImportSource = {
-      find(name) {
-        for (const exports of others()) {
-          const found = exports.find(name);
+      find: (name) => {
+        const loaded = this.#catalog.mayExport(name).filter(({ key }) => !replaced.has(key));
+        for (const { key, exports } of [...beside, ...loaded]) {
+          const found = key === importer ? undefined : exports.find(name);
           if (found !== undefined) return found;
         }
         return undefined;

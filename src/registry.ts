@@ -444,7 +444,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    */
   resolveSymbol(name: string): bigint | null {
     this.#requireOpen();
-    for (const { exports } of this.#catalog.entries()) {
+    for (const { exports } of this.#catalog.mayExport(name)) {
       const found = exports.find(name);
       if (found === undefined) continue;
       // Nobody can know how long a raw address is used.

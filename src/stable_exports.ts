@@ -9,7 +9,7 @@
 import type { Compatibility } from "./compatibility.ts";
 import { DataFollowers } from "./data_followers.ts";
 import { LoadError } from "./errors.ts";
-import { exportNames, findExported } from "./exported.ts";
+import { exportHashes, exportNames, findExported } from "./exported.ts";
 import type { FoundImport, Importer, IsolateQuestion, Provider } from "./imports/resolve.ts";
 import type { MemoryAllocator } from "./memory/allocator.ts";
 import { LiveUse } from "./share/live_use.ts";
@@ -70,6 +70,7 @@ export class StableExports implements Exporter {
     (this.#offered ?? this.#version).image.privateReason(asked) !== undefined;
   /** What is to take over, while others are linked to it. */
   #offered: ModuleVersion | undefined;
+  #replaced: () => void = () => {};
 
   /** @param grace Settles when every call that is out now, of any module, has come back; undefined if none is. */
   constructor(version: ModuleVersion, allocator: MemoryAllocator, grace: () => Promise<unknown> | undefined) {
@@ -117,6 +118,16 @@ export class StableExports implements Exporter {
 
   names(): Iterable<string> {
     return exportNames(this.#version);
+  }
+
+  /** The hashes of the names that can be imported. */
+  nameHashes(): Iterable<number> {
+    return exportHashes(this.#version);
+  }
+
+  /** Calls `tell` whenever another version has taken over; it must not fail. */
+  whenReplaced(tell: () => void): void {
+    this.#replaced = tell;
   }
 
   /**
@@ -257,6 +268,7 @@ export class StableExports implements Exporter {
     const commit = (): void => {
       obsolete = lead();
       this.#version = candidate;
+      this.#replaced();
       for (const { hold, next } of moved) {
         before.push(hold.current);
         hold.current = next;

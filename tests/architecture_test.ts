@@ -15,7 +15,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["group", "registry_options"],
   ["checked", "import_scope", "live_source", "succession", "watched"],
   ["catalog", "live", "reload"],
-  ["module_loader", "stable_exports", "watch"],
+  ["export_index", "module_loader", "stable_exports", "watch"],
   ["data_followers", "module", "slots"],
   ["carry", "exported"],
   ["version"],
