@@ -28,6 +28,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "say everything that is wrong with a module",
     load: async () => (await import("./verify.ts")).verify,
   },
+  diff: {
+    summary: "compare two versions: is a reload safe, a migration, or refused",
+    load: async () => (await import("./diff.ts")).diff,
+  },
   convert: {
     summary: "write a module in another layout, compressed or not",
     load: async () => (await import("./convert.ts")).convert,

@@ -6,7 +6,7 @@ import { smf, smfCommand, smfOn, smfProcess } from "./program.ts";
 /** Each child costs seconds where code is emulated; nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";
 
-const COMMANDS = ["inspect", "nm", "verify", "link", "convert", "hash"];
+const COMMANDS = ["inspect", "nm", "verify", "diff", "link", "convert", "hash"];
 const ESCAPE = "\x1b[";
 
 Deno.test("--help lists the commands, and each command's help has options and examples", async () => {
