@@ -16,7 +16,7 @@ export type Verdict = "same" | "safe" | "migrate" | "refused";
 
 /** One thing that changed. */
 export interface Change {
-  readonly what: "header" | "export" | "variable" | "symbol" | "section" | "import";
+  readonly what: "header" | "export" | "variable" | "symbol" | "section" | "needed";
   readonly name: string;
   readonly change: "added" | "removed" | "changed";
   /** From what to what, for people; "" where there is no more to say. */
@@ -194,7 +194,7 @@ function compareSections(before: ParsedSmf, after: ParsedSmf): Change[] {
 function compareImports(before: ParsedSmf, after: ParsedSmf): Change[] {
   const [old, now] = [new Set(before.imports()), new Set(after.imports())];
   const changes = (names: Set<string>, change: Change["change"], detail: string): Change[] =>
-    [...names].map((name) => ({ what: "import", name, change, detail, effect: "safe" }));
+    [...names].map((name) => ({ what: "needed", name, change, detail, effect: "safe" }));
   return [
     ...changes(old.difference(now), "removed", ""),
     ...changes(now.difference(old), "added", "somebody must define it"),
