@@ -27,6 +27,8 @@ import {
 } from "./memory/allocator.ts";
 import { abandon, settleOwed } from "./memory/owed.ts";
 import { relocate } from "./relocate.ts";
+import type { ModuleExits } from "./runtime/exits.ts";
+import { watchExits } from "./runtime/names.ts";
 import { openThreadBlocks, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
@@ -50,6 +52,8 @@ export interface LoadedImage extends Disposable {
   readonly integrity?: string | undefined;
   /** What the file was when it was read, if it was one. */
   readonly stamp?: FileStamp | undefined;
+  /** What it has registered for its end, in the isolate that owns it. */
+  readonly exits?: ModuleExits | undefined;
   /**
    * Why other isolates cannot use it, if they cannot: reloads of what it
    * imports from may change that.
@@ -180,6 +184,7 @@ export class PlacedImage implements LoadedImage {
   readonly #threadLocals: ThreadLocalPlan | undefined;
   #threadBlocks: ThreadBlocks | undefined;
   #imports: ResolvedImports | undefined;
+  #exits: ModuleExits | undefined;
 
   constructor(allocator: MemoryAllocator, memory: ExecutableMemory, found: Examined, importer: Importer) {
     this.#allocator = allocator;
@@ -192,6 +197,10 @@ export class PlacedImage implements LoadedImage {
     this.importer = importer;
     this.integrity = found.integrity;
     this.stamp = found.stamp;
+  }
+
+  get exits(): ModuleExits | undefined {
+    return this.#exits;
   }
 
   get imports(): readonly ImportRecord[] {
@@ -236,6 +245,7 @@ export class PlacedImage implements LoadedImage {
     this.#imports = imports;
     const { memory, plan } = this;
     imports.settle();
+    this.#exits = watchExits(imports.records, memory);
     const bytes = this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
     // Threads copy the image as it is now, relocated.
@@ -260,6 +270,7 @@ export class PlacedImage implements LoadedImage {
   }
 
   [Symbol.dispose](): void {
+    this.#exits?.[Symbol.dispose]();
     this.#allocator.free(this.memory);
     this.#threadBlocks?.[Symbol.dispose]();
     this.#imports?.[Symbol.dispose]();

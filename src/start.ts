@@ -37,9 +37,14 @@ export function runInitialisers(image: LoadedImage): void {
   }
 }
 
-/** Runs what is to run before the module goes. */
+/**
+ * Runs what is to run before the module goes: destructors of objects that
+ * threads still have, then finalisers, then what was registered for the end.
+ */
 export function runFinalisers(image: LoadedImage): void {
+  image.exits?.endThreads();
   for (const address of arrays(image, [".fini_array"]).reverse()) pointerCall(address, FINALISER)();
+  image.exits?.runFinalisers();
 }
 
 /** The functions in arrays of these names; each must be in the module's own code. */

@@ -3,31 +3,41 @@
  * knows nothing of modules.
  */
 
-import type { FoundImport, ImportSource } from "../imports/resolve.ts";
 import { HOST_PLATFORM } from "../host.ts";
+import type { FoundImport, ImportRecord, ImportSource } from "../imports/resolve.ts";
+import type { ExecutableMemory } from "../memory/contract.ts";
 import { Platform } from "../smf/enums.ts";
 import { openDynamicLinker } from "../system/dynamic_linker.ts";
+import { exitFunction, isExitName, ModuleExits } from "./exits.ts";
 
-/** Those of the C library itself, which a program has whatever its libraries are. */
-const FROM_C_LIBRARY: ReadonlySet<string> = new Set([
-  // void *__tls_get_addr(tls_index *): where this thread has a variable
-  "__tls_get_addr",
-]);
+/** `void *__tls_get_addr(tls_index *)`: where this thread has a variable. A program has it whatever its libraries are. */
+const FIND_VARIABLE = "__tls_get_addr";
 
-const found: Map<string, FoundImport> = new Map();
+/** Who answers, for people. */
+const [LOADER, C_LIBRARY] = ["the loader", "the C library"];
 
-/** Answers for these names. */
+let findVariable: FoundImport | undefined;
+
+/** Answers for these names, on Linux. */
 export const runtimeNames: ImportSource = {
   find(name: string): FoundImport | undefined {
-    if (!FROM_C_LIBRARY.has(name) || HOST_PLATFORM !== Platform.Linux) return undefined;
-    const known = found.get(name);
-    if (known !== undefined) return known;
-    const linker = openDynamicLinker();
-    const address = linker.find(null, name);
-    linker.dispose();
-    if (address === 0n) return undefined;
-    const answer = { address, from: "the C library" };
-    found.set(name, answer);
-    return answer;
+    if (HOST_PLATFORM !== Platform.Linux) return undefined;
+    if (isExitName(name)) return { address: exitFunction(name), from: LOADER };
+    return name === FIND_VARIABLE ? findVariable ??= lookUp(name) : undefined;
   },
 };
+
+function lookUp(name: string): FoundImport | undefined {
+  const linker = openDynamicLinker();
+  const address = linker.find(null, name);
+  linker.dispose();
+  return address === 0n ? undefined : { address, from: C_LIBRARY };
+}
+
+/** Prepares for the end of a module, if with these imports it can register something for that. */
+export function watchExits(
+  imports: readonly ImportRecord[],
+  memory: ExecutableMemory,
+): ModuleExits | undefined {
+  return imports.some(({ from }) => from === LOADER) ? new ModuleExits(memory) : undefined;
+}

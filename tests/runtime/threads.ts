@@ -33,3 +33,36 @@ export function counted(version: number, times: number): bigint {
   const added = 3 * (times + 1);
   return BigInt((version * 100 + times) * 1000 + 6 + added * (added + 1) / 2);
 }
+
+const REGISTER = { parameters: ["i64"], result: "i32" } as const;
+
+/** What fixtures/threads/endings.c defines. */
+export const ENDINGS = {
+  write_to: { parameters: ["pointer"], result: "void" },
+  at_end: REGISTER,
+  at_end_and_on: REGISTER,
+  at_exit: { parameters: [], result: "i32" },
+  at_thread_end: REGISTER,
+  at_thread_end_and_on: REGISTER,
+  make_key: { parameters: [], result: "i32" },
+  set_key: REGISTER,
+  drop_key: { parameters: [], result: "i32" },
+  in_thread: REGISTER,
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** What the functions of endings.c write to. */
+export class Journal {
+  /** How many numbers there are, then the numbers. */
+  readonly words: BigInt64Array<ArrayBuffer> = new BigInt64Array(4096);
+
+  get pointer(): Deno.PointerValue {
+    return Deno.UnsafePointer.of(this.words);
+  }
+
+  /** What was written since the last time. */
+  take(): number[] {
+    const count = Number(this.words[0]);
+    this.words[0] = 0n;
+    return [...this.words.subarray(1, 1 + count)].map(Number);
+  }
+}

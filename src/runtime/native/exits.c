@@ -1,0 +1,273 @@
+/*
+ * What modules register to be called later: when a thread ends, when the module
+ * goes. The C library knows only shared libraries, and would call a module's
+ * functions after the module has gone, or for the first time when the process
+ * ends. So modules register here instead.
+ *
+ * This is a shared library of its own, which is never unloaded: the end of a
+ * thread leads here, and from here to the modules that are still there.
+ *
+ * Each function that modules call has the signature of the C library's function
+ * that it stands for. `dso` is the address of a module's __dso_handle, or any
+ * other address in it (Itanium C++ ABI, 3.3.6).
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <threads.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef void callback(void *);
+
+int __cxa_atexit(callback *, void *, void *);
+void __cxa_finalize(void *);
+int __cxa_thread_atexit_impl(callback *, void *, void *);
+
+/* A thread-local object that has a destructor; in two lists, its thread's and its module's, newest first. */
+struct object {
+  struct object *older_of_thread, **link_of_thread;
+  struct object *older_of_module, **link_of_module;
+  struct module *module;
+  callback *destroy;
+  void *value;
+};
+
+/* A function that runs when the module goes. */
+struct finaliser {
+  struct finaliser *older;
+  callback *run;
+  void *value;
+};
+
+/* A key of thread-specific data whose destructor is in the module. */
+struct key {
+  struct key *next;
+  pthread_key_t key;
+};
+
+struct module {
+  struct module *next;
+  uintptr_t start, end;
+  struct object *objects;
+  struct finaliser *finalisers;
+  struct key *keys;
+  /* How many destructors run now, in other threads. */
+  unsigned running;
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct module *modules;
+static __thread struct object *of_this_thread;
+static __thread int will_end;
+
+static void enter(void) { pthread_mutex_lock(&lock); }
+static void leave(void) { pthread_mutex_unlock(&lock); }
+
+/* The module that an address is in. */
+static struct module *find(uintptr_t address) {
+  struct module *module = modules;
+  while (module && !(address >= module->start && address < module->end)) module = module->next;
+  return module;
+}
+
+static void unlink_object(struct object *object) {
+  *object->link_of_thread = object->older_of_thread;
+  if (object->older_of_thread) object->older_of_thread->link_of_thread = object->link_of_thread;
+  *object->link_of_module = object->older_of_module;
+  if (object->older_of_module) object->older_of_module->link_of_module = object->link_of_module;
+}
+
+/* Destroys the first object of a list. Called, and left, inside the lock. */
+static void destroy_first(struct object *object) {
+  struct module *module = object->module;
+  unlink_object(object);
+  module->running++;
+  leave();
+  object->destroy(object->value);
+  free(object);
+  enter();
+  module->running--;
+}
+
+static void end_thread(void *unused) {
+  (void)unused;
+  will_end = 0;
+  /* The main thread ends with the process, when nothing of a module runs. */
+  if (syscall(SYS_gettid) == getpid()) return;
+  enter();
+  while (of_this_thread) destroy_first(of_this_thread);
+  leave();
+}
+
+/* For int __cxa_thread_atexit(callback *, void *, void *) and __cxa_thread_atexit_impl. */
+int smf_thread_atexit(callback *destroy, void *value, void *dso) {
+  enter();
+  struct module *module = find((uintptr_t)dso);
+  if (!module) module = find((uintptr_t)destroy);
+  leave();
+  if (!module) return __cxa_thread_atexit_impl(destroy, value, dso);
+  struct object *object = malloc(sizeof *object);
+  if (!object) return -1;
+  if (!will_end && __cxa_thread_atexit_impl(end_thread, 0, &lock) != 0) {
+    free(object);
+    return -1;
+  }
+  will_end = 1;
+  object->module = module;
+  object->destroy = destroy;
+  object->value = value;
+  enter();
+  object->older_of_thread = of_this_thread;
+  object->link_of_thread = &of_this_thread;
+  if (of_this_thread) of_this_thread->link_of_thread = &object->older_of_thread;
+  of_this_thread = object;
+  object->older_of_module = module->objects;
+  object->link_of_module = &module->objects;
+  if (module->objects) module->objects->link_of_module = &object->older_of_module;
+  module->objects = object;
+  leave();
+  return 0;
+}
+
+/* For int __cxa_atexit(callback *, void *, void *). */
+int smf_atexit(callback *run, void *value, void *dso) {
+  enter();
+  struct module *module = find((uintptr_t)dso);
+  leave();
+  if (!module) return __cxa_atexit(run, value, dso);
+  struct finaliser *finaliser = malloc(sizeof *finaliser);
+  if (!finaliser) return -1;
+  finaliser->run = run;
+  finaliser->value = value;
+  enter();
+  finaliser->older = module->finalisers;
+  module->finalisers = finaliser;
+  leave();
+  return 0;
+}
+
+/* Runs what is registered, and what that registers, newest first. */
+void smf_run_finalisers(struct module *module) {
+  enter();
+  for (struct finaliser *next; (next = module->finalisers);) {
+    module->finalisers = next->older;
+    leave();
+    next->run(next->value);
+    free(next);
+    enter();
+  }
+  leave();
+}
+
+/* For void __cxa_finalize(void *); of a null pointer, which means the whole process, it does nothing. */
+void smf_finalize(void *dso) {
+  if (!dso) return;
+  enter();
+  struct module *module = find((uintptr_t)dso);
+  leave();
+  if (module) smf_run_finalisers(module);
+  /* Takes pthread_atfork back. */
+  __cxa_finalize(dso);
+}
+
+/* For int pthread_key_create(pthread_key_t *, callback *). */
+int smf_key_create(pthread_key_t *key, callback *destroy) {
+  enter();
+  struct module *module = destroy ? find((uintptr_t)destroy) : 0;
+  leave();
+  if (!module) return pthread_key_create(key, destroy);
+  struct key *known = malloc(sizeof *known);
+  if (!known) return ENOMEM;
+  int error = pthread_key_create(key, destroy);
+  if (error) {
+    free(known);
+    return error;
+  }
+  known->key = *key;
+  enter();
+  known->next = module->keys;
+  module->keys = known;
+  leave();
+  return 0;
+}
+
+/* For int pthread_key_delete(pthread_key_t). */
+int smf_key_delete(pthread_key_t key) {
+  struct key *found = 0;
+  enter();
+  for (struct module *module = modules; module && !found; module = module->next) {
+    struct key **link = &module->keys;
+    while (*link && (*link)->key != key) link = &(*link)->next;
+    found = *link;
+    if (found) *link = found->next;
+  }
+  leave();
+  free(found);
+  return pthread_key_delete(key);
+}
+
+/* For int tss_create(tss_t *, callback *) of C11, which has numbers of its own. */
+int smf_tss_create(pthread_key_t *key, callback *destroy) {
+  return smf_key_create(key, destroy) == 0 ? thrd_success : thrd_error;
+}
+
+/* For void tss_delete(tss_t). */
+void smf_tss_delete(pthread_key_t key) { smf_key_delete(key); }
+
+/* A module in this range of addresses, before any of its code runs; null if there is no memory. */
+struct module *smf_add_module(uintptr_t start, uintptr_t size) {
+  struct module *module = calloc(1, sizeof *module);
+  if (!module) return 0;
+  module->start = start;
+  module->end = start + size;
+  enter();
+  module->next = modules;
+  modules = module;
+  leave();
+  return module;
+}
+
+/* Destroys the thread-local objects that threads still have in it, newest first. */
+void smf_end_threads(struct module *module) {
+  enter();
+  while (module->objects) destroy_first(module->objects);
+  leave();
+}
+
+/*
+ * Forgets a module, and what is registered still: nothing leads to it any more.
+ * Answers 0, or -1 if a thread is still in one of its destructors after so
+ * many milliseconds; then all is as before.
+ */
+int smf_remove_module(struct module *module, unsigned milliseconds) {
+  enter();
+  for (; module->running; milliseconds--) {
+    leave();
+    if (milliseconds == 0) return -1;
+    nanosleep(&(struct timespec){.tv_nsec = 1000000}, 0);
+    enter();
+  }
+  while (module->objects) {
+    struct object *object = module->objects;
+    unlink_object(object);
+    free(object);
+  }
+  struct module **link = &modules;
+  while (*link != module) link = &(*link)->next;
+  *link = module->next;
+  leave();
+  for (struct key *next, *key = module->keys; key; key = next) {
+    next = key->next;
+    pthread_key_delete(key->key);
+    free(key);
+  }
+  for (struct finaliser *older, *each = module->finalisers; each; each = older) {
+    older = each->older;
+    free(each);
+  }
+  free(module);
+  return 0;
+}
