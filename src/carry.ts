@@ -7,8 +7,8 @@
  */
 
 import { bytesAt } from "./call/statics.ts";
-import { VersionPair } from "./compatibility.ts";
-import { type LoadedImage, symbolAddress } from "./loader.ts";
+import { type PlannedFile, VersionPair } from "./compatibility.ts";
+import type { LoadedImage } from "./loader.ts";
 import type { ExecutableMemory } from "./memory/allocator.ts";
 import { SymbolType } from "./smf/enums.ts";
 
@@ -41,6 +41,7 @@ export interface CarryReport {
 }
 
 const WORD = 8;
+const HALF = 2 ** 32;
 
 /** Copies what matches from `previous` to `candidate`. */
 export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
@@ -50,23 +51,22 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
   const pair = new VersionPair(previous, candidate);
   const variablesBefore = dataOf(previous);
   const variablesAfter = dataOf(candidate);
-  const translate = translator(previous, candidate, pair.before, pair.after);
+  const range = addressesOf(previous.memory);
+  const translate = translator(pair, Number(candidate.memory.address));
   for (const { index, name, before, reason } of pair.variables()) {
     if (before === undefined) {
       fresh.push({ name, reason });
       continue;
     }
     const size = candidate.file.symbols.size(index);
-    const from = symbolAddress(previous, before);
-    const to = bytesOf(variablesAfter, symbolAddress(candidate, index), size);
-    to.set(bytesOf(variablesBefore, from, size));
-    translateWords(
-      to,
-      from,
-      previous.memory,
-      translate,
-      (offset, value) => oldPointers.push({ name, offset, value }),
-    );
+    const from = placeOf(previous, before);
+    const to = bytesOf(candidate, variablesAfter, placeOf(candidate, index), size);
+    to.set(bytesOf(previous, variablesBefore, from, size));
+    forAddresses(to, -from & (WORD - 1), range, (value, offset, view) => {
+      const now = translate(value - range.first);
+      if (now === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
+      else writeAddress(view, offset, now);
+    });
     carried.push(name);
   }
   return { carried, fresh, oldPointers };
@@ -74,95 +74,111 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
 
 /** All variables of an image, as one range: a view of each would cost more than copying does. */
 interface DataRange {
-  readonly address: bigint;
+  /** In the image. */
+  readonly offset: number;
   readonly bytes: Uint8Array;
 }
 
-function dataOf({ memory, plan: { data } }: LoadedImage): DataRange {
-  const address = memory.address + BigInt(data.offset);
-  return { address, bytes: data.length === 0 ? new Uint8Array() : bytesAt(address, data.length) };
+function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): DataRange {
+  const bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+  return { offset, bytes };
 }
 
 /** Some of them; what lies elsewhere, such as a constant that became a variable, by a view of its own. */
-function bytesOf({ address, bytes }: DataRange, start: bigint, size: number): Uint8Array {
-  const offset = Number(start - address);
-  const isInside = offset >= 0 && offset + size <= bytes.length;
-  return isInside ? bytes.subarray(offset, offset + size) : bytesAt(start, size);
+function bytesOf(
+  { memory }: LoadedImage,
+  { offset, bytes }: DataRange,
+  place: number,
+  size: number,
+): Uint8Array {
+  const start = place - offset;
+  const isInside = start >= 0 && start + size <= bytes.length;
+  return isInside ? bytes.subarray(start, start + size) : bytesAt(memory.address + BigInt(place), size);
+}
+
+/** Where a symbol lies in its image. */
+function placeOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
+  return plan.place(symbols.value(index), 0);
 }
 
 /** A symbol of the old image. */
 interface KnownSymbol {
-  readonly start: bigint;
-  readonly size: bigint;
-  readonly name: string;
+  readonly start: number;
+  readonly size: number;
+  /** In the new version's symbol table. */
+  readonly after: number | undefined;
 }
 
-/** Turns an address in the old image into one in the new: undefined if it is in neither, null if only in the old. */
-type Translate = (value: bigint) => bigint | null | undefined;
+/** Turns an offset in the old image into an address in the new one; undefined if that has no such symbol. */
+type Translate = (offset: number) => number | undefined;
 
-function translator(
-  previous: LoadedImage,
-  candidate: LoadedImage,
-  before: ReadonlyMap<string, number>,
-  after: ReadonlyMap<string, number>,
-): Translate {
-  const first = previous.memory.address;
-  const end = first + BigInt(previous.memory.size);
+/** @param base Where the new image lies. No address is above 2^53 - 1. */
+function translator({ previous, candidate, before, after }: VersionPair, base: number): Translate {
   let starts: readonly KnownSymbol[] | undefined;
-  let exact: ReadonlyMap<bigint, KnownSymbol> | undefined;
-  return (value) => {
-    if (value < first || value >= end) return undefined;
+  let exact: ReadonlyMap<number, number> | undefined;
+  const { symbols } = candidate.file;
+  const addressOf = (index: number): number => base + placeOf(candidate, index);
+  return (offset) => {
     starts ??= [...before].map(([name, index]) => ({
-      start: symbolAddress(previous, index),
-      size: BigInt(previous.file.symbols.size(index)),
-      name,
+      start: placeOf(previous, index),
+      size: previous.file.symbols.size(index),
+      after: after.get(name),
     }));
-    exact ??= new Map(starts.filter(({ name }) => after.has(name)).map((known) => [known.start, known]));
-    const known = exact.get(value);
-    if (known !== undefined) return symbolAddress(candidate, after.get(known.name)!);
+    exact ??= new Map(starts.flatMap(({ start, after }) => after === undefined ? [] : [[start, after]]));
+    const known = exact.get(offset);
+    if (known !== undefined) return addressOf(known);
     // Inside a function the code may have moved; inside a variable of the same size it has not.
-    for (const { start, size, name } of starts) {
-      if (value < start || value >= start + size) continue;
-      const index = after.get(name);
-      const { symbols } = candidate.file;
-      if (index === undefined || symbols.type(index) !== SymbolType.Data) continue;
-      if (BigInt(symbols.size(index)) === size) return symbolAddress(candidate, index) + value - start;
+    for (const { start, size, after } of starts) {
+      if (after === undefined || offset < start || offset >= start + size) continue;
+      if (symbols.type(after) !== SymbolType.Data || symbols.size(after) !== size) continue;
+      return addressOf(after) + offset - start;
     }
-    return null;
+    return undefined;
   };
 }
 
-function translateWords(
+/** The addresses of some memory, as numbers. */
+interface AddressRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+function addressesOf({ address, size }: ExecutableMemory): AddressRange {
+  return { first: Number(address), end: Number(address) + size };
+}
+
+/**
+ * Calls `found` for every word that is an address in a range.
+ *
+ * @param first Where the first aligned word is.
+ */
+function forAddresses(
   bytes: Uint8Array,
-  address: bigint,
-  { address: start, size }: ExecutableMemory,
-  translate: Translate,
-  keep: (offset: number, value: bigint) => void,
+  first: number,
+  range: AddressRange,
+  found: (value: number, offset: number, view: DataView) => void,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const lowest = Number(start >> 32n);
-  const highest = Number((start + BigInt(size)) >> 32n);
-  const first = Number(-address & BigInt(WORD - 1));
+  const lowest = Math.floor(range.first / HALF);
+  const highest = Math.floor(range.end / HALF);
   for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
-    // Most words are no such address: look at the high half before anything costly.
+    // Most words are no such address: the high half says so.
     const high = view.getUint32(offset + 4, true);
     if (high < lowest || high > highest) continue;
-    const value = view.getBigUint64(offset, true);
-    const now = translate(value);
-    if (now === null) keep(offset, value);
-    else if (now !== undefined) view.setBigUint64(offset, now, true);
+    const value = high * HALF + view.getUint32(offset, true);
+    if (value >= range.first && value < range.end) found(value, offset, view);
   }
+}
+
+function writeAddress(view: DataView, offset: number, address: number): void {
+  view.setUint32(offset, address % HALF, true);
+  view.setUint32(offset + 4, Math.floor(address / HALF), true);
 }
 
 /** Whether a word of an image's variables is an address in other memory. */
 export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
-  const { bytes, address } = dataOf(image);
-  const end = memory.address + BigInt(memory.size);
   let found = false;
-  translateWords(bytes, address, memory, (value) => {
-    found ||= value >= memory.address && value < end;
-    return undefined;
-  }, () => {});
+  forAddresses(dataOf(image).bytes, 0, addressesOf(memory), () => found = true);
   return found;
 }
 

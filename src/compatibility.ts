@@ -108,11 +108,15 @@ export class VersionPair {
   }
 
   #mismatch(before: number, after: number): string | undefined {
-    const old = this.previous.file.symbols.at(before);
-    const now = this.candidate.file.symbols.at(after);
-    if (old.size !== now.size) return `its size was ${old.size}, is ${now.size}`;
-    if (old.type !== now.type || old.typeId !== now.typeId) return "its type is another";
-    if (old.version !== now.version) return `its version was ${old.version}, is ${now.version}`;
+    const { symbols: old } = this.previous.file;
+    const { symbols: now } = this.candidate.file;
+    const [was, is] = [old.size(before), now.size(after)];
+    if (was !== is) return `its size was ${was}, is ${is}`;
+    if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
+      return "its type is another";
+    }
+    const [from, to] = [old.version(before), now.version(after)];
+    if (from !== to) return `its version was ${from}, is ${to}`;
     return undefined;
   }
 }

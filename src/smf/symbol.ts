@@ -146,6 +146,16 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return this.#number(index, SIZE);
   }
 
+  /** The number that a symbol's file gives its type. */
+  typeId(index: number): number {
+    return this.words[index * this.step + TYPE_ID];
+  }
+
+  /** A symbol's own version. */
+  version(index: number): number {
+    return this.words[index * this.step + VERSION];
+  }
+
   /** The stored hash of a symbol's name, which has been checked. */
   nameHash(index: number): number {
     return this.words[index * this.step + NAME_HASH];
