@@ -3,7 +3,7 @@
  * versions: each keeps its place in every version's table.
  */
 
-import { JumpTable, Trampolines } from "./call/trampoline.ts";
+import { type JumpTable, Trampolines } from "./call/trampoline.ts";
 import { type Compatibility, type ExportKind, fitOf, isRefused } from "./compatibility.ts";
 import { type Exported, findExported } from "./exported.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -202,7 +202,7 @@ export class Slots {
     if (trampolines === undefined) return { leases, table: undefined };
     if (known?.table === undefined) own(trampolines.hold());
     const hasRoom = known?.table !== undefined && known.table.capacity >= addresses.length;
-    return { leases, table: hasRoom ? known.table : own(new JumpTable(this.#allocator, addresses)) };
+    return { leases, table: hasRoom ? known.table : own(trampolines.table(addresses)) };
   }
 
   #trampolinesOf(current: ModuleVersion): Trampolines {
@@ -225,7 +225,7 @@ export class Slots {
     addresses.push(next);
     // Twice as large: each of the old ones stays.
     while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
-    const table = new JumpTable(this.#allocator, addresses);
+    const table = this.#trampolinesOf(current).table(addresses);
     current.own(table);
     let leases = this.#serving.get(current)?.leases;
     if (leases === undefined) current.own(leases = new Leases());

@@ -9,8 +9,12 @@ const PROVIDER = {
   data: { total: [5n], where: ["total"] },
 } as const;
 
+/** More functions than a table has room for that needs no memory of its own. */
+const MANY = Array.from({ length: 40 }, (_, index) => `f${index}`);
+
 function provider(answer: number): Uint8Array {
-  return version({ ...PROVIDER, functions: { answer, second: answer + 10 } });
+  const many = Object.fromEntries(MANY.map((name) => [name, answer]));
+  return version({ ...PROVIDER, functions: { answer, second: answer + 10, ...many } });
 }
 
 /** Refuses memory when it is told to. */
@@ -70,6 +74,7 @@ class Situation implements Disposable, AsyncDisposable {
 }
 
 const FAILURES: Record<string, {
+  readonly prepare?: (situation: Situation) => void;
   readonly options: (situation: Situation) => ReloadOptions;
   readonly kind?: string;
 }> = {
@@ -125,6 +130,7 @@ const FAILURES: Record<string, {
     kind: "OutOfMemory",
   },
   "memory refused for the table": {
+    prepare: ({ registry }) => MANY.forEach((name) => registry.resolveSymbol(name)),
     options: ({ allocator }) => {
       allocator.refuseAllocationAfter = 1;
       return { bytes: provider(2), state: "carry", verify: () => true };
@@ -133,9 +139,10 @@ const FAILURES: Record<string, {
   },
 };
 
-for (const [what, { options, kind }] of Object.entries(FAILURES)) {
+for (const [what, { prepare, options, kind }] of Object.entries(FAILURES)) {
   Deno.test(`a reload that fails by ${what} leaves answers, data and mappings as they were`, () => {
     using situation = new Situation();
+    prepare?.(situation);
     // What binding maps for the first time is not the reload's.
     situation.state();
     const before = situation.state();

@@ -59,19 +59,22 @@ const STUB_WRITERS: Record<typeof Deno.build.arch, StubWriter> = {
 /** The largest number of trampolines that one module can have: aarch64 counts 4 KiB of table entries in 12 bits. */
 export const MAX_TRAMPOLINES = (4096 * 4096) / WORD_SIZE;
 
+/** Where a table lies. */
+interface TableMemory {
+  readonly address: bigint;
+  readonly entries: BigUint64Array<ArrayBuffer>;
+  free(): void;
+}
+
 /** The addresses that the trampolines of a module lead to, in one version of it. */
 export class JumpTable implements Disposable {
   readonly capacity: number;
-  readonly #allocator: MemoryAllocator;
-  readonly #memory: ExecutableMemory;
-  readonly #entries: BigUint64Array<ArrayBuffer>;
+  readonly #memory: TableMemory;
 
   /** @param addresses By the trampolines' indices. There is room for more than these. */
-  constructor(allocator: MemoryAllocator, addresses: readonly bigint[]) {
-    this.#allocator = allocator;
-    this.#memory = allocator.allocate(WORD_SIZE * Math.max(1, addresses.length), WORD_SIZE);
-    this.#entries = words(allocator.view(this.#memory));
-    this.capacity = this.#entries.length;
+  constructor(memory: TableMemory, addresses: readonly bigint[]) {
+    this.#memory = memory;
+    this.capacity = memory.entries.length;
     addresses.forEach((address, index) => this.set(index, address));
   }
 
@@ -81,33 +84,42 @@ export class JumpTable implements Disposable {
 
   /** Enters an address that no trampoline in use leads to yet. */
   set(index: number, address: bigint): void {
-    Atomics.store(this.#entries, index, address);
+    Atomics.store(this.#memory.entries, index, address);
   }
 
   /** The address at an index. */
   get(index: number): bigint {
-    return this.#entries[index];
+    return this.#memory.entries[index];
   }
 
   [Symbol.dispose](): void {
-    this.#allocator.free(this.#memory);
+    this.#memory.free();
   }
 }
+
+/** Entries of a table that lies behind the word. */
+const SMALL_TABLE = 32;
 
 /** The trampolines of one module; they live as long as a version that they may lead to. */
 export class Trampolines {
   readonly #allocator: MemoryAllocator;
-  /** Each a page of trampolines; behind those of the first lies the word. */
+  /** Each a page of trampolines; behind those of the first lies the page of the word. */
   readonly #blocks: ExecutableMemory[] = [];
   readonly #perBlock: number;
-  readonly #word: BigUint64Array<ArrayBuffer>;
+  /** The word, then room for small tables. */
+  readonly #words: BigUint64Array<ArrayBuffer>;
+  /** Where in these a small table can begin; most modules never need a page for a table. */
+  readonly #room: number[] = [];
   #holders = 0;
 
   constructor(allocator: MemoryAllocator) {
     this.#allocator = allocator;
     this.#perBlock = Math.floor(allocator.pageSize / STUB_SIZE);
     this.#addBlock(2 * allocator.pageSize);
-    this.#word = words(allocator.view(this.#blocks[0], allocator.pageSize, WORD_SIZE));
+    this.#words = words(allocator.view(this.#blocks[0], allocator.pageSize, allocator.pageSize));
+    for (let end = this.#words.length; end >= 2 * SMALL_TABLE; end -= SMALL_TABLE) {
+      this.#room.push(end - SMALL_TABLE);
+    }
   }
 
   /**
@@ -135,9 +147,42 @@ export class Trampolines {
     return this.#blocks[0].address + BigInt(this.#allocator.pageSize);
   }
 
+  /**
+   * A new table, which must be disposed of before the last holder is gone.
+   *
+   * @param addresses By index. There is room for more than these.
+   */
+  table(addresses: readonly bigint[]): JumpTable {
+    return new JumpTable(this.#smallTable(addresses.length) ?? this.#ownTable(addresses.length), addresses);
+  }
+
+  #smallTable(length: number): TableMemory | undefined {
+    const start = length > SMALL_TABLE ? undefined : this.#room.pop();
+    if (start === undefined) return undefined;
+    const entries = this.#words.subarray(start, start + SMALL_TABLE);
+    return {
+      address: this.tablePointer + BigInt(WORD_SIZE * start),
+      entries,
+      free: () => {
+        entries.fill(0n);
+        this.#room.push(start);
+      },
+    };
+  }
+
+  #ownTable(length: number): TableMemory {
+    const allocator = this.#allocator;
+    const memory = allocator.allocate(WORD_SIZE * length, WORD_SIZE);
+    return {
+      address: memory.address,
+      entries: words(allocator.view(memory)),
+      free: () => allocator.free(memory),
+    };
+  }
+
   /** Sends all trampolines to a table: one aligned store, which no thread sees half done. */
   lead(table: JumpTable): void {
-    Atomics.store(this.#word, 0, table.address);
+    Atomics.store(this.#words, 0, table.address);
   }
 
   /** Keeps the trampolines until disposed; the last holder frees them. */

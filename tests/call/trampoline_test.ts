@@ -1,5 +1,5 @@
-import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { JumpTable, MAX_TRAMPOLINES, Trampolines } from "../../src/call/trampoline.ts";
+import { assert, assertEquals } from "@std/assert";
+import { MAX_TRAMPOLINES, Trampolines } from "../../src/call/trampoline.ts";
 import { pointerCall } from "../../src/call/pointer.ts";
 import { ModuleRegistry, platformAllocator, Protection } from "../../mod.ts";
 import {
@@ -65,7 +65,7 @@ Deno.test("addresses are apart, stay the same, and go on in further blocks", () 
 
 Deno.test("all trampolines lead through one word: a single store switches all of them", async () => {
   using held = new Held();
-  const { trampolines, allocator } = held;
+  const { trampolines } = held;
   const count = 300;
   await using registry = new ModuleRegistry();
   const functions = Object.fromEntries(Array.from({ length: count }, (_, index) => [`f${index}`, index]));
@@ -77,7 +77,7 @@ Deno.test("all trampolines lead through one word: a single store switches all of
     }),
   );
   const tables = [first, second].map((module) => {
-    const table = new JumpTable(allocator, new Array(count).fill(0n));
+    const table = trampolines.table(new Array(count).fill(0n));
     for (let index = 0; index < count; index++) {
       using lease = module.addressOf(`f${index}`)!;
       table.set(index, lease.address);
@@ -101,12 +101,14 @@ Deno.test({
   fn() {
     using held = new Held();
     const { trampolines, allocator } = held;
-    using table = new JumpTable(allocator, [0n]);
+    using table = trampolines.table([0n]);
+    using large = trampolines.table(new Array(100).fill(0n));
     for (const index of [0, 200, 500]) {
       assertEquals(permissionsAt(trampolines.address(index)).slice(0, 3), "r-x");
     }
     assertEquals(permissionsAt(trampolines.tablePointer).slice(0, 3), "rw-");
     assertEquals(permissionsAt(table.address).slice(0, 3), "rw-");
+    assertEquals(permissionsAt(large.address).slice(0, 3), "rw-");
     assert(allocator.protections.every((protection) => protection === Protection.READ_EXECUTE));
   },
 });
@@ -145,11 +147,38 @@ Deno.test("a block that cannot be made executable is not kept", () => {
   allocator.protect = protect;
 });
 
-Deno.test("a table has room for a page of entries, which are what was entered", () => {
-  const allocator = platformAllocator();
-  using table = new JumpTable(allocator, [1n, 2n]);
-  assertEquals(table.capacity, allocator.pageSize / 8);
-  table.set(2, 0xffff_ffff_ffff_ffffn);
-  assertEquals([0, 1, 2, 3].map((index) => table.get(index)), [1n, 2n, 0xffff_ffff_ffff_ffffn, 0n]);
-  assertNotEquals(table.address, 0n);
+for (const [length, capacity] of [[2, 32], [32, 32], [33, platformAllocator().pageSize / 8]] as const) {
+  Deno.test(`a table of ${length} has room for ${capacity} entries, which are what was entered`, () => {
+    using held = new Held();
+    for (let round = 0; round < 2; round++) {
+      using table = held.trampolines.table(Array.from({ length }, (_, index) => BigInt(index + 1)));
+      assertEquals(table.capacity, capacity);
+      table.set(capacity - 1, 0xffff_ffff_ffff_ffffn);
+      assertEquals([0, 1, capacity - 1].map((index) => table.get(index)), [1n, 2n, 0xffff_ffff_ffff_ffffn]);
+      if (capacity > length + 1) assertEquals(table.get(length), 0n, "nothing of an earlier table");
+      assertEquals(readWord(table.address + 8n), 2n);
+    }
+  });
+}
+
+Deno.test("small tables share a page, lie apart, and are used again; what finds no room has its own", () => {
+  using held = new Held();
+  const { trampolines, allocator } = held;
+  const before = allocator.live.size;
+  const room = allocator.pageSize / 256 - 1;
+  const tables = Array.from({ length: room }, (_, index) => trampolines.table([BigInt(index)]));
+  assertEquals(allocator.live.size, before);
+  tables.forEach((table, index) => table.set(31, BigInt(index)));
+  assertEquals(
+    tables.map((table) => [table.get(0), table.get(31)]),
+    tables.map((_, i) => [BigInt(i), BigInt(i)]),
+  );
+  trampolines.lead(tables[3]);
+  assertEquals(readWord(trampolines.tablePointer), tables[3].address);
+  using own = trampolines.table([7n]);
+  assertEquals([allocator.live.size, own.get(0)], [before + 1, 7n]);
+  const { address } = tables[5];
+  tables[5][Symbol.dispose]();
+  assertEquals(trampolines.table([1n]).address, address);
+  assertEquals(readWord(trampolines.tablePointer), tables[3].address);
 });
