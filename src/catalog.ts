@@ -70,9 +70,11 @@ export class Catalog {
 
   /** Settles when every call that is out now, of any module, has come back; undefined if none is. */
   passed(): Promise<unknown> | undefined {
-    const out = [...this.#lifetimes].map((lifetime) => lifetime.passed()).filter((wait) =>
-      wait !== undefined
-    );
+    const out: Promise<unknown>[] = [];
+    for (const lifetime of this.#lifetimes) {
+      const wait = lifetime.passed();
+      if (wait !== undefined) out.push(wait);
+    }
     return out.length === 0 ? undefined : Promise.all(out);
   }
 

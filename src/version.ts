@@ -89,6 +89,8 @@ class VersionBody {
   /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
   #passed(): Promise<unknown> | undefined {
     const { control, live } = this;
+    // Most versions were never shared: a reload asks all of them.
+    if (this.calls.count === 0 && control === undefined && live === undefined) return undefined;
     const waits = [this.calls.out(), live?.passed()];
     if (control !== undefined && control.attachments() > 0) {
       waits.push(new Promise<void>((resolve) => control.advance(resolve)));
