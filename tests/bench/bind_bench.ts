@@ -7,7 +7,7 @@
 import { ModuleLoader } from "../../mod.ts";
 import { platformAllocator } from "../../src/memory/allocator.ts";
 import { holdStubMaker } from "../../src/call/stub_library.ts";
-import { paired, time } from "./measure.ts";
+import { type Paired, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";
 import { NO_SYSTEM_LOADER } from "./peers.ts";
 import { type Point, type Report, table } from "./report.ts";
@@ -20,7 +20,7 @@ export async function bindBench(rounds = 51): Promise<Report> {
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
   using _retained = platformAllocator().retain?.();
   using _stubs = holdStubMaker();
-  const points: Point[] = [], first: Point[] = [];
+  const points: Point[] = [], all: Point[] = [];
   for (const count of COUNTS) {
     using forms = await functionForms(count);
     if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
@@ -29,53 +29,64 @@ export async function bindBench(rounds = 51): Promise<Report> {
       Array.from({ length: count }, (_, index) => [`function_${index}`, definition]),
     );
     const loader = new ModuleLoader();
-    const measure = (use: (symbols: Record<string, (...parameters: never[]) => unknown>) => void) =>
-      paired(
-        {
-          ours() {
-            using module = loader.loadBytes(forms.module);
-            return time(() => use(module.bind(definitions).symbols as never));
-          },
-          peer() {
-            // The system's loader has it already, as ours has: what is left is what Deno does.
-            let library: Deno.DynamicLibrary<typeof definitions>;
-            const taken = time(() =>
-              use((library = Deno.dlopen(forms.library, definitions)).symbols as never)
-            );
-            library!.close();
-            return taken;
-          },
-        },
-        count >= 1000 ? Math.ceil(rounds / 3) : rounds,
-        5,
-      );
+    const turns = count >= 1000 ? Math.ceil(rounds / 3) : rounds;
+    const each = 1000 / count;
+    const point = ({ ours, peer, ratio }: Paired): Point => (
+      { size: count, ours: each * ours, peer: each * peer, ratio, goal: 1 }
+    );
+    const open = () => Deno.dlopen(forms.library, definitions);
     const held = Deno.dlopen(forms.library, {});
-    for (const [into, use] of [[points, () => {}], [first, callAll]] as const) {
-      const found = measure(use);
-      const each = 1000 / count;
-      into.push({
-        size: count,
-        ours: each * found.ours,
-        peer: each * found.peer,
-        ratio: found.ratio,
-        goal: 1,
-      });
-    }
+    points.push(point(paired(
+      {
+        ours() {
+          using module = loader.loadBytes(forms.module);
+          return time(() => module.bind(definitions));
+        },
+        peer() {
+          // The system's loader has it already, as ours has: what is left is what Deno does.
+          let library: ReturnType<typeof open>;
+          const taken = time(() => library = open());
+          library!.close();
+          return taken;
+        },
+      },
+      turns,
+      5,
+    )));
     held.close();
+    all.push(point(paired(
+      {
+        ours: () =>
+          time(() => {
+            using module = loader.loadBytes(forms.module);
+            callAll(module.bind(definitions).symbols as Functions);
+          }),
+        peer: () =>
+          time(() => {
+            const library = open();
+            callAll(library.symbols as Functions);
+            library.close();
+          }),
+      },
+      turns,
+      5,
+    )));
   }
   const common = { per: "functions", unit: "µs", peer: "Deno.dlopen" } as const;
   return {
     title,
     series: [
       { ...common, name: "bind, each", points },
-      { ...common, name: "bind and call once, each", points: first },
+      { ...common, name: "load, bind, call once, close, each", points: all },
     ],
     skipped: [],
   };
 }
 
-function callAll(symbols: Record<string, (...parameters: never[]) => unknown>): void {
-  for (const name in symbols) (symbols[name] as (a: number, b: number) => unknown)(1, 2);
+type Functions = Record<string, (a: number, b: number) => unknown>;
+
+function callAll(symbols: Functions): void {
+  for (const name in symbols) symbols[name](1, 2);
 }
 
 if (import.meta.main) console.log(table(await bindBench()));
