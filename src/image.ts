@@ -19,6 +19,9 @@ import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import { alignUp, imageOffsets } from "./smf/offsets.ts";
 import type { SmfSection } from "./smf/section.ts";
+import { SYMBOL_WORDS } from "./smf/symbol.ts";
+
+const { kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
 
 /** Bytes of one Global Offset Table slot: an address. */
 export const GOT_SLOT_SIZE = 8;
@@ -49,6 +52,9 @@ export interface PlacedGroup {
   /** What to add to an offset of the file's image. */
   readonly delta: number;
 }
+
+/** Has no byte. */
+export const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
 
 /** What the loader must reserve beside the sections. */
 export interface SlotCounts {
@@ -191,15 +197,19 @@ export function planImage(
 ): ImagePlan {
   const plan = new ImagePlan(file.sections, pageSize, slots);
   const { symbols } = file;
+  const { words, step, typeBase } = symbols;
   // Symbols that follow one another mostly lie in one group.
-  let group: PlacedGroup | undefined;
-  for (let index = 0; index < symbols.length; index++) {
-    if (!isAddress(symbols.type(index)) || !symbols.isDefined(index)) continue;
-    const value = symbols.value(index);
-    if (group === undefined || value < group.start || value >= group.end) group = plan.groupOf(value);
-    const fits = group !== undefined && value + symbols.size(index) <= group.end &&
-      (group.isCode || symbols.type(index) !== SymbolType.Function);
-    if (!fits) checkSymbol(file, plan, index, report);
+  let group = NO_GROUP;
+  for (let index = 0, at = 0; at < words.length; index++, at += step) {
+    const type = (words[at + KIND] & 0xff) + typeBase;
+    if (!isAddress(type) || !symbols.isDefined(index)) continue;
+    const value = words[at + VALUE];
+    const fits = (words[at + VALUE + 1] | words[at + SIZE + 1]) === 0 &&
+      value >= group.start && value < group.end && value + words[at + SIZE] <= group.end &&
+      (group.isCode || type !== SymbolType.Function);
+    if (fits) continue;
+    checkSymbol(file, plan, index, report);
+    group = plan.groupOf(value) ?? NO_GROUP;
   }
   const { entryPoint, flags } = file.header;
   if ((flags & HeaderFlag.Executable) !== 0 && !plan.isCode(entryPoint)) {

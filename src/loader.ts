@@ -185,6 +185,8 @@ export class PlacedImage implements LoadedImage {
   #threadBlocks: ThreadBlocks | undefined;
   #imports: ResolvedImports | undefined;
   #exits: ModuleExits | undefined;
+  /** From when it is filled until it is linked. */
+  #bytes: Uint8Array<ArrayBuffer> | undefined;
 
   constructor(allocator: MemoryAllocator, memory: ExecutableMemory, found: Examined, importer: Importer) {
     this.#allocator = allocator;
@@ -231,7 +233,7 @@ export class PlacedImage implements LoadedImage {
     }
     yield* verifyModuleHash(file);
     yield READING_ENDS;
-    detach(bytes);
+    this.#bytes = bytes;
     return this;
   }
 
@@ -246,11 +248,12 @@ export class PlacedImage implements LoadedImage {
     const { memory, plan } = this;
     imports.settle();
     this.#exits = watchExits(imports.records, memory);
-    const bytes = this.#allocator.view(memory);
+    const bytes = this.#bytes ?? this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
     // Threads copy the image as it is now, relocated.
     if (this.#threadLocals !== undefined) this.#threadBlocks = openThreadBlocks(bytes, this.#threadLocals);
     detach(bytes);
+    this.#bytes = undefined;
     this.#tellFollowers(imports);
     const { code, rodata } = plan;
     if (code.length > 0) this.#allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);

@@ -22,7 +22,7 @@
  */
 
 import { attempt, type LoadError, raise, type Report } from "./errors.ts";
-import { GOT_SLOT_SIZE, type ImagePlan, type PlacedGroup, PLT_STUB_SIZE } from "./image.ts";
+import { GOT_SLOT_SIZE, type ImagePlan, NO_GROUP, type PlacedGroup, PLT_STUB_SIZE } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
@@ -62,9 +62,6 @@ export function relocate(
 
 /** What AArch64 calls a page, whatever the host's are. */
 const PAGE = 4096;
-
-/** Has no byte. */
-const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
 
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
 const { value: VALUE } = SYMBOL_WORDS;

@@ -50,6 +50,7 @@ export function runFinalisers(image: LoadedImage): void {
 /** The functions in arrays of these names; each must be in the module's own code. */
 function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   const { memory, plan } = image;
+  if (!plan.sections.some(({ section }) => names.includes(section.name))) return [];
   const first = memory.address + BigInt(plan.code.offset);
   // Not where its pages end: behind the last section there are only zeros.
   const end = memory.address + BigInt(codeEnd(plan));

@@ -87,6 +87,16 @@ export interface ResolvedImports extends Disposable {
   settle(): void;
 }
 
+/** Of the many modules that import nothing. */
+const NO_IMPORTS: ResolvedImports = {
+  records: [],
+  addresses: new BigUint64Array(0),
+  followers: new Map(),
+  isolateBound: () => undefined,
+  settle: () => {},
+  [Symbol.dispose]: () => {},
+};
+
 /**
  * Finds an address for each of a file's undefined symbols.
  *
@@ -100,6 +110,7 @@ export function resolveImports(
   sources: readonly ImportSource[],
   importer: Importer,
 ): ResolvedImports {
+  if (symbols.length === 0) return NO_IMPORTS;
   const addresses = new BigUint64Array(symbols.length);
   const records: ImportRecord[] = [];
   const missing: string[] = [];

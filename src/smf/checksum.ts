@@ -41,17 +41,16 @@ export function checkStoredSize(header: SmfHeader, layout: Layout, fileSize: num
 
 /** The hash of the header with its own field zeroed. */
 export function hashHeader(header: Uint8Array, layout: Layout): number {
-  const copy = header.slice();
   const [at, size] = layout.header.fields.module_hash;
-  copy.fill(0, at, at + size);
-  return xxh32(copy);
+  return new Xxh32().update(header.subarray(0, at)).update(new Uint8Array(size))
+    .update(header.subarray(at + size)).digest();
 }
 
 /** The whole `module_hash`, from the hashes of the parts. */
 export function combineHashes(parts: readonly number[], fileSize: number): bigint {
-  const list = new DataView(new ArrayBuffer(parts.length * 4));
-  parts.forEach((part, i) => list.setUint32(i * 4, part, true));
-  return BigInt(fileSize % 2 ** 32) << 32n | BigInt(xxh32(new Uint8Array(list.buffer)));
+  const list = new Uint8Array(parts.length * 4);
+  for (let i = 0; i < list.length; i++) list[i] = parts[i >> 2] >>> (8 * (i & 3));
+  return BigInt(fileSize % 2 ** 32) << 32n | BigInt(xxh32(list));
 }
 
 /** Compares a file with its `module_hash` while its sections are read. */

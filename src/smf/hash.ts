@@ -82,6 +82,16 @@ function rotl(x: number, r: number): number {
   return (x << r) | (x >>> (32 - r));
 }
 
+/** Four bytes, little-endian. */
+function word(bytes: Uint8Array, at: number): number {
+  return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+}
+
+/** Bytes that are taken together. */
+const STRIPE = 16;
+/** So many bytes are worth a view. */
+const MANY = 256;
+
 /** XXH32 in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
 export class Xxh32 {
   #seed: number;
@@ -90,7 +100,8 @@ export class Xxh32 {
   #c: number;
   #d: number;
   #length = 0;
-  #rest: Uint8Array = new Uint8Array(16);
+  /** The bytes since the last whole stripe. */
+  readonly #rest = new Uint8Array(STRIPE);
 
   /**
    * Starts with no bytes.
@@ -112,43 +123,50 @@ export class Xxh32 {
 
   /** Takes the next bytes. */
   update(bytes: Uint8Array): this {
-    const held = this.#length & 15;
-    this.#length += bytes.length;
-    let at = 0;
-    if (held > 0) {
-      at = Math.min(16 - held, bytes.length);
-      this.#rest.set(bytes.subarray(0, at), held);
-      if (held + at < 16) return this;
-      this.#stripes(this.#rest, 0, 16);
-    }
-    const end = at + ((bytes.length - at) & ~15);
-    this.#stripes(bytes, at, end);
-    this.#rest.set(bytes.subarray(end));
+    const before = this.#length & (STRIPE - 1);
+    const head = bytes.length < MANY ? bytes.length : (STRIPE - before) & (STRIPE - 1);
+    this.#single(bytes, 0, head);
+    const end = head + ((bytes.length - head) & -STRIPE);
+    if (end > head) this.#stripes(bytes, head, end);
+    this.#single(bytes, end, bytes.length);
     return this;
   }
 
   /** The hash of what went in so far, unsigned. */
   digest(): number {
-    let h = this.#length >= 16
+    let h = this.#length >= STRIPE
       ? (rotl(this.#a, 1) + rotl(this.#b, 7) + rotl(this.#c, 12) + rotl(this.#d, 18)) | 0
       : (this.#seed + P5) | 0;
     h = (h + this.#length) | 0;
-    const held = this.#length & 15;
-    const rest = new DataView(this.#rest.buffer);
+    const held = this.#length & (STRIPE - 1);
+    const rest = this.#rest;
     let i = 0;
-    for (; i + 4 <= held; i += 4) {
-      h = Math.imul(rotl((h + Math.imul(rest.getUint32(i, true), P3)) | 0, 17), P4);
-    }
-    for (; i < held; i++) h = Math.imul(rotl((h + Math.imul(rest.getUint8(i), P5)) | 0, 11), P1);
+    for (; i + 4 <= held; i += 4) h = Math.imul(rotl((h + Math.imul(word(rest, i), P3)) | 0, 17), P4);
+    for (; i < held; i++) h = Math.imul(rotl((h + Math.imul(rest[i], P5)) | 0, 11), P1);
     h = Math.imul(h ^ (h >>> 15), P2);
     h = Math.imul(h ^ (h >>> 13), P3);
     return (h ^ (h >>> 16)) >>> 0;
   }
 
+  /** Takes bytes one by one: few of them cost less so than a view for whole words. */
+  #single(bytes: Uint8Array, start: number, end: number): void {
+    const rest = this.#rest;
+    for (let i = start; i < end; i++) {
+      const at = this.#length++ & (STRIPE - 1);
+      rest[at] = bytes[i];
+      if (at < STRIPE - 1) continue;
+      this.#a = Math.imul(rotl((this.#a + Math.imul(word(rest, 0), P2)) | 0, 13), P1);
+      this.#b = Math.imul(rotl((this.#b + Math.imul(word(rest, 4), P2)) | 0, 13), P1);
+      this.#c = Math.imul(rotl((this.#c + Math.imul(word(rest, 8), P2)) | 0, 13), P1);
+      this.#d = Math.imul(rotl((this.#d + Math.imul(word(rest, 12), P2)) | 0, 13), P1);
+    }
+  }
+
+  /** Takes whole stripes, with none begun. */
   #stripes(bytes: Uint8Array, start: number, end: number): void {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let a = this.#a, b = this.#b, c = this.#c, d = this.#d;
-    for (let i = start; i < end; i += 16) {
+    for (let i = start; i < end; i += STRIPE) {
       a = Math.imul(rotl((a + Math.imul(view.getUint32(i, true), P2)) | 0, 13), P1);
       b = Math.imul(rotl((b + Math.imul(view.getUint32(i + 4, true), P2)) | 0, 13), P1);
       c = Math.imul(rotl((c + Math.imul(view.getUint32(i + 8, true), P2)) | 0, 13), P1);
@@ -158,6 +176,7 @@ export class Xxh32 {
     this.#b = b;
     this.#c = c;
     this.#d = d;
+    this.#length += end - start;
   }
 }
 

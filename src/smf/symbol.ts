@@ -86,7 +86,8 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /** Words of a record. */
   readonly step: number;
   readonly #strings: Uint8Array;
-  readonly #typeBase: number;
+  /** What to add to a stored type to get a {@linkcode SymbolType}. */
+  readonly typeBase: number;
   readonly #index: NameIndex;
   readonly #zeroIsDefined: boolean;
 
@@ -101,7 +102,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     this.length = count;
     this.source = source;
     this.step = layout.symbolSize / 4;
-    this.#typeBase = layout.symbolTypeBase;
+    this.typeBase = layout.symbolTypeBase;
     const records = bytes.subarray(0, count * layout.symbolSize);
     this.#strings = bytes.subarray(records.length);
     const words = littleEndianWords(records);
@@ -123,7 +124,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** A symbol's {@linkcode SymbolType}, in the common numbering. */
   type(index: number): number {
-    return (this.words[index * this.step + KIND] & 0xff) + this.#typeBase;
+    return (this.words[index * this.step + KIND] & 0xff) + this.typeBase;
   }
 
   /** A symbol's {@linkcode Binding}. */
