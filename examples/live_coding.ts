@@ -92,30 +92,41 @@ async function liveCoding(): Promise<void> {
   await Promise.all([running, watching]);
 }
 
-async function alternating(): Promise<void> {
-  console.log("No C compiler for this system: fixtures/counter_v1.smf and counter_v2.smf take turns");
+/** Without a compiler: the two versions of examples/quickstart/calc.c. */
+async function alternating(target: string): Promise<void> {
+  console.log("No C compiler for this system: calc_v1.smf and calc_v2.smf of examples/quickstart take turns");
   const versions = [1, 2].map((number) =>
-    Deno.readFileSync(fromFileUrl(new URL(`../fixtures/counter_v${number}.smf`, import.meta.url)))
+    Deno.readFileSync(
+      fromFileUrl(new URL(`quickstart/${target}/calc_v${number}.smf`, import.meta.url)),
+    )
   );
   using registry = new ModuleRegistry();
-  registry.loadBytes("counter", versions[0]);
-  using counter = registry.open("counter", { count: { parameters: [], result: "i64" } });
+  registry.loadBytes("calc", versions[0]);
+  using calc = registry.open("calc", {
+    add: { parameters: ["i64", "i64"], result: "i64" },
+    version: { parameters: [], result: "i32" },
+    calls: { type: "i64" },
+  });
+  const { symbols } = calc;
   const stop = new AbortController();
-  const running = loop(() => `count ${counter.symbols.count()}`, stop.signal);
+  const running = loop(() => {
+    symbols.add(1n, 1n);
+    return `version ${symbols.version()} of the code, call ${symbols.calls}`;
+  }, stop.signal);
   for (let turn = 1; turn <= 4; turn++) {
     await wait(500);
-    const { version } = registry.reload("counter", { bytes: versions[turn % 2], state: "carry" });
-    console.log(`  version ${version}`);
+    const { version } = registry.reload("calc", { bytes: versions[turn % 2], state: "carry" });
+    console.log(`  reload ${version - 1}`);
   }
   await wait(300);
   stop.abort();
   await running;
 }
 
+const target = `${Deno.build.os}-${Deno.build.arch}`;
 try {
-  const isFixtureForUs = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
   if (hasCompiler()) await liveCoding();
-  else if (isFixtureForUs) await alternating();
+  else if (["linux-x86_64", "linux-aarch64", "windows-x86_64"].includes(target)) await alternating(target);
   else console.log("Neither a C compiler nor compiled versions for this system: nothing to show");
 } finally {
   Deno.removeSync(directory, { recursive: true });
