@@ -47,6 +47,8 @@ export type WatchEvent =
     readonly version: number;
     /** How long the reload took, without waiting for the file. */
     readonly milliseconds: number;
+    /** Milliseconds from when the change was noticed first until the new version ran. */
+    readonly sinceChange: number;
     /** What became of the variables, with `state: "carry"`. */
     readonly carried: CarryReport | undefined;
   }
@@ -91,6 +93,8 @@ interface Target {
   /** Every name whose change may change the file: its own, and those of links on the way to it. */
   names: ReadonlySet<string>;
   looks: number;
+  /** When the change that is waited for was noticed first. */
+  changed: number | undefined;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -126,9 +130,13 @@ class Watch {
   constructor(modules: readonly Watched[], { debounce = 50, signal }: WatchOptions) {
     this.#debounce = debounce;
     this.#signal = signal;
-    this.#targets = signal?.aborted === true
-      ? []
-      : modules.map((watched) => ({ watched, names: new Set(), looks: 0, timer: undefined }));
+    this.#targets = signal?.aborted === true ? [] : modules.map((watched) => ({
+      watched,
+      names: new Set(),
+      looks: 0,
+      changed: undefined,
+      timer: undefined,
+    }));
     if (signal?.aborted === true) {
       this.#close();
       return;
@@ -196,13 +204,17 @@ class Watch {
     clearTimeout(target.timer);
     // The last events of the system may come when the watch has ended.
     if (!this.#open) return;
+    target.changed ??= performance.now();
     target.timer = setTimeout(() => {
       target.timer = undefined;
       const event = this.#examine(target);
       // What a reload runs may have ended the watch.
       if (!this.#open) return;
       if (event === "again") this.#schedule(target);
-      else this.#queue.push(event);
+      else {
+        target.changed = undefined;
+        this.#queue.push(event);
+      }
     }, this.#debounce);
   }
 
@@ -224,7 +236,9 @@ class Watch {
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);
-      return { kind: "reloaded", path, version, milliseconds: performance.now() - start, carried };
+      const now = performance.now();
+      const sinceChange = now - target.changed!;
+      return { kind: "reloaded", path, version, milliseconds: now - start, sinceChange, carried };
     } catch (error) {
       // A file that is being written is not a module yet; one that is whole fails for good.
       const isUnfinished = error instanceof LoadError &&

@@ -1,14 +1,16 @@
 // A module that imports a variable follows the variable's module over reloads,
 // if it holds the address in words that can be changed.
 import { assert, assertEquals } from "@std/assert";
-import { assertLoadError, readWord, TemporaryDirectory } from "./testing.ts";
+import { assertLoadError, readWord, TemporaryDirectory, WatchedAllocator } from "./testing.ts";
 import { version } from "./versions.ts";
 import {
   Binding,
   type LoadedModule,
+  LoadError,
   type MemoryAllocator,
   ModuleRegistry,
   platformAllocator,
+  Protection,
   RelocationType,
   SectionType,
   SmfBuilder,
@@ -253,6 +255,46 @@ test("the GOT is read-only again after the patch, and is not touched when the re
   assertEquals(protections.filter((protection) => protection !== "r-x"), []);
   assertEquals(read(reader), 2n);
 });
+
+for (const operation of ["reload", "rollback"] as const) {
+  test(`a GOT that cannot be made writable refuses the ${operation}, and everything is as it was`, () => {
+    const allocator = new WatchedAllocator();
+    const { protect } = allocator;
+    using registry = new ModuleRegistry({ allocator });
+    registry.loadBytes("provider", provider(1));
+    const readers = ["one", "two"].map((name) => registry.loadBytes(name, importer("GOT")));
+    registry.reload("provider", { bytes: provider(2) });
+    const state = () => [
+      readers.map(read),
+      readers.map((reader) => reader.imports()[0].address),
+      registry.versions("provider"),
+      allocator.live.size,
+      allocator.mappings(),
+    ];
+    state();
+    const before = state();
+    for (const failing of [1, 2]) {
+      let asked = 0;
+      allocator.protect = (memory, protection, offset, length) => {
+        if (protection === Protection.READ_WRITE && ++asked === failing) {
+          throw new LoadError("OutOfMemory", "Cannot protect: the test refuses");
+        }
+        protect.call(allocator, memory, protection, offset, length);
+      };
+      assertLoadError(
+        () =>
+          operation === "reload"
+            ? registry.reload("provider", { bytes: provider(3) })
+            : registry.rollback("provider"),
+        "OutOfMemory",
+      );
+      allocator.protect = protect;
+      assertEquals(state(), before);
+    }
+    registry.reload("provider", { bytes: provider(4) });
+    assertEquals(readers.map(read), [4n, 4n]);
+  });
+}
 
 /** An allocator that notes what protections are asked of it. */
 function noting(allocator: MemoryAllocator, protections: string[]): MemoryAllocator {

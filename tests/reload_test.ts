@@ -159,6 +159,52 @@ for (const [what, { prepare, options, kind }] of Object.entries(FAILURES)) {
   });
 }
 
+/** What makes the way back fail; version 2 is the current one, and leads further functions out. */
+const ROLLBACK_FAILURES: typeof FAILURES = {
+  "an export that only the newer version has": {
+    prepare: ({ registry }) => {
+      registry.reload("provider", {
+        bytes: version({ ...PROVIDER, functions: { answer: 2, second: 12, fresh: 5 } }),
+      });
+      registry.resolveSymbol("fresh");
+    },
+    options: () => ({}),
+    kind: "Incompatible",
+  },
+  "migrate that throws": FAILURES["migrate that throws"],
+  "verify that throws": FAILURES["verify that throws"],
+  "verify that answers false": FAILURES["verify that answers false"],
+  "memory refused for the table": {
+    prepare: ({ registry }) => {
+      registry.reload("provider", { bytes: provider(2) });
+      MANY.forEach((name) => registry.resolveSymbol(name));
+    },
+    options: ({ allocator }) => {
+      allocator.refuseAllocationAfter = 0;
+      return { state: "carry", verify: () => true };
+    },
+    kind: "OutOfMemory",
+  },
+};
+
+for (const [what, { prepare, options, kind }] of Object.entries(ROLLBACK_FAILURES)) {
+  Deno.test(`a rollback that fails by ${what} leaves answers, data and mappings as they were`, () => {
+    using situation = new Situation();
+    const { registry, allocator, pinned } = situation;
+    const { symbols } = pinned.bind({ total: { type: "i64" }, where: { type: "u64" } });
+    if (prepare === undefined) registry.reload("provider", { bytes: provider(2) });
+    else prepare(situation);
+    const state = () => [situation.state(), symbols.total, symbols.where];
+    state();
+    const before = state();
+    const failure = assertThrows(() => registry.rollback("provider", options(situation)));
+    allocator.refuseAllocationAfter = Infinity;
+    assertEquals(checkLoadError(failure, kind as "Busy").kind, kind);
+    assertEquals(state(), before);
+    assertEquals([situation.live.symbols.answer(), situation.ask()], [2, 2]);
+  });
+}
+
 Deno.test("an importer that was never touched calls the new code in its first call after the commit", () => {
   using situation = new Situation();
   assertEquals(situation.ask(), 1);

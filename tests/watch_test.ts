@@ -58,6 +58,7 @@ Deno.test("a file that is renamed over is reloaded; the event says what happened
   assert(event.kind === "reloaded", JSON.stringify(event));
   assertEquals([event.path, event.version, event.carried], [watching.path, 2, undefined]);
   assert(event.milliseconds > 0);
+  assert(event.sinceChange > event.milliseconds, "waiting counts");
   assertEquals(watching.answer(), 2);
 });
 
