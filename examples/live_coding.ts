@@ -22,12 +22,13 @@ const SOURCES = [
   "long at = ++count % (2 * width); return at < width ? at : 2 * width - 1 - at;",
 ].map((body) => `long count; long step(long width) { ${body} }`);
 
-/** Compiles and links one of them, as a build would, and puts it in place by renaming. */
-function build(source: string): string | undefined {
+/** Compiles and links one of them while the loop runs, and puts it in place by renaming. */
+async function build(source: string): Promise<string | undefined> {
   const [code, object, fresh] = ["wave.c", "wave.o", "wave.new"].map((name) => join(directory, name));
   Deno.writeTextFileSync(code, source);
-  const { success, stderr } = new Deno.Command("gcc", { args: ["-O2", "-fPIC", "-c", code, "-o", object] })
-    .outputSync();
+  const { success, stderr } = await new Deno.Command("gcc", {
+    args: ["-O2", "-fPIC", "-c", code, "-o", object],
+  }).output();
   if (!success) return new TextDecoder().decode(stderr).split("\n").find((line) => line.includes("error"));
   const { bytes } = linkObjects([{ name: object, bytes: Deno.readFileSync(object) }], { reloadable: true });
   Deno.writeFileSync(fresh, bytes);
@@ -55,7 +56,7 @@ async function loop(draw: () => string, signal: AbortSignal): Promise<void> {
 
 async function liveCoding(): Promise<void> {
   console.log(`$ gcc: ${SOURCES[0]}`);
-  const problem = build(SOURCES[0]);
+  const problem = await build(SOURCES[0]);
   if (problem !== undefined) throw new Error(problem);
   await using registry = new ModuleRegistry();
   using wave = registry.open(path, {
@@ -84,7 +85,7 @@ async function liveCoding(): Promise<void> {
   for (const source of SOURCES.slice(1)) {
     await wait(700);
     console.log(`$ gcc: ${source}`);
-    const problem = build(source);
+    const problem = await build(source);
     if (problem !== undefined) console.log(`  ${problem.replace(directory, ".")}`);
   }
   await wait(700);
