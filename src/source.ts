@@ -53,18 +53,24 @@ export function pathOf(path: string | URL): string {
 export function checkedSteps<T>(integrity: string, steps: (actual: string) => FileSteps<T>): FileSteps<T> {
   return function* (size, stamp) {
     const expected = new Integrity(integrity);
-    const bytes = privateBuffer(size);
-    if (size > 0) yield { offset: 0, into: bytes };
-    yield READING_ENDS;
+    const bytes = yield* wholeFile(size);
     return readBytes(bytes, steps(expected.check(bytes)), stamp);
   };
+}
+
+/** Steps that read the whole file into a buffer of its own. */
+export function* wholeFile(size: number): ReturnType<FileSteps<Uint8Array>> {
+  const bytes = privateBuffer(size);
+  if (size > 0) yield { offset: 0, into: bytes };
+  yield READING_ENDS;
+  return bytes;
 }
 
 function privateBuffer(size: number): Uint8Array {
   try {
     return new Uint8Array(size);
   } catch (cause) {
-    throw new LoadError("OutOfMemory", "Cannot read the whole module to check it: no memory", { size }, {
+    throw new LoadError("OutOfMemory", "Cannot read the whole module: no memory", { size }, {
       cause,
     });
   }
@@ -259,14 +265,19 @@ async function systemAsync<T>(path: string, work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** The one place where errors of Deno's file functions become ours. */
-function fromSystem(error: unknown, path: string): LoadError {
+/**
+ * The one place where errors of Deno's file functions become ours.
+ *
+ * @param path Of the module.
+ * @param task What was tried, and what has to be readable for that.
+ */
+export function fromSystem(error: unknown, path: string, task = { verb: "read", needs: path }): LoadError {
   if (error instanceof LoadError) return error.locate({ path });
+  const cannot = `Cannot ${task.verb} module:`;
   if (error instanceof Deno.errors.NotCapable) {
-    return new LoadError("PermissionDenied", `Cannot read module: run with --allow-read=${path}`, { path }, {
-      cause: error,
-    });
+    const problem = `${cannot} run with --allow-read=${task.needs}`;
+    return new LoadError("PermissionDenied", problem, { path }, { cause: error });
   }
   const reason = error instanceof Error ? error.message : String(error);
-  return new LoadError("Io", `Cannot read module: ${reason}`, { path }, { cause: error });
+  return new LoadError("Io", `${cannot} ${reason}`, { path }, { cause: error });
 }

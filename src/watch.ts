@@ -8,8 +8,7 @@
 import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
 import type { CarryReport } from "./carry.ts";
 import { LoadError } from "./errors.ts";
-import { isSameMoment } from "./file_stamp.ts";
-import { MAX_FILE_SIZE } from "./source.ts";
+import { fromSystem, readFile, wholeFile } from "./source.ts";
 
 /** What a watch does and reports. */
 export interface WatchOptions {
@@ -184,7 +183,7 @@ class Watch {
     for (const name of target.names) {
       const directory = dirname(name);
       if (this.#watchers.has(directory) || name === directory) continue;
-      const watcher = Deno.watchFs(directory, { recursive: false });
+      const watcher = watchDirectory(directory, target.watched.path);
       this.#watchers.set(directory, watcher);
       this.#pumps.push(this.#pump(watcher));
     }
@@ -254,15 +253,20 @@ interface FoundFile {
   readonly info: Deno.FileInfo;
 }
 
-/** @throws If there is none, it is too large, or it changes at this moment. */
+/** @throws {LoadError} If there is none, it is no regular file, too large, or changes at this moment. */
 function read(path: string): FoundFile {
-  const info = Deno.statSync(path);
-  if (info.size > MAX_FILE_SIZE) {
-    throw new LoadError("Io", "Cannot read module: the file is too large", { path, size: info.size });
+  return readFile(path, function* (size, stamp) {
+    return { bytes: yield* wholeFile(size), info: stamp!.info };
+  });
+}
+
+/** @throws {LoadError} `PermissionDenied`; `Io` if the system cannot watch it. */
+function watchDirectory(directory: string, path: string): Deno.FsWatcher {
+  try {
+    return Deno.watchFs(directory, { recursive: false });
+  } catch (error) {
+    throw fromSystem(error, path, { verb: "watch", needs: directory });
   }
-  const bytes = Deno.readFileSync(path);
-  if (isSameMoment(info, Deno.statSync(path))) return { bytes, info };
-  throw new LoadError("Io", "Cannot read module: the file was changed while it was read", { path });
 }
 
 /** Whether a module runs what its file holds now. */

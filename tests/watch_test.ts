@@ -145,6 +145,24 @@ Deno.test("a file that never becomes whole fails in the end; the old version run
   assertEquals((await watching.next()).kind, "reloaded");
 });
 
+Deno.test({
+  name: "a file in whose place a FIFO is fails in the end, and nobody waits for its other end",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    // Before the watch begins: Deno's own watcher does not survive it later.
+    await using watching = new Watching({ debounce: 2 }, ({ path, registry }) => {
+      registry.load(path);
+      Deno.removeSync(path);
+      assert(new Deno.Command("mkfifo", { args: [path] }).outputSync().success);
+      return path;
+    });
+    const event = await watching.next();
+    assert(event.kind === "failed", JSON.stringify(event));
+    assert(checkLoadError(event.error, "Io", { path: watching.path }).message.includes("a FIFO"));
+    assertEquals(watching.answer(), 1);
+  },
+});
+
 Deno.test("a whole file that does not fit fails at once", async () => {
   await using watching = new Watching();
   using live = watching.registry.open(watching.path, { answer: INT });

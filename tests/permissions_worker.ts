@@ -1,0 +1,17 @@
+/** Attaches itself to a module, calls it, and answers what that gave. */
+import { LoadedModule, LoadError, type ModuleToken } from "../mod.ts";
+import { ANSWER } from "./call/modules.ts";
+
+const scope = globalThis as unknown as {
+  onmessage: (event: MessageEvent<ModuleToken>) => void;
+  postMessage(message: unknown): void;
+};
+
+scope.onmessage = ({ data }) => {
+  try {
+    using module = LoadedModule.attach(data);
+    scope.postMessage(String(module.getFunction("value", ANSWER)!()));
+  } catch (error) {
+    scope.postMessage(error instanceof LoadError ? `${error.kind}: ${error.message}` : String(error));
+  }
+};
