@@ -29,7 +29,7 @@ import { abandon, settleOwed } from "./memory/owed.ts";
 import { relocate } from "./relocate.ts";
 import type { ModuleExits } from "./runtime/exits.ts";
 import { watchExits } from "./runtime/names.ts";
-import { openThreadBlocks, type ThreadBlocks } from "./runtime/thread_blocks.ts";
+import { type ImportedVariable, openThreadBlocks, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 import { type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
@@ -251,7 +251,10 @@ export class PlacedImage implements LoadedImage {
     const bytes = this.#bytes ?? this.#allocator.view(memory);
     relocate(bytes, this.file, plan, this.#needs, { base: memory.address, imports: imports.addresses });
     // Threads copy the image as it is now, relocated.
-    if (this.#threadLocals !== undefined) this.#threadBlocks = openThreadBlocks(bytes, this.#threadLocals);
+    if (this.#threadLocals !== undefined) {
+      const imported = (symbol: number) => this.#importedVariable(symbol, imports);
+      this.#threadBlocks = openThreadBlocks(bytes, this.#threadLocals, imported);
+    }
     detach(bytes);
     this.#bytes = undefined;
     this.#tellFollowers(imports);
@@ -260,6 +263,18 @@ export class PlacedImage implements LoadedImage {
     if (rodata.length > 0) {
       this.#allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
     }
+  }
+
+  /** A thread-local variable that is elsewhere: only the system knows where, so it must be in a library of its own. */
+  #importedVariable(symbol: number, imports: ResolvedImports): ImportedVariable {
+    const name = this.file.symbols.name(symbol);
+    const library = imports.libraryOf(this.#needs.imports.indexOf(symbol));
+    if (library !== undefined) return { name, library };
+    throw new LoadError(
+      "Unsupported",
+      "Cannot import thread-local variable: only those of host libraries can be, by the option 'libraries'",
+      { symbol: name },
+    );
   }
 
   /** Whoever may replace a variable that this module imports learns where its address is held. */

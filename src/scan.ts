@@ -65,10 +65,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
     end = offset + width;
     const symbol = words[at + SYMBOL];
     const use = uses[type];
-    if ((use & Use.ThreadLocal) !== 0) {
-      threadLocal.push(index);
-      continue;
-    }
+    if ((use & Use.ThreadLocal) !== 0) threadLocal.push(index);
     if ((use & Use.Got) !== 0) needGot(symbol, index);
     if (symbols.isDefined(symbol)) continue;
     imported ??= new Uint8Array(symbols.length);

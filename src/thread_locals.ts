@@ -17,7 +17,7 @@
  */
 
 import type { LoadError } from "./errors.ts";
-import type { ImagePlan } from "./image.ts";
+import type { ImagePlan, PlacedSection } from "./image.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "./smf/enums.ts";
@@ -34,18 +34,26 @@ export interface ThreadLocalWord {
   readonly size: number;
   /** A {@linkcode RelocationType}. */
   readonly type: number;
-  /** Where the variable is in the block. */
+  /** The undefined symbol of a variable of another library; undefined for the module's own. */
+  readonly imported: number | undefined;
+  /** Where the variable is in the block, or how far behind the imported symbol. */
   readonly offset: number;
 }
 
-/** The blocks that a module needs, and what it must know of them. */
-export interface ThreadLocalPlan {
+/** The blocks with a module's own variables. */
+export interface ThreadLocalBlocks {
   /** The bytes that a block begins with, as offsets in the range; the rest is zero. */
   readonly image: { readonly offset: number; readonly length: number };
   /** Of a block, in bytes. */
   readonly size: number;
   /** A power of two. */
   readonly alignment: number;
+}
+
+/** The blocks that a module needs, and what it must know of them and of those of others. */
+export interface ThreadLocalPlan {
+  /** Undefined if it has no variables of its own. */
+  readonly blocks: ThreadLocalBlocks | undefined;
   readonly words: readonly ThreadLocalWord[];
 }
 
@@ -70,25 +78,29 @@ export function planThreadLocals(
   const words = needs.threadLocal.map((index): ThreadLocalWord => {
     const type = relocations.type(index);
     const symbol = relocations.symbol(index);
-    if (placed === undefined) throw refuse(index, `the module has no section '${SECTION}'`);
-    if (!file.isDefined(symbol)) {
-      throw refuse(index, "thread-local variables of other modules cannot be imported");
-    }
+    const addend = Number(relocations.addend(index));
     const size = widths[type];
     const place = plan.place(relocations.offset(index), size);
     if (place < 0) throw refuse(index, `its ${size} bytes are not inside the image`);
+    if (!file.isDefined(symbol)) {
+      if (!Number.isSafeInteger(addend)) throw refuse(index, "its addend is no distance in a block");
+      return { place, size, type, imported: symbol, offset: addend };
+    }
+    if (placed === undefined) throw refuse(index, `the module has no section '${SECTION}'`);
     const start = plan.place(symbols.value(symbol), 0);
-    const offset = start - placed.offset + Number(relocations.addend(index));
+    const offset = start - placed.offset + addend;
     if (start < 0 || offset < 0 || offset > placed.section.virtualSize) {
       throw refuse(index, `its symbol is not inside '${SECTION}'`, offset);
     }
-    return { place, size, type, offset };
+    return { place, size, type, imported: undefined, offset };
   });
-  const { section, offset } = placed!;
+  return { blocks: placed === undefined ? undefined : blocksOf(placed), words };
+}
+
+function blocksOf({ section, offset }: PlacedSection): ThreadLocalBlocks {
   return {
     image: { offset, length: section.compressed ? section.virtualSize : section.size },
     size: section.virtualSize,
     alignment: section.alignment,
-    words,
   };
 }

@@ -46,10 +46,8 @@ function planned(
 
 Deno.test("a word that asks for a variable says where it is in its thread's block", () => {
   assertEquals(planned({ value: 4100, addend: 3n }), {
-    image: { offset: 4096, length: 24 },
-    size: 32,
-    alignment: 16,
-    words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, offset: 7 }],
+    blocks: { image: { offset: 4096, length: 24 }, size: 32, alignment: 16 },
+    words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: undefined, offset: 7 }],
   });
   const descriptor = planned({ type: RelocationType.TlsDescriptor });
   assertEquals(descriptor?.words.map(({ size }) => size), [16]);
@@ -78,8 +76,16 @@ Deno.test("both ends of the block are inside it, and nothing else is", () => {
 Deno.test("what cannot be thread-local is refused with its reason", () => {
   const { message } = assertLoadError(() => planned({ name: ".tbss" }), "RelocationFailed");
   assertEquals(/the module has no section '\.tdata'/.test(message), true, message);
-  const imported = assertLoadError(() => planned({ defined: false }), "RelocationFailed", { symbol: "v" });
-  assertEquals(/cannot be imported/.test(imported.message), true, imported.message);
+});
+
+Deno.test("a variable that is elsewhere is asked for by its symbol", () => {
+  assertEquals(planned({ defined: false, addend: 8n, name: "other" }), {
+    blocks: undefined,
+    words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: 0, offset: 8 }],
+  });
+  for (const addend of [2n ** 62n, -(2n ** 62n)]) {
+    assertLoadError(() => planned({ defined: false, addend }), "RelocationFailed", { symbol: "v" });
+  }
 });
 
 Deno.test("a word outside the image, or across its end, is refused", () => {

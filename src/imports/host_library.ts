@@ -21,7 +21,9 @@ export class HostLibraries implements ImportSource, Disposable {
   find(name: string): FoundImport | undefined {
     for (const library of this.#open()) {
       const address = library.find(name);
-      if (address !== 0n) return { address, from: library.description, provider: library };
+      if (address !== 0n) {
+        return { address, from: library.description, provider: library, library: library.name };
+      }
     }
     return undefined;
   }
@@ -57,6 +59,7 @@ export class HostLibraries implements ImportSource, Disposable {
 }
 
 class HostLibrary implements Provider, Disposable {
+  readonly name: string;
   readonly description: string;
   readonly #linker: DynamicLinker;
   readonly #handle: Deno.PointerObject;
@@ -64,6 +67,7 @@ class HostLibrary implements Provider, Disposable {
   #needed = 1;
 
   constructor(name: string, linker: DynamicLinker, closed: () => void) {
+    this.name = name;
     this.description = `library '${name}'`;
     this.#linker = linker;
     this.#closed = closed;

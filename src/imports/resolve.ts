@@ -49,6 +49,8 @@ export interface FoundImport {
   readonly claim?: () => Disposable;
   /** Told, once the importer is linked, where it holds the address of this variable. */
   readonly follow?: (references: DataReferences) => void;
+  /** The shared library of the host that has it, by a name that the system finds it by. */
+  readonly library?: string;
   /** Whether it works in this isolate only, as a JavaScript callback does: not if only what was asked already does. */
   readonly bindsIsolate?: IsolateQuestion;
 }
@@ -81,6 +83,8 @@ export interface ResolvedImports extends Disposable {
   readonly addresses: BigUint64Array<ArrayBuffer>;
   /** Those who want to know where the importer holds an address, by position. */
   readonly followers: ReadonlyMap<number, (references: DataReferences) => void>;
+  /** The shared library of the host that has the import at a position. */
+  libraryOf(position: number): string | undefined;
   /** The name of an import that works in this isolate only, if there is one. */
   isolateBound(asked: Set<unknown>): string | undefined;
   /** Takes the addresses of variables as they are now; after this their modules change them in place. */
@@ -116,13 +120,14 @@ export function resolveImports(
   const missing: string[] = [];
   const providers = new Set<Provider>();
   const variables = new Map<number, FoundImport>();
+  const libraries = new Map<number, string>();
   const questions = new Map<IsolateQuestion, string>();
   using holding = new DisposableStack();
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
     const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
-      const { address, from, provider, claim, follow, bindsIsolate } = found;
+      const { address, from, provider, claim, follow, library, bindsIsolate } = found;
       addresses[position] = address;
       records.push({ name, address: addresses[position], from });
       // At once: whoever answers next may run code that closes or replaces this one.
@@ -130,6 +135,7 @@ export function resolveImports(
       if (provider !== undefined) providers.add(provider);
       if (claim !== undefined) holding.use(claim());
       if (follow !== undefined) variables.set(position, found);
+      if (library !== undefined) libraries.set(position, library);
       if (bindsIsolate !== undefined && !questions.has(bindsIsolate)) questions.set(bindsIsolate, name);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
@@ -152,6 +158,7 @@ export function resolveImports(
     },
     addresses,
     followers: new Map([...variables].map(([position, { follow }]) => [position, follow!])),
+    libraryOf: (position) => libraries.get(position),
     isolateBound(asked) {
       for (const [question, name] of questions) if (question(asked)) return name;
       return undefined;

@@ -17,7 +17,7 @@ import { pointerTo } from "../call/pointer.ts";
 import { LoadError } from "../errors.ts";
 import { openDynamicLinker } from "../system/dynamic_linker.ts";
 import { RelocationType } from "../smf/enums.ts";
-import type { ThreadLocalPlan, ThreadLocalWord } from "../thread_locals.ts";
+import type { ThreadLocalBlocks, ThreadLocalPlan, ThreadLocalWord } from "../thread_locals.ts";
 
 const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, number>>>> = {
   x86_64: {
@@ -37,14 +37,26 @@ const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, num
 /** The library that makes one module's blocks; they are there until it is disposed. */
 export type ThreadBlocks = Disposable;
 
+/** A variable in a library of the host. */
+export interface ImportedVariable {
+  readonly name: string;
+  readonly library: string;
+}
+
 /**
- * Makes the blocks possible and fills the words of a module that lead to them.
+ * Makes the blocks possible and fills the words of a module that lead to them,
+ * and to those of libraries that it imports from.
  *
  * @param bytes Of the whole range, relocated otherwise.
+ * @param imported Says where an undefined symbol is defined.
  * @throws {LoadError} `Unsupported` if the system refuses: mostly for want of room for initial-exec variables.
  */
-export function openThreadBlocks(bytes: Uint8Array, plan: ThreadLocalPlan): ThreadBlocks {
-  const library = writeBlocks(bytes.subarray(plan.image.offset, plan.image.offset + plan.image.length), plan);
+export function openThreadBlocks(
+  bytes: Uint8Array,
+  plan: ThreadLocalPlan,
+  imported: (symbol: number) => ImportedVariable,
+): ThreadBlocks {
+  const library = writeBlocks(bytes, plan, imported);
   using opening = new DisposableStack();
   const linker = openDynamicLinker();
   opening.defer(() => linker.dispose());
@@ -57,7 +69,7 @@ export function openThreadBlocks(bytes: Uint8Array, plan: ThreadLocalPlan): Thre
     throw new LoadError(
       "Unsupported",
       `Cannot make thread-local variables: the system refuses them (${reason})${advice}`,
-      { size: plan.size },
+      { size: plan.blocks?.size ?? 0 },
     );
   }
   opening.defer(() => linker.close(handle));
@@ -71,26 +83,42 @@ export function openThreadBlocks(bytes: Uint8Array, plan: ThreadLocalPlan): Thre
 }
 
 function writeBlocks(
-  image: Uint8Array,
-  { size, alignment, words }: ThreadLocalPlan,
+  bytes: Uint8Array,
+  { blocks, words }: ThreadLocalPlan,
+  imported: (symbol: number) => ImportedVariable,
 ): Uint8Array<ArrayBuffer> {
   const relocations: ElfRelocation[] = [];
+  const needed = new Set<string>();
+  const names: string[] = [];
   let wordBytes = 0;
   for (const word of words) {
+    let symbol: number | undefined;
+    if (word.imported !== undefined) {
+      const { name, library } = imported(word.imported);
+      needed.add(library);
+      const known = names.indexOf(name);
+      symbol = known >= 0 ? known : names.push(name) - 1;
+    }
     relocations.push({
       offset: wordBytes,
       type: TYPES[Deno.build.arch][word.type],
-      symbol: undefined,
+      symbol,
       addend: word.offset,
     });
     wordBytes += word.size;
   }
   return writeElfLibrary(ELF_MACHINE[Deno.build.arch], {
-    threadLocals: { image, size, alignment },
+    ...(blocks && { threadLocals: { ...blocks, image: imageIn(bytes, blocks) } }),
+    needed: [...needed],
+    threadLocalImports: names,
     wordBytes,
     relocations,
     needsStaticTls: words.some(isStatic),
   });
+}
+
+function imageIn(bytes: Uint8Array, { image: { offset, length } }: ThreadLocalBlocks): Uint8Array {
+  return bytes.subarray(offset, offset + length);
 }
 
 function isStatic({ type }: ThreadLocalWord): boolean {

@@ -123,12 +123,45 @@ linuxTest("a wrong thread-local relocation is refused, each with its reason", ()
       reason,
     );
   }
+});
+
+/** A module without variables, with two words that lead to one that is elsewhere. */
+function importingModule(name: string): Uint8Array {
   const builder = hostBuilder();
-  builder.section({ name: ".tdata", type: SectionType.RoData, bytes: new Uint8Array(64) });
-  const symbol = builder.symbol({ name: "elsewhere", type: SymbolType.None, defined: false });
-  builder.relocation({ offset: 8, symbol, type });
-  const error = assertLoadError(load(builder.build()), "RelocationFailed", { symbol: "elsewhere" });
-  assertStringIncludes(error.message, "cannot be imported");
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+  builder.section({ name: "words", type: SectionType.Data, bytes: new Uint8Array(16) });
+  const symbol = builder.symbol({ name, type: SymbolType.None, defined: false });
+  builder.symbol({ name: "words", type: SymbolType.Data, value: 4096, size: 16 });
+  builder.relocation({ offset: 4096, symbol, type: RelocationType.TlsModule64 });
+  builder.relocation({ offset: 4096 + 8, symbol, type: RelocationType.TlsOffset64 });
+  return builder.build();
+}
+
+linuxTest("variables of the host's libraries are found where the library has them", async () => {
+  // The C++ library's, as each std::call_once uses it.
+  const name = "_ZSt15__once_callable";
+  await using registry = new ModuleRegistry({ libraries: ["libc.so.6", "libstdc++.so.6"] });
+  const module = registry.loadBytes("importer", importingModule(name));
+  const words = module.addressOf("words")!;
+  const system = Deno.dlopen("libc.so.6", {
+    // void *__tls_get_addr(tls_index *): cannot fail
+    __tls_get_addr: { parameters: ["usize"], result: "usize" },
+  });
+  // dlsym answers where this thread has it.
+  assertEquals(module.imports(), [
+    { name, address: system.symbols.__tls_get_addr(words.address), from: "library 'libstdc++.so.6'" },
+  ]);
+  system.close();
+  words[Symbol.dispose]();
+});
+
+linuxTest("variables that no library of the host has are refused", () => {
+  const bytes = importingModule("elsewhere");
+  assertLoadError(() => new ModuleLoader().loadBytes(bytes), "UndefinedSymbol", { symbols: ["elsewhere"] });
+  const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes, () => 4096n), "Unsupported", {
+    symbol: "elsewhere",
+  });
+  assertStringIncludes(error.message, "only those of host libraries");
 });
 
 Deno.test({
