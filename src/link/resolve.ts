@@ -101,7 +101,11 @@ export class Resolution {
   /** What is undefined still and what only the linker can define. */
   #addHelpers(): void {
     const { names } = this.globals;
-    const wanted = HELPER_NAMES.filter((name) => this.globals.state(names.find(name)) === State.UNDEFINED);
+    const wanted = HELPER_NAMES.filter((name) => {
+      const state = this.globals.state(names.find(name));
+      // Other linkers always have a handle, so it answers weak references too.
+      return state === State.UNDEFINED || name === DSO_HANDLE && state === State.WEAK_UNDEFINED;
+    });
     if (wanted.length === 0) return;
     const all = this.globals.isDefined(names.find(DSO_HANDLE))
       ? wanted

@@ -1,5 +1,6 @@
 // What only the linker can define: __dso_handle, atexit, pthread_atfork.
 import { assertEquals } from "@std/assert";
+import { SymbolBinding } from "../../src/link/elf_constants.ts";
 import { addFunction, ElfWriter, functionObject, link } from "./support.ts";
 
 Deno.test("nothing is added to modules that do not ask", () => {
@@ -45,4 +46,14 @@ Deno.test("who brings an own handle keeps it", () => {
   const linked = link(writer.build());
   assertEquals(linked.importNames(), ["__cxa_atexit"]);
   assertEquals(linked.target(linked.at("atexit") + 3) + 4, linked.section(".data").address);
+});
+
+Deno.test("a weak reference to the handle is answered too, as Rust's library makes it", () => {
+  const writer = new ElfWriter();
+  const f = addFunction(writer, "f", new Uint8Array(16));
+  const handle = writer.symbol({ name: "__dso_handle", binding: SymbolBinding.WEAK });
+  writer.relocation(f, { offset: 0, symbol: handle, type: 2, addend: -4 });
+  const linked = link(writer.build());
+  assertEquals(linked.importNames(), ["__cxa_finalize"]);
+  assertEquals(linked.section(".fini_array").size, 8);
 });
