@@ -1,9 +1,10 @@
 // Compilers of the host, for tests that compare with what they and its linker make.
 import { canRun } from "./real_archives.ts";
 
-/** Runs a compiler; what it prints. */
-export async function compile(command: string, ...args: string[]): Promise<string> {
-  const { success, stdout, stderr } = await new Deno.Command(command, { args }).output();
+/** Runs a compiler in a folder; what it prints. */
+export async function compile(command: string, args: string[], folder?: string): Promise<string> {
+  const options = folder === undefined ? {} : { cwd: folder };
+  const { success, stdout, stderr } = await new Deno.Command(command, { args, ...options }).output();
   const text = new TextDecoder();
   if (!success) throw new Error(`${command} ${args.join(" ")}\n${text.decode(stderr)}`);
   return text.decode(stdout);
@@ -11,7 +12,8 @@ export async function compile(command: string, ...args: string[]): Promise<strin
 
 function isThere(command: string): boolean {
   try {
-    return new Deno.Command(command, { args: ["--version"], stdout: "null", stderr: "null" }).outputSync()
+    const question = command === "zig" ? "version" : "--version";
+    return new Deno.Command(command, { args: [question], stdout: "null", stderr: "null" }).outputSync()
       .success;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return false;

@@ -3,9 +3,10 @@
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
+import { exportsOf, type Program as Source, RUST_TOUR, ZIG_TOUR } from "../../fixtures/languages.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { compile, testWithCompilers } from "./compilers.ts";
-import { ask, loadProgram, RUNTIME } from "./program_tests.ts";
+import { ask, loadProgram, type Modules, RUNTIME } from "./program_tests.ts";
 import {
   answersOf,
   CATCHER,
@@ -14,8 +15,11 @@ import {
   expectedOf,
   type Functions,
   type Program,
+  RUST,
   SHARED,
+  THREADS,
   TOUR,
+  ZIG,
 } from "./programs.ts";
 
 const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
@@ -32,13 +36,17 @@ interface Unit {
 async function compare(program: Program, units: readonly Unit[], folder: string): Promise<void> {
   for (const { name, objects, needs = [] } of units) {
     const files = [...objects, ...needs.map((need) => `${folder}/${need}.so`)];
-    await compile("g++", "-shared", `-Wl,-rpath,${folder}`, "-o", `${folder}/${name}.so`, ...files);
+    await compile("g++", ["-shared", `-Wl,-rpath,${folder}`, "-o", `${folder}/${name}.so`, ...files]);
   }
   const modules = units.map(({ name, objects }) => {
     const inputs = objects.map((file) => ({ name: file, bytes: Deno.readFileSync(file) }));
     return [name, linkObjects(inputs).bytes] as const;
   });
-  const path = `${folder}/${units.at(-1)!.name}.so`;
+  await compareWith(`${folder}/${units.at(-1)!.name}.so`, program, modules);
+}
+
+/** Asks a shared library and modules: their answers, and those that are known, must be equal. */
+async function compareWith(path: string, program: Program, modules: Modules): Promise<void> {
   await using registry = new ModuleRegistry({ libraries: RUNTIME });
   const module = loadProgram(registry, modules);
   const shared = Deno.dlopen(path, definitionsOf(program));
@@ -59,6 +67,7 @@ const UNITS: readonly (readonly [
   [CATCHER, [["thrower", "thrower"], ["catcher", "catcher"]]],
   [TOUR, [["tour", "tour"]]],
   [SHARED, [["shared", "shared_a", "shared_b"]]],
+  [THREADS, [["threads", "threads"]]],
 ];
 
 /**
@@ -88,15 +97,14 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
       const sources = UNITS.flatMap(([, units]) => units.flatMap(([, ...sources]) => sources));
       await Promise.all(
         sources.map((source) =>
-          compile(
-            "g++",
+          compile("g++", [
             ...flags,
             "-fPIC",
             "-c",
             "-o",
             `${folder}/${source}.o`,
             `${SOURCES}cpp/${source}.cpp`,
-          )
+          ])
         ),
       );
       for (const [program, units] of UNITS) {
@@ -113,6 +121,46 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
     },
   );
 }
+
+/** Compiles a program of one source, links that both ways, and asks both. */
+async function compareSource(source: Source, program: Program, folder: string): Promise<void> {
+  const output = `${folder}/output`;
+  await compile(source.compiler, source.flags(output), fromFileUrl(new URL(".", source.source)));
+  const exports = exportsOf(source);
+  const { bytes } = linkObjects([{ name: "output", bytes: Deno.readFileSync(output) }], { exports });
+  const shared = `${folder}/shared.so`;
+  const wanted = exports.map((name) => `-Wl,-u,${name}`);
+  await compile("gcc", ["-shared", "-o", shared, "-Wl,--gc-sections", ...wanted, output, "-lm", "-lgcc_s"]);
+  await compareWith(shared, program, [["module", bytes]]);
+}
+
+/** The questions that no panic is needed for. */
+const CALM: Program = {
+  ...RUST,
+  questions: RUST.questions.filter(({ name }) =>
+    !["caught", "message", "from_other_thread", "poisoned"].includes(name)
+  ),
+};
+
+const RUST_VARIANTS: Readonly<Record<string, readonly [flags: string[], program: Program]>> = {
+  "with its library as it comes": [["-C", "lto=off", "-C", "opt-level=3"], RUST],
+  "so that panics abort": [["-C", "lto=off", "-C", "panic=abort"], CALM],
+};
+
+for (const [variant, [flags, program]] of Object.entries(RUST_VARIANTS)) {
+  const source = { ...RUST_TOUR, flags: (output: string) => [...RUST_TOUR.flags(output), ...flags] };
+  testWithCompilers(
+    ["rustc", "gcc"],
+    `Rust compiled ${variant} answers as ld's shared library does`,
+    (folder) => compareSource(source, program, folder),
+  );
+}
+
+testWithCompilers(
+  ["zig", "gcc"],
+  "Zig with its library answers as ld's shared library does",
+  (folder) => compareSource(ZIG_TOUR, ZIG, folder),
+);
 
 /** What fixtures/src/ctor.c and callback.c do in one unit, with a `host_callback` beside them. */
 const C_FUNCTIONS = {
@@ -151,9 +199,11 @@ for (const flags of [["-O0"], ["-O2"], ["-O2", "-fno-plt", "-ffunction-sections"
       ];
       const objects = sources.map((_, index) => `${folder}/${index}.o`);
       await Promise.all(
-        sources.map((source, index) => compile("gcc", ...flags, "-fPIC", "-c", "-o", objects[index], source)),
+        sources.map((source, index) =>
+          compile("gcc", [...flags, "-fPIC", "-c", "-o", objects[index], source])
+        ),
       );
-      await compile("gcc", "-shared", "-o", `${folder}/all.so`, ...objects);
+      await compile("gcc", ["-shared", "-o", `${folder}/all.so`, ...objects]);
       const [ours, theirs] = [new Uint8Array(8), new Uint8Array(8)];
       await using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
       const inputs = objects.map((name) => ({ name, bytes: Deno.readFileSync(name) }));

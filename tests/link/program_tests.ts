@@ -3,12 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "../call/modules.ts";
 import { TestWorker } from "../share/workers.ts";
+import { NOT_LINUX_X86_64 } from "../testing.ts";
 import type { Outcome } from "./program_reload_child.ts";
 import type { ProgramOrder } from "./program_worker.ts";
 import {
   answersOf,
   askAtOnce,
   definitionsOf,
+  expectedOf,
   type Functions,
   nonblockingDefinitionsOf,
   type Program,
@@ -19,6 +21,46 @@ export const RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so
 
 /** The modules of a program by name, those that others import from first. */
 export type Modules = readonly (readonly [name: string, bytes: Uint8Array])[];
+
+/** Whether programs in these languages can run here. */
+export const RUNS: boolean = hasRuntime();
+
+function hasRuntime(): boolean {
+  if (NOT_LINUX_X86_64) return false;
+  try {
+    for (const name of RUNTIME) Deno.dlopen(name, {}).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Registers a test; where programs cannot run it is skipped and says so. */
+export function programTest(name: string, work: () => void | Promise<void>): void {
+  Deno.test({
+    name: RUNS ? name : `${name} (SKIPPED: needs libstdc++ on Linux x86-64)`,
+    ignore: !RUNS,
+    fn: work,
+  });
+}
+
+/** Registers what every program must do, of modules that are committed. */
+export function programTests(description: string, program: Program, files: readonly URL[]): void {
+  const modules = (): Modules => files.map((file) => [file.pathname, Deno.readFileSync(file)]);
+
+  programTest(description, () => {
+    using registry = new ModuleRegistry({ libraries: RUNTIME });
+    assertEquals(ask(program, loadProgram(registry, modules())), expectedOf(program));
+  });
+
+  programTest(`${description}, from Workers and calls that do not block, all at once`, async () => {
+    await checkAtOnce(program, modules(), 20);
+  });
+
+  programTest(`${description}, in 100 versions, one after the other, in the same memory`, async () => {
+    await checkReloads(program, files, 100);
+  });
+}
 
 /** Asks everything once. */
 export function ask(program: Program, module: LoadedModule): (number | string)[] {
@@ -31,7 +73,7 @@ export function loadProgram(registry: ModuleRegistry, modules: Modules): LoadedM
 }
 
 /** Asks in calls that do not block, and in two Workers, all at once. */
-export async function checkAtOnce(program: Program, modules: Modules, rounds: number): Promise<void> {
+async function checkAtOnce(program: Program, modules: Modules, rounds: number): Promise<void> {
   const questions = { ...program, questions: program.questions.filter(({ atOnce }) => atOnce) };
   await using registry = new ModuleRegistry({ libraries: RUNTIME });
   const module = loadProgram(registry, modules);
@@ -46,7 +88,7 @@ export async function checkAtOnce(program: Program, modules: Modules, rounds: nu
 }
 
 /** Reloads many times in a process of its own and asks each time; its memory stays the same. */
-export async function checkReloads(
+async function checkReloads(
   program: Program,
   files: readonly URL[],
   reloads: number,

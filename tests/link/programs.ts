@@ -1,4 +1,4 @@
-// Programs in C++ and Rust, by what they answer: the same wherever and however they are linked.
+// Programs in C++, Rust and Zig, by what they answer: the same wherever and however they are linked.
 import { assertEquals } from "@std/assert";
 
 /** `int64_t f(int32_t n)` */
@@ -159,5 +159,39 @@ export const THREADS: Program = {
     asks("threads_apart", { 4: 194_010 }, false),
     asks("locked", { 1000: 1_998_000 }),
     asks("from_other_thread", { 1: "1", 2: "thread 2" }),
+  ],
+};
+
+/** Rust's standard library: collections, text, threads, and panics that are caught. */
+export const RUST: Program = {
+  name: "rust",
+  questions: [
+    asks("vector_sum", { 0: 0, 100: 112_761 }),
+    asks("formatted", { 42: '    42|0x2a|6.000|Some("42")|+4.2e1' }),
+    asks("counted_words", { 7: "7=1;and=2;bird=1;cat=1;dog=1;the=3;" }),
+    asks("dispatched", { 5: 551 }),
+    asks("threads_apart", { 4: 10_004 }),
+    asks("locked", { 1000: 1_998_000 }),
+    asks("through_channel", { 100: 4950 }),
+    asks("caught", { 1: 102, 7: 99 }),
+    asks("message", { 0: "calm", 3: "panicked with 3" }),
+    asks("from_other_thread", {
+      0: "Ok(1)",
+      2: 'Err(Some("a digit"))',
+      9: 'Err(Some("called `Option::unwrap()` on a `None` value"))',
+    }),
+    asks("poisoned", { 4: -49 }),
+  ],
+};
+
+/** Zig's standard library. */
+export const ZIG: Program = {
+  name: "zig",
+  questions: [
+    asks("formatted", { 42: "....42|2a|6.000|text" }),
+    asks("listed", { 0: 0, 100: 8_332_500 }),
+    asks("counted", { 37: 6839 }),
+    asks("error_name", { 5: "5", 500: "TooLarge", [-5]: "TooSmall" }),
+    asks("calls_here", { 3: 3 }),
   ],
 };
