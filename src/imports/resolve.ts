@@ -96,6 +96,7 @@ const NO_IMPORTS: ResolvedImports = {
   records: [],
   addresses: new BigUint64Array(0),
   followers: new Map(),
+  libraryOf: () => undefined,
   isolateBound: () => undefined,
   settle: () => {},
   [Symbol.dispose]: () => {},
