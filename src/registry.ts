@@ -283,6 +283,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * Reloads several modules: all or, if anything fails, none. Each switches by
    * itself; calls between two switches may see one new and one old.
    *
+   * The new versions may import from each other what only they have. Until they
+   * take over, functions that both versions have are the old version's.
+   *
    * @returns handles on the new versions, in the order of the paths.
    * @throws {LoadError} As {@linkcode ModuleRegistry.reload}, and `Io` for a path that is not loaded.
    *

@@ -235,12 +235,6 @@ export class StableExports implements Exporter {
 
   /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
   check(candidate: ModuleVersion, { compatibility }: Pick<PrepareOptions, "compatibility">): void {
-    const reason = candidate.image.privateReason();
-    if (reason !== undefined && (this.use.isShared || this.#version.lifetime.isImportedByShared())) {
-      throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
-        path: candidate.path,
-      });
-    }
     this.#targets(candidate, compatibility);
   }
 
@@ -303,6 +297,12 @@ export class StableExports implements Exporter {
 
   /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
   #targets(candidate: ModuleVersion, compatibility: Compatibility): Targets {
+    const reason = candidate.image.privateReason();
+    if (reason !== undefined && (this.use.isShared || this.#version.lifetime.isImportedByShared())) {
+      throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
+        path: candidate.path,
+      });
+    }
     const targets = this.#slots.targets(candidate, compatibility);
     const missing = [...targets.missing, ...this.#followers.missing(candidate, compatibility)];
     if (missing.length === 0) return targets;

@@ -94,6 +94,8 @@ interface Target {
   looks: number;
   /** When the change that is waited for was noticed first. */
   changed: number | undefined;
+  /** Whether what its file holds could not be put in place. */
+  failed: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
@@ -134,6 +136,7 @@ class Watch {
       names: new Set(),
       looks: 0,
       changed: undefined,
+      failed: false,
       timer: undefined,
     }));
     if (signal?.aborted === true) {
@@ -212,9 +215,18 @@ class Watch {
       if (event === "again") this.#schedule(target);
       else {
         target.changed = undefined;
+        target.failed = event.kind === "failed";
         this.#queue.push(event);
+        if (event.kind === "reloaded") this.#retryOthers(target);
       }
     }, this.#debounce);
+  }
+
+  /** What failed may have missed what another module has only now. */
+  #retryOthers(reloaded: Target): void {
+    for (const target of this.#targets) {
+      if (target !== reloaded && target.failed && target.timer === undefined) this.#schedule(target);
+    }
   }
 
   /** Looks at a file that may have changed. */

@@ -477,6 +477,17 @@ for (const [what, share] of Object.entries(SHARING)) {
   });
 }
 
+Deno.test("a version that calls back into this isolate is refused when verify shares the module", async () => {
+  await using registry = new ModuleRegistry(CALLBACK);
+  registry.loadBytes("provider", version({ functions: { answer: 1 } }));
+  const live = registry.open("provider", { answer: INT });
+  assertLoadError(
+    () => registry.reload("provider", { bytes: bound, verify: () => void live.share() }),
+    "Incompatible",
+  );
+  assertEquals(live.symbols.answer(), 1);
+});
+
 Deno.test("Workers that have a version of their own do not hinder one that calls back into this isolate", async () => {
   await using registry = new ModuleRegistry(CALLBACK);
   registry.loadBytes("provider", version({ functions: { answer: 1 } })).share();

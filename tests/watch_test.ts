@@ -319,6 +319,24 @@ Deno.test("a module that was unloaded meanwhile is not reloaded", async () => {
   assertEquals(handle.getFunction("answer", INT)!(), 1);
 });
 
+Deno.test("a module that fails for what another one lacks is tried again when that is reloaded", async () => {
+  let second = "";
+  await using watching = new Watching({}, (watching) => {
+    second = watching.directory.file("n.smf", version({ functions: { ask: 1 } }));
+    watching.registry.load(second);
+    return watching.path;
+  });
+  watching.replace(version({ functions: { ask: "fresh" } }), second);
+  const event = await watching.next();
+  assert(event.kind === "failed");
+  checkLoadError(event.error, "UndefinedSymbol");
+  watching.replace(version({ functions: { answer: 2, fresh: 30 } }));
+  const kinds = [await watching.next(), await watching.next()].map(({ kind, path }) => [kind, path]);
+  assertEquals(kinds, [["reloaded", watching.path], ["reloaded", second]]);
+  using live = watching.registry.open(second, { ask: INT });
+  assertEquals(live.symbols.ask(), 30);
+});
+
 for (
   const [how, change] of Object.entries<(watching: Watching) => void>({
     "written in place": ({ path }) => Deno.writeFileSync(path, answering(2)),
