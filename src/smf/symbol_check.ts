@@ -55,8 +55,7 @@ export function checkSymbols(
   let globals = 0;
   for (let at = 0; at < words.length; at += step) {
     const start = words[at + NAME_OFFSET];
-    const named = start < strings.length && scan.run(strings, start, MAX_NAME_LENGTH) &&
-      scan.hash === words[at + NAME_HASH] &&
+    const named = scan.run(strings, start, MAX_NAME_LENGTH) && scan.hash === words[at + NAME_HASH] &&
       (scan.ascii || decodeUtf8(strings.subarray(start, start + scan.length)) !== undefined);
     allowance -= scan.length;
     const kind = words[at + KIND];

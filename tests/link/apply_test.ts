@@ -376,6 +376,35 @@ Deno.test("a relocation that passes the end of its section is an error", () => {
   linkFails(behind.build(), "InvalidFormat", "outside its section");
 });
 
+Deno.test("relocations of a section without bytes are an error", () => {
+  const writer = new ElfWriter();
+  const zeros = writer.section({ name: ".bss", flags: DATA, size: 16 });
+  writer.symbol({ name: "zeros", section: zeros, size: 16 });
+  writer.relocation(zeros, { offset: 0, symbol: writer.sectionSymbol(zeros), type: R[64] });
+  const error = linkFails(writer.build(), "InvalidFormat", "section without bytes");
+  assertEquals(error.data.section, ".bss");
+});
+
+Deno.test("an array that is turned around has whole entries", () => {
+  const writer = new ElfWriter();
+  addFunction(writer, "f", Uint8Array.of(0xc3));
+  writer.section({ name: ".ctors", flags: DATA, bytes: new Uint8Array(12), alignment: 8 });
+  linkFails(writer.build(), "InvalidFormat", "no multiple of 8");
+});
+
+Deno.test("a constant in a GOT slot may be as large as a number is exact", () => {
+  const build = (value: bigint): Uint8Array => {
+    const writer = new ElfWriter();
+    const from = addFunction(writer, "from", Uint8Array.of(0x48, 0x03, 0x05, 0, 0, 0, 0, 0xc3));
+    const symbol = writer.symbol({ name: "constant", section: SectionIndex.ABS, value });
+    writer.relocation(from, { offset: 3, symbol, type: R.GOTPCREL, addend: -4 });
+    return writer.build();
+  };
+  const linked = link(build(2n ** 53n - 1n));
+  assertEquals(linked.int64(linked.target(linked.at("from") + 3) + 4), 2n ** 53n - 1n);
+  linkFails(build(2n ** 53n), "RelocationFailed", "above 2^53 - 1");
+});
+
 Deno.test("functions chosen at run time are refused", () => {
   const writer = new ElfWriter();
   const from = addFunction(writer, "from", new Uint8Array(8));

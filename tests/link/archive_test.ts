@@ -111,6 +111,12 @@ Deno.test("broken headers and indexes are errors", () => {
   refuses(concat([MAGIC, ascii("short")]), "member's header");
   refuses(concat([MAGIC, member("f.o/", f, "12x")]), "header is broken");
   refuses(concat([MAGIC, member("f.o/", f, "")]), "header is broken");
+  refuses(concat([MAGIC, member("f.o/", new Uint8Array(0), "12x")]), "header is broken");
+  for (const at of [58, 59]) {
+    const spoilt = concat([MAGIC, member("f.o/", f)]);
+    spoilt[MAGIC.length + at] ^= 1;
+    refuses(spoilt, "header is broken");
+  }
   refuses(concat([MAGIC, member("f.o/", f, "9999999999")]), "passes the end");
   refuses(concat([MAGIC, member("/7", f)]), "outside the table of names");
   refuses(concat([MAGIC, member("#1/900000", f)]), "name is broken");

@@ -116,6 +116,19 @@ Deno.test("a P128 file with its header in front is built again with its header b
   assertEquals(parseSmf(SmfBuilder.from(parseSmf(source)).build()).symbols.at(0).type, SymbolType.Function);
 });
 
+Deno.test("a file with compressed sections is not built again where no field names the method", () => {
+  const builder = new SmfBuilder();
+  builder.section({ ...CODE, compress: true });
+  const file = parseSmf(builder.build());
+  for (const layout of ["H72", "H80"] as const) {
+    assertThrows(() => SmfBuilder.from(file, { layout }), TypeError, "no place for the method");
+    assertEquals(
+      parseSmf(SmfBuilder.from(file, { layout, compression: "none" }).build()).header.layout,
+      layout,
+    );
+  }
+});
+
 Deno.test("a builder can go on after it has built", () => {
   const builder = withCode();
   const first = builder.build();

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { Binding, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
@@ -121,6 +121,14 @@ Deno.test("a name of 1 MiB is fine, one byte more is refused (row 18)", () => {
   assertEquals(file.symbols.find(name)?.index, 0);
   const error = assertLoadError(() => parseSmf(fileOf([{ name: `${name}x`, ...GLOBAL }])), "InvalidFormat");
   assertMatch(error.message, /longer than 1048576 bytes/);
+});
+
+Deno.test("names in a buffer that somebody changed after the check are an error, not another name", () => {
+  const { symbols } = parseSmf(open);
+  assertEquals(symbols.name(0), "seven");
+  symbols.source.bytes.fill(0xff, symbols.length * symbols.source.layout.symbolSize);
+  const { message } = assertLoadError(() => symbols.name(0), "InvalidFormat");
+  assertStringIncludes(message, "it changed");
 });
 
 Deno.test("a hash that is not that of the name is refused (row 19)", () => {

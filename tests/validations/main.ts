@@ -1,6 +1,7 @@
 /**
- * `deno task validations`: takes the validations out of a copy of the package,
- * one at a time, and shows that a test fails without each.
+ * `deno task validations`: switches the validations of the format, the image,
+ * the relocations and the linker off, one at a time in a copy of the package,
+ * and shows that a test fails without each.
  *
  * ```text
  * --only PATH     only files whose path contains this
@@ -9,25 +10,36 @@
  * --list          shows the validations and tries none
  * ```
  *
- * What an earlier run saw killed is not tried again while its file stays the
+ * What an earlier run saw noticed is not tried again while its file stays the
  * same. The exit status is 1 if any validation can go unnoticed.
  */
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
-import { type Mutant, mutantsOf } from "./mutants.ts";
+import { TextLineStream } from "../fuzz/lines.ts";
+import { switchable, type Validation } from "./mutants.ts";
+import type { Line, Work } from "./runner.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** What is looked at. */
-const WATCHED = [
-  "src/smf",
-  "src/image.ts",
-  "src/relocate.ts",
-  "src/relocation",
-  "src/scan.ts",
-  "src/thread_locals.ts",
-  "src/link",
+/** What is looked at, and the tests that are asked, the most likely to notice first. */
+const WATCHED: readonly { readonly sources: readonly string[]; readonly tests: readonly string[] }[] = [
+  { sources: ["src/smf"], tests: ["tests/smf", "tests/bad_inputs_test.ts", "tests/fixtures_test.ts"] },
+  {
+    sources: ["src/image.ts", "src/relocate.ts", "src/relocation", "src/scan.ts", "src/thread_locals.ts"],
+    tests: [
+      "tests/image_test.ts",
+      "tests/scan_test.ts",
+      "tests/thread_locals_test.ts",
+      "tests/relocate_test.ts",
+      "tests/relocate_aarch64_test.ts",
+      "tests/bad_inputs_test.ts",
+    ],
+  },
+  { sources: ["src/link"], tests: ["tests/link"] },
 ];
+
+/** Tests that compile or link much are not asked: they notice late, and only by accident what others do not. */
+const SLOW = /\/(real_\w+|\w+_modules|compiler)_test|\/link\/oracle_test/;
 
 /** What the copy needs to run tests. */
 const COPIED = [
@@ -42,20 +54,8 @@ const COPIED = [
   "README.md",
 ];
 
-/** Tests that may notice, beside the file's own and its folder's: pattern of the source, then the tests in order. */
-const ALSO: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^src\/(smf|image|relocat|scan|thread_locals)/, [
-    "tests/bad_inputs_test.ts",
-    "tests/relocate_test.ts",
-    "tests/relocate_aarch64_test.ts",
-    "tests/fixtures_test.ts",
-    "tests/fuzz",
-  ]],
-  [/^src\/link/, ["tests/fuzz"]],
-];
-
-/** Longer than any of these tests takes. */
-const LIMIT_MS = 600_000;
+/** How long a runner may be silent: far longer than all the tests take that it is given. */
+const PATIENCE_MS = 600_000;
 
 function filesBelow(root: string, path: string): string[] {
   if (Deno.statSync(join(root, path)).isFile) return [path];
@@ -70,31 +70,6 @@ const exists = (path: string): boolean => {
     return false;
   }
 };
-const inPackage = (path: string): boolean => exists(join(ROOT, path));
-
-/** Tests that compile or link much are not asked: they notice late, and only by accident what others do not. */
-const SLOW = /\/(real_\w+|\w+_modules|compiler)_test|\/link\/oracle_test/;
-
-/** The tests in a folder, or the one that this is. */
-function testsIn(path: string): string[] {
-  if (Deno.statSync(join(ROOT, path)).isFile) return [path];
-  return [...Deno.readDirSync(join(ROOT, path))].map(({ name }) => `${path}/${name}`)
-    .filter((test) => test.endsWith("_test.ts")).sort();
-}
-
-/** Groups of tests, the most likely to notice first. */
-function testsFor(source: string): string[][] {
-  const own = source.replace(/^src/, "tests").replace(/\.ts$/, "_test.ts");
-  const folder = dirname(own);
-  const beside = folder === "tests" || !inPackage(folder)
-    ? []
-    : testsIn(folder).filter((test) => test !== own);
-  const also = ALSO.filter(([pattern]) => pattern.test(source)).flatMap(([, tests]) => tests).flatMap(
-    testsIn,
-  );
-  return [[own].filter(inPackage), beside, also]
-    .map((group) => group.filter((test) => !SLOW.test(test))).filter((group) => group.length > 0);
-}
 
 function copyInto(target: string, source: string): void {
   if (Deno.statSync(source).isFile) return Deno.copyFileSync(source, target);
@@ -102,31 +77,46 @@ function copyInto(target: string, source: string): void {
   for (const { name } of Deno.readDirSync(source)) copyInto(join(target, name), join(source, name));
 }
 
-/** What tests do in the copy. What hangs was noticed, too, unless the machine is too busy: that is said apart. */
-async function run(copy: string, tests: readonly string[]): Promise<"pass" | "fail" | "hang"> {
-  const controller = new AbortController();
-  const timer = setTimeout(() => controller.abort(), LIMIT_MS);
-  const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "--no-check", "--allow-all", "--fail-fast", "--quiet", ...tests],
+/** Runs a runner to its end; one that hangs has noticed what it was trying. */
+async function run(copy: string, work: Work, hear: (line: Line) => void): Promise<void> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--allow-all", "tests/validations/runner.ts", JSON.stringify(work)],
     cwd: copy,
-    env: { SMF_STRESS: "0.02" },
+    env: { SMF_STRESS: "0.01" },
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "null",
-    signal: controller.signal,
-  }).output();
-  clearTimeout(timer);
-  return success ? "pass" : controller.signal.aborted ? "hang" : "fail";
+  }).spawn();
+  let trying: number | undefined;
+  const bite = (): void => child.kill("SIGKILL");
+  let watchdog = setTimeout(bite, PATIENCE_MS);
+  for await (
+    const text of child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
+  ) {
+    // Tests may print, too.
+    if (!text.startsWith('{"is":')) continue;
+    clearTimeout(watchdog);
+    const line: Line = JSON.parse(text);
+    if (line.is !== "ready") trying = line.is === "trying" ? line.number : undefined;
+    hear(line);
+    watchdog = setTimeout(bite, PATIENCE_MS);
+  }
+  clearTimeout(watchdog);
+  await child.status;
+  if (trying !== undefined) hear({ is: "noticed", number: trying, by: "the end of the process" });
 }
 
-/** By file and text of the mutant: which tests failed or hung, or that none did. */
+/** By validation: which test noticed, or that none did. */
 type Results = Record<string, string>;
-const SURVIVED = "survived";
+const SURVIVED = "none";
 
-async function keyOf(path: string, mutant: Mutant): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(path + mutant.text));
-  return new Uint8Array(digest).toHex();
+interface Known extends Validation {
+  readonly path: string;
+  /** The same as long as its file is. */
+  readonly key: string;
 }
+
+const show = ({ path, line, what }: Known): string => `${path}:${line}: ${what.slice(0, 100)}`;
 
 async function main(args: string[]): Promise<number> {
   const options = parseArgs(args, { string: ["only", "state"], boolean: ["fresh", "list"] });
@@ -134,52 +124,62 @@ async function main(args: string[]): Promise<number> {
   Deno.mkdirSync(dirname(state), { recursive: true });
   const results: Results = !options.fresh && exists(state) ? JSON.parse(Deno.readTextFileSync(state)) : {};
   const copy = Deno.makeTempDirSync({ prefix: "validations-" });
-  const survivors: string[] = [];
-  const sound = new Set<string>();
-  let count = 0;
+  const all: Known[] = [];
   try {
     // Nobody who works on the package meanwhile changes what is tried.
-    for (const name of COPIED.filter(inPackage)) copyInto(join(copy, name), join(ROOT, name));
-    const sources = WATCHED.flatMap((path) => filesBelow(copy, path));
-    for (const path of sources.filter((path) => path.includes(options.only ?? ""))) {
-      const text = Deno.readTextFileSync(join(copy, path));
-      const groups = testsFor(path);
-      for (const mutant of mutantsOf(text)) {
-        count++;
-        const where = `${path}:${mutant.line}: ${mutant.what.slice(0, 100)}`;
-        if (options.list) {
-          console.log(where);
-          continue;
-        }
-        const key = await keyOf(path, mutant);
-        if ((results[key] ?? SURVIVED) !== SURVIVED) continue;
-        Deno.writeTextFileSync(join(copy, path), mutant.text);
-        results[key] = SURVIVED;
-        for (const tests of groups) {
-          const end = await run(copy, tests);
-          if (end === "pass") continue;
-          if (!sound.has(tests.join())) {
-            // Tests that fail anyway would notice everything.
-            Deno.writeTextFileSync(join(copy, path), text);
-            if (await run(copy, tests) !== "pass") {
-              throw new Error(`as it is, this fails: ${tests.join(" ")}`);
-            }
-            sound.add(tests.join());
-          }
-          results[key] = `${end} in ${tests.join(" ")}`;
-          break;
-        }
-        Deno.writeTextFileSync(state, JSON.stringify(results, null, 1));
-        if (results[key] === SURVIVED) survivors.push(where);
-        console.log(`${results[key] === SURVIVED ? "SURVIVED" : results[key].slice(0, 4)} ${where}`);
+    for (const name of COPIED) if (exists(join(ROOT, name))) copyInto(join(copy, name), join(ROOT, name));
+    for (const { sources, tests } of WATCHED) {
+      const own: Known[] = [];
+      for (const path of sources.flatMap((source) => filesBelow(copy, source))) {
+        const text = Deno.readTextFileSync(join(copy, path));
+        const switches = switchable(text, all.length + own.length + 1);
+        Deno.writeTextFileSync(join(copy, path), switches.text);
+        const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
+        const hash = new Uint8Array(digest).toHex().slice(0, 16);
+        switches.validations.forEach((validation, index) =>
+          own.push({ ...validation, path, key: `${path} ${hash} ${index}` })
+        );
       }
-      Deno.writeTextFileSync(join(copy, path), text);
+      all.push(...own);
+      const asked = tests.flatMap((test) => filesBelow(copy, test))
+        .filter((test) => test.endsWith("_test.ts") && !SLOW.test(test));
+      const rest = new Map(
+        own.filter(({ path, key }) =>
+          path.includes(options.only ?? "") && (results[key] ?? SURVIVED) === SURVIVED
+        ).map((one) => [one.number, one]),
+      );
+      const spoilt = new Set<number>();
+      while (rest.size > 0 && !options.list) {
+        const before = rest.size + spoilt.size;
+        const validations = [...rest.values()].map(({ number, path }) =>
+          [number, path.replace(/^src/, "tests").replace(/\.ts$/, "_test.ts")] as const
+        );
+        await run(copy, { tests: asked, validations }, (line) => {
+          if (line.is === "ready") {
+            console.log(
+              `${sources.join(" ")}: ${line.tests} tests; not asked: ${line.left.join(", ") || "none"}`,
+            );
+          } else if (line.is === "spoilt" && !spoilt.has(line.number)) {
+            spoilt.add(line.number);
+          } else if (line.is !== "trying") {
+            const one = rest.get(line.number)!;
+            results[one.key] = line.is === "survived" ? SURVIVED : line.by;
+            rest.delete(line.number);
+            Deno.writeTextFileSync(state, JSON.stringify(results, null, 1));
+            console.log(`${line.is === "survived" ? "SURVIVED" : "noticed "} ${show(one)}`);
+          }
+        });
+        if (rest.size + spoilt.size === before) throw new Error("Cannot go on: a process got nothing done");
+      }
     }
   } finally {
     Deno.removeSync(copy, { recursive: true });
   }
-  console.log(`${count} validations, ${survivors.length} of which can go unnoticed`);
-  for (const survivor of survivors) console.log(`  ${survivor}`);
+  if (options.list) { for (const one of all) console.log(show(one)); }
+  const wanted = all.filter(({ path }) => path.includes(options.only ?? ""));
+  const survivors = wanted.filter(({ key }) => results[key] === SURVIVED);
+  console.log(`${wanted.length} validations, ${survivors.length} of which can go unnoticed`);
+  for (const survivor of survivors) console.log(`  ${show(survivor)}`);
   return survivors.length === 0 ? 0 : 1;
 }
 

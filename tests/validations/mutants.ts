@@ -1,50 +1,87 @@
 /**
- * Finds the validations of a source file, and makes texts from which one of
- * them is gone.
+ * Finds the validations of a source file, and puts a switch at each, so that
+ * one text is all the mutants: `globalThis.MUTANT` is the number of the one
+ * that is off.
  *
  * | what is a validation | what is left of it |
  * |---|---|
- * | `throw …;` | `;` |
- * | `problems.add(…);` | `;` |
- * | `report(…);`, `refuse(…);` | `;` |
- * | `return Patch.OutOfRange;` and its like | `;` |
- * | `return refuse(…);`, `return inName(…);` | `;` |
+ * | `throw …;` | nothing |
+ * | `problems.add(…);` | nothing |
+ * | `report(…);`, `refuse(…);` | nothing |
+ * | `return Patch.OutOfRange;` and its like | nothing |
+ * | `return refuse(…);`, `return inName(…);` | nothing |
  * | an operand of `\|\|` in an `if` whose body is one of those | `false` |
  * | an operand of `&&` in `const named = …;`, which such an `if` asks | `true` |
  */
 
-/** A text without one validation. */
-export interface Mutant {
-  /** What is gone, on one line. */
+/** A validation. */
+export interface Validation {
+  /** Its number: what `MUTANT` is when it is off. */
+  readonly number: number;
+  /** Itself, on one line. */
   readonly what: string;
-  /** The line it stood on, from 1. */
+  /** The line it stands on, from 1. */
   readonly line: number;
+}
+
+/** A text with switches. */
+export interface Switchable {
   readonly text: string;
+  readonly validations: readonly Validation[];
 }
 
 const STATEMENT =
   /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|(?<=[;{})]\s*)\b(?:report|refuse)\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName)\()/g;
 
-/** All texts that lack one validation. */
-export function mutantsOf(text: string): Mutant[] {
-  const plain = blanked(text);
-  const cut = (from: number, to: number, by: string): Mutant => ({
-    what: text.slice(from, to).replace(/\s+/g, " "),
-    line: text.slice(0, from).split("\n").length,
-    text: text.slice(0, from) + by + text.slice(to),
+interface Place {
+  readonly from: number;
+  readonly to: number;
+  /** What stands before and behind it, given its number. */
+  readonly around: (number: number) => readonly [before: string, behind: string];
+}
+
+/**
+ * Puts a switch at every validation of a text.
+ *
+ * @param first The number of the first.
+ */
+export function switchable(text: string, first: number): Switchable {
+  const validations: Validation[] = [];
+  let rest = text, done = text.length;
+  const places = placesIn(blanked(text));
+  // From the end, so that places stay where they are.
+  places.forEach(({ from, to, around }, index) => {
+    if (to > done) throw new Error("Cannot put a switch into another one");
+    const number = first + places.length - 1 - index;
+    const [before, behind] = around(number);
+    rest = rest.slice(0, from) + before + text.slice(from, to) + behind + rest.slice(to);
+    const line = text.slice(0, from).split("\n").length;
+    validations.unshift({ number, what: text.slice(from, to).replace(/\s+/g, " "), line });
+    done = from;
   });
-  const mutants: Mutant[] = [];
+  return { text: rest, validations };
+}
+
+/** Where validations are, last first. */
+function placesIn(plain: string): Place[] {
+  const places: Place[] = [];
   for (const { index } of plain.matchAll(STATEMENT)) {
-    mutants.push(cut(index, endOfStatement(plain, index), ";"));
+    places.push({
+      from: index,
+      to: endOfStatement(plain, index),
+      around: (number) => [`{ if (globalThis.MUTANT !== ${number}) `, " }"],
+    });
     for (const [from, to] of operands(plain, conditionBefore(plain, index), "||")) {
-      mutants.push(cut(from, to, "false"));
+      places.push({ from, to, around: (number) => [`(globalThis.MUTANT !== ${number} && (`, "))"] });
     }
   }
   for (const { index, 0: { length } } of plain.matchAll(/\bconst named = /g)) {
     const stretch = [index + length, endOfStatement(plain, index) - 1] as const;
-    for (const [from, to] of operands(plain, stretch, "&&")) mutants.push(cut(from, to, "true"));
+    for (const [from, to] of operands(plain, stretch, "&&")) {
+      places.push({ from, to, around: (number) => [`(globalThis.MUTANT === ${number} || (`, "))"] });
+    }
   }
-  return mutants.sort((a, b) => a.line - b.line);
+  return places.sort((a, b) => b.from - a.from);
 }
 
 /** Where the statement that begins here ends: behind its semicolon. */

@@ -1,47 +1,62 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { blanked, mutantsOf } from "./mutants.ts";
+import { blanked, switchable } from "./mutants.ts";
 
-const found = (text: string): [string, string][] =>
-  mutantsOf(text).map((mutant) => [mutant.what, mutant.text]);
+const found = (text: string): string[] => switchable(text, 1).validations.map(({ what }) => what);
 
-Deno.test("every throw is taken out by itself", () => {
-  assertEquals(found('if (a) throw new Error("x; y");\nthrow b({ c: [1, 2] });'), [
-    ['throw new Error("x; y");', "if (a) ;\nthrow b({ c: [1, 2] });"],
-    ["throw b({ c: [1, 2] });", 'if (a) throw new Error("x; y");\n;'],
+Deno.test("every throw has a switch of its own", () => {
+  const { text, validations } = switchable('if (a) throw new Error("x; y");\nthrow b({ c: [1, 2] });', 7);
+  assertEquals(
+    text,
+    'if (a) { if (globalThis.MUTANT !== 7) throw new Error("x; y"); }\n' +
+      "{ if (globalThis.MUTANT !== 8) throw b({ c: [1, 2] }); }",
+  );
+  assertEquals(validations, [
+    { number: 7, what: 'throw new Error("x; y");', line: 1 },
+    { number: 8, what: "throw b({ c: [1, 2] });", line: 2 },
   ]);
-  assertEquals(mutantsOf("f();\n\nthrow 1;")[0].line, 3);
 });
 
-Deno.test("of a condition with several reasons each is taken out", () => {
-  assertEquals(found("if (a || (b || c) && d) {\n  throw 1;\n}"), [
-    ["a", "if (false || (b || c) && d) {\n  throw 1;\n}"],
-    ["(b || c) && d", "if (a || false) {\n  throw 1;\n}"],
-    ["throw 1;", "if (a || (b || c) && d) {\n  ;\n}"],
-  ]);
-  assertEquals(found("while (a || b) throw 1;").length, 1);
+Deno.test("of a condition with several reasons each can be switched off", () => {
+  const { text, validations } = switchable("if (a || (b || c) && d) {\n  throw 1;\n}", 1);
+  assertEquals(
+    text,
+    "if ((globalThis.MUTANT !== 1 && (a)) || (globalThis.MUTANT !== 2 && ((b || c) && d))) {\n" +
+      "  { if (globalThis.MUTANT !== 3) throw 1; }\n}",
+  );
+  assertEquals(validations.map(({ what }) => what), ["a", "(b || c) && d", "throw 1;"]);
+  assertEquals(found("while (a || b) throw 1;"), ["throw 1;"]);
+});
+
+Deno.test("a text with switches that are all on does what it did", () => {
+  const text = "const check = (n) => { if (n < 0 || n > 9) throw 1; else return n; };\ncheck";
+  const run = (n: number): unknown => {
+    try {
+      return (0, eval)(switchable(text, 1).text)(n);
+    } catch (thrown) {
+      return `threw ${thrown}`;
+    }
+  };
+  assertEquals([-1, 0, 9, 10].map(run), ["threw 1", 0, 9, "threw 1"]);
 });
 
 Deno.test("what is reported, and what a patch answers, are validations too", () => {
-  const what = (text: string) => found(text).map(([first]) => first);
-  assertEquals(what("this.#input.problems.add(f(1));"), ["this.#input.problems.add(f(1));"]);
-  assertEquals(what("if (a || b) refuse(1);\n  report(new E(2));\nconst refuse = (x) => report(x);"), [
-    "refuse(1);",
-    "a",
-    "b",
-    "report(new E(2));",
-  ]);
-  assertEquals(what("if (x) return Patch.OutOfRange;\nreturn Patch.Done;"), ["return Patch.OutOfRange;"]);
-  assertEquals(what("const named = a && b(c && d);"), ["a", "b(c && d)"]);
-  assertEquals(what("catch (error) { throw error; }"), []);
+  assertEquals(found("this.#input.problems.add(f(1));"), ["this.#input.problems.add(f(1));"]);
+  assertEquals(found("if (a) report(b);\nfunction report(c) {}"), ["report(b);"]);
+  assertEquals(found("if (x) return Patch.OutOfRange;\nreturn Patch.Done;"), ["return Patch.OutOfRange;"]);
+  assertEquals(found("catch (error) { throw error; }"), []);
+  assertEquals(
+    switchable("const named = a && b(c && d);", 1).text,
+    "const named = (globalThis.MUTANT === 1 || (a)) && (globalThis.MUTANT === 2 || (b(c && d)));",
+  );
 });
 
 Deno.test("comments, strings, templates and regular expressions hide nothing and show nothing", () => {
   const text =
-    "/* throw 1; */ f(`throw ${g({ a: `}` })} throw;`); // throw\nx = /throw\"/.test('throw'); throw 2;";
+    "/* throw 1; */ f(`throw ${g({ a: `}` })} throw;`); // throw\nx = /throw\\\"/.test('throw'); throw 2;";
   assertEquals(blanked(text).length, text.length);
-  assertEquals(found(text).map(([what]) => what), ["throw 2;"]);
+  assertEquals(found(text), ["throw 2;"]);
 });
 
 Deno.test("a statement without an end is not guessed at", () => {
-  assertThrows(() => mutantsOf("throw 1"), Error, "end of a statement");
+  assertThrows(() => switchable("throw 1", 1), Error, "end of a statement");
 });
