@@ -106,7 +106,7 @@ Deno.test("every public name and every member of it is documented", async () => 
 class Project extends TemporaryDirectory {
   constructor() {
     super();
-    const imports = { ...CONFIG.imports, [CONFIG.name]: `jsr:${CONFIG.name}@^${CONFIG.version}` };
+    const imports = { [CONFIG.name]: `jsr:${CONFIG.name}@^${CONFIG.version}` };
     // Links of a link do not count: the project lists those of the standard library itself.
     const links = [".", ...CONFIG.links].map((link) => new URL(`../${link}`, import.meta.url).href);
     this.file("deno.json", new TextEncoder().encode(JSON.stringify({ imports, links })));
@@ -144,6 +144,15 @@ Deno.test("another project imports every entry point by name, and a module as by
     "--allow-ffi",
   );
   assertEquals(output.trim(), "H96 5n");
+});
+
+Deno.test("the guide's deno.json is such a project's", () => {
+  const [, json] = /```json\n([^]*?)```/.exec(read("docs/guide.md"))!;
+  const links = [".", ...CONFIG.links].map((link) => join("../loader", link).replaceAll("\\", "/"));
+  assertEquals(JSON.parse(json), {
+    imports: { [CONFIG.name]: `jsr:${CONFIG.name}@^${CONFIG.version}` },
+    links,
+  });
 });
 
 Deno.test("format and link ask for no permission", async () => {

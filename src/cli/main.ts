@@ -32,6 +32,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "compare two versions: is a reload safe, a migration, or refused",
     load: async () => (await import("./diff.ts")).diff,
   },
+  run: {
+    summary: "start a program, or call a function",
+    load: async () => (await import("./run.ts")).run,
+  },
+  watch: {
+    summary: "reload a module whenever its file changes",
+    load: async () => (await import("./watch.ts")).watch,
+  },
   convert: {
     summary: "write a module in another layout, compressed or not",
     load: async () => (await import("./convert.ts")).convert,

@@ -1,7 +1,7 @@
 /**
  * What is wrong with a file, as lines for people: where, why, and what to do next.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError, type LoadErrorKind } from "../errors.ts";
 import { ExitCode, type Output, printJson, type Writer } from "./command.ts";
 import { fileName } from "./files.ts";
 import { nextStep } from "./next_steps.ts";
@@ -34,6 +34,9 @@ export function reporting(path: string, output: Output, work: () => void): numbe
   }
 }
 
+/** Kinds of errors for which the file cannot help it. */
+const NOT_THE_FILE: ReadonlySet<LoadErrorKind> = new Set(["Io", "PermissionDenied", "InvalidIntegrity"]);
+
 /** Where {@linkcode examining} tells what went wrong. */
 export interface Examination {
   /** The command's name. */
@@ -58,7 +61,7 @@ export async function examining(
     if (!(error instanceof LoadError)) throw error;
     if (json) printJson(writer, command, { file, error: errorData(error) });
     complainOf(error, file, writer);
-    return ExitCode.BAD_INPUT;
+    return NOT_THE_FILE.has(error.kind) ? ExitCode.USAGE : ExitCode.BAD_INPUT;
   }
 }
 

@@ -6,7 +6,7 @@ import { smf, smfCommand, smfOn, smfProcess } from "./program.ts";
 /** Each child costs seconds where code is emulated; nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";
 
-const COMMANDS = ["inspect", "nm", "verify", "diff", "link", "convert", "hash"];
+const COMMANDS = ["inspect", "nm", "verify", "diff", "run", "watch", "link", "convert", "hash"];
 const ESCAPE = "\x1b[";
 
 Deno.test("--help lists the commands, and each command's help has options and examples", async () => {
@@ -34,7 +34,8 @@ Deno.test("an option that help does not name is not there, and one that it names
     const { code, err } = await smf(command, "--no-such-option", "x", "y");
     assertEquals(code, 2, command);
     assertStringIncludes(err[0], `smf ${command}: there is no option '--no-such-option'`);
-    for (const [option] of help.matchAll(/--[a-z-]+/g)) {
+    // What stands behind -- is for the program that is run.
+    for (const [option] of help.replace(/ -- .*/g, "").matchAll(/--[a-z-]+/g)) {
       if (option === "--allow-ffi" || option === "--allow-read" || option === "--allow-write") continue;
       const { err } = await smf(command, option);
       assert(!err.join("\n").includes("there is no option"), `${command} ${option}: ${err}`);

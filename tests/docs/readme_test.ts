@@ -108,3 +108,12 @@ Deno.test("the first two commands are those that CI copies", () => {
     if (file !== undefined) Deno.statSync(join(ROOT, file));
   }
 });
+
+Deno.test("what was recorded is the example as it is", () => {
+  const example = Deno.readTextFileSync(join(ROOT, "examples", "live_coding.ts"));
+  const recorded = [...README.text.matchAll(/^\$ gcc: .*?\(long width\) \{ (.*) \}$/gm)].map(([, body]) =>
+    body
+  );
+  const written = [...example.matchAll(/^ {2}"(.*)",$/gm)].map(([, body]) => body);
+  assertEquals(recorded, written);
+});
