@@ -40,6 +40,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "reload a module whenever its file changes",
     load: async () => (await import("./watch.ts")).watch,
   },
+  link: {
+    summary: "link object files and static libraries to a module",
+    load: async () => (await import("./link.ts")).link,
+  },
   convert: {
     summary: "write a module in another layout, compressed or not",
     load: async () => (await import("./convert.ts")).convert,
@@ -47,10 +51,6 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   hash: {
     summary: "print integrity string and hashes",
     load: async () => (await import("./hash.ts")).hash,
-  },
-  link: {
-    summary: "link object files and static libraries to a module",
-    load: async () => (await import("./link.ts")).link,
   },
 };
 

@@ -1,6 +1,8 @@
 // The command as a person runs it.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { linkObjects } from "../../src/link/linker.ts";
+import { formatMap } from "../../src/link/map.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { smf } from "./program.ts";
 import { archive, ElfWriter, functionObject } from "../link/support.ts";
@@ -158,3 +160,24 @@ Deno.test("as a process it needs to read and write, and ends with the exit code"
     assertEquals(run("link", path("main.o"), "--export", "x", "-o", path("z.smf")).code, 1);
     assertEquals(run("link").code, 2);
   }));
+
+const C = fromFileUrl(new URL("../../fixtures/c/", import.meta.url));
+
+// The committed modules were linked on Linux: that these come out everywhere is what the test shows.
+Deno.test("the same objects make the same bytes on every platform, as committed", () =>
+  inFolder(async (path) => {
+    const options: Readonly<Record<string, string[]>> = { strings: ["--reloadable"] };
+    for (const name of ["arith", "callback", "ctor", "importer", "strings"]) {
+      const target = path(`${name}.smf`);
+      const { code } = await smf("link", `${C}${name}.o`, "-o", target, ...options[name] ?? []);
+      assertEquals(code, 0);
+      assertEquals(Deno.readFileSync(target), Deno.readFileSync(`${C}${name}.smf`), name);
+    }
+  }));
+
+Deno.test("the same objects make the same map on every platform, as committed", () => {
+  for (const name of ["arith", "importer", "strings"]) {
+    const input = { name: `${name}.o`, bytes: Deno.readFileSync(`${C}${name}.o`) };
+    assertEquals(formatMap(linkObjects([input]).map), Deno.readTextFileSync(`${C}${name}.map`));
+  }
+});

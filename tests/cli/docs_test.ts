@@ -1,0 +1,36 @@
+// docs/cli.md says what the program says.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { MOST_FINDINGS } from "../../src/cli/findings.ts";
+import { smf } from "./program.ts";
+
+const PAGE = Deno.readTextFileSync(fromFileUrl(new URL("../../docs/cli.md", import.meta.url)));
+const BLOCKS = [...PAGE.matchAll(/^```text\n([^]*?)\n```$/gm)].map(([, text]) => text);
+
+Deno.test("the page has the help of the program and of each command, word for word", async () => {
+  const { out } = await smf("--help");
+  assertEquals(BLOCKS[0], out.join("\n"));
+  const commands = [...out.join("\n").matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
+  const sections = [...PAGE.matchAll(/^## smf (\w+)$/gm)].map(([, name]) => name);
+  assertEquals(sections, commands);
+  for (const [index, command] of commands.entries()) {
+    assertEquals(BLOCKS[index + 1], (await smf(command, "--help")).out.join("\n"), command);
+  }
+});
+
+Deno.test("every option that the page names is one of the program's", () => {
+  const known = new Set(BLOCKS.join("\n").match(/--[a-z-]+/g));
+  const others = ["--allow-read", "--allow-write", "--allow-ffi", "--global", "--name"];
+  for (
+    const [option] of PAGE.replaceAll(/^```text\n[^]*?\n```$/gm, "").matchAll(/(?<![-\w])--[a-z][a-z-]+/g)
+  ) {
+    assert(known.has(option) || others.includes(option), option);
+  }
+});
+
+Deno.test("numbers and files that the page names are there", () => {
+  assertStringIncludes(PAGE, `After ${MOST_FINDINGS} findings`);
+  for (const [, path] of PAGE.matchAll(/\b((?:fixtures|src)\/[\w./]+)/g)) {
+    Deno.statSync(fromFileUrl(new URL(`../../${path}`, import.meta.url)));
+  }
+});
