@@ -29,8 +29,9 @@ import { abandon, settleOwed } from "./memory/owed.ts";
 import { relocate } from "./relocate.ts";
 import type { ModuleExits } from "./runtime/exits.ts";
 import { watchExits } from "./runtime/names.ts";
+import { askResolver } from "./runtime/resolvers.ts";
 import { type ImportedVariable, openThreadBlocks, type ThreadBlocks } from "./runtime/thread_blocks.ts";
-import { type RelocationNeeds, scanRelocations } from "./scan.ts";
+import { failure, type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
@@ -260,6 +261,7 @@ export class PlacedImage implements LoadedImage {
     this.#tellFollowers(imports);
     const { code, rodata } = plan;
     if (code.length > 0) this.#allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
+    if (this.#needs.resolvers.length > 0) this.#askResolvers();
     if (rodata.length > 0) {
       this.#allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
     }
@@ -275,6 +277,34 @@ export class PlacedImage implements LoadedImage {
       "Cannot import thread-local variable: only those of host libraries can be, by the option 'libraries'",
       { symbol: name },
     );
+  }
+
+  /** Puts the answers of resolvers in the place of their addresses: code can run, and the GOT is not sealed. */
+  #askResolvers(): void {
+    const { file, plan, memory } = this;
+    const { relocations, symbols } = file;
+    // Code comes first, and can be written to no more.
+    const start = plan.code.length;
+    const bytes = this.#allocator.view(memory, start, memory.size - start);
+    const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    try {
+      for (const index of this.#needs.resolvers) {
+        const place = plan.place(relocations.offset(index), 8);
+        const symbol = relocations.symbol(index);
+        const resolver = symbols.value(symbol) + Number(relocations.addend(index));
+        if (!symbols.isDefined(symbol) || !plan.isCode(resolver)) {
+          throw failure(file, index, "Cannot choose function: its resolver is not the module's own code");
+        }
+        if (plan.isCode(relocations.offset(index))) {
+          throw failure(file, index, "Cannot choose function: its place is in code, which does not change");
+        }
+        const address = askResolver(words.getBigUint64(place - start, true));
+        if (address === 0n) throw failure(file, index, "Cannot choose function: its resolver found none");
+        words.setBigUint64(place - start, address, true);
+      }
+    } finally {
+      detach(bytes);
+    }
   }
 
   /** Whoever may replace a variable that this module imports learns where its address is held. */

@@ -27,6 +27,8 @@ export interface RelocationNeeds {
   readonly pltCount: number;
   /** The relocations that ask for thread-local variables. */
   readonly threadLocal: readonly number[];
+  /** The relocations whose function must be asked. */
+  readonly resolvers: readonly number[];
 }
 
 /**
@@ -47,6 +49,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
   let pltCount = 0;
   const firstUse: number[] = [];
   const threadLocal: number[] = [];
+  const resolvers: number[] = [];
   const needGot = (symbol: number, index: number): void => {
     if (gotSlots.length === 0) gotSlots = new Int32Array(symbols.length);
     if (gotSlots[symbol] === 0) gotSlots[symbol] = firstUse.push(index);
@@ -66,6 +69,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
     const symbol = words[at + SYMBOL];
     const use = uses[type];
     if ((use & Use.ThreadLocal) !== 0) threadLocal.push(index);
+    if ((use & Use.Resolver) !== 0) resolvers.push(index);
     if ((use & Use.Got) !== 0) needGot(symbol, index);
     if (symbols.isDefined(symbol)) continue;
     imported ??= new Uint8Array(symbols.length);
@@ -85,7 +89,16 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
     }
   }
   if (!ascending) refuseOverlaps(file, report);
-  return { imports, gotSlots, gotCount: firstUse.length, firstUse, pltStubs, pltCount, threadLocal };
+  return {
+    imports,
+    gotSlots,
+    gotCount: firstUse.length,
+    firstUse,
+    pltStubs,
+    pltCount,
+    threadLocal,
+    resolvers,
+  };
 }
 
 /** Two relocations that patch the same byte have no defined result. */

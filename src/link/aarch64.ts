@@ -193,6 +193,11 @@ export const AARCH64: LinkArch = {
     tail: [0xfd, 0x7b, 0xc1, 0xa8, 0xbf, 0x23, 0x03, 0xd5, 0xc0, 0x03, 0x5f, 0xd6],
     nop: NOP,
   },
+  slotJump: {
+    // adrp x16, slot; ldr x17, [x16, :lo12:slot]; br x17
+    bytes: [0x10, 0x00, 0x00, 0x90, 0x11, 0x02, 0x40, 0xf9, 0x20, 0x02, 0x1f, 0xd6],
+    references: [[0, RelocationType.Arm64Page21, 0], [4, RelocationType.Arm64PageOff12, 0]],
+  },
   biased: false,
   absolute64: 257,
   rules: new Map(RULES),

@@ -8,6 +8,7 @@
 import { LoadError } from "../errors.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch.ts";
+import { keepChosen, writeStub } from "./chosen.ts";
 import { RecordSize } from "./elf_constants.ts";
 import { writeFrames } from "./frame_output.ts";
 import type { InputSection } from "./input.ts";
@@ -102,6 +103,7 @@ class Applier {
     for (const [id, place] of this.#input.layout.constants) {
       if (place.output === output) this.#fillConstant(id, place.offset);
     }
+    this.#fillChosen(output);
     for (const slot of this.#input.layout.tls) if (slot.output === output) this.#fillTlsSlot(slot);
     return bytes;
   }
@@ -172,6 +174,17 @@ class Applier {
     }
   }
 
+  #fillChosen(output: OutputSection): void {
+    const { arch, layout, locator } = this.#input;
+    for (const chosen of layout.chosen) {
+      if (chosen.stub!.output !== output) continue;
+      const { object, symbol } = chosen;
+      locator.place(object.sectionOf(symbol)!, object.elf.symbols.value(symbol));
+      writeStub(arch, this.#bytes, chosen.stub!.offset);
+      keepChosen(arch, this.kept, chosen, { output: locator.output, offset: locator.offset });
+    }
+  }
+
   /** What can be said of a slot's variable was checked where something refers to it. */
   #fillTlsSlot(slot: TlsSlot): void {
     const { locator } = this.#input;
@@ -221,12 +234,6 @@ class Applier {
         if (id === -1) return this.#unsupported("the relocation has no symbol", place, type);
         if (rule.smf === undefined) return this.#noCounterpart(rule, place);
         return this.#keep(rule.smf, Target.global(id), addend);
-      case Found.IFUNC:
-        return this.#unsupported(
-          "functions that are chosen at run time (ifunc): compile without function multiversioning",
-          place,
-          type,
-        );
       default:
         return this.#unsupported("the symbol's section was dropped in favour of another copy", place, type);
     }

@@ -59,6 +59,11 @@ export interface LinkArch {
     readonly tail: readonly number[];
     readonly nop: number[];
   };
+  /** Jumps to the address in a slot: instructions, and where they refer to the slot: offset, SMF type, addend. */
+  readonly slotJump: {
+    readonly bytes: readonly number[];
+    readonly references: readonly (readonly [offset: number, type: number, addend: number])[];
+  };
   /** In code, distances count from behind the place, so addends hold more than an offset. */
   readonly biased: boolean;
   /** The type of an address of 64 bits. */

@@ -140,7 +140,7 @@ class Emitter {
       const placed = this.#place(id);
       if (placed === undefined) continue;
       const name = resolution.globals.names.text(id);
-      const type = symbolType(placed.output);
+      const type = symbolType(placed);
       this.#globalIndex.set(
         id,
         this.#builder.symbol({
@@ -203,10 +203,11 @@ class Emitter {
     }
   }
 
-  #addLocal(name: string, { output, address, size }: PlacedSymbol): number {
+  #addLocal(name: string, placed: PlacedSymbol): number {
+    const { address, size } = placed;
     const index = this.#builder.symbol({
       name,
-      type: symbolType(output),
+      type: symbolType(placed),
       binding: Binding.Local,
       value: address,
       size,
@@ -260,7 +261,8 @@ function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, 
   return (id === -1 ? undefined : globals.commons.get(id)?.size) ?? object.elf.symbols.size(symbol);
 }
 
-/** What lies in code is a function: assembly often forgets to say so. */
-function symbolType(output: OutputSection): number {
-  return output.type === SectionType.Code ? SymbolType.Function : SymbolType.Data;
+/** What lies in code is a function: assembly often forgets to say so. The end of code is none. */
+function symbolType({ output, address }: PlacedSymbol): number {
+  if (output.type !== SectionType.Code) return SymbolType.Data;
+  return address < output.address + output.size ? SymbolType.Function : SymbolType.None;
 }

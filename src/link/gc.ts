@@ -3,6 +3,8 @@
  * through relocations. The rest is dropped.
  */
 import type { LinkArch } from "./arch.ts";
+import { type Bound, boundOf } from "./bounds.ts";
+import { ChosenFunctions } from "./chosen.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
 import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf_constants.ts";
 import { State } from "./globals.ts";
@@ -12,7 +14,7 @@ import { malformed, signed64 } from "./input_bytes.ts";
 import { isMergeable, MergePieces } from "./merge.ts";
 import type { Resolution } from "./resolve.ts";
 import { C_IDENTIFIER, isFragment, startupOrder } from "./section_names.ts";
-import { TLS_BASE, TLS_SECTION, TlsSlots } from "./thread_local.ts";
+import { TlsSlots } from "./thread_local.ts";
 
 /** A name that the module needs from elsewhere. */
 export interface NeededName {
@@ -22,18 +24,8 @@ export interface NeededName {
   called: boolean;
 }
 
-/** The sections that bound arrays are made of, and the array's other name. */
-const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array)_(start|end)$/;
-
 /** Names of C++ and of Rust in either mangling, and those that raise exceptions. */
 const RAISING = /^_(?:Z|R|Unwind_|_cxa_(?:re)?throw$)/;
-
-/** Where a name that the linker itself defines lies. */
-export interface Bound {
-  /** The name of the sections that it bounds. */
-  readonly section: string;
-  readonly end: boolean;
-}
 
 /** Whether a section is a root by itself. */
 function isRoot(section: InputSection): boolean {
@@ -60,6 +52,8 @@ export class Marker {
   readonly constants: Set<number> = new Set();
   /** What thread-local variables need. */
   readonly tls: TlsSlots = new TlsSlots();
+  /** Functions that are chosen when the module is loaded. */
+  readonly chosen: ChosenFunctions = new ChosenFunctions();
   /** Names that the linker defines, by name number. */
   readonly bounds: Map<number, Bound> = new Map();
   /** Whether frame information belongs into the module. */
@@ -119,7 +113,7 @@ export class Marker {
   }
 
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
-    if (this.bounds.has(id) || this.#defineBound(id)) return;
+    if (this.bounds.has(id) || this.#defineBound(id, called)) return;
     let needed = this.needed.get(id);
     if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), called: false });
     if (from !== undefined) needed.neededBy.add(from.name);
@@ -135,21 +129,13 @@ export class Marker {
     return objects[globals.object(id)].elf.symbols.section(globals.symbol(id)) === SectionIndex.ABS;
   }
 
-  /** Names that GNU's linkers define when somebody refers to them and nobody defines them. */
-  #defineBound(id: number): boolean {
-    const name = this.#resolution.globals.names.text(id);
-    if (name === TLS_BASE) {
-      this.bounds.set(id, { section: TLS_SECTION, end: false });
-      return true;
-    }
-    if (!name.startsWith("__")) return false;
-    const array = ARRAY_BOUND.exec(name);
-    const end = array === null ? name.startsWith("__stop_") : array[2] === "end";
-    if (array === null && !end && !name.startsWith("__start_")) return false;
-    const section = array === null ? name.slice(end ? 7 : 8) : `.${array[1]}`;
-    const sections = this.#sectionsNamed(section);
-    if (sections.length === 0) return false;
-    this.bounds.set(id, { section, end });
+  /** Defines a name that only a linker can. */
+  #defineBound(id: number, called: boolean): boolean {
+    const bound = boundOf(this.#resolution.globals.names.text(id), called);
+    if (bound === undefined) return false;
+    const sections = bound.all === true ? [] : this.#sectionsNamed(bound.section);
+    if (sections.length === 0 && bound.make === undefined) return false;
+    this.bounds.set(id, bound);
     for (const one of sections) this.markSection(one);
     return true;
   }
@@ -174,7 +160,9 @@ export class Marker {
   #markDefinition(object: LinkObject, symbol: number): void {
     const section = object.sectionOf(symbol);
     if (section === undefined) return;
-    this.#markPlace(section, object.elf.symbols.value(symbol));
+    const { symbols } = object.elf;
+    if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) this.chosen.need(object, symbol);
+    this.#markPlace(section, symbols.value(symbol));
   }
 
   /** Reaches one place in a section: a single piece where pieces can be told apart. */
@@ -225,7 +213,7 @@ export class Marker {
       const target = object.sectionOf(symbol);
       if (target === undefined) continue;
       if (symbols.kind(symbol) !== SymbolKind.SECTION) {
-        this.#markPlace(target, symbols.value(symbol));
+        this.#markDefinition(object, symbol);
       } else if (this.#arch.biased && section.isCode && rule?.use !== "absolute") {
         // The addend counts from behind the instruction, wherever that is, so
         // which piece is meant cannot be known.

@@ -7,6 +7,8 @@ import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch.ts";
+import type { Bound } from "./bounds.ts";
+import type { ChosenFunctions } from "./chosen.ts";
 import type { FrameSection } from "./eh_frame.ts";
 import { placeFrames } from "./frame_output.ts";
 import type { InputSection } from "./input.ts";
@@ -65,6 +67,8 @@ export interface Layout {
   readonly constants: ReadonlyMap<number, Place>;
   /** GOT slots of thread-local variables. */
   readonly tls: TlsSlots;
+  /** Stubs, and GOT slots, of functions that are chosen when the module is loaded. */
+  readonly chosen: ChosenFunctions;
   /** Functions made of fragments, and the slot of an array that takes the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Place }[];
 }
@@ -83,6 +87,9 @@ export interface LayoutInput {
   readonly commons: ReadonlyMap<number, { size: number; alignment: number }>;
   readonly constants: ReadonlySet<number>;
   readonly tls: TlsSlots;
+  readonly chosen: ChosenFunctions;
+  /** Names that the linker defines. */
+  readonly bounds: Iterable<Bound>;
   /** The size of all inputs, which bounds the size of the output. */
   readonly inputSize: number;
   readonly arch: LinkArch;
@@ -218,7 +225,14 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(".got", SmfSectionType.RoData);
     constants.set(id, { output, offset: output.reserve(8, 8) });
   }
-  input.tls.place(() => gathering.output(".got", SmfSectionType.RoData));
+  const got = (): OutputSection => gathering.output(".got", SmfSectionType.RoData);
+  input.chosen.place((name) => gathering.output(name, SmfSectionType.Code), got);
+  for (const { section, make } of input.bounds) {
+    if (make !== undefined && !gathering.outputs.has(section)) {
+      gathering.output(section, make.type).reserve(make.size, 8);
+    }
+  }
+  input.tls.place(got);
   placeFrames(input.frames, () => gathering.output(".eh_frame", SmfSectionType.RoData));
 
   const outputs = [...gathering.outputs.values()].sort((a, b) =>
@@ -233,7 +247,7 @@ export function layOut(input: LayoutInput): Layout {
   padCode(outputs);
   const end = placeOutputs(outputs);
   checkSize(outputs, end, input.inputSize);
-  return { outputs, commons, constants, tls: input.tls, fragments };
+  return { outputs, commons, constants, tls: input.tls, chosen: input.chosen, fragments };
 }
 
 /** Gives the sections their addresses and answers where the image ends. */

@@ -123,6 +123,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     commons: new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!])),
     constants: marker.constants,
     tls: marker.tls,
+    chosen: marker.chosen,
+    bounds: marker.bounds.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });
   if (layout.outputs.length === 0) throw nothingToLink(inputs, request);

@@ -2,6 +2,7 @@
  * Where a symbol ended up.
  */
 import { SectionIndex, SymbolKind } from "./elf_constants.ts";
+import type { Bound } from "./bounds.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";
 import type { InputSection, LinkObject } from "./input.ts";
@@ -18,8 +19,6 @@ export const Found = {
   IMPORT: 2,
   /** In a section that was dropped, so that nothing may refer to it. */
   DROPPED: 3,
-  /** Chosen when the program runs. */
-  IFUNC: 4,
 } as const;
 
 /** Looks symbols up. The answer is in its fields, so that a million questions make no garbage. */
@@ -101,11 +100,12 @@ export class Locator {
     const section = object.sectionOf(symbol);
     if (section === undefined) {
       this.found = Found.DROPPED;
+    } else if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) {
+      const stub = this.#layout.chosen.stub(object, symbol);
+      if (stub === undefined) this.found = Found.DROPPED;
+      else this.#set(stub.output, stub.offset);
     } else {
       this.place(section, symbols.value(symbol));
-      if (this.found === Found.PLACE && symbols.kind(symbol) === SymbolKind.GNU_IFUNC) {
-        this.found = Found.IFUNC;
-      }
     }
   }
 
@@ -113,7 +113,7 @@ export class Locator {
     const bound = this.#marker.bounds.get(id);
     const { globals } = this.#resolution;
     if (bound !== undefined) {
-      const output = this.#byName.get(bound.section);
+      const output = bound.all === true ? this.#edge(bound) : this.#byName.get(bound.section);
       if (output === undefined) this.found = Found.DROPPED;
       else this.#set(output, bound.end ? output.contentSize : 0);
     } else if (globals.isHidden(id) && globals.state(id) === State.WEAK_UNDEFINED) {
@@ -123,6 +123,13 @@ export class Locator {
     } else {
       this.found = Found.IMPORT;
     }
+  }
+
+  /** The first, or the last, section of the type that a name bounds. */
+  #edge({ make, end }: Bound): OutputSection | undefined {
+    const { outputs } = this.#layout;
+    const isOfType = ({ type }: OutputSection): boolean => type === make!.type;
+    return end ? outputs.findLast(isOfType) : outputs.find(isOfType);
   }
 
   #set(output: OutputSection, offset: number): void {

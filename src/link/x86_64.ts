@@ -142,6 +142,10 @@ export const X86_64: LinkArch = {
     tail: [0x48, 0x83, 0xc4, 0x08, 0xc3], // add $8, %rsp; ret
     nop: [NOP],
   },
+  slotJump: {
+    bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
+    references: [[2, RelocationType.Pc32, -4]],
+  },
   biased: true,
   absolute64: 1,
   rules: new Map(RULES),

@@ -18,6 +18,7 @@
  * 36     Arm64LoadPrel19         4      S + A − P             4·     [−2²⁰, 2²⁰)    LD_PREL_LO19
  * 37     Arm64AdrPrel21          4      S + A − P                    [−2²⁰, 2²⁰)    ADR_PREL_LO21
  * 38–41  Tls…                    8, 16  see thread_locals.ts
+ * 42     Indirect64              8      what S + A answers                         IRELATIVE
  * ```
  *
  * Page(x) is x without its low 12 bits, whatever the host's pages are. `4·`:
@@ -29,7 +30,7 @@
  */
 
 import { RelocationType } from "../smf/enums.ts";
-import { columns, fitsSigned32, Patch, type RelocationArch, THREAD_LOCAL_ROWS, Use } from "./arch.ts";
+import { columns, fitsSigned32, Patch, type RelocationArch, SYSTEM_ROWS, Use } from "./arch.ts";
 
 const BRANCH = Use.Relative | Use.Call;
 
@@ -51,12 +52,13 @@ export const AARCH64: RelocationArch = {
     [RelocationType.Arm64TestBranch14, 4, BRANCH],
     [RelocationType.Arm64LoadPrel19, 4, Use.Relative],
     [RelocationType.Arm64AdrPrel21, 4, Use.Relative],
-    ...THREAD_LOCAL_ROWS,
+    ...SYSTEM_ROWS,
   ]),
   callAddend: 0,
   patch(bytes: DataView, place: number, type: number, low: number, high: number): Patch {
     switch (type) {
       case RelocationType.Abs64:
+      case RelocationType.Indirect64:
       case RelocationType.Pc64:
         bytes.setUint32(place, low, true);
         bytes.setInt32(place + 4, high, true);

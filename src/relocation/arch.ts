@@ -18,6 +18,8 @@ export const Use = {
   CallOfFunction: 16,
   /** What the system says of a thread-local variable; not calculated here. */
   ThreadLocal: 32,
+  /** The address of a function, in whose place its answer is put once it can run. */
+  Resolver: 64,
 } as const;
 
 /** What became of a value that was to be written. */
@@ -58,12 +60,13 @@ export interface RelocationArch {
 /** One row of a processor's table: type, width, bits of {@linkcode Use}. */
 export type RelocationRow = readonly [type: number, width: 0 | 4 | 8 | 16, use: number];
 
-/** The types that are alike on all processors, since the system fills them. */
-export const THREAD_LOCAL_ROWS: readonly RelocationRow[] = [
+/** The types that are alike on all processors: what is written is not calculated, but asked for. */
+export const SYSTEM_ROWS: readonly RelocationRow[] = [
   [RelocationType.TlsModule64, 8, Use.ThreadLocal],
   [RelocationType.TlsOffset64, 8, Use.ThreadLocal],
   [RelocationType.TlsStatic64, 8, Use.ThreadLocal],
   [RelocationType.TlsDescriptor, 16, Use.ThreadLocal],
+  [RelocationType.Indirect64, 8, Use.Resolver],
 ];
 
 /** The columns of a table. */

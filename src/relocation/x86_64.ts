@@ -11,6 +11,7 @@
  * 32     Pc64           8      S + A − P           any
  * 33     Abs32Signed    4      S + A               [−2³¹, 2³¹)
  * 38–41  Tls…           8, 16  see thread_locals.ts
+ * 42     Indirect64     8      what S + A answers
  * ```
  *
  * Plt32 is a call by its nature; Pc32 may be a data access, for which a stub
@@ -18,7 +19,7 @@
  */
 
 import { RelocationType } from "../smf/enums.ts";
-import { columns, fitsSigned32, Patch, type RelocationArch, THREAD_LOCAL_ROWS, Use } from "./arch.ts";
+import { columns, fitsSigned32, Patch, type RelocationArch, SYSTEM_ROWS, Use } from "./arch.ts";
 
 /** x86-64. */
 export const X86_64: RelocationArch = {
@@ -31,13 +32,14 @@ export const X86_64: RelocationArch = {
     [RelocationType.Abs32, 4, 0],
     [RelocationType.Pc64, 8, Use.Relative],
     [RelocationType.Abs32Signed, 4, 0],
-    ...THREAD_LOCAL_ROWS,
+    ...SYSTEM_ROWS,
   ]),
   // The distance counts from the end of the instruction.
   callAddend: -4,
   patch(bytes: DataView, place: number, type: number, low: number, high: number): Patch {
     switch (type) {
       case RelocationType.Abs64:
+      case RelocationType.Indirect64:
       case RelocationType.Pc64:
         bytes.setInt32(place + 4, high, true);
         break;

@@ -135,6 +135,8 @@ export const RelocationType = {
   TlsStatic64: 40,
   /** A TLS descriptor of a thread-local variable: a resolver and its argument, sixteen bytes. */
   TlsDescriptor: 41,
+  /** What the function at S + A answers when the module is loaded, eight bytes. */
+  Indirect64: 42,
 } as const;
 /** How a place is patched. */
 export type RelocationType = (typeof RelocationType)[keyof typeof RelocationType];

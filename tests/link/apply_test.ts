@@ -405,15 +405,6 @@ Deno.test("a constant in a GOT slot may be as large as a number is exact", () =>
   linkFails(build(2n ** 53n), "RelocationFailed", "above 2^53 - 1");
 });
 
-Deno.test("functions chosen at run time are refused", () => {
-  const writer = new ElfWriter();
-  const from = addFunction(writer, "from", new Uint8Array(8));
-  const section = writer.section({ name: ".text.chosen", flags: CODE, bytes: new Uint8Array(8) });
-  const symbol = writer.symbol({ name: "chosen", section, kind: SymbolKind.GNU_IFUNC });
-  writer.relocation(from, { offset: 0, symbol, type: R.PLT32, addend: -4 });
-  linkFails(writer.build(), "Unsupported", "ifunc", { exports: ["from"] });
-});
-
 Deno.test("a hidden weak function that nobody defines is 0 for good, and no import", () => {
   const writer = new ElfWriter();
   // cmpq $0, absent@GOTPCREL(%rip); jmp absent

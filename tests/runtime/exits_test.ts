@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "../call/modules.ts";
+import { stress } from "../testing.ts";
 import { TestWorker } from "../share/workers.ts";
 import { DIALECTS, ENDINGS, Journal, linuxTest, threadModule } from "./threads.ts";
 
@@ -100,7 +101,7 @@ linuxTest("a key that the module takes back itself is gone, and may be made agai
 });
 
 linuxTest("keys that a module leaves behind are taken back: a process has some thousand", () => {
-  for (let round = 0; round < 1100; round++) {
+  for (let round = 0; round < stress(22_000); round++) {
     using module = new ModuleLoader().load(FILE(), (name) => name.startsWith("pthread_") ? 1n : null);
     assertEquals(module.bind({ make_key: ENDINGS.make_key }).symbols.make_key(), 0, `round ${round}`);
   }
