@@ -16,7 +16,7 @@
 import type { ImagePlan, Region } from "./image.ts";
 import { GOT_SLOT_SIZE } from "./image.ts";
 import type { DataReferences, PreparedPatch } from "./imports/resolve.ts";
-import { type ExecutableMemory, type MemoryAllocator, Protection } from "./memory/allocator.ts";
+import { detach, type ExecutableMemory, type MemoryAllocator, Protection } from "./memory/allocator.ts";
 import type { RelocationNeeds } from "./scan.ts";
 import { RelocationType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
@@ -78,9 +78,11 @@ export class ImportedData implements DataReferences {
   prepare(from: bigint, to: bigint): PreparedPatch {
     const { allocator, memory, seal, plan: { rodata, data } } = this.#words;
     const patches: (() => void)[] = [];
+    const views: Uint8Array<ArrayBuffer>[] = [];
     const patch = (region: { offset: number; length: number }, places: readonly Place[]): void => {
       if (places.length === 0) return;
       const bytes = allocator.view(memory, region.offset, region.length);
+      views.push(bytes);
       for (const { offset, addend } of places) {
         const word = new BigUint64Array(bytes.buffer, bytes.byteOffset + offset - region.offset, 1);
         const old = BigInt.asUintN(64, from + addend);
@@ -89,18 +91,23 @@ export class ImportedData implements DataReferences {
       }
     };
     const unsealed = this.#slots.length === 0 ? undefined : seal.open();
+    const release = (): void => {
+      // The allocator keeps views in mind until they end.
+      views.forEach(detach);
+      unsealed?.[Symbol.dispose]();
+    };
     try {
       patch(rodata, this.#slots);
       patch(data, this.#variables);
     } catch (error) {
-      unsealed?.[Symbol.dispose]();
+      release();
       throw error;
     }
     return {
       commit(): void {
         for (const apply of patches) apply();
       },
-      release: () => unsealed?.[Symbol.dispose](),
+      release,
     };
   }
 }

@@ -256,6 +256,32 @@ test("the GOT is read-only again after the patch, and is not touched when the re
   assertEquals(read(reader), 2n);
 });
 
+for (const way of ["GOT", "variable"] as const) {
+  test(`no view of the importer is left by a reload, its address in the ${way}`, () => {
+    const views: Uint8Array[] = [];
+    const inner = noting(platformAllocator(), []);
+    const view: MemoryAllocator["view"] = (...parameters) => {
+      const bytes = inner.view(...parameters);
+      views.push(bytes);
+      return bytes;
+    };
+    using registry = new ModuleRegistry({ allocator: { ...inner, view } });
+    registry.loadBytes("provider", provider(1));
+    using reader = registry.loadBytes("importer", importer(way));
+    views.length = 0;
+    registry.reload("provider", { bytes: provider(2) });
+    registry.rollback("provider");
+    try {
+      registry.reload("provider", { bytes: provider(3, "other") });
+    } catch {
+      // It is refused, and leaves no view either.
+    }
+    assert(views.length > 1);
+    assertEquals(views.filter(({ length }) => length > 0), []);
+    assertEquals(read(reader), 1n);
+  });
+}
+
 for (const operation of ["reload", "rollback"] as const) {
   test(`a GOT that cannot be made writable refuses the ${operation}, and everything is as it was`, () => {
     const allocator = new WatchedAllocator();

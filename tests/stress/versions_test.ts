@@ -1,0 +1,18 @@
+/** Versions that come, go and come back. `SMF_STRESS=1` runs 400 rounds. */
+import { assert, assertEquals } from "@std/assert";
+import { runChild } from "../call/modules.ts";
+import { stress } from "../testing.ts";
+import type { Outcome } from "./versions_child.ts";
+
+Deno.test("going back and forth, and on without what is in use, keeps nothing for each round", async () => {
+  const rounds = Math.max(10, stress(400));
+  const child = await runChild(new URL("./versions_child.ts", import.meta.url), {
+    v8Flags: "--expose-gc",
+    args: [String(rounds)],
+  });
+  assertEquals([child.code, child.signal], [0, null], child.stderr);
+  const [first, last] = JSON.parse(child.stdout) as Outcome;
+  assertEquals(last.live, first.live, child.stdout);
+  assert(last.mappings <= first.mappings + 2, child.stdout);
+  assert(last.used - first.used < 1.5 * 1024 * 1024, child.stdout);
+});
