@@ -38,9 +38,12 @@ export function* duplicateExports(symbols: Named): Iterable<readonly [first: num
   }
 }
 
+/** Slots for each symbol: some must stay empty, many of them so that misses are short. */
+const SLOTS = 1.875;
+
 /**
- * Open addressing with two slots a symbol, eight bytes: no object for any
- * symbol. A name has at most two entries, its first symbol and, when that is no
+ * Open addressing with less than two slots a symbol, eight bytes: no object for
+ * any symbol. A name has at most two entries, its first symbol and, when that is no
  * export, its first export.
  *
  * FNV-1a has no key, so a file can hold many names of one hash; when building
@@ -70,7 +73,7 @@ export class NameIndex {
     this.#symbols = symbols;
     this.#words = words;
     this.#step = step;
-    this.#slots = new Int32Array(symbols.length * 2);
+    this.#slots = new Int32Array(Math.ceil(symbols.length * SLOTS));
     this.#scale = this.#slots.length / 0x1_0000_0000;
     this.duplicate = this.#insertAll();
   }
