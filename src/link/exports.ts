@@ -30,8 +30,9 @@ export function chooseExports(
   for (const id of exported) marker.markGlobal(id, undefined);
   markKept(resolution, request.keep, marker, problems);
   if (request.entry === undefined) return { exported, entry: undefined };
+  // Resolving has asked for it, so that it has a number.
   const entry = resolution.globals.names.find(request.entry);
-  if (entry === -1 || !resolution.globals.isDefined(entry)) {
+  if (!resolution.globals.isDefined(entry)) {
     problems.add(missing([request.entry], "the entry point is defined nowhere"));
   } else {
     marker.markGlobal(entry, undefined);

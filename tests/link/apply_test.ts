@@ -1,6 +1,7 @@
 // Every supported relocation type: bytes before and after, against a computation
 // of its own, and both edges of its range.
 import { assert, assertEquals } from "@std/assert";
+import { parseObject } from "../../src/link/elf.ts";
 import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf_constants.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { addFunction, addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "./support.ts";
@@ -374,6 +375,25 @@ Deno.test("a relocation that passes the end of its section is an error", () => {
   const section = addFunction(behind, "from", new Uint8Array(8));
   behind.relocation(section, { offset: 8, symbol: behind.symbol({ name: "import" }), type: R.PC32 });
   linkFails(behind.build(), "InvalidFormat", "outside its section");
+  const far = new ElfWriter();
+  const other = addFunction(far, "from", new Uint8Array(8));
+  far.relocation(other, { offset: 0, symbol: far.symbol({ name: "import" }), type: R.PC32 });
+  const bytes = far.build();
+  new DataView(bytes.buffer).setUint32(parseObject("a.o", bytes).sections[other].relaOffset + 4, 1, true);
+  linkFails(bytes, "InvalidFormat", "outside its section");
+});
+
+Deno.test("a relocation of a symbol that the object does not have is an error", () => {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", new Uint8Array(8));
+  writer.relocation(from, { offset: 0, symbol: writer.symbol({ name: "import" }), type: R.PC32 });
+  const bytes = writer.build();
+  const view = new DataView(bytes.buffer);
+  const { relaOffset } = parseObject("a.o", bytes).sections[from];
+  for (const symbol of [3, 0xffff_ffff]) {
+    view.setUint32(relaOffset + 12, symbol, true);
+    linkFails(bytes, "InvalidFormat", `names symbol ${symbol} of 3`);
+  }
 });
 
 Deno.test("relocations of a section without bytes are an error", () => {

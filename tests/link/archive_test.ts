@@ -119,7 +119,12 @@ Deno.test("broken headers and indexes are errors", () => {
   }
   refuses(concat([MAGIC, member("f.o/", f, "9999999999")]), "passes the end");
   refuses(concat([MAGIC, member("/7", f)]), "outside the table of names");
+  refuses(
+    concat([MAGIC, member("//", ascii("long_name.o/\n")), member("/70", f)]),
+    "outside the table of names",
+  );
   refuses(concat([MAGIC, member("#1/900000", f)]), "name is broken");
+  refuses(concat([MAGIC, member("#1/x", f)]), "name is broken");
 
   const counted = (count: number, text: string) => {
     const body = new Uint8Array(8 + text.length);
@@ -134,6 +139,14 @@ Deno.test("broken headers and indexes are errors", () => {
   const bsd = new Uint8Array(12);
   new DataView(bsd.buffer).setUint32(0, 0xfffffff8, true);
   refuses(concat([MAGIC, member("__.SYMDEF", bsd)]), "longer than its member", index);
+  new DataView(bsd.buffer).setUint32(0, 4, true);
+  refuses(concat([MAGIC, member("__.SYMDEF", bsd)]), "longer than its member", index);
+  // One pair, and a name that does not end where the index does.
+  const torn = new Uint8Array(19).fill(0x66);
+  new DataView(torn.buffer).setUint32(0, 8, true);
+  new DataView(torn.buffer).setUint32(4, 0, true);
+  new DataView(torn.buffer).setUint32(12, 3, true);
+  refuses(concat([MAGIC, member("__.SYMDEF", torn), member("f.o/", f)]), "cut off", index);
 });
 
 Deno.test("an index that promises what the member does not define leaves an import", () => {

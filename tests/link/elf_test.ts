@@ -131,11 +131,13 @@ Deno.test("section headers are checked", () => {
     changed((view, bytes) => change(view, headerOf(bytes, name)));
   const outside = header(".text.f", (view, at) => view.setBigUint64(at + SHDR.size, 5000n, true));
   assertEquals(refuses(outside, "InvalidFormat", "outside the file").data.section, ".text.f");
-  refuses(
-    header(".text.f", (view, at) => view.setBigUint64(at + SHDR.align, 3n, true)),
-    "InvalidFormat",
-    "alignment",
-  );
+  for (const alignment of [3n, 1n << 31n, 1n << 32n, 1n << 40n]) {
+    refuses(
+      header(".text.f", (view, at) => view.setBigUint64(at + SHDR.align, alignment, true)),
+      "InvalidFormat",
+      "alignment",
+    );
+  }
   refuses(header(".text.f", (view, at) => view.setUint32(at, 60_000, true)), "InvalidFormat", "name");
   refuses(
     header(".text.f", (view, at) => {
@@ -159,13 +161,31 @@ Deno.test("symbol tables are checked", () => {
     "InvalidFormat",
     "symbol table's size",
   );
+  refuses(
+    table((view, at) =>
+      view.setBigUint64(at + SHDR.size, view.getBigUint64(at + SHDR.size, true) - 1n, true)
+    ),
+    "InvalidFormat",
+    "symbol table's size",
+  );
   refuses(table((view, at) => view.setUint32(at + SHDR.info, 9, true)), "InvalidFormat", "first global");
   refuses(
     table((view, at) => view.setUint32(at + SHDR.info, 1, true)),
     "InvalidFormat",
     "binding contradicts",
   );
-  refuses(table((view, at) => view.setUint32(at + SHDR.link, 1, true)), "InvalidFormat", "no string table");
+  for (const strings of [1, 200]) {
+    refuses(
+      table((view, at) => view.setUint32(at + SHDR.link, strings, true)),
+      "InvalidFormat",
+      "no string table",
+    );
+  }
+  const open = changed((_, bytes) => {
+    const { offset, size } = parseObject("sample", sample()).sections.find(({ name }) => name === ".strtab")!;
+    bytes[offset + size - 1] = 0x61;
+  });
+  refuses(open, "InvalidFormat", "does not end with a NUL");
   refuses(symbols((view, at) => view.setUint32(at, 70_000, true)), "InvalidFormat", "name lies outside");
   refuses(
     symbols((view, at) => view.setUint16(at + 6, 200, true)),
@@ -190,10 +210,48 @@ Deno.test("symbol tables are checked", () => {
   );
 });
 
+Deno.test("there is one symbol table, and what extends it is as long", () => {
+  const withSection = (type: number): Uint8Array => {
+    const writer = new ElfWriter();
+    addFunction(writer, "f", new Uint8Array(16));
+    const section = writer.section({ name: ".more", type, flags: 0, bytes: new Uint8Array(4), entrySize: 4 });
+    const bytes = writer.build();
+    const view = new DataView(bytes.buffer);
+    const start = Number(view.getBigUint64(HEADER.shoff, true));
+    const count = view.getUint16(HEADER.shnum, true);
+    const types = Array.from({ length: count }, (_, i) => view.getUint32(start + 64 * i + SHDR.type, true));
+    view.setUint32(start + 64 * section + SHDR.link, types.lastIndexOf(SectionType.SYMTAB), true);
+    return bytes;
+  };
+  refuses(withSection(SectionType.SYMTAB), "InvalidFormat", "two symbol tables");
+  refuses(withSection(SectionType.SYMTAB_SHNDX), "InvalidFormat", "extended section indexes is short");
+});
+
+Deno.test("a symbol's name may have 1 MiB, and no more", () => {
+  const named = (length: number): Uint8Array => {
+    const writer = new ElfWriter();
+    addFunction(writer, "n".repeat(length), new Uint8Array(1));
+    return writer.build();
+  };
+  refuses(named(2 ** 20 + 1), "InvalidFormat", "longer than 1 MiB");
+  assertEquals(parseObject("a.o", named(2 ** 20)).symbols.length, 2);
+});
+
 Deno.test("relocation tables are checked", () => {
   const table = (change: (view: DataView, at: number) => void) =>
     changed((view, bytes) => change(view, headerOf(bytes, ".rela.text.f")));
-  refuses(table((view, at) => view.setUint32(at + SHDR.info, 90, true)), "InvalidFormat", "does not exist");
+  for (const target of [0, 90]) {
+    refuses(
+      table((view, at) => view.setUint32(at + SHDR.info, target, true)),
+      "InvalidFormat",
+      "does not exist",
+    );
+  }
+  refuses(
+    table((view, at) => view.setBigUint64(at + SHDR.entsize, 16n, true)),
+    "InvalidFormat",
+    "multiple of 24",
+  );
   refuses(
     table((view, at) => view.setBigUint64(at + SHDR.size, 20n, true)),
     "InvalidFormat",
@@ -207,6 +265,21 @@ Deno.test("relocation tables are checked", () => {
   );
 });
 
+Deno.test("a section has one relocation table", () => {
+  const writer = new ElfWriter();
+  const text = addFunction(writer, "f", new Uint8Array(16));
+  const symbol = writer.symbol({ name: "g" });
+  writer.relocation(text, { offset: 0, symbol, type: 2, addend: -4 });
+  const other = addFunction(writer, "other", new Uint8Array(16));
+  writer.relocation(other, { offset: 0, symbol, type: 2, addend: -4 });
+  const bytes = writer.build();
+  const view = new DataView(bytes.buffer);
+  const tables = parseObject("a.o", bytes).sections.filter(({ type }) => type === SectionType.RELA);
+  const start = Number(view.getBigUint64(HEADER.shoff, true));
+  for (const { index } of tables) view.setUint32(start + 64 * index + SHDR.info, text, true);
+  refuses(bytes, "Unsupported", "two relocation tables for one section");
+});
+
 Deno.test("groups are checked", () => {
   const withGroup = (members: number[], signature?: number) => {
     const writer = new ElfWriter();
@@ -214,7 +287,16 @@ Deno.test("groups are checked", () => {
     writer.group(signature ?? writer.symbol({ name: "s", section: text }), members);
     return writer.build();
   };
-  refuses(withGroup([77]), "InvalidFormat", "section group names a section");
+  for (const member of [0, 77]) {
+    refuses(withGroup([member]), "InvalidFormat", "section group names a section");
+  }
+  for (const signature of [0, 99]) refuses(withGroup([1], signature), "InvalidFormat", "no signature");
+  const ragged = withGroup([1]);
+  const view = new DataView(ragged.buffer);
+  const group = parseObject("a.o", ragged).sections.find(({ type }) => type === SectionType.GROUP)!;
+  const header = Number(view.getBigUint64(HEADER.shoff, true)) + 64 * group.index;
+  view.setBigUint64(header + SHDR.size, BigInt(group.size + 2), true);
+  refuses(ragged, "InvalidFormat", "broken list");
   assertEquals(parseObject("a.o", withGroup([1])).groups.map(({ members }) => members), [[1]]);
 });
 

@@ -156,7 +156,7 @@ Deno.test("code that loaders take for something else is refused by the linker al
   for (const [start, what] of [["\x7fELF", "a whole ELF file"], ["BCOD", "bytecode"]]) {
     const writer = new ElfWriter();
     addFunction(writer, "f", new TextEncoder().encode(start + "\xc3"));
-    const error = linkFails(writer.build(), "Unsupported", what);
+    const error = linkFails(writer.build(), "Unsupported", `Cannot link: loaders take this code for ${what}`);
     assertEquals(error.data.section, ".text");
   }
 });

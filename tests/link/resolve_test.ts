@@ -97,6 +97,7 @@ Deno.test("a tentative definition without a usable alignment is an error", () =>
   for (const alignment of [0, 3, 2 ** 31]) {
     linkFails(commonObject("c", 8, alignment), "InvalidFormat", "common symbol");
   }
+  linkFails(commonObject("c", 2 ** 60, 8), "InvalidFormat", "common symbol");
 });
 
 /** An object with `f` in a COMDAT group that is signed `f`, and a table beside it in the group. */
