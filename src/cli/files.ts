@@ -67,7 +67,7 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
 /** Milliseconds after which somebody who waits is told what for. */
 const PATIENCE = 1000;
 
-/** Tells what takes long; nothing while all goes quickly. */
+/** Tells a person who waits what takes long; nothing while all goes quickly, or into a file. */
 export class Progress {
   readonly #output: Output;
   readonly #start: number;
@@ -82,7 +82,7 @@ export class Progress {
   /** What begins now. */
   step(what: string): void {
     const passed = performance.now() - this.#start;
-    if (passed < this.#patience) return;
+    if (this.#output.terminals?.complain !== true || passed < this.#patience) return;
     this.#output.complain(`after ${(passed / 1000).toFixed(1)} s: ${what}`);
   }
 }
