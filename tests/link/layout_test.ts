@@ -227,10 +227,23 @@ Deno.test("images and gaps beyond all measure are refused before memory is asked
 });
 
 Deno.test("one name for code here and data there is refused", () => {
-  const writer = new ElfWriter();
-  writer.section({ name: "mixed", flags: CODE, bytes: Uint8Array.of(1) });
-  writer.section({ name: "mixed", flags: DATA, bytes: Uint8Array.of(1) });
-  linkFails(writer.build(), "Unsupported", "code here and data there", { keep: ["mixed"] });
+  for (const both of [[CODE, DATA], [DATA, CODE]]) {
+    const writer = new ElfWriter();
+    for (const flags of both) writer.section({ name: "mixed", flags, bytes: Uint8Array.of(1) });
+    linkFails(writer.build(), "Unsupported", "code here and data there", { keep: ["mixed"] });
+  }
+});
+
+Deno.test("a module has room for 65,534 sections beside that of relocations, and no more", () => {
+  const object = (first: number, count: number): Uint8Array => {
+    const writer = new ElfWriter();
+    for (let i = first; i < first + count; i++) {
+      writer.section({ name: `s${i}`, flags: DATA, bytes: Uint8Array.of(1) });
+    }
+    return writer.build();
+  };
+  const inputs = { "a.o": object(0, 32_768), "b.o": object(32_768, 32_767) };
+  linkFails(inputs, "Unsupported", "too many sections", { keep: ["s*"] });
 });
 
 Deno.test("long section names are cut at a character, for the file only", () => {

@@ -330,6 +330,19 @@ Deno.test("objects that cannot become a module are refused with the reason", () 
   linkFails(slim.build(), "Unsupported", "-flto");
 });
 
+Deno.test("global symbols have names, in UTF-8", () => {
+  const named = (name: string): Uint8Array => {
+    const writer = new ElfWriter();
+    addFunction(writer, "f", Uint8Array.of(0xc3));
+    writer.symbol({ name, section: 1 });
+    return writer.build();
+  };
+  linkFails(named(""), "InvalidFormat", "has no name");
+  // The writer makes a byte of each character.
+  linkFails(named("\xff"), "InvalidFormat", "not UTF-8");
+  assertEquals(link(named("\xc3\xbc")).exportNames(), ["f", "ü"]);
+});
+
 Deno.test("sections marked to be left out are left out", () => {
   const writer = new ElfWriter();
   addFunction(writer, "f", new Uint8Array(4));
