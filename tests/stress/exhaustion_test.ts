@@ -1,0 +1,34 @@
+/** Loading until the kernel refuses: an error, nothing lost, and room again afterwards. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { runChild } from "../call/modules.ts";
+import { NOT_LINUX_X86_64, stress } from "../testing.ts";
+import type { Outcome } from "./exhaustion_child.ts";
+
+for (
+  const [what, call] of [["mappings", /mmap|mprotect/], ["address space", /mmap/]] as const
+) {
+  Deno.test({
+    name: `modules are loaded until the ${what} runs out, all released, and loaded again`,
+    // An emulator has limits of its own.
+    ignore: NOT_LINUX_X86_64,
+    async fn() {
+      const child = await runChild(new URL("./exhaustion_child.ts", import.meta.url), {
+        v8Flags: "--expose-gc",
+        args: [what, "3", String(stress(60_000))],
+      });
+      assertEquals([child.code, child.signal, child.stderr], [0, null, ""]);
+      const { rounds, wrong, mappings, stubs, descriptors } = JSON.parse(child.stdout) as Outcome;
+      assertEquals(rounds.length, 3);
+      for (const { loaded, kind, error } of rounds) {
+        assert(loaded > 3, JSON.stringify(rounds));
+        assertEquals(kind, "OutOfMemory", error);
+        assert(call.test(error), error);
+        assertStringIncludes(error, "errno 12");
+        // Each round has as much room as the first, but for what V8 has taken.
+        assert(Math.abs(loaded - rounds[0].loaded) <= rounds[0].loaded / 5 + 1, JSON.stringify(rounds));
+      }
+      assertEquals([wrong, stubs, descriptors], [0, 0, 0]);
+      assert(mappings < 64, `${mappings} mappings are left`);
+    },
+  });
+}

@@ -1,0 +1,24 @@
+/**
+ * Reloads a module for ever, calls it and binds it anew; says so once it runs.
+ * With `once` it ends by itself after a few rounds.
+ */
+import { ModuleRegistry } from "../../mod.ts";
+import { ANSWER, answering } from "../call/modules.ts";
+
+const [path, how] = Deno.args;
+const registry = new ModuleRegistry();
+const live = registry.open(path, { value: ANSWER });
+const first = live.symbols.value();
+for (let round = 1; how !== "once" || round < 20; round++) {
+  const bytes = answering(round % 1000);
+  const reloaded = round % 3 === 0 ? registry.reload(path) : registry.reload(path, { bytes });
+  const expected = round % 3 === 0 ? first : round % 1000;
+  if (live.symbols.value() !== expected || reloaded.getFunction("value", ANSWER)!() !== expected) {
+    Deno.exit(3);
+  }
+  reloaded.close();
+  if (round === 3) Deno.stdout.writeSync(new TextEncoder().encode("running\n"));
+  if (round % 10 === 0) await new Promise((resolve) => setTimeout(resolve, 0));
+}
+live.close();
+await registry[Symbol.asyncDispose]();
