@@ -117,3 +117,15 @@ Deno.test("what was recorded is the example as it is", () => {
   const written = [...example.matchAll(/^ {2}"(.*)",$/gm)].map(([, body]) => body);
   assertEquals(recorded, written);
 });
+
+Deno.test("the permissions are those that are tried", () => {
+  const tried = Deno.readTextFileSync(join(ROOT, "tests", "permissions_test.ts"));
+  const rows = README.table("Permissions");
+  const needs = [...tried.matchAll(/^ {2}\["(\w+)[^"]*", "([^"]*)"/gm)];
+  assert(needs.length > 10);
+  for (const [, feature, flags] of needs) {
+    const name = feature === "import" ? "importing the package" : feature;
+    const row = rows.find(({ what }) => new RegExp(`\\b${name}\\b`).test(what));
+    assertEquals(row?.needs.replace(/, of the file$/, ""), flags === "" ? "nothing" : flags, feature);
+  }
+});
