@@ -53,6 +53,9 @@ export function combineHashes(parts: readonly number[], fileSize: number): bigin
   return BigInt(fileSize % 2 ** 32) << 32n | BigInt(xxh32(list));
 }
 
+/** The hash of no bytes. */
+const EMPTY = xxh32(new Uint8Array(0));
+
 /** Compares a file with its `module_hash` while its sections are read. */
 export class ModuleChecksum {
   #expected: bigint;
@@ -60,7 +63,10 @@ export class ModuleChecksum {
   #offset: number;
   #tables: readonly number[];
   #sections: readonly SmfSection[];
-  #hashes: (Xxh32 | undefined)[];
+  /** Of the sections that were seen whole. */
+  #digests: (number | undefined)[];
+  /** Of those of which pieces were seen. */
+  #pieces: (Xxh32 | undefined)[];
 
   /**
    * Starts with the tables known and no section seen.
@@ -82,12 +88,15 @@ export class ModuleChecksum {
     this.#offset = header.offset + layout.header.fields.module_hash[0];
     this.#tables = tables;
     this.#sections = sections;
-    this.#hashes = new Array(sections.length).fill(undefined);
+    // What has no bytes is seen.
+    this.#digests = sections.map(({ size }) => size === 0 ? EMPTY : undefined);
+    this.#pieces = sections.map(() => undefined);
   }
 
   /** How many bytes of a section have been seen. */
   seen(section: SmfSection): number {
-    return this.#hashes[section.index]?.length ?? 0;
+    const { index, size } = section;
+    return this.#digests[index] !== undefined ? size : this.#pieces[index]?.length ?? 0;
   }
 
   /**
@@ -95,15 +104,21 @@ export class ModuleChecksum {
    * section that was seen whole is not looked at again.
    */
   section(section: SmfSection, storedBytes: Uint8Array): void {
-    const hash = this.#hashes[section.index] ??= new Xxh32();
-    const left = section.size - hash.length;
+    const { index, size } = section;
+    const left = size - this.seen(section);
     if (left === 0) return;
     if (storedBytes.length > left) {
       throw new RangeError(
         `Cannot take ${storedBytes.length} bytes of section '${sectionLabel(section)}': ${left} are left`,
       );
     }
-    hash.update(storedBytes);
+    if (storedBytes.length === size) {
+      this.#digests[index] = xxh32(storedBytes);
+      return;
+    }
+    const pieces = this.#pieces[index] ??= new Xxh32();
+    pieces.update(storedBytes);
+    if (storedBytes.length === left) this.#digests[index] = pieces.digest();
   }
 
   /**
@@ -114,10 +129,11 @@ export class ModuleChecksum {
   finish(): void {
     const parts = [...this.#tables];
     for (const section of this.#sections) {
-      if (this.seen(section) !== section.size) {
+      const digest = this.#digests[section.index];
+      if (digest === undefined) {
         throw new TypeError(`Cannot check the file: section '${sectionLabel(section)}' was not read`);
       }
-      parts.push((this.#hashes[section.index] ?? new Xxh32()).digest());
+      parts.push(digest);
     }
     const found = combineHashes(parts, this.#fileSize);
     if (found === this.#expected) return;

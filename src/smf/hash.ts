@@ -94,11 +94,11 @@ const MANY = 256;
 
 /** XXH32 in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
 export class Xxh32 {
-  #seed: number;
-  #a: number;
-  #b: number;
-  #c: number;
-  #d: number;
+  #seed = 0;
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #d = 0;
   #length = 0;
   /** The bytes since the last whole stripe. */
   readonly #rest = new Uint8Array(STRIPE);
@@ -109,11 +109,18 @@ export class Xxh32 {
    * @param seed 32 bits.
    */
   constructor(seed = 0) {
+    this.restart(seed);
+  }
+
+  /** Forgets all bytes. */
+  restart(seed = 0): this {
     this.#seed = seed | 0;
     this.#a = (seed + P1 + P2) | 0;
     this.#b = (seed + P2) | 0;
     this.#c = seed | 0;
     this.#d = (seed - P1) | 0;
+    this.#length = 0;
+    return this;
   }
 
   /** How many bytes went in. */
@@ -180,7 +187,9 @@ export class Xxh32 {
   }
 }
 
+const whole = new Xxh32();
+
 /** XXH32 of all of `bytes`, unsigned. */
 export function xxh32(bytes: Uint8Array, seed = 0): number {
-  return new Xxh32(seed).update(bytes).digest();
+  return whole.restart(seed).update(bytes).digest();
 }
