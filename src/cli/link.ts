@@ -18,6 +18,8 @@ Links ELF objects and static libraries (x86-64, AArch64) to a module.
   --entry NAME        start execution here; makes the module executable
   --keep GLOB         keep these symbols or sections though nothing needs them; repeatable
   --reloadable        the module may be replaced while it runs
+  --unwind WHEN       auto (default: if exceptions can come to it), always or never:
+                      keep what exceptions, panics and backtraces need to get through
   --strip             leave out the names of what is not exported
   --map               print what went where, from which member, and what was dropped
   --color WHEN        auto (default), always or never
@@ -34,7 +36,7 @@ export const link: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): number {
     const options = readOptions(args, {
-      values: ["output", "entry"],
+      values: ["output", "entry", "unwind"],
       lists: ["export", "keep"],
       switches: ["reloadable", "strip", "map"],
       alias: { o: "output" },
@@ -45,12 +47,14 @@ export const link: Command = {
     if (target === undefined) throw new UsageError("say where the module goes: -o <file.smf>");
     const exports = options.list("export");
     const entry = options.value("entry");
+    const unwind = unwindOf(options.value("unwind") ?? "auto");
 
     const inputs = files.map((name) => ({ name, bytes: readInput(name) }));
     return reporting(files[0], output, () => {
       const { bytes, map } = linkObjects(inputs, {
         ...(exports.length > 0 && { exports }),
         ...(entry !== undefined && { entry }),
+        ...(unwind !== undefined && { unwind }),
         keep: options.list("keep"),
         reloadable: options.has("reloadable"),
         strip: options.has("strip"),
@@ -60,3 +64,16 @@ export const link: Command = {
     });
   },
 };
+
+function unwindOf(when: string): boolean | undefined {
+  switch (when) {
+    case "auto":
+      return undefined;
+    case "always":
+      return true;
+    case "never":
+      return false;
+    default:
+      throw new UsageError(`--unwind is auto, always or never, not '${when}'`);
+  }
+}

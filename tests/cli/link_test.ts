@@ -74,6 +74,21 @@ Deno.test("every option arrives", () =>
     assertEquals(file.sections[0].size, 11 + 5 + 16 + 16 + 1);
   }));
 
+Deno.test("--unwind keeps what exceptions need, or leaves it out", () =>
+  inFolder(async (path) => {
+    const fixture = (name: string) => fromFileUrl(new URL(`../../fixtures/${name}.o`, import.meta.url));
+    const keeps = async (source: string, ...options: string[]) => {
+      const { code, err } = await smf("link", fixture(source), "-o", path("u.smf"), ...options);
+      assertEquals([code, err], [0, []]);
+      return parseSmf(Deno.readFileSync(path("u.smf"))).sections.some(({ name }) => name === ".eh_frame");
+    };
+    assertEquals(await keeps("cpp/thrower"), true);
+    assertEquals(await keeps("c/arith"), false);
+    assertEquals(await keeps("cpp/thrower", "--unwind=never"), false);
+    assertEquals(await keeps("c/arith", "--unwind", "always"), true);
+    assertEquals(await keeps("c/arith", "--unwind", "auto"), false);
+  }));
+
 Deno.test("--map prints what went where", () =>
   inFolder(async (path) => {
     const { out } = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
@@ -128,6 +143,7 @@ Deno.test("wrong usage and files that are not there end with code 2", () =>
       [["link", path("main.o")], "-o <file.smf>"],
       [["link", path("main.o"), "-o", path("z.smf"), "--frob"], "no option '--frob'"],
       [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a value"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--unwind", "maybe"], "not 'maybe'"],
       [["link", path("none.o"), "-o", path("z.smf")], "none.o: Cannot read"],
       [["link", path("main.o"), "-o", path("no/where/z.smf")], "z.smf: Cannot write"],
     ];
@@ -142,7 +158,18 @@ Deno.test("--help explains and ends with code 0", async () => {
   assertStringIncludes((await smf("--help")).out.join("\n"), "link");
   const { code, out } = await smf("link", "--help");
   assertEquals(code, 0);
-  for (const option of ["--output", "--export", "--entry", "--keep", "--reloadable", "--strip", "--map"]) {
+  for (
+    const option of [
+      "--output",
+      "--export",
+      "--entry",
+      "--keep",
+      "--reloadable",
+      "--strip",
+      "--unwind",
+      "--map",
+    ]
+  ) {
     assertStringIncludes(out.join("\n"), option);
   }
 });
