@@ -13,7 +13,6 @@ import {
   OPEN,
   type Place,
   release,
-  REVOKED,
   RUNG,
   SEEN,
   STATE,
@@ -37,6 +36,7 @@ export class Attachment {
   readonly #events: AttachmentEvents;
   #taken: number;
   #left = false;
+  #toldRevoked = false;
 
   /**
    * Attaches this isolate.
@@ -100,8 +100,12 @@ export class Attachment {
     if (this.#left) return;
     this.#wait();
     Atomics.sub(this.#words, this.#base + RUNG, 1);
-    if (Atomics.load(this.#words, STATE) === REVOKED) this.#events.revoked();
-    else this.#answer();
+    if (Atomics.load(this.#words, STATE) === OPEN) this.#answer();
+    else if (!this.#toldRevoked) {
+      // Whoever does not leave at once is rung again.
+      this.#toldRevoked = true;
+      this.#events.revoked();
+    }
   }
 
   #answer(): void {

@@ -81,6 +81,19 @@ Deno.test("revoking tells every attachment once, in the event loop, and waits un
   await left;
 });
 
+Deno.test("an attachment that stays after it was told is rung again, and not told again", async () => {
+  const owner = waitingOwner();
+  let told = 0;
+  const attachment = attach(owner, { revoked: () => told++ });
+  const left = revoked(owner);
+  // Rings come after 8, 16 and 32 milliseconds.
+  assertEquals(await isSettled(left, 100), false);
+  await until(() => told > 0);
+  assertEquals(told, 1);
+  attachment.leave();
+  await left;
+});
+
 Deno.test("nobody can attach to what was revoked", async () => {
   const owner = waitingOwner();
   await revoked(owner);
