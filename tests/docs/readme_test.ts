@@ -75,6 +75,8 @@ Deno.test({
     const numbers = (): bigint[] =>
       seen.filter((line) => /^\d+n$/.test(line)).map((line) => BigInt(line.slice(0, -1)));
     let before: bigint | undefined;
+    /** The names of fields in what an event prints. */
+    const fields = (text: string): string[] => [...text.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
     // A machine that is too busy is no failure; a program that says nothing is.
     const watchdog = setTimeout(() => program.kill("SIGKILL"), 180_000);
     for await (const line of lines) {
@@ -96,6 +98,8 @@ Deno.test({
     assert(before !== undefined, `there was no reload: ${seen.join("\n")}`);
     assertEquals(numbers().slice(0, 2), [1n, 2n]);
     assertEquals(numbers().at(-1), before + 10n, seen.join("\n"));
+    const shown = README.blocks.find(({ text }) => text.includes('kind: "reloaded"'));
+    assertEquals(fields(seen.join("\n")), fields(shown!.text));
     assertMatch(seen.join(" "), /carried: \[ "total" \]/);
   },
 });
