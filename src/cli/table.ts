@@ -3,6 +3,11 @@
  */
 import { unicodeWidth } from "@std/cli/unicode-width";
 
+/** Columns of a terminal; most text is ASCII, and there may be a million cells. */
+function widthOf(text: string): number {
+  return /^[ -~]*$/.test(text) ? text.length : unicodeWidth(text);
+}
+
 /** Which columns have their text at the right. */
 export type Alignment = "left" | "right";
 
@@ -17,11 +22,11 @@ export function table(
 ): string[] {
   const widths: number[] = [];
   for (const row of rows) {
-    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, unicodeWidth(cell)));
+    row.forEach((cell, column) => widths[column] = Math.max(widths[column] ?? 0, widthOf(cell)));
   }
   return rows.map((row) =>
     row.map((cell, column) => {
-      const space = " ".repeat(widths[column] - unicodeWidth(cell));
+      const space = " ".repeat(widths[column] - widthOf(cell));
       return alignments[column] === "right" ? space + cell : cell + space;
     }).join("  ").trimEnd()
   );

@@ -78,3 +78,17 @@ fixtureTest("--disasm shows the instructions of a function, with labels and relo
   assertEquals(unknown.code, 2);
   assertStringIncludes(unknown.err[0], "there is no code called 'frob'; there is weekday");
 });
+
+fixtureTest("--disasm knows AArch64, too", async () => {
+  const { code, out } = await smf(
+    "inspect",
+    "fixtures/threads/variables-aarch64-descriptor_v1.smf",
+    "--disasm",
+    ".text",
+  );
+  assertEquals(code, 0);
+  assert(
+    out.some((line) => /^ +0 {2}42 d0 3b d5 {2}mrs x2, tpidr_el0$/.test(line)),
+    out.slice(0, 4).join("\n"),
+  );
+});
