@@ -121,8 +121,11 @@ class Relocator {
       const width = widths[type];
       const use = uses[type];
       if (width === 0 || (use & Use.ThreadLocal) !== 0) continue;
-      const offset = words[at + OFFSET + 1] * TWO_32 + words[at + OFFSET];
-      if (offset < from.start || offset + width > from.end) from = this.#groupOf(index, offset, width);
+      // No image reaches beyond 32 bits.
+      const offset = words[at + OFFSET];
+      if (words[at + OFFSET + 1] !== 0 || offset < from.start || offset + width > from.end) {
+        from = this.#groupOf(index, width);
+      }
       const place = offset + from.delta;
 
       const symbol = words[at + SYMBOL];
@@ -137,12 +140,12 @@ class Relocator {
         high += importWords[position + 1];
       } else {
         const field = symbol * symbolStep + VALUE;
-        const value = symbolWords[field + 1] * TWO_32 + symbolWords[field];
-        if (value >= to.start && value < to.end) {
+        const value = symbolWords[field];
+        if (symbolWords[field + 1] === 0 && value >= to.start && value < to.end) {
           low += baseLow + value + to.delta;
         } else {
-          to = this.#plan.groupOf(value) ?? NO_GROUP;
           low += baseLow + this.#offsetOf(index, symbol);
+          to = this.#plan.groupOf(value) ?? NO_GROUP;
         }
         high += baseHigh;
       }
@@ -190,7 +193,8 @@ class Relocator {
   }
 
   /** The group that has all bytes that a relocation patches. */
-  #groupOf(index: number, offset: number, width: number): PlacedGroup {
+  #groupOf(index: number, width: number): PlacedGroup {
+    const offset = this.#file.relocations.offset(index);
     const group = this.#plan.groupOf(offset);
     if (group !== undefined && offset + width <= group.end) return group;
     throw failure(
