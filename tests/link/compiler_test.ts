@@ -128,3 +128,25 @@ compilerTest("archives made by ar, with and without index, link alike", (folder)
   assertEquals(indexed.map.members.map(({ member }) => member), ["lib.a(strings.o)", "lib.a(importer.o)"]);
   assertStringIncludes(assertThrows(() => link("thin.a"), LoadError).message, "thin archive");
 });
+
+compilerTest("backtraces go through the frames of a module that keeps them", (folder) => {
+  Deno.writeTextFileSync(
+    `${folder}/deep.c`,
+    `#include <execinfo.h>
+    __attribute__((noinline)) int deep(int levels) {
+      void *frames[64];
+      if (levels == 0) return backtrace(frames, 64);
+      int count = deep(levels - 1);
+      __asm__("" : "+r"(count));
+      return count;
+    }`,
+  );
+  gcc("-O2", "-fPIC", "-c", "-o", `${folder}/deep.o`, `${folder}/deep.c`);
+  const object = { name: "deep.o", bytes: Deno.readFileSync(`${folder}/deep.o`) };
+  using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+  const seen = [true, false].map((unwind) => {
+    using module = registry.loadBytes(`deep ${unwind}`, linkObjects([object], { unwind }).bytes);
+    return module.getFunction("deep", { parameters: ["i32"], result: "i32" })!(10);
+  });
+  assertEquals([seen[0] >= 11, seen[1] < 11], [true, true], `${seen}`);
+});

@@ -1,7 +1,8 @@
 // Modules made from C++: they do what their sources say, and what the language promises.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ModuleRegistry } from "../../mod.ts";
+import { linkObjects, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "../call/modules.ts";
+import { compile, testWithCompilers } from "./compilers.ts";
 import { ask, programTest, programTests, RUNTIME } from "./program_tests.ts";
 import { CATCHER, EXCEPTIONS, expectedOf, type Program, SHARED, THREADS, TOUR } from "./programs.ts";
 
@@ -43,3 +44,35 @@ for (const way of ["fast", "pointer", "nonblocking", "Worker", "callback"]) {
     assert(!child.stderr.includes("panic"), child.stderr);
   });
 }
+
+testWithCompilers(
+  ["g++"],
+  "C++: an initialiser catches what a module that starts after it throws",
+  async (folder) => {
+    const sources = {
+      early: `extern "C" int raise(int n);
+      extern "C" int one(void) { return 1; }
+      static int start() { try { return raise(40); } catch (int value) { return value; } }
+      static int caught = start();
+      extern "C" int caught_at_start(void) { return caught; }`,
+      late: `extern "C" int one(void);
+      extern "C" int raise(int n) { if (n > 0) throw n + one(); return 0; }`,
+    };
+    const files = await Promise.all(
+      Object.entries(sources).map(async ([name, source]) => {
+        Deno.writeTextFileSync(`${folder}/${name}.cpp`, source);
+        await compile("g++", ["-O2", "-fPIC", "-c", "-o", `${folder}/${name}.o`, `${folder}/${name}.cpp`]);
+        const { bytes } = linkObjects([{
+          name: `${name}.o`,
+          bytes: Deno.readFileSync(`${folder}/${name}.o`),
+        }]);
+        Deno.writeFileSync(`${folder}/${name}.smf`, bytes);
+        return `${folder}/${name}.smf`;
+      }),
+    );
+    // Each imports from the other, so they are loaded together.
+    await using registry = new ModuleRegistry({ libraries: RUNTIME });
+    const [early] = registry.loadAll(files);
+    assertEquals(early.getFunction("caught_at_start", { parameters: [], result: "i32" })!(), 41);
+  },
+);
