@@ -11,6 +11,9 @@
  * A module that is told to close while it is in use by a nonblocking call or
  * an importer stays `open` and says `Busy`; only `unload` by force and the
  * asynchronous ways go on to drain.
+ *
+ * A module that is pinned, or that a pinned one imports from, goes the same way,
+ * but keeps its memory at the end of it: its code may run for ever.
  */
 
 import { isInsideCall } from "./call/gate.ts";
@@ -53,6 +56,8 @@ export interface LifetimeEnds {
   finish(): void;
   /** Libraries and memory. May throw; then nothing was freed and it may be tried again. */
   free(): void;
+  /** In place of both, if its memory stays. */
+  keep(): void;
 }
 
 /** Drives one version of a module through its states. */
@@ -71,6 +76,7 @@ export class Lifetime {
   /** Raw addresses were handed out: whoever used one may be on the stack unseen. */
   #hadLease = false;
   #hadImporter = false;
+  #isPinned = false;
 
   /** @param self The module, as those know it from whom it imports. */
   constructor(self: Importer, ends: LifetimeEnds) {
@@ -85,7 +91,8 @@ export class Lifetime {
 
   /** Who needs the module's memory, nonblocking calls included. */
   holders(): Holder[] {
-    const holders = [...this.#holders];
+    // What a pinned module holds when it has ended is no reason to wait.
+    const holders = [...this.#holders].filter(({ importer }) => lifeOf(importer)?.state !== "freed");
     if (this.#state === "freed") return holders;
     const add = (kind: HoldKind, count: number, what: string): void => {
       if (count > 0) holders.push({ kind, description: count === 1 ? `a ${what}` : `${count} ${what}s` });
@@ -93,6 +100,28 @@ export class Lifetime {
     add("call", this.#ends.callsInFlight(), "nonblocking call");
     add("isolate", this.#ends.otherIsolates(), "Worker");
     return holders;
+  }
+
+  /** Its memory, and that of what it imports from, is never freed from here on. */
+  pin(): void {
+    this.#isPinned = true;
+  }
+
+  get isPinned(): boolean {
+    return this.#isPinned;
+  }
+
+  /** Whether its memory stays for ever. */
+  #stays(): boolean {
+    const users = new Set<Lifetime>([this]);
+    for (const user of users) {
+      if (user.#isPinned) return true;
+      for (const { importer } of user.#holders) {
+        const life = lifeOf(importer);
+        if (life !== undefined) users.add(life);
+      }
+    }
+    return false;
   }
 
   /** Keeps the memory until the result is disposed. */
@@ -285,7 +314,7 @@ export class Lifetime {
       }
       if (member.#state !== "draining" || member.#freeing) reasons.add("other");
       for (const { kind, importer } of member.holders()) {
-        const holder = importer === undefined ? undefined : lifetimes.get(importer);
+        const holder = lifeOf(importer);
         if (holder !== undefined) members.add(holder);
         else reasons.add(kind === "lease" ? "lease" : "other");
       }
@@ -331,9 +360,11 @@ export class Lifetime {
       }
     };
     // Finalisers may call each other: all run before any code goes. One that throws keeps no memory.
-    for (const member of group) attempt(() => member.#ends.finish());
+    const staying = new Set([...group].filter((member) => member.#stays()));
+    for (const member of group) if (!staying.has(member)) attempt(() => member.#ends.finish());
     for (const member of group) {
-      if (member.#state === "freed" || !attempt(() => member.#ends.free())) continue;
+      if (member.#state === "freed") continue;
+      if (!attempt(() => staying.has(member) ? member.#ends.keep() : member.#ends.free())) continue;
       member.#state = "freed";
       for (const tell of member.#tellFreed.splice(0)) tell();
     }
@@ -356,7 +387,7 @@ export class Lifetime {
     for (const member of group) {
       if (member !== this && (member.#state !== "draining" || member.#freeing)) return undefined;
       for (const { importer } of member.holders()) {
-        const holder = importer === undefined ? undefined : lifetimes.get(importer);
+        const holder = lifeOf(importer);
         if (holder === undefined) return undefined;
         group.add(holder);
       }
@@ -384,3 +415,7 @@ function tellLookers(): void {
 
 /** The lives of modules, by what they are to those from whom they import. */
 const lifetimes = new WeakMap<Importer, Lifetime>();
+
+function lifeOf(importer: Importer | undefined): Lifetime | undefined {
+  return importer === undefined ? undefined : lifetimes.get(importer);
+}

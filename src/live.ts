@@ -73,12 +73,15 @@ class LiveBody {
       isShared: () => false,
       awaited: () => {},
       finish: () => {},
-      free: () => {
-        this.resources[Symbol.dispose]();
-        this.source.release();
-      },
+      free: () => this.#free(),
+      keep: () => this.#free(),
     });
     source.opened(this.lifetime, this.calls);
+  }
+
+  #free(): void {
+    this.resources[Symbol.dispose]();
+    this.source.release();
   }
 }
 

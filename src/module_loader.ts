@@ -39,6 +39,15 @@ export interface ModuleLoadOptions {
    * @default anything
    */
   readonly integrity?: string;
+  /**
+   * Whether the module's memory stays until the process ends, as it must for
+   * modules that start threads and do not end them. Closing it makes calls throw
+   * as ever; its code, its variables, what it registered and what it imports
+   * from stay, and its finalisers do not run.
+   *
+   * @default false
+   */
+  readonly pin?: boolean;
 }
 
 /** How {@linkcode ModuleLoader} loads one module from bytes. */
@@ -87,7 +96,7 @@ export class ModuleLoader {
    */
   load(path: string | URL, resolver?: ImportResolver, options: ModuleLoadOptions = {}): LoadedModule {
     const file = pathOf(path);
-    return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file);
+    return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file, options);
   }
 
   /** As {@linkcode ModuleLoader.load}, without blocking the event loop. */
@@ -97,7 +106,11 @@ export class ModuleLoader {
     options: ModuleLoadOptions = {},
   ): Promise<LoadedModule> {
     const file = pathOf(path);
-    return this.#open(await readFileAsync(file, loadSteps(this.#context(file, resolver, options))), file);
+    return this.#open(
+      await readFileAsync(file, loadSteps(this.#context(file, resolver, options))),
+      file,
+      options,
+    );
   }
 
   /**
@@ -117,7 +130,7 @@ export class ModuleLoader {
   loadBytes(bytes: Uint8Array, resolver?: ImportResolver, options: ModuleBytesOptions = {}): LoadedModule {
     const { name = "(bytes)" } = options;
     const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver, options))));
-    return this.#open(image, name);
+    return this.#open(image, name, options);
   }
 
   #context(
@@ -131,10 +144,9 @@ export class ModuleLoader {
     return { allocator: this.#allocator, sources, description: `module '${path}'`, integrity };
   }
 
-  #open(image: LoadedImage, path: string): LoadedModule {
-    return openHandle(
-      inFile(path, () => ModuleVersion.create(image, path, 1).introduce().start()),
-      this.#callPath,
-    );
+  #open(image: LoadedImage, path: string, { pin }: ModuleLoadOptions): LoadedModule {
+    const version = inFile(path, () => ModuleVersion.create(image, path, 1).introduce().start());
+    if (pin === true) version.lifetime.pin();
+    return openHandle(version, this.#callPath);
   }
 }

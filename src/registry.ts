@@ -423,6 +423,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
     using _handle = this.#catalog.find(path) === undefined ? this.load(path, options) : undefined;
     const entry = this.#loaded(path);
     checkLoaded(entry, options.integrity);
+    if (options.pin === true) entry.exports.version.lifetime.pin();
     const source = liveSource(entry, this.#catalog);
     return openLive(source, definitions, options.callPath ?? this.#callPath);
   }
@@ -618,6 +619,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   #handle(entry: Entry, options: LoadOptions = {}, report?: CarryReport): LoadedModule {
     const { callPath = this.#callPath } = options;
     checkLoaded(entry, options.integrity);
+    if (options.pin === true) entry.exports.version.lifetime.pin();
     return openHandle(entry.exports.version, callPath, report);
   }
 }

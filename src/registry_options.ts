@@ -50,6 +50,15 @@ export interface LoadOptions {
    * @default anything
    */
   readonly integrity?: string;
+  /**
+   * Whether the module's memory stays until the process ends, as it must for
+   * modules that start threads and do not end them. Closing it makes calls throw
+   * as ever; its code, its variables, what it registered and what it imports
+   * from stay, and its finalisers do not run. Its later versions are pinned too.
+   *
+   * @default false
+   */
+  readonly pin?: boolean;
 }
 
 /** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */

@@ -59,6 +59,8 @@ export function tryOut(
 ): Trial {
   const { state = "fresh", migrate, verify, compatibility = "strict" } = options;
   const previous = exports.version;
+  // Its initialisers may have started threads by now.
+  if (previous.lifetime.isPinned) candidate.lifetime.pin();
   exports.check(candidate, { compatibility });
   const report = state === "carry" ? carryState(previous.image, candidate.image) : undefined;
   if (migrate !== undefined || verify !== undefined) {

@@ -70,6 +70,7 @@ class VersionBody {
       },
       finish: () => this.#finish(),
       free: () => this.#free(),
+      keep: () => this.#keep(),
     });
   }
 
@@ -119,7 +120,16 @@ class VersionBody {
     }
     this.image[Symbol.dispose]();
   }
+
+  /** JavaScript lets go of it; native code does not. */
+  #keep(): void {
+    this.resources[Symbol.dispose]();
+    pinned.add(this);
+  }
 }
+
+/** Bodies whose memory stays, and all that they need, until the process ends. */
+const pinned = new Set<VersionBody>();
 
 const unreachable = new FinalizationRegistry<VersionBody>((body) => body.retireWhenLeft());
 

@@ -48,6 +48,7 @@ export const ENDINGS = {
   set_key: REGISTER,
   drop_key: { parameters: [], result: "i32" },
   in_thread: REGISTER,
+  start_ticking: { parameters: ["pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** What the functions of endings.c write to. */
