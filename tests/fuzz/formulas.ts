@@ -41,8 +41,12 @@ const THREAD: Record<number, Formula> = {
   41: { ...word(16), of: "thread" },
 };
 
+/** The address of the function that is asked for the address: what is there before it is. */
+const INDIRECT: Record<number, Formula> = { 42: { ...word(8), of: "symbol" } };
+
 const X86_64: Record<number, Formula> = {
   ...THREAD,
+  ...INDIRECT,
   1: { ...word(8), of: "symbol" },
   2: { ...word(4), of: "symbol", minus: "place", stub: "function", ...signed(32) },
   3: { ...word(4), of: "symbol", minus: "place", stub: "always", ...signed(32) },
@@ -107,6 +111,7 @@ const isLiteral = (i: bigint) => (i & 0x3b000000n) === 0x18000000n;
 
 const AARCH64: Record<number, Formula> = {
   ...THREAD,
+  ...INDIRECT,
   1: { ...word(8), of: "symbol" },
   2: { ...word(4), of: "symbol", minus: "place", ...signed(32) },
   3: { ...word(4), of: "symbol", minus: "place", stub: "always", ...signed(32) },

@@ -173,6 +173,12 @@ class Judge {
     const after = toNumber(read(place, width));
 
     if (formula.of === "thread") {
+      if (!symbol.defined) {
+        // Only a library of the host has such variables, and none is there.
+        must(!this.#claim.hasThreads, "a thread-local variable of another module");
+        this.#put(place, width, after);
+        return false;
+      }
       const offset = this.#threadOffset(symbol, addend);
       // The rest is known to the system alone.
       if (type === 39 && this.#claim.hasThreads) must(after === BigInt(offset), "another place in the block");
@@ -225,7 +231,6 @@ class Judge {
 
   /** Where in its thread's block a variable is: as far as in the section with the block's first bytes. */
   #threadOffset(symbol: Symbol, addend: bigint): number {
-    must(symbol.defined, "a thread-local variable of another module");
     const block = this.#module.sections.find(({ name, index, virtualSize }) =>
       name === ".tdata" && virtualSize > 0 && this.#image.offsets.has(index)
     );
