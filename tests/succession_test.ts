@@ -172,6 +172,36 @@ for (const [what, go] of Object.entries(ROUNDS)) {
   });
 }
 
+Deno.test("a version that a variable points into stays over many reloads, and goes when none does any more", async () => {
+  const allocator = new WatchedAllocator();
+  await using registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+  const first = registry.loadBytes("m", pointing("only"));
+  const live = registry.open("m", { answer: INT, pointer: { type: "u64" } });
+  const reload = async () => {
+    registry.reload("m", { bytes: pointing(""), state: "carry" }).close();
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  };
+  await reload();
+  const { size } = allocator.live;
+  for (let round = 0; round < 4; round++) {
+    await reload();
+    assertEquals([allocator.live.size, first.holders()], [size, ["1 address in carried variables"]]);
+    assertEquals(readWord(live.symbols.pointer), 1n);
+  }
+  const current = registry.loadBytes("m", pointing(""));
+  const lease = current.addressOf("pointer")!;
+  new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(lease.address)!, 8))[0] =
+    0n;
+  lease[Symbol.dispose]();
+  current.close();
+  await reload();
+  assertEquals(first.holders(), []);
+  first.close();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(allocator.live.size, size - 1);
+  assertEquals(live.symbols.answer(), 1);
+});
+
 Deno.test("a version that is gone back from goes, unless somebody has a handle", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
