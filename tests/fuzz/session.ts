@@ -94,9 +94,11 @@ export class Session {
     const trace = join(this.#folder, "current.bin");
     const second = await this.#run({ ...batch, trace });
     const culprit = second.ended === undefined ? undefined : Deno.readFileSync(trace);
+    // Objects and archives begin with their magic, which mutants mostly leave alone.
+    const target: Target = culprit?.[0] === 0x7f || culprit?.[0] === 0x21 ? "object" : "module";
     this.#finding(
       `a child ${first.ended}, the second time it ${second.ended ?? "did not"}`,
-      "module",
+      target,
       culprit,
     );
   }
