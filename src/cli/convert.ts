@@ -2,6 +2,7 @@
  * `smf convert`: a module in another layout, compressed or not.
  */
 import { SmfBuilder } from "../smf/builder.ts";
+import { Binding } from "../smf/enums.ts";
 import type { RewriteOptions } from "../smf/builder_options.ts";
 import { type ParsedSmf, parseSmf } from "../smf/file.ts";
 import { type LayoutName, LAYOUTS } from "../smf/layout.ts";
@@ -82,7 +83,7 @@ const HINTS = ["appType", "windowWidth", "windowHeight", "prefetchHint", "prefet
 
 /** What a module has that a layout has no place for, for people. */
 function withoutPlace(module: ParsedSmf, layout: LayoutName): string[] {
-  const { header: { fields }, symbolSize, trailer } = LAYOUTS[layout];
+  const { header: { fields }, symbolSize, symbolTypeBase, trailer } = LAYOUTS[layout];
   const lost: string[] = [];
   const stub = module.stub().length;
   if (stub > 0 && !trailer) lost.push(`the stub, ${stub} bytes before the module`);
@@ -92,5 +93,9 @@ function withoutPlace(module: ParsedSmf, layout: LayoutName): string[] {
     templateParamCount !== 0 || templateOffset !== 0
   );
   if (symbolSize === 40 && hasTemplates) lost.push("the templates of symbols");
+  const marks = [...module.symbols].filter(({ type, binding }) =>
+    binding === Binding.Local && type < symbolTypeBase
+  );
+  if (marks.length > 0) lost.push(`that ${marks.length} local symbols have no type: they become Data`);
   return lost;
 }

@@ -296,7 +296,7 @@ export class SmfBuilder {
   static from(file: ParsedSmf, options: RewriteOptions = {}): SmfBuilder {
     const { header } = file;
     const { layout = header.layout, compression = "keep" } = options;
-    const { header: { fields }, symbolSize, trailer } = LAYOUTS[layout];
+    const { header: { fields }, symbolSize, symbolTypeBase, trailer } = LAYOUTS[layout];
     const stub = file.stub();
     const sections = file.sections.filter(({ type }) => type !== SectionType.Reloc);
     const keeps = compression === "keep" && header.compression === Compression.Zstd &&
@@ -335,6 +335,8 @@ export class SmfBuilder {
       builder.symbol({
         ...symbol,
         ...(symbolSize === 40 && NO_TEMPLATE),
+        // Local symbols without a type are marks; nothing looks at what they are.
+        ...(local && symbol.type < symbolTypeBase && { type: SymbolType.Data }),
         defined,
         visibility: hidden ? 1 : symbol.visibility,
       });

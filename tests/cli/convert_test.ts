@@ -68,6 +68,23 @@ Deno.test("what a layout has no place for is said", async () => {
   assertEquals(parse(target).stub(), stub);
 });
 
+Deno.test("marks without a type become data where every symbol has one", async () => {
+  using folder = new TemporaryDirectory();
+  const [there, back] = [folder.join("there.smf"), folder.join("back.smf")];
+  const original = "fixtures/c/arith.smf";
+  const marks = [...parse(original).symbols].filter(({ type }) => type === 0).length;
+  const { code, err } = await smf("convert", original, "--layout", "P128", "-o", there);
+  assertEquals([code, err], [
+    0,
+    [`${original}: left out: that ${marks} local symbols have no type: they become Data`],
+  ]);
+  assertEquals((await smf("convert", there, "--layout", "H96", "-o", back)).code, 0);
+  assertEquals(
+    dump(parse(back)).replace(/^header[^]*?\nsections/, ""),
+    dump(parse(original)).replace(/^header[^]*?\nsections/, "").replaceAll(/None( +Local)/g, "Data$1"),
+  );
+});
+
 Deno.test("what was converted still runs", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
