@@ -5,7 +5,7 @@
  */
 import { linkObjects } from "../../src/link/linker.ts";
 import { staticLibrary } from "../link/real_archives.ts";
-import { paired, time } from "./measure.ts";
+import { paired, wallTime } from "./measure.ts";
 import { type Point, type Report, table } from "./report.ts";
 
 /** From small to large, with Debian's packages. */
@@ -50,7 +50,7 @@ export function linkBench(rounds = 9): Report {
         skipped.push(`${file}: ld refuses it, its code is not position-independent`);
         continue;
       }
-      const found = paired({ ours: () => time(linkOurs), peer: () => time(linkTheirs) }, rounds, 2);
+      const found = paired({ ours: () => wallTime(linkOurs), peer: () => wallTime(linkTheirs) }, rounds, 2);
       points.push({ size: archive.length, ours: found.ours, peer: found.peer, ratio: found.ratio, goal: 3 });
     }
   } finally {
