@@ -133,3 +133,35 @@ Deno.test("the permissions are those that are tried", () => {
     assertEquals(row?.needs.replace(/, of the file$/, ""), flags === "" ? "nothing" : flags, feature);
   }
 });
+
+Deno.test("the chapters stand in the order of a newcomer's questions", () => {
+  const chapters = [...README.prose.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
+  assertEquals(chapters, [
+    "From C to a live reload",
+    "Why not `Deno.dlopen`",
+    "Permissions",
+    "Speed",
+    "Platforms",
+    "Safety",
+    "The command",
+    "Using it",
+    "More",
+  ]);
+});
+
+Deno.test("the commands are those that the program has", async () => {
+  const { stdout } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-check", "src/cli/main.ts", "--help"],
+    cwd: ROOT,
+  }).output();
+  const help = new TextDecoder().decode(stdout);
+  const commands = [...help.matchAll(/^ {2}(\w+) {2,}\w/gm)].map(([, command]) => command);
+  assertEquals(README.table("The command").map(({ command }) => command), commands);
+});
+
+Deno.test("every example is listed", () => {
+  const examples = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name)
+    .filter((name) => name.endsWith(".ts")).map((name) => name.replace(".ts", ""));
+  const listed = README.table("Using it").map(({ example }) => /\[(\w+)\]/.exec(example)![1]);
+  assertEquals(listed.toSorted(), examples.toSorted());
+});
