@@ -106,7 +106,10 @@ export function tryLinking(bytes: Uint8Array, bench: Bench): Outcome {
   const outcome = bench.try(linked.bytes);
   // What depends on addresses may be refused; what the linker itself writes may not.
   const [refused] = outcome.features;
-  if (/^(paper: )?(InvalidFormat|Unsupported)/.test(refused) && !refused.includes("the system refuses")) {
+  if (
+    /^(paper: )?(InvalidFormat|Unsupported)/.test(refused) &&
+    !/the system refuses|of host libraries/.test(refused)
+  ) {
     throw new Finding(`a linked module that is refused: ${refused}`);
   }
   return { ...outcome, features: outcome.features.map((feature) => `linked: ${feature}`) };
