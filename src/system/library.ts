@@ -29,6 +29,8 @@ export function openLibrary<const D extends Deno.ForeignLibraryInterface>(
       failure ??= error;
     }
   }
+  // With a list of paths, Deno may look for a bare name beside the program instead of refusing it.
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") throw notPermitted(failure);
   throw new LoadError("Unsupported", `Cannot open the system library ${names[0]}`, {}, { cause: failure });
 }
 
@@ -37,12 +39,15 @@ export function permitted<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    throw new LoadError(
-      "PermissionDenied",
-      "Cannot use executable memory: it needs --allow-ffi, without a list of paths",
-      {},
-      { cause: error },
-    );
+    throw error instanceof Deno.errors.NotCapable ? notPermitted(error) : error;
   }
+}
+
+function notPermitted(cause: unknown): LoadError {
+  return new LoadError(
+    "PermissionDenied",
+    "Cannot use executable memory: it needs --allow-ffi, without a list of paths",
+    {},
+    { cause },
+  );
 }

@@ -94,6 +94,8 @@ const FORMS: Readonly<Record<string, Form>> = {
   // Goes on to one import, and one after another.
   "ff2500000000": { arm: JUMP, pairs: [0] },
   "ff2500000000ff2500000000": { arm: [...JUMP, ...JUMP], pairs: [0, 12] },
+  // *variable
+  "488b0500000000488b00c3": { arm: [...LOAD_X8, 0xf9400100, RET], pairs: [0] },
   // ++*variable, *variable <<= 4
   "488b050000000048ff00c3": {
     arm: [...LOAD_X8, 0xf9400109, 0x91000529, 0xf9000109, RET],
