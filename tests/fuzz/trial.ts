@@ -101,12 +101,12 @@ export class Bench implements ImportSource, Disposable {
       case 6:
         return undefined;
       case 1:
-        return 0xffff_ffff_ffff_0000n + BigInt(hash % 0xffff);
+        return 0xffff_ffff_ffff_0000n + BigInt(hash % 0x4000) * 4n;
       case 2:
       case 8:
         return 0x2000_0000_0000n + BigInt(hash) * 4n;
       default:
-        return this.#near.address + BigInt(hash % 4096);
+        return this.#near.address + BigInt(hash % 1024) * 4n;
     }
   }
 
@@ -179,7 +179,7 @@ export class Bench implements ImportSource, Disposable {
     return step.value;
   }
 
-  /** As {@linkcode Bench.try}, for another system: in plain memory, at addresses that nothing has. */
+  /** As {@linkcode Bench.try}, for another system: in plain memory, as if that were elsewhere. */
   #tryOnPaper(bytes: Uint8Array): Outcome {
     try {
       const file = this.#drive(bytes, readSmf(bytes.length));
@@ -199,7 +199,9 @@ export class Bench implements ImportSource, Disposable {
       };
       this.#drive(bytes, sections());
       const answers = needs.imports.map((symbol) => this.#answer(file.symbols.name(symbol)) ?? 0n);
-      const base = 0x7fff_f000_0000n - 0x7fff_f000_0000n % BigInt(plan.alignment);
+      // Near what it imports, as if it had been mapped.
+      const near = this.#near.address + 0x400_0000n;
+      const base = near - near % BigInt(plan.alignment);
       relocate(image, file, plan, needs, { base, imports: BigUint64Array.from(answers) });
       const memory = { address: base, size: plan.size };
       const claim = claimOf(
