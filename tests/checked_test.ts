@@ -86,13 +86,13 @@ Deno.test("a mismatch names what was expected and what is there", () => {
   for (const fact of [IS_ONE, IS_TWO, place.path]) assertStringIncludes(message, fact);
 });
 
-Deno.test("what is checked is what is loaded, though a resolver changes file and bytes meanwhile", () => {
+Deno.test("what is checked is what is loaded, though a resolver changes file and bytes meanwhile", async () => {
   using place = new Place();
   const module = version({ functions: { value: 1, other: "elsewhere" } });
   const path = place.directory.file("imports.smf", module);
   const bytes = module.slice();
   const options = { integrity: integrityOf(module) };
-  using provider = new ModuleLoader().loadBytes(addModule());
+  await using provider = new ModuleLoader().loadBytes(addModule());
   using lease = provider.addressOf("add")!;
   const resolver = () => {
     Deno.writeFileSync(path, bytes.fill(0));
