@@ -115,7 +115,7 @@ export async function relocationBench(rounds = 51): Promise<Report> {
           }),
       },
       turns,
-      5,
+      Math.max(5, Math.ceil(2e6 / count)),
     );
     for (let at = 0; at < 8 * count; at++) if (ours[at] !== theirs[at]) throw new Error(`byte ${at} differs`);
     const each = 1e6 / count;
