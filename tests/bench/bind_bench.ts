@@ -30,6 +30,7 @@ export async function bindBench(rounds = 51): Promise<Report> {
     );
     const loader = new ModuleLoader();
     const turns = count >= 1000 ? Math.ceil(rounds / 3) : rounds;
+    const warmup = Math.max(5, Math.ceil(500 / count));
     const each = 1000 / count;
     const point = ({ ours, peer, ratio }: Paired): Point => (
       { size: count, ours: each * ours, peer: each * peer, ratio, goal: 1 }
@@ -51,7 +52,7 @@ export async function bindBench(rounds = 51): Promise<Report> {
         },
       },
       turns,
-      5,
+      warmup,
     )));
     held.close();
     all.push(point(paired(
@@ -69,7 +70,7 @@ export async function bindBench(rounds = 51): Promise<Report> {
           }),
       },
       turns,
-      5,
+      warmup,
     )));
   }
   const common = { per: "functions", unit: "µs", peer: "Deno.dlopen" } as const;

@@ -169,7 +169,7 @@ export async function loadBench(rounds = 101): Promise<Report> {
     using forms = await functionForms(count);
     if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
     // V8 compiles what runs often: what a program loads first is measured by the cold series.
-    const found = measureLoads(forms, rounds, rounds * (count < 1000 ? 20 : 2));
+    const found = measureLoads(forms, rounds, rounds * (count === 1 ? 40 : count < 1000 ? 10 : 2));
     warm.push({ ...found.load, size: count, goal: goalFor(count) });
     close.push({ ...found.close, size: count });
     cold.push({ ...measureCold(forms, 9), size: count });
