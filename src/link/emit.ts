@@ -247,12 +247,14 @@ class Emitter {
         : target >= GOT_BASE
         ? this.#gotIndex[target - GOT_BASE]
         : this.#globalIndex.get(target)!;
-      this.#builder.relocation({
-        offset: kept.offsets[i],
-        symbol,
-        type: kept.types[i],
-        addend: kept.addends[i],
-      });
+      const addend = kept.addends[i];
+      if (!Number.isSafeInteger(addend)) {
+        throw new LoadError("RelocationFailed", "Cannot link: an addend is beyond 2^53", {
+          offset: kept.offsets[i],
+          value: addend,
+        });
+      }
+      this.#builder.relocation({ offset: kept.offsets[i], symbol, type: kept.types[i], addend });
     }
   }
 }

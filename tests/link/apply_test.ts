@@ -383,6 +383,19 @@ Deno.test("a relocation that passes the end of its section is an error", () => {
   linkFails(bytes, "InvalidFormat", "outside its section");
 });
 
+Deno.test("an addend that passes 2^53 only with its place is an error, too", () => {
+  const writer = new ElfWriter();
+  addVariable(writer, "first", new Uint8Array(64));
+  const data = addVariable(writer, "second", new Uint8Array(8), SymbolBinding.LOCAL);
+  writer.relocation(data, {
+    offset: 0,
+    symbol: writer.sectionSymbol(data),
+    type: R[64],
+    addend: 2n ** 53n - 1n,
+  });
+  linkFails(writer.build(), "RelocationFailed", "addend is beyond 2^53", { keep: [".data*"] });
+});
+
 Deno.test("a relocation of a symbol that the object does not have is an error", () => {
   const writer = new ElfWriter();
   const from = addFunction(writer, "from", new Uint8Array(8));
