@@ -165,3 +165,14 @@ Deno.test("every example is listed", () => {
   const listed = README.table("Using it").map(({ example }) => /\[(\w+)\]/.exec(example)![1]);
   assertEquals(listed.toSorted(), examples.toSorted());
 });
+
+Deno.test("figures are those of docs/performance.md", () => {
+  const known = new Markdown("docs/performance.md").table("Figures")
+    .map(({ what, size, ours, peer, ratio }) => [what, size, ours, peer, ratio].join(" | "));
+  const shown = README.table("Everything but calls").map((row) => Object.values(row).join(" | "));
+  assert(shown.length >= 5);
+  assertEquals(shown.filter((row) => !known.includes(row)), []);
+  const range = /1\.3 to 1\.6 plain loads/;
+  assertMatch(new Markdown("docs/performance.md").prose, range);
+  assertMatch(README.prose, range);
+});
