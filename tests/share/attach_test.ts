@@ -238,13 +238,15 @@ Deno.test({
   ignore: NO_PROC,
   async fn() {
     using one = worker();
+    // Other tests of this process may have left some: of modules that are pinned, or not collected yet.
+    const before = stubMappings();
     for (let round = 0; round < 60; round++) {
       const module = new ModuleLoader().loadBytes(answering(round));
       await one.ask({ kind: "attach", token: module.share() });
       assertEquals(await one.ask({ kind: "call" }), round);
       await module.closeAsync();
       // The Worker let go of its own library before the owner could free the module.
-      assertEquals(stubMappings(), 0);
+      assert(stubMappings() <= before, `${stubMappings()} mappings of stub libraries, ${before} before`);
     }
   },
 });
