@@ -21,5 +21,5 @@ linuxTest(`${rounds} × load, register, unload, while threads come and go, leave
   // V8's heap, and a Worker that has not quite gone, have mappings and descriptors too.
   assert(growth.maps < 60 && growth.descriptors < 16, result.stdout);
   assert(growth.stubs <= 0, result.stdout);
-  assert(growth.rss < 32 * 2 ** 20 || growth.rss / rounds < 4096, result.stdout);
+  assert(growth.rss < 64 * 2 ** 20 || growth.rss / rounds < 8192, result.stdout);
 });
