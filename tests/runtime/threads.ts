@@ -54,7 +54,22 @@ export const ENDINGS = {
 /** What the functions of endings.c write to. */
 export class Journal {
   /** How many numbers there are, then the numbers. */
-  readonly words: BigInt64Array<ArrayBuffer> = new BigInt64Array(4096);
+  readonly words: BigInt64Array<ArrayBuffer>;
+
+  constructor(words: BigInt64Array<ArrayBuffer> = new BigInt64Array(4096)) {
+    this.words = words;
+  }
+
+  /** One that is there for what runs after the isolate: never freed. */
+  static outliving(): Journal {
+    const library = Deno.dlopen("libc.so.6", {
+      // void *calloc(size_t count, size_t size): NULL
+      calloc: { parameters: ["usize", "usize"], result: "pointer" },
+    });
+    const memory = library.symbols.calloc(4096n, 8n)!;
+    library.close();
+    return new Journal(new BigInt64Array(Deno.UnsafePointerView.getArrayBuffer(memory, 8 * 4096)));
+  }
 
   get pointer(): Deno.PointerValue {
     return Deno.UnsafePointer.of(this.words);
