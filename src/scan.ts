@@ -101,9 +101,12 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
   };
 }
 
+/** More bytes than any relocation patches. */
+const WIDTHS = 32;
+
 /**
  * Whether to look closer: sorts numbers, which the engine does many times
- * faster than by a comparison of ours, each an offset with its width.
+ * faster than by a comparison of ours, each an offset with its width below it.
  */
 function mayOverlap({ relocations: { words, length }, header }: SmfFile): boolean {
   const { widths } = relocationArch(header.arch);
@@ -114,12 +117,12 @@ function mayOverlap({ relocations: { words, length }, header }: SmfFile): boolea
     if (width <= 0) continue;
     // No image reaches there, and the sum below would not be exact.
     if (words[at + OFFSET + 1] !== 0) return true;
-    places[count++] = words[at + OFFSET] * 16 + width;
+    places[count++] = words[at + OFFSET] * WIDTHS + width;
   }
   let end = 0;
   for (const place of places.subarray(0, count).sort()) {
-    const width = place % 16;
-    const offset = (place - width) / 16;
+    const width = place % WIDTHS;
+    const offset = (place - width) / WIDTHS;
     if (offset < end) return true;
     end = offset + width;
   }

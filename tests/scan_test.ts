@@ -5,7 +5,7 @@ import { Binding, RelocationType, SectionType, SymbolType } from "../src/smf/enu
 import { parseSmf, type SmfFile } from "../src/smf/file.ts";
 import { assertLoadError, randomFrom, stress } from "./testing.ts";
 
-const { None, Abs64, Pc32, Plt32, GotPcRel, Abs32, Pc64, Abs32Signed } = RelocationType;
+const { None, Abs64, Pc32, Plt32, GotPcRel, Abs32, Pc64, Abs32Signed, TlsDescriptor } = RelocationType;
 
 interface Wanted {
   offset: number;
@@ -216,7 +216,7 @@ Deno.test("overlaps are found among many relocations in any order", () => {
     const used = new Map<number, number>();
     let overlap = false;
     for (let count = random() % 8; count > 0; count--) {
-      const [type, width] = ([[Abs64, 8], [Pc32, 4], [None, 0]] as const)[random() % 3];
+      const [type, width] = ([[Abs64, 8], [Pc32, 4], [None, 0], [TlsDescriptor, 16]] as const)[random() % 4];
       const offset = random() % 64;
       list.push({ offset, type });
       for (let byte = offset; byte < offset + width; byte++) {

@@ -7,11 +7,9 @@ import type { InputSection } from "./input.ts";
 
 /** Whether a section can be taken apart. What cannot is linked as a whole, which is always right. */
 export function isMergeable({ elf }: InputSection): boolean {
-  if (
-    (elf.flags & SectionFlag.MERGE) === 0 || (elf.flags & (SectionFlag.WRITE | SectionFlag.EXECINSTR)) !== 0
-  ) {
-    return false;
-  }
+  const { MERGE, WRITE, EXECINSTR, TLS } = SectionFlag;
+  // What a thread has of its own is part of one block, whose sections stay whole.
+  if ((elf.flags & MERGE) === 0 || (elf.flags & (WRITE | EXECINSTR | TLS)) !== 0) return false;
   return elf.entrySize > 0 && elf.size > 0 && elf.size % elf.entrySize === 0 && elf.relaCount === 0;
 }
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { SectionFlag, SymbolBinding } from "../../src/link/elf_constants.ts";
 import { addFunction, addVariable, ascii, DATA, ElfWriter, link, RODATA, STRINGS } from "./support.ts";
+import { assertLoadError } from "../testing.ts";
 
 /** An object whose variable `name` holds the addresses of strings, each through a symbol at its start. */
 function stringsObject(name: string, text: string, starts: readonly number[], alignment = 1): Uint8Array {
@@ -185,4 +186,17 @@ Deno.test("a great many equal strings cost their number, not its square", () => 
   for (let at = 0; at < text.length; at = text.indexOf("\0", at) + 1) starts.push(at);
   const linked = link(stringsObject("all", text, starts));
   assert(linked.section(".rodata").size < 100 * 12);
+});
+
+Deno.test("strings that each thread has of its own are no constants, and no reason to crash", () => {
+  const writer = new ElfWriter();
+  const strings = writer.section({
+    name: ".rodata.str1.1",
+    flags: STRINGS | SectionFlag.TLS,
+    bytes: ascii("own\0own\0"),
+    entrySize: 1,
+  });
+  const data = addVariable(writer, "one", new Uint8Array(8));
+  writer.relocation(data, { offset: 0, symbol: writer.sectionSymbol(strings), type: 1 });
+  assertLoadError(() => link(writer.build()), "Unsupported", { section: ".data.one" });
 });
