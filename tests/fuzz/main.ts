@@ -4,6 +4,7 @@
  *
  * ```text
  * --for 4m          how long: seconds, or with s, m, h; default 1m
+ * --mutants N       how many in place of how long: the same ones on every machine
  * --seed 7          what a new session starts from; default 1
  * --resume          goes on with the session in the folder
  * --state FOLDER    where everything is kept; default .fuzz
@@ -28,7 +29,7 @@ function milliseconds(text: string): number {
 
 async function fuzz(args: string[]): Promise<number> {
   const options = parseArgs(args, {
-    string: ["for", "seed", "state", "share", "try"],
+    string: ["for", "mutants", "seed", "state", "share", "try"],
     boolean: ["resume", "exhaustive"],
   });
   if (options.try !== undefined) {
@@ -37,7 +38,10 @@ async function fuzz(args: string[]): Promise<number> {
     console.log(tryMutant({ target, bytes: Deno.readFileSync(options.try) }, bench));
     return 0;
   }
-  const end = performance.now() + milliseconds(options.for ?? "1m");
+  const most = Number(options.mutants ?? Infinity);
+  const end = options.mutants === undefined
+    ? performance.now() + milliseconds(options.for ?? "1m")
+    : Infinity;
   const seed = options.resume ? undefined : Number(options.seed ?? 1);
   const session = new Session(options.state ?? ".fuzz", seed, console.log);
   const batch = async (work: () => Promise<unknown>): Promise<void> => {
@@ -52,7 +56,9 @@ async function fuzz(args: string[]): Promise<number> {
     }
   }
   // Batches are short enough for the clock, and long enough for a process each.
-  while (performance.now() < end) await batch(() => session.random(BATCH));
+  for (let tried = 0; tried < most && performance.now() < end; tried += BATCH) {
+    await batch(() => session.random(BATCH));
+  }
   console.log(`fuzzed: ${session.summary()}`);
   return session.state.findings.length === 0 ? 0 : 1;
 }
