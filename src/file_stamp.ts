@@ -33,5 +33,10 @@ export function isSameFile({ info: before, time }: FileStamp, now: Deno.FileInfo
 /** Whether nothing that the system knows of a file has changed. */
 export function isSameMoment(before: Deno.FileInfo, after: Deno.FileInfo): boolean {
   return before.size === after.size && before.mtime?.getTime() === after.mtime?.getTime() &&
-    before.dev === after.dev && before.ino === after.ino;
+    isSameInode(before, after);
+}
+
+/** Whether both are one file, changed or not, as far as the system tells files apart. */
+export function isSameInode(one: Deno.FileInfo, other: Deno.FileInfo): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
 }

@@ -87,6 +87,8 @@ export function loadSteps(context: LoadContext): FileSteps<LoadedImage> {
 /** The steps when the bytes as a whole are no question any more. */
 function uncheckedSteps(context: LoadContext, integrity?: string): FileSteps<LoadedImage> {
   return function* (size, stamp) {
+    // What the allocator opens stays open from the first question on.
+    using _opened = context.allocator.retain?.();
     const importer: Importer = { description: context.description };
     const found = { ...yield* examine(context, size), integrity, stamp };
     // Names are answered before anything is mapped: what may not load never gets memory.
@@ -110,6 +112,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileSteps<Loa
  */
 export function placeSteps(context: LoadContext): FileSteps<PlacedImage> {
   return function* (size, stamp) {
+    using _opened = context.allocator.retain?.();
     const found = { ...yield* examine(context, size), stamp };
     return yield* place(context, found, { description: context.description });
   };
@@ -162,7 +165,7 @@ function nearOf({ file, needs }: Examined, { addresses }: ResolvedImports): bigi
 }
 
 /** Runs steps; disposes of `owned` if they fail. */
-function* undoing<Step, T>(owned: Disposable, steps: Generator<Step, T, void>): Generator<Step, T, void> {
+function* undoing<T>(owned: Disposable, steps: ReturnType<FileSteps<T>>): ReturnType<FileSteps<T>> {
   try {
     return yield* steps;
   } catch (error) {

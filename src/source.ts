@@ -6,9 +6,9 @@
 
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "./errors.ts";
-import { type FileStamp, isSameMoment, stampOf } from "./file_stamp.ts";
+import { type FileStamp, isSameInode, isSameMoment, stampOf } from "./file_stamp.ts";
 import { Integrity } from "./smf/integrity.ts";
-import { ReadAhead } from "./read_ahead.ts";
+import { ReadAhead, WINDOW } from "./read_ahead.ts";
 import type { ReadRequest } from "./smf/reader.ts";
 import { PATHS_NAME_HOSTS } from "./system/path.ts";
 
@@ -25,7 +25,7 @@ export const READING_ENDS = Symbol("reading ends");
 export type FileSteps<T> = (
   size: number,
   stamp?: FileStamp,
-) => Generator<ReadRequest | typeof READING_ENDS, T, void>;
+) => Generator<ReadRequest | typeof READING_ENDS, T, Uint8Array>;
 
 /** The path of a module: a string stays as it is, a `file:` URL becomes a path. */
 export function pathOf(path: string | URL): string {
@@ -61,7 +61,7 @@ export function checkedSteps<T>(integrity: string, steps: (actual: string) => Fi
 /** Steps that read the whole file into a buffer of its own. */
 export function* wholeFile(size: number): ReturnType<FileSteps<Uint8Array>> {
   const bytes = privateBuffer(size);
-  if (size > 0) yield { offset: 0, into: bytes };
+  if (size > 0) yield { offset: 0, length: size, into: bytes };
   yield READING_ENDS;
   return bytes;
 }
@@ -77,89 +77,109 @@ function privateBuffer(size: number): Uint8Array {
 }
 
 /**
- * Runs steps over bytes in memory.
+ * Runs steps over bytes in memory. What they are given are copies.
  *
  * @param stamp Of the file that they were read from, if there is one.
  */
 export function readBytes<T>(bytes: Uint8Array, steps: FileSteps<T>, stamp?: FileStamp): T {
-  return drive(steps(bytes.length, stamp), (request) => {
-    const end = request.offset + request.into.length;
-    if (end > bytes.length) throw endsEarly(request, Math.max(0, bytes.length - request.offset));
-    request.into.set(bytes.subarray(request.offset, end));
-  }, () => {});
+  // One copy of a small file serves all requests.
+  const small = bytes.length <= WINDOW ? bytes.slice() : undefined;
+  const read = (request: ReadRequest): Uint8Array => {
+    const { offset, length, into } = request;
+    const end = offset + length;
+    if (end > bytes.length) throw endsEarly(request, Math.max(0, bytes.length - offset));
+    if (into === undefined) return small?.subarray(offset, end) ?? bytes.slice(offset, end);
+    into.set(bytes.subarray(offset, end));
+    return into;
+  };
+  return drive(steps(bytes.length, stamp), read, () => {});
 }
 
 /**
- * Runs steps over a file.
+ * Runs steps over a file. If another file takes its place before it is open,
+ * they run once more, over that one.
  *
  * @throws {LoadError} `Io`, `PermissionDenied`, and whatever the steps throw.
  */
 export function readFile<T>(path: string, steps: FileSteps<T>): T {
   // Opening a FIFO would wait for its other end: look first.
-  system(path, () => checkKind(Deno.statSync(path)));
+  const looked = system(path, () => checkKind(Deno.statSync(path)));
   using file = system(path, () => Deno.openSync(path));
-  const before = system(path, () => checkKind(file.statSync()));
-  using ahead = new ReadAhead(before.size);
-  let position = 0;
-  const read = (request: ReadRequest): void => {
-    if (ahead.serve(request)) return;
-    const { offset, into } = ahead.widen(request);
-    if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
-    position = NaN; // Until it is known again.
-    let filled = 0;
-    while (filled < request.into.length) {
-      const count = file.readSync(filled === 0 ? into : into.subarray(filled));
-      if (count === null) throw endsEarly(request, filled);
-      filled += count;
-    }
-    position = offset + filled;
-    if (into === request.into) return;
-    ahead.filled(filled);
-    ahead.serve(request);
+  const run = (before: Deno.FileInfo): T => {
+    const ahead = new ReadAhead(before.size);
+    let position = before === looked ? 0 : NaN;
+    const read = (request: ReadRequest): Uint8Array => {
+      const wide = ahead.widen(request);
+      const { offset, into } = wide;
+      if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
+      position = NaN; // Until it is known again.
+      let filled = 0;
+      while (filled < into.length) {
+        const count = file.readSync(filled === 0 ? into : into.subarray(filled));
+        if (count === null) throw endsEarly(request, filled);
+        filled += count;
+      }
+      position = offset + filled;
+      ahead.filled(wide, filled);
+      return ahead.serve(request) ?? into;
+    };
+    return inFile(path, () =>
+      drive(
+        steps(before.size, stampOf(before)),
+        (request) => ahead.serve(request) ?? system(path, () => read(request)),
+        () => system(path, () => checkUnchanged(before, file.statSync())),
+      ));
   };
-  const end = (): void => checkUnchanged(before, file.statSync());
-  return inFile(path, () =>
-    drive(
-      steps(before.size, stampOf(before)),
-      (request) => system(path, () => read(request)),
-      () => system(path, end),
-    ));
+  try {
+    return run(looked);
+  } catch (error) {
+    const opened = system(path, () => file.statSync());
+    if (isSameInode(looked, opened)) throw error;
+    return run(inFile(path, () => checkKind(opened)));
+  }
 }
 
 /** As {@linkcode readFile}, without blocking the event loop. */
 export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promise<T> {
-  await systemAsync(path, async () => checkKind(await Deno.stat(path)));
+  const looked = await systemAsync(path, async () => checkKind(await Deno.stat(path)));
   using file = await systemAsync(path, () => Deno.open(path));
-  const before = await systemAsync(path, async () => checkKind(await file.stat()));
-  using ahead = new ReadAhead(before.size);
-  let position = 0;
-  const read = async (request: ReadRequest): Promise<void> => {
-    const { offset, into } = ahead.widen(request);
-    if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
-    position = NaN; // Until it is known again.
-    let filled = 0;
-    while (filled < request.into.length) {
-      const count = await file.read(filled === 0 ? into : into.subarray(filled));
-      if (count === null) throw endsEarly(request, filled);
-      filled += count;
+  const run = async (before: Deno.FileInfo): Promise<T> => {
+    const ahead = new ReadAhead(before.size);
+    let position = before === looked ? 0 : NaN;
+    const read = async (request: ReadRequest): Promise<Uint8Array> => {
+      const wide = ahead.widen(request);
+      const { offset, into } = wide;
+      if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
+      position = NaN; // Until it is known again.
+      let filled = 0;
+      while (filled < into.length) {
+        const count = await file.read(filled === 0 ? into : into.subarray(filled));
+        if (count === null) throw endsEarly(request, filled);
+        filled += count;
+      }
+      position = offset + filled;
+      ahead.filled(wide, filled);
+      return ahead.serve(request) ?? into;
+    };
+    try {
+      return await driveAsync(
+        steps(before.size, stampOf(before)),
+        // What is there already needs no turn of the event loop.
+        (request) => ahead.serve(request) ?? systemAsync(path, () => read(request)),
+        () => systemAsync(path, async () => checkUnchanged(before, await file.stat())),
+      );
+    } catch (error) {
+      return inFile(path, () => {
+        throw error;
+      });
     }
-    position = offset + filled;
-    if (into === request.into) return;
-    ahead.filled(filled);
-    ahead.serve(request);
   };
-  const end = async (): Promise<void> => checkUnchanged(before, await file.stat());
   try {
-    return await driveAsync(
-      steps(before.size, stampOf(before)),
-      // What is there already needs no turn of the event loop.
-      (request) => ahead.serve(request) ? undefined : systemAsync(path, () => read(request)),
-      () => systemAsync(path, end),
-    );
+    return await run(looked);
   } catch (error) {
-    return inFile(path, () => {
-      throw error;
-    });
+    const opened = await systemAsync(path, () => file.stat());
+    if (isSameInode(looked, opened)) throw error;
+    return await run(inFile(path, () => checkKind(opened)));
   }
 }
 
@@ -173,41 +193,48 @@ export function realPathAsync(path: string): Promise<string> {
   return systemAsync(path, () => Deno.realPath(path));
 }
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
 function drive<T>(
   steps: ReturnType<FileSteps<T>>,
-  read: (request: ReadRequest) => void,
+  read: (request: ReadRequest) => Uint8Array,
   end: () => void,
 ): T {
-  let step = steps.next();
+  let step = steps.next(NO_BYTES);
   while (!step.done) {
+    let bytes = NO_BYTES;
     try {
       if (step.value === READING_ENDS) end();
-      else read(step.value);
+      else bytes = read(step.value);
     } catch (error) {
       // The steps release what they hold and throw it again.
       step = steps.throw(error);
       continue;
     }
-    step = steps.next();
+    step = steps.next(bytes);
   }
   return step.value;
 }
 
 async function driveAsync<T>(
   steps: ReturnType<FileSteps<T>>,
-  read: (request: ReadRequest) => Promise<void> | undefined,
+  read: (request: ReadRequest) => Promise<Uint8Array> | Uint8Array,
   end: () => Promise<void>,
 ): Promise<T> {
-  let step = steps.next();
+  let step = steps.next(NO_BYTES);
   while (!step.done) {
+    let bytes = NO_BYTES;
     try {
       if (step.value === READING_ENDS) await end();
-      else await read(step.value);
+      else {
+        const found = read(step.value);
+        bytes = found instanceof Promise ? await found : found;
+      }
     } catch (error) {
       step = steps.throw(error);
       continue;
     }
-    step = steps.next();
+    step = steps.next(bytes);
   }
   return step.value;
 }
@@ -235,7 +262,7 @@ function checkKind(info: Deno.FileInfo): Deno.FileInfo {
 function endsEarly(request: ReadRequest, filled: number): LoadError {
   return new LoadError("Io", "Cannot read module: the file ends before the bytes it announces", {
     offset: request.offset + filled,
-    size: request.into.length,
+    size: request.length,
   });
 }
 

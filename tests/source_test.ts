@@ -30,9 +30,10 @@ function pieces(
       const read: Uint8Array[] = [];
       for (const [offset, length] of requests) {
         between(read.length);
-        const into = new Uint8Array(length);
-        yield { offset, into };
-        read.push(into);
+        // In both ways in turns: with a place of their own, and without.
+        read.push(
+          yield read.length % 2 === 1 ? { offset, length, into: new Uint8Array(length) } : { offset, length },
+        );
       }
       between(read.length);
       yield READING_ENDS;
@@ -143,11 +144,9 @@ Deno.test("steps may catch a failed read and go on", () => {
   const path = directory.file("digits", DIGITS);
   const result = readFile(path, function* () {
     try {
-      yield { offset: 0, into: new Uint8Array(1000) };
+      yield { offset: 0, length: 1000 };
     } catch {
-      const into = new Uint8Array(1);
-      yield { offset: 7, into };
-      return into[0];
+      return (yield { offset: 7, length: 1 })[0];
     }
   });
   assertEquals(result, 7);
@@ -318,6 +317,65 @@ Deno.test("a file that is replaced by another one while it is read is read to it
   assertEquals(await readFileAsync(path, pieces(wanted, replace)), [[0, 1], [98, 99]]);
 });
 
+Deno.test("a file that takes the place of another before that is open is the one that is read", async () => {
+  if (windows) return; // it does not number files
+  using directory = new TemporaryDirectory();
+  const path = directory.join("digits");
+  const log: string[] = [];
+  const race = (run: (path: string, steps: FileSteps<number[][]>) => unknown) => {
+    Deno.writeFileSync(path, DIGITS);
+    return run(path, pieces([[0, 2], [5, 2]], () => {}, log));
+  };
+  const replace = () => Deno.renameSync(directory.file("other", DIGITS.subarray(50)), path);
+  const { openSync, open } = Deno;
+  try {
+    Deno.openSync = (...parameters) => (replace(), openSync(...parameters));
+    Deno.open = (...parameters) => (replace(), open(...parameters));
+    assertEquals(race(readFile), [[50, 51], [55, 56]]);
+    assertEquals(await race(readFileAsync), [[50, 51], [55, 56]]);
+  } finally {
+    Object.assign(Deno, { openSync, open });
+  }
+  assertEquals(log, Array(2).fill(["size 100", "failed", "size 50", "whole"]).flat());
+});
+
+Deno.test("what takes the place of a file before that is open is looked at too", async () => {
+  if (windows) return;
+  using directory = new TemporaryDirectory();
+  const path = directory.join("digits");
+  const { openSync, open } = Deno;
+  const replace = () => {
+    Deno.removeSync(path, { recursive: true });
+    Deno.mkdirSync(path);
+  };
+  const steps = () => {
+    Deno.removeSync(path, { recursive: true });
+    Deno.writeFileSync(path, DIGITS);
+    return pieces([[0, 2]]);
+  };
+  Deno.writeFileSync(path, DIGITS);
+  try {
+    Deno.openSync = (...parameters) => (replace(), openSync(...parameters));
+    Deno.open = (...parameters) => (replace(), open(...parameters));
+    const error = await bothFail(path, steps, "Io", { path });
+    assert(error.message.includes("a directory"), error.message);
+  } finally {
+    Object.assign(Deno, { openSync, open });
+  }
+});
+
+Deno.test("bytes that were given are copies", () => {
+  for (const size of [100, 3 * WINDOW]) {
+    const bytes = new Uint8Array(size).fill(1);
+    const steps: FileSteps<Uint8Array> = function* () {
+      return yield { offset: 10, length: 10 };
+    };
+    const given = readBytes(bytes, steps);
+    bytes.fill(2);
+    assertEquals([...given], Array(10).fill(1));
+  }
+});
+
 Deno.test("reading asynchronously lets other work go on", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("large", new Uint8Array(3 * WINDOW));
@@ -384,8 +442,8 @@ Deno.test("reads go straight into the bytes that are asked for", () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   const whole = new Uint8Array(10).fill(0xff);
-  const steps: FileSteps<void> = function* (): Generator<ReadRequest, void, void> {
-    yield { offset: 3, into: whole.subarray(4, 6) };
+  const steps: FileSteps<void> = function* (): Generator<ReadRequest, void, Uint8Array> {
+    yield { offset: 3, length: 2, into: whole.subarray(4, 6) };
   };
   for (const run of [() => readFile(path, steps), () => readBytes(DIGITS, steps)]) {
     whole.fill(0xff);

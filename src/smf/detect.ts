@@ -36,13 +36,13 @@ const LARGEST = LAYOUTS.P128.header.size;
 
 /** Finds the header and the layout of a file of `size` bytes. */
 export function* detect(size: number): Reading<Detected> {
-  const head = new ByteReader(new Uint8Array(Math.min(size, LARGEST)));
-  if (size > 0) yield { offset: 0, into: head.bytes };
+  const head = new ByteReader(
+    size > 0 ? yield { offset: 0, length: Math.min(size, LARGEST) } : new Uint8Array(0),
+  );
   if (head.startsWith(MAGIC)) return yield* detectLeading(head, size);
 
   const start = Math.max(0, size - LARGEST);
-  const tail = new ByteReader(new Uint8Array(size - start), start);
-  if (size > 0) yield { offset: start, into: tail.bytes };
+  const tail = size > 0 ? new ByteReader(yield { offset: start, length: size - start }, start) : head;
   const fits = [LAYOUTS.P128, LAYOUTS["H96-trailer"]].flatMap((layout) => {
     const at = size - layout.header.size;
     if (at <= 0 || !tail.startsWith(MAGIC, at - start)) return [];
@@ -143,10 +143,7 @@ function* refine(found: Candidate, size: number): Reading<Detected> {
     const { list } = yield* readSections(header, layout, size);
     if (list.some((section) => section.size > 0 && section.offset < length)) return found;
   }
-  const all = new Uint8Array(length);
-  all.set(bytes);
-  yield { offset: bytes.length, into: all.subarray(bytes.length) };
-  return as("H80", all);
+  return as("H80", yield { offset: header.offset, length });
 }
 
 /** What to say when no layout fits: what is wrong with the one that the writer most likely meant. */

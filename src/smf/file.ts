@@ -17,6 +17,8 @@ import { RelocationTable } from "./reloc.ts";
 import { readSections, sectionLabel, type SmfSection } from "./section.ts";
 import { SymbolTable } from "./symbol.ts";
 
+const NO_BYTES = new Uint8Array(0);
+
 /** What a file says of itself. */
 export class SmfFile {
   /** The header. */
@@ -77,8 +79,9 @@ export function* readSmf(size: number): Reading<SmfFile> {
 
   const { list: sections, bytes: sectionBytes } = yield* readSections(header, layout, size);
 
-  const symbolBytes = new Uint8Array(symbolsEnd(header, layout, sections, size) - header.symbolTableOffset);
-  if (symbolBytes.length > 0) yield { offset: header.symbolTableOffset, into: symbolBytes };
+  const symbolsStart = header.symbolTableOffset;
+  const symbolsLength = symbolsEnd(header, layout, sections, size) - symbolsStart;
+  const symbolBytes = symbolsLength > 0 ? yield { offset: symbolsStart, length: symbolsLength } : NO_BYTES;
   const symbols = new SymbolTable({
     bytes: symbolBytes,
     count: header.symbolCount,
@@ -143,6 +146,21 @@ export function* readRelocations(
   report: Report = raise,
 ): Reading<RelocationTable> {
   const parts = sections.filter((section) => section.type === SectionType.Reloc);
+  return new RelocationTable(parts, yield* readBehindOneAnother(parts, checksum), symbolCount, report);
+}
+
+/** The contents of all `parts`. */
+function* readBehindOneAnother(
+  parts: readonly SmfSection[],
+  checksum: ModuleChecksum | undefined,
+): Reading<Uint8Array> {
+  if (parts.length === 0) return NO_BYTES;
+  const [{ offset, size, compressed }] = parts;
+  if (parts.length === 1 && !compressed) {
+    const bytes = size > 0 ? yield { offset, length: size } : NO_BYTES;
+    checksum?.section(parts[0], bytes);
+    return bytes;
+  }
   const length = (section: SmfSection) => section.compressed ? section.virtualSize : section.size;
   const bytes = new Uint8Array(parts.reduce((sum, section) => sum + length(section), 0));
   let at = 0;
@@ -150,7 +168,7 @@ export function* readRelocations(
     yield* readContents(section, bytes.subarray(at, at + length(section)), checksum);
     at += length(section);
   }
-  return new RelocationTable(parts, bytes, symbolCount, report);
+  return bytes;
 }
 
 /** Fills the beginning of `into`, which is zero, with a section's contents, decompressed if they are compressed. */
@@ -161,15 +179,14 @@ export function* readContents(
 ): Reading<void> {
   const { offset, size } = section;
   if (section.compressed) {
-    const stored = new Uint8Array(size);
-    if (size > 0) yield { offset, into: stored };
+    const stored = size > 0 ? yield { offset, length: size } : NO_BYTES;
     checksum?.section(section, stored);
     decompressZstd(stored, into, sectionLabel(section));
     return;
   }
   if (size > 0) {
-    const stored = into.subarray(0, size);
-    yield { offset, into: stored };
+    const stored = into.length === size ? into : into.subarray(0, size);
+    yield { offset, length: size, into: stored };
     checksum?.section(section, stored);
   }
 }
@@ -221,13 +238,13 @@ const CHUNK = 65_536;
 export function* verifyModuleHash(file: Pick<SmfFile, "checksum" | "sections">): Reading<void> {
   const { checksum } = file;
   if (checksum === undefined) return;
-  let chunk = new Uint8Array(0);
+  let chunk = NO_BYTES;
   for (const section of file.sections) {
     for (let at = checksum.seen(section); at < section.size;) {
       const length = Math.min(CHUNK, section.size - at);
       if (chunk.length < length) chunk = new Uint8Array(length);
       const into = chunk.subarray(0, length);
-      yield { offset: section.offset + at, into };
+      yield { offset: section.offset + at, length, into };
       checksum.section(section, into);
       at += length;
     }

@@ -10,27 +10,32 @@ import { LoadError } from "../errors.ts";
 export interface ReadRequest {
   /** Where in the file, in bytes. */
   readonly offset: number;
-  /** What to fill, completely. */
-  readonly into: Uint8Array;
+  /** In bytes. */
+  readonly length: number;
+  /** What to fill, of that length; without it, whoever reads hands out bytes that are to be looked at only. */
+  readonly into?: Uint8Array | undefined;
 }
 
 /**
  * A parser that says what it wants read instead of reading, so that one parser
- * serves bytes in memory, synchronous and asynchronous files.
+ * serves bytes in memory, synchronous and asynchronous files. It is given the
+ * bytes that it asked for, which never change.
  */
-export type Reading<T> = Generator<ReadRequest, T, void>;
+export type Reading<T> = Generator<ReadRequest, T, Uint8Array>;
 
-/** Runs a {@linkcode Reading} over bytes in memory. */
+/** Runs a {@linkcode Reading} over bytes in memory, which must not change while its result is in use. */
 export function readFrom<T>(bytes: Uint8Array, reading: Reading<T>): T {
-  for (;;) {
-    const step = reading.next();
-    if (step.done) return step.value;
-    const { offset, into } = step.value;
-    if (offset + into.length > bytes.length) {
-      throw new LoadError("Io", "Cannot read: the bytes end too early", { offset, size: into.length });
+  let step = reading.next(bytes);
+  while (!step.done) {
+    const { offset, length, into } = step.value;
+    if (offset + length > bytes.length) {
+      throw new LoadError("Io", "Cannot read: the bytes end too early", { offset, size: length });
     }
-    into.set(bytes.subarray(offset, offset + into.length));
+    const found = bytes.subarray(offset, offset + length);
+    into?.set(found);
+    step = reading.next(into ?? found);
   }
+  return step.value;
 }
 
 /** The first number that a `number` can no longer hold exactly, with its neighbours. */
@@ -151,8 +156,9 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * @param bytes A multiple of four bytes.
  */
 export function littleEndianWords(bytes: Uint8Array): Uint32Array {
-  if (LITTLE_ENDIAN && bytes.byteOffset % 4 === 0) {
-    return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+  if (LITTLE_ENDIAN) {
+    const { buffer, byteOffset } = bytes.byteOffset % 4 === 0 ? bytes : new Uint8Array(bytes);
+    return new Uint32Array(buffer, byteOffset, bytes.length / 4);
   }
   const reader = new ByteReader(bytes);
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => reader.u32(i * 4));

@@ -65,8 +65,7 @@ export function* readSections(
       range: [1, MAX_SECTIONS + 1],
     });
   }
-  const bytes = new Uint8Array(count * layout.section.size);
-  yield { offset: start, into: bytes };
+  const bytes = yield { offset: start, length: count * layout.section.size };
   const reader = new ByteReader(bytes, start);
   const list: SmfSection[] = [];
   for (let i = 0; i < count; i++) {

@@ -132,8 +132,7 @@ class Surveyor {
     const { header, layout, bytes } = this.#found;
     const start = header.symbolTableOffset;
     return {
-      // A copy: the words of a table must be aligned.
-      bytes: this.#bytes.slice(start, symbolsEnd(header, layout, sections, this.#bytes.length)),
+      bytes: this.#bytes.subarray(start, symbolsEnd(header, layout, sections, this.#bytes.length)),
       count: header.symbolCount,
       layout,
       fileOffset: start,

@@ -182,7 +182,7 @@ for (const [how, load] of Object.entries(LOADS)) {
         let n = 1;
         while (await interfered(load, bytes, n, change)) assert(++n < MOST_OPERATIONS);
         // A checked file is one read.
-        assert(n > (how === "load with integrity" ? 5 : 12), "an operation is not watched");
+        assert(n > (how === "load with integrity" ? 4 : 10), `an operation is not watched: ${n}`);
       }
     });
   }

@@ -158,21 +158,26 @@ export class Bench implements ImportSource, Disposable {
   }
 
   /** Gives steps what they ask for, and counts it: work is bounded by the file's size. */
-  #drive<T>(bytes: Uint8Array, steps: Generator<ReadRequest | typeof READING_ENDS, T, void>): T {
+  #drive<T>(bytes: Uint8Array, steps: Generator<ReadRequest | typeof READING_ENDS, T, Uint8Array>): T {
     const mostRead = 8 * bytes.length + 1024, mostSteps = bytes.length / 8 + 64;
     let read = 0, count = 0;
-    let step = steps.next();
+    let given = bytes;
+    let step = steps.next(given);
     while (!step.done) {
       if (step.value !== READING_ENDS) {
-        const { offset, into } = step.value;
-        if (!(offset >= 0 && offset + into.length <= bytes.length)) {
-          throw new Finding(`a read of ${into.length} bytes at ${offset}, outside the file`);
+        const { offset, length, into } = step.value;
+        if (!(offset >= 0 && offset + length <= bytes.length)) {
+          throw new Finding(`a read of ${length} bytes at ${offset}, outside the file`);
         }
-        into.set(bytes.subarray(offset, offset + into.length));
-        read += into.length;
+        if (into !== undefined && into.length !== length) {
+          throw new Finding(`a read of ${length} bytes into ${into.length}`);
+        }
+        given = into ?? new Uint8Array(length);
+        given.set(bytes.subarray(offset, offset + length));
+        read += length;
         if (read > mostRead || ++count > mostSteps) throw new Finding(`${count} reads of ${read} bytes`);
       }
-      step = steps.next();
+      step = steps.next(given);
     }
     this.work.read += read;
     this.work.size += bytes.length;

@@ -94,9 +94,11 @@ Deno.test("sections may be read in any order, and the rest is read in small piec
   }
   const asked: number[] = [];
   const reading = verifyModuleHash(file);
-  for (let step = reading.next(); !step.done; step = reading.next()) {
-    asked.push(step.value.into.length);
-    step.value.into.set(bytes.subarray(step.value.offset, step.value.offset + step.value.into.length));
+  for (let step = reading.next(bytes); !step.done;) {
+    const { offset, length, into = new Uint8Array(length) } = step.value;
+    asked.push(length);
+    into.set(bytes.subarray(offset, offset + length));
+    step = reading.next(into);
   }
   assertEquals(asked, [65_536, 65_536, 65_536, 200_001 - 3 * 65_536]);
 });

@@ -40,11 +40,12 @@ Deno.test("reading asks for nothing outside the file and for little more than th
     const bytes = sample(layout);
     const reading = readSmf(bytes.length);
     let asked = 0;
-    for (let step = reading.next(); !step.done; step = reading.next()) {
-      const { offset, into } = step.value;
-      assert(offset >= 0 && offset + into.length <= bytes.length);
-      asked += into.length;
-      into.set(bytes.subarray(offset, offset + into.length));
+    for (let step = reading.next(bytes); !step.done;) {
+      const { offset, length, into = new Uint8Array(length) } = step.value;
+      assert(offset >= 0 && offset + length <= bytes.length);
+      asked += length;
+      into.set(bytes.subarray(offset, offset + length));
+      step = reading.next(into);
     }
     assert(asked <= bytes.length + 256);
   }
@@ -65,10 +66,10 @@ Deno.test("names end where something else begins, so that nothing is read twice"
   );
   const reading = readSmf(file.length);
   let largest = 0;
-  for (let step = reading.next(); !step.done; step = reading.next()) {
-    const { offset, into } = step.value;
-    largest = Math.max(largest, into.length);
-    into.set(file.subarray(offset, offset + into.length));
+  for (let step = reading.next(file); !step.done;) {
+    const { offset, length } = step.value;
+    largest = Math.max(largest, length);
+    step = reading.next(file.subarray(offset, offset + length));
   }
   assert(largest < 1000, `${largest} bytes at once`);
   assertEquals(parseSmf(file).symbols.length, header.symbolCount);

@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ByteReader, decodeUtf8, littleEndianWords, readFrom, type Reading } from "../../src/smf/reader.ts";
 import { assertLoadError } from "../testing.ts";
 
@@ -56,14 +56,17 @@ Deno.test("startsWith compares ASCII and is false where the bytes end", () => {
 
 Deno.test("words are the same from aligned and unaligned bytes", () => {
   const aligned = bytes.slice(1, 13);
+  assertStrictEquals(littleEndianWords(aligned).buffer, aligned.buffer);
   assertEquals(littleEndianWords(aligned), littleEndianWords(bytes.subarray(1, 13)));
   assertEquals(littleEndianWords(aligned)[1], 0xf8f7f6f5);
 });
 
 Deno.test("readFrom serves a parser from memory and refuses to go past the end", () => {
   function* sum(offset: number): Reading<number> {
+    const given = yield { offset, length: 2 };
     const into = new Uint8Array(2);
-    yield { offset, into };
+    assertStrictEquals(yield { offset, length: 2, into }, into);
+    assertEquals(given, into);
     return into[0] + into[1];
   }
   assertEquals(readFrom(bytes, sum(14)), 0xfe + 0xff);

@@ -124,7 +124,7 @@ Deno.test("a name of 1 MiB is fine, one byte more is refused (row 18)", () => {
 });
 
 Deno.test("names in a buffer that somebody changed after the check are an error, not another name", () => {
-  const { symbols } = parseSmf(open);
+  const { symbols } = parseSmf(open.slice());
   assertEquals(symbols.name(0), "seven");
   symbols.source.bytes.fill(0xff, symbols.length * symbols.source.layout.symbolSize);
   const { message } = assertLoadError(() => symbols.name(0), "InvalidFormat");
