@@ -4,6 +4,7 @@
  */
 import { LoadError } from "../errors.ts";
 import { detach, type ExecutableMemory, Protection } from "./contract.ts";
+import { PageProtections } from "./page_protections.ts";
 import { permitted, type SystemLibrary } from "../system/library.ts";
 
 /** Address space taken from the system: the memory with its guards. */
@@ -15,8 +16,7 @@ export interface Reservation {
 interface Entry {
   readonly reservation: Reservation;
   readonly pageSize: number;
-  /** One protection a page: index into `PROTECTIONS`. */
-  readonly pages: Uint8Array;
+  readonly protections: PageProtections;
   views: { readonly offset: number; readonly bytes: Uint8Array<ArrayBuffer> }[];
 }
 
@@ -27,8 +27,7 @@ export interface Range {
   readonly length: number;
 }
 
-const PROTECTIONS: readonly Protection[] = Object.values(Protection);
-const WRITABLE = PROTECTIONS.indexOf(Protection.READ_WRITE);
+const PROTECTIONS: ReadonlySet<Protection> = new Set(Object.values(Protection));
 
 /** Rounds what was asked for to whole pages and adds the guards. */
 export function layOut(
@@ -97,8 +96,8 @@ export class Ledger<Functions> {
   /** Enters readable and writable memory that the system has given. */
   add(address: bigint, size: number, reservation: Reservation, pageSize: number): ExecutableMemory {
     const memory = Object.freeze({ address, size });
-    const pages = new Uint8Array(size / pageSize).fill(WRITABLE);
-    this.#live.set(memory, { reservation, pageSize, pages, views: [] });
+    const protections = new PageProtections(size, Protection.READ_WRITE);
+    this.#live.set(memory, { reservation, pageSize, protections, views: [] });
     return memory;
   }
 
@@ -121,17 +120,18 @@ export class Ledger<Functions> {
    */
   protect(memory: ExecutableMemory, protection: Protection, range: Range, apply: () => void): void {
     const entry = this.#entry(memory);
-    const { pageSize, pages } = entry;
+    const { pageSize, protections } = entry;
     const { offset, length } = range;
-    const code = PROTECTIONS.indexOf(protection);
-    if (code < 0) throw new RangeError(`Cannot protect memory: no protection is called '${protection}'`);
+    if (!PROTECTIONS.has(protection)) {
+      throw new RangeError(`Cannot protect memory: no protection is called '${protection}'`);
+    }
     if (offset % pageSize !== 0 || length % pageSize !== 0) {
       throw new RangeError(
         `Cannot protect memory: offset ${offset} and length ${length} are not whole pages of ${pageSize} bytes`,
       );
     }
     if (length === 0) return;
-    if (code !== WRITABLE) {
+    if (protection !== Protection.READ_WRITE) {
       entry.views = entry.views.filter((view) => {
         const apart = view.offset >= offset + length || view.offset + view.bytes.length <= offset;
         if (!apart) detach(view.bytes);
@@ -139,7 +139,7 @@ export class Ledger<Functions> {
       });
     }
     apply();
-    pages.fill(code, offset / pageSize, (offset + length) / pageSize);
+    protections.set(offset, offset + length, protection);
   }
 
   /** A view of pages that are all writable. */
@@ -147,9 +147,7 @@ export class Ledger<Functions> {
     const entry = this.#entry(memory);
     const range = this.range(memory, offset, length);
     if (range.length === 0) return new Uint8Array(0);
-    const first = Math.floor(range.offset / entry.pageSize);
-    const end = Math.ceil((range.offset + range.length) / entry.pageSize);
-    if (entry.pages.subarray(first, end).some((code) => code !== WRITABLE)) {
+    if (!entry.protections.are(range.offset, range.offset + range.length, Protection.READ_WRITE)) {
       throw new RangeError("Cannot view memory: a part of it is not writable");
     }
     const bytes = permitted(() =>

@@ -39,18 +39,21 @@ export function checkStoredSize(header: SmfHeader, layout: Layout, fileSize: num
   );
 }
 
+const hasher = new Xxh32();
+
 /** The hash of the header with its own field zeroed. */
 export function hashHeader(header: Uint8Array, layout: Layout): number {
   const [at, size] = layout.header.fields.module_hash;
-  return new Xxh32().update(header.subarray(0, at)).update(new Uint8Array(size))
-    .update(header.subarray(at + size)).digest();
+  hasher.restart().update(header.subarray(0, at));
+  for (let zeroed = 0; zeroed < size; zeroed += 4) hasher.updateWord(0);
+  return hasher.update(header.subarray(at + size)).digest();
 }
 
 /** The whole `module_hash`, from the hashes of the parts. */
 export function combineHashes(parts: readonly number[], fileSize: number): bigint {
-  const list = new Uint8Array(parts.length * 4);
-  for (let i = 0; i < list.length; i++) list[i] = parts[i >> 2] >>> (8 * (i & 3));
-  return BigInt(fileSize % 2 ** 32) << 32n | BigInt(xxh32(list));
+  hasher.restart();
+  for (const part of parts) hasher.updateWord(part);
+  return BigInt(fileSize % 2 ** 32) << 32n | BigInt(hasher.digest());
 }
 
 /** The hash of no bytes. */

@@ -90,7 +90,7 @@ function word(bytes: Uint8Array, at: number): number {
 /** Bytes that are taken together. */
 const STRIPE = 16;
 /** So many bytes are worth a view. */
-const MANY = 256;
+const MANY = 512;
 
 /** XXH32 in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
 export class Xxh32 {
@@ -130,13 +130,22 @@ export class Xxh32 {
 
   /** Takes the next bytes. */
   update(bytes: Uint8Array): this {
-    const before = this.#length & (STRIPE - 1);
-    const head = bytes.length < MANY ? bytes.length : (STRIPE - before) & (STRIPE - 1);
-    this.#single(bytes, 0, head);
-    const end = head + ((bytes.length - head) & -STRIPE);
-    if (end > head) this.#stripes(bytes, head, end);
-    this.#single(bytes, end, bytes.length);
+    const { length } = bytes;
+    const begun = this.#length & (STRIPE - 1);
+    const head = begun === 0 ? 0 : Math.min(STRIPE - begun, length);
+    this.#keep(bytes, 0, head);
+    const end = head + ((length - head) & -STRIPE);
+    if (end - head >= MANY) this.#stripes(new DataView(bytes.buffer, bytes.byteOffset, length), head, end);
+    else for (let at = head; at < end; at += STRIPE) this.#stripe(bytes, at);
+    this.#length += end - head;
+    this.#keep(bytes, end, length);
     return this;
+  }
+
+  /** Takes a number as four bytes, little-endian. */
+  updateWord(value: number): this {
+    for (let shift = 0; shift < 32; shift += 8) WORD[shift >> 3] = value >>> shift;
+    return this.update(WORD);
   }
 
   /** The hash of what went in so far, unsigned. */
@@ -155,23 +164,23 @@ export class Xxh32 {
     return (h ^ (h >>> 16)) >>> 0;
   }
 
-  /** Takes bytes one by one: few of them cost less so than a view for whole words. */
-  #single(bytes: Uint8Array, start: number, end: number): void {
-    const rest = this.#rest;
-    for (let i = start; i < end; i++) {
-      const at = this.#length++ & (STRIPE - 1);
-      rest[at] = bytes[i];
-      if (at < STRIPE - 1) continue;
-      this.#a = Math.imul(rotl((this.#a + Math.imul(word(rest, 0), P2)) | 0, 13), P1);
-      this.#b = Math.imul(rotl((this.#b + Math.imul(word(rest, 4), P2)) | 0, 13), P1);
-      this.#c = Math.imul(rotl((this.#c + Math.imul(word(rest, 8), P2)) | 0, 13), P1);
-      this.#d = Math.imul(rotl((this.#d + Math.imul(word(rest, 12), P2)) | 0, 13), P1);
-    }
+  /** Takes bytes that end no later than the stripe that they begin in or go on with. */
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    let at = this.#length & (STRIPE - 1);
+    for (let i = start; i < end; i++) this.#rest[at++] = bytes[i];
+    this.#length += end - start;
+    if (at === STRIPE) this.#stripe(this.#rest, 0);
   }
 
-  /** Takes whole stripes, with none begun. */
-  #stripes(bytes: Uint8Array, start: number, end: number): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  #stripe(bytes: Uint8Array, at: number): void {
+    this.#a = Math.imul(rotl((this.#a + Math.imul(word(bytes, at), P2)) | 0, 13), P1);
+    this.#b = Math.imul(rotl((this.#b + Math.imul(word(bytes, at + 4), P2)) | 0, 13), P1);
+    this.#c = Math.imul(rotl((this.#c + Math.imul(word(bytes, at + 8), P2)) | 0, 13), P1);
+    this.#d = Math.imul(rotl((this.#d + Math.imul(word(bytes, at + 12), P2)) | 0, 13), P1);
+  }
+
+  /** Takes many whole stripes, with none begun. */
+  #stripes(view: DataView, start: number, end: number): void {
     let a = this.#a, b = this.#b, c = this.#c, d = this.#d;
     for (let i = start; i < end; i += STRIPE) {
       a = Math.imul(rotl((a + Math.imul(view.getUint32(i, true), P2)) | 0, 13), P1);
@@ -183,10 +192,13 @@ export class Xxh32 {
     this.#b = b;
     this.#c = c;
     this.#d = d;
-    this.#length += end - start;
   }
 }
 
+/** For one number. */
+const WORD = new Uint8Array(4);
+
+/** For what is hashed at once: making another costs more than hashing little. */
 const whole = new Xxh32();
 
 /** XXH32 of all of `bytes`, unsigned. */

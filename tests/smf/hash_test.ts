@@ -23,10 +23,11 @@ Deno.test("XXH32 gives the published values", () => {
 Deno.test("XXH32 does not depend on how its input is cut", () => {
   const next = randomFrom(32);
   for (let round = 0; round < 200; round++) {
-    const bytes = Uint8Array.from({ length: next() % 200 }, () => next());
+    const most = round % 2 === 0 ? 40 : 900;
+    const bytes = Uint8Array.from({ length: next() % (5 * most) }, () => next());
     const hash = new Xxh32(round);
     for (let at = 0; at < bytes.length;) {
-      const length = 1 + next() % 40;
+      const length = 1 + next() % most;
       hash.update(bytes.subarray(at, at + length));
       at += length;
     }
