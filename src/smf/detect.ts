@@ -65,17 +65,24 @@ function* detectLeading(head: ByteReader, size: number): Reading<Detected> {
   checkCommonFields(head);
   // Every known writer puts the section table right behind a leading header. One layout
   // of which that is true need not be compared with the others.
-  const adjacent = LEADING.filter((layout) => {
-    const [offset] = layout.header.fields.section_table_offset;
-    return head.length >= layout.header.size && head.u32(offset) === layout.header.size &&
-      head.u32(offset + 4) === 0;
-  }).map((layout) => tryLayout(head, layout, size)).filter(isCandidate);
+  const adjacent: Candidate[] = [];
+  for (const layout of LEADING) {
+    if (!isAdjacent(head, layout)) continue;
+    const fit = tryLayout(head, layout, size);
+    if (isCandidate(fit)) adjacent.push(fit);
+  }
   if (adjacent.length === 1) return yield* refine(adjacent[0], size);
 
   const fits = LEADING.map((layout) => tryLayout(head, layout, size));
   const candidates = fits.filter(isCandidate);
   if (candidates.length === 0) throw mostLikelyProblem(head, fits as Misfit[]);
   return yield* refine(yield* choose(candidates, size), size);
+}
+
+/** Whether the section table is right behind the header, if this is its layout. */
+function isAdjacent(head: ByteReader, { header: { size, fields } }: Layout): boolean {
+  const [offset] = fields.section_table_offset;
+  return head.length >= size && head.u32(offset) === size && head.u32(offset + 4) === 0;
 }
 
 function isCandidate(fit: Candidate | Misfit): fit is Candidate {
@@ -92,12 +99,10 @@ function tryLayout(reader: ByteReader, layout: Layout, size: number): Candidate 
         range: [length, Infinity],
       });
     }
-    const bytes = reader.slice(0, length);
-    const own = new ByteReader(bytes, reader.fileOffset);
-    if (layout.trailer) checkCommonFields(own);
-    const header = readHeader(own, layout);
+    if (layout.trailer) checkCommonFields(reader);
+    const header = readHeader(reader, layout);
     checkGeometry(header, layout, size);
-    return { layout, header, bytes };
+    return { layout, header, bytes: reader.slice(0, length) };
   } catch (error) {
     if (error instanceof LoadError) return { layout, problem: error };
     throw error;
@@ -129,12 +134,7 @@ function* hasSoundSections(candidate: Candidate, size: number): Reading<boolean>
 
 /** H72 and H80 share every field that is used; H80 is what leaves bytes 72..79 alone. */
 function* refine(found: Candidate, size: number): Reading<Detected> {
-  const { header, bytes, layout } = found;
-  const as = (name: LayoutName, all: Uint8Array): Detected => ({
-    layout: LAYOUTS[name],
-    header: { ...header, layout: name },
-    bytes: all,
-  });
+  const { header, layout } = found;
   if (layout.name !== "H72" || size < LAYOUTS.H80.header.size) return found;
   const { size: length } = LAYOUTS.H80.header;
   const { sectionTableOffset, symbolTableOffset } = header;
@@ -143,7 +143,11 @@ function* refine(found: Candidate, size: number): Reading<Detected> {
     const { list } = yield* readSections(header, layout, size);
     if (list.some((section) => section.size > 0 && section.offset < length)) return found;
   }
-  return as("H80", yield { offset: header.offset, length });
+  return {
+    layout: LAYOUTS.H80,
+    header: { ...header, layout: "H80" },
+    bytes: yield { offset: header.offset, length },
+  };
 }
 
 /** What to say when no layout fits: what is wrong with the one that the writer most likely meant. */

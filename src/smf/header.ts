@@ -82,35 +82,29 @@ function isKnownVersion(major: number, minor: number): boolean {
  * @param reader Starts at the header.
  */
 export function checkCommonFields(reader: ByteReader): void {
-  const get = (name: keyof typeof COMMON_FIELDS) => readField(reader, 0, COMMON_FIELDS[name], name);
-  const at = (name: keyof typeof COMMON_FIELDS) => reader.fileOffset + COMMON_FIELDS[name][0];
-  const major = get("version_major"), minor = get("version_minor");
+  const get = (field: Field, what: string) => readField(reader, 0, field, what);
+  const { version_major, version_minor, platform, arch, flags } = COMMON_FIELDS;
+  const major = get(version_major, "version_major"), minor = get(version_minor, "version_minor");
+  const refuse = (kind: "InvalidFormat" | "Unsupported", problem: string, field: Field, end: number) => {
+    const [offset] = field;
+    return new LoadError(kind, `Cannot read the header: ${problem}`, {
+      offset: reader.fileOffset + offset,
+      value: get(field, ""),
+      range: [0, end],
+    });
+  };
   if (!isKnownVersion(major, minor)) {
     throw new LoadError("Unsupported", "Cannot read the file: its version is not 0.1, 1.0 or 1.1", {
-      offset: at("version_major"),
+      offset: reader.fileOffset + version_major[0],
       value: `${major}.${minor}`,
     });
   }
-  if (get("platform") > 5) {
-    throw new LoadError("InvalidFormat", "Cannot read the header: the platform does not exist", {
-      offset: at("platform"),
-      value: get("platform"),
-      range: [0, 6],
-    });
+  if (get(platform, "platform") > 5) {
+    throw refuse("InvalidFormat", "the platform does not exist", platform, 6);
   }
-  if (get("arch") > 7) {
-    throw new LoadError("InvalidFormat", "Cannot read the header: the processor does not exist", {
-      offset: at("arch"),
-      value: get("arch"),
-      range: [0, 8],
-    });
-  }
-  if (get("flags") >= 0x80) {
-    throw new LoadError("Unsupported", "Cannot read the header: it has flags without a meaning", {
-      offset: at("flags"),
-      value: get("flags"),
-      range: [0, 0x80],
-    });
+  if (get(arch, "arch") > 7) throw refuse("InvalidFormat", "the processor does not exist", arch, 8);
+  if (get(flags, "flags") >= 0x80) {
+    throw refuse("Unsupported", "it has flags without a meaning", flags, 0x80);
   }
 }
 
@@ -122,43 +116,43 @@ export function checkCommonFields(reader: ByteReader): void {
  */
 export function readHeader(reader: ByteReader, layout: Layout): SmfHeader {
   const { fields } = layout.header;
-  const get = (name: keyof typeof fields): number => {
-    const field = fields[name];
-    return field === undefined ? 0 : readField(reader, 0, field, name);
-  };
-  const flags = get("flags");
-  const smfDataOffset = get("smf_data_offset");
+  const get = (field: Field | undefined, what: string): number =>
+    field === undefined ? 0 : readField(reader, 0, field, what);
+  const flags = get(fields.flags, "flags");
+  const smfDataOffset = get(fields.smf_data_offset, "smf_data_offset");
   // P128's own reader applies the offset whenever there is one; H96's only with the flag.
   const stubbed = layout.name === "P128" || (flags & HeaderFlag.HasStub) !== 0;
   const base = stubbed ? smfDataOffset : 0;
-  const symbolTableOffset = get("symbol_table_offset");
-  const noSymbols = symbolTableOffset === 0 && (!layout.trailer || get("symbol_count") === 0);
+  const sectionTableOffset = get(fields.section_table_offset, "section_table_offset");
+  const symbolTableOffset = get(fields.symbol_table_offset, "symbol_table_offset");
+  const symbolCount = get(fields.symbol_count, "symbol_count");
+  const noSymbols = symbolTableOffset === 0 && (!layout.trailer || symbolCount === 0);
   return {
     layout: layout.name,
     offset: reader.fileOffset,
-    versionMajor: get("version_major"),
-    versionMinor: get("version_minor"),
-    platform: get("platform"),
-    arch: get("arch"),
+    versionMajor: get(fields.version_major, "version_major"),
+    versionMinor: get(fields.version_minor, "version_minor"),
+    platform: get(fields.platform, "platform"),
+    arch: get(fields.arch, "arch"),
     flags,
-    compression: get("compression"),
-    compressionLevel: get("compression_level"),
-    sectionCount: get("section_count"),
-    sectionTableOffset: base + get("section_table_offset"),
+    compression: get(fields.compression, "compression"),
+    compressionLevel: get(fields.compression_level, "compression_level"),
+    sectionCount: get(fields.section_count, "section_count"),
+    sectionTableOffset: base + sectionTableOffset,
     symbolTableOffset: noSymbols ? 0 : base + symbolTableOffset,
-    symbolCount: get("symbol_count"),
-    exportedCount: get("exported_count"),
-    entryPoint: get("entry_point"),
-    stubSize: get("stub_size"),
+    symbolCount,
+    exportedCount: get(fields.exported_count, "exported_count"),
+    entryPoint: get(fields.entry_point, "entry_point"),
+    stubSize: get(fields.stub_size, "stub_size"),
     smfDataOffset,
     base,
     moduleHash: reader.bigU64(fields.module_hash[0]),
     sourceHash: reader.bigU64(fields.source_hash[0]),
-    appType: get("app_type"),
-    windowWidth: get("window_width"),
-    windowHeight: get("window_height"),
-    prefetchHint: get("prefetch_hint"),
-    prefetchFileCount: get("prefetch_file_count"),
+    appType: get(fields.app_type, "app_type"),
+    windowWidth: get(fields.window_width, "window_width"),
+    windowHeight: get(fields.window_height, "window_height"),
+    prefetchHint: get(fields.prefetch_hint, "prefetch_hint"),
+    prefetchFileCount: get(fields.prefetch_file_count, "prefetch_file_count"),
   };
 }
 
@@ -179,11 +173,11 @@ export function isBytecode(header: SmfHeader): boolean {
  */
 export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: number): void {
   const [low, high] = contentRange(header, layout, fileSize);
-  const at = (name: keyof typeof layout.header.fields) =>
-    header.offset + (layout.header.fields[name]?.[0] ?? 0);
+  const { fields } = layout.header;
+  const at = ([offset]: Field) => header.offset + offset;
   if (header.sectionCount === 0) {
     throw new LoadError("InvalidFormat", "Cannot read the section table: it has no entries", {
-      offset: at("section_count"),
+      offset: at(fields.section_count),
       value: 0,
     });
   }
@@ -193,7 +187,7 @@ export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: numbe
     sectionsStart,
     header.sectionCount,
     layout.section.size,
-    at("section_table_offset"),
+    at(fields.section_table_offset),
     [low, high],
   );
   if (header.symbolTableOffset === 0) {
@@ -205,7 +199,7 @@ export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: numbe
     symbolsStart,
     header.symbolCount,
     layout.symbolSize,
-    at("symbol_table_offset"),
+    at(fields.symbol_table_offset),
     [low, high],
   );
   if (sectionsStart < symbolsEnd && symbolsStart < sectionsEnd) {

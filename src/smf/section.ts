@@ -68,16 +68,17 @@ export function* readSections(
   const bytes = yield { offset: start, length: count * layout.section.size };
   const reader = new ByteReader(bytes, start);
   const list: SmfSection[] = [];
+  let problems = 0;
+  const counted: Report = (problem) => {
+    problems++;
+    report(problem);
+  };
   for (let i = 0; i < count; i++) {
-    let isSound = true;
-    const reportOne: Report = (problem) => {
-      isSound = false;
-      report(problem);
-    };
-    const section = attempt(reportOne, () => readSection(reader, i, header, layout));
+    const before = problems;
+    const section = attempt(counted, () => readSection(reader, i, header, layout));
     if (section === undefined) continue;
-    checkSection(section, header, layout, fileSize, start + i * layout.section.size, reportOne);
-    if (isSound) list.push(section);
+    checkSection(section, header, layout, fileSize, start + i * layout.section.size, counted);
+    if (problems === before) list.push(section);
   }
   checkSums(list, fileSize, report);
   return { list, bytes };
@@ -86,37 +87,38 @@ export function* readSections(
 function readSection(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
   const at = index * layout.section.size;
   const { fields } = layout.section;
-  const stored = reader.slice(at + layout.section.name, SECTION_NAME_SIZE);
-  const end = stored.indexOf(0);
-  const name = decodeUtf8(end < 0 ? stored : stored.subarray(0, end));
+  const name = readName(reader, at + layout.section.name);
   if (name === undefined) {
     throw new LoadError("InvalidFormat", "Cannot read the section's name: it is not UTF-8", {
       section: `#${index}`,
       offset: reader.fileOffset + at + layout.section.name,
     });
   }
-  const label = name === "" ? `#${index}` : name;
-  const get = (field: keyof typeof fields): number => {
-    try {
-      return readField(reader, at, fields[field], field);
-    } catch (error) {
-      throw error instanceof LoadError ? error.locate({ section: label }) : error;
-    }
-  };
-  const type = get("section_type");
-  const flags = get("flags");
-  return {
-    index,
-    name,
-    type,
-    flags,
-    offset: header.base + get("offset"),
-    // Zeroed sections have nothing in the file, whatever their writer put here.
-    size: type === SectionType.Bss ? 0 : get("size"),
-    virtualSize: get("virtual_size"),
-    alignment: get("alignment") || 1,
-    compressed: (flags & SectionFlag.Compressed) !== 0,
-  };
+  try {
+    const type = readField(reader, at, fields.section_type, "section_type");
+    const flags = readField(reader, at, fields.flags, "flags");
+    return {
+      index,
+      name,
+      type,
+      flags,
+      offset: header.base + readField(reader, at, fields.offset, "offset"),
+      // Zeroed sections have nothing in the file, whatever their writer put here.
+      size: type === SectionType.Bss ? 0 : readField(reader, at, fields.size, "size"),
+      virtualSize: readField(reader, at, fields.virtual_size, "virtual_size"),
+      alignment: readField(reader, at, fields.alignment, "alignment") || 1,
+      compressed: (flags & SectionFlag.Compressed) !== 0,
+    };
+  } catch (error) {
+    throw error instanceof LoadError ? error.locate({ section: name === "" ? `#${index}` : name }) : error;
+  }
+}
+
+/** A section's name; undefined if it is not UTF-8. */
+function readName(reader: ByteReader, at: number): string | undefined {
+  const stored = reader.slice(at, SECTION_NAME_SIZE);
+  const end = stored.indexOf(0);
+  return decodeUtf8(end < 0 ? stored : stored.subarray(0, end));
 }
 
 /** Names whose meaning is known, with the number that the format's first plan had for it. */
@@ -171,28 +173,16 @@ function checkSection(
   if (!used) return;
 
   if (size > 0) {
-    const end = offset + size;
-    const tables: readonly (readonly [string, number, number])[] = [
-      ["header", header.offset, header.offset + layout.header.size],
-      [
-        "section table",
-        header.sectionTableOffset,
-        header.sectionTableOffset + header.sectionCount * layout.section.size,
-      ],
-      [
-        "symbol table",
-        header.symbolTableOffset,
-        header.symbolTableOffset + header.symbolCount * layout.symbolSize,
-      ],
-    ];
-    for (const [what, low, high] of tables) {
-      if (low < end && offset < high) {
-        refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
-      }
-    }
+    const apart = (what: string, start: number, length: number): void => {
+      if (start >= offset + size || offset >= start + length) return;
+      refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
+    };
+    apart("header", header.offset, layout.header.size);
+    apart("section table", header.sectionTableOffset, header.sectionCount * layout.section.size);
+    apart("symbol table", header.symbolTableOffset, header.symbolCount * layout.symbolSize);
   }
   if (flags > 0x0f) refuse("Unsupported", "it has flags without a meaning", "flags", flags, [0, 0x10]);
-  if (!Number.isInteger(Math.log2(alignment)) || alignment > MAX_ALIGNMENT) {
+  if (alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) !== 0) {
     const reason = alignment > MAX_ALIGNMENT
       ? "its alignment is too large"
       : "its alignment is no power of two";
