@@ -174,6 +174,9 @@ function* undoing<T>(owned: Disposable, steps: ReturnType<FileSteps<T>>): Return
   }
 }
 
+/** Bytes whose pages are asked for at once: fewer cost less one by one. */
+const MANY_PAGES = 65_536;
+
 /** An image that has its memory and, once it is linked, is ready to run. */
 export class PlacedImage implements LoadedImage {
   readonly file: SmfFile;
@@ -233,6 +236,8 @@ export class PlacedImage implements LoadedImage {
     for (const { section, offset } of plan.sections) {
       // Fresh memory is zero: a section of zeros costs no memory until it is written to.
       if (section.size === 0 && !section.compressed) continue;
+      const filled = section.compressed ? section.virtualSize : section.size;
+      if (filled >= MANY_PAGES) this.#allocator.prefault?.(this.memory, offset, filled);
       yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
     }
     yield* verifyModuleHash(file);

@@ -249,6 +249,10 @@ export class WatchedAllocator implements MemoryAllocator {
     return this.#inner.view(memory, offset, length);
   }
 
+  prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
+    this.#inner.prefault?.(memory, offset, length);
+  }
+
   free(memory: ExecutableMemory): void {
     this.#inner.free(memory);
     this.live.delete(memory);

@@ -21,6 +21,12 @@ const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/** What only large modules need: each function that is bound costs time. */
+const ADVICE = {
+  // int madvise(void *addr, size_t length, int advice); -1
+  madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
 /** The compiler's support library; the `deno` program depends on it, so it is there. */
 const LIBGCC_NAMES = ["libgcc_s.so.1"];
 
@@ -43,6 +49,7 @@ const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1n << 6n;
 const LINUX: PosixConstants = {
   mapFlags: 0x02 | 0x20, // MAP_PRIVATE | MAP_ANONYMOUS
   pageSizeName: 30, // _SC_PAGESIZE
+  populateWrite: 23, // MADV_POPULATE_WRITE, since Linux 5.14
   refusal:
     "the kernel forbids turning writable memory executable here (PR_SET_MDWE, SELinux execmem or the like)",
 };
@@ -62,12 +69,25 @@ function openSystem(): SystemLibrary<PosixSystem> {
   const libc = openLibrary(LIBC_NAMES, LIBC);
   const { mmap, mprotect, munmap, sysconf, __errno_location } = libc.symbols;
   const errno = (): number => new Deno.UnsafePointerView(__errno_location()!).getInt32();
-  const system: PosixSystem = { mmap, mprotect, munmap, sysconf, errno };
-  if (Deno.build.arch === "x86_64") return { symbols: system, close: () => libc.close() };
   const opened: { close(): void }[] = [libc];
   const close = (): void => {
     for (const library of opened.splice(0)) library.close();
   };
+  let advise: typeof system.madvise;
+  const openAdvice = () => {
+    const library = openLibrary(LIBC_NAMES, ADVICE);
+    opened.push(library);
+    return library.symbols.madvise;
+  };
+  const system: PosixSystem = {
+    mmap,
+    mprotect,
+    munmap,
+    sysconf,
+    errno,
+    madvise: (address, length, advice) => (advise ??= openAdvice())(address, length, advice),
+  };
+  if (Deno.build.arch === "x86_64") return { symbols: system, close };
   try {
     const libgcc = openLibrary(LIBGCC_NAMES, LIBGCC);
     opened.push(libgcc);

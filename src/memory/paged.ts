@@ -22,6 +22,8 @@ export interface Pages {
   commit(address: bigint, length: number): LoadError | undefined;
   /** Changes protections; the error if refused. */
   protect(address: bigint, length: number, protection: Protection): LoadError | undefined;
+  /** Gives writable pages their memory before they are touched, if it can; absent where there is no such thing. */
+  prefault?(address: bigint, length: number): void;
   /** Gives a whole reservation back; the error if refused. */
   release(base: bigint, length: number): LoadError | undefined;
   /** Gives a part of a reservation back, and answers whether that worked; absent where there is no such thing. */
@@ -98,6 +100,16 @@ export class PagedAllocator implements MemoryAllocator {
         if (failure !== undefined) throw failure;
       })
     );
+  }
+
+  /** Gives pages that are about to be filled their memory; see {@linkcode MemoryAllocator.prefault}. */
+  prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
+    const range = this.#ledger.range(memory, offset, length);
+    const page = this.pageSize;
+    const first = range.offset - range.offset % page;
+    const end = Math.ceil((range.offset + range.length) / page) * page;
+    if (first === end) return;
+    this.#ledger.run((pages) => pages.prefault?.(memory.address + BigInt(first), end - first));
   }
 
   /** The bytes themselves; see {@linkcode MemoryAllocator.view}. */

@@ -23,6 +23,8 @@ export interface PosixSystem {
   munmap(address: bigint, length: bigint): number;
   /** A limit of the system; -1 if there is none of that number. */
   sysconf(name: number): bigint;
+  /** Says what pages are for; 0, or -1. Absent where nothing is asked of it. */
+  madvise?(address: bigint, length: bigint, advice: number): number;
   /** The error number of the call before. */
   errno(): number;
   /** Makes written instructions visible; absent where the processor does that itself. */
@@ -35,6 +37,8 @@ export interface PosixConstants {
   readonly mapFlags: number;
   /** `_SC_PAGESIZE` */
   readonly pageSizeName: number;
+  /** `MADV_POPULATE_WRITE`, where there is such an advice. */
+  readonly populateWrite?: number;
   /** What it means there that pages must not become executable. */
   readonly refusal: string;
 }
@@ -97,6 +101,11 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
         `Cannot make memory executable: ${constants.refusal}`,
         failure.data,
       );
+    },
+    // Kernels that do not know it refuse, and give pages as they are touched.
+    prefault(address, length) {
+      const { populateWrite } = constants;
+      if (populateWrite !== undefined) system.madvise?.(address, BigInt(length), populateWrite);
     },
     release(base, length) {
       if (system.munmap(base, BigInt(length)) === 0) return;

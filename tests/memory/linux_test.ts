@@ -94,3 +94,24 @@ Deno.test({
     assertStringIncludes(text, "freed");
   },
 });
+
+Deno.test({
+  name: "pages that are about to be filled are there before they are touched",
+  ignore: ignore || Deno.build.arch !== "x86_64", // qemu's user mode has pages of its own
+  fn() {
+    const allocator = new LinuxAllocator();
+    const page = allocator.pageSize;
+    const memory = allocator.allocate(64 * page, 1, REMOTE);
+    /** Kilobytes of the mapping at an address that have memory. */
+    const resident = (): number => {
+      const entries = Deno.readTextFileSync("/proc/self/smaps").split(/^(?=[0-9a-f]+-)/m);
+      const entry = entries.find((text) => text.startsWith(memory.address.toString(16)));
+      return Number(/^Rss:\s*(\d+)/m.exec(entry ?? "")?.[1]);
+    };
+    assertEquals(resident(), 0);
+    allocator.prefault(memory, page, 10 * page);
+    // Kernels before 5.14 do not know it.
+    assert([0, 10 * page / 1024].includes(resident()), `${resident()}`);
+    allocator.free(memory);
+  },
+});

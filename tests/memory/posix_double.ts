@@ -56,6 +56,10 @@ export class PosixDouble implements PosixSystem {
     return 0;
   }
 
+  madvise(address: bigint, length: bigint, advice: number): number {
+    return this.#fails("madvise", address, length, advice) ? -1 : 0;
+  }
+
   sysconf(name: number): bigint {
     return this.#fails("sysconf", name) ? -1n : this.#pageSize;
   }

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import { LoadError } from "../../src/errors.ts";
 import { Protection } from "../../src/memory/contract.ts";
 import { LinuxAllocator } from "../../src/memory/linux.ts";
+import { MacosAllocator } from "../../src/memory/macos.ts";
 import { ENOMEM, PosixDouble } from "./posix_double.ts";
 
 const EPERM = 1;
@@ -178,4 +179,28 @@ Deno.test("pages are flushed before they become executable, by themselves", () =
     "mprotect(0x700000002000,0x1000,0x5)",
     "flush(0x700000002000,0x10)",
   ]);
+});
+
+Deno.test("whole pages are asked for when a part of them is about to be filled, and a refusal changes nothing", () => {
+  const system = new PosixDouble();
+  const allocator = new LinuxAllocator(system);
+  const memory = allocator.allocate(5 * 4096, 1);
+  system.calls.length = 0;
+  system.failures.push(["madvise", 22]);
+  allocator.prefault(memory, 4097, 4096);
+  allocator.prefault(memory, 4096, 0);
+  allocator.prefault(memory);
+  assertEquals(system.calls, [
+    "madvise(0x700000002000,0x2000,0x17)",
+    "madvise(0x700000001000,0x5000,0x17)",
+  ]);
+  assertThrows(() => allocator.prefault(memory, 4 * 4096, 4097), RangeError);
+});
+
+Deno.test("where there is no such advice nothing is asked", () => {
+  const system = new PosixDouble();
+  const allocator = new MacosAllocator(system);
+  const memory = allocator.allocate(1, 1);
+  allocator.prefault(memory);
+  assertEquals(system.calls.filter((call) => call.startsWith("madvise")), []);
 });
