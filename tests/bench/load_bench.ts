@@ -8,6 +8,7 @@ import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { platformAllocator } from "../../src/memory/allocator.ts";
 import { staticLibrary } from "../link/real_archives.ts";
+import { BareLoader } from "./bare_load.ts";
 import { median, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";
 import { cString, NO_SYSTEM_LOADER, SystemLoader } from "./peers.ts";
@@ -22,48 +23,57 @@ interface Files {
   readonly module: Uint8Array;
 }
 
+/** Something that loads files, and the names of its files. */
+interface Loading<Loaded extends Disposable = Disposable> {
+  readonly load: (path: string) => Loaded;
+  readonly bytes: Uint8Array;
+  readonly suffix: string;
+}
+
+/** The system's own loader. */
+function systemLoading(
+  system: SystemLoader,
+  library: string,
+): Loading<Disposable & { readonly handle: Deno.PointerObject }> {
+  return {
+    load(path) {
+      const handle = system.open(cString(path));
+      return { handle, [Symbol.dispose]: () => system.close(handle) };
+    },
+    bytes: Deno.readFileSync(library),
+    suffix: "so",
+  };
+}
+
 /** Loads copies of both, each path once; `close` are the times of closing. */
 function measureLoads(
-  { library, module }: Files,
+  ours: Loading,
+  peer: Loading,
   rounds: number,
   warmup: number,
 ): { load: Point; close: Point } {
   const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
-  using system = new SystemLoader();
-  using _retained = platformAllocator().retain?.();
-  const loader = new ModuleLoader();
+  const closings: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
+  const timed = ({ load, bytes, suffix }: Loading, closing: number[]) => (round: number): number => {
+    const path = `${folder}/${round}.${suffix}`;
+    Deno.writeFileSync(path, bytes);
+    let loaded: Disposable;
+    const taken = time(() => loaded = load(path));
+    closing.push(time(() => loaded[Symbol.dispose]()));
+    Deno.removeSync(path);
+    return taken;
+  };
   try {
-    const closings: { ours: number[]; peer: number[] } = { ours: [], peer: [] };
     const load = paired(
-      {
-        ours(round) {
-          const path = `${folder}/${round}.smf`;
-          Deno.writeFileSync(path, module);
-          let handle: Disposable;
-          const taken = time(() => handle = loader.load(path));
-          closings.ours.push(time(() => handle[Symbol.dispose]()));
-          Deno.removeSync(path);
-          return taken;
-        },
-        peer(round) {
-          const path = `${folder}/${round}.so`;
-          Deno.copyFileSync(library, path);
-          const name = cString(path);
-          let handle: Deno.PointerObject;
-          const taken = time(() => handle = system.open(name));
-          closings.peer.push(time(() => system.close(handle)));
-          Deno.removeSync(path);
-          return taken;
-        },
-      },
+      { ours: timed(ours, closings.ours), peer: timed(peer, closings.peer) },
       rounds,
       warmup,
     );
     const last = (values: readonly number[]) => values.slice(-rounds);
-    const ours = median(last(closings.ours)), peer = median(last(closings.peer));
+    const [mine, theirs] = [median(last(closings.ours)), median(last(closings.peer))];
     return {
       load: { size: 0, ours: 1000 * load.ours, peer: 1000 * load.peer, ratio: load.ratio },
-      close: { size: 0, ours: 1000 * ours, peer: 1000 * peer, ratio: ours / peer },
+      close: { size: 0, ours: 1000 * mine, peer: 1000 * theirs, ratio: mine / theirs },
     };
   } finally {
     Deno.removeSync(folder, { recursive: true });
@@ -118,74 +128,56 @@ async function realForms(file: string, debian: string): Promise<Files & Disposab
   return { library: `${folder}/real.so`, module: bytes, [Symbol.dispose]: remove };
 }
 
-/** The real library's imports are answered by the process, as dlopen answers them. */
-function measureReal({ library, module }: Files, rounds: number): Point {
-  using system = new SystemLoader();
-  using _retained = platformAllocator().retain?.();
-  const process = system.open(cString("libm.so.6"));
-  const resolver = (name: string) => system.find(process, cString(name)) || null;
-  const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
-  const loader = new ModuleLoader();
-  try {
-    const found = paired(
-      {
-        ours(round) {
-          const path = `${folder}/${round}.smf`;
-          Deno.writeFileSync(path, module);
-          let handle: Disposable;
-          const taken = time(() => handle = loader.load(path, resolver));
-          handle![Symbol.dispose]();
-          Deno.removeSync(path);
-          return taken;
-        },
-        peer(round) {
-          const path = `${folder}/${round}.so`;
-          Deno.copyFileSync(library, path);
-          const name = cString(path);
-          let handle: Deno.PointerObject;
-          const taken = time(() => handle = system.open(name));
-          system.close(handle!);
-          Deno.removeSync(path);
-          return taken;
-        },
-      },
-      rounds,
-      rounds,
-    );
-    return { size: module.length, ours: 1000 * found.ours, peer: 1000 * found.peer, ratio: found.ratio };
-  } finally {
-    system.close(process);
-    Deno.removeSync(folder, { recursive: true });
-  }
-}
-
 /** Measures loads. */
 export async function loadBench(rounds = 101): Promise<Report> {
   const title = "load";
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
+  using system = new SystemLoader();
+  using bare = new BareLoader();
+  using _retained = platformAllocator().retain?.();
+  const loader = new ModuleLoader();
   const skipped: string[] = [];
-  const warm: Point[] = [], close: Point[] = [], cold: Point[] = [];
+  const warm: Point[] = [], close: Point[] = [], cold: Point[] = [], least: Point[] = [];
   for (const count of COUNTS) {
     using forms = await functionForms(count);
     if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
+    const { library, module: bytes } = forms;
     // V8 compiles what runs often: what a program loads first is measured by the cold series.
-    const found = measureLoads(forms, rounds, rounds * (count === 1 ? 40 : count < 1000 ? 10 : 2));
+    const warmup = rounds * (count === 1 ? 40 : count < 1000 ? 10 : 2);
+    const smf = { load: (path: string) => loader.load(path), bytes, suffix: "smf" };
+    const peer = systemLoading(system, library);
+    const found = measureLoads(smf, peer, rounds, warmup);
     warm.push({ ...found.load, size: count, goal: goalFor(count) });
     close.push({ ...found.close, size: count });
     cold.push({ ...measureCold(forms, 9), size: count });
+    const floor = measureLoads({ ...smf, load: (path) => bare.load(path) }, peer, rounds, warmup);
+    least.push({ ...floor.load, size: count });
   }
   const common = { per: "functions", unit: "µs", peer: "dlopen" } as const;
   const series: Series[] = [
     { ...common, name: "load, warm", points: warm },
     { ...common, name: "close, warm", peer: "dlclose", points: close },
     { ...common, name: "first load of a process", points: cold },
+    { ...common, name: "bare operations", points: least },
   ];
   const real = await realForms("libsqlite3.a", "libsqlite3-dev");
   if (typeof real === "string") skipped.push(`the real library: ${real}`);
   else {
     using files = real;
-    const point = { ...measureReal(files, Math.ceil(rounds / 3)), goal: 0.6 };
-    series.push({ ...common, name: "sqlite3, warm", per: "bytes", points: [point] });
+    const { library, module: bytes } = files;
+    const peer = systemLoading(system, library);
+    // Its imports are answered by the process, as dlopen answers them.
+    using process = peer.load("libm.so.6");
+    const resolver = (name: string) => system.find(process.handle, cString(name)) || null;
+    const smf = { load: (path: string) => loader.load(path, resolver), bytes, suffix: "smf" };
+    const turns = Math.ceil(rounds / 3);
+    const { load } = measureLoads(smf, peer, turns, rounds);
+    const floor = measureLoads({ ...smf, load: (path) => bare.load(path) }, peer, turns, rounds);
+    const size = bytes.length;
+    series.push(
+      { ...common, name: "sqlite3, warm", per: "bytes", points: [{ ...load, size, goal: 0.6 }] },
+      { ...common, name: "sqlite3, bare operations", per: "bytes", points: [{ ...floor.load, size }] },
+    );
   }
   return { title, series, skipped };
 }
