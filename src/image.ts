@@ -1,40 +1,28 @@
 /**
  * Where each section goes in one reserved range: pure arithmetic, no memory.
  *
- * ```text
- * file's own image            one reserved range            protection
- * ----------------            ------------------            ----------
- * code sections, packed   →   code | PLT                    read, execute
- * RoData group            →   rodata | GOT                  read
- * Data group, Bss group   →   data | bss                    read, write
- * ```
- *
- * Each of the three regions has pages of its own. Symbol values and relocation
- * offsets address the file's own image ({@linkcode ImagePlan.place} turns them
- * into offsets in the range), so one file fits every page size.
+ * Symbol values and relocation offsets address the file's own image;
+ * {@linkcode ImagePlan.place} turns them into offsets in the range, whose
+ * groups, GOT and PLT `arrangement.ts` has placed.
  */
 
+import {
+  arrange,
+  arrangeFixed,
+  type Arrangement,
+  type PlacedGroup,
+  type Region,
+  type SlotCounts,
+} from "./arrangement.ts";
 import { LoadError, raise, type Report } from "./errors.ts";
 import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
-import { alignUp, imageOffsets } from "./smf/offsets.ts";
+import type { SmfHeader } from "./smf/header.ts";
+import { IMAGE_PAGE, imageOffsets } from "./smf/offsets.ts";
 import type { SmfSection } from "./smf/section.ts";
 import { SYMBOL_WORDS } from "./smf/symbol.ts";
 
 const { kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
-
-/** Bytes of one Global Offset Table slot: an address. */
-export const GOT_SLOT_SIZE = 8;
-/** Bytes of one Procedure Linkage Table stub, padding included. */
-export const PLT_STUB_SIZE = 16;
-
-/** A part of the range that has one protection; page multiples. */
-export interface Region {
-  /** Bytes from the range's start. */
-  readonly offset: number;
-  /** In bytes; 0 if nothing needs this protection. */
-  readonly length: number;
-}
 
 /** A section that is loaded, and where. */
 export interface PlacedSection {
@@ -43,43 +31,21 @@ export interface PlacedSection {
   readonly offset: number;
 }
 
-/** Sections of one kind, which lie behind one another. */
-export interface PlacedGroup {
-  /** In the file's own image. */
-  readonly start: number;
-  readonly end: number;
-  readonly isCode: boolean;
-  /** What to add to an offset of the file's image. */
-  readonly delta: number;
-}
-
 /** Has no byte. */
 export const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
 
-/** What the loader must reserve beside the sections. */
-export interface SlotCounts {
-  readonly got: number;
-  readonly plt: number;
-}
-
 /** The plan of one module's range. */
-export class ImagePlan {
-  /** Of the whole range in bytes, a multiple of the page size, at least one page. */
+export class ImagePlan implements Arrangement {
   readonly size: number;
-  /** That the range's address must have: a power of two, at least the page size. */
   readonly alignment: number;
-  /** Read and execute. */
   readonly code: Region;
-  /** Read only. */
   readonly rodata: Region;
-  /** Read and write. */
   readonly data: Region;
+  readonly gotRegion: Region;
+  readonly plt: number;
+  readonly got: number;
   /** The loaded sections in file order. */
   readonly sections: readonly PlacedSection[];
-  /** The first PLT stub, as an offset in the range. */
-  readonly plt: number;
-  /** The first GOT slot, as an offset in the range. */
-  readonly got: number;
   /** What was reserved. */
   readonly slots: SlotCounts;
   /** For loops over many offsets; see {@linkcode ImagePlan.place}. */
@@ -89,70 +55,28 @@ export class ImagePlan {
    * @param sections Of the file, in file order.
    * @param pageSize Of the host, in bytes.
    * @param slots How many GOT slots and PLT stubs the relocations may need.
+   * @param isFixed Whether the image must move as a whole, on pages of 4096 bytes.
    */
-  constructor(sections: readonly SmfSection[], pageSize: number, slots: SlotCounts) {
+  constructor(sections: readonly SmfSection[], pageSize: number, slots: SlotCounts, isFixed = false) {
     this.slots = slots;
     const { offsets, groups } = imageOffsets(sections);
-    const placed: PlacedGroup[] = [];
-    let cursor = 0;
-    let alignment = pageSize;
-    const place = (kind: string): void => {
-      const group = groups.find((candidate) => candidate.kind === kind);
-      if (group === undefined) return;
-      if (group.end === group.start) {
-        // It takes no place, but a symbol may mark where it would begin.
-        placed.push({ start: group.start, end: group.end, isCode: false, delta: cursor - group.start });
-        return;
-      }
-      // The distance to the file's offset is a multiple of the largest alignment
-      // in the group, so every section keeps its own on any page size.
-      const start = cursor + modulo(group.start - cursor, group.alignment);
-      placed.push({
-        start: group.start,
-        end: group.end,
-        isCode: kind === "code",
-        delta: start - group.start,
-      });
-      cursor = start + (group.end - group.start);
-      alignment = Math.max(alignment, group.alignment);
-    };
-    const region = (fill: () => void): Region => {
-      const offset = cursor;
-      fill();
-      cursor = alignUp(cursor, pageSize);
-      return { offset, length: cursor - offset };
-    };
-    const reserve = (count: number, size: number): number => {
-      if (count > 0) cursor = alignUp(cursor, size);
-      const offset = cursor;
-      cursor += count * size;
-      return offset;
-    };
-    let plt = 0;
-    let got = 0;
-    this.code = region(() => {
-      place("code");
-      plt = reserve(slots.plt, PLT_STUB_SIZE);
-    });
-    this.rodata = region(() => {
-      place("rodata");
-      got = reserve(slots.got, GOT_SLOT_SIZE);
-    });
-    this.data = region(() => {
-      place("data");
-      place("bss");
-    });
-    this.plt = plt;
-    this.got = got;
-    this.size = Math.max(cursor, pageSize);
-    this.alignment = alignment;
-    this.groups = placed;
-    this.sections = sections.flatMap((section, index) => {
-      const offset = offsets[index];
-      return offset === undefined || section.virtualSize === 0
-        ? []
-        : [{ section, offset: this.place(offset, section.virtualSize) }];
-    });
+    const arrangement = isFixed ? arrangeFixed(groups, slots) : arrange(groups, pageSize, slots);
+    this.size = arrangement.size;
+    this.alignment = arrangement.alignment;
+    this.code = arrangement.code;
+    this.rodata = arrangement.rodata;
+    this.data = arrangement.data;
+    this.gotRegion = arrangement.gotRegion;
+    this.plt = arrangement.plt;
+    this.got = arrangement.got;
+    this.groups = arrangement.groups;
+    const placed: PlacedSection[] = [];
+    for (let index = 0; index < sections.length; index++) {
+      const section = sections[index], offset = offsets[index];
+      if (offset === undefined || section.virtualSize === 0) continue;
+      placed.push({ section, offset: this.place(offset, section.virtualSize) });
+    }
+    this.sections = placed;
   }
 
   /** The group that has the byte at `offset` of the file's image. */
@@ -187,7 +111,7 @@ export class ImagePlan {
  * symbol lies inside the image, functions and the entry point in code.
  *
  * @param report Told what is wrong with a symbol or with the entry point.
- * @throws {LoadError} `InvalidFormat`.
+ * @throws {LoadError} `InvalidFormat`; `Unsupported` if the file's layout does not fit the pages.
  */
 export function planImage(
   file: SmfFile,
@@ -195,7 +119,15 @@ export function planImage(
   slots: SlotCounts,
   report: Report = raise,
 ): ImagePlan {
-  const plan = new ImagePlan(file.sections, pageSize, slots);
+  const isFixed = isFixedLayout(file.header);
+  if (isFixed && pageSize !== IMAGE_PAGE) {
+    throw new LoadError(
+      "Unsupported",
+      `Cannot load module: its code was linked for pages of ${IMAGE_PAGE} bytes`,
+      { value: pageSize, range: [IMAGE_PAGE, IMAGE_PAGE + 1] },
+    );
+  }
+  const plan = new ImagePlan(file.sections, pageSize, slots, isFixed);
   const { symbols } = file;
   const { words, step, typeBase } = symbols;
   // Symbols that follow one another mostly lie in one group.
@@ -220,6 +152,11 @@ export function planImage(
     );
   }
   return plan;
+}
+
+/** Whether an image must move as a whole, since its code counts on its distances. */
+export function isFixedLayout({ flags }: SmfHeader): boolean {
+  return (flags & HeaderFlag.FixedLayout) !== 0;
 }
 
 /**
@@ -250,9 +187,4 @@ function checkSymbol(file: SmfFile, plan: ImagePlan, index: number, report: Repo
       }),
     );
   }
-}
-
-/** The remainder in [0, divisor), also for negative values. */
-function modulo(value: number, divisor: number): number {
-  return ((value % divisor) + divisor) % divisor;
 }

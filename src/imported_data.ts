@@ -13,8 +13,8 @@
  * stored another one there.
  */
 
-import type { ImagePlan, Region } from "./image.ts";
-import { GOT_SLOT_SIZE } from "./image.ts";
+import { GOT_SLOT_SIZE, type Region } from "./arrangement.ts";
+import type { ImagePlan } from "./image.ts";
 import type { DataReferences, PreparedPatch } from "./imports/resolve.ts";
 import { detach, type ExecutableMemory, type MemoryAllocator, Protection } from "./memory/allocator.ts";
 import type { RelocationNeeds } from "./scan.ts";
@@ -76,7 +76,7 @@ export class ImportedData implements DataReferences {
    * @throws {LoadError} `OutOfMemory` if the GOT cannot be made writable.
    */
   prepare(from: bigint, to: bigint): PreparedPatch {
-    const { allocator, memory, seal, plan: { rodata, data } } = this.#words;
+    const { allocator, memory, seal, plan: { gotRegion, data } } = this.#words;
     const patches: (() => void)[] = [];
     const views: Uint8Array<ArrayBuffer>[] = [];
     const patch = (region: { offset: number; length: number }, places: readonly Place[]): void => {
@@ -97,7 +97,7 @@ export class ImportedData implements DataReferences {
       unsealed?.[Symbol.dispose]();
     };
     try {
-      patch(rodata, this.#slots);
+      patch(gotRegion, this.#slots);
       patch(data, this.#variables);
     } catch (error) {
       release();
@@ -119,7 +119,7 @@ export class GotSeal {
   readonly #region: Region;
   #open = 0;
 
-  /** @param region The pages of constants and GOT. */
+  /** @param region The pages of the GOT, which constants may share. */
   constructor(allocator: MemoryAllocator, memory: ExecutableMemory, region: Region) {
     this.#allocator = allocator;
     this.#memory = memory;

@@ -8,6 +8,7 @@
 import { LoadError } from "./errors.ts";
 import type { FileStamp } from "./file_stamp.ts";
 import { checkHost, checkThreadLocals } from "./host.ts";
+import type { Region } from "./arrangement.ts";
 import { type ImagePlan, planImage } from "./image.ts";
 import { GotSeal, ImportedData } from "./imported_data.ts";
 import type { ImportFirewall } from "./imports/firewall.ts";
@@ -267,12 +268,15 @@ export class PlacedImage implements LoadedImage {
     detach(bytes);
     this.#bytes = undefined;
     this.#tellFollowers(imports);
-    const { code, rodata } = plan;
-    if (code.length > 0) this.#allocator.protect(memory, Protection.READ_EXECUTE, code.offset, code.length);
+    const { code, rodata, gotRegion } = plan;
+    this.#protect(code, Protection.READ_EXECUTE);
     if (this.#needs.resolvers.length > 0) this.#askResolvers();
-    if (rodata.length > 0) {
-      this.#allocator.protect(memory, Protection.READ_ONLY, rodata.offset, rodata.length);
-    }
+    this.#protect(rodata, Protection.READ_ONLY);
+    if (gotRegion !== rodata) this.#protect(gotRegion, Protection.READ_ONLY);
+  }
+
+  #protect({ offset, length }: Region, protection: Protection): void {
+    if (length > 0) this.#allocator.protect(this.memory, protection, offset, length);
   }
 
   /** A thread-local variable that is elsewhere: only the system knows where, so it must be in a library of its own. */
@@ -291,8 +295,8 @@ export class PlacedImage implements LoadedImage {
   #askResolvers(): void {
     const { file, plan, memory } = this;
     const { relocations, symbols } = file;
-    // Code comes first, and can be written to no more.
-    const start = plan.code.length;
+    // Code can be written to no more; what else sections have comes behind it.
+    const start = plan.code.offset + plan.code.length;
     const bytes = this.#allocator.view(memory, start, memory.size - start);
     const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     try {
@@ -318,7 +322,7 @@ export class PlacedImage implements LoadedImage {
   /** Whoever may replace a variable that this module imports learns where its address is held. */
   #tellFollowers({ followers }: ResolvedImports): void {
     const { file, plan, memory } = this;
-    const seal = new GotSeal(this.#allocator, memory, plan.rodata);
+    const seal = new GotSeal(this.#allocator, memory, plan.gotRegion);
     const words = { allocator: this.#allocator, memory, file, plan, needs: this.#needs, seal };
     for (const [position, follow] of followers) {
       follow(new ImportedData(words, this.#needs.imports[position]));

@@ -21,8 +21,9 @@
  * the result is exact modulo 2⁶⁴, and there is no BigInt in the loop.
  */
 
+import { GOT_SLOT_SIZE, type PlacedGroup, PLT_STUB_SIZE } from "./arrangement.ts";
 import { attempt, type LoadError, raise, type Report } from "./errors.ts";
-import { GOT_SLOT_SIZE, type ImagePlan, NO_GROUP, type PlacedGroup, PLT_STUB_SIZE } from "./image.ts";
+import { type ImagePlan, NO_GROUP } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";

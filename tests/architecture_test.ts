@@ -25,7 +25,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ["call"],
   ["compatibility", "imported_data", "relocate", "link", "thread_locals"],
   ["frame_table", "host", "image", "imports", "scan", "source"],
-  ["file_stamp", "read_ahead", "relocation"],
+  ["arrangement", "file_stamp", "read_ahead", "relocation"],
   ["smf", "memory"],
   ["system"],
   ["errors"],
@@ -42,6 +42,7 @@ const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
 
 /** Units without any use of Deno: they work on bytes alone. */
 const PURE = [
+  "arrangement",
   "compatibility",
   "errors",
   "frame_table",

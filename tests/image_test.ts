@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { GOT_SLOT_SIZE, ImagePlan, isAddress, planImage, PLT_STUB_SIZE } from "../src/image.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../src/arrangement.ts";
+import { ImagePlan, isAddress, planImage } from "../src/image.ts";
 import { SmfBuilder } from "../src/smf/builder.ts";
 import { Binding, HeaderFlag, SectionType, SymbolType } from "../src/smf/enums.ts";
 import { parseSmf } from "../src/smf/file.ts";

@@ -1,7 +1,8 @@
 // The relocator is pure bytes, so these run on every system, on addresses that nobody maps.
 import { assert, assertEquals } from "@std/assert";
 import type { LoadError } from "../src/errors.ts";
-import { ImagePlan, PLT_STUB_SIZE } from "../src/image.ts";
+import { PLT_STUB_SIZE } from "../src/arrangement.ts";
+import { ImagePlan } from "../src/image.ts";
 import { relocate } from "../src/relocate.ts";
 import { scanRelocations } from "../src/scan.ts";
 import { SmfBuilder } from "../src/smf/builder.ts";

@@ -2,7 +2,8 @@
  * What `smf inspect` tells of a file, as data: the shape of its JSON.
  */
 import { LoadError } from "../errors.ts";
-import { GOT_SLOT_SIZE, isAddress, planImage, PLT_STUB_SIZE, type Region } from "../image.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE, type Region } from "../arrangement.ts";
+import { isAddress, planImage } from "../image.ts";
 import { scanRelocations } from "../scan.ts";
 import {
   appTypeName,
@@ -188,6 +189,7 @@ function imageMap(module: ParsedSmf): InspectionData["image"] {
   };
   const slots = (name: string, offset: number, count: number, size: number): ImageRegion["parts"] =>
     count === 0 ? [] : [{ name, offset, length: count * size }];
+  const got = slots("(GOT)", plan.got, needs.gotCount, GOT_SLOT_SIZE);
   return {
     pageSize: PAGE_SIZE,
     size: plan.size,
@@ -195,8 +197,9 @@ function imageMap(module: ParsedSmf): InspectionData["image"] {
     gotSlots: needs.gotCount,
     pltStubs: needs.pltCount,
     regions: [
+      ...(plan.gotRegion === plan.rodata ? [] : region("read-only", plan.gotRegion, got)),
       ...region("read-execute", plan.code, slots("(PLT)", plan.plt, needs.pltCount, PLT_STUB_SIZE)),
-      ...region("read-only", plan.rodata, slots("(GOT)", plan.got, needs.gotCount, GOT_SLOT_SIZE)),
+      ...region("read-only", plan.rodata, plan.gotRegion === plan.rodata ? got : []),
       ...region("read-write", plan.data),
     ],
   };

@@ -185,6 +185,7 @@ export const AARCH64: LinkArch = {
   name: "aarch64",
   machine: Machine.AARCH64,
   smf: Arch.Aarch64,
+  hasFixedPages: false,
   filler: 0x00, // udf #0
   fragments: {
     // paciasp; stp x29, x30, [sp, #-16]!; mov x29, sp

@@ -1,9 +1,10 @@
 /**
  * Writes the sections' bytes and applies relocations.
  *
- * What lies inside one group is settled here, since a group moves as a whole:
- * S + A - P does not change. Everything else stays for the loader: addresses
- * (S + A), distances between groups, GOT slots (G + A - P), and imports.
+ * Distances (S + A - P) are settled here: inside one group, which moves as a
+ * whole, and between groups where the whole image can, which the file then asks
+ * for. Everything else stays for the loader: addresses (S + A), GOT slots
+ * (G + A - P), and imports.
  */
 import { LoadError } from "../errors.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
@@ -47,6 +48,8 @@ export interface Applied {
   readonly gotSymbols: readonly GotSymbol[];
   /** How many relocations were settled. */
   readonly applied: number;
+  /** Whether there are distances between groups among them. */
+  readonly isFixed: boolean;
 }
 
 /** What became of a GOT reference whose instruction was rewritten. */
@@ -64,13 +67,15 @@ export function applyRelocations(input: ApplyInput): Applied {
   const applier = new Applier(input);
   const contents = input.layout.outputs.map((output) => applier.fill(output));
   input.problems.throwIfAny();
-  return { contents, kept: applier.kept, gotSymbols: applier.gotSymbols, applied: applier.applied };
+  const { kept, gotSymbols, applied, isFixed } = applier;
+  return { contents, kept, gotSymbols, applied, isFixed };
 }
 
 class Applier {
   readonly kept: KeptRelocations = new KeptRelocations();
   readonly gotSymbols: GotSymbol[] = [];
   applied = 0;
+  isFixed = false;
   readonly #input: ApplyInput;
   readonly #gotIndex: Map<number, number> = new Map();
   // The place that is being patched.
@@ -307,15 +312,19 @@ class Applier {
     place: number,
   ): void {
     const from = this.#output;
-    if (output.type !== from.type || rule.write === undefined) {
+    const isApart = output.type !== from.type;
+    if ((isApart && !this.#input.arch.hasFixedPages) || rule.write === undefined) {
       if (rule.smf === undefined) return this.#noCounterpart(rule, place);
       return this.#keep(rule.smf, Target.section(output.index), offset + addend);
     }
     const S = output.address + offset;
     const A = addend;
     const P = from.address + this.#at;
-    if (rule.write(this.#view, this.#at, S + A - P)) this.applied++;
-    else this.#fail("the distance does not fit", rule, place, S + A - P);
+    if (!rule.write(this.#view, this.#at, S + A - P)) {
+      return this.#fail("the distance does not fit", rule, place, S + A - P);
+    }
+    this.applied++;
+    if (isApart) this.isFixed = true;
   }
 
   /** The symbol is a number without a place. */

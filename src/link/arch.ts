@@ -51,6 +51,8 @@ export interface LinkArch {
   readonly machine: number;
   /** The SMF header's number. */
   readonly smf: number;
+  /** Whether pages have 4096 bytes wherever it runs, so that an image can keep its distances. */
+  readonly hasFixedPages: boolean;
   /** Fills gaps in code: an instruction that traps. */
   readonly filler: number;
   /** What surrounds the fragments of `.init` and `.fini` to make them a function, and what fills gaps there. */

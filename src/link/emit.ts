@@ -78,7 +78,8 @@ class Emitter {
       platform: input.platform ?? Platform.Linux,
       arch: input.arch.smf,
       flags: HeaderFlag.Pic | (entry === undefined ? 0 : HeaderFlag.Executable) |
-        (input.reloadable ? HeaderFlag.Reloadable : 0),
+        (input.reloadable ? HeaderFlag.Reloadable : 0) |
+        (input.applied.isFixed ? HeaderFlag.FixedLayout : 0),
       entryPoint: entry?.address ?? 0,
       sourceHash: input.sourceHash,
     });

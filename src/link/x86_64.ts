@@ -136,6 +136,7 @@ export const X86_64: LinkArch = {
   name: "x86-64",
   machine: Machine.X86_64,
   smf: Arch.X86_64,
+  hasFixedPages: true,
   filler: 0xcc, // int3
   fragments: {
     head: [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x83, 0xec, 0x08], // endbr64; sub $8, %rsp

@@ -3,7 +3,7 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { ImagePlan } from "../image.ts";
+import { ImagePlan, isFixedLayout } from "../image.ts";
 import type { LoadedImage } from "../loader.ts";
 import { SmfFile } from "../smf/file.ts";
 import { LAYOUTS } from "../smf/layout.ts";
@@ -84,7 +84,7 @@ export function attachImage(
     attachment,
     image: {
       file,
-      plan: new ImagePlan(sections, module.pageSize, module.slots),
+      plan: new ImagePlan(sections, module.pageSize, module.slots, isFixedLayout(header)),
       memory: { address: module.address, size: module.size },
       pageSize: module.pageSize,
       importer: { description: `module '${module.path}'` },

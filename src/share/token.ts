@@ -6,7 +6,7 @@
 
 import { processSecret } from "../system/process.ts";
 import { LoadError } from "../errors.ts";
-import type { SlotCounts } from "../image.ts";
+import type { SlotCounts } from "../arrangement.ts";
 import type { ImportRecord } from "../imports/resolve.ts";
 import { xxh32 } from "../smf/hash.ts";
 import type { SmfHeader } from "../smf/header.ts";

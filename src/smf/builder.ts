@@ -106,7 +106,7 @@ export class SmfBuilder {
     if (compression !== Compression.None && compression !== Compression.Zstd) {
       throw new RangeError(`Cannot compress by method ${compression}: only zstd (1) is there`);
     }
-    checkUnsigned("the flags", flags, 7);
+    checkUnsigned("the flags", flags, 8);
     if ((flags & HeaderFlag.HasStub) !== 0 && stub === undefined) {
       throw new TypeError("Cannot set HasStub: there is no stub");
     }

@@ -37,6 +37,8 @@ export const HeaderFlag = {
   NoteSdn: 0x20,
   /** An aspect pack is there. */
   AspectPack: 0x40,
+  /** Code counts on the distances of the file's own image; it fits pages of 4096 bytes only. This package's own. */
+  FixedLayout: 0x80,
 } as const;
 /** Bits of the header's flags. */
 export type HeaderFlag = (typeof HeaderFlag)[keyof typeof HeaderFlag];

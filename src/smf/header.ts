@@ -103,8 +103,8 @@ export function checkCommonFields(reader: ByteReader): void {
     throw refuse("InvalidFormat", "the platform does not exist", platform, 6);
   }
   if (get(arch, "arch") > 7) throw refuse("InvalidFormat", "the processor does not exist", arch, 8);
-  if (get(flags, "flags") >= 0x80) {
-    throw refuse("Unsupported", "it has flags without a meaning", flags, 0x80);
+  if (get(flags, "flags") >= 0x100) {
+    throw refuse("Unsupported", "it has flags without a meaning", flags, 0x100);
   }
 }
 

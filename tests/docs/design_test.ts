@@ -1,7 +1,7 @@
 // docs/design.md and CONTRIBUTING.md against the code.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/image.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/arrangement.ts";
 import { MAX_ATTACHMENTS } from "../../src/share/words.ts";
 import { MAX_FILE_SIZE } from "../../src/source.ts";
 import { LOOKS } from "../../src/watch.ts";

@@ -179,7 +179,7 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
   const version = `${at(4, 1)}.${at(5, 1)}`;
   must(["0.1", "1.0", "1.1"].includes(version), `version ${version}`);
   const platform = at(6, 1), arch = at(7, 1), flags = at(8, 4);
-  must(platform <= 5 && arch <= 7 && flags < 0x80, "a platform, processor or flag that does not exist");
+  must(platform <= 5 && arch <= 7 && flags < 0x100, "a platform, processor or flag that does not exist");
   const stubbed = dialect === "P128" || (places.dataOffset !== undefined && (flags & 0x10) !== 0);
   const base = stubbed && places.dataOffset ? get(places.dataOffset) : 0;
   // What tables and sections may lie in.

@@ -27,6 +27,8 @@ export interface Claim {
   readonly code: Stretch;
   readonly rodata: Stretch;
   readonly data: Stretch;
+  /** Where the GOT is; read only. */
+  readonly gotRegion: Stretch;
   /** The bytes that are there now. */
   read(offset: number, length: number): Uint8Array;
   /** Whether the system has filled the words of thread-local variables. */
@@ -62,8 +64,12 @@ export function judge(bytes: Uint8Array, claim: Claim): Verdict {
   return { module, judged };
 }
 
-function checkRegions({ size, pageSize, base, ...claim }: Claim): void {
+function checkRegions({ size, pageSize, base, gotRegion, ...claim }: Claim): void {
   let end = 0;
+  if (gotRegion.offset !== claim.rodata.offset) {
+    must(gotRegion.offset % pageSize === 0 && gotRegion.length % pageSize === 0, "a GOT on part of a page");
+    end = gotRegion.offset + gotRegion.length;
+  }
   for (const { offset, length } of [claim.code, claim.rodata, claim.data]) {
     must(offset % pageSize === 0 && length % pageSize === 0, "a region that is not whole pages");
     must(offset >= end, "regions that overlap");
@@ -71,6 +77,9 @@ function checkRegions({ size, pageSize, base, ...claim }: Claim): void {
   }
   must(end <= size && size % pageSize === 0 && base % BigInt(pageSize) === 0n, "a region outside the range");
 }
+
+/** The header's flag of images that must move as a whole. */
+const FIXED_LAYOUT = 0x80;
 
 class Judge {
   readonly #module: Module;
@@ -132,6 +141,11 @@ class Judge {
       const delta = this.#deltas.get(group);
       if (delta === undefined) continue;
       const [start, end] = [group.start + delta, group.end + delta];
+      const [first] = this.#deltas.values();
+      must(
+        (this.#module.flags & FIXED_LAYOUT) === 0 || delta === first,
+        "groups of a fixed layout that moved apart",
+      );
       const region = regions[group.type];
       must(start >= region.offset && end <= region.offset + region.length, "a group outside its region");
       must(end <= size, "a group outside the range");
@@ -241,27 +255,28 @@ class Judge {
   }
 
   #checkSlot(address: bigint, target: bigint | undefined): void {
-    const { base, rodata, read } = this.#claim;
+    const { base, gotRegion, read } = this.#claim;
     const offset = Number(BigInt.asIntN(64, address - base));
-    const groupEnd = Math.max(rodata.offset, ...this.#ends(3));
     must(offset % 8 === 0, "a slot that is not aligned");
-    must(offset >= groupEnd && offset + 8 <= rodata.offset + rodata.length, "a slot outside its region");
+    must(this.#isBeside(offset, 8, gotRegion), "a slot outside its region");
     must(target === undefined || toNumber(read(offset, 8)) === BigInt.asUintN(64, target), "a wrong slot");
   }
 
   #stub(address: bigint, target: bigint): void {
     const { base, code, read } = this.#claim;
     const offset = Number(BigInt.asIntN(64, address - base));
-    const groupEnd = Math.max(code.offset, ...this.#ends(1));
-    must(offset >= groupEnd && offset + 16 <= code.offset + code.length, "a stub outside its region");
+    must(this.#isBeside(offset, 16, code), "a stub outside its region");
     const slot = slotOfStub(this.#module.arch, new DataView(read(offset, 16).buffer), base + BigInt(offset));
     must(slot !== undefined, "a stub that is none");
     this.#checkSlot(slot, target);
   }
 
-  /** Where groups of a type end in the range. */
-  #ends(type: number): number[] {
-    return [...this.#deltas].filter(([group]) => group.type === type).map(([{ end }, delta]) => end + delta);
+  /** Whether bytes are in a region and in no group of sections. */
+  #isBeside(offset: number, length: number, region: Stretch): boolean {
+    const isApart = ([{ start, end }, delta]: readonly [Group, number]) =>
+      offset + length <= start + delta || offset >= end + delta;
+    return offset >= region.offset && offset + length <= region.offset + region.length &&
+      [...this.#deltas].every(isApart);
   }
 
   #checkHalfSlots(): void {

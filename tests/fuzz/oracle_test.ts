@@ -7,6 +7,7 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { xxh32 as ownXxh32 } from "../../src/smf/hash.ts";
 import { must, Refusal } from "./format.ts";
 import { type Claim, judge, judgeFile } from "./oracle.ts";
+import { HeaderFlag } from "../../src/smf/enums.ts";
 import { dense, moduleSeeds } from "./seeds.ts";
 import { xxh32 } from "./whole.ts";
 
@@ -30,6 +31,7 @@ function loaded(bytes: Uint8Array, imported = BASE + 0x10_0000n): { claim: Claim
     code: plan.code,
     rodata: plan.rodata,
     data: plan.data,
+    gotRegion: plan.gotRegion,
     read: (offset, length) => {
       must(offset >= 0 && offset + length <= image.length, "something outside the image");
       return image.slice(offset, offset + length);
@@ -46,6 +48,18 @@ Deno.test("the judge accepts what is right", () => {
   const file = dense();
   const far = BASE - (1n << 44n);
   assertThrows(() => loaded(file, far), Error, "does not fit"); // the variable that Pc32 wants
+});
+
+Deno.test("the judge accepts an image that moved as a whole, and sees when it did not", () => {
+  const file = dense("H96", HeaderFlag.FixedLayout);
+  const { claim } = loaded(file);
+  assertEquals(judge(file, claim).judged, 19);
+  // The same regions and places would do for a file that does not ask for it.
+  const apart = loaded(dense()).claim;
+  const far = { ...apart, places: new Map([...apart.places].map(([index, place]) => [index, place])) };
+  for (const [index, place] of far.places) if (index >= 3) far.places.set(index, place + 4096);
+  const data = { offset: far.data.offset, length: far.data.length + 4096 };
+  assertThrows(() => judge(file, { ...far, data, size: far.size + 4096 }), Refusal, "moved apart");
 });
 
 Deno.test("the judge sees any byte of any group that is not what it must be", () => {

@@ -4,7 +4,7 @@
  */
 import { fromFileUrl } from "@std/path";
 import { SmfBuilder } from "../../src/smf/builder.ts";
-import { Arch, Binding, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
+import { Arch, Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
 import { hostBuilder, sampler } from "../testing.ts";
 
@@ -35,9 +35,15 @@ const TYPES = [1, 2, 3, 4, 5, 32, 33, 1, 2, 3, 4];
  * sections of all types, symbols of all types and bindings, all relocations of
  * x86-64 on defined and undefined names.
  */
-export function dense(layout: LayoutName = "H96"): Uint8Array {
+export function dense(layout: LayoutName = "H96", flags = 0): Uint8Array {
   const build = (padding: number, tail = ""): Uint8Array => {
-    const builder = new SmfBuilder({ layout, arch: Arch.X86_64, platform: 0, flags: 1, entryPoint: 4 });
+    const builder = new SmfBuilder({
+      layout,
+      arch: Arch.X86_64,
+      platform: 0,
+      flags: HeaderFlag.Executable | flags,
+      entryPoint: 4,
+    });
     builder.section({ name: "code", type: SectionType.Code, bytes: fill(256, 0x90) });
     builder.section({ name: ".text.cold", type: SectionType.Code, bytes: fill(40, 3), virtualSize: 48 });
     builder.section({ name: ".rodata", type: SectionType.RoData, bytes: fill(200, 1), alignment: 32 });
@@ -104,6 +110,7 @@ export function moduleSeeds(): Seed[] {
   });
   return [
     ...LAYOUT_NAMES.map((layout) => ({ name: `dense ${layout}`, bytes: dense(layout) })),
+    { name: "dense, fixed", bytes: dense("H96", HeaderFlag.FixedLayout) },
     ...LAYOUT_NAMES.map((layout) => ({ name: `sampler ${layout}`, bytes: sampler({ layout }).bytes })),
     ...(["H96", "P128"] as const).map((layout) => ({
       name: `packed ${layout}`,

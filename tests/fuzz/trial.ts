@@ -275,7 +275,7 @@ function claimOf(
   addressOf: (name: string) => bigint,
   paper?: Uint8Array,
 ): Claim {
-  const { code, rodata, data } = plan;
+  const { code, rodata, data, gotRegion } = plan;
   const places = new Map(plan.sections.map(({ section, offset }) => [section.index, offset]));
   const layout = file.header.layout;
   return {
@@ -287,6 +287,7 @@ function claimOf(
     code,
     rodata,
     data,
+    gotRegion,
     hasThreads: paper === undefined,
     read: paper === undefined
       ? memoryReader(memory)

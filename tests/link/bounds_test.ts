@@ -6,7 +6,10 @@ import { addFunction, addVariable, DATA, ElfWriter, link, type Linked } from "./
 
 const PC32 = 2;
 
-/** Links one reference to each name, beside a variable with a value and one without; where each leads. */
+/**
+ * Links one reference to each name, beside a variable with a value and one
+ * without; where each leads that is no import.
+ */
 function targets(names: readonly string[], fill: (writer: ElfWriter) => void = () => {}): [Linked, number[]] {
   const writer = new ElfWriter();
   const f = addFunction(writer, "f", new Uint8Array(8 * names.length));
@@ -15,7 +18,11 @@ function targets(names: readonly string[], fill: (writer: ElfWriter) => void = (
   });
   fill(writer);
   const linked = link(writer.build());
-  return [linked, names.map((_, index) => linked.target(8 * index))];
+  const imports = new Set(linked.importNames());
+  return [
+    linked,
+    names.flatMap((name, index) => imports.has(name) ? [] : [linked.settled(8 * index)]),
+  ];
 }
 
 function variables(writer: ElfWriter): void {

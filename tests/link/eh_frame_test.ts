@@ -62,8 +62,8 @@ Deno.test("records of dropped functions go, and the distances to the CIE are rig
   assertEquals([word(24), word(28)], [20, 28], "the first FDE");
   assertEquals([word(48), word(52)], [20, 52], "the second FDE");
   assertEquals(word(72), 0, "the end");
-  assertEquals(linked.target(address + 24 + 8), linked.at("f"));
-  assertEquals(linked.target(address + 48 + 8), linked.at("g"));
+  assertEquals(linked.settled(address + 24 + 8), linked.at("f"));
+  assertEquals(linked.settled(address + 48 + 8), linked.at("g"));
 });
 
 Deno.test("equal CIEs of different objects become one", () => {

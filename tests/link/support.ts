@@ -4,6 +4,7 @@ import { LoadError, type LoadErrorKind } from "../../src/errors.ts";
 import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf_constants.ts";
 import { ElfWriter } from "../../src/link/elf_writer.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
+import { HeaderFlag } from "../../src/smf/enums.ts";
 import { type ParsedSmf, parseSmf } from "../../src/smf/file.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
 
@@ -180,6 +181,18 @@ export class Linked {
       return symbols.value(relocations.symbol(i)) + Number(relocations.addend(i));
     }
     throw new Error(`no relocation at ${offset}`);
+  }
+
+  /** Where a distance of 32 bits at `offset` leads, which the linker has settled. */
+  settled(offset: number): number {
+    const isLeft = this.relocations().some((relocation) => relocation.offset === offset);
+    assert(!isLeft, `the distance at ${offset} is left to the loader`);
+    return offset + this.int32(offset);
+  }
+
+  /** Whether code counts on the distances between groups. */
+  get isFixed(): boolean {
+    return (this.file.header.flags & HeaderFlag.FixedLayout) !== 0;
   }
 
   exportNames(): string[] {

@@ -179,7 +179,7 @@ Deno.test("header options that cannot be written are refused", () => {
     [{ layout: "H72", stub: bytesOf(1) }, TypeError],
     [{ platform: 6 }, RangeError],
     [{ arch: 8 }, RangeError],
-    [{ flags: 0x80 }, RangeError],
+    [{ flags: 0x100 }, RangeError],
     [{ flags: HeaderFlag.HasStub }, TypeError],
     [{ entryPoint: -1 }, RangeError],
     [{ entryPoint: 1.5 }, RangeError],

@@ -133,7 +133,7 @@ Deno.test("random modules in all layouts survive building, parsing and building 
       layout,
       platform: pick(6),
       arch: pick(8),
-      flags: pick(0x80) & ~0x10,
+      flags: pick(0x100) & ~0x10,
       entryPoint: pick(2) * next() * 1000,
       sourceHash: BigInt(next()) << BigInt(pick(33)),
       ...(wide && { appType: pick(256), windowWidth: pick(65536), compressionLevel: pick(256) }),

@@ -56,9 +56,9 @@ for (const layout of LAYOUT_NAMES) {
       offset: headerAt + 7,
       value: 8,
     });
-    assertLoadError(() => parseSmf(withHeader(file, "flags", 0x80)), "Unsupported", {
+    assertLoadError(() => parseSmf(withHeader(file, "flags", 0x100)), "Unsupported", {
       offset: headerAt + 8,
-      value: 0x80,
+      value: 0x100,
     });
   });
 
