@@ -241,7 +241,7 @@ class Emitter {
 
   #addRelocations(): void {
     const { kept } = this.#input.applied;
-    for (let i = 0; i < kept.length; i++) {
+    for (const i of kept.byOffset()) {
       const target = kept.targets[i];
       const symbol = target < 0
         ? this.#sectionIndex[-1 - target]
