@@ -1,4 +1,4 @@
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { Binding, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
@@ -7,7 +7,7 @@ import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
 import { inOrder } from "../../src/link/export_order.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
-import { assertLoadError, patched } from "../testing.ts";
+import { assertLoadError, patched, randomFrom } from "../testing.ts";
 import { collidingNames } from "./collisions.ts";
 import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "./sample.ts";
 
@@ -303,6 +303,43 @@ Deno.test("exports that ascend count only if they are all that the header makes 
   const other = { name: "zero", ...GLOBAL };
   assertEquals(parseSmf(fileOf([...names, other], 3)).symbols.exportOf("zero"), -1);
   assertEquals(parseSmf(fileOf([...names, other], 4)).symbols.exportOf("zero"), 3);
+});
+
+Deno.test("whatever symbols there are and however they stand, lookups find what a look at each finds", () => {
+  const names = [...collidingNames(2), "a", "b", "", "größe", "liquid", "costarring"];
+  const next = randomFrom(22);
+  const seen = { refused: 0, ordered: 0, other: 0 };
+  for (let round = 0; round < 3000; round++) {
+    const symbols: RawSymbol[] = Array.from({ length: next() % 9 }, () => ({
+      name: names[next() % names.length],
+      sym_type: 1,
+      binding: next() % 4 === 0 ? next() % 3 : Binding.Global,
+      value: next() % 4 === 0 ? 0 : 1 + next() % 99,
+    }));
+    const isGlobal = ({ binding }: RawSymbol) => binding === Binding.Global;
+    const allDefined = next() % 2 === 0;
+    const isExport = (symbol: RawSymbol) => isGlobal(symbol) && (allDefined || symbol.value !== 0);
+    const exports = symbols.filter(isExport), rest = symbols.filter((symbol) => !isExport(symbol));
+    const order = next() % 3 === 0 ? symbols : [...inOrder(exports), ...rest];
+    const file = fileOf(order, allDefined ? order.filter(isGlobal).length : 99);
+    if (new Set(exports.map(({ name }) => name)).size < exports.length) {
+      assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /one name/);
+      seen.refused++;
+      continue;
+    }
+    const table = parseSmf(file).symbols;
+    for (let turn = 0; turn < 2; turn++) {
+      for (const name of [...names, "c"]) {
+        assertEquals(table.indexOf(name), order.findIndex((symbol) => symbol.name === name));
+        assertEquals(
+          table.exportOf(name),
+          order.findIndex((symbol) => symbol.name === name && isExport(symbol)),
+        );
+      }
+    }
+    seen[order === symbols ? "other" : "ordered"]++;
+  }
+  for (const count of Object.values(seen)) assert(count > 300, JSON.stringify(seen));
 });
 
 Deno.test("names that every object has are names like others (row 24)", () => {
