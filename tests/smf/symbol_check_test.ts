@@ -1,9 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { inOrder } from "../../src/link/export_order.ts";
+import type { LoadError } from "../../src/errors.ts";
 import { Binding } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import type { LayoutName } from "../../src/smf/layout.ts";
+import { SYMBOL_WORDS } from "../../src/smf/symbol.ts";
 import { checkSymbols, type SymbolCounts } from "../../src/smf/symbol_check.ts";
 import { collidingNames } from "./collisions.ts";
 import { LAYOUT_NAMES } from "./sample.ts";
@@ -67,4 +69,23 @@ Deno.test("names of one hash ascend by their bytes", () => {
   assertEquals(counts(exportsOf(names)), [8, 8, 8]);
   assertEquals(counts(exportsOf(names.toReversed())), [8, 8, 1]);
   assertEquals(counts(exportsOf([names[0], names[2], names[1], names[3]])), [4, 4, 2]);
+});
+
+Deno.test("names outside the string table end the order, and the check, when problems are collected", () => {
+  const { symbols: table } = parseSmf(rawFile({ layout: "H96", sections: [CODE], symbols: sorted(letters) }));
+  const words = table.words.slice();
+  for (const index of [2, 3, 6]) {
+    words[index * table.step + SYMBOL_WORDS.nameOffset] = 1000 + index;
+    words[index * table.step + SYMBOL_WORDS.nameHash] = 0xffff_ffff;
+  }
+  const strings = table.source.bytes.subarray(table.words.byteLength);
+  const problems: LoadError[] = [];
+  const { ordered } = checkSymbols(
+    words,
+    strings,
+    table.source.layout,
+    0,
+    (problem) => problems.push(problem),
+  );
+  assertEquals([ordered, problems.length], [2, 3]);
 });
