@@ -104,7 +104,7 @@ export function checkSymbols(
 
 /** Whether the name at `a` is less than the one at `b`, by bytes; both have been walked to their NULs. */
 function isLess(strings: Uint8Array, a: number, b: number): boolean {
-  while (strings[a] === strings[b] && strings[a] !== 0) a++, b++;
+  while (strings[a] === strings[b] && strings[a] > 0) a++, b++;
   return strings[a] < strings[b];
 }
 
