@@ -97,7 +97,8 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   readonly #exports: OrderedNames | undefined;
   /** All other symbols, once somebody has looked for one of them. */
   #others: NameIndex | undefined;
-  readonly #zeroIsDefined: boolean;
+  /** Whether no symbol is an import, as the header says or because none looks like one. */
+  readonly #allDefined: boolean;
 
   /**
    * Checks every record.
@@ -115,9 +116,10 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     const words = littleEndianWords(records), strings = bytes.subarray(records.length);
     this.words = words;
     this.#records = { words, step: this.step, strings };
-    const { globals, defined, ordered } = checkSymbols(words, strings, layout, fileOffset);
-    this.#zeroIsDefined = !source.marked && globals === source.exportedCount;
-    if (ordered === (this.#zeroIsDefined ? globals : defined)) {
+    const { globals, defined, weak, ordered } = checkSymbols(words, strings, layout, fileOffset);
+    this.#allDefined = (!source.marked && globals === source.exportedCount) ||
+      (globals === defined && weak === 0);
+    if (ordered === (this.#allDefined ? globals : defined)) {
       this.#exports = new OrderedNames(this.#records, ordered);
       return;
     }
@@ -189,11 +191,11 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
    * an export, as real compilers' files do whose functions are at offset 0.
    */
   isDefined(index: number): boolean {
+    if (this.#allDefined) return true;
     const words = this.words, at = index * this.step;
     // The second and third byte: binding and visibility.
     return ((words[at + KIND] >>> 8) & 0xff) === Binding.Local || (words[at + KIND] & 0xff_0000) !== 0 ||
-      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0 ||
-      this.#zeroIsDefined;
+      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0;
   }
 
   /** Whether other modules may use a symbol: global, and defined here. */

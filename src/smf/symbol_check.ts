@@ -39,6 +39,8 @@ export interface SymbolCounts {
   readonly globals: number;
   /** How many of these have a value, a size or visibility, so that they are defined whatever the header says. */
   readonly defined: number;
+  /** How many Weak symbols have none of these. */
+  readonly weak: number;
   /**
    * How many of these stand at the start of the table, ascending by hash, those of equal hash by the bytes of
    * their names: each has another name than all others.
@@ -69,7 +71,7 @@ export function checkSymbols(
   let allowance = strings.length * 16 + MAX_NAME_LENGTH;
   // The end of the exports that ascend from the start, and the hash of the last of them.
   let end = 0, last = -1;
-  let globals = 0, defined = 0;
+  let globals = 0, defined = 0, weak = 0;
   for (let at = 0; at < words.length; at += step) {
     const start = words[at + NAME_OFFSET];
     const named = scan.run(strings, start, MAX_NAME_LENGTH) && scan.hash === words[at + NAME_HASH] &&
@@ -85,12 +87,15 @@ export function checkSymbols(
       report(explain(at, { words, strings, layout, fileOffset }));
       if (allowance < 0) break;
     }
-    if (binding !== Binding.Global) continue;
+    if (binding === Binding.Local) continue;
+    const bare = (kind & VISIBILITY) === 0 &&
+      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) === 0;
+    if (binding !== Binding.Global) {
+      if (bare) weak++;
+      continue;
+    }
     globals++;
-    if (
-      (kind & VISIBILITY) === 0 &&
-      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) === 0
-    ) continue;
+    if (bare) continue;
     defined++;
     if (at !== end || !named) continue;
     const hash = words[at + NAME_HASH];
@@ -99,7 +104,7 @@ export function checkSymbols(
       last = hash;
     }
   }
-  return { globals, defined, ordered: end / step };
+  return { globals, defined, weak, ordered: end / step };
 }
 
 /** Whether the name at `a` is less than the one at `b`, by bytes; both have been walked to their NULs. */

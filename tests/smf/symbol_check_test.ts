@@ -64,6 +64,28 @@ Deno.test("each of value, size and visibility makes an export", () => {
   assertEquals(counts([symbol("a", bare)]), [1, 0, 0]);
 });
 
+Deno.test("weak symbols count that have neither value, size nor visibility", () => {
+  const weak = { binding: Binding.Weak };
+  const { symbols: table } = parseSmf(rawFile({
+    layout: "H96",
+    sections: [CODE],
+    symbols: [
+      symbol("a", { ...weak, size: 0 }),
+      symbol("b", weak),
+      symbol("c", { ...weak, size: 0, visibility: 1 }),
+      symbol("d", { size: 0 }),
+      symbol("e", { size: 0, binding: Binding.Local }),
+    ],
+  }));
+  const strings = table.source.bytes.subarray(table.words.byteLength);
+  assertEquals(checkSymbols(table.words, strings, table.source.layout, 0), {
+    globals: 1,
+    defined: 0,
+    weak: 1,
+    ordered: 0,
+  });
+});
+
 Deno.test("names of one hash ascend by their bytes", () => {
   const names = collidingNames(3).sort();
   assertEquals(counts(exportsOf(names)), [8, 8, 8]);
