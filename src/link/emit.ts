@@ -9,6 +9,7 @@ import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch.ts";
 import { SymbolKind } from "./elf_constants.ts";
+import { inOrder } from "./export_order.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
 import type { LinkObject } from "./input.ts";
@@ -25,7 +26,7 @@ export interface EmitInput {
   readonly layout: Layout;
   readonly locator: Locator;
   readonly applied: Applied;
-  /** Exported names, by number, in the order of the symbol table. */
+  /** Exported names, by number. */
   readonly exported: ReadonlySet<number>;
   readonly imports: ReadonlyMap<number, NeededName>;
   /** Name number of the entry point. */
@@ -137,23 +138,22 @@ class Emitter {
 
   #addExports(): void {
     const { exported, resolution } = this.#input;
+    const found: (MapExport & { readonly id: number; readonly type: number })[] = [];
     for (const id of exported) {
       const placed = this.#place(id);
       if (placed === undefined) continue;
+      const { address, size } = placed;
       const name = resolution.globals.names.text(id);
       const type = symbolType(placed);
+      const kind = type === SymbolType.Function ? "function" : "data";
+      found.push({ id, name, type, address, size, kind });
+      this.exports.push({ name, address, size, kind });
+    }
+    for (const { id, name, type, address, size } of inOrder(found)) {
       this.#globalIndex.set(
         id,
-        this.#builder.symbol({
-          name,
-          type,
-          binding: Binding.Global,
-          value: placed.address,
-          size: placed.size,
-        }),
+        this.#builder.symbol({ name, type, binding: Binding.Global, value: address, size }),
       );
-      const kind = type === SymbolType.Function ? "function" : "data";
-      this.exports.push({ name, address: placed.address, size: placed.size, kind });
     }
   }
 

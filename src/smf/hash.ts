@@ -2,8 +2,10 @@
  * The two hashes of the format: FNV-1a for names, XXH32 for whole files.
  */
 
-const FNV_BASIS = 0x811c9dc5;
-const FNV_PRIME = 0x01000193;
+/** The FNV-1a of nothing. */
+export const FNV_BASIS = 0x811c9dc5;
+/** What FNV-1a multiplies by after each byte. */
+export const FNV_PRIME = 0x01000193;
 
 const encoder = new TextEncoder();
 
@@ -25,17 +27,6 @@ export function hashName(name: string | Uint8Array): number {
   const bytes = typeof name === "string" ? encoder.encode(name) : name;
   let h = FNV_BASIS;
   for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
-  return h >>> 0;
-}
-
-/** As {@linkcode hashName}, of ASCII without NUL, whose letters are its bytes; -1 for any other text. */
-export function hashAscii(text: string): number {
-  let h = FNV_BASIS;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code - 1 >>> 0 >= 0x7f) return -1;
-    h = Math.imul(h ^ code, FNV_PRIME);
-  }
   return h >>> 0;
 }
 

@@ -2,13 +2,13 @@
  * From a name to the first symbol that has it.
  */
 
-import { hashAscii, hashName } from "./hash.ts";
 import { SYMBOL_FIELDS } from "./layout.ts";
+import type { NameRecords } from "./ordered_names.ts";
+import type { SearchKey } from "./search_key.ts";
 
-/** Where a record has its name's hash, in words. */
+/** Where a record has its name and its name's hash, in words. */
+const NAME_OFFSET = SYMBOL_FIELDS.name_offset[0] / 4;
 const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
-
-const encoder = new TextEncoder();
 
 /** What the index must know of the symbols that it holds. */
 export interface Named {
@@ -18,10 +18,6 @@ export interface Named {
   name(index: number): string;
   /** Whether two symbols have one name. */
   sameName(a: number, b: number): boolean;
-  /** Whether this is a symbol's name. */
-  isNamed(index: number, name: Uint8Array): boolean;
-  /** As {@linkcode Named.isNamed}, of a name that is ASCII. */
-  isNamedAscii(index: number, name: string): boolean;
   /** Whether other modules may use a symbol. */
   isExport(index: number): boolean;
 }
@@ -52,8 +48,9 @@ const SLOTS = 1.875;
  */
 export class NameIndex {
   readonly #symbols: Named;
-  readonly #words: Uint32Array;
-  readonly #step: number;
+  readonly #records: NameRecords;
+  /** The first symbol that is indexed. */
+  readonly #from: number;
   readonly #slots: Int32Array;
   /** Slots for each of the 2^32 hashes there may be. */
   readonly #scale: number;
@@ -63,27 +60,27 @@ export class NameIndex {
   readonly duplicate: readonly [first: number, second: number] | undefined;
 
   /**
-   * Indexes all symbols, or as many as there are before a duplicate.
+   * Indexes symbols, or as many as there are before a duplicate.
    *
    * @param symbols What to index; asked again at every search.
-   * @param words Their records.
-   * @param step Words from one record to the next.
+   * @param records Their records and names.
+   * @param from The first symbol that counts; none that stand before it is known here.
    */
-  constructor(symbols: Named, words: Uint32Array, step: number) {
+  constructor(symbols: Named, records: NameRecords, from = 0) {
     this.#symbols = symbols;
-    this.#words = words;
-    this.#step = step;
-    this.#slots = new Int32Array(Math.ceil(symbols.length * SLOTS));
+    this.#records = records;
+    this.#from = from;
+    this.#slots = new Int32Array(Math.ceil((symbols.length - from) * SLOTS));
     this.#scale = this.#slots.length / 0x1_0000_0000;
     this.duplicate = this.#insertAll();
   }
 
   /** @returns two exports of one name, if there are any. */
   #insertAll(): readonly [number, number] | undefined {
-    const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
-    const scale = this.#scale, size = slots.length, count = symbols.length;
-    let steps = count * 16 + 256;
-    for (let index = 0; index < count; index++) {
+    const symbols = this.#symbols, slots = this.#slots, from = this.#from, { words, step } = this.#records;
+    const scale = this.#scale, size = slots.length, end = symbols.length;
+    let steps = (end - from) * 16 + 256;
+    for (let index = from; index < end; index++) {
       const hash = words[index * step + NAME_HASH];
       for (let slot = home(hash, scale);; slot = slot + 1 === size ? 0 : slot + 1) {
         const held = slots[slot] - 1;
@@ -104,7 +101,7 @@ export class NameIndex {
     const symbols = this.#symbols;
     this.#first = new Map();
     this.#exports = new Map();
-    for (let i = 0; i < symbols.length; i++) {
+    for (let i = this.#from; i < symbols.length; i++) {
       const name = symbols.name(i);
       if (!this.#first.has(name)) this.#first.set(name, i);
       if (!symbols.isExport(i)) continue;
@@ -119,27 +116,18 @@ export class NameIndex {
    * @param exported Whether only exports count.
    * @returns the index of the first symbol of this name, or -1.
    */
-  find(name: string, exported: boolean): number {
+  find(key: SearchKey, exported: boolean): number {
     const maps = exported ? this.#exports : this.#first;
-    if (maps !== undefined) return maps.get(name) ?? -1;
-    const symbols = this.#symbols, slots = this.#slots, words = this.#words, step = this.#step;
-    const size = slots.length;
+    if (maps !== undefined) return maps.get(key.text()) ?? -1;
+    const slots = this.#slots, size = slots.length, { words, step, strings } = this.#records;
     if (size === 0) return -1;
-    // Nearly every name is ASCII, whose letters are its bytes.
-    let hash = hashAscii(name);
-    let bytes: Uint8Array | undefined;
-    if (hash < 0) {
-      // Names end at a NUL and are UTF-8, so that neither of these can be anybody's.
-      if (name.includes("\0") || !name.isWellFormed()) return -1;
-      bytes = encoder.encode(name);
-      hash = hashName(bytes);
-    }
+    const { hash } = key;
     for (let slot = home(hash, this.#scale);; slot = slot + 1 === size ? 0 : slot + 1) {
       const held = slots[slot] - 1;
       if (held < 0) return -1;
-      if (words[held * step + NAME_HASH] !== hash) continue;
-      if (!(bytes === undefined ? symbols.isNamedAscii(held, name) : symbols.isNamed(held, bytes))) continue;
-      if (!exported || symbols.isExport(held)) return held;
+      const at = held * step;
+      if (words[at + NAME_HASH] !== hash || key.compare(strings, words[at + NAME_OFFSET]) !== 0) continue;
+      if (!exported || this.#symbols.isExport(held)) return held;
     }
   }
 }

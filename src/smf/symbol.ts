@@ -7,7 +7,9 @@ import { LoadError, raise, type Report } from "../errors.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { duplicateExports, type Named, NameIndex } from "./names.ts";
+import { type NameRecords, OrderedNames } from "./ordered_names.ts";
 import { decodeUtf8, littleEndianWords } from "./reader.ts";
+import { SearchKey } from "./search_key.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
 /** A symbol, as an object of its own. */
@@ -75,6 +77,9 @@ const { typeId: TYPE_ID, version: VERSION, templateParams: TEMPLATE_PARAMS } = S
 const { templateOffset: TEMPLATE_OFFSET } = SYMBOL_WORDS;
 const WIDE = 14;
 
+/** What is looked for; no search begins before another has ended. */
+const key = new SearchKey();
+
 /** The symbols of a file, in table order. */
 export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /** How many there are. */
@@ -85,11 +90,15 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   readonly words: Uint32Array;
   /** Words of a record. */
   readonly step: number;
-  readonly #strings: Uint8Array;
+  readonly #records: NameRecords;
   /** What to add to a stored type to get a {@linkcode SymbolType}. */
   readonly typeBase: number;
-  readonly #index: NameIndex;
-  readonly #zeroIsDefined: boolean;
+  /** The exports, if they stand first and ascend. */
+  readonly #exports: OrderedNames | undefined;
+  /** All other symbols, once somebody has looked for one of them. */
+  #others: NameIndex | undefined;
+  /** Whether no symbol is an import, as the header says or because none looks like one. */
+  readonly #allDefined: boolean;
 
   /**
    * Checks every record.
@@ -104,13 +113,18 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     this.step = layout.symbolSize / 4;
     this.typeBase = layout.symbolTypeBase;
     const records = bytes.subarray(0, count * layout.symbolSize);
-    this.#strings = bytes.subarray(records.length);
-    const words = littleEndianWords(records);
+    const words = littleEndianWords(records), strings = bytes.subarray(records.length);
     this.words = words;
-    const globals = checkSymbols(words, this.#strings, layout, fileOffset);
-    this.#zeroIsDefined = !source.marked && globals === source.exportedCount;
-    this.#index = new NameIndex(this, words, this.step);
-    if (this.#index.duplicate === undefined) return;
+    this.#records = { words, step: this.step, strings };
+    const { globals, defined, weak, ordered } = checkSymbols(words, strings, layout, fileOffset);
+    this.#allDefined = (!source.marked && globals === source.exportedCount) ||
+      (globals === defined && weak === 0);
+    if (ordered === (this.#allDefined ? globals : defined)) {
+      this.#exports = new OrderedNames(this.#records, ordered);
+      return;
+    }
+    this.#others = new NameIndex(this, this.#records);
+    if (this.#others.duplicate === undefined) return;
     for (const [first, second] of duplicateExports(this)) {
       report(
         new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
@@ -164,8 +178,8 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** A symbol's name. */
   name(index: number): string {
-    const start = this.#nameOffset(index);
-    const name = decodeUtf8(this.#strings.subarray(start, this.#strings.indexOf(0, start)));
+    const { strings } = this.#records, start = this.#nameOffset(index);
+    const name = decodeUtf8(strings.subarray(start, strings.indexOf(0, start)));
     // Checked when the table was read; only a changed buffer gets here.
     if (name === undefined) throw new LoadError("InvalidFormat", "Cannot read the symbol's name: it changed");
     return name;
@@ -177,11 +191,11 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
    * an export, as real compilers' files do whose functions are at offset 0.
    */
   isDefined(index: number): boolean {
+    if (this.#allDefined) return true;
     const words = this.words, at = index * this.step;
     // The second and third byte: binding and visibility.
     return ((words[at + KIND] >>> 8) & 0xff) === Binding.Local || (words[at + KIND] & 0xff_0000) !== 0 ||
-      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0 ||
-      this.#zeroIsDefined;
+      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0;
   }
 
   /** Whether other modules may use a symbol: global, and defined here. */
@@ -225,12 +239,17 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** As {@linkcode SymbolTable.find}, but its place in the table, or -1; makes no object. */
   indexOf(name: string): number {
-    return this.#index.find(name, false);
+    if (!key.set(name)) return -1;
+    const found = this.#exports?.find(key) ?? -1;
+    if (found >= 0) return found;
+    this.#others ??= new NameIndex(this, this.#records, this.#exports?.length);
+    return this.#others.find(key, false);
   }
 
   /** As {@linkcode SymbolTable.findExport}, but its place in the table, or -1; makes no object. */
   exportOf(name: string): number {
-    return this.#index.find(name, true);
+    if (!key.set(name)) return -1;
+    return this.#exports === undefined ? this.#others!.find(key, true) : this.#exports.find(key);
   }
 
   /** All symbols, as objects. */
@@ -240,23 +259,24 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** Whether two symbols have one name. */
   sameName(a: number, b: number): boolean {
-    const strings = this.#strings;
+    const { strings } = this.#records;
     let i = this.#nameOffset(a), j = this.#nameOffset(b);
     if (i === j) return true;
-    for (; strings[i] === strings[j]; i++, j++) if (strings[i] === 0) return true;
+    // In a buffer that somebody changed after the check there may be no NUL.
+    for (; i < strings.length && strings[i] === strings[j]; i++, j++) if (strings[i] === 0) return true;
     return false;
   }
 
   /** Whether this is a symbol's name. */
   isNamed(index: number, name: Uint8Array): boolean {
-    const start = this.#nameOffset(index);
-    for (let i = 0; i < name.length; i++) if (this.#strings[start + i] !== name[i]) return false;
-    return this.#strings[start + name.length] === 0;
+    const { strings } = this.#records, start = this.#nameOffset(index);
+    for (let i = 0; i < name.length; i++) if (strings[start + i] !== name[i]) return false;
+    return strings[start + name.length] === 0;
   }
 
   /** As {@linkcode SymbolTable.isNamed}, of a name that is ASCII. */
   isNamedAscii(index: number, name: string): boolean {
-    const strings = this.#strings, start = this.#nameOffset(index), { length } = name;
+    const { strings } = this.#records, start = this.#nameOffset(index), { length } = name;
     for (let i = 0; i < length; i++) if (strings[start + i] !== name.charCodeAt(i)) return false;
     return strings[start + length] === 0;
   }

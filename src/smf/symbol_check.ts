@@ -19,6 +19,9 @@ const VALUE = SYMBOL_FIELDS.value[0] / 4;
 const SIZE = SYMBOL_FIELDS.size[0] / 4;
 const TEMPLATE = SYMBOL_FIELDS.template_offset[0] / 4;
 
+/** The byte of visibility in its word. */
+const VISIBILITY = 0xff_0000;
+
 /** The high half of 2^53. */
 const UNSAFE_HIGH = 0x20_0000;
 
@@ -30,6 +33,21 @@ interface Records {
   readonly fileOffset: number;
 }
 
+/** What the check of all symbols finds out beside. */
+export interface SymbolCounts {
+  /** How many symbols are Global. */
+  readonly globals: number;
+  /** How many of these have a value, a size or visibility, so that they are defined whatever the header says. */
+  readonly defined: number;
+  /** How many Weak symbols have none of these. */
+  readonly weak: number;
+  /**
+   * How many of these stand at the start of the table, ascending by hash, those of equal hash by the bytes of
+   * their names: each has another name than all others.
+   */
+  readonly ordered: number;
+}
+
 /**
  * Checks names, hashes and enumerations of all symbols.
  *
@@ -37,7 +55,6 @@ interface Records {
  * @param strings The names behind them.
  * @param fileOffset Where the records are in the file, for errors.
  * @param report Told what is wrong with a symbol, one thing for each.
- * @returns how many symbols are Global.
  */
 export function checkSymbols(
   words: Uint32Array,
@@ -45,14 +62,16 @@ export function checkSymbols(
   layout: Layout,
   fileOffset: number,
   report: Report = raise,
-): number {
+): SymbolCounts {
   const step = layout.symbolSize / 4;
   const lastType = SymbolType.Constant - layout.symbolTypeBase;
   const wide = step > TEMPLATE;
   const scan = new NameScan();
   // Names may share bytes, so that few bytes could be walked over very often.
   let allowance = strings.length * 16 + MAX_NAME_LENGTH;
-  let globals = 0;
+  // The end of the exports that ascend from the start, and the hash of the last of them.
+  let end = 0, last = -1;
+  let globals = 0, defined = 0, weak = 0;
   for (let at = 0; at < words.length; at += step) {
     const start = words[at + NAME_OFFSET];
     const named = scan.run(strings, start, MAX_NAME_LENGTH) && scan.hash === words[at + NAME_HASH] &&
@@ -68,9 +87,30 @@ export function checkSymbols(
       report(explain(at, { words, strings, layout, fileOffset }));
       if (allowance < 0) break;
     }
-    if (binding === Binding.Global) globals++;
+    if (binding === Binding.Local) continue;
+    const bare = (kind & VISIBILITY) === 0 &&
+      (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) === 0;
+    if (binding !== Binding.Global) {
+      if (bare) weak++;
+      continue;
+    }
+    globals++;
+    if (bare) continue;
+    defined++;
+    if (at !== end || !named) continue;
+    const hash = words[at + NAME_HASH];
+    if (hash > last || (hash === last && isLess(strings, words[at - step + NAME_OFFSET], start))) {
+      end += step;
+      last = hash;
+    }
   }
-  return globals;
+  return { globals, defined, weak, ordered: end / step };
+}
+
+/** Whether the name at `a` is less than the one at `b`, by bytes; both have been walked to their NULs. */
+function isLess(strings: Uint8Array, a: number, b: number): boolean {
+  while (strings[a] === strings[b] && strings[a] > 0) a++, b++;
+  return strings[a] < strings[b];
 }
 
 /** What is wrong with the symbol at word `at`, which {@linkcode checkSymbols} refused. */

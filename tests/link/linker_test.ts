@@ -84,9 +84,34 @@ Deno.test("names, sizes and types are kept, of local symbols too unless stripped
   const rows = (linked: ReturnType<typeof link>) =>
     [...linked.file.symbols].map(({ name, type, binding, size }) => [name, type, binding, size]);
   const all = link(writer.build());
-  assertEquals(rows(all), [["shown", 1, 1, 32], ["state", 2, 1, 24], ["inner", 1, 0, 8]]);
+  assertEquals(rows(all), [["state", 2, 1, 24], ["shown", 1, 1, 32], ["inner", 1, 0, 8]]);
   assertEquals(all.at("inner"), all.at("shown") + 16);
-  assertEquals(rows(link(writer.build(), { strip: true })), [["shown", 1, 1, 32], ["state", 2, 1, 24]]);
+  assertEquals(rows(link(writer.build(), { strip: true })), [["state", 2, 1, 24], ["shown", 1, 1, 32]]);
+});
+
+Deno.test("exports stand first, in ascending order of their names' hashes; the map keeps the inputs' order", () => {
+  const writer = new ElfWriter();
+  const names = Array.from({ length: 200 }, (_, i) => `f${i}`);
+  const sections = names.map((name) => addFunction(writer, name, new Uint8Array(8).fill(0xc3)));
+  const outside = writer.symbol({ name: "import", section: 0, binding: SymbolBinding.GLOBAL });
+  writer.relocation(sections[0], { offset: 0, symbol: outside, type: 1, addend: 0 });
+  const table = addVariable(writer, "table", new Uint8Array(8 * 200));
+  sections.forEach((section, i) => {
+    writer.relocation(table, { offset: 8 * i, symbol: writer.sectionSymbol(section), type: 1, addend: 0 });
+  });
+  for (const layout of ["H96", "H72"] as const) {
+    const { file, module } = link(writer.build(), { exports: ["f*", "table"], layout });
+    const symbols = [...file.symbols];
+    const exports = symbols.slice(0, 201);
+    assertEquals(exports.map(({ name }) => name).toSorted(), ["table", ...names].toSorted());
+    assertEquals(exports.toSorted((a, b) => a.nameHash - b.nameHash), exports);
+    assert(symbols.slice(201).every(({ index }) => !file.symbols.isExport(index)));
+    assertEquals(file.imports(), ["import"]);
+    assertEquals(module.map.exports.map(({ name }) => name).slice(0, 3), ["table", "f0", "f1"]);
+    for (const { name, address } of module.map.exports) {
+      assertEquals(file.symbols.findExport(name)?.value, address);
+    }
+  }
 });
 
 Deno.test("a label in code that does not say what it is is a function, and one beyond its section has no size", () => {

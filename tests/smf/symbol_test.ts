@@ -5,8 +5,10 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { hashName } from "../../src/smf/hash.ts";
 import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
+import { inOrder } from "../../src/link/export_order.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom } from "../testing.ts";
+import { collidingNames } from "./collisions.ts";
 import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "./sample.ts";
 
 const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
@@ -206,6 +208,140 @@ Deno.test("one name may be local, weak, imported and exported at once", () => {
   assertEquals(none.symbols.find("f")?.index, 0);
 });
 
+/** Exports of these names at these values, in the order in which the linker writes them. */
+const ascending = (symbols: readonly { name: string; value: number }[]): RawSymbol[] =>
+  inOrder(symbols).map((symbol) => ({ ...symbol, ...GLOBAL }));
+
+Deno.test("two exports of one name are refused in a table that else ascends", () => {
+  const names = Array.from({ length: 100 }, (_, i) => ({ name: `f${i}`, value: i + 1 }));
+  const symbols = ascending(names);
+  parseSmf(fileOf(symbols));
+  for (const first of [0, 57, 99]) {
+    const twice = (at: number) => fileOf(symbols.toSpliced(at, 0, { ...symbols[first], value: 1000 }));
+    for (const at of [first + 1, 100]) {
+      const error = assertLoadError(() => parseSmf(twice(at)), "InvalidFormat", {
+        symbol: symbols[first].name,
+        value: `symbols ${first} and ${at}`,
+      });
+      assertMatch(error.message, /two exports have one name/);
+    }
+  }
+});
+
+Deno.test("two exports of one name are refused among names of one hash", () => {
+  const names = collidingNames(2).sort();
+  for (const order of [[0, 1, 2, 3, 0], [0, 1, 0, 2], [1, 1], [0, 1, 2, 1, 3]]) {
+    const file = fileOf(order.map((i, at) => ({ name: names[i], ...GLOBAL, value: at + 1 })));
+    const second = order.findIndex((name, at) => order.indexOf(name) < at);
+    assertLoadError(() => parseSmf(file), "InvalidFormat", {
+      value: `symbols ${order.indexOf(order[second])} and ${second}`,
+    });
+  }
+  for (const order of [[0, 1, 2, 3], [3, 2, 1, 0], [2, 0, 3]]) {
+    const { symbols } = parseSmf(
+      fileOf(order.map((i, at) => ({ name: names[i], ...GLOBAL, value: at + 1 }))),
+    );
+    order.forEach((i, at) => {
+      assertEquals([symbols.indexOf(names[i]), symbols.exportOf(names[i])], [at, at]);
+    });
+  }
+});
+
+Deno.test("imports and locals behind exports that ascend are found by their names too", () => {
+  const names = Array.from({ length: 300 }, (_, i) => ({ name: `f${i}`, value: i + 1 }));
+  const rest = [
+    { name: "f7", ...GLOBAL, binding: Binding.Local, value: 5 },
+    { name: "import", ...GLOBAL },
+    { name: "import", ...GLOBAL, binding: Binding.Local },
+    { name: "weak", ...GLOBAL, binding: Binding.Weak, value: 1 },
+    { name: "größe", ...GLOBAL, binding: Binding.Local, value: 9 },
+  ];
+  const symbols = [...ascending(names), ...rest];
+  // The same symbols in an order that proves nothing.
+  const shuffled = [...symbols.slice(0, 300).reverse(), ...rest];
+  for (const order of [symbols, shuffled]) {
+    const file = parseSmf(fileOf(order, 0));
+    const table = file.symbols;
+    // More turns than it takes until places to begin at are looked for.
+    for (let turn = 0; turn < 10; turn++) {
+      assertEquals(["import", "weak", "größe"].map((name) => table.indexOf(name)), [301, 303, 304]);
+      assertEquals(["import", "weak", "größe"].map((name) => table.exportOf(name)), [-1, -1, -1]);
+      for (const name of ["f7", "f0", "f299"]) {
+        const at = order.findIndex((symbol) => symbol.name === name);
+        assertEquals([table.indexOf(name), table.exportOf(name)], [at, at]);
+      }
+      assertEquals([table.indexOf("g"), table.exportOf("g"), table.indexOf("")], [-1, -1, -1]);
+    }
+    assertEquals(file.imports(), ["import"]);
+  }
+});
+
+Deno.test("a local before exports that ascend is the first of its name, and they are found", () => {
+  const names = ascending(Array.from({ length: 50 }, (_, i) => ({ name: `f${i}`, value: i + 1 })));
+  const { symbols } = parseSmf(fileOf([{ ...names[3], binding: Binding.Local }, ...names]));
+  assertEquals([symbols.indexOf(names[3].name), symbols.exportOf(names[3].name)], [0, 4]);
+  names.forEach(({ name }, i) => assertEquals(symbols.exportOf(name), i + 1));
+});
+
+Deno.test("imports between exports that ascend are no exports, and may have a name of theirs", () => {
+  const names = ascending(Array.from({ length: 50 }, (_, i) => ({ name: `f${i}`, value: i + 1 })));
+  const { symbols } = parseSmf(fileOf(names.toSpliced(9, 0, { name: names[8].name, ...GLOBAL }), 0));
+  assertEquals([symbols.indexOf(names[8].name), symbols.exportOf(names[8].name)], [8, 8]);
+  const before = parseSmf(fileOf(names.toSpliced(8, 0, { name: names[8].name, ...GLOBAL }), 0)).symbols;
+  assertEquals([before.indexOf(names[8].name), before.exportOf(names[8].name)], [8, 9]);
+});
+
+Deno.test("exports that ascend count only if they are all that the header makes exports", () => {
+  const names = ascending([{ name: "a", value: 1 }, { name: "b", value: 2 }, { name: "c", value: 3 }]);
+  const zero = { name: names[1].name, ...GLOBAL };
+  // An import if the header counts three exports, an export at offset 0 if it counts four.
+  assertEquals(parseSmf(fileOf([...names, zero], 3)).symbols.exportOf(zero.name), 1);
+  assertLoadError(() => parseSmf(fileOf([...names, zero], 4)), "InvalidFormat", {
+    symbol: zero.name,
+    value: "symbols 1 and 3",
+  });
+  const other = { name: "zero", ...GLOBAL };
+  assertEquals(parseSmf(fileOf([...names, other], 3)).symbols.exportOf("zero"), -1);
+  assertEquals(parseSmf(fileOf([...names, other], 4)).symbols.exportOf("zero"), 3);
+});
+
+Deno.test("whatever symbols there are and however they stand, lookups find what a look at each finds", () => {
+  const names = [...collidingNames(2), "a", "b", "", "größe", "liquid", "costarring"];
+  const next = randomFrom(22);
+  const seen = { refused: 0, ordered: 0, other: 0 };
+  for (let round = 0; round < 3000; round++) {
+    const symbols: RawSymbol[] = Array.from({ length: next() % 9 }, () => ({
+      name: names[next() % names.length],
+      sym_type: 1,
+      binding: next() % 4 === 0 ? next() % 3 : Binding.Global,
+      value: next() % 4 === 0 ? 0 : 1 + next() % 99,
+    }));
+    const isGlobal = ({ binding }: RawSymbol) => binding === Binding.Global;
+    const allDefined = next() % 2 === 0;
+    const isExport = (symbol: RawSymbol) => isGlobal(symbol) && (allDefined || symbol.value !== 0);
+    const exports = symbols.filter(isExport), rest = symbols.filter((symbol) => !isExport(symbol));
+    const order = next() % 3 === 0 ? symbols : [...inOrder(exports), ...rest];
+    const file = fileOf(order, allDefined ? order.filter(isGlobal).length : 99);
+    if (new Set(exports.map(({ name }) => name)).size < exports.length) {
+      assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /one name/);
+      seen.refused++;
+      continue;
+    }
+    const table = parseSmf(file).symbols;
+    for (let turn = 0; turn < 2; turn++) {
+      for (const name of [...names, "c"]) {
+        assertEquals(table.indexOf(name), order.findIndex((symbol) => symbol.name === name));
+        assertEquals(
+          table.exportOf(name),
+          order.findIndex((symbol) => symbol.name === name && isExport(symbol)),
+        );
+      }
+    }
+    seen[order === symbols ? "other" : "ordered"]++;
+  }
+  for (const count of Object.values(seen)) assert(count > 300, JSON.stringify(seen));
+});
+
 Deno.test("names that every object has are names like others (row 24)", () => {
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "", " ", "a\nb", "\ufeffx"];
   const file = parseSmf(fileOf(names.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
@@ -284,52 +420,18 @@ Deno.test("100,000 symbols are all found, and nothing else is", () => {
 });
 
 Deno.test("names that all have one hash do not take quadratic time", () => {
-  // FNV-1a is walked byte by byte, so one collision of two blocks gives 2^n by repeating it.
-  const blocks = collidingPair();
-  let names = [new Uint8Array(0)];
-  for (let i = 0; i < 12; i++) {
-    const pair = blocks[i];
-    names = names.flatMap((name) => pair.map((block) => new Uint8Array([...name, ...block])));
-  }
-  const hash = hashName(names[0]);
-  assert(names.every((name) => hashName(name) === hash));
-  const texts = names.map((name) => new TextDecoder().decode(name));
-  assertEquals(new Set(texts).size, 2 ** 12);
+  const texts = collidingNames(12);
   const file = parseSmf(fileOf(texts.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
   assertEquals(file.symbols.find(texts[0])?.value, 1);
   assertEquals(file.symbols.findExport(texts[4095])?.value, 4096);
   assertEquals(file.symbols.find("absent"), undefined);
   const twice = [...texts, texts[5]].map((name, i) => ({ name, ...GLOBAL, value: i + 1 }));
   assertLoadError(() => parseSmf(fileOf(twice)), "InvalidFormat", { value: "symbols 5 and 4096" });
+  const sorted = texts.toSorted();
+  const ordered = parseSmf(fileOf(sorted.map((name, i) => ({ name, ...GLOBAL, value: i + 1 })))).symbols;
+  sorted.forEach((name, i) => assertEquals(ordered.exportOf(name), i));
+  assertEquals(ordered.exportOf("absent"), -1);
 });
-
-/** For each of 12 rounds, two different blocks of ASCII that lead from one FNV-1a state to the same next one. */
-function collidingPair(): [Uint8Array, Uint8Array][] {
-  const pairs: [Uint8Array, Uint8Array][] = [];
-  let state = 0x811c9dc5;
-  for (let round = 0; round < 12; round++) {
-    const seen = new Map<number, number>();
-    for (let counter = 0;; counter++) {
-      const block = blockOf(counter);
-      let h = state;
-      for (const byte of block) h = Math.imul(h ^ byte, 0x01000193);
-      const other = seen.get(h);
-      if (other !== undefined) {
-        pairs.push([blockOf(other), block]);
-        state = h;
-        break;
-      }
-      seen.set(h, counter);
-    }
-  }
-  return pairs;
-}
-
-/** Eight letters that look random: FNV-1a hardly ever maps short, similar blocks to one state. */
-function blockOf(counter: number): Uint8Array {
-  const next = randomFrom(counter);
-  return Uint8Array.from({ length: 8 }, () => 0x40 + next() % 32);
-}
 
 Deno.test("symbols that share one long name are refused before they take quadratic time", () => {
   const name = "n".repeat(100_000);
