@@ -15,6 +15,7 @@
  */
 
 import { LoadError, raise, type Report } from "./errors.ts";
+import type { PlacedGroup } from "./relocation/places.ts";
 import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import { alignUp, imageOffsets } from "./smf/offsets.ts";
@@ -43,18 +44,8 @@ export interface PlacedSection {
   readonly offset: number;
 }
 
-/** Sections of one kind, which lie behind one another. */
-export interface PlacedGroup {
-  /** In the file's own image. */
-  readonly start: number;
-  readonly end: number;
-  readonly isCode: boolean;
-  /** What to add to an offset of the file's image. */
-  readonly delta: number;
-}
-
 /** Has no byte. */
-export const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
+const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
 
 /** What the loader must reserve beside the sections. */
 export interface SlotCounts {

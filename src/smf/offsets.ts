@@ -40,7 +40,7 @@ export interface ImageOffsets {
 }
 
 /** The image's unit between groups; larger host pages are the loader's affair. */
-const IMAGE_PAGE = 4096;
+export const IMAGE_PAGE = 4096;
 
 const GROUPS = [
   ["code", SectionType.Code],
