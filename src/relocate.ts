@@ -24,11 +24,14 @@ import { attempt, type LoadError, raise, type Report } from "./errors.ts";
 import { GOT_SLOT_SIZE, type ImagePlan, PLT_STUB_SIZE } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
-import { carry, highHalf, lowHalf, RelocationLoop, Stop } from "./relocation/loop.ts";
+import { carry, highHalf, lowHalf, RelocationLoop, signedWords, Stop } from "./relocation/loop.ts";
 import { PlaceTable } from "./relocation/places.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { SYMBOL_WORDS } from "./smf/symbol.ts";
+
+const { value: VALUE } = SYMBOL_WORDS;
 
 /** Where a module and its imports are. */
 export interface SymbolAddresses {
@@ -185,6 +188,7 @@ class Relocator {
     const { pltStubs, firstUse } = this.#needs;
     const { relocations, symbols } = this.#file;
     const plan = this.#plan, bytes = this.#bytes, imports = this.#imports, importOf = this.#importOf;
+    const symbolWords = signedWords(symbols.words), step = symbols.step | 0;
     const places = this.#places, isImporting = importOf.length > 0;
     const got = plan.got | 0, baseLow = lowHalf(this.#base), baseHigh = highHalf(this.#base);
     for (let slot = 0; slot < firstUse.length; slot++) {
@@ -196,7 +200,8 @@ class Relocator {
         distance = imports[2 * position];
         distanceHigh = imports[2 * position + 1];
       } else {
-        distance = places.ofSymbol(symbols.value(symbol));
+        const field = symbol * step + VALUE;
+        distance = places.ofSymbol(symbolWords[field], symbolWords[field + 1]);
         if (distance < 0) throw this.#hasNoAddress(index);
       }
       const low = (distance + baseLow) | 0;

@@ -27,6 +27,8 @@ const RELATIVE_SHIFT = Math.clz32(Use.Relative);
 /** A slot is an address of eight bytes. */
 const GOT_SLOT_SHIFT = 3;
 const PAGE_SHIFT = IMAGE_PAGE_SHIFT;
+/** The bits of an index of words: what is so small is added without a check whether the sum is an integer. */
+const INDEX = 0x3fff_ffff;
 /** The bits of an address within what AArch64 calls a page, whatever the host's are. */
 const IN_PAGE = 4095;
 
@@ -113,13 +115,14 @@ export class RelocationLoop {
     const imports = this.#imports, importOf = this.#importOf, gotSlots = this.#gotSlots;
     const places = this.#places.words;
     // What is known to be an integer is not looked at again in every round.
-    const pages = this.#places.count | 0, got = this.#got | 0;
+    const pages = this.#places.count & INDEX, got = this.#got | 0;
     const baseLow = this.#baseLow | 0, baseHigh = this.#baseHigh | 0;
     const isImporting = importOf.length > 0;
     // Of the group that the last place was in, from there on: neighbours mostly lie in one.
     let groupStart = 0, groupEnd = 0, groupDelta = 0;
     const last = (end * STEP) | 0;
-    for (let at = (first * STEP) | 0; at < last; at = (at + STEP) | 0) {
+    for (let next = (first * STEP) | 0; next < last; next = (next + STEP) | 0) {
+      const at = next & INDEX;
       const use = uses[words[at + TYPE] & 0xff];
       const width = use & WIDTH;
       if (width === 0) continue;
@@ -148,7 +151,7 @@ export class RelocationLoop {
         low = imports[position];
         high = imports[position + 1];
       } else {
-        const field = symbol * symbolStep + VALUE;
+        const field = (Math.imul(symbol, symbolStep) & INDEX) + VALUE;
         const value = symbolWords[field];
         const page = value >>> PAGE_SHIFT;
         if (symbolWords[field + 1] !== 0 || page >= pages || value > places[page]) {

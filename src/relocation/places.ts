@@ -52,11 +52,9 @@ export class PlaceTable {
     }
   }
 
-  /** Where a symbol of a value is in the range; -1 if the image has no such place. */
-  ofSymbol(value: number): number {
-    // No image reaches so far.
-    if (value >= 0x8000_0000) return -1;
-    const page = value >>> PAGE_SHIFT;
-    return page < this.count && value <= this.words[page] ? value + this.words[this.count + page] : -1;
+  /** Where a symbol is in the range, by the halves of its value; -1 if the image has no such place. */
+  ofSymbol(value: number, high: number): number {
+    const { words, count } = this, page = value >>> PAGE_SHIFT;
+    return high === 0 && page < count && value <= words[page] ? value + words[count + page] : -1;
   }
 }
