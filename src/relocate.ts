@@ -32,6 +32,7 @@ import type { SmfFile } from "./smf/file.ts";
 import { SYMBOL_WORDS } from "./smf/symbol.ts";
 
 const { value: VALUE } = SYMBOL_WORDS;
+const NONE = new Int32Array(0);
 
 /** Where a module and its imports are. */
 export interface SymbolAddresses {
@@ -69,7 +70,9 @@ class Relocator {
   readonly #needs: RelocationNeeds;
   readonly #arch: RelocationArch;
   readonly #bytes: DataView;
-  readonly #base: bigint;
+  readonly #baseLow: number;
+  readonly #baseHigh: number;
+  readonly #symbolWords: Int32Array;
   /** The imports' addresses less the range's, low half first. */
   readonly #imports: Int32Array;
   /** For each symbol its place among the imports plus one, or 0; empty if nothing is imported. */
@@ -89,20 +92,24 @@ class Relocator {
     this.#needs = needs;
     this.#arch = relocationArch(file.header.arch);
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
-    this.#base = base;
+    this.#baseLow = lowHalf(base);
+    this.#baseHigh = highHalf(base);
+    this.#symbolWords = signedWords(file.symbols.words);
     this.#places = new PlaceTable(plan.groups);
     this.#imports = distances(imports, base);
-    this.#importOf = new Int32Array(imports.length === 0 ? 0 : file.symbols.length);
+    this.#importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
     for (let position = 0; position < imports.length; position++) {
       this.#importOf[needs.imports[position]] = position + 1;
     }
     this.#loop = new RelocationLoop({
       bytes: this.#bytes,
       arch: this.#arch,
-      relocations: file.relocations.words,
-      symbols: file.symbols,
+      relocations: signedWords(file.relocations.words),
+      symbols: this.#symbolWords,
+      symbolStep: file.symbols.step,
       places: this.#places,
-      base,
+      baseLow: this.#baseLow,
+      baseHigh: this.#baseHigh,
       imports: this.#imports,
       importOf: this.#importOf,
       got: plan.got,
@@ -188,9 +195,9 @@ class Relocator {
     const { pltStubs, firstUse } = this.#needs;
     const { relocations, symbols } = this.#file;
     const plan = this.#plan, bytes = this.#bytes, imports = this.#imports, importOf = this.#importOf;
-    const symbolWords = signedWords(symbols.words), step = symbols.step | 0;
+    const symbolWords = this.#symbolWords, step = symbols.step | 0;
     const places = this.#places, isImporting = importOf.length > 0;
-    const got = plan.got | 0, baseLow = lowHalf(this.#base), baseHigh = highHalf(this.#base);
+    const got = plan.got | 0, baseLow = this.#baseLow | 0, baseHigh = this.#baseHigh | 0;
     for (let slot = 0; slot < firstUse.length; slot++) {
       const index = firstUse[slot];
       const symbol = relocations.symbol(index);
@@ -241,6 +248,7 @@ class Relocator {
 
 /** From `base` to each address, in halves, low half first. */
 function distances(addresses: BigUint64Array<ArrayBuffer>, base: bigint): Int32Array {
+  if (addresses.length === 0) return NONE;
   const words = new Int32Array(addresses.slice().buffer);
   const low = lowHalf(-base), high = highHalf(-base);
   for (let at = 0; at < words.length; at += 2) {

@@ -49,11 +49,15 @@ export interface RelocationInput {
   /** The whole range. */
   readonly bytes: DataView;
   readonly arch: RelocationArch;
-  readonly relocations: Uint32Array;
-  readonly symbols: { readonly words: Uint32Array; readonly step: number };
+  /** The records of relocations and symbols. */
+  readonly relocations: Int32Array;
+  readonly symbols: Int32Array;
+  /** Words of a symbol. */
+  readonly symbolStep: number;
   readonly places: PlaceTable;
-  /** The range's address. It begins at a page. */
-  readonly base: bigint;
+  /** The halves of the range's address. It begins at a page. */
+  readonly baseLow: number;
+  readonly baseHigh: number;
   /** The imports' addresses less the range's, low half first. */
   readonly imports: Int32Array;
   /** For each symbol its place among the imports plus one, or 0; empty if nothing is imported. */
@@ -88,19 +92,18 @@ export class RelocationLoop {
   readonly #places: PlaceTable;
 
   constructor(input: RelocationInput) {
-    const { arch } = input;
     this.#bytes = input.bytes;
-    this.#uses = arch.uses;
-    this.#words = signedWords(input.relocations);
-    this.#symbolWords = signedWords(input.symbols.words);
-    this.#symbolStep = input.symbols.step;
+    this.#uses = input.arch.uses;
+    this.#words = input.relocations;
+    this.#symbolWords = input.symbols;
+    this.#symbolStep = input.symbolStep;
     this.#places = input.places;
     this.#imports = input.imports;
     this.#importOf = input.importOf;
     this.#gotSlots = input.gotSlots;
     this.#got = input.got;
-    this.#baseLow = lowHalf(input.base);
-    this.#baseHigh = highHalf(input.base);
+    this.#baseLow = input.baseLow;
+    this.#baseHigh = input.baseHigh;
   }
 
   /**
