@@ -24,7 +24,15 @@ import { attempt, type LoadError, raise, type Report } from "./errors.ts";
 import { GOT_SLOT_SIZE, type ImagePlan, PLT_STUB_SIZE } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
-import { carry, highHalf, lowHalf, RelocationLoop, signedWords, Stop } from "./relocation/loop.ts";
+import {
+  applyRelocations,
+  carry,
+  highHalf,
+  lowHalf,
+  type RelocationWork,
+  signedWords,
+  Stop,
+} from "./relocation/loop.ts";
 import { PlaceTable } from "./relocation/places.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "./smf/enums.ts";
@@ -70,15 +78,7 @@ class Relocator {
   readonly #needs: RelocationNeeds;
   readonly #arch: RelocationArch;
   readonly #bytes: DataView;
-  readonly #baseLow: number;
-  readonly #baseHigh: number;
-  readonly #symbolWords: Int32Array;
-  /** The imports' addresses less the range's, low half first. */
-  readonly #imports: Int32Array;
-  /** For each symbol its place among the imports plus one, or 0; empty if nothing is imported. */
-  readonly #importOf: Int32Array;
-  readonly #places: PlaceTable;
-  readonly #loop: RelocationLoop;
+  readonly #work: RelocationWork;
 
   constructor(
     image: Uint8Array,
@@ -92,29 +92,28 @@ class Relocator {
     this.#needs = needs;
     this.#arch = relocationArch(file.header.arch);
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
-    this.#baseLow = lowHalf(base);
-    this.#baseHigh = highHalf(base);
-    this.#symbolWords = signedWords(file.symbols.words);
-    this.#places = new PlaceTable(plan.groups);
-    this.#imports = distances(imports, base);
-    this.#importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
+    const importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
     for (let position = 0; position < imports.length; position++) {
-      this.#importOf[needs.imports[position]] = position + 1;
+      importOf[needs.imports[position]] = position + 1;
     }
-    this.#loop = new RelocationLoop({
+    this.#work = {
       bytes: this.#bytes,
-      arch: this.#arch,
+      uses: this.#arch.uses,
       relocations: signedWords(file.relocations.words),
-      symbols: this.#symbolWords,
+      symbols: signedWords(file.symbols.words),
       symbolStep: file.symbols.step,
-      places: this.#places,
-      baseLow: this.#baseLow,
-      baseHigh: this.#baseHigh,
-      imports: this.#imports,
-      importOf: this.#importOf,
+      places: new PlaceTable(plan.groups),
+      baseLow: lowHalf(base),
+      baseHigh: highHalf(base),
+      imports: distances(imports, base),
+      importOf,
       got: plan.got,
       gotSlots: needs.gotSlots,
-    });
+      stop: Stop.Value,
+      place: 0,
+      low: 0,
+      high: 0,
+    };
   }
 
   run(): void {
@@ -124,10 +123,11 @@ class Relocator {
 
   /** Applies the relocations from `first` up to but not including `end`. */
   #apply(first: number, end: number): void {
-    const loop = this.#loop;
-    for (let index = loop.run(first, end); index < end; index = loop.run(index + 1, end)) {
-      if (loop.stop === Stop.Place) throw this.#isOutside(index);
-      if (loop.stop === Stop.Symbol) throw this.#hasNoAddress(index);
+    const work = this.#work;
+    let index = applyRelocations(work, first, end);
+    for (; index < end; index = applyRelocations(work, index + 1, end)) {
+      if (work.stop === Stop.Place) throw this.#isOutside(index);
+      if (work.stop === Stop.Symbol) throw this.#hasNoAddress(index);
       this.#applyOtherwise(index);
     }
   }
@@ -143,7 +143,7 @@ class Relocator {
 
   /** Writes a part of an instruction; goes by a PLT stub where the symbol is out of reach, if it can. */
   #applyOtherwise(index: number): void {
-    const { place, low, high } = this.#loop;
+    const { place, low, high } = this.#work;
     const arch = this.#arch, bytes = this.#bytes;
     const type = this.#file.relocations.type(index);
     const use = arch.uses[type];
@@ -193,11 +193,11 @@ class Relocator {
   /** Writes S into the GOT's slots, and the stubs that jump through them. */
   #fillSlots(): void {
     const { pltStubs, firstUse } = this.#needs;
-    const { relocations, symbols } = this.#file;
-    const plan = this.#plan, bytes = this.#bytes, imports = this.#imports, importOf = this.#importOf;
-    const symbolWords = this.#symbolWords, step = symbols.step | 0;
-    const places = this.#places, isImporting = importOf.length > 0;
-    const got = plan.got | 0, baseLow = this.#baseLow | 0, baseHigh = this.#baseHigh | 0;
+    const { relocations } = this.#file;
+    const { bytes, symbols, places, imports, importOf } = this.#work;
+    const isImporting = importOf.length > 0;
+    const got = this.#plan.got | 0, plt = this.#plan.plt | 0, step = this.#work.symbolStep | 0;
+    const baseLow = this.#work.baseLow | 0, baseHigh = this.#work.baseHigh | 0;
     for (let slot = 0; slot < firstUse.length; slot++) {
       const index = firstUse[slot];
       const symbol = relocations.symbol(index);
@@ -208,7 +208,7 @@ class Relocator {
         distanceHigh = imports[2 * position + 1];
       } else {
         const field = symbol * step + VALUE;
-        distance = places.ofSymbol(symbolWords[field], symbolWords[field + 1]);
+        distance = places.ofSymbol(symbols[field], symbols[field + 1]);
         if (distance < 0) throw this.#hasNoAddress(index);
       }
       const low = (distance + baseLow) | 0;
@@ -216,7 +216,7 @@ class Relocator {
       bytes.setInt32(place, low, true);
       bytes.setInt32(place + 4, (distanceHigh + baseHigh + carry(distance, baseLow, low)) | 0, true);
       const stub = pltStubs.length === 0 ? 0 : pltStubs[symbol];
-      if (stub > 0) this.#arch.writeStub(bytes, plan.plt + PLT_STUB_SIZE * (stub - 1), place, PLT_STUB_SIZE);
+      if (stub > 0) this.#arch.writeStub(bytes, plt + PLT_STUB_SIZE * (stub - 1), place, PLT_STUB_SIZE);
     }
   }
 

@@ -44,11 +44,11 @@ export const Stop = {
 /** Why the loop ended before its end. */
 export type Stop = (typeof Stop)[keyof typeof Stop];
 
-/** What the loop works on. Nothing in the range lies beyond 2³¹. */
-export interface RelocationInput {
+/** What the loop works on, and what it says when it ends early. Nothing in the range lies beyond 2³¹. */
+export interface RelocationWork {
   /** The whole range. */
   readonly bytes: DataView;
-  readonly arch: RelocationArch;
+  readonly uses: RelocationArch["uses"];
   /** The records of relocations and symbols. */
   readonly relocations: Int32Array;
   readonly symbols: Int32Array;
@@ -66,142 +66,106 @@ export interface RelocationInput {
   readonly got: number;
   /** For each symbol its GOT slot plus one. */
   readonly gotSlots: Int32Array;
+  stop: Stop;
+  /** P, less the range's address, of the value that was not written. */
+  place: number;
+  /** The halves of that value. */
+  low: number;
+  high: number;
 }
 
-/** Applies relocations. */
-export class RelocationLoop {
-  /** Why {@linkcode RelocationLoop.run} ended. */
-  stop: Stop = Stop.Value;
-  /** P, less the range's address, of the value that was not written. */
-  place = 0;
-  /** The value that was not written. */
-  low = 0;
-  /** The value that was not written. */
-  high = 0;
-  readonly #bytes: DataView;
-  readonly #uses: Uint16Array;
-  readonly #words: Int32Array;
-  readonly #symbolWords: Int32Array;
-  readonly #symbolStep: number;
-  readonly #imports: Int32Array;
-  readonly #importOf: Int32Array;
-  readonly #gotSlots: Int32Array;
-  readonly #got: number;
-  readonly #baseLow: number;
-  readonly #baseHigh: number;
-  readonly #places: PlaceTable;
+/**
+ * Applies the relocations from `first` up to but not including `end`.
+ *
+ * @returns the first one that it could not, with the reason in `work.stop`; or `end`.
+ */
+export function applyRelocations(work: RelocationWork, first: number, end: number): number {
+  const { bytes, uses, relocations: words, symbols: symbolWords, imports, importOf, gotSlots } = work;
+  const places = work.places.words;
+  // What is known to be an integer is not looked at again in every round.
+  const pages = work.places.count & INDEX, got = work.got | 0, symbolStep = work.symbolStep | 0;
+  const baseLow = work.baseLow | 0, baseHigh = work.baseHigh | 0;
+  const isImporting = importOf.length > 0;
+  // Of the group that the last place was in, from there on: neighbours mostly lie in one.
+  let groupStart = 0, groupEnd = 0, groupDelta = 0;
+  const last = (end * STEP) | 0;
+  for (let next = (first * STEP) | 0; next < last; next = (next + STEP) | 0) {
+    const at = next & INDEX;
+    const use = uses[words[at + TYPE] & 0xff];
+    const width = use & WIDTH;
+    if (width === 0) continue;
 
-  constructor(input: RelocationInput) {
-    this.#bytes = input.bytes;
-    this.#uses = input.arch.uses;
-    this.#words = input.relocations;
-    this.#symbolWords = input.symbols;
-    this.#symbolStep = input.symbolStep;
-    this.#places = input.places;
-    this.#imports = input.imports;
-    this.#importOf = input.importOf;
-    this.#gotSlots = input.gotSlots;
-    this.#got = input.got;
-    this.#baseLow = input.baseLow;
-    this.#baseHigh = input.baseHigh;
-  }
-
-  /**
-   * Applies the relocations from `first` up to but not including `end`.
-   *
-   * @returns the first one that it could not, with the reason in
-   * {@linkcode RelocationLoop.stop}; or `end`.
-   */
-  run(first: number, end: number): number {
-    const bytes = this.#bytes, words = this.#words, uses = this.#uses;
-    const symbolWords = this.#symbolWords, symbolStep = this.#symbolStep | 0;
-    const imports = this.#imports, importOf = this.#importOf, gotSlots = this.#gotSlots;
-    const places = this.#places.words;
-    // What is known to be an integer is not looked at again in every round.
-    const pages = this.#places.count & INDEX, got = this.#got | 0;
-    const baseLow = this.#baseLow | 0, baseHigh = this.#baseHigh | 0;
-    const isImporting = importOf.length > 0;
-    // Of the group that the last place was in, from there on: neighbours mostly lie in one.
-    let groupStart = 0, groupEnd = 0, groupDelta = 0;
-    const last = (end * STEP) | 0;
-    for (let next = (first * STEP) | 0; next < last; next = (next + STEP) | 0) {
-      const at = next & INDEX;
-      const use = uses[words[at + TYPE] & 0xff];
-      const width = use & WIDTH;
-      if (width === 0) continue;
-
-      // P
-      const offset = words[at + OFFSET];
-      const offsetEnd = offset + width;
-      if (words[at + OFFSET + 1] !== 0 || offset < groupStart || offsetEnd > groupEnd) {
-        const page = offset >>> PAGE_SHIFT;
-        if (words[at + OFFSET + 1] !== 0 || page >= pages || offsetEnd > places[page]) {
-          return this.#stopAt(at, Stop.Place);
-        }
-        groupStart = offset;
-        groupEnd = places[page];
-        groupDelta = places[pages + page];
+    // P
+    const offset = words[at + OFFSET];
+    const offsetEnd = offset + width;
+    if (words[at + OFFSET + 1] !== 0 || offset < groupStart || offsetEnd > groupEnd) {
+      const page = offset >>> PAGE_SHIFT;
+      if (words[at + OFFSET + 1] !== 0 || page >= pages || offsetEnd > places[page]) {
+        return stopAt(work, at, Stop.Place);
       }
-      const place = (offset + groupDelta) | 0;
-
-      // S, or G
-      const symbol = words[at + SYMBOL];
-      let low = 0, high = 0;
-      if ((use & GOT) !== 0) {
-        low = got + ((gotSlots[symbol] - 1) << GOT_SLOT_SHIFT);
-      } else if (isImporting && importOf[symbol] !== 0) {
-        const position = (importOf[symbol] - 1) << 1;
-        low = imports[position];
-        high = imports[position + 1];
-      } else {
-        const field = (Math.imul(symbol, symbolStep) & INDEX) + VALUE;
-        const value = symbolWords[field];
-        const page = value >>> PAGE_SHIFT;
-        if (symbolWords[field + 1] !== 0 || page >= pages || value > places[page]) {
-          return this.#stopAt(at, Stop.Symbol);
-        }
-        low = (value + places[pages + page]) | 0;
-      }
-
-      // S + A
-      const addend = words[at + ADDEND];
-      let sum = (low + addend) | 0;
-      high = (high + words[at + ADDEND + 1] + carry(low, addend, sum)) | 0;
-
-      // Minus P, or plus the range's address; without a branch, since types alternate.
-      let origin = place;
-      if ((use & PAGE) !== 0) {
-        sum &= ~IN_PAGE;
-        origin &= ~IN_PAGE;
-      }
-      const isRelative = (use << RELATIVE_SHIFT) >> 31;
-      const other = (-origin & isRelative) | (baseLow & ~isRelative);
-      const otherHigh = ((-origin >> 31) & isRelative) | (baseHigh & ~isRelative);
-      low = (sum + other) | 0;
-      high = (high + otherHigh + carry(sum, other, low)) | 0;
-
-      // Written here and not by a function, which took as long as the sum.
-      if ((use & SIGNED) !== 0 && high === low >> 31) {
-        bytes.setInt32(place, low, true);
-      } else if ((use & BYTES_8) !== 0) {
-        bytes.setInt32(place, low, true);
-        bytes.setInt32(place + 4, high, true);
-      } else if ((use & UNSIGNED) !== 0 && high === 0) {
-        bytes.setInt32(place, low, true);
-      } else {
-        this.place = place;
-        this.low = low;
-        this.high = high;
-        return this.#stopAt(at, Stop.Value);
-      }
+      groupStart = offset;
+      groupEnd = places[page];
+      groupDelta = places[pages + page];
     }
-    return end;
-  }
+    const place = (offset + groupDelta) | 0;
 
-  #stopAt(at: number, stop: Stop): number {
-    this.stop = stop;
-    return at / STEP;
+    // S, or G
+    const symbol = words[at + SYMBOL];
+    let low = 0, high = 0;
+    if ((use & GOT) !== 0) {
+      low = got + ((gotSlots[symbol] - 1) << GOT_SLOT_SHIFT);
+    } else if (isImporting && importOf[symbol] !== 0) {
+      const position = (importOf[symbol] - 1) << 1;
+      low = imports[position];
+      high = imports[position + 1];
+    } else {
+      const field = (Math.imul(symbol, symbolStep) & INDEX) + VALUE;
+      const value = symbolWords[field];
+      const page = value >>> PAGE_SHIFT;
+      if (symbolWords[field + 1] !== 0 || page >= pages || value > places[page]) {
+        return stopAt(work, at, Stop.Symbol);
+      }
+      low = (value + places[pages + page]) | 0;
+    }
+
+    // S + A
+    const addend = words[at + ADDEND];
+    let sum = (low + addend) | 0;
+    high = (high + words[at + ADDEND + 1] + carry(low, addend, sum)) | 0;
+
+    // Minus P, or plus the range's address; without a branch, since types alternate.
+    let origin = place;
+    if ((use & PAGE) !== 0) {
+      sum &= ~IN_PAGE;
+      origin &= ~IN_PAGE;
+    }
+    const isRelative = (use << RELATIVE_SHIFT) >> 31;
+    const other = (-origin & isRelative) | (baseLow & ~isRelative);
+    const otherHigh = ((-origin >> 31) & isRelative) | (baseHigh & ~isRelative);
+    low = (sum + other) | 0;
+    high = (high + otherHigh + carry(sum, other, low)) | 0;
+
+    // Written here and not by a function, which took as long as the sum.
+    if ((use & SIGNED) !== 0 && high === low >> 31) {
+      bytes.setInt32(place, low, true);
+    } else if ((use & BYTES_8) !== 0) {
+      bytes.setInt32(place, low, true);
+      bytes.setInt32(place + 4, high, true);
+    } else if ((use & UNSIGNED) !== 0 && high === 0) {
+      bytes.setInt32(place, low, true);
+    } else {
+      work.place = place;
+      work.low = low;
+      work.high = high;
+      return stopAt(work, at, Stop.Value);
+    }
   }
+  return end;
+}
+
+function stopAt(work: RelocationWork, at: number, stop: Stop): number {
+  work.stop = stop;
+  return at / STEP;
 }
 
 /** What a sum of low halves carries to the high half: 1 or 0, without a branch. */

@@ -62,10 +62,10 @@ Deno.test("a statement without an end is not guessed at", () => {
 });
 
 Deno.test("what ends a loop early has a switch, and each of its reasons", () => {
-  assertEquals(found("if (a || b) return this.#stopAt(at, Stop.Place);"), [
+  assertEquals(found("if (a || b) return stopAt(work, at, Stop.Place);"), [
     "a",
     "b",
-    "return this.#stopAt(at, Stop.Place);",
+    "return stopAt(work, at, Stop.Place);",
   ]);
   assertEquals(found("if (\n a || b\n) return at / step;\nreturn length;"), ["a", "b", "return at / step;"]);
 });
