@@ -15,14 +15,18 @@ import {
   type SlotCounts,
 } from "./arrangement.ts";
 import { LoadError, raise, type Report } from "./errors.ts";
+import { signedWords } from "./relocation/loop.ts";
+import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, PlaceTable } from "./relocation/places.ts";
 import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import type { SmfHeader } from "./smf/header.ts";
 import { IMAGE_PAGE, imageOffsets } from "./smf/offsets.ts";
 import type { SmfSection } from "./smf/section.ts";
-import { SYMBOL_WORDS } from "./smf/symbol.ts";
+import { SYMBOL_WORDS, type SymbolTable } from "./smf/symbol.ts";
 
+// The engine takes constants of this file as numbers, and loads those of others.
 const { kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
+const PAGE_SHIFT = IMAGE_PAGE_SHIFT;
 
 /** A section that is loaded, and where. */
 export interface PlacedSection {
@@ -30,9 +34,6 @@ export interface PlacedSection {
   /** Bytes from the range's start. */
   readonly offset: number;
 }
-
-/** Has no byte. */
-export const NO_GROUP: PlacedGroup = { start: 0, end: 0, isCode: false, delta: 0 };
 
 /** The plan of one module's range. */
 export class ImagePlan implements Arrangement {
@@ -48,8 +49,8 @@ export class ImagePlan implements Arrangement {
   readonly sections: readonly PlacedSection[];
   /** What was reserved. */
   readonly slots: SlotCounts;
-  /** For loops over many offsets; see {@linkcode ImagePlan.place}. */
   readonly groups: readonly PlacedGroup[];
+  #places: PlaceTable | undefined;
 
   /**
    * @param sections Of the file, in file order.
@@ -79,9 +80,18 @@ export class ImagePlan implements Arrangement {
     this.sections = placed;
   }
 
+  /** The same for loops over many offsets. */
+  get places(): PlaceTable {
+    return this.#places ??= new PlaceTable(this.groups);
+  }
+
   /** The group that has the byte at `offset` of the file's image. */
   groupOf(offset: number): PlacedGroup | undefined {
-    for (const group of this.groups) if (offset >= group.start && offset < group.end) return group;
+    const { groups } = this;
+    for (let index = 0; index < groups.length; index++) {
+      const group = groups[index];
+      if (offset >= group.start && offset < group.end) return group;
+    }
     return undefined;
   }
 
@@ -129,19 +139,12 @@ export function planImage(
   }
   const plan = new ImagePlan(file.sections, pageSize, slots, isFixed);
   const { symbols } = file;
-  const { words, step, typeBase } = symbols;
-  // Symbols that follow one another mostly lie in one group.
-  let group = NO_GROUP;
-  for (let index = 0, at = 0; at < words.length; index++, at += step) {
-    const type = (words[at + KIND] & 0xff) + typeBase;
-    if (!isAddress(type) || !symbols.isDefined(index)) continue;
-    const value = words[at + VALUE];
-    const fits = (words[at + VALUE + 1] | words[at + SIZE + 1]) === 0 &&
-      value >= group.start && value < group.end && value + words[at + SIZE] <= group.end &&
-      (group.isCode || type !== SymbolType.Function);
-    if (fits) continue;
+  const { places } = plan;
+  const codeEnd = plan.groups.find(({ isCode }) => isCode)?.end ?? 0;
+  for (let index = 0;; index++) {
+    index = nextDoubtful(symbols, places, codeEnd, index);
+    if (index === symbols.length) break;
     checkSymbol(file, plan, index, report);
-    group = plan.groupOf(value) ?? NO_GROUP;
   }
   const { entryPoint, flags } = file.header;
   if ((flags & HeaderFlag.Executable) !== 0 && !plan.isCode(entryPoint)) {
@@ -168,8 +171,29 @@ export function isAddress(type: number): boolean {
     type === SymbolType.Constant;
 }
 
+/**
+ * The first symbol, from one on, that is not seen at a glance to be inside the
+ * image, and in code if it is a function; or how many there are.
+ */
+function nextDoubtful(symbols: SymbolTable, table: PlaceTable, codeEnd: number, first: number): number {
+  const words = signedWords(symbols.words), places = table.words;
+  // What is known to be an integer is not looked at again in every round.
+  const step = symbols.step | 0, pages = table.count | 0, limit = codeEnd | 0;
+  const functionType = (SymbolType.Function - symbols.typeBase) | 0;
+  for (let at = (first * step) | 0; at < words.length; at = (at + step) | 0) {
+    const value = words[at + VALUE], size = words[at + SIZE];
+    const page = value >>> PAGE_SHIFT;
+    if (
+      (words[at + VALUE + 1] | words[at + SIZE + 1]) !== 0 || page >= pages || size < 0 ||
+      value + size > places[page] || (value >= limit && (words[at + KIND] & 0xff) === functionType)
+    ) return at / step;
+  }
+  return symbols.length;
+}
+
 function checkSymbol(file: SmfFile, plan: ImagePlan, index: number, report: Report): void {
   const { symbols } = file;
+  if (!isAddress(symbols.type(index)) || !symbols.isDefined(index)) return;
   const value = symbols.value(index);
   const size = symbols.size(index);
   if (plan.place(value, size) < 0) {

@@ -16,21 +16,31 @@
  * The formulas of each processor stand in its file in `relocation/`. L stands
  * for S where S is imported and out of reach.
  *
- * Addresses are pairs of 32-bit halves. A sum of low halves is exact as a
- * number; what it has above 32 bits, or below zero, goes to the high half. So
- * the result is exact modulo 2⁶⁴, and there is no BigInt in the loop.
+ * `relocation/loop.ts` calculates them; here is what is rare: stubs, parts of
+ * instructions, and saying what is wrong.
  */
 
-import { GOT_SLOT_SIZE, type PlacedGroup, PLT_STUB_SIZE } from "./arrangement.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "./arrangement.ts";
 import { attempt, type LoadError, raise, type Report } from "./errors.ts";
-import { type ImagePlan, NO_GROUP } from "./image.ts";
+import type { ImagePlan } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
+import {
+  applyRelocations,
+  carry,
+  highHalf,
+  lowHalf,
+  type RelocationWork,
+  signedWords,
+  Stop,
+} from "./relocation/loop.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
-import { RELOCATION_WORDS } from "./smf/reloc.ts";
 import { SYMBOL_WORDS } from "./smf/symbol.ts";
+
+const { value: VALUE } = SYMBOL_WORDS;
+const NONE = new Int32Array(0);
 
 /** Where a module and its imports are. */
 export interface SymbolAddresses {
@@ -61,13 +71,6 @@ export function relocate(
   else relocator.tryAll(report);
 }
 
-/** What AArch64 calls a page, whatever the host's are. */
-const PAGE = 4096;
-
-const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
-const { value: VALUE } = SYMBOL_WORDS;
-const TWO_32 = 0x1_0000_0000;
-
 /** Applies the relocations of one module that is linked. */
 class Relocator {
   readonly #file: SmfFile;
@@ -75,12 +78,7 @@ class Relocator {
   readonly #needs: RelocationNeeds;
   readonly #arch: RelocationArch;
   readonly #bytes: DataView;
-  readonly #baseLow: number;
-  readonly #baseHigh: number;
-  /** The imports' addresses, low half first. */
-  readonly #importWords: Uint32Array;
-  /** For each symbol its place among the imports, or -1; empty if nothing is imported. */
-  readonly #importOf: Int32Array;
+  readonly #work: RelocationWork;
 
   constructor(
     image: Uint8Array,
@@ -94,11 +92,28 @@ class Relocator {
     this.#needs = needs;
     this.#arch = relocationArch(file.header.arch);
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
-    this.#baseLow = Number(base & 0xffff_ffffn);
-    this.#baseHigh = Number(base >> 32n);
-    this.#importWords = new Uint32Array(imports.buffer, imports.byteOffset, 2 * imports.length);
-    this.#importOf = new Int32Array(imports.length === 0 ? 0 : file.symbols.length).fill(-1);
-    needs.imports.forEach((symbol, position) => this.#importOf[symbol] = position);
+    const importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
+    for (let position = 0; position < imports.length; position++) {
+      importOf[needs.imports[position]] = position + 1;
+    }
+    this.#work = {
+      bytes: this.#bytes,
+      uses: this.#arch.uses,
+      relocations: signedWords(file.relocations.words),
+      symbols: signedWords(file.symbols.words),
+      symbolStep: file.symbols.step,
+      places: plan.places,
+      baseLow: lowHalf(base),
+      baseHigh: highHalf(base),
+      imports: distances(imports, base),
+      importOf,
+      got: plan.got,
+      gotSlots: needs.gotSlots,
+      stop: Stop.Value,
+      place: 0,
+      low: 0,
+      high: 0,
+    };
   }
 
   run(): void {
@@ -108,60 +123,12 @@ class Relocator {
 
   /** Applies the relocations from `first` up to but not including `end`. */
   #apply(first: number, end: number): void {
-    const arch = this.#arch, bytes = this.#bytes, importWords = this.#importWords, importOf = this.#importOf;
-    const baseLow = this.#baseLow, baseHigh = this.#baseHigh, gotStart = this.#plan.got;
-    const { widths, uses } = arch;
-    const { gotSlots } = this.#needs;
-    const { words } = this.#file.relocations;
-    const { words: symbolWords, step: symbolStep } = this.#file.symbols;
-    // Neighbours mostly lie in one group, and what they refer to in another.
-    let from = NO_GROUP, to = NO_GROUP;
-    for (let index = first; index < end; index++) {
-      const at = index * STEP;
-      const type = words[at + TYPE] & 0xff;
-      const width = widths[type];
-      const use = uses[type];
-      if (width === 0 || (use & Use.ThreadLocal) !== 0) continue;
-      // No image reaches beyond 32 bits.
-      const offset = words[at + OFFSET];
-      if (words[at + OFFSET + 1] !== 0 || offset < from.start || offset + width > from.end) {
-        from = this.#groupOf(index, width);
-      }
-      const place = offset + from.delta;
-
-      const symbol = words[at + SYMBOL];
-      let low = words[at + ADDEND];
-      let high = words[at + ADDEND + 1] | 0;
-      if ((use & Use.Got) !== 0) {
-        low += baseLow + gotStart + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
-        high += baseHigh;
-      } else if (importOf.length > 0 && importOf[symbol] >= 0) {
-        const position = 2 * importOf[symbol];
-        low += importWords[position];
-        high += importWords[position + 1];
-      } else {
-        const field = symbol * symbolStep + VALUE;
-        const value = symbolWords[field];
-        if (symbolWords[field + 1] === 0 && value >= to.start && value < to.end) {
-          low += baseLow + value + to.delta;
-        } else {
-          low += baseLow + this.#offsetOf(index, symbol);
-          to = this.#plan.groupOf(value) ?? NO_GROUP;
-        }
-        high += baseHigh;
-      }
-      if ((use & Use.Page) !== 0) {
-        // The range begins at a page.
-        low -= (low & (PAGE - 1)) + baseLow + place - place % PAGE;
-        high -= baseHigh;
-      } else if ((use & Use.Relative) !== 0) {
-        low -= baseLow + place;
-        high -= baseHigh;
-      }
-      high = (high + Math.floor(low / TWO_32)) | 0;
-      low >>>= 0;
-      const patch = arch.patch(bytes, place, type, low, high);
-      if (patch !== Patch.Done) this.#applyOtherwise(index, type, place, patch, low, high);
+    const work = this.#work;
+    let index = applyRelocations(work, first, end);
+    for (; index < end; index = applyRelocations(work, index + 1, end)) {
+      if (work.stop === Stop.Place) throw this.#isOutside(index);
+      if (work.stop === Stop.Symbol) throw this.#hasNoAddress(index);
+      this.#applyOtherwise(index);
     }
   }
 
@@ -170,48 +137,42 @@ class Relocator {
     attempt(report, () => this.#fillSlots());
     const { relocations } = this.#file;
     for (let index = 0; index < relocations.length; index++) {
-      // Unknown types were found by the scan.
-      if (this.#arch.widths[relocations.type(index)] < 0) continue;
       attempt(report, () => this.#apply(index, index + 1));
     }
   }
 
-  /** Goes by a PLT stub where the symbol is out of reach, if it can. */
-  #applyOtherwise(
-    index: number,
-    type: number,
-    place: number,
-    patch: Patch,
-    low: number,
-    high: number,
-  ): void {
-    const stub = patch === Patch.OutOfRange ? this.#stubFor(index, this.#arch.uses[type]) : 0;
+  /** Writes a part of an instruction; goes by a PLT stub where the symbol is out of reach, if it can. */
+  #applyOtherwise(index: number): void {
+    const { place, low, high } = this.#work;
+    const arch = this.#arch, bytes = this.#bytes;
+    const type = this.#file.relocations.type(index);
+    const use = arch.uses[type];
+    const isInstruction = (use & Use.Instruction) !== 0;
+    let result = isInstruction ? arch.patchInstruction(bytes, place, type, low, high) : Patch.OutOfRange;
+    const stub = result === Patch.OutOfRange ? this.#stubFor(index, use) : 0;
     if (stub > 0) {
-      const distance = this.#plan.plt + PLT_STUB_SIZE * (stub - 1) + this.#arch.callAddend - place;
-      patch = this.#arch.patch(this.#bytes, place, type, distance >>> 0, distance < 0 ? -1 : 0);
+      const distance = this.#plan.plt + PLT_STUB_SIZE * (stub - 1) + arch.callAddend - place;
+      if (isInstruction) result = arch.patchInstruction(bytes, place, type, distance, distance >> 31);
+      else {
+        // No range is so large that this would not fit.
+        bytes.setInt32(place, distance, true);
+        result = Patch.Done;
+      }
     }
-    if (patch !== Patch.Done) throw this.#refused(index, type, place, patch, low, high);
+    if (result !== Patch.Done) throw this.#refused(index, type, place, result, low, high);
   }
 
-  /** The group that has all bytes that a relocation patches. */
-  #groupOf(index: number, width: number): PlacedGroup {
-    const offset = this.#file.relocations.offset(index);
-    const group = this.#plan.groupOf(offset);
-    if (group !== undefined && offset + width <= group.end) return group;
-    throw failure(
+  #isOutside(index: number): LoadError {
+    const width = this.#arch.widths[this.#file.relocations.type(index)];
+    return failure(
       this.#file,
       index,
       `Cannot apply relocation: its ${width} bytes are not inside the image`,
     );
   }
 
-  /** Where a symbol of the file's own is in the range. */
-  #offsetOf(index: number, symbol: number): number {
-    const offset = this.#plan.place(this.#file.symbols.value(symbol), 0);
-    if (offset < 0) {
-      throw failure(this.#file, index, "Cannot apply relocation: its symbol has no address in the image");
-    }
-    return offset;
+  #hasNoAddress(index: number): LoadError {
+    return failure(this.#file, index, "Cannot apply relocation: its symbol has no address in the image");
   }
 
   /** The PLT stub plus one by which a relocation may go: of a call, if there is one; else 0. */
@@ -229,40 +190,40 @@ class Relocator {
     return isCall && isPlain ? stub : 0;
   }
 
+  /** Writes S into the GOT's slots, and the stubs that jump through them. */
   #fillSlots(): void {
-    const { gotSlots, pltStubs, firstUse } = this.#needs;
-    for (let symbol = 0; symbol < gotSlots.length; symbol++) {
-      if (gotSlots[symbol] === 0) continue;
-      const place = this.#plan.got + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
-      this.#fillSlot(place, symbol, firstUse[gotSlots[symbol] - 1]);
-    }
-    for (let symbol = 0; symbol < pltStubs.length; symbol++) {
-      if (pltStubs[symbol] === 0) continue;
-      const slot = this.#plan.got + GOT_SLOT_SIZE * (gotSlots[symbol] - 1);
-      const stub = this.#plan.plt + PLT_STUB_SIZE * (pltStubs[symbol] - 1);
-      this.#arch.writeStub(this.#bytes, stub, slot, PLT_STUB_SIZE);
+    const { pltStubs, firstUse } = this.#needs;
+    const { relocations } = this.#file;
+    const { bytes, symbols, places, imports, importOf } = this.#work;
+    const isImporting = importOf.length > 0;
+    const got = this.#plan.got | 0, plt = this.#plan.plt | 0, step = this.#work.symbolStep | 0;
+    const baseLow = this.#work.baseLow | 0, baseHigh = this.#work.baseHigh | 0;
+    for (let slot = 0; slot < firstUse.length; slot++) {
+      const index = firstUse[slot];
+      const symbol = relocations.symbol(index);
+      const position = isImporting ? importOf[symbol] - 1 : -1;
+      let distance = 0, distanceHigh = 0;
+      if (position >= 0) {
+        distance = imports[2 * position];
+        distanceHigh = imports[2 * position + 1];
+      } else {
+        const field = symbol * step + VALUE;
+        distance = places.ofSymbol(symbols[field], symbols[field + 1]);
+        if (distance < 0) throw this.#hasNoAddress(index);
+      }
+      const low = (distance + baseLow) | 0;
+      const place = got + GOT_SLOT_SIZE * slot;
+      bytes.setInt32(place, low, true);
+      bytes.setInt32(place + 4, (distanceHigh + baseHigh + carry(distance, baseLow, low)) | 0, true);
+      const stub = pltStubs.length === 0 ? 0 : pltStubs[symbol];
+      if (stub > 0) this.#arch.writeStub(bytes, plt + PLT_STUB_SIZE * (stub - 1), place, PLT_STUB_SIZE);
     }
   }
 
-  /** Writes S where the range has a GOT slot. */
-  #fillSlot(place: number, symbol: number, firstUse: number): void {
-    const position = this.#importOf.length === 0 ? -1 : this.#importOf[symbol];
-    let low: number, high: number;
-    if (position >= 0) {
-      low = this.#importWords[2 * position];
-      high = this.#importWords[2 * position + 1];
-    } else {
-      low = this.#baseLow + this.#offsetOf(firstUse, symbol);
-      high = this.#baseHigh + Math.floor(low / TWO_32);
-    }
-    this.#bytes.setUint32(place, low, true);
-    this.#bytes.setUint32(place + 4, high, true);
-  }
-
-  #refused(index: number, type: number, place: number, patch: Patch, low: number, high: number): LoadError {
-    const value = (BigInt(high) << 32n) | BigInt(low);
+  #refused(index: number, type: number, place: number, result: Patch, low: number, high: number): LoadError {
+    const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
     const what = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
-    switch (patch) {
+    switch (result) {
       case Patch.Misaligned:
         return failure(
           this.#file,
@@ -283,4 +244,18 @@ class Relocator {
       }
     }
   }
+}
+
+/** From `base` to each address, in halves, low half first. */
+function distances(addresses: BigUint64Array<ArrayBuffer>, base: bigint): Int32Array {
+  if (addresses.length === 0) return NONE;
+  if (addresses.length === 0) return NONE;
+  const words = new Int32Array(addresses.slice().buffer);
+  const low = lowHalf(-base), high = highHalf(-base);
+  for (let at = 0; at < words.length; at += 2) {
+    const sum = (words[at] + low) | 0;
+    words[at + 1] += high + carry(words[at], low, sum);
+    words[at] = sum;
+  }
+  return words;
 }

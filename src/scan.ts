@@ -7,11 +7,21 @@
 import { LoadError, raise, type Report } from "./errors.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { Use } from "./relocation/arch.ts";
+import { signedWords } from "./relocation/loop.ts";
 import { archName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import { RELOCATION_WORDS } from "./smf/reloc.ts";
 
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WORDS;
+const GOT = Use.Got;
+const CALLS = Use.Call | Use.CallOfFunction;
+/** That it is known whether a symbol is imported: of all that is calculated. */
+const KNOWN = Use.Bytes4 | Use.Bytes8;
+/** What a relocation may need beyond its symbol. */
+const ASKS = KNOWN | GOT | CALLS | Use.ThreadLocal | Use.Resolver;
+// An empty array costs as much as any other.
+const NONE = new Int32Array(0);
+const NOTHING_SETTLED = new Uint16Array(0);
 
 /** What the relocations of a file need before they can be applied. */
 export interface RelocationNeeds {
@@ -41,53 +51,60 @@ export interface RelocationNeeds {
 export function scanRelocations(file: SmfFile, report: Report = raise): RelocationNeeds {
   const { relocations, symbols } = file;
   const { widths, uses } = relocationArch(file.header.arch);
-  const count = relocations.length;
-  const imports: number[] = [];
-  let imported: Uint8Array | undefined;
-  let gotSlots = new Int32Array(0);
-  let pltStubs = new Int32Array(0);
+  const words = signedWords(relocations.words);
+  const imports: number[] = [], firstUse: number[] = [];
+  const threadLocal: number[] = [], resolvers: number[] = [], unknown: number[] = [];
+  /** For each symbol the bits of {@linkcode Use} that were dealt with. */
+  const settled = words.length === 0 ? NOTHING_SETTLED : new Uint16Array(symbols.length);
+  let gotSlots = NONE, pltStubs = NONE;
   let pltCount = 0;
-  const firstUse: number[] = [];
-  const threadLocal: number[] = [];
-  const resolvers: number[] = [];
-  const needGot = (symbol: number, index: number): void => {
-    if (gotSlots.length === 0) gotSlots = new Int32Array(symbols.length);
-    if (gotSlots[symbol] === 0) gotSlots[symbol] = firstUse.push(index);
-  };
   let end = 0;
   let ascending = true;
-  const { words } = relocations;
-  for (let index = 0; index < count; index++) {
-    const at = index * STEP;
+  for (let at = 0, index = 0; at < words.length; at += STEP, index++) {
     const type = words[at + TYPE] & 0xff;
     const width = widths[type];
-    if (width < 0) report(unknownType(file, index));
-    if (width <= 0) continue;
-    const offset = words[at + OFFSET + 1] * 0x1_0000_0000 + words[at + OFFSET];
-    if (offset < end) ascending = false;
+    if (width <= 0) {
+      if (width < 0) unknown.push(index);
+      continue;
+    }
+    const offset = words[at + OFFSET];
+    // What is not below 2³¹ is looked at closer, as what is in no order.
+    if (offset < end || words[at + OFFSET + 1] !== 0) ascending = false;
     end = offset + width;
     const symbol = words[at + SYMBOL];
     const use = uses[type];
+    if ((use & ASKS & ~settled[symbol]) === 0) continue;
+
+    // The first use of its kind of a symbol, or one of those that are listed.
+    let done = settled[symbol];
+    if (done === 0) {
+      const isDefined = symbols.isDefined(symbol);
+      if (!isDefined) imports.push(symbol);
+      done = isDefined ? KNOWN | CALLS : KNOWN;
+      settled[symbol] = done;
+      if ((use & ASKS & ~done) === 0) continue;
+    }
     if ((use & Use.ThreadLocal) !== 0) threadLocal.push(index);
     if ((use & Use.Resolver) !== 0) resolvers.push(index);
-    if ((use & Use.Got) !== 0) needGot(symbol, index);
-    if (symbols.isDefined(symbol)) continue;
-    imported ??= new Uint8Array(symbols.length);
-    if (imported[symbol] === 0) {
-      imported[symbol] = 1;
-      imports.push(symbol);
-    }
-    if (
-      (use & Use.Call) !== 0 ||
-      ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function)
-    ) {
-      if (pltStubs.length === 0) pltStubs = new Int32Array(symbols.length);
-      if (pltStubs[symbol] === 0) {
+    let needsSlot = (use & GOT) !== 0;
+    const calls = use & CALLS & ~done;
+    if (calls !== 0) {
+      const isCall = (use & Use.Call) !== 0 || symbols.type(symbol) === SymbolType.Function;
+      if (isCall) {
+        if (pltStubs.length === 0) pltStubs = new Int32Array(symbols.length);
         pltStubs[symbol] = ++pltCount;
-        needGot(symbol, index);
+        needsSlot = true;
       }
+      done |= isCall ? CALLS : calls;
     }
+    if (needsSlot && (done & GOT) === 0) {
+      if (gotSlots.length === 0) gotSlots = new Int32Array(symbols.length);
+      gotSlots[symbol] = firstUse.push(index);
+      done |= GOT;
+    }
+    settled[symbol] = done;
   }
+  for (const index of unknown) report(unknownType(file, index));
   if (!ascending && mayOverlap(file)) refuseOverlaps(file, report);
   return {
     imports,

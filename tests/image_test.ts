@@ -252,6 +252,15 @@ Deno.test("a symbol that lies outside the image is refused with its name and val
     [8199, 2],
     [12296, 1],
     [12297, 0],
+    [16, 2 ** 31],
+    [0, 2 ** 31],
+    [0, 2 ** 32],
+    [0, 2 ** 32 + 8],
+    [2 ** 31, 0],
+    [2 ** 31 + 8, 1],
+    [2 ** 32, 0],
+    [2 ** 32 + 8, 1],
+    [16384, 0],
     [2 ** 40, 0],
     [2 ** 53 - 1, 0],
     [8, 2 ** 53 - 1],
@@ -285,6 +294,31 @@ Deno.test("a function outside code is refused, whatever its binding", () => {
       });
       assert(error.message.includes("Code section"), error.message);
     }
+  }
+});
+
+Deno.test("a function at the end of code is outside, also where code ends with a page", () => {
+  for (const [size, behind] of [[4096, true], [4096, false], [4095, true]] as const) {
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: Code, bytes: new Uint8Array(size) });
+    if (behind) builder.section({ name: "data", type: Data, bytes: new Uint8Array(8) });
+    builder.symbol({ name: "it", type: SymbolType.Function, value: size });
+    const file = parseSmf(builder.build());
+    const error = assertLoadError(() => planImage(file, 4096, NO_SLOTS), "InvalidFormat", { symbol: "it" });
+    assert(error.message.includes("Code section"), error.message);
+  }
+});
+
+Deno.test("every symbol that is wrong is reported, on pages of any size", () => {
+  for (const pageSize of PAGE_SIZES) {
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: Code, bytes: new Uint8Array(16) });
+    builder.section({ name: "rodata", type: RoData, bytes: new Uint8Array(16) });
+    const values = [0, 17, 4096, 12288, 4096 + 17, 8, 4096 + 16, 2 ** 31];
+    values.forEach((value) => builder.symbol({ name: `at${value}`, type: SymbolType.Data, value }));
+    const problems: unknown[] = [];
+    planImage(parseSmf(builder.build()), pageSize, NO_SLOTS, ({ data }) => problems.push(data.value));
+    assertEquals(problems, [17, 12288, 4096 + 17, 2 ** 31]);
   }
 });
 

@@ -432,6 +432,125 @@ Deno.test("the type is one byte: garbage in the padding behind it does not count
   assertEquals(wordAt(image, 0), BASE);
 });
 
+Deno.test("own symbols of every group, addends of any size, bases whose low half carries", () => {
+  const addends = [
+    0n,
+    -1n,
+    TWO_31 - 1n,
+    TWO_31,
+    -TWO_31,
+    -TWO_31 - 1n,
+    TWO_32,
+    -TWO_32,
+    TWO_63 - 1n,
+    -TWO_63,
+  ];
+  const bases = [BASE, 0n, 0x7000_0000n, 0x7fff_f000n, 0xffff_d000n, 0x7f00_ffff_e000n, unsigned(-0x3000n)];
+  for (const base of bases) {
+    for (const symbol of Object.keys(SYMBOLS)) {
+      const S = addressOf(symbol, {}, base);
+      for (const addend of addends) {
+        // At aligned places and at others, in front of the symbol and behind it.
+        for (const offset of [0, 13, 8192 + 5, 12288 + 56]) {
+          const P = base + BigInt(placeOf(offset));
+          assertPatches({ offset, type: Abs64, symbol, addend }, unsigned(S + addend), 8, {}, base);
+          assertPatches({ offset, type: Pc64, symbol, addend }, unsigned(S + addend - P), 8, {}, base);
+        }
+      }
+    }
+  }
+});
+
+Deno.test("a place at the range's start is subtracted too", () => {
+  // -P has no bits in its high half only here.
+  assertPatches({ offset: 0, type: Pc64, symbol: "start", addend: TWO_32 }, TWO_32, 8);
+  assertPatches({ offset: 0, type: Pc32, symbol: "start", addend: -1 }, -1n, 4);
+});
+
+Deno.test("relocations behind one that takes another way are applied as well", () => {
+  const imports = { f: FAR, any: 5n };
+  const { image, plan } = link([
+    { offset: 0, type: Plt32, symbol: "f", addend: -4 },
+    { offset: 8, type: Abs64, symbol: "any", addend: 1 },
+    { offset: 16, type: Plt32, symbol: "f", addend: -4 },
+    { offset: 24, type: Pc32, symbol: "inner", addend: -4 },
+    { offset: 4096, type: Pc64, symbol: "any" },
+    { offset: 12288, type: Abs64, symbol: "zeroed" },
+    { offset: 32, type: GotPcRel, symbol: "inner" },
+  ], imports);
+  assertEquals(displacementAt(image, 0), BigInt(plan.plt) - 4n);
+  assertEquals(wordAt(image, 8), 6n);
+  assertEquals(displacementAt(image, 16), BigInt(plan.plt) - 4n - 16n);
+  assertEquals(displacementAt(image, 24), 20n - 4n - 24n);
+  assertEquals(wordAt(image, 4096), unsigned(5n - (BASE + 4096n)));
+  assertEquals(wordAt(image, placeOf(12288)), BASE + BigInt(placeOf(12288 + 36)));
+  assertEquals(displacementAt(image, 32), BigInt(plan.got + 8) - 32n);
+});
+
+Deno.test("what cannot be applied is reported, and the rest is applied", () => {
+  const file = fileWith([
+    { offset: 0, type: Abs64, symbol: "inner" },
+    { offset: 8, type: Pc32, symbol: "inner", addend: TWO_32 },
+    { offset: 4000, type: Abs64, symbol: "inner" },
+    { offset: 16, type: Abs64, symbol: "inner", addend: 3 },
+  ]);
+  const needs = scanRelocations(file, () => {});
+  const plan = new ImagePlan(file.sections, 4096, { got: 0, plt: 0 });
+  const image = new Uint8Array(plan.size);
+  const problems: (bigint | number | undefined)[] = [];
+  const addresses = { base: BASE, imports: new BigUint64Array(0) };
+  relocate(image, file, plan, needs, addresses, ({ data }) => problems.push(data.offset));
+  assertEquals(problems, [8, 4000]);
+  assertEquals([wordAt(image, 0), wordAt(image, 16)], [BASE + 20n, BASE + 23n]);
+});
+
+/** A file of 64 bytes of code and 64 of constants, with a symbol whose value nobody checks, and a relocation. */
+function fileToward(value: number, offset: number): SmfFile {
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(64) });
+  builder.section({ name: "rodata", type: SectionType.RoData, bytes: new Uint8Array(64) });
+  const symbol = builder.symbol({ name: "Point", type: SymbolType.Type, value });
+  builder.relocation({ offset: 0, symbol, type: Abs64 });
+  builder.relocation({ offset, symbol, type: Abs64 });
+  return parseSmf(builder.build());
+}
+
+for (const pageSize of [4096, 16384, 65536]) {
+  Deno.test(`no place is taken for another, however large the offset, on pages of ${pageSize}`, () => {
+    const linkFile = (value: number, offset: number): void => {
+      const file = fileToward(value, offset);
+      const plan = new ImagePlan(file.sections, pageSize, { got: 0, plt: 0 });
+      const addresses = { base: BASE, imports: new BigUint64Array(0) };
+      relocate(new Uint8Array(plan.size), file, plan, scanRelocations(file), addresses);
+    };
+    linkFile(8, 8);
+    linkFile(4096 + 64, 4096 + 56);
+    const beyond = [
+      8192,
+      12288,
+      2 ** 30,
+      2 ** 31 + 8,
+      2 ** 32 - 64,
+      2 ** 32 + 8,
+      2 ** 32 + 4096,
+      2 ** 52 + 8,
+    ];
+    for (const at of [65, 4095, 4096 + 65, ...beyond]) {
+      const unplaced = assertLoadError(() => linkFile(at, 8), "RelocationFailed", {
+        symbol: "Point",
+        offset: 0,
+      });
+      assert(unplaced.message.includes("its symbol has no address"), unplaced.message);
+      const outside = assertLoadError(() => linkFile(8, at), "RelocationFailed", {
+        symbol: "Point",
+        offset: at,
+      });
+      assert(outside.message.includes("its 8 bytes are not inside the image"), outside.message);
+    }
+    assertLoadError(() => linkFile(8, 57), "RelocationFailed", { offset: 57 });
+  });
+}
+
 /** The formulas in BigInt, letter by letter; `undefined` if the value must be refused. */
 function formula(type: number, S: bigint, A: bigint, P: bigint): bigint | undefined {
   const value = signed([Abs64, Abs32, Abs32Signed].includes(type as never) ? S + A : S + A - P);

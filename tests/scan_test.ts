@@ -143,6 +143,85 @@ Deno.test("Plt32 is a call whatever the symbol's type; Pc32 is one only to a fun
   assertEquals(Object.keys(needs.plt), ["any1", "data1", "function"]);
 });
 
+Deno.test("what a symbol was used for first takes nothing from later uses", () => {
+  const needs = scan(
+    { offset: 0, type: Abs64, symbol: "function" },
+    { offset: 8, type: Pc32, symbol: "data" },
+    { offset: 12, type: Plt32, symbol: "data" },
+    { offset: 16, type: Plt32, symbol: "function" },
+    { offset: 20, type: Pc32, symbol: "any" },
+    { offset: 24, type: GotPcRel, symbol: "any" },
+    { offset: 28, type: Plt32, symbol: "any" },
+    { offset: 32, type: Abs64 },
+    { offset: 40, type: Plt32 },
+    { offset: 44, type: GotPcRel },
+    { offset: 48, type: TlsDescriptor, symbol: "weak" },
+  );
+  assertEquals(needs.imports, ["function", "data", "any", "weak"]);
+  assertEquals(needs.plt, { data: 1, function: 2, any: 3 });
+  assertEquals(needs.got, { data: 1, function: 2, any: 3, own: 4 });
+  assertEquals(needs.firstUse, [2, 3, 5, 9]);
+});
+
+Deno.test("every use of a thread-local variable and every resolver is listed", () => {
+  const { Indirect64, TlsOffset64 } = RelocationType;
+  const needs = scanRelocations(fileWith(
+    { offset: 0, type: TlsOffset64, symbol: "any" },
+    { offset: 8, type: TlsOffset64, symbol: "any" },
+    { offset: 16, type: Indirect64 },
+    { offset: 24, type: Indirect64 },
+  ));
+  assertEquals([needs.threadLocal, needs.resolvers], [[0, 1], [2, 3]]);
+});
+
+Deno.test("all that is wrong is reported, unknown types first", () => {
+  const file = fileWith(
+    { offset: 8, type: Abs64 },
+    { offset: 12, type: 77 },
+    { offset: 4, type: Abs64 },
+    { offset: 16, type: 78 },
+  );
+  const problems: (number | bigint | undefined)[] = [];
+  scanRelocations(file, ({ data }) => problems.push(data.offset));
+  assertEquals(problems, [12, 16, 8]);
+});
+
+Deno.test("sections in any order, and places in no order at all, overlap only where they do", () => {
+  const each = (start: number, count: number, step = 8): Wanted[] =>
+    Array.from({ length: count }, (_, index) => ({ offset: start + step * index, type: Abs64 }));
+  const apart = [each(4096, 50), each(0, 100), each(20_000, 1), each(800, 7), [{ offset: 2, type: None }]];
+  scan(...apart.flat());
+  scan(...apart.toReversed().flat());
+  // One lies in a gap of another.
+  scan(...each(0, 10, 16), ...each(8, 10, 16));
+  scan(...each(0, 400).reverse());
+  for (const offset of [1, 7, 799, 807, 855, 4095, 4097, 4495, 19_993, 20_007]) {
+    for (
+      const list of [apart.flat(), each(0, 400).reverse(), [...each(800, 7), ...each(4096, 2000)].reverse()]
+    ) {
+      const isHit = list.some((other) => other.type !== None && Math.abs(other.offset - offset) < 8);
+      for (const order of [[...list, { offset, type: Abs64 }], [{ offset, type: Abs64 }, ...list]]) {
+        if (!isHit) scan(...order);
+        else assertLoadError(() => scan(...order), "RelocationFailed");
+      }
+    }
+  }
+});
+
+Deno.test("overlaps are found wherever they are, beyond 2³¹ and 2³² too", () => {
+  for (
+    const start of [2 ** 30 - 16, 2 ** 30 - 8, 2 ** 30, 2 ** 31 - 8, 2 ** 31, 2 ** 32 - 8, 2 ** 32, 2 ** 52]
+  ) {
+    const at = (distance: number) => ({ offset: start + distance, type: Abs64 });
+    scan(at(0), at(8), at(16));
+    scan(at(8), at(0), { offset: 0, type: Abs64 });
+    for (const order of [[0, 7], [7, 0], [0, 16, 8, 15]]) {
+      const error = assertLoadError(() => scan(...order.map(at)), "RelocationFailed");
+      assert(error.message.includes("overlaps"), error.message);
+    }
+  }
+});
+
 Deno.test("relocation types that are unknown on this processor are refused by number", () => {
   for (const type of [6, 7, 8, 9, 10, 31, 34, 128, 255]) {
     const file = fileWith({ offset: 0, type: Abs64 }, { offset: 8, type, symbol: "elsewhere" });

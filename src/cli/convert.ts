@@ -96,6 +96,7 @@ function withoutPlace(module: ParsedSmf, layout: LayoutName): string[] {
   const marks = [...module.symbols].filter(({ type, binding }) =>
     binding === Binding.Local && type < symbolTypeBase
   );
-  if (marks.length > 0) lost.push(`that ${marks.length} local symbols have no type: they become Data`);
+  if (marks.length === 1) lost.push("that 1 local symbol has no type: it becomes Data");
+  if (marks.length > 1) lost.push(`that ${marks.length} local symbols have no type: they become Data`);
   return lost;
 }

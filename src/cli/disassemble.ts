@@ -160,8 +160,28 @@ function annotate(module: ParsedSmf, instructions: readonly Instruction[]): Inst
     for (; next < patches.length && patches[next].offset < offset + bytes.length / 2; next++) {
       inside.push(patches[next].text);
     }
-    return { ...instruction, relocations: inside, labels: labels.get(offset) ?? [] };
+    const reached = inside.length === 0 ? reachedBy(instruction) : undefined;
+    const target = reached === undefined ? undefined : nameOf(module, reached);
+    const text = target === undefined ? instruction.text : `${instruction.text}  # ${target}`;
+    return { ...instruction, text, relocations: inside, labels: labels.get(offset) ?? [] };
   });
+}
+
+/** What x86-64 reaches by its distance from the next instruction, which is settled where no relocation is. */
+function reachedBy({ offset, bytes, text }: Instruction): number | undefined {
+  const [, sign, distance] = /\[rip ([+-]) (0x[0-9a-f]+|\d+)\]/.exec(text) ?? [];
+  if (distance === undefined) return undefined;
+  return offset + bytes.length / 2 + (sign === "-" ? -1 : 1) * Number(distance);
+}
+
+/** The symbol that has a place, and how far behind its beginning that is. */
+function nameOf({ symbols }: ParsedSmf, place: number): string | undefined {
+  for (const { index, name, type, value, size } of symbols) {
+    if (name === "" || !isAddress(type) || !symbols.isDefined(index)) continue;
+    if (place !== value && (place < value || place >= value + size)) continue;
+    return place === value ? name : `${name}+${hex(BigInt(place - value))}`;
+  }
+  return undefined;
 }
 
 /** The code that a name means: a function's, or a whole Code section's. */

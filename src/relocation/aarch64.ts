@@ -30,46 +30,43 @@
  */
 
 import { RelocationType } from "../smf/enums.ts";
-import { columns, fitsSigned32, Patch, type RelocationArch, SYSTEM_ROWS, Use } from "./arch.ts";
+import {
+  columns,
+  fitsSigned32,
+  INSTRUCTION,
+  Patch,
+  type RelocationArch,
+  SIGNED_32,
+  SYSTEM_ROWS,
+  Use,
+  WORD_64,
+} from "./arch.ts";
 
-const BRANCH = Use.Relative | Use.Call;
+const BRANCH = INSTRUCTION | Use.Relative | Use.Call;
+const PAGES = INSTRUCTION | Use.Relative | Use.Page;
 
 /** AArch64. */
 export const AARCH64: RelocationArch = {
   ...columns([
     [RelocationType.None, 0, 0],
-    [RelocationType.Abs64, 8, 0],
-    [RelocationType.Pc32, 4, Use.Relative],
-    [RelocationType.Plt32, 4, Use.Relative | Use.Call],
-    [RelocationType.GotPcRel, 4, Use.Got | Use.Relative],
+    [RelocationType.Abs64, 8, WORD_64],
+    [RelocationType.Pc32, 4, SIGNED_32 | Use.Relative],
+    [RelocationType.Plt32, 4, SIGNED_32 | Use.Relative | Use.Call],
+    [RelocationType.GotPcRel, 4, SIGNED_32 | Use.Got | Use.Relative],
     [RelocationType.Arm64Branch26, 4, BRANCH],
-    [RelocationType.Arm64Page21, 4, Use.Page],
-    [RelocationType.Arm64PageOff12, 4, 0],
-    [RelocationType.Arm64GotLoadPage21, 4, Use.Got | Use.Page],
-    [RelocationType.Arm64GotLoadPageOff12, 4, Use.Got],
-    [RelocationType.Pc64, 8, Use.Relative],
+    [RelocationType.Arm64Page21, 4, PAGES],
+    [RelocationType.Arm64PageOff12, 4, INSTRUCTION],
+    [RelocationType.Arm64GotLoadPage21, 4, Use.Got | PAGES],
+    [RelocationType.Arm64GotLoadPageOff12, 4, INSTRUCTION | Use.Got],
+    [RelocationType.Pc64, 8, WORD_64 | Use.Relative],
     [RelocationType.Arm64CondBranch19, 4, BRANCH],
     [RelocationType.Arm64TestBranch14, 4, BRANCH],
-    [RelocationType.Arm64LoadPrel19, 4, Use.Relative],
-    [RelocationType.Arm64AdrPrel21, 4, Use.Relative],
+    [RelocationType.Arm64LoadPrel19, 4, INSTRUCTION | Use.Relative],
+    [RelocationType.Arm64AdrPrel21, 4, INSTRUCTION | Use.Relative],
     ...SYSTEM_ROWS,
   ]),
   callAddend: 0,
-  patch(bytes: DataView, place: number, type: number, low: number, high: number): Patch {
-    switch (type) {
-      case RelocationType.Abs64:
-      case RelocationType.Indirect64:
-      case RelocationType.Pc64:
-        bytes.setUint32(place, low, true);
-        bytes.setInt32(place + 4, high, true);
-        return Patch.Done;
-      case RelocationType.Pc32:
-      case RelocationType.Plt32:
-      case RelocationType.GotPcRel:
-        if (!fitsSigned32(low, high)) return Patch.OutOfRange;
-        bytes.setUint32(place, low, true);
-        return Patch.Done;
-    }
+  patchInstruction(bytes: DataView, place: number, type: number, low: number, high: number): Patch {
     if (place % 4 !== 0) return Patch.WrongInstruction;
     const instruction = bytes.getUint32(place, true);
     const fields = WORD_DISTANCES[type];
@@ -173,7 +170,7 @@ function patchWords(
 
 /** Whether a value fits into `bits` bits, sign included. */
 function fitsBits(low: number, high: number, bits: number): boolean {
-  return fitsSigned32(low, high) && (low | 0) >> (bits - 1) === (low | 0) >> 31;
+  return fitsSigned32(low, high) && low >> (bits - 1) === low >> 31;
 }
 
 /** ADR and ADRP: the low 2 of 21 bits in bits 29 and 30, the rest from bit 5 up. */

@@ -19,40 +19,37 @@
  */
 
 import { RelocationType } from "../smf/enums.ts";
-import { columns, fitsSigned32, Patch, type RelocationArch, SYSTEM_ROWS, Use } from "./arch.ts";
+import {
+  columns,
+  Patch,
+  type RelocationArch,
+  SIGNED_32,
+  SIGNED_RANGE,
+  SYSTEM_ROWS,
+  UNSIGNED_32,
+  UNSIGNED_RANGE,
+  Use,
+  WORD_64,
+} from "./arch.ts";
 
 /** x86-64. */
 export const X86_64: RelocationArch = {
   ...columns([
     [RelocationType.None, 0, 0],
-    [RelocationType.Abs64, 8, 0],
-    [RelocationType.Pc32, 4, Use.Relative | Use.CallOfFunction],
-    [RelocationType.Plt32, 4, Use.Relative | Use.Call],
-    [RelocationType.GotPcRel, 4, Use.Got | Use.Relative],
-    [RelocationType.Abs32, 4, 0],
-    [RelocationType.Pc64, 8, Use.Relative],
-    [RelocationType.Abs32Signed, 4, 0],
+    [RelocationType.Abs64, 8, WORD_64],
+    [RelocationType.Pc32, 4, SIGNED_32 | Use.Relative | Use.CallOfFunction],
+    [RelocationType.Plt32, 4, SIGNED_32 | Use.Relative | Use.Call],
+    [RelocationType.GotPcRel, 4, SIGNED_32 | Use.Got | Use.Relative],
+    [RelocationType.Abs32, 4, UNSIGNED_32],
+    [RelocationType.Pc64, 8, WORD_64 | Use.Relative],
+    [RelocationType.Abs32Signed, 4, SIGNED_32],
     ...SYSTEM_ROWS,
   ]),
   // The distance counts from the end of the instruction.
   callAddend: -4,
-  patch(bytes: DataView, place: number, type: number, low: number, high: number): Patch {
-    switch (type) {
-      case RelocationType.Abs64:
-      case RelocationType.Indirect64:
-      case RelocationType.Pc64:
-        bytes.setInt32(place + 4, high, true);
-        break;
-      case RelocationType.Abs32:
-        if (high !== 0) return Patch.OutOfRange;
-        break;
-      default:
-        if (!fitsSigned32(low, high)) return Patch.OutOfRange;
-    }
-    bytes.setUint32(place, low, true);
-    return Patch.Done;
-  },
-  range: (type) => type === RelocationType.Abs32 ? [0n, 0x1_0000_0000n] : [-0x8000_0000n, 0x8000_0000n],
+  // Operands are whole words.
+  patchInstruction: () => Patch.WrongInstruction,
+  range: (type) => type === RelocationType.Abs32 ? UNSIGNED_RANGE : SIGNED_RANGE,
   // ff 25 disp32    jmp *[rip + disp32]    the GOT slot
   // cc …            int3
   writeStub(bytes: DataView, place: number, slot: number, size: number): void {

@@ -1,6 +1,6 @@
 /**
  * Applying relocations against a C function that applies the same table to the
- * same buffer.
+ * same buffer; looking through them; and placing symbols.
  *
  * Alone: `deno run -A tests/bench/relocation_bench.ts`
  */
@@ -17,23 +17,41 @@ import { type Point, type Report, table } from "./report.ts";
 
 const COUNTS = [1000, 10_000, 100_000, 1_000_000];
 const SYMBOLS = 1000;
+const SYMBOL_COUNTS = [1000, 10_000, 100_000];
 
-/** The same formulas and checks, on the same records of 24 bytes. */
+/**
+ * The same formulas and checks, on the same records of relocations and symbols,
+ * and the same slots filled. Its image has one group, so that the range is laid
+ * out as the file is.
+ */
 const SOURCE = `
 #include <stdint.h>
 #include <string.h>
 struct relocation { uint64_t offset; uint32_t symbol; uint8_t type; uint8_t padding[3]; int64_t addend; };
-int64_t apply(const struct relocation *table, uint64_t count, const uint64_t *symbols, const uint32_t *slots,
+struct symbol { uint32_t name, hash, kind, padding; uint64_t value; };
+int64_t apply(const struct relocation *table, uint64_t count, const uint8_t *symbols, uint64_t step,
+              const uint32_t *slots, const uint32_t *first_use, uint64_t slot_count,
               uint8_t *image, uint64_t size, uint64_t base, uint64_t got) {
+  for (uint64_t i = 0; i < slot_count; i++) {
+    const struct symbol *symbol = (const void *)(symbols + step * table[first_use[i]].symbol);
+    if (symbol->value > size) return first_use[i];
+    uint64_t s = base + symbol->value;
+    memcpy(image + got + 8 * i, &s, 8);
+  }
   for (uint64_t i = 0; i < count; i++) {
     const struct relocation *r = &table[i];
-    uint64_t s = base + symbols[r->symbol], p = base + r->offset, v;
+    uint64_t p = base + r->offset, s, v;
     unsigned width = r->type == 1 || r->type == 32 ? 8 : 4;
     if (r->offset + width > size) return i;
+    if (r->type == 4) s = base + got + 8 * (slots[r->symbol] - 1);
+    else {
+      const struct symbol *symbol = (const void *)(symbols + step * r->symbol);
+      if (symbol->value > size) return i;
+      s = base + symbol->value;
+    }
     switch (r->type) {
       case 1: v = s + r->addend; break;
-      case 2: case 3: case 32: v = s + r->addend - p; break;
-      case 4: v = base + got + 8 * (slots[r->symbol] - 1) + r->addend - p; break;
+      case 2: case 3: case 4: case 32: v = s + r->addend - p; break;
       default: return i;
     }
     if (width == 8) { memcpy(image + r->offset, &v, 8); continue; }
@@ -46,16 +64,28 @@ int64_t apply(const struct relocation *table, uint64_t count, const uint64_t *sy
 `;
 
 const APPLY = {
-  parameters: ["buffer", "u64", "buffer", "buffer", "buffer", "u64", "u64", "u64"],
+  parameters: [
+    "buffer",
+    "u64",
+    "buffer",
+    "u64",
+    "buffer",
+    "buffer",
+    "u64",
+    "buffer",
+    "u64",
+    "u64",
+    "u64",
+  ],
   result: "i64",
 } as const;
 
 /** A module with relocations of five types, of symbols in no order. */
-function relocatedModule(count: number): Uint8Array {
+function relocatedModule(count: number, symbols = SYMBOLS): Uint8Array {
   const builder = hostBuilder();
   const random = randomFrom(count);
-  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(8 * count + 16 * SYMBOLS) });
-  for (let index = 0; index < SYMBOLS; index++) {
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(8 * count + 16 * symbols) });
+  for (let index = 0; index < symbols; index++) {
     builder.symbol({ name: `f${index}`, type: SymbolType.Function, value: 8 * count + 16 * index, size: 1 });
   }
   const types = [
@@ -68,9 +98,18 @@ function relocatedModule(count: number): Uint8Array {
   for (let index = 0; index < count; index++) {
     const type = types[random() % types.length];
     const addend = type === RelocationType.Pc32 || type === RelocationType.Abs64 ? random() % 64 : -4;
-    builder.relocation({ offset: 8 * index, symbol: random() % SYMBOLS, type, addend });
+    builder.relocation({ offset: 8 * index, symbol: random() % symbols, type, addend });
   }
   return builder.build();
+}
+
+function bytesOf(words: Uint32Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(words.slice().buffer);
+}
+
+/** The median of many times, in milliseconds. */
+function repeated(work: () => unknown, rounds: number, warmup: number): number {
+  return median(Array.from({ length: warmup + rounds }, () => time(work)).slice(warmup));
 }
 
 /** Measures relocations. */
@@ -82,7 +121,7 @@ export async function relocationBench(rounds = 51): Promise<Report> {
   using compiled = await compile(SOURCE);
   if (compiled === undefined) return { title, series: [], skipped: [NO_COMPILER] };
   const library = Deno.dlopen(compiled.library, { apply: APPLY });
-  const applying: Point[] = [], reading: Point[] = [];
+  const applying: Point[] = [], reading: Point[] = [], placing: Point[] = [];
   const base = 0x7f12_3456_7000n;
   for (const count of COUNTS) {
     const bytes = relocatedModule(count);
@@ -92,10 +131,12 @@ export async function relocationBench(rounds = 51): Promise<Report> {
     const ours = new Uint8Array(plan.size), theirs = new Uint8Array(plan.size);
     const section = file.sections.find(({ type }) => type === SectionType.Reloc)!;
     const records = bytes.slice(section.offset, section.offset + section.size);
-    const symbols = BigUint64Array.from({ length: SYMBOLS }, (_, index) => BigInt(file.symbols.value(index)));
-    const slots = new Uint32Array(needs.gotSlots);
+    const symbols = bytesOf(file.symbols.words);
+    const slots = bytesOf(new Uint32Array(needs.gotSlots));
+    const firstUse = bytesOf(new Uint32Array(needs.firstUse));
     const addresses = { base, imports: new BigUint64Array(0) };
     const turns = Math.max(9, Math.min(rounds, Math.ceil(1e7 / count)));
+    const warmup = Math.max(5, Math.ceil(2e6 / count));
     const found = paired(
       {
         ours: () => time(() => relocate(ours, file, plan, needs, addresses)),
@@ -104,8 +145,11 @@ export async function relocationBench(rounds = 51): Promise<Report> {
             const failed = library.symbols.apply(
               records,
               BigInt(count),
-              new Uint8Array(symbols.buffer),
-              new Uint8Array(slots.buffer),
+              symbols,
+              BigInt(4 * file.symbols.step),
+              slots,
+              firstUse,
+              BigInt(needs.gotCount),
               theirs,
               BigInt(theirs.length),
               base,
@@ -115,9 +159,11 @@ export async function relocationBench(rounds = 51): Promise<Report> {
           }),
       },
       turns,
-      Math.max(5, Math.ceil(2e6 / count)),
+      warmup,
     );
-    for (let at = 0; at < 8 * count; at++) if (ours[at] !== theirs[at]) throw new Error(`byte ${at} differs`);
+    for (let at = 0; at < ours.length; at++) {
+      if (ours[at] !== theirs[at]) throw new Error(`byte ${at} differs`);
+    }
     const each = 1e6 / count;
     applying.push({
       size: count,
@@ -126,15 +172,21 @@ export async function relocationBench(rounds = 51): Promise<Report> {
       ratio: found.ratio,
       goal: 3,
     });
-    const scans = Array.from({ length: turns }, () => time(() => scanRelocations(file)));
-    reading.push({ size: count, ours: each * median(scans) });
+    reading.push({ size: count, ours: each * repeated(() => scanRelocations(file), turns, warmup) });
   }
   library.close();
+  for (const count of SYMBOL_COUNTS) {
+    const file = parseSmf(relocatedModule(1, count));
+    const work = () => planImage(file, 4096, { got: 0, plt: 0 });
+    const took = repeated(work, rounds, Math.max(5, Math.ceil(2e6 / count)));
+    placing.push({ size: count, ours: 1e6 / count * took });
+  }
   return {
     title,
     series: [
       { name: "apply, each", per: "relocations", unit: "ns", peer: "C", points: applying },
       { name: "look through, each", per: "relocations", unit: "ns", points: reading },
+      { name: "place, each", per: "symbols", unit: "ns", points: placing },
     ],
     skipped: [],
   };

@@ -61,11 +61,9 @@ fixtureTest("--disasm shows the instructions of a function, with labels and relo
   assertEquals([code, err], [0, []]);
   assertEquals(out, [
     "calls:",
-    "  30  8b 05 00 00 00 00  mov eax, dword ptr [rip]",
-    "      Pc32 .bss+0x101c",
+    "  30  8b 05 ea 3f 00 00  mov eax, dword ptr [rip + 0x3fea]  # count.0",
     "  36  83 c0 01           add eax, 1",
-    "  39  89 05 00 00 00 00  mov dword ptr [rip], eax",
-    "      Pc32 .bss+0x101c",
+    "  39  89 05 e1 3f 00 00  mov dword ptr [rip + 0x3fe1], eax  # count.0",
     "  3f  c3                 ret",
   ]);
   const whole = JSON.parse(

@@ -10,6 +10,7 @@
  * | `report(…);`, `refuse(…);` | nothing |
  * | `return Patch.OutOfRange;` and its like | nothing |
  * | `return refuse(…);`, `return inName(…);` | nothing |
+ * | `return stopAt(…);`, `return at / step;`, by which loops end early | nothing |
  * | an operand of `\|\|` in an `if` whose body is one of those | `false` |
  * | an operand of `&&` in `const named = …;`, which such an `if` asks | `true` |
  */
@@ -31,7 +32,7 @@ export interface Switchable {
 }
 
 const STATEMENT =
-  /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|(?<=[;{})]\s*)\b(?:report|refuse)\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName)\()/g;
+  /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|(?<=[;{})]\s*)\b(?:report|refuse)\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName|stopAt)\(|at \/ step;)/g;
 
 interface Place {
   readonly from: number;

@@ -60,3 +60,12 @@ Deno.test("comments, strings, templates and regular expressions hide nothing and
 Deno.test("a statement without an end is not guessed at", () => {
   assertThrows(() => switchable("throw 1", 1), Error, "end of a statement");
 });
+
+Deno.test("what ends a loop early has a switch, and each of its reasons", () => {
+  assertEquals(found("if (a || b) return stopAt(work, at, Stop.Place);"), [
+    "a",
+    "b",
+    "return stopAt(work, at, Stop.Place);",
+  ]);
+  assertEquals(found("if (\n a || b\n) return at / step;\nreturn length;"), ["a", "b", "return at / step;"]);
+});
