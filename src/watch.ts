@@ -8,6 +8,7 @@
 import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
 import type { CarryReport } from "./carry.ts";
 import { LoadError } from "./errors.ts";
+import type { FileFacts } from "./file_stamp.ts";
 import { fromSystem, readFile, wholeFile } from "./source.ts";
 
 /** What a watch does and reports. */
@@ -80,7 +81,7 @@ export interface Watched {
   /** As it was asked for. */
   readonly path: string;
   /** Whether what runs was read from these bytes, of a file of which the system says `info`. */
-  isLoaded(bytes: Uint8Array, info: Deno.FileInfo): boolean;
+  isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
   /** Whether it may be reloaded. */
   mayReload(): boolean;
   /** Puts the new contents in place. */
@@ -262,7 +263,7 @@ class Watch {
 /** A file as it is now. */
 interface FoundFile {
   readonly bytes: Uint8Array;
-  readonly info: Deno.FileInfo;
+  readonly info: FileFacts;
 }
 
 /** @throws {LoadError} If there is none, it is no regular file, too large, or changes at this moment. */

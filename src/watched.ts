@@ -6,7 +6,7 @@
 import type { CarryReport } from "./carry.ts";
 import type { Entry } from "./catalog.ts";
 import { LoadError } from "./errors.ts";
-import { isSameFile } from "./file_stamp.ts";
+import { type FileFacts, isSameFile } from "./file_stamp.ts";
 import type { LoadedImage } from "./loader.ts";
 import { HeaderFlag } from "./smf/enums.ts";
 import { parseSmf } from "./smf/file.ts";
@@ -44,7 +44,7 @@ export class WatchedModule implements Watched {
     return (entry.exports.version.image.file.header.flags & HeaderFlag.Reloadable) !== 0;
   }
 
-  isLoaded(bytes: Uint8Array, info: Deno.FileInfo): boolean {
+  isLoaded(bytes: Uint8Array, info: FileFacts): boolean {
     const entry = this.#options.find();
     if (entry === undefined) return false;
     const seen = this.#seen;
@@ -76,7 +76,7 @@ export class WatchedModule implements Watched {
 }
 
 /** Whether an image was made of these bytes: by their hash, or by when the file was written. */
-function isReadFrom({ file, stamp }: LoadedImage, bytes: Uint8Array, info: Deno.FileInfo): boolean {
+function isReadFrom({ file, stamp }: LoadedImage, bytes: Uint8Array, info: FileFacts): boolean {
   if (file.checksum === undefined) return stamp !== undefined && isSameFile(stamp, info);
   try {
     const now = parseSmf(bytes);
