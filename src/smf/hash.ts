@@ -24,7 +24,18 @@ const encoder = new TextEncoder();
  * ```
  */
 export function hashName(name: string | Uint8Array): number {
-  const bytes = typeof name === "string" ? encoder.encode(name) : name;
+  if (typeof name !== "string") return hashBytes(name);
+  let h = FNV_BASIS;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    // Nearly every name is ASCII, whose letters are its bytes.
+    if (code >= 0x80) return hashBytes(encoder.encode(name));
+    h = Math.imul(h ^ code, FNV_PRIME);
+  }
+  return h >>> 0;
+}
+
+function hashBytes(bytes: Uint8Array): number {
   let h = FNV_BASIS;
   for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
   return h >>> 0;
