@@ -132,7 +132,7 @@ async function realForms(file: string, debian: string): Promise<Files & Disposab
 export async function loadBench(rounds = 101): Promise<Report> {
   const title = "load";
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
-  using system = new SystemLoader();
+  const system = new SystemLoader();
   using bare = new BareLoader();
   using _retained = platformAllocator().retain?.();
   const loader = new ModuleLoader();

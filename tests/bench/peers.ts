@@ -20,28 +20,37 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
 }
 
+/** One for the whole process: V8 keeps a fast call only at a call site that has seen one target. */
+let library: Deno.DynamicLibrary<typeof FUNCTIONS> | undefined;
+
+/** Room for a name. */
+const room = new Uint8Array(1024);
+
 /** `dlopen` and its family. */
-export class SystemLoader implements Disposable {
-  readonly #library = Deno.dlopen("libc.so.6", FUNCTIONS);
+export class SystemLoader {
+  readonly #symbols = (library ??= Deno.dlopen("libc.so.6", FUNCTIONS)).symbols;
 
   /** Opens a library and binds everything in it now. */
   open(path: Uint8Array<ArrayBuffer>): Deno.PointerObject {
-    const handle = this.#library.symbols.dlopen(path, RTLD_NOW);
+    const handle = this.#symbols.dlopen(path, RTLD_NOW);
     if (handle === null) throw new Error("dlopen failed");
     return handle;
   }
 
   /** The address of a symbol, 0n if there is none. */
   find(handle: Deno.PointerObject, name: Uint8Array<ArrayBuffer>): bigint {
-    return this.#library.symbols.dlsym(handle, name);
+    return this.#symbols.dlsym(handle, name);
+  }
+
+  /** The same, of a name that JavaScript has, as a program would ask. */
+  findName(handle: Deno.PointerObject, name: string): bigint {
+    const { written } = encoder.encodeInto(name, room);
+    room[written] = 0;
+    return this.#symbols.dlsym(handle, room);
   }
 
   close(handle: Deno.PointerObject): void {
-    this.#library.symbols.dlclose(handle);
-  }
-
-  [Symbol.dispose](): void {
-    this.#library.close();
+    this.#symbols.dlclose(handle);
   }
 }
 
