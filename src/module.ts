@@ -431,11 +431,11 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     definition: D,
     options: BindOptions,
   ): Callable<D> {
-    const callable = this.#version.binder.bind(
+    const [callable] = this.#version.binder.bind(
       [{ name, address, definition }],
       options.callPath ?? this.#callPath,
     );
-    return callable[0].call as Callable<D>;
+    return callable as Callable<D>;
   }
 }
 

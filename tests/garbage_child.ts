@@ -19,7 +19,7 @@ const COUNT = 5;
 const scenario = Deno.args[0];
 /** Counts what is mapped: a range that was given back may be V8's a moment later. */
 const allocator = new FailingAllocator();
-const registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+const registry = new ModuleRegistry({ allocator, callPath: "fast", keepVersions: 0 });
 // Keeps open what is opened once: the C library, the maker of stubs.
 const anchor = registry.loadBytes("anchor", answering(0));
 anchor.getFunction("value", ANSWER)!();
@@ -32,7 +32,7 @@ function fill(): void {
   for (let index = 0; index < COUNT; index++) {
     const name = `m${index}`;
     if (scenario === "loader") {
-      const module = new ModuleLoader({ allocator }).loadBytes(answering(index));
+      const module = new ModuleLoader({ allocator, callPath: "fast" }).loadBytes(answering(index));
       addresses.push(module.codeMemory.address);
       kept.push(module.getFunction("value", ANSWER));
       continue;

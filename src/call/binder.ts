@@ -3,10 +3,12 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { type CallFunction, type CallOwner, gateCalls } from "./gate.ts";
-import { type CallPath, isFastDefinition, type TakenPath } from "./path.ts";
+import { CallCell } from "./call_text.ts";
+import { type CallFunction, type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
+import { LazyCall } from "./lazy_call.ts";
+import { type CallPath, isFastDefinition, isKnownDefinition, type TakenPath } from "./path.ts";
 import { pointerCall } from "./pointer.ts";
-import { holdStubMaker, stubMaker } from "./stub_library.ts";
+import { holdStubMaker, stubMaker, whyNoStubs } from "./stub_library.ts";
 
 /** A function that is wanted. */
 export interface BindRequest {
@@ -16,16 +18,10 @@ export interface BindRequest {
   readonly definition: Deno.ForeignFunction;
 }
 
-/** A function that can be called. */
-export interface BoundCall {
-  readonly call: CallFunction;
-  readonly path: TakenPath;
-}
-
 /** What bound functions rest on; closed when nobody can call them any more. */
 export class CallResources implements Disposable {
   #libraries: { close(): void }[] = [];
-  #hold: Disposable | undefined;
+  #holds: Disposable[] = [];
   /** Whether anything was ever bound, by any path. */
   used = false;
 
@@ -35,14 +31,10 @@ export class CallResources implements Disposable {
    * @throws {LoadError} `Unsupported` if none can be made; `PermissionDenied`.
    */
   openStub(requests: readonly BindRequest[]): readonly CallFunction[] {
-    const refuse = (reason: string, cause?: unknown): LoadError =>
-      new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
-        symbols: requests.map((request) => request.name),
-      }, { cause });
     try {
-      this.#hold ??= holdStubMaker();
+      if (this.#holds.length === 0) this.#holds = [holdStubMaker(), holdDirectCalls()];
       const maker = stubMaker();
-      if (typeof maker === "string") throw refuse(maker);
+      if (typeof maker === "string") throw noFastCalls(maker, requests);
       const library = maker.open(requests);
       this.#libraries.push(library);
       return library.calls;
@@ -50,22 +42,46 @@ export class CallResources implements Disposable {
       // A wrong definition is wrong by any path.
       if (error instanceof TypeError || !(error instanceof Error)) throw error;
       if (error instanceof LoadError && error.kind !== "OutOfMemory") throw error;
-      throw refuse(error.message, error);
+      throw noFastCalls(error.message, requests, error);
     }
   }
 
   [Symbol.dispose](): void {
     for (const library of this.#libraries.splice(0)) library.close();
-    this.#hold?.[Symbol.dispose]();
-    this.#hold = undefined;
+    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
   }
 }
+
+function noFastCalls(reason: string, requests: readonly BindRequest[], cause?: unknown): LoadError {
+  return new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
+    symbols: requests.map((request) => request.name),
+  }, { cause });
+}
+
+/** Why nothing is fast on this system; undefined where that is not known before it is tried. */
+function whyNotFast(requests: readonly BindRequest[]): string | undefined {
+  const reason = whyNoStubs();
+  return reason === undefined ? undefined : noFastCalls(reason, requests).message;
+}
+
+/** A bound function. */
+interface Bound {
+  readonly call: CallFunction;
+  readonly path: TakenPath;
+  /** If it takes its path once it is called often enough. */
+  readonly lazy?: LazyCall;
+}
+
+/** How a function is called. */
+type Way = CallTarget & Bound;
 
 /** Binds functions for one owner, each name and definition once. */
 export class Binder {
   readonly #owner: CallOwner;
   readonly #resources: CallResources;
-  readonly #bound = new Map<string, BoundCall>();
+  readonly #bound = new Map<string, Bound>();
+  /** Those without a fast call that are to get one. */
+  readonly #lazy = new Set<LazyCall>();
   #fallbackReason: string | undefined;
 
   constructor(owner: CallOwner, resources: CallResources) {
@@ -78,54 +94,83 @@ export class Binder {
     return this.#fallbackReason;
   }
 
-  /** The functions that were bound, with the path that each took. */
+  /** The functions that were bound, with the path that each takes or, once it is called often, will take. */
   *taken(): Iterable<{ readonly name: string; readonly path: TakenPath }> {
-    for (const { call, path } of this.#bound.values()) yield { name: call.name, path };
+    for (const { call, path, lazy } of this.#bound.values()) {
+      const stays = lazy?.cell.direct === undefined && lazy !== undefined &&
+        this.#fallbackReason !== undefined;
+      yield { name: call.name, path: stays ? "pointer" : path };
+    }
   }
 
   /**
-   * Binds all of `requests`; those that take the fast path share one library.
+   * Binds all of `requests`. What `fast` asks for gets one library now; what
+   * `auto` makes fast gets it when it is called often enough.
    *
    * @throws {LoadError} `Unsupported` if `fast` is asked for and cannot be had.
    */
-  bind(requests: readonly BindRequest[], path: CallPath): BoundCall[] {
+  bind(requests: readonly BindRequest[], path: CallPath): CallFunction[] {
     const keys = requests.map((request) => keyOf(request, path));
-    const fresh = [
-      ...new Map(requests.map((request, index) => [keys[index], request] as const))
-        .entries(),
-    ].filter(([key]) => !this.#bound.has(key)).map(([, request]) => request);
-    if (fresh.length > 0) {
+    const fresh = new Map<string, BindRequest>();
+    keys.forEach((key, index) => {
+      if (!this.#bound.has(key)) fresh.set(key, requests[index]);
+    });
+    if (fresh.size > 0) {
       this.#resources.used = true;
-      const fast = fresh.filter(({ definition }) =>
-        path === "fast" || (path === "auto" && isFastDefinition(definition))
-      );
-      const stub = this.#openStub(fast, path);
-      const taken = fresh.map((request): TakenPath => stub?.has(request) ? "fast" : "pointer");
-      const calls = gateCalls(
-        fresh.map((request) => ({
-          name: request.name,
-          call: stub?.get(request) ?? pointerCall(request.address, request.definition),
-          parameterCount: request.definition.parameters.length,
-          nonblocking: request.definition.nonblocking === true,
-        })),
-        this.#owner,
-      );
-      fresh.forEach((request, index) => {
-        this.#bound.set(keyOf(request, path), { call: calls[index], path: taken[index] });
-      });
+      const ways = this.#ways([...fresh.values()], path);
+      const calls = gateCalls(ways, this.#owner);
+      let index = 0;
+      for (const key of fresh.keys()) {
+        this.#bound.set(key, { call: calls[index], path: ways[index].path, lazy: ways[index].lazy });
+        index++;
+      }
     }
-    return keys.map((key) => this.#bound.get(key)!);
+    return keys.map((key) => this.#bound.get(key)!.call);
   }
 
-  #openStub(requests: readonly BindRequest[], path: CallPath): Map<BindRequest, CallFunction> | undefined {
-    if (requests.length === 0 || (path === "auto" && this.#fallbackReason !== undefined)) return undefined;
+  #ways(requests: readonly BindRequest[], path: CallPath): Way[] {
+    if (path === "auto") this.#fallbackReason ??= whyNotFast(requests);
+    const way = path === "auto" && this.#fallbackReason !== undefined ? "pointer" : path;
+    const now = requests.filter(({ definition }) => isFastNow(definition, way));
+    const direct = now.length === 0 ? [] : this.#resources.openStub(now);
+    let next = 0;
+    return requests.map((request): Way => {
+      const { name, address, definition } = request;
+      const nonblocking = definition.nonblocking === true;
+      const target = { name, parameterCount: definition.parameters.length, nonblocking };
+      if (isFastNow(definition, way)) {
+        const call = direct[next++];
+        return {
+          ...target,
+          call,
+          path: "fast",
+          cell: isFastDefinition(definition) ? cellOf(call) : undefined,
+        };
+      }
+      if (way === "pointer" || !isFastDefinition(definition)) {
+        return { ...target, call: pointerCall(address, definition), path: "pointer" };
+      }
+      const lazy = new LazyCall(request, () => this.#warm());
+      this.#lazy.add(lazy);
+      return { ...target, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
+    });
+  }
+
+  /** Gives fast calls to all that were called a while. */
+  #warm(): void {
+    if (this.#fallbackReason !== undefined) return;
+    const warm = [...this.#lazy].filter(({ isWarm }) => isWarm);
+    if (warm.length === 0) return;
     try {
-      const calls = this.#resources.openStub(requests);
-      return new Map(requests.map((request, index) => [request, calls[index]]));
+      const direct = this.#resources.openStub(warm.map(({ request }) => request));
+      warm.forEach((lazy, index) => {
+        lazy.cell.direct = direct[index];
+        this.#lazy.delete(lazy);
+      });
     } catch (error) {
-      if (path === "fast" || !(error instanceof LoadError)) throw error;
-      this.#fallbackReason = error.message;
-      return undefined;
+      // The call goes on by its pointer: what it was made for does not fail for this.
+      this.#fallbackReason = error instanceof Error ? error.message : String(error);
+      this.#lazy.clear();
     }
   }
 }
@@ -134,4 +179,15 @@ export class Binder {
 function keyOf({ name, address, definition }: BindRequest, path: CallPath): string {
   const { parameters, result, nonblocking } = definition;
   return JSON.stringify([path, name, `${address}`, parameters, result, nonblocking === true]);
+}
+
+/** Whether a function gets its library when it is bound. `auto` waits, but for what Deno alone can judge. */
+function isFastNow(definition: Deno.ForeignFunction, way: CallPath): boolean {
+  return way === "fast" || (way === "auto" && isFastDefinition(definition) && !isKnownDefinition(definition));
+}
+
+function cellOf(direct: CallFunction): CallCell {
+  const cell = new CallCell();
+  cell.direct = direct;
+  return cell;
 }

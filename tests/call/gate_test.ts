@@ -13,7 +13,7 @@ function assertClosed(work: () => unknown, name: string): void {
   assertStringIncludes(error.message, name);
 }
 
-for (const callPath of ["fast", "pointer"] as const) {
+for (const callPath of ["auto", "fast", "pointer"] as const) {
   nativeTest(`whatever was bound by the ${callPath} path throws Closed after close, with its name`, () => {
     const module = new ModuleLoader({ callPath }).loadBytes(
       build({
@@ -280,6 +280,8 @@ nativeTest(
     assertEquals(JSON.parse(result.stdout), {
       forbidden: true,
       sum: 5,
+      warmSum: 9,
+      stubs: [0, 1],
       path: "fast",
       closed: "Closed",
       duringCallback: true,
