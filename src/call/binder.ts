@@ -6,7 +6,7 @@ import { LoadError } from "../errors.ts";
 import { CallCell } from "./call_text.ts";
 import { type CallFunction, type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
 import { LazyCall } from "./lazy_call.ts";
-import { type CallPath, isFastDefinition, isKnownDefinition, type TakenPath } from "./path.ts";
+import { type CallPath, hasFastCall, type TakenPath } from "./path.ts";
 import { pointerCall } from "./pointer.ts";
 import { holdStubMaker, stubMaker, whyNoStubs } from "./stub_library.ts";
 
@@ -97,9 +97,9 @@ export class Binder {
   /** The functions that were bound, with the path that each takes or, once it is called often, will take. */
   *taken(): Iterable<{ readonly name: string; readonly path: TakenPath }> {
     for (const { call, path, lazy } of this.#bound.values()) {
-      const stays = lazy?.cell.direct === undefined && lazy !== undefined &&
+      const isLeft = lazy !== undefined && lazy.cell.direct === undefined &&
         this.#fallbackReason !== undefined;
-      yield { name: call.name, path: stays ? "pointer" : path };
+      yield { name: call.name, path: isLeft ? "pointer" : path };
     }
   }
 
@@ -110,54 +110,67 @@ export class Binder {
    * @throws {LoadError} `Unsupported` if `fast` is asked for and cannot be had.
    */
   bind(requests: readonly BindRequest[], path: CallPath): CallFunction[] {
-    const keys = requests.map((request) => keyOf(request, path));
+    const keys = keysOf(requests, path);
     const fresh = new Map<string, BindRequest>();
-    keys.forEach((key, index) => {
-      if (!this.#bound.has(key)) fresh.set(key, requests[index]);
-    });
+    for (let index = 0; index < keys.length; index++) {
+      if (!this.#bound.has(keys[index])) fresh.set(keys[index], requests[index]);
+    }
     if (fresh.size > 0) {
       this.#resources.used = true;
       const ways = this.#ways([...fresh.values()], path);
       const calls = gateCalls(ways, this.#owner);
       let index = 0;
       for (const key of fresh.keys()) {
-        this.#bound.set(key, { call: calls[index], path: ways[index].path, lazy: ways[index].lazy });
-        index++;
+        const { path, lazy } = ways[index];
+        this.#bound.set(key, { call: calls[index++], path, lazy });
       }
     }
     return keys.map((key) => this.#bound.get(key)!.call);
   }
 
-  #ways(requests: readonly BindRequest[], path: CallPath): Way[] {
-    if (path === "auto") this.#fallbackReason ??= whyNotFast(requests);
-    const way = path === "auto" && this.#fallbackReason !== undefined ? "pointer" : path;
-    const now = requests.filter(({ definition }) => isFastNow(definition, way));
-    const direct = now.length === 0 ? [] : this.#resources.openStub(now);
+  #ways(requests: readonly BindRequest[], wanted: CallPath): Way[] {
+    if (wanted === "auto") this.#fallbackReason ??= whyNotFast(requests);
+    const path = wanted === "auto" && this.#fallbackReason !== undefined ? "pointer" : wanted;
+    // What only Deno can judge does not wait, so that it is judged now.
+    const now = requests.filter(({ definition }) =>
+      path === "fast" || (path === "auto" && hasFastCall(definition) === undefined)
+    );
+    let direct: readonly CallFunction[] = [];
+    try {
+      if (now.length > 0) direct = this.#resources.openStub(now);
+    } catch (error) {
+      if (path === "fast" || !(error instanceof LoadError)) throw error;
+      this.#fallbackReason = error.message;
+      return this.#ways(requests, wanted);
+    }
     let next = 0;
     return requests.map((request): Way => {
       const { name, address, definition } = request;
-      const nonblocking = definition.nonblocking === true;
-      const target = { name, parameterCount: definition.parameters.length, nonblocking };
-      if (isFastNow(definition, way)) {
+      const way = {
+        name,
+        parameterCount: definition.parameters.length,
+        nonblocking: definition.nonblocking === true,
+      };
+      if (request === now[next]) {
         const call = direct[next++];
         return {
-          ...target,
+          ...way,
           call,
           path: "fast",
-          cell: isFastDefinition(definition) ? cellOf(call) : undefined,
+          cell: hasFastCall(definition) === false ? undefined : cellOf(call),
         };
       }
-      if (way === "pointer" || !isFastDefinition(definition)) {
-        return { ...target, call: pointerCall(address, definition), path: "pointer" };
+      if (path === "pointer" || hasFastCall(definition) === false) {
+        return { ...way, call: pointerCall(address, definition), path: "pointer" };
       }
-      const lazy = new LazyCall(request, () => this.#warm());
+      const lazy = new LazyCall(request, this.#warmed);
       this.#lazy.add(lazy);
-      return { ...target, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
+      return { ...way, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
     });
   }
 
   /** Gives fast calls to all that were called a while. */
-  #warm(): void {
+  readonly #warmed = (): void => {
     if (this.#fallbackReason !== undefined) return;
     const warm = [...this.#lazy].filter(({ isWarm }) => isWarm);
     if (warm.length === 0) return;
@@ -172,18 +185,21 @@ export class Binder {
       this.#fallbackReason = error instanceof Error ? error.message : String(error);
       this.#lazy.clear();
     }
-  }
+  };
 }
 
 /** Equal for equal symbols and definitions, whoever wrote the objects. */
-function keyOf({ name, address, definition }: BindRequest, path: CallPath): string {
-  const { parameters, result, nonblocking } = definition;
-  return JSON.stringify([path, name, `${address}`, parameters, result, nonblocking === true]);
-}
-
-/** Whether a function gets its library when it is bound. `auto` waits, but for what Deno alone can judge. */
-function isFastNow(definition: Deno.ForeignFunction, way: CallPath): boolean {
-  return way === "fast" || (way === "auto" && isFastDefinition(definition) && !isKnownDefinition(definition));
+function keysOf(requests: readonly BindRequest[], path: CallPath): string[] {
+  // Many functions often have one definition.
+  const signatures = new Map<Deno.ForeignFunction, string>();
+  return requests.map(({ name, address, definition }) => {
+    let signature = signatures.get(definition);
+    if (signature === undefined) {
+      const { parameters, result, nonblocking } = definition;
+      signatures.set(definition, signature = JSON.stringify([parameters, result, nonblocking === true]));
+    }
+    return `${path} ${address} ${signature} ${name}`;
+  });
 }
 
 function cellOf(direct: CallFunction): CallCell {

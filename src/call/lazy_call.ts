@@ -10,7 +10,7 @@ import type { CallFunction } from "./gate.ts";
 import { pointerCall } from "./pointer.ts";
 
 /** The call at which a function gets a fast one. */
-export const WARM = 16;
+export const WARM = 8;
 /** Calls after which it goes along when another function gets one: a library for many costs less than one each. */
 const LUKEWARM = WARM / 4;
 

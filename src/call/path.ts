@@ -12,7 +12,7 @@
  * whenever it can serve the definition and be made.
  *
  * What makes a call fast takes Deno about a tenth of a millisecond. `fast` has
- * that done when a function is bound; `auto` when it is called for the 16th
+ * that done when a function is bound; `auto` when it is called for the 8th
  * time, together with other functions of the module that are in use by then.
  * Its first calls are made as those of `pointer` are.
  */
@@ -21,23 +21,16 @@ export type CallPath = "auto" | "fast" | "pointer";
 /** The way that a function took. */
 export type TakenPath = Exclude<CallPath, "auto">;
 
-/** Whether Deno compiles a direct call for such a definition. */
-export function isFastDefinition(definition: Deno.ForeignFunction): boolean {
-  return definition.nonblocking !== true && isScalar(definition.result) &&
-    definition.parameters.every(isScalar);
-}
-
-function isScalar(type: Deno.NativeResultType): boolean {
-  return typeof type === "string";
-}
-
-/** Whether all types of a fast definition are valid, so that nothing has to be asked of Deno yet. */
-export function isKnownDefinition({ parameters, result }: Deno.ForeignFunction): boolean {
-  return (result === "void" || isKnown(result)) && parameters.every(isKnown);
-}
-
-function isKnown(type: Deno.NativeResultType): boolean {
-  return SCALARS.has(type as Scalar);
+/** Whether Deno compiles a direct call for such a definition; undefined if that, or whether it is valid, it must say. */
+export function hasFastCall(definition: Deno.ForeignFunction): boolean | undefined {
+  const { parameters, result, nonblocking } = definition;
+  if (nonblocking === true || typeof result !== "string") return false;
+  let isKnown = result === "void" || SCALARS.has(result);
+  for (const type of parameters) {
+    if (typeof type !== "string") return false;
+    isKnown &&= SCALARS.has(type);
+  }
+  return isKnown || undefined;
 }
 
 type Scalar = Extract<Deno.NativeType, string>;
