@@ -48,32 +48,54 @@ let sourceCount = 0;
 /** As many as can be parameters of one function, and some fewer. */
 export const LONGEST_TEXT = 1000;
 
-/**
- * A text for at most {@linkcode LONGEST_TEXT} functions; undefined where code from strings is forbidden.
- *
- * What stands in parentheses V8 compiles at once, in place of looking through
- * it now and compiling it when it is called.
- */
+/** A text for at most {@linkcode LONGEST_TEXT} functions; undefined where code from strings is forbidden. */
 export function callText(targets: readonly TextTarget[], other: OtherCall): CallText | undefined {
+  const counts = targets.map(({ parameterCount }) => parameterCount);
+  const open = counts.length === 1 ? spare(counts[0]) : compile(sourceOf(counts))?.[0];
+  if (open === undefined) return undefined;
+  const text = open();
+  return { functions: text(other, ...targets.map(({ cell }) => cell)), shut: text };
+}
+
+/** A compiled text: opened once, it gives its functions once; called without anything, it is shut. */
+type Compiled = () => (other?: OtherCall, ...cells: CallCell[]) => CallFunction[];
+
+function sourceOf(parameterCounts: readonly number[]): string {
   let cells = "";
   let functions = "";
-  targets.forEach(({ parameterCount }, index) => {
-    const parameters = parameterNames(parameterCount);
+  parameterCounts.forEach((count, index) => {
+    const parameters = parameterNames(count);
     cells += `,c${index}`;
     functions += `((${parameters})=>open&&c${index}.direct!==undefined?c${index}.direct(${parameters})` +
-      `:other(${index}${parameterCount === 0 ? "" : `,${parameters}`})),\n`;
+      `:other(${index}${count === 0 ? "" : `,${parameters}`})),\n`;
   });
-  const body = `"use strict";
-let open=true;
-return[(()=>{open=false}),((other${cells})=>[${functions}])]
-//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
+  // What stands in parentheses V8 compiles at once, in place of looking through it first.
+  return `(()=>{let open=true;return((other${cells})=>other===undefined?open=false:[${functions}])}),\n`;
+}
+
+function compile(sources: string): Compiled[] | undefined {
+  const body = `"use strict";return[${sources}]\n//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
   try {
-    const [shut, make] = new Function(body)();
-    return { functions: make(other, ...targets.map(({ cell }) => cell)), shut };
+    return new Function(body)();
   } catch (error) {
     if (!(error instanceof EvalError)) throw error;
     return undefined;
   }
+}
+
+/** How many texts are compiled together: most of what one takes is taken once for all. */
+const BATCH = 8;
+/** Texts for one function that nobody uses yet, by its number of parameters. */
+const spares: (Compiled[] | undefined)[] = [];
+
+function spare(parameterCount: number): Compiled | undefined {
+  const known = spares[parameterCount];
+  const next = known?.pop();
+  if (next !== undefined) return next;
+  // A program that binds one function may not bind another.
+  const compiled = compile(sourceOf([parameterCount]).repeat(known === undefined ? 1 : BATCH));
+  spares[parameterCount] = compiled;
+  return compiled?.pop();
 }
 
 /** By how many there are. */

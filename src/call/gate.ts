@@ -77,11 +77,15 @@ function isFast(target: CallTarget): target is FastTarget {
   return target.cell !== undefined;
 }
 
+/** So few functions get a text each: such texts are there already, most of the time. */
+const FEW = 3;
+
 /** Undefined where code from strings is forbidden. */
 function textFunctions(targets: readonly FastTarget[], owner: CallOwner): CallFunction[] | undefined {
   const functions: CallFunction[] = [];
-  for (let start = 0; start < targets.length; start += LONGEST_TEXT) {
-    const some = targets.slice(start, start + LONGEST_TEXT);
+  const size = targets.length <= FEW ? 1 : LONGEST_TEXT;
+  for (let start = 0; start < targets.length; start += size) {
+    const some = targets.slice(start, start + size);
     const gates = some.map((target) => closureGate(target, owner));
     const text = callText(some, (index, ...parameters) => gates[index](...parameters));
     if (text === undefined) return undefined;
