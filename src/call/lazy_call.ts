@@ -4,6 +4,7 @@
  * programs bind more functions than they call often.
  */
 
+import { LoadError } from "../errors.ts";
 import type { BindRequest } from "./binder.ts";
 import { CallCell } from "./call_text.ts";
 import type { CallFunction } from "./gate.ts";
@@ -38,7 +39,25 @@ export class LazyCall {
 
   /** Calls the function, by whatever there is. */
   readonly call: CallFunction = (...parameters) => {
-    if (this.cell.direct === undefined && ++this.#count === WARM) this.#warmed();
-    return (this.cell.direct ?? this.#pointerCall)(...parameters);
+    const { cell } = this;
+    if (cell.direct === undefined && ++this.#count === WARM) this.#warmed();
+    if (cell.direct !== undefined) return cell.direct(...parameters);
+    try {
+      return this.#pointerCall(...parameters);
+    } catch (error) {
+      throw error instanceof Deno.errors.NotCapable ? this.#refused(error) : error;
+    }
   };
+
+  /** Deno looks at the permission in each such call; what lacks one may also be a callback of the function. */
+  #refused(cause: Error): Error {
+    if (Deno.permissions.querySync({ name: "ffi" }).state === "granted") return cause;
+    const { name } = this.request;
+    return new LoadError(
+      "PermissionDenied",
+      `Cannot call '${name}': --allow-ffi was revoked, which only functions of callPath 'fast' outlive`,
+      { symbol: name },
+      { cause },
+    );
+  }
 }

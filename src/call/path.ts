@@ -12,9 +12,12 @@
  * whenever it can serve the definition and be made.
  *
  * What makes a call fast takes Deno about a tenth of a millisecond. `fast` has
- * that done when a function is bound; `auto` when it is called for the 8th
- * time, together with other functions of the module that are in use by then.
- * Its first calls are made as those of `pointer` are.
+ * that done when a function is bound; `auto` when it is called for the 8th time,
+ * together with other functions of the module that are in use by then. Calls
+ * before that are made as those of `pointer` are, and cost as much.
+ *
+ * A program that revokes `--allow-ffi` once all is bound asks for `fast`: Deno
+ * looks at the permission in each call of the other kind.
  */
 export type CallPath = "auto" | "fast" | "pointer";
 

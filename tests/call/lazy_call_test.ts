@@ -8,6 +8,7 @@ import {
   isMapped,
   linuxTest,
   nativeTest,
+  runChild,
   sample,
   stubMappings,
   turn,
@@ -182,6 +183,12 @@ nativeTest("live functions become fast too, and follow reloads", () => {
     assertEquals(value(), count < 4 ? 1 : 5 * Math.floor((count + 1) / 5) - 1);
   }
   assertEquals(stubMappings(), before + 1);
+});
+
+nativeTest("what is fast outlives the permission; what is not yet says why it fails", async () => {
+  const result = await runChild(new URL("./revoked_child.ts", import.meta.url));
+  assertEquals(result.code, 0, result.stderr);
+  assertEquals(JSON.parse(result.stdout), { fast: 5, inUse: 5, unused: ["PermissionDenied", "add64"] });
 });
 
 linuxTest("a function that becomes fast in the middle of a hot loop stays right", () => {
