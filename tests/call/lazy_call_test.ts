@@ -109,6 +109,48 @@ nativeTest("what others put into Object.prototype is not called", () => {
   }
 });
 
+const ODD = [
+  0,
+  1.5,
+  -1.5,
+  -1,
+  255,
+  256,
+  2 ** 31,
+  2 ** 32 + 5,
+  2 ** 53 + 2,
+  NaN,
+  Infinity,
+  1n,
+  -1n,
+  2n ** 64n + 3n,
+];
+const ODDER = [true, null, undefined, "5", {}, new Uint8Array(1)];
+
+nativeTest("first calls take and give values as those of a library do", () => {
+  const outcome = (call: () => unknown) => {
+    try {
+      return call();
+    } catch (error) {
+      return String(error);
+    }
+  };
+  for (const type of ["bool", "i8", "u8", "i16", "u16", "i32", "u32"] as const) {
+    for (const value of [...ODD, ...ODDER]) {
+      // Bound anew each time: the first call.
+      using other = new ModuleLoader().loadBytes(sample());
+      const definition = { parameters: [type, "i32"], result: type } as const;
+      const [first, fast] = (["auto", "fast"] as const).map((callPath) => {
+        const call = other.getFunction("add32", definition, { callPath })! as (
+          ...values: unknown[]
+        ) => unknown;
+        return outcome(() => call(value, 0));
+      });
+      assertEquals(first, fast, `${type} of ${String(value)}`);
+    }
+  }
+});
+
 nativeTest("wrong arguments are TypeErrors before and after", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const first = module.getFunction("first", { parameters: ["buffer"], result: "u8" })! as (
