@@ -50,11 +50,16 @@ export const LONGEST_TEXT = 1000;
 
 /** A text for at most {@linkcode LONGEST_TEXT} functions; undefined where code from strings is forbidden. */
 export function callText(targets: readonly TextTarget[], other: OtherCall): CallText | undefined {
-  const counts = targets.map(({ parameterCount }) => parameterCount);
+  const counts: number[] = [];
+  const cells: CallCell[] = [];
+  for (const { parameterCount, cell } of targets) {
+    counts.push(parameterCount);
+    cells.push(cell);
+  }
   const open = counts.length === 1 ? spare(counts[0]) : compile(sourceOf(counts))?.[0];
   if (open === undefined) return undefined;
   const text = open();
-  return { functions: text(other, ...targets.map(({ cell }) => cell)), shut: text };
+  return { functions: text(other, ...cells), shut: text };
 }
 
 /** A compiled text: opened once, it gives its functions once; called without anything, it is shut. */
@@ -63,12 +68,12 @@ type Compiled = () => (other?: OtherCall, ...cells: CallCell[]) => CallFunction[
 function sourceOf(parameterCounts: readonly number[]): string {
   let cells = "";
   let functions = "";
-  parameterCounts.forEach((count, index) => {
+  for (const [index, count] of parameterCounts.entries()) {
     const parameters = parameterNames(count);
     cells += `,c${index}`;
     functions += `((${parameters})=>open&&c${index}.direct!==undefined?c${index}.direct(${parameters})` +
       `:other(${index}${count === 0 ? "" : `,${parameters}`})),\n`;
-  });
+  }
   // What stands in parentheses V8 compiles at once, in place of looking through it first.
   return `(()=>{let open=true;return((other${cells})=>other===undefined?open=false:[${functions}])}),\n`;
 }
@@ -99,10 +104,16 @@ function spare(parameterCount: number): Compiled | undefined {
 }
 
 /** By how many there are. */
-const namesOfParameters: string[] = [];
+const namesOfParameters: (string | undefined)[] = [];
 
 function parameterNames(count: number): string {
-  return namesOfParameters[count] ??= Array.from({ length: count }, (_, index) => `p${index}`).join();
+  let names = namesOfParameters[count];
+  if (names === undefined) {
+    names = "";
+    for (let index = 0; index < count; index++) names += index === 0 ? "p0" : `,p${index}`;
+    namesOfParameters[count] = names;
+  }
+  return names;
 }
 
 /** V8's own view of a stack frame, of which Deno has no type. */

@@ -59,18 +59,21 @@ type FastTarget = CallTarget & { readonly cell: CallCell };
 /** Puts the gate in front of each target. Those with cells get texts of their own. */
 export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
   const functions = textFunctions(targets.filter(isFast), owner);
+  const calls: CallFunction[] = [];
   let next = 0;
-  return targets.map((target) => {
+  for (const target of targets) {
     const { name, parameterCount, nonblocking } = target;
     if (functions !== undefined && isFast(target)) {
-      return Object.defineProperty(functions[next++], "name", { value: name, configurable: true });
+      calls.push(Object.defineProperty(functions[next++], "name", { value: name, configurable: true }));
+      continue;
     }
     const gated = closureGate(target, owner);
-    return Object.defineProperties(nonblocking ? countInFlight(gated, owner) : gated, {
+    calls.push(Object.defineProperties(nonblocking ? countInFlight(gated, owner) : gated, {
       name: { value: name, configurable: true },
       length: { value: parameterCount, configurable: true },
-    });
-  });
+    }));
+  }
+  return calls;
 }
 
 function isFast(target: CallTarget): target is FastTarget {
