@@ -42,7 +42,7 @@ export interface BindOptions {
 export interface BoundFunction {
   /** The symbol's name. */
   readonly name: string;
-  /** The path that its calls take. */
+  /** The path that its calls take, the first few apart. */
   readonly path: TakenPath;
 }
 
@@ -271,7 +271,10 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     return [...this.#version.binder.taken()];
   }
 
-  /** Why `callPath: "auto"` does without fast calls; undefined as long as it does not. */
+  /**
+   * Why `callPath: "auto"` does without fast calls; undefined as long as it does
+   * not, and before any function was called often enough for one.
+   */
   get fallbackReason(): string | undefined {
     return this.#version.binder.fallbackReason;
   }
@@ -431,11 +434,11 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     definition: D,
     options: BindOptions,
   ): Callable<D> {
-    const callable = this.#version.binder.bind(
+    const [callable] = this.#version.binder.bind(
       [{ name, address, definition }],
       options.callPath ?? this.#callPath,
     );
-    return callable[0].call as Callable<D>;
+    return callable as Callable<D>;
   }
 }
 

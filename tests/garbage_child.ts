@@ -2,9 +2,18 @@
  * Makes modules unreachable in one way or another, collects garbage, and
  * prints what is left of them. Run with `--v8-flags=--expose-gc`.
  */
-import { type LoadedModule, ModuleLoader, ModuleRegistry } from "../mod.ts";
+import { type CallPath, type LoadedModule, ModuleLoader, ModuleRegistry } from "../mod.ts";
 import { FailingAllocator } from "./call/failing_allocator.ts";
-import { ANSWER, answering, descriptors, importing, isMapped, stubMappings, turn } from "./call/modules.ts";
+import {
+  ANSWER,
+  answering,
+  descriptors,
+  importing,
+  isMapped,
+  stubMappings,
+  turn,
+  warm,
+} from "./call/modules.ts";
 
 const collect = (globalThis as unknown as { gc(): void }).gc;
 
@@ -16,13 +25,13 @@ async function settle(): Promise<void> {
 }
 
 const COUNT = 5;
-const scenario = Deno.args[0];
+const [scenario, callPath] = Deno.args as [string, CallPath];
 /** Counts what is mapped: a range that was given back may be V8's a moment later. */
 const allocator = new FailingAllocator();
-const registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+const registry = new ModuleRegistry({ allocator, callPath, keepVersions: 0 });
 // Keeps open what is opened once: the C library, the maker of stubs.
 const anchor = registry.loadBytes("anchor", answering(0));
-anchor.getFunction("value", ANSWER)!();
+warm(anchor.getFunction("value", ANSWER)!);
 
 const addresses: bigint[] = [];
 let kept: unknown[] = [];
@@ -32,15 +41,17 @@ function fill(): void {
   for (let index = 0; index < COUNT; index++) {
     const name = `m${index}`;
     if (scenario === "loader") {
-      const module = new ModuleLoader({ allocator }).loadBytes(answering(index));
+      const module = new ModuleLoader({ allocator, callPath }).loadBytes(answering(index));
       addresses.push(module.codeMemory.address);
-      kept.push(module.getFunction("value", ANSWER));
+      const call = module.getFunction("value", ANSWER)!;
+      warm(call);
+      kept.push(call);
       continue;
     }
     let module: LoadedModule = registry.loadBytes(name, answering(index, `value${index}`));
     addresses.push(module.codeMemory.address);
     const call = module.getFunction(`value${index}`, ANSWER)!;
-    call();
+    warm(call);
     if (scenario === "handle") kept.push(module);
     if (scenario === "function" || scenario === "kept") kept.push(call);
     if (scenario === "lease") kept.push(module.addressOf(`value${index}`));

@@ -73,23 +73,25 @@ nativeTest("old versions end one by one, when nobody holds them any more", async
 });
 
 for (const scenario of ["handle", "function", "importer", "lease", "reload", "loader"]) {
-  nativeTest(
-    `garbage: memory and stub go when the last ${scenario} is unreachable after unload`,
-    async () => {
-      const result = await runChild(new URL("./garbage_child.ts", import.meta.url), {
-        v8Flags: "--expose-gc",
-        args: [scenario],
-      });
-      assertEquals([result.code, result.stderr], [0, ""]);
-      assertEquals(JSON.parse(result.stdout), { heldBack: true, mapped: 0, stubs: 0, descriptors: 0 });
-    },
-  );
+  for (const callPath of ["auto", "fast"]) {
+    nativeTest(
+      `garbage: memory and stub go when the last ${scenario} is unreachable after unload, callPath ${callPath}`,
+      async () => {
+        const result = await runChild(new URL("./garbage_child.ts", import.meta.url), {
+          v8Flags: "--expose-gc",
+          args: [scenario, callPath],
+        });
+        assertEquals([result.code, result.stderr], [0, ""]);
+        assertEquals(JSON.parse(result.stdout), { heldBack: true, mapped: 0, stubs: 0, descriptors: 0 });
+      },
+    );
+  }
 }
 
 nativeTest("garbage: what is still reachable stays and works", async () => {
   const result = await runChild(new URL("./garbage_child.ts", import.meta.url), {
     v8Flags: "--expose-gc",
-    args: ["kept"],
+    args: ["kept", "auto"],
   });
   assertEquals([result.code, result.stderr], [0, ""]);
   assertEquals(JSON.parse(result.stdout).answer, 3);

@@ -3,10 +3,12 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { type CallFunction, type CallOwner, gateCalls } from "./gate.ts";
-import { type CallPath, isFastDefinition, type TakenPath } from "./path.ts";
+import { CallCell } from "./call_text.ts";
+import { type CallFunction, type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
+import { LazyCall } from "./lazy_call.ts";
+import { type CallPath, hasFastCall, type TakenPath } from "./path.ts";
 import { pointerCall } from "./pointer.ts";
-import { holdStubMaker, stubMaker } from "./stub_library.ts";
+import { holdStubMaker, stubMaker, whyNoStubs } from "./stub_library.ts";
 
 /** A function that is wanted. */
 export interface BindRequest {
@@ -16,16 +18,10 @@ export interface BindRequest {
   readonly definition: Deno.ForeignFunction;
 }
 
-/** A function that can be called. */
-export interface BoundCall {
-  readonly call: CallFunction;
-  readonly path: TakenPath;
-}
-
 /** What bound functions rest on; closed when nobody can call them any more. */
 export class CallResources implements Disposable {
   #libraries: { close(): void }[] = [];
-  #hold: Disposable | undefined;
+  #holds: Disposable[] = [];
   /** Whether anything was ever bound, by any path. */
   used = false;
 
@@ -35,14 +31,10 @@ export class CallResources implements Disposable {
    * @throws {LoadError} `Unsupported` if none can be made; `PermissionDenied`.
    */
   openStub(requests: readonly BindRequest[]): readonly CallFunction[] {
-    const refuse = (reason: string, cause?: unknown): LoadError =>
-      new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
-        symbols: requests.map((request) => request.name),
-      }, { cause });
     try {
-      this.#hold ??= holdStubMaker();
+      if (this.#holds.length === 0) this.#holds = [holdStubMaker(), holdDirectCalls()];
       const maker = stubMaker();
-      if (typeof maker === "string") throw refuse(maker);
+      if (typeof maker === "string") throw noFastCalls(maker, requests);
       const library = maker.open(requests);
       this.#libraries.push(library);
       return library.calls;
@@ -50,22 +42,46 @@ export class CallResources implements Disposable {
       // A wrong definition is wrong by any path.
       if (error instanceof TypeError || !(error instanceof Error)) throw error;
       if (error instanceof LoadError && error.kind !== "OutOfMemory") throw error;
-      throw refuse(error.message, error);
+      throw noFastCalls(error.message, requests, error);
     }
   }
 
   [Symbol.dispose](): void {
     for (const library of this.#libraries.splice(0)) library.close();
-    this.#hold?.[Symbol.dispose]();
-    this.#hold = undefined;
+    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
   }
 }
+
+function noFastCalls(reason: string, requests: readonly BindRequest[], cause?: unknown): LoadError {
+  return new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
+    symbols: requests.map((request) => request.name),
+  }, { cause });
+}
+
+/** Why nothing is fast on this system; undefined where that is not known before it is tried. */
+function whyNotFast(requests: readonly BindRequest[]): string | undefined {
+  const reason = whyNoStubs();
+  return reason === undefined ? undefined : noFastCalls(reason, requests).message;
+}
+
+/** A bound function. */
+interface Bound {
+  readonly call: CallFunction;
+  readonly path: TakenPath;
+  /** If it takes its path once it is called often enough. */
+  readonly lazy?: LazyCall;
+}
+
+/** How a function is called. */
+type Way = CallTarget & Bound;
 
 /** Binds functions for one owner, each name and definition once. */
 export class Binder {
   readonly #owner: CallOwner;
   readonly #resources: CallResources;
-  readonly #bound = new Map<string, BoundCall>();
+  readonly #bound = new Map<string, Bound>();
+  /** Those without a fast call that are to get one. */
+  readonly #lazy = new Set<LazyCall>();
   #fallbackReason: string | undefined;
 
   constructor(owner: CallOwner, resources: CallResources) {
@@ -78,60 +94,116 @@ export class Binder {
     return this.#fallbackReason;
   }
 
-  /** The functions that were bound, with the path that each took. */
+  /** The functions that were bound, with the path that each takes or, once it is called often, will take. */
   *taken(): Iterable<{ readonly name: string; readonly path: TakenPath }> {
-    for (const { call, path } of this.#bound.values()) yield { name: call.name, path };
+    for (const { call, path, lazy } of this.#bound.values()) {
+      const isLeft = lazy !== undefined && lazy.cell.direct === undefined &&
+        this.#fallbackReason !== undefined;
+      yield { name: call.name, path: isLeft ? "pointer" : path };
+    }
   }
 
   /**
-   * Binds all of `requests`; those that take the fast path share one library.
+   * Binds all of `requests`. What `fast` asks for gets one library now; what
+   * `auto` makes fast gets it when it is called often enough.
    *
    * @throws {LoadError} `Unsupported` if `fast` is asked for and cannot be had.
    */
-  bind(requests: readonly BindRequest[], path: CallPath): BoundCall[] {
-    const keys = requests.map((request) => keyOf(request, path));
-    const fresh = [
-      ...new Map(requests.map((request, index) => [keys[index], request] as const))
-        .entries(),
-    ].filter(([key]) => !this.#bound.has(key)).map(([, request]) => request);
-    if (fresh.length > 0) {
-      this.#resources.used = true;
-      const fast = fresh.filter(({ definition }) =>
-        path === "fast" || (path === "auto" && isFastDefinition(definition))
-      );
-      const stub = this.#openStub(fast, path);
-      const taken = fresh.map((request): TakenPath => stub?.has(request) ? "fast" : "pointer");
-      const calls = gateCalls(
-        fresh.map((request) => ({
-          name: request.name,
-          call: stub?.get(request) ?? pointerCall(request.address, request.definition),
-          parameterCount: request.definition.parameters.length,
-          nonblocking: request.definition.nonblocking === true,
-        })),
-        this.#owner,
-      );
-      fresh.forEach((request, index) => {
-        this.#bound.set(keyOf(request, path), { call: calls[index], path: taken[index] });
-      });
+  bind(requests: readonly BindRequest[], path: CallPath): CallFunction[] {
+    const keys = keysOf(requests, path);
+    const fresh = new Map<string, BindRequest>();
+    for (let index = 0; index < keys.length; index++) {
+      if (!this.#bound.has(keys[index])) fresh.set(keys[index], requests[index]);
     }
-    return keys.map((key) => this.#bound.get(key)!);
+    if (fresh.size > 0) {
+      this.#resources.used = true;
+      const ways = this.#ways([...fresh.values()], path);
+      const calls = gateCalls(ways, this.#owner);
+      let index = 0;
+      for (const key of fresh.keys()) {
+        const { path, lazy } = ways[index];
+        this.#bound.set(key, { call: calls[index++], path, lazy });
+      }
+    }
+    return keys.map((key) => this.#bound.get(key)!.call);
   }
 
-  #openStub(requests: readonly BindRequest[], path: CallPath): Map<BindRequest, CallFunction> | undefined {
-    if (requests.length === 0 || (path === "auto" && this.#fallbackReason !== undefined)) return undefined;
+  #ways(requests: readonly BindRequest[], wanted: CallPath): Way[] {
+    if (wanted === "auto") this.#fallbackReason ??= whyNotFast(requests);
+    const path = wanted === "auto" && this.#fallbackReason !== undefined ? "pointer" : wanted;
+    // What only Deno can judge does not wait, so that it is judged now.
+    const now = requests.filter(({ definition }) =>
+      path === "fast" || (path === "auto" && hasFastCall(definition) === undefined)
+    );
+    let direct: readonly CallFunction[] = [];
     try {
-      const calls = this.#resources.openStub(requests);
-      return new Map(requests.map((request, index) => [request, calls[index]]));
+      if (now.length > 0) direct = this.#resources.openStub(now);
     } catch (error) {
       if (path === "fast" || !(error instanceof LoadError)) throw error;
       this.#fallbackReason = error.message;
-      return undefined;
+      return this.#ways(requests, wanted);
     }
+    let next = 0;
+    return requests.map((request): Way => {
+      const { name, address, definition } = request;
+      const way = {
+        name,
+        parameterCount: definition.parameters.length,
+        nonblocking: definition.nonblocking === true,
+      };
+      if (request === now[next]) {
+        const call = direct[next++];
+        return {
+          ...way,
+          call,
+          path: "fast",
+          cell: hasFastCall(definition) === false ? undefined : cellOf(call),
+        };
+      }
+      if (path === "pointer" || hasFastCall(definition) === false) {
+        return { ...way, call: pointerCall(address, definition), path: "pointer" };
+      }
+      const lazy = new LazyCall(request, this.#warmed);
+      this.#lazy.add(lazy);
+      return { ...way, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
+    });
   }
+
+  /** Gives fast calls to all that were called a while. */
+  readonly #warmed = (): void => {
+    if (this.#fallbackReason !== undefined) return;
+    const warm = [...this.#lazy].filter(({ isWarm }) => isWarm);
+    if (warm.length === 0) return;
+    try {
+      const direct = this.#resources.openStub(warm.map(({ request }) => request));
+      warm.forEach((lazy, index) => {
+        lazy.cell.direct = direct[index];
+        this.#lazy.delete(lazy);
+      });
+    } catch (error) {
+      // The call goes on by its pointer: what it was made for does not fail for this.
+      this.#fallbackReason = error instanceof Error ? error.message : String(error);
+      this.#lazy.clear();
+    }
+  };
 }
 
 /** Equal for equal symbols and definitions, whoever wrote the objects. */
-function keyOf({ name, address, definition }: BindRequest, path: CallPath): string {
-  const { parameters, result, nonblocking } = definition;
-  return JSON.stringify([path, name, `${address}`, parameters, result, nonblocking === true]);
+function keysOf(requests: readonly BindRequest[], path: CallPath): string[] {
+  // Many functions often have one definition.
+  const signatures = new Map<Deno.ForeignFunction, string>();
+  return requests.map(({ name, address, definition }) => {
+    let signature = signatures.get(definition);
+    if (signature === undefined) {
+      const { parameters, result, nonblocking } = definition;
+      signatures.set(definition, signature = JSON.stringify([parameters, result, nonblocking === true]));
+    }
+    return `${path} ${address} ${signature} ${name}`;
+  });
+}
+
+function cellOf(direct: CallFunction): CallCell {
+  const cell = new CallCell();
+  cell.direct = direct;
+  return cell;
 }

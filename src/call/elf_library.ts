@@ -58,6 +58,12 @@ const STT_TLS = 6;
 /** e_machine of the processors that Deno runs on. */
 export const ELF_MACHINE: Record<typeof Deno.build.arch, number> = { x86_64: 62, aarch64: 183 };
 
+/** The largest page: the C library reserves that much more than the file and gives it back. */
+const PAGE_SIZE: Readonly<Record<number, number>> = {
+  [ELF_MACHINE.x86_64]: 0x1000,
+  [ELF_MACHINE.aarch64]: 0x1_0000,
+};
+
 /** The name of the symbol that the words of a library are found by. */
 export const WORDS_NAME = "words";
 
@@ -143,7 +149,7 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   u16(56, headerCount); // e_phnum
 
   const segments: [type: number, offset: number, fileSize: number, memorySize: number, align: number][] = [
-    [PT_LOAD, 0, size, size, 0x1_0000],
+    [PT_LOAD, 0, size, size, PAGE_SIZE[machine]],
     [PT_DYNAMIC, dynamic, dynamicCount * DYNAMIC_ENTRY_SIZE, dynamicCount * DYNAMIC_ENTRY_SIZE, 8],
     [PT_GNU_STACK, 0, 0, 0, 16],
   ];

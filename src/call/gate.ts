@@ -4,6 +4,7 @@
  * close into an exception.
  */
 
+import { type CallCell, callText, isTextOnStack, LONGEST_TEXT } from "./call_text.ts";
 import type { CallCounter } from "./in_flight.ts";
 
 /** What a call checks first. One for each version of a module and isolate. */
@@ -37,101 +38,84 @@ export interface CallOwner {
   closedError(name: string): Error;
 }
 
-/** A native function as Deno offers it, and what is known of it. */
-export interface CallTarget {
-  readonly name: string;
-  readonly call: (...parameters: never[]) => unknown;
-  readonly parameterCount: number;
-  readonly nonblocking: boolean;
-}
-
-/** The mark in a stack trace of a function made here. */
-const SOURCE_NAME = "smf-call:";
-let sourceCount = 0;
-
-/**
- * Puts the gate in front of each target.
- *
- * V8 keeps a fast call only at a call site that has seen one target. Each
- * function therefore gets a source text of its own: its call site inside never
- * sees another target, however mixed the callers are.
- *
- * What the functions look at is a variable of that text, not a property of the
- * gate: V8 takes a variable that was never assigned for a constant and compiles
- * no check at all; closing throws the compiled code away. A property is such a
- * constant only until the first object of its shape, the gate of any other
- * module, has changed.
- */
-export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
-  const calls = front(targets, owner);
-  return targets.map((target, index) => {
-    const call = target.nonblocking ? countInFlight(calls[index], target, owner) : calls[index];
-    return Object.defineProperty(call, "name", { value: target.name, configurable: true });
-  });
-}
-
 /** A callable of unknown type; its definition gave it one already. */
 // deno-lint-ignore no-explicit-any
 export type CallFunction = (...parameters: any[]) => unknown;
 
-/**
- * What a text evaluates to. `shut` sees nothing but the variable: the gate,
- * which keeps it, must not lead to the functions and their owner.
- */
-interface Text {
-  shut(): void;
-  make(calls: readonly CallFunction[], owner: CallOwner): CallFunction[];
+/** A native function as Deno offers it, and what is known of it. */
+export interface CallTarget {
+  readonly name: string;
+  /** Serves all calls, or those that `cell` does not. */
+  readonly call: CallFunction;
+  /** Undefined if V8 will never make its calls fast. */
+  readonly cell?: CallCell;
+  readonly parameterCount: number;
+  readonly nonblocking: boolean;
 }
 
-function front(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
-  const calls = targets.map(({ call }) => call as CallFunction);
-  const text = compile(targets);
-  if (text === undefined) return calls.map((call, index) => closureGate(call, targets[index].name, owner));
-  owner.gate.whenClosed(text.shut);
-  return text.make(calls, owner);
-}
+/** One that has a cell. */
+type FastTarget = CallTarget & { readonly cell: CallCell };
 
-function compile(targets: readonly CallTarget[]): Text | undefined {
-  const declarations = targets.map((_, index) => `const call${index} = calls[${index}];`).join("\n");
-  const functions = targets.map(({ name, parameterCount }, index) => {
-    const parameters = Array.from({ length: parameterCount }, (_, position) => `p${position}`).join(", ");
-    return `(${parameters}) => {
-  if (!open) throw owner.closedError(${JSON.stringify(name)});
-  return call${index}(${parameters});
-}`;
-  }).join(",\n");
-  const body = `"use strict";
-let open = true;
-return {
-shut() { open = false; },
-make(calls, owner) {
-${declarations}
-return [${functions}];
-} };
-//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
-  try {
-    return new Function(body)() as Text;
-  } catch (error) {
-    if (!(error instanceof EvalError)) throw error;
-    return undefined;
+/** Puts the gate in front of each target. Those with cells get texts of their own. */
+export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
+  const functions = textFunctions(targets.filter(isFast), owner);
+  const calls: CallFunction[] = [];
+  let next = 0;
+  for (const target of targets) {
+    const { name, parameterCount, nonblocking } = target;
+    if (functions !== undefined && isFast(target)) {
+      calls.push(Object.defineProperty(functions[next++], "name", { value: name, configurable: true }));
+      continue;
+    }
+    const gated = closureGate(target, owner);
+    calls.push(Object.defineProperties(nonblocking ? countInFlight(gated, owner) : gated, {
+      name: { value: name, configurable: true },
+      length: { value: parameterCount, configurable: true },
+    }));
   }
+  return calls;
 }
 
-/** For hosts that forbid code from strings; its stack frames are found by this file's name. */
-function closureGate(call: CallFunction, name: string, owner: CallOwner): CallFunction {
+function isFast(target: CallTarget): target is FastTarget {
+  return target.cell !== undefined;
+}
+
+/** So few functions get a text each: such texts are there already, most of the time. */
+const FEW = 3;
+
+/** Undefined where code from strings is forbidden. */
+function textFunctions(targets: readonly FastTarget[], owner: CallOwner): CallFunction[] | undefined {
+  const functions: CallFunction[] = [];
+  const size = targets.length <= FEW ? 1 : LONGEST_TEXT;
+  for (let start = 0; start < targets.length; start += size) {
+    const some = targets.slice(start, start + size);
+    const gates = some.map((target) => closureGate(target, owner));
+    const text = callText(some, (index, ...parameters) => gates[index](...parameters));
+    if (text === undefined) return undefined;
+    owner.gate.whenClosed(text.shut);
+    functions.push(...text.functions);
+  }
+  return functions;
+}
+
+/** How many calls of functions without a text of their own are on the stack. */
+let inside = 0;
+
+function closureGate({ call, name }: CallTarget, owner: CallOwner): CallFunction {
   const { gate } = owner;
   return (...parameters) => {
     if (!gate.open) throw owner.closedError(name);
-    return call(...parameters);
+    inside++;
+    try {
+      return call(...parameters);
+    } finally {
+      inside--;
+    }
   };
 }
 
-function countInFlight(
-  call: CallFunction,
-  { parameterCount }: CallTarget,
-  { calls }: CallOwner,
-): CallFunction {
-  const counted: CallFunction = (...parameters) => {
+function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
+  return (...parameters) => {
     // Counted before it starts: whoever frees the module must not miss it.
     const end = calls.begin();
     let result: Promise<unknown>;
@@ -143,43 +127,23 @@ function countInFlight(
     }
     return result.finally(end);
   };
-  return Object.defineProperty(counted, "length", { value: parameterCount, configurable: true });
 }
 
-/** V8's own view of a stack frame, of which Deno has no type. */
-interface StackFrame {
-  getScriptNameOrSourceURL(): string | null | undefined;
-}
+/** How many may have texts that call directly. */
+let directCallers = 0;
 
-/** The parts of `Error` that are V8's own. */
-const StackTrace = Error as ErrorConstructor & {
-  prepareStackTrace?: (error: Error, frames: readonly StackFrame[]) => unknown;
-};
+/** Until it is disposed, texts may call directly: such calls are not counted. */
+export function holdDirectCalls(): Disposable {
+  directCallers++;
+  return { [Symbol.dispose]: (): void => void directCallers-- };
+}
 
 /**
  * Whether native code called through a gate may be on the stack right now:
- * true inside a callback that such code has called. A walk over the stack costs
- * some microseconds, once a close; counting calls would cost every call.
+ * true inside a callback that such code has called. Counting would cost each
+ * fast call; where there are any, a walk over the stack costs some twenty
+ * microseconds, once a close.
  */
 export function isInsideCall(): boolean {
-  const { stackTraceLimit, prepareStackTrace } = StackTrace;
-  let found = false;
-  StackTrace.stackTraceLimit = Infinity;
-  // Called with the frames themselves, this spares formatting them.
-  StackTrace.prepareStackTrace = (_, frames) => {
-    found = frames.some((frame) => isGate(frame.getScriptNameOrSourceURL() ?? ""));
-  };
-  try {
-    const trace: { stack?: unknown } = {};
-    StackTrace.captureStackTrace(trace, isInsideCall);
-    void trace.stack;
-  } finally {
-    StackTrace.stackTraceLimit = stackTraceLimit;
-    StackTrace.prepareStackTrace = prepareStackTrace;
-  }
-  return found;
-}
-
-function isGate(source: string): boolean {
-  return source.startsWith(SOURCE_NAME) || source === import.meta.url;
+  return inside > 0 || (directCallers > 0 && isTextOnStack());
 }

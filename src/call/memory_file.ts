@@ -23,17 +23,40 @@ const FUNCTIONS = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
+/**
+ * Where they are. They are called by address, three of them for a library: the
+ * fast calls that Deno would compile for them take as long as two hundred such calls.
+ */
+const PLACES = {
+  memfd_create: { type: "pointer" },
+  write: { type: "pointer" },
+  close: { type: "pointer" },
+  __errno_location: { type: "pointer" },
+} as const satisfies Record<keyof typeof FUNCTIONS, Deno.ForeignStatic>;
+
 const MFD_CLOEXEC = 1;
 /** Never executable; kernels before 6.3 do not know it. The library holds no code, so it need not be. */
 const MFD_NOEXEC_SEAL = 8;
 
 const NAME = new TextEncoder().encode("smf-stub\0");
 
-type Functions = Deno.StaticForeignLibraryInterface<typeof FUNCTIONS>;
+type Functions = { readonly [Name in keyof typeof FUNCTIONS]: Deno.UnsafeFnPointer<typeof FUNCTIONS[Name]> };
+
+function functionsAt(places: Deno.StaticForeignLibraryInterface<typeof PLACES>): Functions {
+  const at = <Name extends keyof Functions>(name: Name) =>
+    new Deno.UnsafeFnPointer(places[name] as Deno.PointerObject<never>, FUNCTIONS[name]);
+  return {
+    memfd_create: at("memfd_create"),
+    write: at("write"),
+    close: at("close"),
+    __errno_location: at("__errno_location"),
+  };
+}
 
 /** Makes files in memory; keeps the C library open until it is disposed. */
 export class MemoryFiles implements Disposable {
-  readonly #library = openLibrary(["libc.so.6"], FUNCTIONS);
+  readonly #library = openLibrary(["libc.so.6"], PLACES);
+  readonly #functions = functionsAt(this.#library.symbols);
 
   /**
    * Runs `use` with a path of a file that holds `bytes`. The file is gone
@@ -42,16 +65,16 @@ export class MemoryFiles implements Disposable {
    * @throws {LoadError} `OutOfMemory` naming the call that was refused.
    */
   withFile<T>(bytes: Uint8Array<ArrayBuffer>, use: (path: string) => T): T {
-    const { symbols } = this.#library;
-    let file = symbols.memfd_create(NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (file < 0) file = symbols.memfd_create(NAME, MFD_CLOEXEC);
-    if (file < 0) throw refused(symbols, "memfd_create", bytes.length);
+    const functions = this.#functions;
+    let file = functions.memfd_create.call(NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (file < 0) file = functions.memfd_create.call(NAME, MFD_CLOEXEC);
+    if (file < 0) throw refused(functions, "memfd_create", bytes.length);
     try {
-      const written = symbols.write(file, bytes, BigInt(bytes.length));
-      if (Number(written) !== bytes.length) throw refused(symbols, "write", bytes.length);
+      const written = functions.write.call(file, bytes, BigInt(bytes.length));
+      if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
       return use(uniquePath(file));
     } finally {
-      symbols.close(file);
+      functions.close.call(file);
     }
   }
 
@@ -60,8 +83,8 @@ export class MemoryFiles implements Disposable {
   }
 }
 
-function refused(symbols: Functions, call: string, size: number): LoadError {
-  const location = symbols.__errno_location();
+function refused(functions: Functions, call: string, size: number): LoadError {
+  const location = functions.__errno_location.call();
   const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
   return new LoadError("OutOfMemory", "Cannot make stub library: the system refused a file in memory", {
     call,

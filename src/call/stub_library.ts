@@ -35,10 +35,14 @@ export interface StubMaker extends Disposable {
  * @returns a reason, as a string, where none can be made.
  */
 export function openStubMaker(): StubMaker | string {
+  return whyNoStubs() ?? (Deno.build.os === "linux" ? new ElfStubMaker() : new PeStubMaker());
+}
+
+/** Why none can be made here, if that is known without trying. */
+export function whyNoStubs(): string | undefined {
   const { os, arch } = Deno.build;
-  if (os === "linux") return new ElfStubMaker();
-  if (os === "windows" && arch === "x86_64") return new PeStubMaker();
-  return `no stub library can be made on ${os} for ${arch}`;
+  const can = os === "linux" || (os === "windows" && arch === "x86_64");
+  return can ? undefined : `no stub library can be made on ${os} for ${arch}`;
 }
 
 /** Linux: a file in memory, gone as soon as it is opened. */

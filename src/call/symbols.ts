@@ -59,6 +59,6 @@ export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
     });
   }
   const bound = binder.bind(functions, callPath);
-  functions.forEach(({ key }, index) => symbols[key] = bound[index].call);
+  functions.forEach(({ key }, index) => symbols[key] = bound[index]);
   return Object.freeze(symbols) as Deno.StaticForeignLibraryInterface<S>;
 }

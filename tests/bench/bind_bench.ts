@@ -4,15 +4,95 @@
  *
  * Alone: `deno run -A tests/bench/bind_bench.ts`
  */
-import { ModuleLoader } from "../../mod.ts";
+import { type CallPath, ModuleLoader } from "../../mod.ts";
 import { platformAllocator } from "../../src/memory/allocator.ts";
 import { holdStubMaker } from "../../src/call/stub_library.ts";
-import { type Paired, paired, time } from "./measure.ts";
+import { type Pair, type Paired, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";
 import { NO_SYSTEM_LOADER } from "./peers.ts";
-import { type Point, type Report, table } from "./report.ts";
+import { type Point, type Report, type Series, table } from "./report.ts";
 
 const COUNTS = [1, 10, 100, 1000];
+const DEFINITION = { parameters: ["i32", "i32"], result: "i32" } as const;
+/** Enough for every function to become fast. */
+const MANY_CALLS = 1000;
+const COLD_ROUNDS = 9;
+
+type Definitions = Record<string, typeof DEFINITION>;
+type Functions = Record<string, (a: number, b: number) => unknown>;
+
+/** The same functions in two files. */
+interface Files {
+  readonly module: string;
+  readonly library: string;
+  readonly definitions: Definitions;
+}
+
+function callAll(symbols: unknown, calls = 1): void {
+  const functions = Object.values(symbols as Functions);
+  for (let round = 0; round < calls; round++) for (const call of functions) call(1, 2);
+}
+
+/** Both are loaded already: what is left is to make functions. */
+function bindOnly({ module, library, definitions }: Files, callPath: CallPath): Pair {
+  const loader = new ModuleLoader({ callPath });
+  return {
+    ours() {
+      using loaded = loader.load(module);
+      return time(() => loaded.bind(definitions));
+    },
+    peer() {
+      const held = Deno.dlopen(library, {});
+      let opened: Deno.DynamicLibrary<Definitions>;
+      const taken = time(() => opened = Deno.dlopen(library, definitions));
+      opened!.close();
+      held.close();
+      return taken;
+    },
+  };
+}
+
+/** From a file to results, and back to nothing. */
+function wholeLife({ module, library, definitions }: Files, calls: number): Pair {
+  const loader = new ModuleLoader();
+  return {
+    ours: () =>
+      time(() => {
+        using loaded = loader.load(module);
+        callAll(loaded.bind(definitions).symbols, calls);
+      }),
+    peer: () =>
+      time(() => {
+        const opened = Deno.dlopen(library, definitions);
+        callAll(opened.symbols, calls);
+        opened.close();
+      }),
+  };
+}
+
+/** Turns that count as one: what is made for several at once costs nobody but the first. */
+const REPEATS = 8;
+
+function averaged({ ours, peer }: Pair): Pair {
+  const mean = (run: (round: number) => number) => (round: number) => {
+    let sum = 0;
+    for (let repeat = 0; repeat < REPEATS; repeat++) sum += run(round);
+    return sum / REPEATS;
+  };
+  return { ours: mean(ours), peer: mean(peer) };
+}
+
+/** In new processes, which have loaded the file already; by the clock on the wall. */
+function firstOfProcess({ module, library, definitions }: Files): Pair {
+  const child = (kind: string, file: string): number => {
+    const script = new URL("./bind_child.ts", import.meta.url).href;
+    const args = ["run", "-A", "--no-check", script, kind, file, `${Object.keys(definitions).length}`];
+    const { stdout, stderr, success } = new Deno.Command(Deno.execPath(), { args }).outputSync();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return Number(new TextDecoder().decode(stdout));
+  };
+  return { ours: () => child("smf", module), peer: () => child("so", library) };
+}
 
 /** Measures binding. */
 export async function bindBench(rounds = 51): Promise<Report> {
@@ -20,74 +100,45 @@ export async function bindBench(rounds = 51): Promise<Report> {
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
   using _retained = platformAllocator().retain?.();
   using _stubs = holdStubMaker();
-  const points: Point[] = [], all: Point[] = [];
+  const [bind, fast, once, often, first]: Point[][] = [[], [], [], [], []];
   for (const count of COUNTS) {
     using forms = await functionForms(count);
     if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
-    const definition = { parameters: ["i32", "i32"], result: "i32" } as const;
-    const definitions = Object.fromEntries(
-      Array.from({ length: count }, (_, index) => [`function_${index}`, definition]),
-    );
-    const loader = new ModuleLoader();
-    const turns = count >= 1000 ? Math.ceil(rounds / 3) : rounds;
-    const warmup = Math.max(5, Math.ceil(500 / count));
-    const each = 1000 / count;
-    const point = ({ ours, peer, ratio }: Paired): Point => (
-      { size: count, ours: each * ours, peer: each * peer, ratio, goal: 1 }
-    );
-    const open = () => Deno.dlopen(forms.library, definitions);
-    const held = Deno.dlopen(forms.library, {});
-    points.push(point(paired(
-      {
-        ours() {
-          using module = loader.loadBytes(forms.module);
-          return time(() => module.bind(definitions));
-        },
-        peer() {
-          // The system's loader has it already, as ours has: what is left is what Deno does.
-          let library: ReturnType<typeof open>;
-          const taken = time(() => library = open());
-          library!.close();
-          return taken;
-        },
-      },
-      turns,
-      warmup,
-    )));
-    held.close();
-    all.push(point(paired(
-      {
-        ours: () =>
-          time(() => {
-            using module = loader.loadBytes(forms.module);
-            callAll(module.bind(definitions).symbols as Functions);
-          }),
-        peer: () =>
-          time(() => {
-            const library = open();
-            callAll(library.symbols as Functions);
-            library.close();
-          }),
-      },
-      turns,
-      warmup,
-    )));
+    const folder = Deno.makeTempDirSync({ prefix: "smf_bind_bench_" });
+    try {
+      const files: Files = {
+        module: `${folder}/functions.smf`,
+        library: forms.library,
+        definitions: Object.fromEntries(
+          Array.from({ length: count }, (_, index) => [`function_${index}`, DEFINITION]),
+        ),
+      };
+      Deno.writeFileSync(files.module, forms.module);
+      const point = ({ ours, peer, ratio }: Paired): Point => (
+        { size: count, ours: 1000 / count * ours, peer: 1000 / count * peer, ratio }
+      );
+      const turns = count >= 1000 ? Math.ceil(rounds / 5) : rounds;
+      // V8 compiles what runs often: what a program binds first is measured by the cold series.
+      const warmup = Math.max(5, Math.ceil(500 / count));
+      const few = Math.max(3, Math.ceil(turns / Math.sqrt(count)));
+      bind.push({ ...point(paired(averaged(bindOnly(files, "auto")), turns, warmup)), goal: 1 });
+      fast.push(point(paired(bindOnly(files, "fast"), turns, warmup)));
+      once.push({ ...point(paired(averaged(wholeLife(files, 1)), turns, warmup)), goal: 1 });
+      often.push(point(paired(wholeLife(files, MANY_CALLS), few, few)));
+      first.push(point(paired(firstOfProcess(files), COLD_ROUNDS)));
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
   }
   const common = { per: "functions", unit: "µs", peer: "Deno.dlopen" } as const;
-  return {
-    title,
-    series: [
-      { ...common, name: "bind, each", points },
-      { ...common, name: "load, bind, call once, close, each", points: all },
-    ],
-    skipped: [],
-  };
-}
-
-type Functions = Record<string, (a: number, b: number) => unknown>;
-
-function callAll(symbols: Functions): void {
-  for (const name in symbols) symbols[name](1, 2);
+  const series: Series[] = [
+    { ...common, name: "bind, each", points: bind },
+    { ...common, name: "bind with callPath fast, each", points: fast },
+    { ...common, name: "load, bind, call once, close, each", points: once },
+    { ...common, name: `load, bind, call ${MANY_CALLS} times, close, each`, points: often },
+    { ...common, name: "first bind of a process, called once, each", points: first },
+  ];
+  return { title, series, skipped: [] };
 }
 
 if (import.meta.main) console.log(table(await bindBench()));

@@ -53,7 +53,7 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
   disturb(loader, bytes);
   using module = loader.loadBytes(bytes);
   const definitions = Object.fromEntries(CALL_CASES.map(({ symbol, definition }) => [symbol, definition]));
-  const fast = module.bind(definitions, { callPath: "fast" }).symbols as Record<string, AnyFunction>;
+  const fast = module.bind(definitions).symbols as Record<string, AnyFunction>;
   const slow = module.bind(definitions, { callPath: "pointer" }).symbols as Record<string, AnyFunction>;
   const library = Deno.dlopen(compiled.library, definitions);
   const skipped: string[] = [];

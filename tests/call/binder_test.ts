@@ -90,7 +90,7 @@ nativeTest("many functions share one library, and what is bound already needs no
   const routines = Object.fromEntries(names.map((name, index) => [name, {
     hex: `b8 ${(index & 255).toString(16).padStart(2, "0")} 0${index >> 8} 00 00 c3`,
   }]));
-  using module = new ModuleLoader().loadBytes(build({ routines }));
+  using module = new ModuleLoader({ callPath: "fast" }).loadBytes(build({ routines }));
   const before = stubMappings();
   const definitions = Object.fromEntries(names.map((name) => [name, ANSWER]));
   const symbols = module.bind(definitions).symbols as Record<string, () => number>;
@@ -173,8 +173,8 @@ nativeTest("an invalid definition is a TypeError, and nothing is bound by it", (
 linuxTest("where no file in memory can be made, auto says why once and goes by pointers", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["memfd"] });
   assertEquals(result.code, 0, result.stderr);
-  const { auto, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
-  assertEquals([auto, paths], [[5, 7], ["pointer", "pointer"]]);
+  const { auto, before, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
+  assertEquals([auto, before, paths], [[5, 7], "fast", ["pointer", "pointer"]]);
   assertEquals(new Set(reasons).size, 1);
   assert(/memfd_create/.test(reasons[0]), reasons[0]);
   assertEquals(fast, "Unsupported");

@@ -3,7 +3,7 @@ import * as first from "../../mod.ts";
 import { ANSWER, answering } from "./modules.ts";
 
 const second = await import(`file://${Deno.args[0]}/mod.ts`) as typeof first;
-const loaders = [new first.ModuleLoader(), new second.ModuleLoader()];
+const loaders = [new first.ModuleLoader({ callPath: "fast" }), new second.ModuleLoader({ callPath: "fast" })];
 let wrong = 0;
 let fast = 0;
 const kept: { value: number; call: () => number; close: () => void }[] = [];

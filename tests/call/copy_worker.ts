@@ -11,7 +11,7 @@ scope.onmessage = async ({ data }) => {
   const { ModuleLoader } = await import(data.package) as typeof Package;
   const results: number[] = [];
   for (let index = 0; index < data.count; index++) {
-    using module = new ModuleLoader().loadBytes(answering(data.first + index));
+    using module = new ModuleLoader({ callPath: "fast" }).loadBytes(answering(data.first + index));
     results.push(module.getFunction("value", { parameters: [], result: "i32" })!());
     results.push(module.callPaths()[0].path === "fast" ? 1 : 0);
   }

@@ -56,7 +56,7 @@ linuxTest("an equal path never comes twice, though the file number does", () => 
 
 linuxTest("libraries that were opened one after the other by one file number are not confused", () => {
   const modules = Array.from({ length: 50 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
-  const functions = modules.map((module) => module.getFunction("value", ANSWER)!);
+  const functions = modules.map((module) => module.getFunction("value", ANSWER, { callPath: "fast" })!);
   assertEquals(functions.map((call) => call()), modules.map((_, index) => index));
   assertEquals(stubMappings() >= 50, true);
   for (const module of modules) module.close();
@@ -86,10 +86,10 @@ linuxTest("stubs leave no file, no descriptor and no mapping behind", () => {
 
 linuxTest("while a module is bound, its stub needs a mapping but no descriptor", () => {
   using other = new ModuleLoader().loadBytes(answering(1));
-  other.getFunction("value", ANSWER)!();
+  other.getFunction("value", ANSWER, { callPath: "fast" })!();
   const open = descriptors();
   using module = new ModuleLoader().loadBytes(answering(2));
-  module.getFunction("value", ANSWER)!();
+  module.getFunction("value", ANSWER, { callPath: "fast" })!();
   assertEquals(descriptors(), open);
 });
 
@@ -185,7 +185,7 @@ const expected = (first: number, count: number) =>
 linuxTest("isolates of one process, each with its own stubs, are not confused", async () => {
   const mod = new URL("../../mod.ts", import.meta.url).href;
   const modules = Array.from({ length: 20 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
-  const functions = modules.map((module) => module.getFunction("value", ANSWER)!);
+  const functions = modules.map((module) => module.getFunction("value", ANSWER, { callPath: "fast" })!);
   const results = await Promise.all([inWorker(mod, 1000, 40), inWorker(mod, 2000, 40)]);
   assertEquals(results, [expected(1000, 40), expected(2000, 40)]);
   assertEquals(functions.map((call) => call()), modules.map((_, index) => index));

@@ -4,6 +4,7 @@
  * `native_code.ts` has their counterparts for the other machines.
  */
 import { Binding, HeaderFlag, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../mod.ts";
+import { WARM } from "../../src/call/lazy_call.ts";
 import { StubFolder } from "../../src/call/stub_folder.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/host.ts";
 import { HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
@@ -247,6 +248,12 @@ export function stubMappings(): number {
   } catch {
     return 0;
   }
+}
+
+/** Calls as often as it takes for a bound function to be called fast, and gives the last result. */
+export function warm<T>(call: () => T): T {
+  for (let count = 1; count < WARM; count++) call();
+  return call();
 }
 
 /** Whether an address is mapped in this process. */

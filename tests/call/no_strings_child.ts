@@ -1,6 +1,6 @@
 /** Calls, and closes from a callback, where `new Function` is forbidden. */
 import { type LoadError, ModuleLoader } from "../../mod.ts";
-import { isMapped, sample, turn } from "./modules.ts";
+import { isMapped, sample, stubMappings, turn, warm } from "./modules.ts";
 
 let forbidden = false;
 try {
@@ -15,6 +15,10 @@ const { add32, call } = module.bind({
   call: { parameters: ["function", "i32"], result: "i32" },
 }).symbols;
 const sum = add32(2, 3);
+const stubs = [stubMappings()];
+const warmSum = warm(() => add32(4, 5));
+for (let count = 0; count < 100; count++) add32(count, 1);
+stubs.push(stubMappings());
 const [{ path }] = module.callPaths();
 let closed = "";
 const callback = new Deno.UnsafeCallback({ parameters: ["i32"], result: "i32" }, (value) => {
@@ -30,4 +34,15 @@ call(callback.pointer, 1);
 const duringCallback = isMapped(address);
 callback.close();
 await turn();
-console.log(JSON.stringify({ forbidden, sum, path, closed, duringCallback, afterwards: isMapped(address) }));
+console.log(
+  JSON.stringify({
+    forbidden,
+    sum,
+    warmSum,
+    stubs,
+    path,
+    closed,
+    duringCallback,
+    afterwards: isMapped(address),
+  }),
+);

@@ -1,9 +1,10 @@
 /**
- * Binds while the system refuses descriptors: none for a file in memory
- * (`memfd`), or that one and no other (`dlopen`).
+ * Binds, and calls until calls would become fast, while the system refuses
+ * descriptors: none for a file in memory (`memfd`), or that one and no other
+ * (`dlopen`).
  */
 import { LoadError, ModuleLoader } from "../../mod.ts";
-import { sample } from "./modules.ts";
+import { sample, stubMappings, warm } from "./modules.ts";
 
 const RLIMIT_NOFILE = 7;
 const libc = Deno.dlopen("libc.so.6", {
@@ -47,11 +48,14 @@ using other = loader.loadBytes(sample());
 limit(BigInt(lowestFree() + (Deno.args[0] === "dlopen" ? 1 : 0)));
 const reasons: unknown[] = [];
 let auto: unknown[] = [];
+let before: unknown;
 let fast = "bound";
 let symbols: unknown;
 let isLoadError = false;
 try {
-  auto = [module.getFunction("add32", ADD32)!(2, 3)];
+  const add32 = module.getFunction("add32", ADD32)!;
+  before = module.callPaths()[0].path;
+  auto = [warm(() => add32(2, 3))];
   reasons.push(module.fallbackReason);
   auto.push(Number(module.getFunction("add64", ADD64)!(3n, 4n)));
   reasons.push(module.fallbackReason);
@@ -65,14 +69,17 @@ try {
 } finally {
   limit(soft);
 }
-other.getFunction("add32", ADD32);
+const add32 = other.getFunction("add32", ADD32)!;
+const stubs = stubMappings();
+warm(() => add32(2, 3));
 console.log(JSON.stringify({
   auto,
+  before,
   paths: module.callPaths().map(({ path }) => path),
   reasons,
   fast,
   symbols,
   isLoadError,
-  afterwards: other.callPaths()[0].path,
+  afterwards: stubMappings() > stubs ? other.callPaths()[0].path : "no library",
 }));
 libc.close();

@@ -41,7 +41,7 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 async function run(order: ModuleOrder): Promise<unknown> {
   switch (order.kind) {
     case "attach":
-      module = LoadedModule.attach(order.token);
+      module = LoadedModule.attach(order.token, { callPath: "fast" });
       symbols = module.bind(NAMES).symbols;
       return "attached";
     case "attach live":

@@ -55,7 +55,7 @@ class Counted implements MemoryAllocator {
 }
 
 const allocator = new Counted();
-const registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+const registry = new ModuleRegistry({ allocator, callPath: "fast", keepVersions: 0 });
 using directory = new TemporaryDirectory();
 const path = directory.file("m.smf", numbered(7));
 // Keeps open what is opened once.

@@ -12,7 +12,7 @@ import {
   SectionType,
   SymbolType,
 } from "../../mod.ts";
-import { ANSWER, descriptors, mappingCount, stubMappings, turn } from "../call/modules.ts";
+import { ANSWER, descriptors, mappingCount, stubMappings, turn, warm } from "../call/modules.ts";
 import { hostBuilder, machineCode } from "../testing.ts";
 
 /** What this prints, as JSON. */
@@ -77,7 +77,7 @@ function limitAddressSpace(): void {
 const loader = new ModuleLoader();
 using anchor = loader.loadBytes(module(8));
 const call = anchor.getFunction("value", ANSWER)!;
-call();
+warm(call);
 const bytes = module(what === "mappings" ? 8 : LARGE);
 if (what === "mappings") takeMappings(spare);
 else limitAddressSpace();
@@ -98,7 +98,7 @@ for (let round = 0; round < count; round++) {
   // The last ones first: there is room for their bindings then.
   for (const one of loaded.splice(size >> 1)) one.close();
   for (const one of loaded.filter((_, index) => index % 100 === 0)) {
-    if (one.getFunction("value", ANSWER)!() !== 7) wrong++;
+    if (warm(one.getFunction("value", ANSWER)!) !== 7) wrong++;
   }
   for (const one of loaded) one.close();
   const { kind, message } = failure instanceof LoadError
@@ -108,7 +108,7 @@ for (let round = 0; round < count; round++) {
   await turn();
 }
 using again = loader.loadBytes(bytes);
-if (again.getFunction("value", ANSWER)!() !== 7) wrong++;
+if (warm(again.getFunction("value", ANSWER)!) !== 7) wrong++;
 again.close();
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
 for (let round = 0; round < 5; round++) {

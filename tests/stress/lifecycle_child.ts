@@ -9,8 +9,8 @@ const { gc } = globalThis as unknown as { gc(options: Record<string, string>): v
  * was given to `new Function`, about 1 KB a binding, until memory is short.
  */
 const collect = (): void => gc({ type: "major", flavor: "last-resort" });
-const loader = new ModuleLoader();
-await using registry = new ModuleRegistry({ keepVersions: 0 });
+const loader = new ModuleLoader({ callPath: "fast" });
+await using registry = new ModuleRegistry({ callPath: "fast", keepVersions: 0 });
 // Keeps open what is opened once.
 registry.loadBytes("anchor", answering(0)).getFunction("value", ANSWER)!();
 const [small, large] = [answering(7), sample()];
@@ -59,7 +59,7 @@ const SCENARIOS: Record<string, () => void | Promise<void>> = {
   },
   async share() {
     await using module = loader.loadBytes(small);
-    using attached = LoadedModule.attach(structuredClone(module.share()));
+    using attached = LoadedModule.attach(structuredClone(module.share()), { callPath: "fast" });
     check(attached.getFunction("value", ANSWER)!(), 7);
   },
 };
