@@ -3,7 +3,7 @@ import { LoadError } from "../mod.ts";
 import { type LoadedImage, loadSteps, symbolAddress } from "../src/loader.ts";
 import type { ImportSource } from "../src/imports/resolve.ts";
 import type { ExecutableMemory, MemoryAllocator, Protection } from "../src/memory/allocator.ts";
-import { Binding, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
+import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
 import { readBytes } from "../src/source.ts";
 import {
   addModule,
@@ -124,6 +124,43 @@ Deno.test({
     assertEquals(permissionsAt(stub), "r-xp");
     assertEquals(readWord(slot), 0x1234n);
     assertEquals(readMemory(stub, 2), new Uint8Array([0xff, 0x25]));
+  },
+});
+
+Deno.test({
+  name: "an image that moves as a whole has the same protections, with GOT and PLT in front or behind",
+  ignore: NO_PROC || NOT_X86_64, // GotPcRel and Plt32
+  fn() {
+    for (const fill of [64, 4096]) {
+      const builder = hostBuilder({ flags: HeaderFlag.FixedLayout });
+      builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(fill).fill(0xc3) });
+      builder.section({ name: "rodata", type: SectionType.RoData, bytes: new Uint8Array(fill).fill(1) });
+      builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(16).fill(2) });
+      const far = builder.symbol({ name: "far", type: SymbolType.Function, defined: false });
+      const data = builder.symbol({ name: "data", type: SymbolType.Data, value: 8192, size: 16 });
+      builder.relocation({ offset: 0, symbol: far, type: RelocationType.GotPcRel, addend: -4 });
+      builder.relocation({ offset: 8, symbol: far, type: RelocationType.Plt32, addend: -4 });
+      builder.relocation({ offset: 16, symbol: data, type: RelocationType.Pc32 });
+      const allocator = new WatchedAllocator();
+      const image = load(builder.build(), allocator, [{ find: () => ({ address: 0x1234n, from: "test" }) }]);
+      const { plan, memory: { address } } = image;
+      assertEquals(plan.gotRegion === plan.rodata, fill === 64);
+      const at = (offset: number): bigint => address + BigInt(offset);
+      const [code, rodata] = plan.sections;
+      assertEquals(
+        [plan.got, plan.plt, code.offset, rodata.offset, plan.place(8192, 16)].map((offset) =>
+          permissionsAt(at(offset))
+        ),
+        ["r--p", "r-xp", "r-xp", "r--p", "rw-p"],
+      );
+      assertEquals(readWord(at(plan.got)), 0x1234n);
+      assertEquals(readMemory(at(plan.plt), 2), new Uint8Array([0xff, 0x25]));
+      // What the linker would have settled is what the loader calculates.
+      const distance = new DataView(readMemory(at(code.offset + 16), 4).buffer).getInt32(0, true);
+      assertEquals(distance, 8192 - 16);
+      image[Symbol.dispose]();
+      assertEquals(allocator.mappings(), []);
+    }
   },
 });
 
