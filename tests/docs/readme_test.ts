@@ -172,7 +172,7 @@ Deno.test("figures are those of docs/performance.md", () => {
   const shown = README.table("Everything but calls").map((row) => Object.values(row).join(" | "));
   assert(shown.length >= 5);
   assertEquals(shown.filter((row) => !known.includes(row)), []);
-  const range = /1\.3 to 1\.6 plain loads/;
+  const range = /1\.1 to 1\.5 plain loads/;
   assertMatch(new Markdown("docs/performance.md").prose, range);
   assertMatch(README.prose, range);
 });
