@@ -133,7 +133,12 @@ export function readFile<T>(path: string, steps: FileSteps<T>): T {
   try {
     return run(looked);
   } catch (error) {
-    const opened = system(path, () => file.statSync());
+    let opened = looked;
+    try {
+      opened = file.statSync();
+    } catch {
+      // Why the steps failed is what counts.
+    }
     if (isSameInode(looked, opened)) throw error;
     return run(inFile(path, () => checkKind(opened)));
   }
@@ -177,7 +182,7 @@ export async function readFileAsync<T>(path: string, steps: FileSteps<T>): Promi
   try {
     return await run(looked);
   } catch (error) {
-    const opened = await systemAsync(path, () => file.stat());
+    const opened = await file.stat().catch(() => looked);
     if (isSameInode(looked, opened)) throw error;
     return await run(inFile(path, () => checkKind(opened)));
   }
