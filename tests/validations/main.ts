@@ -28,6 +28,7 @@ const WATCHED: readonly { readonly sources: readonly string[]; readonly tests: r
     sources: ["src/image.ts", "src/relocate.ts", "src/relocation", "src/scan.ts", "src/thread_locals.ts"],
     tests: [
       "tests/image_test.ts",
+      "tests/arrangement_test.ts",
       "tests/scan_test.ts",
       "tests/thread_locals_test.ts",
       "tests/relocate_test.ts",
