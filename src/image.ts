@@ -15,12 +15,12 @@ import {
   type SlotCounts,
 } from "./arrangement.ts";
 import { LoadError, raise, type Report } from "./errors.ts";
-import { signedWords } from "./relocation/loop.ts";
 import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, PlaceTable } from "./relocation/places.ts";
 import { HeaderFlag, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
 import type { SmfHeader } from "./smf/header.ts";
 import { IMAGE_PAGE, imageOffsets } from "./smf/offsets.ts";
+import { signedWords } from "./smf/reader.ts";
 import type { SmfSection } from "./smf/section.ts";
 import { SYMBOL_WORDS, type SymbolTable } from "./smf/symbol.ts";
 

@@ -36,6 +36,7 @@ import { failure, type RelocationNeeds, scanRelocations } from "./scan.ts";
 import { SymbolType } from "./smf/enums.ts";
 import { readSection, readSmf, type SmfFile, verifyModuleHash } from "./smf/file.ts";
 import type { Reading } from "./smf/reader.ts";
+import { contentLength } from "./smf/section.ts";
 import { checkedSteps, type FileSteps, READING_ENDS } from "./source.ts";
 import { planThreadLocals, type ThreadLocalPlan } from "./thread_locals.ts";
 
@@ -237,7 +238,7 @@ export class PlacedImage implements LoadedImage {
     for (const { section, offset } of plan.sections) {
       // Fresh memory is zero: a section of zeros costs no memory until it is written to.
       if (section.size === 0 && !section.compressed) continue;
-      const filled = section.compressed ? section.virtualSize : section.size;
+      const filled = contentLength(section);
       if (filled >= MANY_PAGES) this.#allocator.prefault?.(this.memory, offset, filled);
       yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
     }

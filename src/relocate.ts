@@ -25,18 +25,11 @@ import { attempt, type LoadError, raise, type Report } from "./errors.ts";
 import type { ImagePlan } from "./image.ts";
 import { Patch, type RelocationArch, Use } from "./relocation/arch.ts";
 import { relocationArch } from "./relocation/arches.ts";
-import {
-  applyRelocations,
-  carry,
-  highHalf,
-  lowHalf,
-  type RelocationWork,
-  signedWords,
-  Stop,
-} from "./relocation/loop.ts";
+import { applyRelocations, carry, highHalf, lowHalf, type RelocationWork, Stop } from "./relocation/loop.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { signedWords } from "./smf/reader.ts";
 import { SYMBOL_WORDS } from "./smf/symbol.ts";
 
 const { value: VALUE } = SYMBOL_WORDS;
@@ -248,7 +241,6 @@ class Relocator {
 
 /** From `base` to each address, in halves, low half first. */
 function distances(addresses: BigUint64Array<ArrayBuffer>, base: bigint): Int32Array {
-  if (addresses.length === 0) return NONE;
   if (addresses.length === 0) return NONE;
   const words = new Int32Array(addresses.slice().buffer);
   const low = lowHalf(-base), high = highHalf(-base);

@@ -7,9 +7,9 @@
 import { LoadError, raise, type Report } from "./errors.ts";
 import { relocationArch } from "./relocation/arches.ts";
 import { Use } from "./relocation/arch.ts";
-import { signedWords } from "./relocation/loop.ts";
 import { archName, SymbolType } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { signedWords } from "./smf/reader.ts";
 import { RELOCATION_WORDS } from "./smf/reloc.ts";
 
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WORDS;

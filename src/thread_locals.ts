@@ -22,6 +22,7 @@ import { relocationArch } from "./relocation/arches.ts";
 import { failure, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "./smf/enums.ts";
 import type { SmfFile } from "./smf/file.ts";
+import { contentLength } from "./smf/section.ts";
 
 /** The section with the initial image. */
 const SECTION = ".tdata";
@@ -99,7 +100,7 @@ export function planThreadLocals(
 
 function blocksOf({ section, offset }: PlacedSection): ThreadLocalBlocks {
   return {
-    image: { offset, length: section.compressed ? section.virtualSize : section.size },
+    image: { offset, length: contentLength(section) },
     size: section.virtualSize,
     alignment: section.alignment,
   };

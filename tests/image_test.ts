@@ -4,27 +4,11 @@ import { ImagePlan, isAddress, planImage } from "../src/image.ts";
 import { SmfBuilder } from "../src/smf/builder.ts";
 import { Binding, HeaderFlag, SectionType, SymbolType } from "../src/smf/enums.ts";
 import { parseSmf } from "../src/smf/file.ts";
-import type { SmfSection } from "../src/smf/section.ts";
-import { assertLoadError, randomFrom, stress } from "./testing.ts";
+import { assertLoadError, randomFrom, sections, stress } from "./testing.ts";
 
 const { Code, RoData, Data, Bss, Debug } = SectionType;
 const NO_SLOTS = { got: 0, plt: 0 };
 const PAGE_SIZES = [4096, 16384, 65536];
-
-/** Sections as the parser would give them: type, size in memory, alignment. */
-function sections(...of: readonly (readonly [type: number, virtualSize: number, alignment?: number])[]) {
-  return of.map(([type, virtualSize, alignment = 1], index): SmfSection => ({
-    index,
-    name: `s${index}`,
-    type,
-    flags: 0,
-    offset: 0,
-    size: 0,
-    virtualSize,
-    alignment,
-    compressed: false,
-  }));
-}
 
 const offsetsOf = (plan: ImagePlan) => plan.sections.map(({ offset }) => offset);
 

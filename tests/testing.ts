@@ -14,6 +14,7 @@ import {
 import { SmfBuilder, type SmfBuilderOptions } from "../src/smf/builder.ts";
 import { HeaderFlag, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
 import type { LayoutName } from "../src/smf/layout.ts";
+import type { SmfSection } from "../src/smf/section.ts";
 
 /** /proc tells what is mapped and open on Linux only. */
 export const NO_PROC: boolean = Deno.build.os !== "linux";
@@ -40,6 +41,23 @@ export function randomFrom(seed: number): () => number {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return (mixed ^ (mixed >>> 14)) >>> 0;
   };
+}
+
+/** Sections as the parser would give them: type, size in memory, alignment. */
+export function sections(
+  ...of: (readonly [type: number, virtualSize: number, alignment?: number])[]
+): SmfSection[] {
+  return of.map(([type, virtualSize, alignment = 1], index) => ({
+    index,
+    name: `s${index}`,
+    type,
+    flags: 0,
+    offset: 0,
+    size: 0,
+    virtualSize,
+    alignment,
+    compressed: false,
+  }));
 }
 
 /** Little-endian words of 32 bits. */

@@ -6,6 +6,7 @@ import { hex } from "../errors.ts";
 import { isAddress } from "../image.ts";
 import { Arch, archName, relocationTypeName, SectionType } from "../smf/enums.ts";
 import type { ParsedSmf } from "../smf/file.ts";
+import type { SmfSymbol } from "../smf/symbol.ts";
 import { UsageError } from "./command.ts";
 import { sectionAt, type SectionPlace, sectionPlaces } from "./places.ts";
 import type { Style } from "./style.ts";
@@ -142,12 +143,10 @@ function attempt(
 
 function annotate(module: ParsedSmf, instructions: readonly Instruction[]): Instruction[] {
   const { relocations, symbols, header } = module;
-  const labels = new Map<number, string[]>();
-  for (const { index, name, type, value } of symbols) {
-    if (name !== "" && isAddress(type) && module.isDefined(index)) {
-      labels.set(value, [...labels.get(value) ?? [], name]);
-    }
-  }
+  const named = [...symbols].filter(({ index, name, type }) =>
+    name !== "" && isAddress(type) && module.isDefined(index)
+  );
+  const labels = Map.groupBy(named, ({ value }) => value);
   const patches = [...relocations].map(({ offset, type, symbol, addend }) => {
     const sum = addend === 0n ? "" : addend < 0n ? `-${hex(-addend)}` : `+${hex(addend)}`;
     return { offset, text: `${relocationTypeName(type, header.arch)} ${symbols.name(symbol)}${sum}` };
@@ -161,9 +160,14 @@ function annotate(module: ParsedSmf, instructions: readonly Instruction[]): Inst
       inside.push(patches[next].text);
     }
     const reached = inside.length === 0 ? reachedBy(instruction) : undefined;
-    const target = reached === undefined ? undefined : nameOf(module, reached);
+    const target = reached === undefined ? undefined : nameOf(named, reached);
     const text = target === undefined ? instruction.text : `${instruction.text}  # ${target}`;
-    return { ...instruction, text, relocations: inside, labels: labels.get(offset) ?? [] };
+    return {
+      ...instruction,
+      text,
+      relocations: inside,
+      labels: (labels.get(offset) ?? []).map(({ name }) => name),
+    };
   });
 }
 
@@ -175,13 +179,10 @@ function reachedBy({ offset, bytes, text }: Instruction): number | undefined {
 }
 
 /** The symbol that has a place, and how far behind its beginning that is. */
-function nameOf({ symbols }: ParsedSmf, place: number): string | undefined {
-  for (const { index, name, type, value, size } of symbols) {
-    if (name === "" || !isAddress(type) || !symbols.isDefined(index)) continue;
-    if (place !== value && (place < value || place >= value + size)) continue;
-    return place === value ? name : `${name}+${hex(BigInt(place - value))}`;
-  }
-  return undefined;
+function nameOf(named: readonly SmfSymbol[], place: number): string | undefined {
+  const found = named.find(({ value, size }) => place === value || (place > value && place < value + size));
+  if (found === undefined) return undefined;
+  return place === found.value ? found.name : `${found.name}+${hex(BigInt(place - found.value))}`;
 }
 
 /** The code that a name means: a function's, or a whole Code section's. */

@@ -5,7 +5,7 @@
 import { LoadError, type LoadErrorData } from "../errors.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
-import { alignUp, imageOffsets } from "../smf/offsets.ts";
+import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch.ts";
 import type { Bound } from "./bounds.ts";
 import type { ChosenFunctions } from "./chosen.ts";
@@ -15,9 +15,6 @@ import type { InputSection } from "./input.ts";
 import { MergedSection } from "./merge.ts";
 import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder } from "./section_names.ts";
 import { isThreadLocal, TLS_SECTION, type TlsSlots } from "./thread_local.ts";
-
-/** The unit of the image in which groups begin (see smf/offsets.ts). */
-const IMAGE_PAGE = 4096;
 
 /** One section of the SMF file. */
 export class OutputSection {

@@ -182,8 +182,3 @@ export function lowHalf(address: bigint): number {
 export function highHalf(address: bigint): number {
   return Number(BigInt.asIntN(32, address >> 32n));
 }
-
-/** The same words with signs, which fit into the engine's small integers. */
-export function signedWords(words: Uint32Array): Int32Array {
-  return new Int32Array(words.buffer, words.byteOffset, words.length);
-}

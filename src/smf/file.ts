@@ -14,7 +14,7 @@ import type { Layout } from "./layout.ts";
 import { isLoaded } from "./offsets.ts";
 import { ByteReader, readFrom, type Reading } from "./reader.ts";
 import { RelocationTable } from "./reloc.ts";
-import { readSections, sectionLabel, type SmfSection } from "./section.ts";
+import { contentLength, readSections, sectionLabel, type SmfSection } from "./section.ts";
 import { SymbolTable } from "./symbol.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -161,12 +161,11 @@ function* readBehindOneAnother(
     checksum?.section(parts[0], bytes);
     return bytes;
   }
-  const length = (section: SmfSection) => section.compressed ? section.virtualSize : section.size;
-  const bytes = new Uint8Array(parts.reduce((sum, section) => sum + length(section), 0));
+  const bytes = new Uint8Array(parts.reduce((sum, section) => sum + contentLength(section), 0));
   let at = 0;
   for (const section of parts) {
-    yield* readContents(section, bytes.subarray(at, at + length(section)), checksum);
-    at += length(section);
+    yield* readContents(section, bytes.subarray(at, at + contentLength(section)), checksum);
+    at += contentLength(section);
   }
   return bytes;
 }

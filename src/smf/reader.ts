@@ -164,6 +164,11 @@ export function littleEndianWords(bytes: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => reader.u32(i * 4));
 }
 
+/** The same words with signs, which fit into the engine's small integers. */
+export function signedWords(words: Uint32Array): Int32Array {
+  return new Int32Array(words.buffer, words.byteOffset, words.length);
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**

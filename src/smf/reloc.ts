@@ -6,7 +6,7 @@
 import { LoadError, raise, type Report } from "../errors.ts";
 import { RELOCATION_FIELDS, RELOCATION_SIZE } from "./layout.ts";
 import { littleEndianWords } from "./reader.ts";
-import { sectionLabel, type SmfSection } from "./section.ts";
+import { contentLength, sectionLabel, type SmfSection } from "./section.ts";
 
 /** A relocation, as an object of its own. */
 export interface SmfRelocation {
@@ -71,7 +71,7 @@ export class RelocationTable implements Iterable<SmfRelocation> {
     let first = 0;
     for (const section of sections) {
       parts.push({ section, first });
-      first += (section.compressed ? section.virtualSize : section.size) / RELOCATION_SIZE;
+      first += contentLength(section) / RELOCATION_SIZE;
     }
     this.#parts = parts;
     for (let at = 0; at < words.length; at += STEP) {

@@ -41,6 +41,11 @@ export interface Sections {
   readonly bytes: Uint8Array;
 }
 
+/** How many bytes a section's contents have, decompressed if they are compressed. */
+export function contentLength({ compressed, size, virtualSize }: SmfSection): number {
+  return compressed ? virtualSize : size;
+}
+
 /** How a section is called in messages. */
 export function sectionLabel(section: SmfSection): string {
   return section.name === "" ? `#${section.index}` : section.name;
@@ -205,7 +210,7 @@ function checkSection(
       virtualSize + 1,
     ]);
   }
-  const length = section.compressed ? virtualSize : size;
+  const length = contentLength(section);
   if (type === SectionType.Reloc && length % RELOCATION_SIZE !== 0) {
     const reason = `its size is no multiple of ${RELOCATION_SIZE}`;
     refuse("InvalidFormat", reason, "size", length);

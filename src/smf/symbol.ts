@@ -267,20 +267,6 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return false;
   }
 
-  /** Whether this is a symbol's name. */
-  isNamed(index: number, name: Uint8Array): boolean {
-    const { strings } = this.#records, start = this.#nameOffset(index);
-    for (let i = 0; i < name.length; i++) if (strings[start + i] !== name[i]) return false;
-    return strings[start + name.length] === 0;
-  }
-
-  /** As {@linkcode SymbolTable.isNamed}, of a name that is ASCII. */
-  isNamedAscii(index: number, name: string): boolean {
-    const { strings } = this.#records, start = this.#nameOffset(index), { length } = name;
-    for (let i = 0; i < length; i++) if (strings[start + i] !== name.charCodeAt(i)) return false;
-    return strings[start + length] === 0;
-  }
-
   #nameOffset(index: number): number {
     return this.words[index * this.step + NAME_OFFSET];
   }

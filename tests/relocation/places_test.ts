@@ -2,28 +2,13 @@ import { assert, assertEquals } from "@std/assert";
 import { ImagePlan } from "../../src/image.ts";
 import { PAGE_SHIFT, PlaceTable } from "../../src/relocation/places.ts";
 import { SectionType } from "../../src/smf/enums.ts";
-import type { SmfSection } from "../../src/smf/section.ts";
-import { randomFrom, stress } from "../testing.ts";
+import { randomFrom, sections, stress } from "../testing.ts";
 
 const { Code, RoData, Data, Bss } = SectionType;
 
 /** Plans sections of a type, a size in memory and an alignment. */
-function plan(
-  sections: readonly (readonly [type: number, size: number, alignment?: number])[],
-  pageSize = 4096,
-) {
-  const list = sections.map(([type, virtualSize, alignment = 1], index): SmfSection => ({
-    index,
-    name: `s${index}`,
-    type,
-    flags: 0,
-    offset: 0,
-    size: 0,
-    virtualSize,
-    alignment,
-    compressed: false,
-  }));
-  return new ImagePlan(list, pageSize, { got: 3, plt: 5 });
+function plan(list: Parameters<typeof sections>, pageSize = 4096) {
+  return new ImagePlan(sections(...list), pageSize, { got: 3, plt: 5 });
 }
 
 function ofSymbol(table: PlaceTable, value: number): number {
