@@ -46,7 +46,7 @@
 export * from "./src/smf/mod.ts";
 export * from "./src/link/mod.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
-export type { ImportRecord, ImportResolver } from "./src/imports/resolve.ts";
+export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
 export {
   type ExecutableMemory,
   type MemoryAllocator,
@@ -57,10 +57,10 @@ export {
   Protection,
   type SystemLibrary,
   type WindowsSystem,
-} from "./src/memory/allocator.ts";
-export { LinuxAllocator } from "./src/memory/linux.ts";
-export { MacosAllocator } from "./src/memory/macos.ts";
-export { WindowsAllocator } from "./src/memory/windows.ts";
+} from "./src/os/memory/allocator.ts";
+export { LinuxAllocator } from "./src/os/memory/linux.ts";
+export { MacosAllocator } from "./src/os/memory/macos.ts";
+export { WindowsAllocator } from "./src/os/memory/windows.ts";
 export {
   type AddressLease,
   type BindOptions,
@@ -69,25 +69,25 @@ export {
   type Callable,
   LoadedModule,
   type ModuleExport,
-} from "./src/module.ts";
+} from "./src/module/handle.ts";
 export {
   type ModuleBytesOptions,
   ModuleLoader,
   type ModuleLoaderOptions,
   type ModuleLoadOptions,
-} from "./src/module_loader.ts";
-export type { CarryReport, FreshVariable, OldPointer } from "./src/carry.ts";
-export { LiveLibrary } from "./src/live.ts";
-export type { TakeoverOptions } from "./src/reload.ts";
-export type { LiveToken, ModuleToken } from "./src/share/token.ts";
-export type { KeptVersion } from "./src/succession.ts";
-export type { ImportOptions } from "./src/import_scope.ts";
-export type { ImportedFunction, ImportValue } from "./src/imports/given.ts";
-export { ModuleRegistry } from "./src/registry.ts";
+} from "./src/module/loader.ts";
+export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
+export { LiveLibrary } from "./src/module/live.ts";
+export type { TakeoverOptions } from "./src/registry/reload/stage.ts";
+export type { LiveToken, ModuleToken } from "./src/module/share/token.ts";
+export type { KeptVersion } from "./src/registry/reload/reloader.ts";
+export type { ImportOptions } from "./src/registry/import_scope.ts";
+export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
+export { ModuleRegistry } from "./src/registry/registry.ts";
 export type {
   LoadOptions,
   ModuleRegistryOptions,
   ReloadOptions,
   UnloadOptions,
-} from "./src/registry_options.ts";
-export type { WatchEvent, WatchOptions } from "./src/watch.ts";
+} from "./src/registry/options.ts";
+export type { WatchEvent, WatchOptions } from "./src/registry/watch/watch.ts";

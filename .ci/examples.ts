@@ -7,11 +7,9 @@
 import { fromFileUrl, join } from "@std/path";
 
 const root = fromFileUrl(new URL("../", import.meta.url));
-const files = [...Deno.readDirSync(join(root, "examples"))].map((entry) => entry.name).filter((name) =>
-  name.endsWith(".ts")
-).sort();
+const names = [...Deno.readDirSync(join(root, "examples"))].map(({ name }) => `${name}/main.ts`).sort();
 let failed = 0;
-for (const name of files) {
+for (const name of names) {
   const text = Deno.readTextFileSync(join(root, "examples", name));
   const command = /deno (run (?:--\S+ )*examples\/(\S+\.ts))/.exec(text);
   console.log(`--- examples/${name}`);
@@ -29,5 +27,5 @@ for (const name of files) {
   }).outputSync();
   if (!success) failed++;
 }
-console.log(`examples: ${files.length - failed} ran, ${failed} failed`);
-if (failed > 0 || files.length === 0) Deno.exitCode = 1;
+console.log(`examples: ${names.length - failed} ran, ${failed} failed`);
+if (failed > 0 || names.length === 0) Deno.exitCode = 1;

@@ -5,69 +5,39 @@ import { dirname, fromFileUrl, join, relative } from "@std/path";
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
 /**
- * The units of src/, top first. A unit may import from units on lower lines
- * only: units on one line know nothing of each other. A unit is a folder, or a
- * file directly in src/.
+ * The rooms of src/ by floor, top first. A room imports from lower floors only,
+ * never from its own: rooms of one floor know nothing of each other.
  */
-const LAYERS: readonly (readonly string[])[] = [
+const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
   ["registry"],
-  ["group", "registry_options"],
-  ["checked", "import_scope", "live_source", "succession", "watched"],
-  ["catalog", "live", "reload"],
-  ["export_index", "module_loader", "stable_exports", "watch"],
-  ["data_followers", "module", "slots"],
-  ["carry", "exported"],
-  ["version"],
-  ["frames", "lifetime", "share", "start"],
-  ["loader"],
-  ["runtime"],
-  ["call"],
-  ["compatibility", "imported_data", "relocate", "link", "thread_locals"],
-  ["frame_table", "host", "image", "imports", "scan", "source"],
-  ["file_stamp", "read_ahead", "relocation"],
-  ["arrangement"],
-  ["smf", "memory"],
-  ["system"],
+  ["module"],
+  ["load"],
+  ["image", "link", "call"],
+  ["smf", "os"],
   ["errors"],
 ];
 
-/** Units that stand on fewer others than their line allows. */
+/** Rooms that stand on fewer others than their floor allows. */
 const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
-  link: ["smf", "errors"],
-  smf: ["errors"],
-  memory: ["system", "errors"],
-  call: ["memory", "system", "errors"],
-  system: ["errors"],
+  call: ["os", "errors"],
 };
 
-/** Units without any use of Deno: they work on bytes alone. */
-const PURE = [
-  "arrangement",
-  "compatibility",
-  "errors",
-  "frame_table",
-  "image",
-  "link",
-  "relocate",
-  "relocation",
-  "scan",
-  "smf",
-  "thread_locals",
-];
+/** Rooms without any use of Deno: they work on bytes alone. */
+const PURE = ["errors", "image", "link", "smf"];
 
-/** The only units that touch raw memory or native functions. */
-const UNSAFE = ["call", "imports", "memory", "runtime", "system"];
+/** The only rooms that touch raw memory or native functions. */
+const UNSAFE = ["call", "load", "os"];
 
 /** The only files that look at which system this is, and what for. */
 const PLATFORM_READERS: Readonly<Record<string, string>> = {
-  "src/host.ts": "the format's number of this system, to refuse modules of another",
-  "src/memory/allocator.ts": "chooses the allocator",
-  "src/call/stub_library.ts": "chooses how a stub library is made",
-  "src/system/dynamic_linker.ts": "chooses how the system finds shared libraries",
-  "src/system/path.ts": "knows where a path can name another host",
-  "src/system/unwinder.ts": "knows where there is an unwinder that can be told of frames",
-  "src/system/process.ts": "chooses the library function that tells processes apart",
+  "src/load/runtime/host.ts": "the format's number of this system, to refuse modules of another",
+  "src/os/memory/allocator.ts": "chooses the allocator",
+  "src/call/stub/library.ts": "chooses how a stub library is made",
+  "src/os/dynamic_linker.ts": "chooses how the system finds shared libraries",
+  "src/os/path.ts": "knows where a path can name another host",
+  "src/os/unwinder.ts": "knows where there is an unwinder that can be told of frames",
+  "src/os/process.ts": "chooses the library function that tells processes apart",
 };
 
 /** Lines of code, comments and blank lines not counted, that one idea may take. */
@@ -75,13 +45,12 @@ const LONGEST_FILE = 330;
 
 interface Source {
   readonly path: string;
-  readonly unit: string;
+  /** The folder of src/ that it is in, or the file itself. */
+  readonly room: string;
   /** The text without its comments. */
   readonly code: string;
   /** Paths relative to the root, or bare specifiers. */
   readonly imports: readonly string[];
-  /** Those of `imports` that still exist when the types are gone. */
-  readonly runtimeImports: readonly string[];
 }
 
 /** Blanks comments out and keeps strings; templates count as strings, whatever is in them. */
@@ -97,9 +66,8 @@ function read(path: string): Source {
       specifier.startsWith(".") ? slashed(join(dirname(path), specifier)) : specifier
     );
   const imports = specifiersIn(code);
-  const runtimeImports = specifiersIn(code.replace(/\b(?:import|export) type\b[^;]*?\bfrom\s*"[^"]+"/g, ""));
-  const unit = path.replace(/^src\//, "").replace(/\/.*|\.ts$/, "");
-  return { path, unit, code, imports, runtimeImports };
+  const room = path.replace(/^src\//, "").replace(/\/.*|\.ts$/, "");
+  return { path, room, code, imports };
 }
 
 function slashed(path: string): string {
@@ -113,37 +81,37 @@ function filesBelow(folder: string): string[] {
 }
 
 const SOURCES = filesBelow("src").map(read);
-const layerOf = (unit: string): number => LAYERS.findIndex((layer) => layer.includes(unit));
-const importedUnits = (source: Source): string[] =>
-  source.imports.filter((path) => path.startsWith("src/")).map((path) => read(path).unit);
+const floorOf = (room: string): number => FLOORS.findIndex((floor) => floor.includes(room));
+const importedRooms = (source: Source): string[] =>
+  source.imports.filter((path) => path.startsWith("src/")).map((path) => read(path).room);
 
 /** Asserts that nothing breaks a rule, and lists all that does. */
 function assertNone(violations: readonly string[]): void {
   assertEquals(violations, []);
 }
 
-Deno.test("every file of src/ has its place in the layers", () => {
+Deno.test("every file of src/ is in one of the rooms", () => {
   assert(SOURCES.length > 0);
-  assertNone(SOURCES.filter(({ unit }) => layerOf(unit) < 0).map(({ path }) => path));
+  assertNone(SOURCES.filter(({ room }) => floorOf(room) < 0).map(({ path }) => path));
 });
 
-Deno.test("imports run downward only, and never sideways", () => {
+Deno.test("a room imports from lower floors only, never from its own", () => {
   assertNone(SOURCES.flatMap((source) =>
-    importedUnits(source)
-      .filter((unit) => unit !== source.unit && layerOf(unit) <= layerOf(source.unit))
-      .map((unit) => `${source.path} imports from ${unit}`)
+    importedRooms(source)
+      .filter((room) => room !== source.room && floorOf(room) <= floorOf(source.room))
+      .map((room) => `${source.path} imports from ${room}`)
   ));
 });
 
-Deno.test("smf stands on errors alone, memory on system, link on smf, call on memory", () => {
+Deno.test("call knows nothing of the file format", () => {
   assertNone(SOURCES.flatMap((source) =>
-    importedUnits(source)
-      .filter((unit) => unit !== source.unit && !(STANDS_ON[source.unit]?.includes(unit) ?? true))
-      .map((unit) => `${source.path} imports from ${unit}`)
+    importedRooms(source)
+      .filter((room) => room !== source.room && !(STANDS_ON[source.room]?.includes(room) ?? true))
+      .map((room) => `${source.path} imports from ${room}`)
   ));
 });
 
-Deno.test("no file imports itself through others, types apart", () => {
+Deno.test("no file imports itself through others, types included", () => {
   const byPath = new Map(SOURCES.map((source) => [source.path, source]));
   const done = new Set<string>();
   const cycles: string[] = [];
@@ -151,7 +119,7 @@ Deno.test("no file imports itself through others, types apart", () => {
     const known = trail.indexOf(path);
     if (known >= 0) cycles.push([...trail.slice(known), path].join(" → "));
     if (known >= 0 || done.has(path)) return;
-    for (const next of byPath.get(path)?.runtimeImports ?? []) visit(next, [...trail, path]);
+    for (const next of byPath.get(path)?.imports ?? []) visit(next, [...trail, path]);
     done.add(path);
   };
   for (const { path } of SOURCES) visit(path, []);
@@ -180,16 +148,16 @@ Deno.test("the library's entry points only re-export, and nothing of the command
 
 Deno.test("what works on bytes alone does not use Deno", () => {
   assertNone(
-    SOURCES.filter(({ unit, code }) => PURE.includes(unit) && /\bDeno\b/.test(code)).map(
+    SOURCES.filter(({ room, code }) => PURE.includes(room) && /\bDeno\b/.test(code)).map(
       ({ path }) => path,
     ),
   );
 });
 
-Deno.test("raw memory and native functions are touched in few units alone", () => {
+Deno.test("raw memory and native functions are touched in few rooms only", () => {
   const unsafe = /\bDeno\.dlopen\b|\bnew Deno\.Unsafe\w+|\bDeno\.Unsafe\w+\.|\binstanceof Deno\.Unsafe\w+/;
   assertNone(
-    SOURCES.filter(({ unit, code }) => !UNSAFE.includes(unit) && unsafe.test(code)).map(
+    SOURCES.filter(({ room, code }) => !UNSAFE.includes(room) && unsafe.test(code)).map(
       ({ path }) => path,
     ),
   );

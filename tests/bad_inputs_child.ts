@@ -3,8 +3,8 @@
  * and prints how many mappings and descriptors have come since the first round.
  */
 import { ModuleLoader } from "../mod.ts";
-import { BAD_INPUTS, GOOD } from "./bad_inputs.ts";
-import { descriptors, mappings } from "./testing.ts";
+import { BAD_INPUTS, GOOD } from "./support/bad_inputs.ts";
+import { descriptors, mappings } from "./support/testing.ts";
 
 const ROUNDS = 20;
 const loader = new ModuleLoader();

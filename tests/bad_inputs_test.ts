@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry } from "../mod.ts";
-import { BAD_INPUTS, type BadInput, GOOD, ODD_INPUTS, sample } from "./bad_inputs.ts";
+import { BAD_INPUTS, type BadInput, GOOD, ODD_INPUTS, sample } from "./support/bad_inputs.ts";
 import {
   assertLoadError,
   checkLoadError,
@@ -18,7 +18,7 @@ import {
   TemporaryDirectory,
   unhashed,
   WatchedAllocator,
-} from "./testing.ts";
+} from "./support/testing.ts";
 import { SectionType, SymbolType } from "../src/smf/enums.ts";
 
 const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;
@@ -261,30 +261,33 @@ Deno.test({
 /** The tests of what is not a file's bytes: by row, the file and words of the test's name. */
 const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string])[]> = {
   31: [
-    ["source_test.ts", "a directory is refused"],
-    ["source_test.ts", "a FIFO is refused without waiting"],
+    ["load/file/source_test.ts", "a directory is refused"],
+    ["load/file/source_test.ts", "a FIFO is refused without waiting"],
     [
-      "source_test.ts",
+      "load/file/source_test.ts",
       "a sparse file of 8 GiB is refused",
     ],
   ],
-  32: [["faults/file_test.ts", "a file that"], ["changing_file_test.ts", "truncated between its tables"]],
+  32: [["faults/file_test.ts", "a file that"], [
+    "load/file/changing_file_test.ts",
+    "truncated between its tables",
+  ]],
   33: [["faults/memory_test.ts", "every call refused in turn"]],
   34: [["faults/memory_test.ts", "every call refused in turn"]],
   35: [["faults/memory_test.ts", "every call refused in turn"]],
   36: [["faults/hardened_test.ts", "new code is refused by name, old code runs on"]],
-  37: [["lifetime_test.ts", "a closed handle throws Closed"], [
-    "lifetime_test.ts",
+  37: [["module/lifetime_test.ts", "a closed handle throws Closed"], [
+    "module/lifetime_test.ts",
     "unload without force lets handles and functions go on until",
   ]],
-  38: [["lifetime_test.ts", "close with a nonblocking call in flight is Busy"]],
-  39: [["reload_test.ts", "every missing export is listed"]],
-  40: [["reload_test.ts", "a reload started inside"], [
-    "share/attach_test.ts",
+  38: [["module/lifetime_test.ts", "close with a nonblocking call in flight is Busy"]],
+  39: [["registry/reload/stage_test.ts", "every missing export is listed"]],
+  40: [["registry/reload/stage_test.ts", "a reload started inside"], [
+    "module/share/attach_test.ts",
     "Workers attach to the same code",
   ]],
-  41: [["reload_test.ts", "migrate that throws"], [
-    "start_test.ts",
+  41: [["registry/reload/stage_test.ts", "migrate that throws"], [
+    "load/start_test.ts",
     "an initialiser that throws through a callback",
   ]],
   42: [["stress/kill_test.ts", "kill"]],

@@ -3,16 +3,15 @@ import { assert, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
-const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name)
-  .filter((name) => name.endsWith(".ts")).toSorted();
+const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name).toSorted();
 
 /** The command that an example names for itself. */
 function commandOf(name: string): string[] {
-  const text = Deno.readTextFileSync(join(ROOT, "examples", name));
+  const text = Deno.readTextFileSync(join(ROOT, "examples", name, "main.ts"));
   // What it shows comes first, in one sentence or more; the command stands by itself.
   assertMatch(text, /^\/\*\*\n \* [A-Z][^@]*?[.:]/, name);
   const [, command] = /^ \* {5}deno (run .*)$/m.exec(text) ?? [];
-  assert(command?.endsWith(` examples/${name}`), `${name} does not say how to run it`);
+  assert(command?.endsWith(` examples/${name}/main.ts`), `${name} does not say how to run it`);
   assert(!/ (?:-A|--allow-all)\b/.test(command), `${name} asks for every permission`);
   return command.split(" ");
 }
@@ -22,7 +21,7 @@ Deno.test("every example says what it shows and which permissions it needs", () 
   for (const name of NAMES) commandOf(name);
 });
 
-for (const name of ["embed_bytes.ts", "plugin_host.ts", "quickstart.ts", "worker_pool.ts"]) {
+for (const name of ["embed_bytes", "plugin_host", "quickstart", "worker_pool"]) {
   Deno.test(`examples/${name} runs by its own command`, async () => {
     const [run, ...args] = commandOf(name);
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {

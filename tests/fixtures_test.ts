@@ -8,7 +8,7 @@ import { MODULES } from "../fixtures/recipes/modules.ts";
 import { REAL_FILES } from "../fixtures/recipes/real.ts";
 import { SmfBuilder } from "../src/smf/builder.ts";
 import { parseSmf } from "../src/smf/file.ts";
-import { assertLoadError, TemporaryDirectory } from "./testing.ts";
+import { assertLoadError, TemporaryDirectory } from "./support/testing.ts";
 
 const FOLDER = new URL("../fixtures/", import.meta.url);
 const read = (name: string): Uint8Array => Deno.readFileSync(new URL(name, FOLDER));

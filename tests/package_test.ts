@@ -1,7 +1,7 @@
 // The package as others get it: its entry points, their documentation, and a project that depends on it.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { addModule, TemporaryDirectory } from "./testing.ts";
+import { addModule, TemporaryDirectory } from "./support/testing.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const CONFIG: {

@@ -16,9 +16,9 @@ import {
   SmfBuilder,
   SymbolType,
 } from "../mod.ts";
-import { ANSWER, answering } from "./call/modules.ts";
-import { version } from "./versions.ts";
-import { functionObject } from "./link/support.ts";
+import { ANSWER, answering } from "./support/modules.ts";
+import { version } from "./support/versions.ts";
+import { functionObject } from "./support/objects.ts";
 
 const [feature, path, library] = Deno.args;
 

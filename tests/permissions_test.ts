@@ -1,9 +1,9 @@
 // What each feature needs to be allowed, tried with exactly that, and what it says when it is not.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { answering } from "./call/modules.ts";
-import { HAS_NATIVE_CODE } from "./call/native_code.ts";
-import { TemporaryDirectory } from "./testing.ts";
+import { answering } from "./support/modules.ts";
+import { HAS_NATIVE_CODE } from "./support/native_code.ts";
+import { TemporaryDirectory } from "./support/testing.ts";
 
 const TESTS = fromFileUrl(new URL(".", import.meta.url));
 /** Where the package is, and the tests' Worker. */

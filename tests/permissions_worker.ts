@@ -1,6 +1,6 @@
 /** Attaches itself to a module, calls it, and answers what that gave. */
 import { LoadedModule, LoadError, type ModuleToken } from "../mod.ts";
-import { ANSWER } from "./call/modules.ts";
+import { ANSWER } from "./support/modules.ts";
 
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<ModuleToken>) => void;

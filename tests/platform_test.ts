@@ -3,8 +3,8 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { FOLDER, linkSample, TARGETS, VERSIONS } from "../fixtures/build_platform.ts";
 import { ModuleRegistry, parseSmf } from "../mod.ts";
-import { HOST_ARCH, HOST_PLATFORM } from "../src/host.ts";
-import { assertLoadError, TemporaryDirectory } from "./testing.ts";
+import { HOST_ARCH, HOST_PLATFORM } from "../src/load/runtime/host.ts";
+import { assertLoadError, TemporaryDirectory } from "./support/testing.ts";
 
 const HOST = `${Deno.build.os}-${Deno.build.arch}`;
 /** macOS has no fixture: its modules cannot be tried where this was made. */

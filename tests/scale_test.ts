@@ -10,7 +10,7 @@ import {
   stress,
   WatchedAllocator,
   wordAt,
-} from "./testing.ts";
+} from "./support/testing.ts";
 
 const INT = { parameters: [], result: "i32" } as const;
 const STRIDE = 16;

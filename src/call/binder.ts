@@ -3,20 +3,12 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { CallCell } from "./call_text.ts";
-import { type CallFunction, type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
+import { CallCell } from "./wrapper_source.ts";
+import { type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
 import { LazyCall } from "./lazy_call.ts";
-import { type CallPath, hasFastCall, type TakenPath } from "./path.ts";
-import { pointerCall } from "./pointer.ts";
-import { holdStubMaker, stubMaker, whyNoStubs } from "./stub_library.ts";
-
-/** A function that is wanted. */
-export interface BindRequest {
-  /** For errors and as the function's own name. */
-  readonly name: string;
-  readonly address: bigint;
-  readonly definition: Deno.ForeignFunction;
-}
+import { type CallFunction, pointerCall } from "../os/pointer.ts";
+import { type BindRequest, type CallPath, hasFastCall, type TakenPath } from "./path.ts";
+import { holdStubMaker, stubMaker, whyNoStubs } from "./stub/library.ts";
 
 /** What bound functions rest on; closed when nobody can call them any more. */
 export class CallResources implements Disposable {

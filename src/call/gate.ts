@@ -4,7 +4,8 @@
  * close into an exception.
  */
 
-import { type CallCell, callText, isTextOnStack, LONGEST_TEXT } from "./call_text.ts";
+import { type CallCell, callText, isTextOnStack, LONGEST_TEXT } from "./wrapper_source.ts";
+import type { CallFunction } from "../os/pointer.ts";
 import type { CallCounter } from "./in_flight.ts";
 
 /** What a call checks first. One for each version of a module and isolate. */
@@ -37,10 +38,6 @@ export interface CallOwner {
   /** The error for a call of `name` through a closed gate. */
   closedError(name: string): Error;
 }
-
-/** A callable of unknown type; its definition gave it one already. */
-// deno-lint-ignore no-explicit-any
-export type CallFunction = (...parameters: any[]) => unknown;
 
 /** A native function as Deno offers it, and what is known of it. */
 export interface CallTarget {

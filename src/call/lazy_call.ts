@@ -5,10 +5,9 @@
  */
 
 import { LoadError } from "../errors.ts";
-import type { BindRequest } from "./binder.ts";
-import { CallCell } from "./call_text.ts";
-import type { CallFunction } from "./gate.ts";
-import { pointerCall } from "./pointer.ts";
+import { CallCell } from "./wrapper_source.ts";
+import { type CallFunction, pointerCall } from "../os/pointer.ts";
+import type { BindRequest } from "./path.ts";
 
 /** The call at which a function gets a fast one. */
 export const WARM = 8;

@@ -24,6 +24,14 @@ export type CallPath = "auto" | "fast" | "pointer";
 /** The way that a function took. */
 export type TakenPath = Exclude<CallPath, "auto">;
 
+/** A function that is wanted. */
+export interface BindRequest {
+  /** For errors and as the function's own name. */
+  readonly name: string;
+  readonly address: bigint;
+  readonly definition: Deno.ForeignFunction;
+}
+
 /** Whether Deno compiles a direct call for such a definition; undefined if that, or whether it is valid, it must say. */
 export function hasFastCall(definition: Deno.ForeignFunction): boolean | undefined {
   const { parameters, result, nonblocking } = definition;

@@ -27,8 +27,8 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { type ExecutableMemory, type MemoryAllocator, Protection } from "../memory/allocator.ts";
-import { abandon } from "../memory/owed.ts";
+import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
+import { abandon } from "../os/memory/deferred_release.ts";
 
 const STUB_SIZE = 32;
 const WORD_SIZE = 8;

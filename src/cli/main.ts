@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { type Command, ExitCode, type Output, UsageError } from "./command.ts";
-import { ClosedOutput, StandardOutput } from "./standard_output.ts";
+import { type Command, ExitCode, type Output, UsageError } from "./terminal/command.ts";
+import { ClosedOutput, StandardOutput } from "./terminal/standard_output.ts";
 
 /** A command, read only when it is asked for. */
 interface Entry {
@@ -21,36 +21,36 @@ interface Entry {
 const COMMANDS: Readonly<Record<string, Entry>> = {
   inspect: {
     summary: "show everything that a module says",
-    load: async () => (await import("./inspect.ts")).inspect,
+    load: async () => (await import("./commands/inspect.ts")).inspect,
   },
-  nm: { summary: "list symbols", load: async () => (await import("./nm.ts")).nm },
+  nm: { summary: "list symbols", load: async () => (await import("./commands/nm.ts")).nm },
   verify: {
     summary: "say everything that is wrong with a module",
-    load: async () => (await import("./verify.ts")).verify,
+    load: async () => (await import("./commands/verify.ts")).verify,
   },
   diff: {
     summary: "compare two versions: is a reload safe, a migration, or refused",
-    load: async () => (await import("./diff.ts")).diff,
+    load: async () => (await import("./commands/diff.ts")).diff,
   },
   run: {
     summary: "start a program, or call a function",
-    load: async () => (await import("./run.ts")).run,
+    load: async () => (await import("./commands/run.ts")).run,
   },
   watch: {
     summary: "reload a module whenever its file changes",
-    load: async () => (await import("./watch.ts")).watch,
+    load: async () => (await import("./commands/watch.ts")).watch,
   },
   link: {
     summary: "link object files and static libraries to a module",
-    load: async () => (await import("./link.ts")).link,
+    load: async () => (await import("./commands/link.ts")).link,
   },
   convert: {
     summary: "write a module in another layout, compressed or not",
-    load: async () => (await import("./convert.ts")).convert,
+    load: async () => (await import("./commands/convert.ts")).convert,
   },
   hash: {
     summary: "print integrity string and hashes",
-    load: async () => (await import("./hash.ts")).hash,
+    load: async () => (await import("./commands/hash.ts")).hash,
   },
 };
 

@@ -8,19 +8,22 @@
  */
 import { LoadError } from "../errors.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
-import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch.ts";
-import { keepChosen, writeStub } from "./chosen.ts";
-import { RecordSize } from "./elf_constants.ts";
+import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch/arch.ts";
+import { keepIfunc, writeStub } from "./ifunc.ts";
+import { RecordSize } from "./elf/constants.ts";
 import { writeFrames } from "./frame_output.ts";
 import type { InputSection } from "./input.ts";
-import { malformed, signed64 } from "./input_bytes.ts";
-import { KeptRelocations, Target } from "./kept.ts";
-import type { Layout, OutputSection } from "./layout.ts";
+import { malformed, signed64 } from "./elf/bytes.ts";
+import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import type { FrameSection } from "./eh_frame.ts";
+import type { OutputSection } from "./input.ts";
+import type { Layout } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
-import { failedAt, symbolName, unsupportedAt } from "./refusal.ts";
+import { failedAt, symbolName, unsupportedAt } from "./relocation_errors.ts";
 import { isFragment, startupOrder } from "./section_names.ts";
-import { keepSlot, TLS_SECTION, type TlsSlot } from "./thread_local.ts";
+import { TLS_SECTION } from "./section_names.ts";
+import { keepSlot, type TlsSlot } from "./thread_local.ts";
 
 /** A symbol of this module that is not exported but needs a GOT slot. */
 export interface GotSymbol {
@@ -44,7 +47,7 @@ export interface ApplyInput {
 export interface Applied {
   /** By output section; undefined for zeroed data. */
   readonly contents: readonly (Uint8Array | undefined)[];
-  readonly kept: KeptRelocations;
+  readonly kept: DynamicRelocations;
   readonly gotSymbols: readonly GotSymbol[];
   /** How many relocations were settled. */
   readonly applied: number;
@@ -72,7 +75,7 @@ export function applyRelocations(input: ApplyInput): Applied {
 }
 
 class Applier {
-  readonly kept: KeptRelocations = new KeptRelocations();
+  readonly kept: DynamicRelocations = new DynamicRelocations();
   readonly gotSymbols: GotSymbol[] = [];
   applied = 0;
   isFixed = false;
@@ -102,8 +105,10 @@ class Applier {
     if (output.type === SmfSectionType.Code) bytes.fill(this.#input.arch.filler);
     if (isFragment(output.name)) this.#surround(output);
     for (const section of output.inputs) this.#copy(section);
-    for (const { section, offset } of output.merged) section.write(bytes, offset);
-    if (output.frames.length > 0) this.#fillFrames();
+    for (const { section, offset } of this.#input.layout.merged.get(output) ?? []) {
+      section.write(bytes, offset);
+    }
+    this.#fillFrames(this.#input.layout.frames.get(output) ?? []);
     this.#fillFragments(output);
     for (const [id, place] of this.#input.layout.constants) {
       if (place.output === output) this.#fillConstant(id, place.offset);
@@ -137,9 +142,9 @@ class Applier {
     }
   }
 
-  #fillFrames(): void {
-    writeFrames(this.#output, this.#bytes);
-    for (const frame of this.#output.frames) {
+  #fillFrames(frames: readonly FrameSection[]): void {
+    writeFrames(frames, this.#bytes);
+    for (const frame of frames) {
       const { view } = frame.section.object.elf.file;
       for (const record of frame.records) {
         if (!record.live) continue;
@@ -186,7 +191,7 @@ class Applier {
       const { object, symbol } = chosen;
       locator.place(object.sectionOf(symbol)!, object.elf.symbols.value(symbol));
       writeStub(arch, this.#bytes, chosen.stub!.offset);
-      keepChosen(arch, this.kept, chosen, { output: locator.output, offset: locator.offset });
+      keepIfunc(arch, this.kept, chosen, { output: locator.output, offset: locator.offset });
     }
   }
 

@@ -2,9 +2,9 @@
  * Call frame information (LSB Core, "Exception Frames"): taken apart into its
  * CIE and FDE records, since a record may stay only if its function does.
  */
-import { RecordSize } from "./elf_constants.ts";
+import { RecordSize } from "./elf/constants.ts";
 import type { InputSection } from "./input.ts";
-import { malformed } from "./input_bytes.ts";
+import { malformed } from "./elf/bytes.ts";
 
 /** One CIE or FDE. */
 export interface FrameRecord {

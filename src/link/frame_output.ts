@@ -3,8 +3,8 @@
  * functions that are kept, each distinct CIE once, and a zero at the end.
  */
 import type { FrameRecord, FrameSection } from "./eh_frame.ts";
-import { RecordSize } from "./elf_constants.ts";
-import type { OutputSection } from "./layout.ts";
+import { RecordSize } from "./elf/constants.ts";
+import type { OutputSection } from "./input.ts";
 
 /** A CIE's bytes and what its relocations refer to, as a text to compare. */
 function cieKey(frame: FrameSection, record: FrameRecord): string {
@@ -26,8 +26,15 @@ function cieKey(frame: FrameSection, record: FrameRecord): string {
   return key;
 }
 
-/** Gives every live record its place, without gaps: four zero bytes would mean the end. */
-export function placeFrames(frames: readonly FrameSection[], makeOutput: () => OutputSection): void {
+/**
+ * Gives every live record its place, without gaps: four zero bytes would mean the end.
+ *
+ * @returns the section that they are in; undefined if no record is live.
+ */
+export function placeFrames(
+  frames: readonly FrameSection[],
+  makeOutput: () => OutputSection,
+): OutputSection | undefined {
   let output: OutputSection | undefined;
   const cies = new Map<string, number>();
   for (const frame of frames) {
@@ -47,16 +54,16 @@ export function placeFrames(frames: readonly FrameSection[], makeOutput: () => O
       else record.live = false;
     }
   }
-  if (output === undefined) return;
-  output.frames = frames;
+  if (output === undefined) return undefined;
   output.reserve(4, 1);
   output.alignment = 8;
+  return output;
 }
 
 /** Copies the live records to their places. */
-export function writeFrames(output: OutputSection, into: Uint8Array): void {
+export function writeFrames(frames: readonly FrameSection[], into: Uint8Array): void {
   const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
-  for (const frame of output.frames) {
+  for (const frame of frames) {
     const bytes = frame.section.bytes();
     for (const record of frame.records) {
       if (!record.live) continue;

@@ -2,16 +2,17 @@
  * Finds what a module needs: everything that can be reached from its roots
  * through relocations. The rest is dropped.
  */
-import type { LinkArch } from "./arch.ts";
-import { type Bound, boundOf } from "./bounds.ts";
-import { ChosenFunctions } from "./chosen.ts";
+import type { LinkArch } from "./arch/arch.ts";
+import { type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
+import { IfuncSlots } from "./ifunc.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
-import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf_constants.ts";
+import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf/constants.ts";
 import { State } from "./globals.ts";
-import { HELPERS_NAME } from "./helpers.ts";
+import { HELPERS_NAME } from "./crt_object.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import { malformed, signed64 } from "./input_bytes.ts";
-import { isMergeable, MergePieces } from "./merge.ts";
+import { malformed, signed64 } from "./elf/bytes.ts";
+import { isMergeable } from "./merge.ts";
+import { MergePieces } from "./merge_pieces.ts";
 import type { Resolution } from "./resolve.ts";
 import { C_IDENTIFIER, isFragment, startupOrder } from "./section_names.ts";
 import { TlsSlots } from "./thread_local.ts";
@@ -53,9 +54,9 @@ export class Marker {
   /** What thread-local variables need. */
   readonly tls: TlsSlots = new TlsSlots();
   /** Functions that are chosen when the module is loaded. */
-  readonly chosen: ChosenFunctions = new ChosenFunctions();
+  readonly chosen: IfuncSlots = new IfuncSlots();
   /** Names that the linker defines, by name number. */
-  readonly bounds: Map<number, Bound> = new Map();
+  readonly bounds: Map<number, LinkerSymbol> = new Map();
   /** Whether frame information belongs into the module. */
   unwind: boolean;
   readonly #unwindWhenNeeded: boolean;
@@ -131,7 +132,7 @@ export class Marker {
 
   /** Defines a name that only a linker can. */
   #defineBound(id: number, called: boolean): boolean {
-    const bound = boundOf(this.#resolution.globals.names.text(id), called);
+    const bound = linkerSymbolOf(this.#resolution.globals.names.text(id), called);
     if (bound === undefined) return false;
     const sections = bound.all === true ? [] : this.#sectionsNamed(bound.section);
     if (sections.length === 0 && bound.make === undefined) return false;
@@ -168,7 +169,7 @@ export class Marker {
   /** Reaches one place in a section: a single piece where pieces can be told apart. */
   #markPlace(section: InputSection, offset: number): void {
     if (section.live || section.discarded) return;
-    if (isMergeable(section)) section.merge ??= MergePieces.of(section);
+    if (isMergeable(section)) section.merge ??= MergePieces.of(section.elf, section.bytes());
     const piece = section.merge?.find(offset) ?? -1;
     if (piece === -1) {
       // A place that is in no piece: the section must stay as it is.

@@ -2,10 +2,13 @@
  * An object that takes part in a link, and its sections with what the link
  * decides about them.
  */
-import type { ElfObject, ElfSection } from "./elf.ts";
-import { SectionFlag, SectionType } from "./elf_constants.ts";
-import type { MergePieces } from "./merge.ts";
-import type { OutputSection } from "./layout.ts";
+import type { ElfObject } from "./elf/object.ts";
+import type { ElfSection } from "./elf/symbols.ts";
+import { SectionFlag, SectionType } from "./elf/constants.ts";
+import { SectionType as SmfSectionType } from "../smf/enums.ts";
+import { alignUp } from "../smf/offsets.ts";
+import type { MergePieces } from "./merge_pieces.ts";
+import { TLS_SECTION } from "./section_names.ts";
 
 /** An allocated section of an object. Debug information and other unallocated sections have none. */
 export class InputSection {
@@ -88,4 +91,46 @@ export class LinkObject {
     const { symbols } = this.elf;
     return symbols.inSection(symbol) ? this.sections[symbols.section(symbol)] : undefined;
   }
+}
+
+/** One section of the SMF file. */
+export class OutputSection {
+  readonly name: string;
+  type: number;
+  alignment = 1;
+  size = 0;
+  /** Offset in the file's image. */
+  address = 0;
+  /** Index in the SMF file. */
+  index = 0;
+  /** What `size` was before it was rounded up; `__stop_NAME` is here. */
+  contentSize = 0;
+  readonly inputs: InputSection[] = [];
+
+  constructor(name: string, type: number) {
+    this.name = name;
+    this.type = type;
+  }
+
+  /** The bytes that the file holds; behind them are zeros. */
+  get storedSize(): number {
+    if (this.type === SmfSectionType.Bss) return 0;
+    if (this.name !== TLS_SECTION) return this.size;
+    const last = this.inputs.findLast((section) => section.hasBytes);
+    return last === undefined ? 0 : last.offset + last.elf.size;
+  }
+
+  /** Makes room at the end. */
+  reserve(size: number, alignment: number): number {
+    const offset = alignUp(this.size, alignment);
+    this.alignment = Math.max(this.alignment, alignment);
+    this.size = offset + size;
+    return offset;
+  }
+}
+
+/** A place in an output section. */
+export interface Place {
+  readonly output: OutputSection;
+  readonly offset: number;
 }

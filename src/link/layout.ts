@@ -6,58 +6,30 @@ import { LoadError, type LoadErrorData } from "../errors.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
-import type { LinkArch } from "./arch.ts";
-import type { Bound } from "./bounds.ts";
-import type { ChosenFunctions } from "./chosen.ts";
+import type { LinkArch } from "./arch/arch.ts";
+import type { LinkerSymbol } from "./linker_symbols.ts";
+import type { IfuncSlots } from "./ifunc.ts";
 import type { FrameSection } from "./eh_frame.ts";
 import { placeFrames } from "./frame_output.ts";
-import type { InputSection } from "./input.ts";
+import { type InputSection, OutputSection, type Place } from "./input.ts";
 import { MergedSection } from "./merge.ts";
-import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder } from "./section_names.ts";
-import { isThreadLocal, TLS_SECTION, type TlsSlots } from "./thread_local.ts";
+import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder, TLS_SECTION } from "./section_names.ts";
+import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 
-/** One section of the SMF file. */
-export class OutputSection {
-  readonly name: string;
-  type: number;
-  alignment = 1;
-  size = 0;
-  /** Offset in the file's image. */
-  address = 0;
-  /** Index in the SMF file. */
-  index = 0;
-  /** What `size` was before it was rounded up; `__stop_NAME` is here. */
-  contentSize = 0;
-  readonly inputs: InputSection[] = [];
-  readonly merged: { section: MergedSection; offset: number }[] = [];
-  frames: readonly FrameSection[] = [];
-
-  constructor(name: string, type: number) {
-    this.name = name;
-    this.type = type;
-  }
-
-  /** The bytes that the file holds; behind them are zeros. */
-  get storedSize(): number {
-    if (this.type === SmfSectionType.Bss) return 0;
-    if (this.name !== TLS_SECTION) return this.size;
-    const last = this.inputs.findLast((section) => section.hasBytes);
-    return last === undefined ? 0 : last.offset + last.elf.size;
-  }
-
-  /** Makes room at the end. */
-  reserve(size: number, alignment: number): number {
-    const offset = alignUp(this.size, alignment);
-    this.alignment = Math.max(this.alignment, alignment);
-    this.size = offset + size;
-    return offset;
-  }
+/** Merged elements of one kind, and their offset in the output section. */
+export interface PlacedMerge {
+  readonly section: MergedSection;
+  offset: number;
 }
 
 /** Where everything is. */
 export interface Layout {
   /** In file order: code, read-only data, data, zeroed data. */
   readonly outputs: readonly OutputSection[];
+  /** Merged elements, by the output section that they are in. */
+  readonly merged: ReadonlyMap<OutputSection, readonly PlacedMerge[]>;
+  /** Call frame information, by the output section that it is in. */
+  readonly frames: ReadonlyMap<OutputSection, readonly FrameSection[]>;
   /** Tentative definitions, by name number. */
   readonly commons: ReadonlyMap<number, Place>;
   /** GOT slots that hold constants, by name number. */
@@ -65,15 +37,9 @@ export interface Layout {
   /** GOT slots of thread-local variables. */
   readonly tls: TlsSlots;
   /** Stubs, and GOT slots, of functions that are chosen when the module is loaded. */
-  readonly chosen: ChosenFunctions;
+  readonly chosen: IfuncSlots;
   /** Functions made of fragments, and the slot of an array that takes the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Place }[];
-}
-
-/** A place in an output section. */
-export interface Place {
-  readonly output: OutputSection;
-  readonly offset: number;
 }
 
 /** What the layout places. */
@@ -84,9 +50,9 @@ export interface LayoutInput {
   readonly commons: ReadonlyMap<number, { size: number; alignment: number }>;
   readonly constants: ReadonlySet<number>;
   readonly tls: TlsSlots;
-  readonly chosen: ChosenFunctions;
+  readonly chosen: IfuncSlots;
   /** Names that the linker defines. */
-  readonly bounds: Iterable<Bound>;
+  readonly bounds: Iterable<LinkerSymbol>;
   /** The size of all inputs, which bounds the size of the output. */
   readonly inputSize: number;
   readonly arch: LinkArch;
@@ -166,6 +132,7 @@ function checkAlignment(alignment: number, where: LoadErrorData): void {
 /** Gathers inputs by output section, in link order. */
 class Gathering {
   readonly outputs: Map<string, OutputSection> = new Map();
+  readonly merged: Map<OutputSection, PlacedMerge[]> = new Map();
 
   output(name: string, type: number): OutputSection {
     let output = this.outputs.get(name);
@@ -187,11 +154,13 @@ class Gathering {
     checkAlignment(section.elf.alignment, { path: section.object.name, section: section.name });
     section.output = output;
     const { entrySize, strings } = section.merge!;
-    let merged = output.merged.find(({ section: other }) =>
+    const inOutput = this.merged.get(output) ?? [];
+    this.merged.set(output, inOutput);
+    let merged = inOutput.find(({ section: other }) =>
       other.entrySize === entrySize && other.strings === strings
     );
     if (merged === undefined) {
-      output.merged.push(merged = { section: new MergedSection(entrySize, strings), offset: 0 });
+      inOutput.push(merged = { section: new MergedSection(entrySize, strings), offset: 0 });
     }
     merged.section.add(section, section.merge!);
   }
@@ -209,7 +178,7 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(array, SmfSectionType.RoData);
     return [{ code, slot: { output, offset: output.reserve(8, 8) } }];
   });
-  for (const output of gathering.outputs.values()) placeInputs(output);
+  for (const output of gathering.outputs.values()) placeInputs(output, gathering.merged.get(output) ?? []);
   for (const { code } of fragments) code.reserve(input.arch.fragments.tail.length, 1);
   const commons = new Map<number, Place>();
   for (const [id, { size, alignment }] of input.commons) {
@@ -230,7 +199,7 @@ export function layOut(input: LayoutInput): Layout {
     }
   }
   input.tls.place(got);
-  placeFrames(input.frames, () => gathering.output(".eh_frame", SmfSectionType.RoData));
+  const frames = placeFrames(input.frames, () => gathering.output(".eh_frame", SmfSectionType.RoData));
 
   const outputs = [...gathering.outputs.values()].sort((a, b) =>
     ORDER.indexOf(a.type) - ORDER.indexOf(b.type)
@@ -244,7 +213,16 @@ export function layOut(input: LayoutInput): Layout {
   padCode(outputs);
   const end = placeOutputs(outputs);
   checkSize(outputs, end, input.inputSize);
-  return { outputs, commons, constants, tls: input.tls, chosen: input.chosen, fragments };
+  return {
+    outputs,
+    merged: gathering.merged,
+    frames: new Map(frames === undefined ? [] : [[frames, input.frames]]),
+    commons,
+    constants,
+    tls: input.tls,
+    chosen: input.chosen,
+    fragments,
+  };
 }
 
 /** Gives the sections their addresses and answers where the image ends. */
@@ -263,15 +241,15 @@ function placeOutputs(outputs: readonly OutputSection[]): number {
   return end;
 }
 
-function placeInputs(output: OutputSection): void {
+function placeInputs(output: OutputSection, merged: readonly PlacedMerge[]): void {
   output.inputs.sort(compareInputs(output));
   for (const section of output.inputs) {
     section.offset = output.reserve(section.elf.size, section.elf.alignment);
   }
-  for (const merged of output.merged) {
-    merged.section.place();
-    merged.offset = output.reserve(merged.section.size, merged.section.alignment);
-    merged.section.moveTo(merged.offset);
+  for (const placed of merged) {
+    placed.section.place();
+    placed.offset = output.reserve(placed.section.size, placed.section.alignment);
+    placed.section.moveTo(placed.offset);
   }
 }
 

@@ -5,7 +5,7 @@
 import { LoadError } from "../errors.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { applyRelocations } from "./apply.ts";
-import { archOf } from "./architectures.ts";
+import { archOf } from "./arch/mod.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
 import { Marker } from "./gc.ts";

@@ -1,12 +1,13 @@
 /**
  * Where a symbol ended up.
  */
-import { SectionIndex, SymbolKind } from "./elf_constants.ts";
-import type { Bound } from "./bounds.ts";
+import { SectionIndex, SymbolKind } from "./elf/constants.ts";
+import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import type { Layout, OutputSection } from "./layout.ts";
+import type { OutputSection } from "./input.ts";
+import type { Layout } from "./layout.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** What a symbol is after the layout. */
@@ -126,7 +127,7 @@ export class Locator {
   }
 
   /** The first, or the last, section of the type that a name bounds. */
-  #edge({ make, end }: Bound): OutputSection | undefined {
+  #edge({ make, end }: LinkerSymbol): OutputSection | undefined {
     const { outputs } = this.#layout;
     const isOfType = ({ type }: OutputSection): boolean => type === make!.type;
     return end ? outputs.findLast(isOfType) : outputs.find(isOfType);

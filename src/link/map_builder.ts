@@ -5,7 +5,8 @@ import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
-import type { Layout, OutputSection } from "./layout.ts";
+import type { OutputSection } from "./input.ts";
+import type { Layout } from "./layout.ts";
 import type { LinkMap, MapDropped, MapEntry, MapExport, MapSection } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
@@ -53,7 +54,7 @@ function entriesOf(output: OutputSection, layout: Layout, { globals }: Resolutio
     address: output.address + section.offset,
     size: section.elf.size,
   }));
-  for (const { section, offset } of output.merged) {
+  for (const { section, offset } of layout.merged.get(output) ?? []) {
     entries.push({
       object: "(merged)",
       section: section.strings ? "strings" : `constants of ${section.entrySize} bytes`,

@@ -2,7 +2,7 @@
  * One number for each symbol name. Names are compared as bytes where they lie,
  * so that the tens of thousands of names in an archive's index cost no strings.
  */
-import { decodeText } from "./input_bytes.ts";
+import { decodeText } from "./elf/bytes.ts";
 
 const encoder = new TextEncoder();
 

@@ -3,15 +3,15 @@
  * objects named directly, then archive members, pulled in as long as one of them
  * defines something that is still undefined.
  */
-import { archOf } from "./architectures.ts";
-import { Archive, type ArchiveMember, isArchive } from "./archive.ts";
-import { checkMachine, type ElfObject, parseObject } from "./elf.ts";
-import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "./elf_constants.ts";
+import { archOf } from "./arch/mod.ts";
+import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
+import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
+import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "./elf/constants.ts";
 import type { NameMatcher } from "./glob.ts";
 import { Globals, State } from "./globals.ts";
-import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./helpers.ts";
+import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./crt_object.ts";
 import { type InputSection, LinkObject } from "./input.ts";
-import { isUtf8, malformed, unsupported } from "./input_bytes.ts";
+import { isUtf8, malformed, unsupported } from "./elf/bytes.ts";
 import type { MapMember } from "./map.ts";
 import { grown } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -30,7 +30,7 @@ export interface LinkInput {
  * and the member, of which the first wins. Two typed arrays, since an archive of
  * a large library promises tens of thousands of names.
  */
-class Promises {
+class ArchiveIndex {
   #archives: Int32Array = new Int32Array(1024).fill(-1);
   #headers: Float64Array = new Float64Array(1024);
 
@@ -69,7 +69,7 @@ export class Resolution {
   readonly globals: Globals;
   readonly pulled: MapMember[] = [];
   readonly #archives: Archive[] = [];
-  readonly #promises: Promises = new Promises();
+  readonly #promises: ArchiveIndex = new ArchiveIndex();
   readonly #loaded: Set<string> = new Set();
   readonly #queue: number[] = [];
   /** Signatures of COMDAT groups that are in, as name numbers or as section names. */

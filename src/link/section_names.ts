@@ -2,6 +2,12 @@
  * What linkers read out of section names.
  */
 
+/** The section with the initial image of thread-local variables. The loader knows it by this name. */
+export const TLS_SECTION = ".tdata";
+
+/** The start of the module's TLS block: a symbol that linkers define. */
+export const TLS_BASE = "_TLS_MODULE_BASE_";
+
 /** Sections with such names can be bounded by `__start_NAME` and `__stop_NAME`. */
 export const C_IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 

@@ -12,19 +12,10 @@
  * | `static` | 8 | offset from the thread pointer | initial exec |
  */
 import { RelocationType } from "../smf/enums.ts";
-import { SectionFlag } from "./elf_constants.ts";
-import type { InputSection, LinkObject } from "./input.ts";
-import { type KeptRelocations, Target } from "./kept.ts";
-import type { OutputSection } from "./layout.ts";
-
-/** The section that holds the initial image. The loader knows it by this name. */
-export const TLS_SECTION = ".tdata";
-
-/** The start of the module's block, a name that linkers define. */
-export const TLS_BASE = "_TLS_MODULE_BASE_";
-
-/** See the table above. */
-export type TlsSlotKind = "pair" | "module" | "descriptor" | "static";
+import { SectionFlag } from "./elf/constants.ts";
+import type { TlsSlotKind } from "./arch/arch.ts";
+import type { InputSection, LinkObject, OutputSection } from "./input.ts";
+import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
 
 const SLOT_SIZES: Readonly<Record<TlsSlotKind, number>> = { pair: 16, module: 16, descriptor: 16, static: 8 };
 
@@ -86,7 +77,7 @@ function keyOf(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: nu
  * @returns the word to write 8 bytes into the slot: what is known already.
  */
 export function keepSlot(
-  kept: KeptRelocations,
+  kept: DynamicRelocations,
   { kind, addend, output, offset }: TlsSlot,
   variable: { readonly base: OutputSection; readonly offset: number } | number,
 ): number {

@@ -20,12 +20,12 @@ import {
   SectionType,
   SymbolType,
 } from "./enums.ts";
-import { emit, emitRelocations, type StoredSection } from "./emit.ts";
+import { emit, emitRelocations, type StoredSection } from "./write_file.ts";
 import type { ParsedSmf } from "./file.ts";
 import { type Layout, LAYOUTS, SECTION_NAME_SIZE } from "./layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH, MAX_SECTIONS } from "./limits.ts";
 import { isLoaded } from "./offsets.ts";
-import { checkEnum, checkName, checkUnsigned } from "./writer.ts";
+import { checkEnum, checkName, checkUnsigned } from "./write_record.ts";
 
 export type { RelocationOptions, RewriteOptions, SectionOptions, SmfBuilderOptions, SymbolOptions };
 

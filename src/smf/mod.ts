@@ -59,6 +59,6 @@ export type {
 } from "./layout.ts";
 export { RelocationTable, type SmfRelocation } from "./reloc.ts";
 export type { SmfSection } from "./section.ts";
-export type { Named } from "./names.ts";
+export type { Named } from "./symbol_hash_index.ts";
 export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./symbol.ts";
 export { type Survey, surveySmf } from "./survey.ts";

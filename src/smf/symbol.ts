@@ -6,10 +6,10 @@
 import { LoadError, raise, type Report } from "../errors.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
-import { duplicateExports, type Named, NameIndex } from "./names.ts";
-import { type NameRecords, OrderedNames } from "./ordered_names.ts";
+import { duplicateExports, type Named, NameIndex } from "./symbol_hash_index.ts";
+import { type NameRecords, OrderedNames } from "./symbol_sorted_index.ts";
 import { decodeUtf8, littleEndianWords } from "./reader.ts";
-import { SearchKey } from "./search_key.ts";
+import { SearchKey } from "./symbol_key.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
 /** A symbol, as an object of its own. */

@@ -5,8 +5,8 @@
  * Alone: `deno run -A tests/bench/bind_bench.ts`
  */
 import { type CallPath, ModuleLoader } from "../../mod.ts";
-import { platformAllocator } from "../../src/memory/allocator.ts";
-import { holdStubMaker } from "../../src/call/stub_library.ts";
+import { platformAllocator } from "../../src/os/memory/allocator.ts";
+import { holdStubMaker } from "../../src/call/stub/library.ts";
 import { type Pair, type Paired, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";
 import { NO_SYSTEM_LOADER } from "./peers.ts";

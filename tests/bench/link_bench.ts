@@ -4,7 +4,7 @@
  * Alone: `deno run -A tests/bench/link_bench.ts`
  */
 import { linkObjects } from "../../src/link/linker.ts";
-import { staticLibrary } from "../link/real_archives.ts";
+import { staticLibrary } from "../support/real_archives.ts";
 import { paired, wallTime } from "./measure.ts";
 import { type Point, type Report, table } from "./report.ts";
 

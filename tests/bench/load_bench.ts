@@ -6,8 +6,8 @@
  */
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { platformAllocator } from "../../src/memory/allocator.ts";
-import { staticLibrary } from "../link/real_archives.ts";
+import { platformAllocator } from "../../src/os/memory/allocator.ts";
+import { staticLibrary } from "../support/real_archives.ts";
 import { BareLoader } from "./bare_load.ts";
 import { median, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";

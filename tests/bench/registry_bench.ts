@@ -5,7 +5,7 @@
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { SectionType, SymbolType } from "../../src/smf/enums.ts";
-import { hostBuilder, machineCode } from "../testing.ts";
+import { hostBuilder, machineCode } from "../support/testing.ts";
 import { median, medianRatio, time } from "./measure.ts";
 import { type Point, type Report, type Series, table } from "./report.ts";
 

@@ -6,8 +6,8 @@
  */
 import { parseArgs } from "@std/cli";
 import { ModuleRegistry } from "../../mod.ts";
-import { version } from "../versions.ts";
-import { TestWorker } from "../share/workers.ts";
+import { version } from "../support/versions.ts";
+import { TestWorker } from "../support/workers.ts";
 import { median, medianRatio } from "./measure.ts";
 
 const LIVE = { answer: { parameters: [], result: "i32" } } as const;

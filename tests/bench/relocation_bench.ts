@@ -4,12 +4,12 @@
  *
  * Alone: `deno run -A tests/bench/relocation_bench.ts`
  */
-import { planImage } from "../../src/image.ts";
-import { relocate } from "../../src/relocate.ts";
-import { scanRelocations } from "../../src/scan.ts";
+import { planImage } from "../../src/image/plan.ts";
+import { relocate } from "../../src/image/relocation/relocate.ts";
+import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
-import { hostBuilder, randomFrom } from "../testing.ts";
+import { hostBuilder, randomFrom } from "../support/testing.ts";
 import { compile } from "./compiler.ts";
 import { median, paired, time } from "./measure.ts";
 import { NO_COMPILER } from "./objects.ts";

@@ -6,7 +6,7 @@
  */
 import { type ParsedSmf, parseSmf } from "../../src/smf/file.ts";
 import type { SymbolTable } from "../../src/smf/symbol.ts";
-import { randomFrom } from "../testing.ts";
+import { randomFrom } from "../support/testing.ts";
 import { median, paired, time } from "./measure.ts";
 import { functionForms, NO_COMPILER } from "./objects.ts";
 import { cString, NO_SYSTEM_LOADER, SystemLoader } from "./peers.ts";

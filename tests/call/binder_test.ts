@@ -10,7 +10,7 @@ import {
   runChild,
   sample,
   stubMappings,
-} from "./modules.ts";
+} from "../support/modules.ts";
 
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
 const PAIR = { struct: ["i64", "i64"] } as const;

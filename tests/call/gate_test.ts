@@ -1,7 +1,16 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { LoadError, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { isInsideCall } from "../../src/call/gate.ts";
-import { ANSWER, answering, build, nativeTest, ROUTINES, runChild, sample, word } from "./modules.ts";
+import {
+  ANSWER,
+  answering,
+  build,
+  nativeTest,
+  ROUTINES,
+  runChild,
+  sample,
+  word,
+} from "../support/modules.ts";
 
 const CALL = { parameters: ["function", "i32"], result: "i32" } as const;
 const CALLBACK = { parameters: ["i32"], result: "i32" } as const;

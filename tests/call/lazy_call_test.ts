@@ -13,7 +13,7 @@ import {
   stubMappings,
   turn,
   warm,
-} from "./modules.ts";
+} from "../support/modules.ts";
 
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
 

@@ -1,6 +1,6 @@
 /** Calls, and closes from a callback, where `new Function` is forbidden. */
 import { type LoadError, ModuleLoader } from "../../mod.ts";
-import { isMapped, sample, stubMappings, turn, warm } from "./modules.ts";
+import { isMapped, sample, stubMappings, turn, warm } from "../support/modules.ts";
 
 let forbidden = false;
 try {

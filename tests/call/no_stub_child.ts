@@ -4,7 +4,7 @@
  * (`dlopen`).
  */
 import { LoadError, ModuleLoader } from "../../mod.ts";
-import { sample, stubMappings, warm } from "./modules.ts";
+import { sample, stubMappings, warm } from "../support/modules.ts";
 
 const RLIMIT_NOFILE = 7;
 const libc = Deno.dlopen("libc.so.6", {

@@ -1,6 +1,6 @@
 /** Binds, revokes the permission for native code, and calls. */
 import { LoadError, ModuleLoader } from "../../mod.ts";
-import { sample, warm } from "./modules.ts";
+import { sample, warm } from "../support/modules.ts";
 
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
 const module = new ModuleLoader().loadBytes(sample());

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { MAX_TRAMPOLINES, Trampolines } from "../../src/call/trampoline.ts";
-import { pointerCall } from "../../src/call/pointer.ts";
+import { pointerCall } from "../../src/os/pointer.ts";
 import { ModuleRegistry, platformAllocator, Protection } from "../../mod.ts";
 import {
   assertLoadError,
@@ -9,8 +9,8 @@ import {
   readMemory,
   readWord,
   WatchedAllocator,
-} from "../testing.ts";
-import { INT, version } from "../versions.ts";
+} from "../support/testing.ts";
+import { INT, version } from "../support/versions.ts";
 
 /** Trampolines that are freed when disposed. */
 class Held implements Disposable {

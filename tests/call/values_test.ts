@@ -6,7 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { compile } from "../bench/compiler.ts";
-import { HERE } from "./modules.ts";
+import { HERE } from "../support/modules.ts";
 
 const C_TYPES = {
   bool: "_Bool",

@@ -1,8 +1,8 @@
 // docs/cli.md says what the program says.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { MOST_FINDINGS } from "../../src/cli/findings.ts";
-import { smf } from "./program.ts";
+import { MOST_FINDINGS } from "../../src/cli/analysis/verify.ts";
+import { smf } from "../support/smf_command.ts";
 
 const PAGE = Deno.readTextFileSync(fromFileUrl(new URL("../../docs/cli.md", import.meta.url)));
 const BLOCKS = [...PAGE.matchAll(/^```text\n([^]*?)\n```$/gm)].map(([, text]) => text);

@@ -1,7 +1,7 @@
 // The program as a person starts it: processes, pipes, permissions, exit codes.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { addModule, TemporaryDirectory } from "../testing.ts";
-import { smf, smfCommand, smfOn, smfProcess } from "./program.ts";
+import { addModule, TemporaryDirectory } from "../support/testing.ts";
+import { smf, smfCommand, smfOn, smfProcess } from "../support/smf_command.ts";
 
 /** Each child costs seconds where code is emulated; nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";

@@ -1,7 +1,7 @@
 // Every command as a process, as a person meets it: its help, no arguments, no such file, a bad file, a pipe.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { TemporaryDirectory } from "../testing.ts";
-import { smfProcess } from "./program.ts";
+import { TemporaryDirectory } from "../support/testing.ts";
+import { smfProcess } from "../support/smf_command.ts";
 
 const GOOD = "fixtures/mylib.smf";
 const BAD = "fixtures/malformed/row19_name_hash.smf";

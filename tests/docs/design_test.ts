@@ -1,11 +1,11 @@
 // docs/design.md and CONTRIBUTING.md against the code.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/arrangement.ts";
-import { MAX_ATTACHMENTS } from "../../src/share/words.ts";
-import { MAX_FILE_SIZE } from "../../src/source.ts";
-import { LOOKS } from "../../src/watch.ts";
-import { Markdown, ROOT } from "./markdown.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/image/arrange.ts";
+import { MAX_ATTACHMENTS } from "../../src/module/share/words.ts";
+import { MAX_FILE_SIZE } from "../../src/load/file/source.ts";
+import { LOOKS } from "../../src/registry/watch/watch.ts";
+import { Markdown, ROOT } from "../support/markdown.ts";
 
 const DESIGN = new Markdown("docs/design.md");
 const CONTRIBUTING = new Markdown("CONTRIBUTING.md");
@@ -16,18 +16,18 @@ function assertSays({ path, prose }: Markdown, sentence: string): void {
   assert(prose.replace(/\s+/g, " ").includes(sentence), `${path} does not say: ${sentence}`);
 }
 
-Deno.test("the layers are those that the architecture test holds", () => {
-  const [, source] = /const LAYERS[^=]*= (\[[^;]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
-  const layers: string[][] = JSON.parse(source.replace(/,(\s*\])/g, "$1"));
+Deno.test("the floors are those that the architecture test holds", () => {
+  const [, source] = /const FLOORS[^=]*= (\[[^;]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
+  const floors: string[][] = JSON.parse(source.replace(/,(\s*\])/g, "$1"));
   assertEquals(
-    DESIGN.table("The house").map(({ line, units }) => [Number(line), ...units.split(", ")]),
-    layers.map((units, index) => [index + 1, ...units]),
+    DESIGN.table("The house").map(({ floor, rooms }) => [Number(floor), ...rooms.split(", ")]),
+    floors.map((rooms, index) => [floors.length - index, ...rooms]),
   );
 });
 
-Deno.test("the units that touch raw memory are those that the architecture test allows", () => {
-  const [, units] = /const UNSAFE = (\[[^\]]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
-  const [last, ...others] = (JSON.parse(units) as string[]).toReversed().map((unit) => `\`${unit}\``);
+Deno.test("the rooms that touch raw memory are those that the architecture test allows", () => {
+  const [, rooms] = /const UNSAFE = (\[[^\]]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
+  const [last, ...others] = (JSON.parse(rooms) as string[]).toReversed().map((room) => `\`${room}\``);
   assertSays(DESIGN, `are touched in ${others.toReversed().join(", ")} and ${last} only`);
 });
 
@@ -44,7 +44,7 @@ Deno.test("every kind of error is documented, in the order of the code", () => {
 });
 
 Deno.test("the states of a version are those of the code", () => {
-  const [, union] = /export type LifetimeState = ([^;]*);/.exec(read("src/lifetime.ts")) ?? [];
+  const [, union] = /export type LifetimeState = ([^;]*);/.exec(read("src/module/lifetime.ts")) ?? [];
   const states = [...union.matchAll(/"(\w+)"/g)].map(([, state]) => `\`${state}\``);
   assertSays(DESIGN, `goes through ${states.join(", ")};`);
 });
@@ -63,7 +63,7 @@ Deno.test("numbers in the text are those of the code", () => {
 
   const [, longest] = /LONGEST_FILE = (\d+);/.exec(read("tests/architecture_test.ts")) ?? [];
   assertSays(CONTRIBUTING, `less than ${longest} lines of code`);
-  const [, share] = /"SMF_STRESS"\) \?\? "([\d.]+)"/.exec(read("tests/testing.ts")) ?? [];
+  const [, share] = /"SMF_STRESS"\) \?\? "([\d.]+)"/.exec(read("tests/support/testing.ts")) ?? [];
   const [, ciShare] = /SMF_STRESS=\$\{SMF_STRESS:-([\d.]+)\}/.exec(read(".ci/run")) ?? [];
   assertSays(CONTRIBUTING, `${share} by default, ${ciShare} in CI`);
 });

@@ -1,7 +1,7 @@
 // What every document says of files, commands and names.
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
-import { documents, Markdown, ROOT } from "./markdown.ts";
+import { documents, Markdown, ROOT } from "../support/markdown.ts";
 
 const DOCUMENTS = documents();
 const CONFIG = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));

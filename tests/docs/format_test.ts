@@ -1,12 +1,12 @@
 // docs/format.md against the code.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { relocationArch } from "../../src/relocation/arches.ts";
+import { relocationArch } from "../../src/image/relocation/mod.ts";
 import * as enums from "../../src/smf/enums.ts";
 import { LAYOUTS, RELOCATION_FIELDS, RELOCATION_SIZE, SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import * as limits from "../../src/smf/limits.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
-import { MAX_FILE_SIZE } from "../../src/source.ts";
-import { Markdown } from "./markdown.ts";
+import { MAX_FILE_SIZE } from "../../src/load/file/source.ts";
+import { Markdown } from "../support/markdown.ts";
 
 const FORMAT = new Markdown("docs/format.md");
 

@@ -2,8 +2,8 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { TextLineStream } from "../fuzz/lines.ts";
-import { TemporaryDirectory } from "../testing.ts";
-import { Markdown, ROOT } from "./markdown.ts";
+import { TemporaryDirectory } from "../support/testing.ts";
+import { Markdown, ROOT } from "../support/markdown.ts";
 
 const README = new Markdown("README.md");
 
@@ -114,7 +114,7 @@ Deno.test("the first two commands are those that CI copies", () => {
 });
 
 Deno.test("what was recorded is the example as it is", () => {
-  const example = Deno.readTextFileSync(join(ROOT, "examples", "live_coding.ts"));
+  const example = Deno.readTextFileSync(join(ROOT, "examples", "live_coding", "main.ts"));
   const recorded = [...README.text.matchAll(/^\$ gcc: .*?\(long width\) \{ (.*) \}$/gm)].map(([, body]) =>
     body
   );
@@ -160,8 +160,7 @@ Deno.test("the commands are those that the program has", async () => {
 });
 
 Deno.test("every example is listed", () => {
-  const examples = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name)
-    .filter((name) => name.endsWith(".ts")).map((name) => name.replace(".ts", ""));
+  const examples = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name);
   const listed = README.table("Using it").map(({ example }) => /\[(\w+)\]/.exec(example)![1]);
   assertEquals(listed.toSorted(), examples.toSorted());
 });

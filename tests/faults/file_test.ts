@@ -5,9 +5,9 @@
  */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { integrityOf, type LoadedModule, LoadError, ModuleLoader, ModuleRegistry } from "../../mod.ts";
-import { ANSWER, descriptors } from "../call/modules.ts";
-import { TemporaryDirectory, unhashed, WatchedAllocator } from "../testing.ts";
-import { version } from "../versions.ts";
+import { ANSWER, descriptors } from "../support/modules.ts";
+import { TemporaryDirectory, unhashed, WatchedAllocator } from "../support/testing.ts";
+import { version } from "../support/versions.ts";
 
 /** A module too large for one read. */
 function module(value: number): Uint8Array<ArrayBuffer> {

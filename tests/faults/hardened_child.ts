@@ -5,9 +5,9 @@
  * Runs without V8's compiler, which would be hit by that too.
  */
 import { LoadError, ModuleRegistry } from "../../mod.ts";
-import { ANSWER, descriptors, stubMappings } from "../call/modules.ts";
-import { WatchedAllocator } from "../testing.ts";
-import { version } from "../versions.ts";
+import { ANSWER, descriptors, stubMappings } from "../support/modules.ts";
+import { WatchedAllocator } from "../support/testing.ts";
+import { version } from "../support/versions.ts";
 
 const libc = Deno.dlopen("libc.so.6", {
   // int prctl(int op, unsigned long, unsigned long, unsigned long, unsigned long); -1

@@ -3,8 +3,8 @@
  * error that says so, what ran before runs on, and everything can be closed.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { NO_PROC } from "../testing.ts";
+import { runChild } from "../support/modules.ts";
+import { NO_PROC } from "../support/testing.ts";
 import type { Outcome } from "./hardened_child.ts";
 
 /** User-mode emulators pass on neither prctl. */

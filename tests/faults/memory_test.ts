@@ -6,9 +6,9 @@
  */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { LoadError } from "../../mod.ts";
-import { descriptors, stubMappings, turn } from "../call/modules.ts";
-import { HAS_NATIVE_CODE } from "../call/native_code.ts";
-import { checkLoadError, NO_PROC } from "../testing.ts";
+import { descriptors, stubMappings, turn } from "../support/modules.ts";
+import { HAS_NATIVE_CODE } from "../support/native_code.ts";
+import { checkLoadError, NO_PROC } from "../support/testing.ts";
 import {
   ALLOCATOR_FAULTS,
   type Faults,

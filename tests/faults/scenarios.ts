@@ -3,9 +3,9 @@
  */
 import { assertEquals } from "@std/assert";
 import { type LoadedModule, type MemoryAllocator, ModuleLoader, ModuleRegistry } from "../../mod.ts";
-import { ANSWER, build } from "../call/modules.ts";
-import { version } from "../versions.ts";
-import { importerModule } from "../testing.ts";
+import { ANSWER, build } from "../support/modules.ts";
+import { version } from "../support/versions.ts";
+import { importerModule } from "../support/testing.ts";
 
 /** One life, one step of which may fail. */
 export interface Life {

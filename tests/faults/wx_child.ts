@@ -4,8 +4,8 @@
  * meanwhile.
  */
 import { LinuxAllocator, ModuleRegistry, type PosixSystem } from "../../mod.ts";
-import { sampler } from "../testing.ts";
-import { version } from "../versions.ts";
+import { sampler } from "../support/testing.ts";
+import { version } from "../support/versions.ts";
 import { LONG, READER, SCENARIOS } from "./scenarios.ts";
 
 /** A line that this prints. */

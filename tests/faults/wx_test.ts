@@ -3,8 +3,8 @@
  * binds, reloads, rolls back and unloads, after each of its calls for memory.
  */
 import { assert, assertEquals } from "@std/assert";
-import { HAS_NATIVE_CODE } from "../call/native_code.ts";
-import { NO_PROC } from "../testing.ts";
+import { HAS_NATIVE_CODE } from "../support/native_code.ts";
+import { NO_PROC } from "../support/testing.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { Stop } from "./wx_child.ts";
 

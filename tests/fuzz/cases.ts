@@ -1,7 +1,7 @@
 /**
  * The mutants by number: the same number is the same file, whoever asks.
  */
-import { randomFrom } from "../testing.ts";
+import { randomFrom } from "../support/testing.ts";
 import { type Anatomy, moduleAnatomy, mutate, Random } from "./mutate.ts";
 import { objectAnatomy, objectSeeds, tryLinking } from "./objects.ts";
 import { dense, moduleSeeds, type Seed } from "./seeds.ts";

@@ -3,7 +3,7 @@
  * ends nothing but that. Started by session.ts with a {@linkcode Batch} as its
  * argument's contents; answers with lines of JSON.
  */
-import { descriptors } from "../testing.ts";
+import { descriptors } from "../support/testing.ts";
 import { exhaustiveCases, RandomCases, type Target, tryMutant } from "./cases.ts";
 import { readCorpus } from "./corpus.ts";
 import { Bench, Finding } from "./trial.ts";

@@ -4,8 +4,8 @@
  */
 import { LoadError } from "../../src/errors.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
-import { everything } from "../link/everything.ts";
-import { archive, functionObject } from "../link/support.ts";
+import { everything } from "../support/everything.ts";
+import { archive, functionObject } from "../support/objects.ts";
 import { fnv1a } from "./format.ts";
 import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";

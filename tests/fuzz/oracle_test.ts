@@ -1,8 +1,8 @@
 // The judge must be able to say no: what it accepts is worth as much as what it refuses.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { planImage } from "../../src/image.ts";
-import { relocate } from "../../src/relocate.ts";
-import { scanRelocations } from "../../src/scan.ts";
+import { planImage } from "../../src/image/plan.ts";
+import { relocate } from "../../src/image/relocation/relocate.ts";
+import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { xxh32 as ownXxh32 } from "../../src/smf/hash.ts";
 import { must, Refusal } from "./format.ts";

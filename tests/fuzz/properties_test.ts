@@ -3,14 +3,14 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
 import { LoadError } from "../../src/errors.ts";
-import { planImage } from "../../src/image.ts";
-import { relocate } from "../../src/relocate.ts";
-import { scanRelocations } from "../../src/scan.ts";
+import { planImage } from "../../src/image/plan.ts";
+import { relocate } from "../../src/image/relocation/relocate.ts";
+import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { Binding, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
-import { stress } from "../testing.ts";
+import { stress } from "../support/testing.ts";
 import { CALL_ADDEND, type Formula, FORMULAS, pageOf } from "./formulas.ts";
 import { judgeFile } from "./oracle.ts";
 

@@ -6,7 +6,7 @@ import { fromFileUrl } from "@std/path";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { Arch, Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
-import { hostBuilder, sampler } from "../testing.ts";
+import { hostBuilder, sampler } from "../support/testing.ts";
 
 /** A file to start from. */
 export interface Seed {

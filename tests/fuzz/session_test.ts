@@ -1,7 +1,7 @@
 // The fuzzers: a short share here; `deno task fuzz` for more.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
-import { stress, TemporaryDirectory } from "../testing.ts";
+import { stress, TemporaryDirectory } from "../support/testing.ts";
 import { exhaustiveCases, RandomCases } from "./cases.ts";
 import { readCorpus } from "./corpus.ts";
 import { Session } from "./session.ts";

@@ -3,24 +3,24 @@
  * then judged, and never called. What went in is counted, what came out freed.
  */
 import { LoadError } from "../../src/errors.ts";
-import { planImage } from "../../src/image.ts";
-import type { FoundImport, ImportSource } from "../../src/imports/resolve.ts";
-import { type LoadedImage, loadSteps } from "../../src/loader.ts";
+import { planImage } from "../../src/image/plan.ts";
+import type { FoundImport, ImportSource } from "../../src/load/imports/resolve.ts";
+import { type LoadedImage, loadSteps } from "../../src/load/loader.ts";
 import {
   type ExecutableMemory,
   type MemoryAllocator,
   platformAllocator,
   type Protection,
-} from "../../src/memory/allocator.ts";
-import { ModuleRegistry } from "../../src/registry.ts";
-import { relocate } from "../../src/relocate.ts";
-import { scanRelocations } from "../../src/scan.ts";
+} from "../../src/os/memory/allocator.ts";
+import { ModuleRegistry } from "../../src/registry/registry.ts";
+import { relocate } from "../../src/image/relocation/relocate.ts";
+import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
-import { READING_ENDS } from "../../src/source.ts";
-import { planThreadLocals } from "../../src/thread_locals.ts";
-import { addModule } from "../testing.ts";
+import { CHECK_UNCHANGED } from "../../src/load/file/source.ts";
+import { planThreadLocals } from "../../src/image/relocation/thread_locals.ts";
+import { addModule } from "../support/testing.ts";
 import { DIALECTS, fnv1a, type Module, Refusal } from "./format.ts";
 import { type Claim, judge, judgeFile } from "./oracle.ts";
 
@@ -158,13 +158,13 @@ export class Bench implements ImportSource, Disposable {
   }
 
   /** Gives steps what they ask for, and counts it: work is bounded by the file's size. */
-  #drive<T>(bytes: Uint8Array, steps: Generator<ReadRequest | typeof READING_ENDS, T, Uint8Array>): T {
+  #drive<T>(bytes: Uint8Array, steps: Generator<ReadRequest | typeof CHECK_UNCHANGED, T, Uint8Array>): T {
     const mostRead = 8 * bytes.length + 1024, mostSteps = bytes.length / 8 + 64;
     let read = 0, count = 0;
     let given = bytes;
     let step = steps.next(given);
     while (!step.done) {
-      if (step.value !== READING_ENDS) {
+      if (step.value !== CHECK_UNCHANGED) {
         const { offset, length, into } = step.value;
         if (!(offset >= 0 && offset + length <= bytes.length)) {
           throw new Finding(`a read of ${length} bytes at ${offset}, outside the file`);

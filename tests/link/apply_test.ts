@@ -1,10 +1,19 @@
 // Every supported relocation type: bytes before and after, against a computation
 // of its own, and both edges of its range.
 import { assert, assertEquals } from "@std/assert";
-import { parseObject } from "../../src/link/elf.ts";
-import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf_constants.ts";
+import { parseObject } from "../../src/link/elf/object.ts";
+import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf/constants.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
-import { addFunction, addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "./support.ts";
+import {
+  addFunction,
+  addVariable,
+  CODE,
+  DATA,
+  ElfWriter,
+  link,
+  linkFails,
+  RODATA,
+} from "../support/objects.ts";
 
 const R = {
   64: 1,

@@ -3,8 +3,8 @@ import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { HostLibrary } from "./host_library.ts";
-import { atexitObject } from "./machine_code.ts";
+import { HostLibrary } from "../support/host_library.ts";
+import { atexitObject } from "../support/machine_code.ts";
 
 const runnable = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
 

@@ -5,7 +5,7 @@ import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
 import { LoadError } from "../../src/errors.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { testWithCompilers } from "./compilers.ts";
+import { testWithCompilers } from "../support/compilers.ts";
 
 const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
 

@@ -1,10 +1,10 @@
 // Modules made from C++: they do what their sources say, and what the language promises.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { linkObjects, ModuleRegistry } from "../../mod.ts";
-import { runChild } from "../call/modules.ts";
-import { compile, testWithCompilers } from "./compilers.ts";
-import { ask, programTest, programTests, RUNTIME } from "./program_tests.ts";
-import { CATCHER, EXCEPTIONS, expectedOf, type Program, SHARED, THREADS, TOUR } from "./programs.ts";
+import { runChild } from "../support/modules.ts";
+import { compile, testWithCompilers } from "../support/compilers.ts";
+import { ask, programTest, programTests, RUNTIME } from "../support/program_tests.ts";
+import { CATCHER, EXCEPTIONS, expectedOf, type Program, SHARED, THREADS, TOUR } from "../support/programs.ts";
 
 function fileOf(name: string): URL {
   return new URL(`../../fixtures/cpp/${name}.smf`, import.meta.url);

@@ -1,7 +1,7 @@
 // Call frame information: what belongs to functions that stay, and nothing else.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding } from "../../src/link/elf_constants.ts";
-import { addFunction, CODE, ElfWriter, link, linkFails, RODATA } from "./support.ts";
+import { SymbolBinding } from "../../src/link/elf/constants.ts";
+import { addFunction, CODE, ElfWriter, link, linkFails, RODATA } from "../support/objects.ts";
 
 const PC32 = 2;
 

@@ -1,6 +1,6 @@
 /** Calls a C++ function that throws what nobody catches, in the way that the argument says. */
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
-import { RUNTIME } from "./program_tests.ts";
+import { RUNTIME } from "../support/program_tests.ts";
 
 const RAISE = { parameters: ["i32"], result: "i32" } as const;
 const [way] = Deno.args;

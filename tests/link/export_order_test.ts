@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { inOrder } from "../../src/link/export_order.ts";
 import { hashName } from "../../src/smf/hash.ts";
-import { collidingNames } from "../smf/collisions.ts";
+import { collidingNames } from "../support/collisions.ts";
 
 const names = (exports: readonly { name: string }[]) => exports.map(({ name }) => name);
 const named = (names: readonly string[]) => names.map((name) => ({ name }));

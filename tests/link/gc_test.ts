@@ -1,6 +1,6 @@
 // What a module needs is kept, the rest is dropped.
 import { assertEquals } from "@std/assert";
-import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf_constants.ts";
+import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
 import {
   addFunction,
   addVariable,
@@ -12,7 +12,7 @@ import {
   link,
   linkFails,
   RODATA,
-} from "./support.ts";
+} from "../support/objects.ts";
 
 /** Exported `main` uses `used`, which uses data `table`; `unused` uses `other`. All but main are local. */
 function program(): ElfWriter {

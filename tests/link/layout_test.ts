@@ -1,8 +1,17 @@
 // Where everything goes.
 import { assert, assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf_constants.ts";
+import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
 import { SectionType as SmfSectionType } from "../../src/smf/enums.ts";
-import { addFunction, addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "./support.ts";
+import {
+  addFunction,
+  addVariable,
+  CODE,
+  DATA,
+  ElfWriter,
+  link,
+  linkFails,
+  RODATA,
+} from "../support/objects.ts";
 
 Deno.test("sections become code, read-only data, data and zeroed data, in this order", () => {
   const writer = new ElfWriter();

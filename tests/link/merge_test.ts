@@ -1,8 +1,17 @@
 // Mergeable sections: pieces, not sections, are kept, and equal ones become one.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SectionFlag, SymbolBinding } from "../../src/link/elf_constants.ts";
-import { addFunction, addVariable, ascii, DATA, ElfWriter, link, RODATA, STRINGS } from "./support.ts";
-import { assertLoadError } from "../testing.ts";
+import { SectionFlag, SymbolBinding } from "../../src/link/elf/constants.ts";
+import {
+  addFunction,
+  addVariable,
+  ascii,
+  DATA,
+  ElfWriter,
+  link,
+  RODATA,
+  STRINGS,
+} from "../support/objects.ts";
+import { assertLoadError } from "../support/testing.ts";
 
 /** An object whose variable `name` holds the addresses of strings, each through a symbol at its start. */
 function stringsObject(name: string, text: string, starts: readonly number[], alignment = 1): Uint8Array {

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { isGlob, matchesGlob, NameMatcher } from "../../src/link/glob.ts";
 import { NameTable } from "../../src/link/names.ts";
-import { ascii } from "./support.ts";
+import { ascii } from "../support/objects.ts";
 
 Deno.test("a name has one number, wherever its bytes are", () => {
   const names = new NameTable();

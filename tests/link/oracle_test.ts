@@ -5,8 +5,8 @@ import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
 import { exportsOf, type Program as Source, RUST_TOUR, ZIG_TOUR } from "../../fixtures/languages.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { compile, testWithCompilers } from "./compilers.ts";
-import { ask, loadProgram, type Modules, RUNTIME } from "./program_tests.ts";
+import { compile, testWithCompilers } from "../support/compilers.ts";
+import { ask, loadProgram, type Modules, RUNTIME } from "../support/program_tests.ts";
 import {
   answersOf,
   CATCHER,
@@ -20,7 +20,7 @@ import {
   THREADS,
   TOUR,
   ZIG,
-} from "./programs.ts";
+} from "../support/programs.ts";
 
 const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
 

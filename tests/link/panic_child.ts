@@ -1,6 +1,6 @@
 /** Calls a Rust function that panics, in the way that the argument says. */
 import { ModuleRegistry } from "../../mod.ts";
-import { RUNTIME } from "./program_tests.ts";
+import { RUNTIME } from "../support/program_tests.ts";
 
 const [way] = Deno.args;
 const PANIC_OUT = { parameters: ["i32"], result: "i64" } as const;

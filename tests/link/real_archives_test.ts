@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
-import { staticLibrary, testWith } from "./real_archives.ts";
+import { staticLibrary, testWith } from "../support/real_archives.ts";
 
 /** Archives, Debian's packages, and other archives that they need. */
 const LIBRARIES: [file: string, debian: string, needs: string[]][] = [

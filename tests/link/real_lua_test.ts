@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { testWith } from "./real_archives.ts";
+import { testWith } from "../support/real_archives.ts";
 
 const FUNCTIONS = {
   luaL_newstate: { parameters: [], result: "pointer" },

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { staticLibrary, testWith } from "./real_archives.ts";
+import { staticLibrary, testWith } from "../support/real_archives.ts";
 
 const FUNCTIONS = {
   zlibVersion: { parameters: [], result: "pointer" },

@@ -1,6 +1,6 @@
 // Which objects take part in a link, and which definition each name has.
 import { assert, assertEquals } from "@std/assert";
-import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf_constants.ts";
+import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf/constants.ts";
 import {
   addFunction,
   addVariable,
@@ -11,7 +11,7 @@ import {
   functionObject,
   link,
   linkFails,
-} from "./support.ts";
+} from "../support/objects.ts";
 
 /** The first byte of a function tells which definition was taken. */
 function firstByte(linked: ReturnType<typeof link>, name: string): number {

@@ -1,8 +1,8 @@
 // Modules made from Rust, with its standard library inside.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { programTest, programTests } from "./program_tests.ts";
-import { RUST } from "./programs.ts";
+import { runChild } from "../support/modules.ts";
+import { programTest, programTests } from "../support/program_tests.ts";
+import { RUST } from "../support/programs.ts";
 
 const FILE = new URL("../../fixtures/rust/tour.smf", import.meta.url);
 

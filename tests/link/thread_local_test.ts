@@ -1,8 +1,8 @@
 // Thread-local variables: their section, their GOT slots, and what is refused.
 import { assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf_constants.ts";
+import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../../src/smf/enums.ts";
-import { addFunction, ascii, CODE, DATA, ElfWriter, link, linkFails } from "./support.ts";
+import { addFunction, ascii, CODE, DATA, ElfWriter, link, linkFails } from "../support/objects.ts";
 
 const TLS = DATA | 0x400;
 const AARCH64 = 183;

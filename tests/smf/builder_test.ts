@@ -6,7 +6,7 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { LAYOUTS, RELOCATION_FIELDS, SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH, MAX_SECTIONS } from "../../src/smf/limits.ts";
 import { rawFile } from "../../fixtures/raw.ts";
-import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "./sample.ts";
+import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";
 
 const CODE = { name: "code", type: SectionType.Code, bytes: bytesOf(0xc3) };
 

@@ -7,8 +7,8 @@ import { isLoaded } from "../../src/smf/offsets.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { LoadError } from "../../src/errors.ts";
-import { assertLoadError, patched } from "../testing.ts";
-import { LAYOUT_NAMES, sample, withHeader } from "./sample.ts";
+import { assertLoadError, patched } from "../support/testing.ts";
+import { LAYOUT_NAMES, sample, withHeader } from "../support/sample_files.ts";
 
 for (const layout of LAYOUT_NAMES) {
   const file = sample(layout);

@@ -3,8 +3,8 @@ import { SmfBuilder } from "../../src/smf/builder.ts";
 import { compressZstd, decompressZstd } from "../../src/smf/compress.ts";
 import { SectionFlag } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
-import { assertLoadError } from "../testing.ts";
-import { bytesOf, withHeader, withSection } from "./sample.ts";
+import { assertLoadError } from "../support/testing.ts";
+import { bytesOf, withHeader, withSection } from "../support/sample_files.ts";
 
 const DATA = Uint8Array.from({ length: 10_000 }, (_, i) => i % 7);
 

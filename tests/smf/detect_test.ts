@@ -6,8 +6,8 @@ import { readFrom } from "../../src/smf/reader.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { LoadError } from "../../src/errors.ts";
 import { type RawFile, rawFile } from "../../fixtures/raw.ts";
-import { assertLoadError, patched, randomFrom, stress } from "../testing.ts";
-import { bytesOf, LAYOUT_NAMES, sample } from "./sample.ts";
+import { assertLoadError, patched, randomFrom, stress } from "../support/testing.ts";
+import { bytesOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";
 
 const layoutOf = (bytes: Uint8Array): LayoutName => readFrom(bytes, detect(bytes.length)).layout.name;
 const text = (value: string) => new TextEncoder().encode(value);

@@ -5,8 +5,8 @@ import { SectionType } from "../../src/smf/enums.ts";
 import { parseSmf, readSection, readSmf, refuseForeignCode } from "../../src/smf/file.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { rawFile } from "../../fixtures/raw.ts";
-import { assertLoadError, patched, randomFrom, stress } from "../testing.ts";
-import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "./sample.ts";
+import { assertLoadError, patched, randomFrom, stress } from "../support/testing.ts";
+import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 

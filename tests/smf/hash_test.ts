@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { hashName, NameScan, Xxh32, xxh32 } from "../../src/smf/hash.ts";
-import { randomFrom } from "../testing.ts";
+import { randomFrom } from "../support/testing.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 

@@ -4,8 +4,8 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { LAYOUTS } from "../../src/smf/layout.ts";
 import { MAX_SECTIONS } from "../../src/smf/limits.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
-import { assertLoadError } from "../testing.ts";
-import { LAYOUT_NAMES, sample, withHeader } from "./sample.ts";
+import { assertLoadError } from "../support/testing.ts";
+import { LAYOUT_NAMES, sample, withHeader } from "../support/sample_files.ts";
 
 const FULL = {
   platform: 2,

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Integrity, type IntegrityAlgorithm, integrityOf } from "../../src/smf/integrity.ts";
-import { assertLoadError } from "../testing.ts";
+import { assertLoadError } from "../support/testing.ts";
 
 const BYTES = new TextEncoder().encode("abc");
 const OTHER = new TextEncoder().encode("abd");

@@ -1,6 +1,6 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { ByteReader, decodeUtf8, littleEndianWords, readFrom, type Reading } from "../../src/smf/reader.ts";
-import { assertLoadError } from "../testing.ts";
+import { assertLoadError } from "../support/testing.ts";
 
 const bytes = Uint8Array.from({ length: 16 }, (_, i) => 0xf0 + i);
 

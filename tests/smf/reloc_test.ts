@@ -3,8 +3,8 @@ import { SmfBuilder } from "../../src/smf/builder.ts";
 import { RelocationType, SectionType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
-import { assertLoadError, randomFrom } from "../testing.ts";
-import { bytesOf, LAYOUT_NAMES, sample, withHeader, withRelocation } from "./sample.ts";
+import { assertLoadError, randomFrom } from "../support/testing.ts";
+import { bytesOf, LAYOUT_NAMES, sample, withHeader, withRelocation } from "../support/sample_files.ts";
 
 const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
 const MAIN = { name: "main", sym_type: 1, binding: 1 };

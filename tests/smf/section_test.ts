@@ -4,8 +4,15 @@ import { SectionFlag, SectionType } from "../../src/smf/enums.ts";
 import { LAYOUTS } from "../../src/smf/layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE } from "../../src/smf/limits.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
-import { assertLoadError } from "../testing.ts";
-import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSection, withSectionName } from "./sample.ts";
+import { assertLoadError } from "../support/testing.ts";
+import {
+  bytesOf,
+  LAYOUT_NAMES,
+  sample,
+  withHeader,
+  withSection,
+  withSectionName,
+} from "../support/sample_files.ts";
 import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
 
 const CODE = 0, RODATA = 1, DATA = 2, BSS = 3, NOTE = 4, RELOC = 5;

@@ -4,8 +4,8 @@ import { LoadError } from "../../src/errors.ts";
 import { type Survey, surveySmf } from "../../src/smf/survey.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { SectionType, SmfBuilder, SymbolType } from "../../src/smf/mod.ts";
-import { randomFrom, sampler, stress, unhashed } from "../testing.ts";
-import { assertLoadError, patched } from "../testing.ts";
+import { randomFrom, sampler, stress, unhashed } from "../support/testing.ts";
+import { assertLoadError, patched } from "../support/testing.ts";
 
 const FOLDER = new URL("../../fixtures/malformed/", import.meta.url);
 const MANIFEST: Readonly<Record<string, Expectation>> = JSON.parse(

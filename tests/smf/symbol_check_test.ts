@@ -7,8 +7,8 @@ import { parseSmf } from "../../src/smf/file.ts";
 import type { LayoutName } from "../../src/smf/layout.ts";
 import { SYMBOL_WORDS } from "../../src/smf/symbol.ts";
 import { checkSymbols, type SymbolCounts } from "../../src/smf/symbol_check.ts";
-import { collidingNames } from "./collisions.ts";
-import { LAYOUT_NAMES } from "./sample.ts";
+import { collidingNames } from "../support/collisions.ts";
+import { LAYOUT_NAMES } from "../support/sample_files.ts";
 
 const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
 const symbol = (name: string, more: Partial<RawSymbol> = {}): RawSymbol => ({

@@ -7,9 +7,9 @@ import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
 import { inOrder } from "../../src/link/export_order.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
-import { assertLoadError, patched, randomFrom } from "../testing.ts";
-import { collidingNames } from "./collisions.ts";
-import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "./sample.ts";
+import { assertLoadError, patched, randomFrom } from "../support/testing.ts";
+import { collidingNames } from "../support/collisions.ts";
+import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "../support/sample_files.ts";
 
 const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
 const GLOBAL = { sym_type: 1, binding: Binding.Global };

@@ -1,6 +1,6 @@
 /** Calls what is closed, by every path, as often as it is told. */
 import { LoadError, ModuleLoader } from "../../mod.ts";
-import { sample } from "../call/modules.ts";
+import { sample } from "../support/modules.ts";
 
 const count = Number(Deno.args[0]);
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;

@@ -3,9 +3,9 @@
  * after a warm-up. Needs `--expose-gc`.
  */
 import { type ExecutableMemory, type MemoryAllocator, ModuleRegistry, platformAllocator } from "../../mod.ts";
-import { ANSWER, descriptors, mappingCount, stubMappings, turn } from "../call/modules.ts";
-import { TemporaryDirectory } from "../testing.ts";
-import { version } from "../versions.ts";
+import { ANSWER, descriptors, mappingCount, stubMappings, turn } from "../support/modules.ts";
+import { TemporaryDirectory } from "../support/testing.ts";
+import { version } from "../support/versions.ts";
 
 /** What this prints, as JSON: after minus before. */
 export interface Growth {

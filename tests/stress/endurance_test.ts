@@ -3,8 +3,8 @@
  * here by its square: 1 runs all of it, which takes half an hour.
  */
 import { assert, assertEquals } from "@std/assert";
-import { nativeTest, runChild } from "../call/modules.ts";
-import { stress } from "../testing.ts";
+import { nativeTest, runChild } from "../support/modules.ts";
+import { stress } from "../support/testing.ts";
 import type { Growth } from "./endurance_child.ts";
 
 const MEBIBYTE = 2 ** 20;

@@ -12,8 +12,8 @@ import {
   SectionType,
   SymbolType,
 } from "../../mod.ts";
-import { ANSWER, descriptors, mappingCount, stubMappings, turn, warm } from "../call/modules.ts";
-import { hostBuilder, machineCode } from "../testing.ts";
+import { ANSWER, descriptors, mappingCount, stubMappings, turn, warm } from "../support/modules.ts";
+import { hostBuilder, machineCode } from "../support/testing.ts";
 
 /** What this prints, as JSON. */
 export interface Outcome {

@@ -1,7 +1,7 @@
 /** Loading until the kernel refuses: an error, nothing lost, and room again afterwards. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { NOT_LINUX_X86_64, stress } from "../testing.ts";
+import { runChild } from "../support/modules.ts";
+import { NOT_LINUX_X86_64, stress } from "../support/testing.ts";
 import type { Outcome } from "./exhaustion_child.ts";
 
 for (

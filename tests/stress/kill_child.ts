@@ -3,7 +3,7 @@
  * With `once` it ends by itself after a few rounds.
  */
 import { ModuleRegistry } from "../../mod.ts";
-import { ANSWER, answering } from "../call/modules.ts";
+import { ANSWER, answering } from "../support/modules.ts";
 
 const [path, how] = Deno.args;
 const registry = new ModuleRegistry();

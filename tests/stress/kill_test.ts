@@ -4,8 +4,8 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { answering, nativeTest } from "../call/modules.ts";
-import { randomFrom, stress, TemporaryDirectory } from "../testing.ts";
+import { answering, nativeTest } from "../support/modules.ts";
+import { randomFrom, stress, TemporaryDirectory } from "../support/testing.ts";
 
 const CHILD = fromFileUrl(new URL("./kill_child.ts", import.meta.url));
 

@@ -1,6 +1,14 @@
 /** Runs rounds of one scenario; prints by how much the process has grown after a warm-up. */
 import { LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
-import { ANSWER, answering, descriptors, mappingCount, sample, stubMappings, turn } from "../call/modules.ts";
+import {
+  ANSWER,
+  answering,
+  descriptors,
+  mappingCount,
+  sample,
+  stubMappings,
+  turn,
+} from "../support/modules.ts";
 
 const [scenario, rounds] = [Deno.args[0], Number(Deno.args[1])];
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };

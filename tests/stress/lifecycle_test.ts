@@ -4,8 +4,8 @@
  * `SMF_STRESS` says which part of the full number of rounds to run: 1 for all.
  */
 import { assert, assertEquals } from "@std/assert";
-import { nativeTest, runChild } from "../call/modules.ts";
-import { stress } from "../testing.ts";
+import { nativeTest, runChild } from "../support/modules.ts";
+import { stress } from "../support/testing.ts";
 
 interface Growth {
   readonly maps: number;

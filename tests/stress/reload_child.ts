@@ -3,9 +3,9 @@
  * calls and reloads as the arguments say; needs `--expose-gc`.
  */
 import { ModuleRegistry } from "../../mod.ts";
-import { mappings } from "../testing.ts";
-import { TestWorker } from "../share/workers.ts";
-import { version } from "../versions.ts";
+import { mappings } from "../support/testing.ts";
+import { TestWorker } from "../support/workers.ts";
+import { version } from "../support/versions.ts";
 import { callBatch, LIVE, type Tally, TWIN } from "./live_calls.ts";
 
 /** What this prints, as JSON. */

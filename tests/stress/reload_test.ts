@@ -3,8 +3,8 @@
  * 1,000 reloads.
  */
 import { assert, assertEquals } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { NO_PROC, stress } from "../testing.ts";
+import { runChild } from "../support/modules.ts";
+import { NO_PROC, stress } from "../support/testing.ts";
 import type { Outcome } from "./reload_child.ts";
 
 const MEBIBYTE = 1024 * 1024;

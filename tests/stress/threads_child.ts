@@ -4,9 +4,9 @@
  * warm-up, and what the destructors did.
  */
 import { ModuleRegistry } from "../../mod.ts";
-import { descriptors, mappingCount, stubMappings, turn } from "../call/modules.ts";
-import { DIALECTS, ENDINGS, Journal, threadModule, VARIABLES } from "../runtime/threads.ts";
-import { TestWorker } from "../share/workers.ts";
+import { descriptors, mappingCount, stubMappings, turn } from "../support/modules.ts";
+import { DIALECTS, ENDINGS, Journal, threadModule, VARIABLES } from "../support/threads.ts";
+import { TestWorker } from "../support/workers.ts";
 
 const rounds = Number(Deno.args[0]);
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
@@ -14,7 +14,7 @@ const registry = new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 
 // Keeps open what is opened once.
 registry.load(threadModule("chosen", DIALECTS[0]));
 const worker = (): TestWorker<unknown> =>
-  new TestWorker(new URL("../runtime/ending_worker.ts", import.meta.url));
+  new TestWorker(new URL("../load/runtime/ending_worker.ts", import.meta.url));
 let guest = worker();
 const journal = new Journal();
 const [endings, variables] = [threadModule("endings", DIALECTS[0]), threadModule("variables", DIALECTS[0])];

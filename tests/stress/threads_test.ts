@@ -5,9 +5,9 @@
  * `SMF_STRESS` says which part of the full number of rounds to run: 1 for all.
  */
 import { assert, assertEquals } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { linuxTest } from "../runtime/threads.ts";
-import { stress } from "../testing.ts";
+import { runChild } from "../support/modules.ts";
+import { linuxTest } from "../support/threads.ts";
+import { stress } from "../support/testing.ts";
 
 const rounds = stress(1000);
 

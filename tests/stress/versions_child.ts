@@ -3,8 +3,8 @@
  * rounds as the argument says; needs `--expose-gc`.
  */
 import { ModuleRegistry } from "../../mod.ts";
-import { WatchedAllocator } from "../testing.ts";
-import { INT, version } from "../versions.ts";
+import { WatchedAllocator } from "../support/testing.ts";
+import { INT, version } from "../support/versions.ts";
 
 /**
  * What this prints, as JSON, of a quarter of the rounds and of the end: what the

@@ -1,7 +1,7 @@
 /** Versions that come, go and come back. `SMF_STRESS=1` runs 400 rounds. */
 import { assert, assertEquals } from "@std/assert";
-import { runChild } from "../call/modules.ts";
-import { stress } from "../testing.ts";
+import { runChild } from "../support/modules.ts";
+import { stress } from "../support/testing.ts";
 import type { Outcome } from "./versions_child.ts";
 
 Deno.test("going back and forth, and on without what is in use, keeps nothing for each round", async () => {

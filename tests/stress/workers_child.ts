@@ -3,12 +3,12 @@
  * shared and closed under them, so many times as the first argument says.
  */
 import { ModuleLoader } from "../../mod.ts";
-import { version } from "../versions.ts";
-import { TestWorker } from "../share/workers.ts";
-import type { ModuleOrder } from "../share/module_worker.ts";
+import { version } from "../support/versions.ts";
+import { TestWorker } from "../support/workers.ts";
+import type { ModuleOrder } from "../support/module_worker.ts";
 
 const rounds = Number(Deno.args[0]);
-const script = new URL("../share/module_worker.ts", import.meta.url);
+const script = new URL("../support/module_worker.ts", import.meta.url);
 const workers = [new TestWorker<ModuleOrder>(script), new TestWorker<ModuleOrder>(script)];
 let calls = 0;
 let unexpected = 0;

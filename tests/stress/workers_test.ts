@@ -1,7 +1,7 @@
 /** Modules closed under Workers that call them. `SMF_STRESS=1` closes 1,000. */
 import { assertEquals } from "@std/assert";
-import { stress } from "../testing.ts";
-import { runChild } from "../call/modules.ts";
+import { stress } from "../support/testing.ts";
+import { runChild } from "../support/modules.ts";
 
 Deno.test("modules are loaded, shared and closed while two Workers call, and the process ends normally", async () => {
   const rounds = stress(1000);

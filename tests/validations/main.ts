@@ -25,14 +25,17 @@ const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 const WATCHED: readonly { readonly sources: readonly string[]; readonly tests: readonly string[] }[] = [
   { sources: ["src/smf"], tests: ["tests/smf", "tests/bad_inputs_test.ts", "tests/fixtures_test.ts"] },
   {
-    sources: ["src/image.ts", "src/relocate.ts", "src/relocation", "src/scan.ts", "src/thread_locals.ts"],
+    sources: [
+      "src/image/plan.ts",
+      "src/image/relocation",
+    ],
     tests: [
-      "tests/image_test.ts",
-      "tests/arrangement_test.ts",
-      "tests/scan_test.ts",
-      "tests/thread_locals_test.ts",
-      "tests/relocate_test.ts",
-      "tests/relocate_aarch64_test.ts",
+      "tests/image/plan_test.ts",
+      "tests/image/arrange_test.ts",
+      "tests/image/relocation/scan_test.ts",
+      "tests/image/relocation/thread_locals_test.ts",
+      "tests/image/relocation/relocate_test.ts",
+      "tests/image/relocation/relocate_aarch64_test.ts",
       "tests/bad_inputs_test.ts",
     ],
   },

@@ -1,0 +1,206 @@
+/**
+ * What `smf inspect` tells of a file, as data: the shape of its JSON.
+ */
+import { LoadError } from "../../errors.ts";
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE, type Region } from "../../image/arrange.ts";
+import { isAddress, planImage } from "../../image/plan.ts";
+import { scanRelocations } from "../../image/relocation/scan.ts";
+import {
+  appTypeName,
+  archName,
+  bindingName,
+  compressionName,
+  HeaderFlag,
+  headerFlagNames,
+  platformName,
+  relocationTypeName,
+  sectionFlagNames,
+  sectionTypeName,
+  symbolTypeName,
+} from "../../smf/enums.ts";
+import type { ParsedSmf } from "../../smf/file.ts";
+import { imageOffsets } from "../../smf/offsets.ts";
+import type { SmfSection } from "../../smf/section.ts";
+import { sectionAt, sectionPlaces } from "./places.ts";
+
+/** A region of the planned image. */
+export interface ImageRegion {
+  readonly protection: "read-execute" | "read-only" | "read-write";
+  readonly offset: number;
+  readonly length: number;
+  /** The sections in it, and the tables that the loader adds, by their offsets. */
+  readonly parts: readonly { readonly name: string; readonly offset: number; readonly length: number }[];
+}
+
+/** Everything that is shown. */
+export interface InspectionData {
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly sections: readonly {
+    readonly index: number;
+    readonly name: string;
+    readonly type: string;
+    readonly flags: string;
+    readonly offset: number;
+    readonly size: number;
+    readonly virtualSize: number;
+    readonly alignment: number;
+    readonly imageOffset: number | undefined;
+  }[];
+  readonly symbols: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly binding: string;
+    readonly defined: boolean;
+    readonly section: string | undefined;
+    readonly value: number;
+    readonly size: number;
+    readonly typeId: number;
+    readonly version: number;
+  }[];
+  readonly relocations: readonly {
+    readonly offset: number;
+    readonly type: string;
+    readonly symbol: string;
+    readonly addend: bigint;
+  }[];
+  readonly imports: readonly string[];
+  readonly image: {
+    readonly pageSize: number;
+    readonly size: number;
+    readonly alignment: number;
+    readonly gotSlots: number;
+    readonly pltStubs: number;
+    readonly regions: readonly ImageRegion[];
+  } | undefined;
+}
+
+/** What was found out, and what keeps the file from being loaded though it can be read. */
+export interface Inspection {
+  readonly data: InspectionData;
+  readonly problem: LoadError | undefined;
+}
+
+/** Pages of the plan that is shown; hosts with larger ones space the regions wider. */
+const PAGE_SIZE = 4096;
+
+/**
+ * Looks at a file that could be parsed.
+ *
+ * @param chosen Its sections that are of interest, with what belongs to them.
+ */
+export function inspectionOf(module: ParsedSmf, chosen: readonly SmfSection[], path: string): Inspection {
+  const { sections, symbols, relocations, header } = module;
+  const { offsets } = imageOffsets(sections);
+  const places = sectionPlaces(module);
+  const all = chosen.length === sections.length;
+  const isChosen = (offset: number): boolean => {
+    const place = sectionAt(places, offset);
+    return all || (place !== undefined && chosen.includes(place.section));
+  };
+  const hasPlace = (index: number): boolean => module.isDefined(index) && isAddress(symbols.type(index));
+  let problem: LoadError | undefined;
+  let image: InspectionData["image"];
+  try {
+    image = imageMap(module);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    problem = error.locate({ path });
+  }
+  const data: InspectionData = {
+    header: headerData(module),
+    sections: chosen.map(({ index, name, type, flags, offset, size, virtualSize, alignment }) => ({
+      index,
+      name,
+      type: sectionTypeName(type),
+      flags: sectionFlagNames(flags),
+      offset,
+      size,
+      virtualSize,
+      alignment,
+      imageOffset: offsets[index],
+    })),
+    symbols: [...symbols].filter(({ index, value }) => all || (hasPlace(index) && isChosen(value))).map(
+      ({ index, name, type, binding, value, size, typeId, version }) => ({
+        name,
+        type: symbolTypeName(type),
+        binding: bindingName(binding),
+        defined: module.isDefined(index),
+        section: hasPlace(index) ? sectionAt(places, value)?.section.name : undefined,
+        value,
+        size,
+        typeId,
+        version,
+      }),
+    ),
+    relocations: [...relocations].filter(({ offset }) => isChosen(offset)).map(
+      ({ offset, type, symbol, addend }) => ({
+        offset,
+        type: relocationTypeName(type, header.arch),
+        symbol: symbols.name(symbol),
+        addend,
+      }),
+    ),
+    imports: module.imports(),
+    image,
+  };
+  return { data, problem };
+}
+
+function headerData({ header, size, checksum }: ParsedSmf): Readonly<Record<string, unknown>> {
+  return {
+    size,
+    layout: header.layout,
+    offset: header.offset,
+    formatVersion: `${header.versionMajor}.${header.versionMinor}`,
+    platform: platformName(header.platform),
+    arch: archName(header.arch),
+    flags: headerFlagNames(header.flags),
+    compression: compressionName(header.compression),
+    sectionTableOffset: header.sectionTableOffset,
+    symbolTableOffset: header.symbolTableOffset,
+    exportedCount: header.exportedCount,
+    entryPoint: (header.flags & HeaderFlag.Executable) === 0 ? null : header.entryPoint,
+    stubSize: header.base,
+    moduleHash: header.moduleHash,
+    moduleHashChecked: checksum !== undefined,
+    sourceHash: header.sourceHash,
+    appType: appTypeName(header.appType),
+  };
+}
+
+function imageMap(module: ParsedSmf): InspectionData["image"] {
+  const needs = scanRelocations(module);
+  const plan = planImage(module, PAGE_SIZE, { got: needs.gotCount, plt: needs.pltCount });
+  const region = (
+    protection: ImageRegion["protection"],
+    { offset, length }: Region,
+    table: ImageRegion["parts"] = [],
+  ): ImageRegion[] => {
+    if (length === 0) return [];
+    const sections = plan.sections.filter((placed) =>
+      placed.offset >= offset && placed.offset < offset + length
+    );
+    const parts = sections.map(({ section, offset }) => ({
+      name: section.name === "" ? `#${section.index}` : section.name,
+      offset,
+      length: section.virtualSize,
+    }));
+    return [{ protection, offset, length, parts: [...parts, ...table] }];
+  };
+  const slots = (name: string, offset: number, count: number, size: number): ImageRegion["parts"] =>
+    count === 0 ? [] : [{ name, offset, length: count * size }];
+  const got = slots("(GOT)", plan.got, needs.gotCount, GOT_SLOT_SIZE);
+  return {
+    pageSize: PAGE_SIZE,
+    size: plan.size,
+    alignment: plan.alignment,
+    gotSlots: needs.gotCount,
+    pltStubs: needs.pltCount,
+    regions: [
+      ...(plan.gotRegion === plan.rodata ? [] : region("read-only", plan.gotRegion, got)),
+      ...region("read-execute", plan.code, slots("(PLT)", plan.plt, needs.pltCount, PLT_STUB_SIZE)),
+      ...region("read-only", plan.rodata, plan.gotRegion === plan.rodata ? got : []),
+      ...region("read-write", plan.data),
+    ],
+  };
+}

@@ -1,0 +1,129 @@
+/**
+ * `smf nm`: the symbols of a module, as nm(1) lists those of an object file.
+ */
+import { isAddress } from "../../image/plan.ts";
+import { Binding, bindingName, SectionType, symbolTypeName } from "../../smf/enums.ts";
+import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
+import type { SmfSymbol } from "../../smf/symbol.ts";
+import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
+import { readInput } from "../terminal/files.ts";
+import { oneFile, readOptions } from "../terminal/options.ts";
+import { sectionAt, type SectionPlace, sectionPlaces } from "../analysis/places.ts";
+import { examining } from "../terminal/problems.ts";
+import { printable, table } from "../terminal/table.ts";
+
+const HELP = `smf nm <file | -> [options]
+
+Lists the symbols of a module: value (an offset in its image), kind, name.
+Kinds: T code, D data, R read-only data, B zeroed data, U imported, W weak,
+w weak and imported, N what has no address (types, traits, actors); small
+letters for local symbols.
+
+  -g, --extern-only     leave out local symbols
+  -u, --undefined-only  imported symbols only
+  --defined-only        defined symbols only
+  -n, --numeric-sort    by value; -p, --no-sort: as in the file; default: by name
+  -S, --print-size      with sizes
+  --json                print one JSON document
+  --color WHEN          auto (default), always or never
+
+Examples:
+  smf nm plugin.smf
+  smf nm -u plugin.smf        what somebody else must define
+  smf nm -gS --json plugin.smf`;
+
+const LETTERS: Readonly<Record<number, string>> = {
+  [SectionType.Code]: "T",
+  [SectionType.Data]: "D",
+  [SectionType.RoData]: "R",
+  [SectionType.Bss]: "B",
+};
+
+/** The letter of nm(1) for a symbol. */
+export function symbolLetter(file: ParsedSmf, places: readonly SectionPlace[], symbol: SmfSymbol): string {
+  const weak = symbol.binding === Binding.Weak;
+  if (!file.isDefined(symbol.index)) return weak ? "w" : "U";
+  if (weak) return "W";
+  if (!isAddress(symbol.type)) return symbol.binding === Binding.Local ? "n" : "N";
+  const place = sectionAt(places, symbol.value);
+  const letter = place === undefined ? "?" : LETTERS[place.section.type];
+  return symbol.binding === Binding.Local ? letter.toLowerCase() : letter;
+}
+
+/** The command. */
+export const nm: Command = {
+  help: HELP,
+  run(args: readonly string[], output: Output): Promise<number> {
+    const options = readOptions(args, {
+      switches: [
+        "extern-only",
+        "undefined-only",
+        "defined-only",
+        "numeric-sort",
+        "no-sort",
+        "print-size",
+        "json",
+      ],
+      alias: { g: "extern-only", u: "undefined-only", n: "numeric-sort", p: "no-sort", S: "print-size" },
+    }, output);
+    const { writer } = options;
+    const { style } = writer;
+    const file = oneFile(options);
+    const json = options.has("json");
+    if (options.has("undefined-only") && options.has("defined-only")) {
+      throw new UsageError("--undefined-only and --defined-only leave nothing");
+    }
+    return examining({ command: "nm", file, writer, json }, () => {
+      const module = parseSmf(readInput(file), { path: file });
+      const places = sectionPlaces(module);
+      const rows = [...module.symbols].filter((symbol) => {
+        const defined = module.isDefined(symbol.index);
+        return !(options.has("extern-only") && symbol.binding === Binding.Local) &&
+          !(options.has("undefined-only") && defined) && !(options.has("defined-only") && !defined);
+      }).map((symbol) => {
+        const section = sectionAt(places, symbol.value)?.section.name;
+        return { symbol, letter: symbolLetter(module, places, symbol), section };
+      });
+      if (options.has("numeric-sort")) rows.sort((left, right) => left.symbol.value - right.symbol.value);
+      else if (!options.has("no-sort")) {
+        rows.sort(({ symbol: { name: left } }, { symbol: { name: right } }) =>
+          left < right ? -1 : left > right ? 1 : 0
+        );
+      }
+      if (json) {
+        const symbols = rows.map(({ symbol, letter, section }) => {
+          const { name, value, size, type, binding } = symbol;
+          const defined = module.isDefined(symbol.index);
+          return {
+            name,
+            letter,
+            defined,
+            ...(defined && isAddress(type) && { section }),
+            value,
+            size,
+            type: symbolTypeName(type),
+            binding: bindingName(binding),
+          };
+        });
+        return printJson(writer, "nm", { file, symbols });
+      }
+      const cells = rows.map(({ symbol, letter }) => {
+        const hasValue = letter !== "U" && letter !== "w";
+        return [
+          hasValue ? digits(symbol.value) : "",
+          ...(options.has("print-size") ? [hasValue ? digits(symbol.size) : ""] : []),
+          letter,
+          printable(symbol.name),
+        ];
+      });
+      table(cells, ["right"]).forEach((line, index) => {
+        const { letter } = rows[index];
+        writer.print(letter === "U" ? style.warning(line) : /[a-z]/.test(letter) ? style.faint(line) : line);
+      });
+    });
+  },
+};
+
+function digits(value: number): string {
+  return value.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,147 @@
+/**
+ * Whether one version of a module can follow another: the rules, as pure
+ * functions of two files. Reloads apply them to what is in use; whoever only
+ * has the files can ask what a reload would say.
+ */
+
+import { type ImagePlan, isAddress } from "./plan.ts";
+import { SymbolType } from "../smf/enums.ts";
+import type { SmfFile } from "../smf/file.ts";
+import type { SymbolTable } from "../smf/symbol.ts";
+
+/** A file and where its image has what. */
+export interface PlannedFile {
+  readonly file: SmfFile;
+  readonly plan: ImagePlan;
+}
+
+/** What a name in use is: its kind may not change from version to version. */
+export type ExportKind = "function" | "data";
+
+/** An export that has an address. */
+export interface ExportPlace {
+  readonly kind: ExportKind;
+  /** The symbol's place in the symbol table. */
+  readonly index: number;
+  /** Bytes from it to the end of the image. */
+  readonly room: number;
+}
+
+/** The export of that name, if there is one that has an address. */
+export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPlace | undefined {
+  const symbol = file.symbols.findExport(name);
+  if (symbol === undefined || !isAddress(symbol.type)) return undefined;
+  const kind = symbol.type === SymbolType.Function ? "function" : "data";
+  return { kind, index: symbol.index, room: plan.size - plan.place(symbol.value, 0) };
+}
+
+/** What a version has for a name that is in use: what it needs, nothing, or something else. */
+export type Fit = "fits" | "missing" | "changed";
+
+/**
+ * Whether a version has what a name is used for.
+ *
+ * @param use What it is used as, and the bytes that are read and written there.
+ * @param found The version's export of that name.
+ */
+export function fitOf(
+  use: { readonly kind: ExportKind; readonly size: number },
+  found: { readonly kind: ExportKind; readonly room: number } | undefined,
+): Fit {
+  if (found === undefined) return "missing";
+  return found.kind === use.kind && found.room >= use.size ? "fits" : "changed";
+}
+
+/** How strict a reload is: `allow` lets a version lack what is in use. */
+export type Compatibility = "strict" | "allow";
+
+/** Whether a reload is refused for a name in use. */
+export function isRefused(fit: Fit, compatibility: Compatibility): boolean {
+  return fit === "changed" || (fit === "missing" && compatibility === "strict");
+}
+
+/** A variable of a new version: which of the old one gives it its value, or why it starts anew. */
+export type VariableMatch =
+  & {
+    /** In the new version's symbol table. */
+    readonly index: number;
+    readonly name: string;
+  }
+  & ({
+    /** In the old version's symbol table. */
+    readonly before: number;
+    readonly reason?: undefined;
+  } | {
+    readonly before?: undefined;
+    /** What did not match, for people. */
+    readonly reason: string;
+  });
+
+/** Two versions' symbols, by the names that only one symbol of a version has. */
+export class VersionPair {
+  readonly previous: PlannedFile;
+  readonly candidate: PlannedFile;
+  readonly before: ReadonlyMap<string, number>;
+  readonly after: ReadonlyMap<string, number>;
+
+  constructor(previous: PlannedFile, candidate: PlannedFile) {
+    this.previous = previous;
+    this.candidate = candidate;
+    this.before = uniqueNames(previous.file.symbols);
+    this.after = uniqueNames(candidate.file.symbols);
+  }
+
+  /** Every variable of the candidate: matched by name, size, type and version. */
+  *variables(): Iterable<VariableMatch> {
+    const { symbols } = this.candidate.file;
+    for (const index of variablesOf(this.candidate)) {
+      const name = symbols.name(index);
+      const before = this.before.get(name);
+      if (!this.after.has(name)) yield { index, name, reason: "its name is not unique" };
+      else if (before === undefined) {
+        yield { index, name, reason: "the old version has no variable of this name" };
+      } else {
+        const reason = this.#mismatch(before, index);
+        yield reason === undefined ? { index, name, before } : { index, name, reason };
+      }
+    }
+  }
+
+  #mismatch(before: number, after: number): string | undefined {
+    const { symbols: old } = this.previous.file;
+    const { symbols: now } = this.candidate.file;
+    const [was, is] = [old.size(before), now.size(after)];
+    if (was !== is) return `its size was ${was}, is ${is}`;
+    if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
+      return "its type is another";
+    }
+    const [from, to] = [old.version(before), now.version(after)];
+    if (from !== to) return `its version was ${from}, is ${to}`;
+    return undefined;
+  }
+}
+
+/** The writable variables of an image. */
+export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable<number> {
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
+      continue;
+    }
+    const place = plan.place(symbols.value(index), symbols.size(index));
+    if (place >= plan.data.offset && place < plan.data.offset + plan.data.length) yield index;
+  }
+}
+
+/** Defined symbols by name, without those that share theirs. */
+function uniqueNames(symbols: SymbolTable): Map<string, number> {
+  const unique = new Map<string, number>();
+  const shared = new Set<string>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
+    const name = symbols.name(index);
+    if (unique.has(name)) shared.add(name);
+    unique.set(name, index);
+  }
+  for (const name of shared) unique.delete(name);
+  return unique;
+}

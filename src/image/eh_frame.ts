@@ -1,0 +1,164 @@
+/**
+ * Call frame information in memory (LSB Core, "Exception Frames"; DWARF 5,
+ * section 6.4): looked over before an unwinder gets it, which believes all that
+ * it reads.
+ *
+ * ```text
+ * record   length: u32 (0 ends the table), id: u32, length - 4 bytes
+ * CIE      id 0; version: u8, augmentation: string, code and data alignment: LEB128,
+ *          return register, augmentation length: ULEB128, augmentation data, instructions
+ * FDE      id = distance back to its CIE; first: i32 from here, size: u32, augmentation data, instructions
+ * ```
+ *
+ * What instructions and handlers mean is, like machine code, the module's own
+ * affair.
+ */
+
+import { LoadError } from "../errors.ts";
+
+/** `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: a distance of 32 bits from the place that holds it. */
+const NEAR = 0x1b;
+
+/** Which encodings of pointers an unwinder understands: DW_EH_PE_* in the low four bits. */
+const POINTER_SIZES: Readonly<Record<number, number | undefined>> = { 0: 8, 3: 4, 4: 8, 11: 4, 12: 8 };
+/** `DW_EH_PE_indirect`, `DW_EH_PE_pcrel`, and what may stand between them and the size. */
+const INDIRECT = 0x80, RELATIVE = 0x10, KIND = 0x70;
+
+/** A part of the image, as offsets. */
+export interface Extent {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Reads one table; everything in it must lie inside. */
+class FrameTable {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  readonly #section: string;
+  #at = 0;
+  /** Where the record ends that is read. */
+  #end = 0;
+
+  constructor(bytes: Uint8Array, section: string) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#section = section;
+    this.#end = bytes.length;
+  }
+
+  /** See {@linkcode countFrames}; `start` is where the table lies in the image. */
+  count(start: number, code: Extent): number {
+    const cies = new Set<number>();
+    let frames = 0;
+    for (;;) {
+      this.#end = this.#bytes.length;
+      const length = this.#uint32();
+      if (length === 0) return frames;
+      const id = this.#at;
+      // 2³² - 1 would announce a length of 64 bits, which nobody writes; it is too long here as well.
+      if (length < 4 || length > this.#end - id) throw this.#broken("a record is longer than its table");
+      const next = this.#end = id + length;
+      const back = this.#uint32();
+      if (back === 0) {
+        this.#readCie();
+        cies.add(id - 4);
+      } else {
+        if (!cies.has(id - back)) throw this.#broken("a record belongs to none before it");
+        if (this.#readFde(start, code) > 0) frames++;
+      }
+      this.#at = next;
+    }
+  }
+
+  #readCie(): void {
+    const version = this.#uint8();
+    if (version !== 1 && version !== 3) throw this.#broken(`version ${version} is unknown`);
+    let augmentation = "";
+    for (let letter = this.#uint8(); letter !== 0; letter = this.#uint8()) {
+      augmentation += String.fromCharCode(letter);
+    }
+    this.#leb128();
+    this.#leb128();
+    if (version === 1) this.#uint8();
+    else this.#leb128();
+    if (!/^z[LPRSB]*$/.test(augmentation) || !augmentation.includes("R")) {
+      throw this.#broken(`augmentation '${augmentation}' is unknown`);
+    }
+    const length = this.#leb128();
+    if (length > this.#end - this.#at) throw this.#broken("an augmentation is longer than its record");
+    this.#end = this.#at + length;
+    for (const letter of augmentation) {
+      if (letter === "R" && this.#uint8() !== NEAR) throw this.#broken("addresses are not near ones");
+      if (letter === "L") this.#pointerSize();
+      if (letter === "P") this.#skip(this.#pointerSize());
+    }
+  }
+
+  /** Answers the size of the function. */
+  #readFde(start: number, code: Extent): number {
+    const place = start + this.#at;
+    const first = place + this.#view.getInt32(this.#skip(4), true);
+    const size = this.#uint32();
+    if (first < code.start || first + size > code.end) throw this.#broken("a function is not in the code");
+    // Present in all that begin with 'z'.
+    this.#skip(this.#leb128());
+    return size;
+  }
+
+  /** Reads an encoding and answers the size of what is encoded so. */
+  #pointerSize(): number {
+    const encoding = this.#uint8();
+    // DW_EH_PE_omit: there is none
+    if (encoding === 0xff) return 0;
+    const kind = encoding & KIND;
+    const size = POINTER_SIZES[encoding & ~(INDIRECT | KIND)];
+    if (size === undefined || kind !== 0 && kind !== RELATIVE) {
+      throw this.#broken(`pointer encoding ${encoding} is unknown`);
+    }
+    return size;
+  }
+
+  #leb128(): number {
+    let value = 0;
+    for (let shift = 0; shift < 35; shift += 7) {
+      const byte = this.#uint8();
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    throw this.#broken("a number is too large");
+  }
+
+  #uint8(): number {
+    return this.#bytes[this.#skip(1)];
+  }
+
+  #uint32(): number {
+    return this.#view.getUint32(this.#skip(4), true);
+  }
+
+  /** Goes on by some bytes of the record; answers where they begin. */
+  #skip(count: number): number {
+    if (count > this.#end - this.#at) throw this.#broken("it ends too early");
+    this.#at += count;
+    return this.#at - count;
+  }
+
+  #broken(problem: string): LoadError {
+    return new LoadError("InvalidFormat", `Cannot use frame information: ${problem}`, {
+      section: this.#section,
+      offset: this.#at,
+    });
+  }
+}
+
+/**
+ * Counts the functions that a table describes, empty ones left out.
+ *
+ * @param bytes The table, relocated.
+ * @param start Where it lies in the image.
+ * @param code Where functions may lie.
+ * @throws {LoadError} `InvalidFormat` if an unwinder could stumble over it.
+ */
+export function countFrames(bytes: Uint8Array, section: string, start: number, code: Extent): number {
+  return new FrameTable(bytes, section).count(start, code);
+}

@@ -1,0 +1,253 @@
+/**
+ * The relocation formulas: pure bytes in, pure bytes out.
+ *
+ * In the letters of the psABIs:
+ *
+ * ```text
+ * S  the address of the symbol
+ * A  the addend, signed 64 bits
+ * P  the address of the place that is patched
+ * G  the address of a GOT slot that holds S
+ * L  the address of a PLT stub that jumps to S
+ *
+ * Page(x)  x without its low 12 bits
+ * ```
+ *
+ * The formulas of each processor stand in its file in `relocation/`. L stands
+ * for S where S is imported and out of reach.
+ *
+ * `relocation/loop.ts` calculates them; here is what is rare: stubs, parts of
+ * instructions, and saying what is wrong.
+ */
+
+import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../arrange.ts";
+import { attempt, type LoadError, raise, type Report } from "../../errors.ts";
+import type { ImagePlan } from "../plan.ts";
+import { Patch, type RelocationArch, Use } from "./arch.ts";
+import { relocationArch } from "./mod.ts";
+import { applyRelocations, carry, highHalf, lowHalf, type RelocationWork, Stop } from "./loop.ts";
+import { failure, type RelocationNeeds } from "./scan.ts";
+import { relocationTypeName, SymbolType } from "../../smf/enums.ts";
+import type { SmfFile } from "../../smf/file.ts";
+import { signedWords } from "../../smf/reader.ts";
+import { SYMBOL_WORDS } from "../../smf/symbol.ts";
+
+const { value: VALUE } = SYMBOL_WORDS;
+const NONE = new Int32Array(0);
+
+/** Where a module and its imports are. */
+export interface SymbolAddresses {
+  /** The range's address. */
+  readonly base: bigint;
+  /** The addresses of the symbols in {@linkcode RelocationNeeds.imports}, in that order. */
+  readonly imports: BigUint64Array<ArrayBuffer>;
+}
+
+/**
+ * Fills GOT and PLT and applies every relocation of `file` to `image`, the
+ * bytes of the whole range.
+ *
+ * @param report Told about relocations that cannot be applied.
+ * @throws {LoadError} `RelocationFailed`, with the relocation's section, symbol,
+ * offset, value and allowed range.
+ */
+export function relocate(
+  image: Uint8Array,
+  file: SmfFile,
+  plan: ImagePlan,
+  needs: RelocationNeeds,
+  addresses: SymbolAddresses,
+  report: Report = raise,
+): void {
+  const relocator = new Relocator(image, file, plan, needs, addresses);
+  if (report === raise) relocator.run();
+  else relocator.tryAll(report);
+}
+
+/** Applies the relocations of one module that is linked. */
+class Relocator {
+  readonly #file: SmfFile;
+  readonly #plan: ImagePlan;
+  readonly #needs: RelocationNeeds;
+  readonly #arch: RelocationArch;
+  readonly #bytes: DataView;
+  readonly #work: RelocationWork;
+
+  constructor(
+    image: Uint8Array,
+    file: SmfFile,
+    plan: ImagePlan,
+    needs: RelocationNeeds,
+    { base, imports }: SymbolAddresses,
+  ) {
+    this.#file = file;
+    this.#plan = plan;
+    this.#needs = needs;
+    this.#arch = relocationArch(file.header.arch);
+    this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
+    const importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
+    for (let position = 0; position < imports.length; position++) {
+      importOf[needs.imports[position]] = position + 1;
+    }
+    this.#work = {
+      bytes: this.#bytes,
+      uses: this.#arch.uses,
+      relocations: signedWords(file.relocations.words),
+      symbols: signedWords(file.symbols.words),
+      symbolStep: file.symbols.step,
+      places: plan.places,
+      baseLow: lowHalf(base),
+      baseHigh: highHalf(base),
+      imports: distances(imports, base),
+      importOf,
+      got: plan.got,
+      gotSlots: needs.gotSlots,
+      stop: Stop.Value,
+      place: 0,
+      low: 0,
+      high: 0,
+    };
+  }
+
+  run(): void {
+    this.#fillSlots();
+    this.#apply(0, this.#file.relocations.length);
+  }
+
+  /** Applies the relocations from `first` up to but not including `end`. */
+  #apply(first: number, end: number): void {
+    const work = this.#work;
+    let index = applyRelocations(work, first, end);
+    for (; index < end; index = applyRelocations(work, index + 1, end)) {
+      if (work.stop === Stop.Place) throw this.#isOutside(index);
+      if (work.stop === Stop.Symbol) throw this.#hasNoAddress(index);
+      this.#applyOtherwise(index);
+    }
+  }
+
+  /** As {@linkcode Relocator.run}, past what cannot be applied. */
+  tryAll(report: Report): void {
+    attempt(report, () => this.#fillSlots());
+    const { relocations } = this.#file;
+    for (let index = 0; index < relocations.length; index++) {
+      attempt(report, () => this.#apply(index, index + 1));
+    }
+  }
+
+  /** Writes a part of an instruction; goes by a PLT stub where the symbol is out of reach, if it can. */
+  #applyOtherwise(index: number): void {
+    const { place, low, high } = this.#work;
+    const arch = this.#arch, bytes = this.#bytes;
+    const type = this.#file.relocations.type(index);
+    const use = arch.uses[type];
+    const isInstruction = (use & Use.Instruction) !== 0;
+    let result = isInstruction ? arch.patchInstruction(bytes, place, type, low, high) : Patch.OutOfRange;
+    const stub = result === Patch.OutOfRange ? this.#stubFor(index, use) : 0;
+    if (stub > 0) {
+      const distance = this.#plan.plt + PLT_STUB_SIZE * (stub - 1) + arch.callAddend - place;
+      if (isInstruction) result = arch.patchInstruction(bytes, place, type, distance, distance >> 31);
+      else {
+        // No range is so large that this would not fit.
+        bytes.setInt32(place, distance, true);
+        result = Patch.Done;
+      }
+    }
+    if (result !== Patch.Done) throw this.#refused(index, type, place, result, low, high);
+  }
+
+  #isOutside(index: number): LoadError {
+    const width = this.#arch.widths[this.#file.relocations.type(index)];
+    return failure(
+      this.#file,
+      index,
+      `Cannot apply relocation: its ${width} bytes are not inside the image`,
+    );
+  }
+
+  #hasNoAddress(index: number): LoadError {
+    return failure(this.#file, index, "Cannot apply relocation: its symbol has no address in the image");
+  }
+
+  /** The PLT stub plus one by which a relocation may go: of a call, if there is one; else 0. */
+  #stubFor(index: number, use: number): number {
+    const { relocations, symbols } = this.#file;
+    const symbol = relocations.symbol(index);
+    const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
+    if (stub === 0) return 0;
+    const { callAddend } = this.#arch;
+    // Another relocation may have asked for the stub.
+    const isCall = (use & Use.Call) !== 0 ||
+      ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function);
+    const isPlain = relocations.addendHigh(index) === callAddend >> 31 &&
+      (relocations.addendLow(index) | 0) === callAddend;
+    return isCall && isPlain ? stub : 0;
+  }
+
+  /** Writes S into the GOT's slots, and the stubs that jump through them. */
+  #fillSlots(): void {
+    const { pltStubs, firstUse } = this.#needs;
+    const { relocations } = this.#file;
+    const { bytes, symbols, places, imports, importOf } = this.#work;
+    const isImporting = importOf.length > 0;
+    const got = this.#plan.got | 0, plt = this.#plan.plt | 0, step = this.#work.symbolStep | 0;
+    const baseLow = this.#work.baseLow | 0, baseHigh = this.#work.baseHigh | 0;
+    for (let slot = 0; slot < firstUse.length; slot++) {
+      const index = firstUse[slot];
+      const symbol = relocations.symbol(index);
+      const position = isImporting ? importOf[symbol] - 1 : -1;
+      let distance = 0, distanceHigh = 0;
+      if (position >= 0) {
+        distance = imports[2 * position];
+        distanceHigh = imports[2 * position + 1];
+      } else {
+        const field = symbol * step + VALUE;
+        distance = places.ofSymbol(symbols[field], symbols[field + 1]);
+        if (distance < 0) throw this.#hasNoAddress(index);
+      }
+      const low = (distance + baseLow) | 0;
+      const place = got + GOT_SLOT_SIZE * slot;
+      bytes.setInt32(place, low, true);
+      bytes.setInt32(place + 4, (distanceHigh + baseHigh + carry(distance, baseLow, low)) | 0, true);
+      const stub = pltStubs.length === 0 ? 0 : pltStubs[symbol];
+      if (stub > 0) this.#arch.writeStub(bytes, plt + PLT_STUB_SIZE * (stub - 1), place, PLT_STUB_SIZE);
+    }
+  }
+
+  #refused(index: number, type: number, place: number, result: Patch, low: number, high: number): LoadError {
+    const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
+    const what = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
+    switch (result) {
+      case Patch.Misaligned:
+        return failure(
+          this.#file,
+          index,
+          `${what}: the value is no multiple of what the instruction counts in`,
+          value,
+        );
+      case Patch.WrongInstruction:
+        return failure(
+          this.#file,
+          index,
+          `${what}: there is no instruction that takes it`,
+          place % 4 === 0 ? this.#bytes.getUint32(place, true) : undefined,
+        );
+      default: {
+        const problem = `${what}: the value does not fit; compile with -fPIC`;
+        return failure(this.#file, index, problem, value, this.#arch.range(type));
+      }
+    }
+  }
+}
+
+/** From `base` to each address, in halves, low half first. */
+function distances(addresses: BigUint64Array<ArrayBuffer>, base: bigint): Int32Array {
+  if (addresses.length === 0) return NONE;
+  const words = new Int32Array(addresses.slice().buffer);
+  const low = lowHalf(-base), high = highHalf(-base);
+  for (let at = 0; at < words.length; at += 2) {
+    const sum = (words[at] + low) | 0;
+    words[at + 1] += high + carry(words[at], low, sum);
+    words[at] = sum;
+  }
+  return words;
+}

@@ -1,0 +1,194 @@
+/**
+ * x86-64: System V psABI, section 4.4 "Relocation", and appendix B "Linker
+ * Optimization".
+ */
+import { Arch, RelocationType } from "../../smf/enums.ts";
+import { type LinkArch, type RelocationRule, type TlsSlotKind, writeInt32, writeInt64 } from "./arch.ts";
+import { Machine } from "../elf/constants.ts";
+
+const INT32 = [-(2 ** 31), 2 ** 31] as const;
+const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
+
+/** The distance to a slot of a thread-local variable. */
+const TO_SLOT: RelocationRule = {
+  name: "distance to a TLS slot",
+  use: "relative",
+  width: 4,
+  smf: RelocationType.Pc32,
+  write: writeInt32,
+  range: INT32,
+};
+
+/** A use of such a slot. */
+function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
+  return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
+}
+
+/** R_X86_64_*: number, name, use, width, SMF type. */
+const RULES: [number, RelocationRule][] = [
+  [0, { name: "R_X86_64_NONE", use: "none", width: 0, smf: undefined }],
+  [1, {
+    name: "R_X86_64_64",
+    use: "absolute",
+    width: 8,
+    smf: RelocationType.Abs64,
+    write: writeInt64,
+    range: INT64,
+  }],
+  [2, {
+    name: "R_X86_64_PC32",
+    use: "relative",
+    width: 4,
+    smf: RelocationType.Pc32,
+    write: writeInt32,
+    range: INT32,
+  }],
+  [4, {
+    name: "R_X86_64_PLT32",
+    use: "branch",
+    width: 4,
+    smf: RelocationType.Plt32,
+    write: writeInt32,
+    range: INT32,
+  }],
+  [9, { name: "R_X86_64_GOTPCREL", use: "got", width: 4, smf: RelocationType.GotPcRel }],
+  // 32-bit addresses: only what is a constant already fits one.
+  [10, {
+    name: "R_X86_64_32",
+    use: "absolute",
+    width: 4,
+    smf: undefined,
+    write: writeUint32,
+    range: [0, 2 ** 32],
+  }],
+  [11, { name: "R_X86_64_32S", use: "absolute", width: 4, smf: undefined, write: writeInt32, range: INT32 }],
+  [17, {
+    name: "R_X86_64_DTPOFF64",
+    use: "tls-offset",
+    width: 8,
+    smf: undefined,
+    write: writeInt64,
+    range: INT64,
+  }],
+  [19, { name: "R_X86_64_TLSGD", ...tls("pair") }],
+  [20, { name: "R_X86_64_TLSLD", ...tls("module") }],
+  [21, {
+    name: "R_X86_64_DTPOFF32",
+    use: "tls-offset",
+    width: 4,
+    smf: undefined,
+    write: writeInt32,
+    range: INT32,
+  }],
+  [22, { name: "R_X86_64_GOTTPOFF", ...tls("static") }],
+  [24, {
+    name: "R_X86_64_PC64",
+    use: "relative",
+    width: 8,
+    smf: RelocationType.Pc64,
+    write: writeInt64,
+    range: INT64,
+  }],
+  [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
+  [35, { name: "R_X86_64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
+  [41, { name: "R_X86_64_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel, relaxable: true }],
+  [42, {
+    name: "R_X86_64_REX_GOTPCRELX",
+    use: "got",
+    width: 4,
+    smf: RelocationType.GotPcRel,
+    relaxable: true,
+  }],
+  [43, { name: "R_X86_64_CODE_4_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel }],
+  [44, { name: "R_X86_64_CODE_4_GOTTPOFF", ...tls("static") }],
+  [45, { name: "R_X86_64_CODE_4_GOTPC32_TLSDESC", ...tls("descriptor") }],
+  [250, { name: "R_X86_64_GNU_VTINHERIT", use: "none", width: 0, smf: undefined }],
+  [251, { name: "R_X86_64_GNU_VTENTRY", use: "none", width: 0, smf: undefined }],
+];
+
+function writeUint32(view: DataView, at: number, value: number): boolean {
+  if (!(value >= 0 && value < 2 ** 32)) return false;
+  view.setUint32(at, value, true);
+  return true;
+}
+
+/** Types that are refused, by what to do instead. */
+const ADVICE: [types: readonly number[], advice: string][] = [
+  [
+    [18, 23],
+    "the thread-local variable has a place that only the program itself could give it: compile with -fPIC",
+  ],
+  [[3, 25, 26, 27, 28, 29, 30, 31], "the medium and large code models: compile with -mcmodel=small"],
+  [[12, 13, 14, 15], "addresses and distances of 8 or 16 bits"],
+  [[32, 33], "a symbol's size as a constant"],
+  [[5, 6, 7, 8, 16, 36, 37, 38], "this type belongs into executables and shared libraries, not into objects"],
+];
+
+const MOV = 0x8b, LEA = 0x8d;
+const GROUP5 = 0xff, CALL_RIP = 0x15, JMP_RIP = 0x25;
+const ADDR32 = 0x67, CALL = 0xe8, JMP = 0xe9, NOP = 0x90;
+/** ud2 twice, and a byte to fill the five of a call. */
+const UD2 = [0x0f, 0x0b, 0x0f, 0x0b, NOP];
+
+/** x86-64. */
+export const X86_64: LinkArch = {
+  name: "x86-64",
+  machine: Machine.X86_64,
+  smf: Arch.X86_64,
+  hasFixedPages: true,
+  filler: 0xcc, // int3
+  fragments: {
+    head: [0xf3, 0x0f, 0x1e, 0xfa, 0x48, 0x83, 0xec, 0x08], // endbr64; sub $8, %rsp
+    tail: [0x48, 0x83, 0xc4, 0x08, 0xc3], // add $8, %rsp; ret
+    nop: [NOP],
+  },
+  slotJump: {
+    bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
+    references: [[2, RelocationType.Pc32, -4]],
+  },
+  biased: true,
+  absolute64: 1,
+  rules: new Map(RULES),
+  advice(type: number): string {
+    return ADVICE.find(([types]) => types.includes(type))?.[1] ?? `relocation type ${type} is unknown`;
+  },
+  isIndirectBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean {
+    return rule.relaxable === true && place >= 2 && bytes[place - 2] === GROUP5 &&
+      (bytes[place - 1] === CALL_RIP || bytes[place - 1] === JMP_RIP);
+  },
+  neverTaken(bytes: Uint8Array, place: number): boolean {
+    const opcode = bytes[place - 1];
+    if (place < 1 || (opcode !== CALL && opcode !== JMP)) return false;
+    bytes.set(UD2, place - 1);
+    return true;
+  },
+  relaxGot(
+    bytes: Uint8Array,
+    place: number,
+    addend: number,
+    rule: RelocationRule,
+    onlyBranches: boolean,
+  ): number {
+    if (rule.relaxable !== true || addend !== -4 || place < 2) return -1;
+    const opcode = bytes[place - 2];
+    const modRm = bytes[place - 1];
+    if (opcode === GROUP5 && modRm === CALL_RIP) {
+      // call *x@GOTPCREL(%rip) -> addr32 call x
+      bytes[place - 2] = ADDR32;
+      bytes[place - 1] = CALL;
+      return place;
+    }
+    if (opcode === GROUP5 && modRm === JMP_RIP) {
+      // jmp *x@GOTPCREL(%rip) -> jmp x; nop
+      bytes[place - 2] = JMP;
+      bytes[place + 3] = NOP;
+      return place - 1;
+    }
+    if (opcode === MOV && (modRm & 0xc7) === 0x05 && !onlyBranches) {
+      // mov x@GOTPCREL(%rip), %reg -> lea x(%rip), %reg
+      bytes[place - 2] = LEA;
+      return place;
+    }
+    return -1;
+  },
+};

@@ -1,0 +1,47 @@
+/**
+ * Relocations that stay for the loader, as columns: a large library has tens of
+ * thousands.
+ */
+import { grown } from "./names.ts";
+
+/** Symbols of the SMF file that do not have their index yet, each a number. */
+export const Target = {
+  /** An exported or imported name, by name number. */
+  global: (id: number): number => id,
+  /** An output section's start, by its index. */
+  section: (index: number): number => -1 - index,
+  /** A symbol that exists only to have a GOT slot, by its index in `gotSymbols`. */
+  got: (index: number): number => GOT_BASE + index,
+} as const;
+
+/** Above every name number. */
+export const GOT_BASE = 2 ** 29;
+
+/** A growing table of relocations. */
+export class DynamicRelocations {
+  length = 0;
+  offsets: Float64Array = new Float64Array(1024);
+  targets: Int32Array = new Int32Array(1024);
+  types: Uint8Array = new Uint8Array(1024);
+  addends: Float64Array = new Float64Array(1024);
+
+  /** The places of all in the columns, by offset: loaders go through memory once, and see overlaps in passing. */
+  byOffset(): Uint32Array {
+    const { offsets } = this;
+    return new Uint32Array(this.length).map((_, index) => index).sort((a, b) => offsets[a] - offsets[b]);
+  }
+
+  add(offset: number, target: number, type: number, addend: number): void {
+    const i = this.length++;
+    if (i === this.offsets.length) {
+      this.offsets = grown(this.offsets);
+      this.targets = grown(this.targets);
+      this.types = grown(this.types);
+      this.addends = grown(this.addends);
+    }
+    this.offsets[i] = offset;
+    this.targets[i] = target;
+    this.types[i] = type;
+    this.addends[i] = addend;
+  }
+}

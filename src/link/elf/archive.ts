@@ -1,0 +1,206 @@
+/**
+ * Reads `ar` archives: System V/GNU names (`//` table, `/123`), BSD names
+ * (`#1/12`), and both kinds of symbol index. A member's bytes are looked at only
+ * when it is pulled in.
+ */
+import { isElf, parseObject } from "./object.ts";
+import { SectionIndex } from "./constants.ts";
+import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
+
+const MAGIC = "!<arch>\n";
+const THIN_MAGIC = "!<thin>\n";
+const HEADER_SIZE = 60;
+
+/** Whether the bytes begin as an archive does, thin ones included. */
+export function isArchive(bytes: Uint8Array): boolean {
+  const magic = bytes.length < 8 ? "" : decodeText(bytes, 0, 8);
+  return magic === MAGIC || magic === THIN_MAGIC;
+}
+
+/** One file inside an archive. */
+export interface ArchiveMember {
+  /** As errors and maps show it: `libz.a(crc32.o)`. */
+  readonly name: string;
+  /** Where its header begins; what a symbol index refers to. */
+  readonly header: number;
+  readonly bytes: Uint8Array;
+}
+
+/** One entry of the symbol index: the name's bytes and the member that defines it. */
+export type IndexVisitor = (bytes: Uint8Array, start: number, end: number, header: number) => void;
+
+/** A decimal field of a member header, padded with spaces; -1 when it is none. */
+function decimal(bytes: Uint8Array, start: number, end: number): number {
+  let value = 0;
+  let digits = 0;
+  for (let i = start; i < end && bytes[i] !== 0x20; i++, digits++) {
+    if (bytes[i] < 0x30 || bytes[i] > 0x39) return -1;
+    value = value * 10 + (bytes[i] - 0x30);
+  }
+  return digits === 0 ? -1 : value;
+}
+
+/** A member header, before anyone asked what it is called. */
+interface Header {
+  readonly offset: number;
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** An archive; see the module's documentation. */
+export class Archive {
+  readonly name: string;
+  readonly #file: InputBytes;
+  #longNames: Header | undefined;
+  #index: Header | undefined;
+  #members: Header[] = [];
+
+  /** @throws {LoadError} when the archive is thin or its headers are broken. */
+  constructor(name: string, bytes: Uint8Array) {
+    this.name = name;
+    this.#file = new InputBytes(name, bytes);
+    if (decodeText(bytes, 0, Math.min(8, bytes.length)) === THIN_MAGIC) {
+      throw unsupported(name, "this is a thin archive, which only names other files: make it without `ar T`");
+    }
+    let offset = MAGIC.length;
+    while (offset < bytes.length) {
+      const header = this.#readHeader(offset);
+      if (header.name === "//") this.#longNames = header;
+      else if (isIndexName(header.name)) this.#index ??= header;
+      else this.#members.push(header);
+      offset = header.end + (header.end & 1);
+    }
+  }
+
+  #readHeader(offset: number): Header {
+    const { bytes, name: path } = this.#file;
+    this.#file.table(offset, 1, HEADER_SIZE, "a member's header");
+    const size = decimal(bytes, offset + 48, offset + 58);
+    if (size < 0 || bytes[offset + 58] !== 0x60 || bytes[offset + 59] !== 0x0a) {
+      throw malformed(path, "a member's header is broken", { offset });
+    }
+    let start = offset + HEADER_SIZE;
+    const end = start + size;
+    if (end > bytes.length) throw malformed(path, "a member passes the end of the archive", { offset, size });
+    let name = decodeText(bytes, offset, offset + 16).trimEnd();
+    if (name.startsWith("#1/")) {
+      // BSD: the name stands before the contents and counts as part of them.
+      const length = decimal(bytes, offset + 3, offset + 16);
+      if (length < 0 || length > size) throw malformed(path, "a member's name is broken", { offset });
+      const nul = bytes.indexOf(0, start);
+      name = decodeText(bytes, start, nul === -1 || nul > start + length ? start + length : nul);
+      start += length;
+    }
+    return { offset, name, start, end };
+  }
+
+  /** The name behind a header: from the table of long names, or without its final slash. */
+  #displayName(header: Header): string {
+    const { bytes, name: path } = this.#file;
+    const match = /^\/(\d+)$/.exec(header.name);
+    if (match === null) return header.name.endsWith("/") ? header.name.slice(0, -1) : header.name;
+    const table = this.#longNames;
+    const start = table === undefined ? NaN : table.start + Number(match[1]);
+    if (table === undefined || !(start < table.end)) {
+      throw malformed(path, "a member's name lies outside the table of names", { offset: header.offset });
+    }
+    // GNU ends a name with "/\n"; the longest that a file system knows is far below the limit.
+    let end = start;
+    while (end < Math.min(table.end, start + 4096) && bytes[end] !== 0x0a && bytes[end] !== 0) end++;
+    const name = decodeText(bytes, start, end);
+    return name.endsWith("/") ? name.slice(0, -1) : name;
+  }
+
+  #toMember(header: Header): ArchiveMember {
+    return {
+      name: `${this.name}(${this.#displayName(header)})`,
+      header: header.offset,
+      bytes: this.#file.bytes.subarray(header.start, header.end),
+    };
+  }
+
+  /** All members in archive order. */
+  *members(): Generator<ArchiveMember> {
+    for (const header of this.#members) yield this.#toMember(header);
+  }
+
+  /** The member whose header begins at `offset`, as a symbol index says. */
+  member(offset: number): ArchiveMember {
+    let low = 0;
+    let high = this.#members.length - 1;
+    while (low <= high) {
+      const middle = (low + high) >> 1;
+      const found = this.#members[middle];
+      if (found.offset === offset) return this.#toMember(found);
+      if (found.offset < offset) low = middle + 1;
+      else high = middle - 1;
+    }
+    throw malformed(this.name, "the symbol index names a member that does not exist", { offset });
+  }
+
+  /**
+   * Visits the symbol index in its order. An archive without an index gets one
+   * from the symbol tables of its members.
+   */
+  visitIndex(visit: IndexVisitor): void {
+    const index = this.#index;
+    if (index === undefined) return this.#scanMembers(visit);
+    if (index.name === "/") this.#visitSystemV(index, 4, visit);
+    else if (index.name === "/SYM64/") this.#visitSystemV(index, 8, visit);
+    else this.#visitBsd(index, visit);
+  }
+
+  /** GNU: count, offsets, then NUL-terminated names in the same order; all big-endian. */
+  #visitSystemV(index: Header, width: 4 | 8, visit: IndexVisitor): void {
+    const { bytes, view } = this.#file;
+    const read = (at: number): number =>
+      width === 4 ? view.getUint32(at) : view.getUint32(at) * 0x100000000 + view.getUint32(at + 4);
+    const size = index.end - index.start;
+    const count = size < width ? 0 : read(index.start);
+    if (size > 0 && width + count * (width + 1) > size) {
+      throw malformed(this.name, "the symbol index is longer than its member", { value: count });
+    }
+    let name = index.start + width + count * width;
+    for (let i = 0; i < count; i++) {
+      const end = this.#file.nameEnd(name, index.end);
+      if (end === -1) throw malformed(this.name, "the symbol index is cut off");
+      visit(bytes, name, end, read(index.start + width + i * width));
+      name = end + 1;
+    }
+  }
+
+  /** BSD: byte size of the table, pairs (name offset, member offset), size of names, names. */
+  #visitBsd(index: Header, visit: IndexVisitor): void {
+    const { bytes, view } = this.#file;
+    const size = index.end - index.start;
+    const pairs = size < 8 ? 0 : view.getUint32(index.start, true);
+    if (pairs % 8 !== 0 || pairs + 8 > Math.max(size, 8)) {
+      throw malformed(this.name, "the symbol index is longer than its member", { value: pairs });
+    }
+    const names = index.start + 8 + pairs;
+    for (let at = index.start + 4; at < index.start + 4 + pairs; at += 8) {
+      const start = names + view.getUint32(at, true);
+      const end = this.#file.nameEnd(start, index.end);
+      if (end === -1) throw malformed(this.name, "the symbol index is cut off");
+      visit(bytes, start, end, view.getUint32(at + 4, true));
+    }
+  }
+
+  #scanMembers(visit: IndexVisitor): void {
+    for (const header of this.#members) {
+      const member = this.#toMember(header);
+      if (!isElf(member.bytes)) continue;
+      const { symbols } = parseObject(member.name, member.bytes);
+      for (let i = symbols.firstGlobal; i < symbols.length; i++) {
+        if (symbols.section(i) === SectionIndex.UNDEF) continue;
+        const start = symbols.nameStart(i);
+        visit(member.bytes, start, member.bytes.indexOf(0, start), header.offset);
+      }
+    }
+  }
+}
+
+function isIndexName(name: string): boolean {
+  return name === "/" || name === "/SYM64/" || name === "__.SYMDEF" || name === "__.SYMDEF SORTED";
+}

@@ -1,0 +1,245 @@
+/**
+ * Reads ELF64 relocatable objects (gABI chapters 4 and 5; little-endian x86-64
+ * and AArch64). Sections become records; symbols and relocations are read in
+ * place, since most of them are never looked at twice.
+ */
+import { LoadError } from "../../errors.ts";
+import {
+  GRP_COMDAT,
+  Machine,
+  ObjectType,
+  RecordSize,
+  SectionFlag,
+  SectionIndex,
+  SectionType,
+  SymbolKind,
+} from "./constants.ts";
+import { type ElfSection, type ElfSymbols, readSymbols } from "./symbols.ts";
+import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
+
+/** A COMDAT group: of all groups with one signature, the first in the link is kept. */
+export interface ComdatGroup {
+  /** Symbol index of the signature, or -1 when the signature is a section's name. */
+  readonly symbol: number;
+  /** Section index of the signature, when it is a section's name. */
+  readonly section: number;
+  readonly members: readonly number[];
+}
+
+/** A parsed relocatable object. */
+export interface ElfObject {
+  readonly name: string;
+  readonly file: InputBytes;
+  readonly machine: number;
+  readonly sections: readonly ElfSection[];
+  readonly symbols: ElfSymbols;
+  readonly groups: readonly ComdatGroup[];
+}
+
+/** What a file is that is no relocatable ELF object, for the error. */
+function describeFile(bytes: Uint8Array): string {
+  const word = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
+  if (bytes.length === 0) return "the file is empty";
+  if (word === 0x4243c0de || word === 0xdec0170b) return "this is LLVM bitcode: compile without -flto";
+  if (word === 0xcffaedfe || word === 0xcafebabe) return "this is a Mach-O file; ELF objects are linked";
+  if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) {
+    return "this is a Windows file; ELF objects are linked";
+  }
+  if (word === 0x534d4600) return "this is an SMF module already";
+  return "this is neither an ELF object nor an archive";
+}
+
+function checkHeader(file: InputBytes): number {
+  const { bytes, view, name } = file;
+  if (bytes.length < 4 || view.getUint32(0) !== 0x7f454c46) throw malformed(name, describeFile(bytes));
+  file.table(0, 1, RecordSize.EHDR, "the ELF header");
+  if (bytes[4] !== 2) throw unsupported(name, "this is a 32-bit object: compile for a 64-bit target");
+  if (bytes[5] !== 1) throw unsupported(name, "this is a big-endian object");
+  const type = view.getUint16(16, true);
+  if (type === ObjectType.DYN || type === ObjectType.EXEC) {
+    throw unsupported(
+      name,
+      type === ObjectType.DYN
+        ? "this is a shared library: name it among the registry's libraries, or link its objects"
+        : "this is an executable: link its objects",
+    );
+  }
+  if (type !== ObjectType.REL) throw unsupported(name, `this ELF file is no object (e_type ${type})`);
+  const machine = view.getUint16(18, true);
+  if (machine !== Machine.X86_64 && machine !== Machine.AARCH64) {
+    throw unsupported(name, `this object is for another processor (e_machine ${machine})`);
+  }
+  return machine;
+}
+
+/** Elf64_Shdr: where each field lies. */
+const Shdr = {
+  name: 0,
+  type: 4,
+  flags: 8,
+  offset: 24,
+  size: 32,
+  link: 40,
+  info: 44,
+  addralign: 48,
+  entsize: 56,
+};
+
+function readSections(file: InputBytes): ElfSection[] {
+  const { bytes, view, name } = file;
+  const start = file.u64(40, "e_shoff");
+  if (start === 0) throw malformed(name, "the object has no section table");
+  if (view.getUint16(58, true) !== RecordSize.SHDR) {
+    throw malformed(name, `e_shentsize is ${view.getUint16(58, true)}, not ${RecordSize.SHDR}`);
+  }
+  file.table(start, 1, RecordSize.SHDR, "the section table");
+  // gABI: counts that do not fit the header are in the first section header.
+  let count = view.getUint16(60, true);
+  if (count === 0) count = file.u64(start + Shdr.size, "the section count");
+  let names = view.getUint16(62, true);
+  if (names === SectionIndex.XINDEX) names = view.getUint32(start + Shdr.link, true);
+  file.table(start, count, RecordSize.SHDR, "the section table");
+  if (names >= count) throw malformed(name, `e_shstrndx is ${names} of ${count} sections`);
+
+  const namesAt = start + names * RecordSize.SHDR;
+  const namesOffset = file.u64(namesAt + Shdr.offset, "sh_offset");
+  const namesSize = file.u64(namesAt + Shdr.size, "sh_size");
+  file.table(namesOffset, 1, namesSize, "the table of section names");
+
+  const sections: ElfSection[] = [];
+  let total = 0;
+  for (let index = 0; index < count; index++) {
+    const at = start + index * RecordSize.SHDR;
+    const nameStart = namesOffset + view.getUint32(at + Shdr.name, true);
+    const nameEnd = index === 0 ? nameStart : file.nameEnd(nameStart, namesOffset + namesSize);
+    if (nameEnd === -1) {
+      throw malformed(name, "a section's name lies outside the table of names", { section: `#${index}` });
+    }
+    const text = index === 0 ? "" : decodeText(bytes, nameStart, nameEnd);
+    const type = view.getUint32(at + Shdr.type, true);
+    const offset = file.u64(at + Shdr.offset, "sh_offset");
+    const size = index === 0 ? 0 : file.u64(at + Shdr.size, "sh_size");
+    const alignment = Math.max(1, file.u64(at + Shdr.addralign, "sh_addralign"));
+    if (index > 0 && type !== SectionType.NOBITS && type !== SectionType.NULL) {
+      if (offset + size > bytes.length) {
+        throw malformed(name, `the section's ${size} bytes lie outside the file`, { section: text, offset });
+      }
+      total += size;
+    }
+    if (alignment > 0x40000000 || (alignment & (alignment - 1)) !== 0) {
+      throw malformed(name, "the alignment is no power of two below 2^31", {
+        section: text,
+        value: alignment,
+      });
+    }
+    sections.push({
+      index,
+      name: text,
+      type,
+      flags: view.getUint32(at + Shdr.flags, true) | 0,
+      offset,
+      size,
+      link: view.getUint32(at + Shdr.link, true),
+      info: view.getUint32(at + Shdr.info, true),
+      alignment,
+      entrySize: file.u64(at + Shdr.entsize, "sh_entsize"),
+      relaOffset: 0,
+      relaCount: 0,
+    });
+  }
+  // Overlapping sections would let a small file ask for any amount of memory.
+  if (total > bytes.length) throw malformed(name, "sections overlap in the file");
+  return sections;
+}
+
+/** Tells each section where the relocations that apply to it are. */
+function attachRelocations(file: InputBytes, sections: readonly ElfSection[]): void {
+  for (const table of sections) {
+    const kind = table.type;
+    if (kind !== SectionType.RELA && kind !== SectionType.REL && kind !== SectionType.CREL) continue;
+    const target = sections[table.info];
+    if (target === undefined || table.info === 0) {
+      throw malformed(file.name, "relocations apply to a section that does not exist", {
+        section: table.name,
+      });
+    }
+    if ((target.flags & SectionFlag.ALLOC) === 0) continue;
+    if (kind !== SectionType.RELA) {
+      throw unsupported(file.name, "relocations without addends (SHT_REL) or compact ones (SHT_CREL)", {
+        section: table.name,
+      });
+    }
+    if (table.entrySize !== RecordSize.RELA || table.size % RecordSize.RELA !== 0) {
+      throw malformed(file.name, "the relocation table's size is no multiple of 24", { section: table.name });
+    }
+    if (sections[table.link]?.type !== SectionType.SYMTAB && table.size > 0) {
+      throw malformed(file.name, "the relocation table names no symbol table", { section: table.name });
+    }
+    if (target.relaCount > 0) {
+      throw unsupported(file.name, "two relocation tables for one section", { section: target.name });
+    }
+    target.relaOffset = table.offset;
+    target.relaCount = table.size / RecordSize.RELA;
+  }
+}
+
+function readGroups(file: InputBytes, sections: readonly ElfSection[], symbols: ElfSymbols): ComdatGroup[] {
+  const groups: ComdatGroup[] = [];
+  for (const section of sections) {
+    if (section.type !== SectionType.GROUP || section.size < 4) continue;
+    if ((file.view.getUint32(section.offset, true) & GRP_COMDAT) === 0) continue;
+    if (section.size % 4 !== 0 || section.info === 0 || section.info >= symbols.length) {
+      throw malformed(file.name, "a section group has no signature or a broken list", {
+        section: section.name,
+      });
+    }
+    const members: number[] = [];
+    for (let at = section.offset + 4; at < section.offset + section.size; at += 4) {
+      const member = file.view.getUint32(at, true);
+      if (member === 0 || member >= sections.length) {
+        throw malformed(file.name, "a section group names a section that does not exist", { value: member });
+      }
+      members.push(member);
+    }
+    // Some assemblers sign a group with a section symbol, which has no name of its own.
+    const named = symbols.kind(section.info) !== SymbolKind.SECTION;
+    groups.push({
+      symbol: named ? section.info : -1,
+      section: named || !symbols.inSection(section.info) ? section.index : symbols.section(section.info),
+      members,
+    });
+  }
+  return groups;
+}
+
+/** Whether the bytes begin as an ELF file does. */
+export function isElf(bytes: Uint8Array): boolean {
+  return bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c &&
+    bytes[3] === 0x46;
+}
+
+/**
+ * Parses a relocatable object. Records are validated, relocations are not: that
+ * happens when a section turns out to be needed.
+ *
+ * @throws {LoadError} `InvalidFormat` or `Unsupported`, naming the file.
+ */
+export function parseObject(name: string, bytes: Uint8Array): ElfObject {
+  const file = new InputBytes(name, bytes);
+  const machine = checkHeader(file);
+  const sections = readSections(file);
+  const symbols = readSymbols(file, sections);
+  attachRelocations(file, sections);
+  const groups = readGroups(file, sections, symbols);
+  return { name, file, machine, sections, symbols, groups };
+}
+
+/** Fails when the objects of one link are for different processors. */
+export function checkMachine(first: ElfObject, other: ElfObject): void {
+  if (first.machine === other.machine) return;
+  throw new LoadError(
+    "IncompatibleArch",
+    `Cannot link: '${other.name}' is for another processor than '${first.name}'`,
+    { path: other.name },
+  );
+}

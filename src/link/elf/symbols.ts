@@ -1,0 +1,175 @@
+/**
+ * Symbol tables of objects (gABI, "Symbol Table"). Most symbols are never looked
+ * at twice, so they are checked once and read in place.
+ */
+import { MAX_NAME_LENGTH } from "../../smf/limits.ts";
+import {
+  RecordSize,
+  SectionFlag,
+  SectionIndex,
+  SectionType,
+  SHN_X86_64_LCOMMON,
+  SymbolBinding,
+  SymbolKind,
+} from "./constants.ts";
+import { decodeText, type InputBytes, malformed, signed64 } from "./bytes.ts";
+
+/** One section header, with where its relocations are. */
+export interface ElfSection {
+  readonly index: number;
+  readonly name: string;
+  readonly type: number;
+  /** The low 32 bits of sh_flags, as a signed number: test with `&` only. */
+  readonly flags: number;
+  readonly offset: number;
+  readonly size: number;
+  readonly link: number;
+  readonly info: number;
+  /** At least 1. */
+  readonly alignment: number;
+  readonly entrySize: number;
+  /** File offset of the first Elf64_Rela that applies to this section. */
+  relaOffset: number;
+  /** How many there are. */
+  relaCount: number;
+}
+
+/** The symbol table, read in place. Everything it returns has been checked. */
+export class ElfSymbols {
+  readonly length: number;
+  /** Index of the first symbol that is not local. */
+  readonly firstGlobal: number;
+  readonly #file: InputBytes;
+  readonly #offset: number;
+  readonly #strings: number;
+  readonly #extended: number;
+
+  constructor(
+    file: InputBytes,
+    offset: number,
+    length: number,
+    firstGlobal: number,
+    strings: number,
+    extended: number,
+  ) {
+    this.#file = file;
+    this.#offset = offset;
+    this.length = length;
+    this.firstGlobal = firstGlobal;
+    this.#strings = strings;
+    this.#extended = extended;
+  }
+
+  /** Where the name begins in the file's bytes; it ends with a NUL. */
+  nameStart(index: number): number {
+    return this.#strings + this.#file.view.getUint32(this.#offset + index * RecordSize.SYM, true);
+  }
+
+  name(index: number): string {
+    const start = this.nameStart(index);
+    return decodeText(this.#file.bytes, start, this.#file.bytes.indexOf(0, start));
+  }
+
+  binding(index: number): number {
+    return this.#file.bytes[this.#offset + index * RecordSize.SYM + 4] >>> 4;
+  }
+
+  kind(index: number): number {
+    return this.#file.bytes[this.#offset + index * RecordSize.SYM + 4] & 15;
+  }
+
+  visibility(index: number): number {
+    return this.#file.bytes[this.#offset + index * RecordSize.SYM + 5] & 3;
+  }
+
+  /** The section index: a real one, or one of the reserved UNDEF, ABS, COMMON. */
+  section(index: number): number {
+    const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
+    if (short !== SectionIndex.XINDEX) return short;
+    return this.#file.view.getUint32(this.#extended + index * 4, true);
+  }
+
+  /** True when `section` is a real index rather than a reserved one. */
+  inSection(index: number): boolean {
+    const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
+    return short !== SectionIndex.UNDEF && (short < SectionIndex.LORESERVE || short === SectionIndex.XINDEX);
+  }
+
+  /** st_value, `NaN` when a number cannot hold it (absolute symbols may be that large). */
+  value(index: number): number {
+    return signed64(this.#file.view, this.#offset + index * RecordSize.SYM + 8);
+  }
+
+  size(index: number): number {
+    return signed64(this.#file.view, this.#offset + index * RecordSize.SYM + 16);
+  }
+}
+
+/** Reads and checks an object's symbol table. */
+export function readSymbols(file: InputBytes, sections: readonly ElfSection[]): ElfSymbols {
+  const { view, bytes, name } = file;
+  const tables = sections.filter((section) => section.type === SectionType.SYMTAB);
+  if (tables.length === 0) return new ElfSymbols(file, 0, 0, 0, 0, 0);
+  const table = tables[0];
+  if (tables.length > 1) throw malformed(name, "the object has two symbol tables");
+  const length = table.size / RecordSize.SYM;
+  if (table.entrySize !== RecordSize.SYM || !Number.isInteger(length) || table.info > length) {
+    throw malformed(name, "the symbol table's size or first global index is wrong", { section: table.name });
+  }
+  const strings = sections[table.link];
+  if (strings === undefined || strings.type !== SectionType.STRTAB) {
+    throw malformed(name, "the symbol table has no string table", { section: table.name });
+  }
+  if (length > 0 && (strings.size === 0 || bytes[strings.offset + strings.size - 1] !== 0)) {
+    throw malformed(name, "the string table does not end with a NUL", { section: strings.name });
+  }
+  const extended = sections.find((section) =>
+    section.type === SectionType.SYMTAB_SHNDX && section.link === table.index
+  );
+  if (extended !== undefined && extended.size < length * 4) {
+    throw malformed(name, "the table of extended section indexes is short", { section: extended.name });
+  }
+  const symbols = new ElfSymbols(
+    file,
+    table.offset,
+    length,
+    table.info,
+    strings.offset,
+    extended?.offset ?? -1,
+  );
+  for (let i = 0; i < length; i++) {
+    const at = table.offset + i * RecordSize.SYM;
+    const problem = (text: string) => malformed(name, text, { section: table.name, value: i, offset: at });
+    if (view.getUint32(at, true) >= strings.size) {
+      throw problem("a symbol's name lies outside the string table");
+    }
+    if (
+      symbols.kind(i) !== SymbolKind.SECTION &&
+      file.nameEnd(symbols.nameStart(i), bytes.length) - symbols.nameStart(i) > MAX_NAME_LENGTH
+    ) throw problem("a symbol's name is longer than 1 MiB");
+    const short = view.getUint16(at + 6, true);
+    if (short === SectionIndex.XINDEX && extended === undefined) {
+      throw problem("a symbol needs a table of extended section indexes and there is none");
+    }
+    if ((symbols.binding(i) === SymbolBinding.LOCAL) !== (i < table.info)) {
+      throw problem("a symbol's binding contradicts its place in the table");
+    }
+    if (symbols.inSection(i)) {
+      const section = sections[symbols.section(i)];
+      if (section === undefined) throw problem("a symbol's section does not exist");
+      // Written so that NaN, a value above 2^53, is refused too.
+      if (
+        (section.flags & SectionFlag.ALLOC) !== 0 &&
+        !(symbols.value(i) >= 0 && symbols.value(i) <= section.size)
+      ) {
+        throw problem(`a symbol lies outside its section '${section.name}'`);
+      }
+    } else if (
+      short !== SectionIndex.UNDEF && short !== SectionIndex.ABS && short !== SectionIndex.COMMON &&
+      short !== SHN_X86_64_LCOMMON
+    ) {
+      throw problem(`a symbol's section index ${short} is reserved`);
+    }
+  }
+  return symbols;
+}

@@ -1,0 +1,99 @@
+/**
+ * Imports that the user gives as values: addresses, and JavaScript functions
+ * that native code may call.
+ */
+
+import { LoadError } from "../../errors.ts";
+import type { FoundImport, ImportSource, Provider } from "./resolve.ts";
+
+/**
+ * A JavaScript function for native code to call, with the signature that the
+ * native code expects. The registry makes the callback and closes it.
+ */
+export interface ImportedFunction {
+  /** As `Deno.UnsafeCallback` takes them. */
+  readonly parameters: readonly Deno.NativeType[];
+  /** As `Deno.UnsafeCallback` takes it. */
+  readonly result: Deno.NativeResultType;
+  /** Called with values of the parameters' types; must return one of the result's. */
+  // deno-lint-ignore no-explicit-any
+  readonly callback: (...parameters: any[]) => any;
+}
+
+/** What a name that modules import can be bound to. */
+export type ImportValue = bigint | Deno.PointerObject | Deno.UnsafeCallback | ImportedFunction;
+
+/** The values that a registry was given, by name. */
+export class GivenImports implements ImportSource, Disposable {
+  readonly #values: ReadonlyMap<string, ImportValue>;
+  readonly #callbacks = new Map<string, OwnedCallback>();
+
+  /** @throws {TypeError} for a number that is no address. */
+  constructor(values: Readonly<Record<string, ImportValue>>) {
+    this.#values = new Map(Object.entries(values));
+    for (const [name, value] of this.#values) {
+      if (typeof value !== "bigint" || BigInt.asUintN(64, value) === value) continue;
+      throw new TypeError(`Cannot import '${name}': ${value} is no address of 64 bits`);
+    }
+  }
+
+  find(name: string): FoundImport | undefined {
+    const value = this.#values.get(name);
+    if (value === undefined) return undefined;
+    if (typeof value === "bigint") return { address: value, from: "given" };
+    if (value instanceof Deno.UnsafeCallback) {
+      return { address: addressOf(value.pointer), from: "given", isIsolateLocal: always };
+    }
+    if (isFunction(value)) {
+      let callback = this.#callbacks.get(name);
+      if (callback === undefined) this.#callbacks.set(name, callback = new OwnedCallback(name, value));
+      return { address: callback.address, from: "given", provider: callback, isIsolateLocal: always };
+    }
+    return { address: addressOf(value), from: "given" };
+  }
+
+  names(): Iterable<string> {
+    return this.#values.keys();
+  }
+
+  /** Lets go of the callbacks; each is closed when no module needs it any more. */
+  [Symbol.dispose](): void {
+    for (const callback of this.#callbacks.values()) callback[Symbol.dispose]();
+  }
+}
+
+const always = (): boolean => true;
+
+function isFunction(value: Deno.PointerObject | ImportedFunction): value is ImportedFunction {
+  return "callback" in value;
+}
+
+function addressOf(pointer: Deno.PointerObject): bigint {
+  return BigInt(Deno.UnsafePointer.value(pointer));
+}
+
+/** A callback that lives until its owner and all importers have let go of it. */
+class OwnedCallback implements Provider, Disposable {
+  readonly description: string;
+  readonly #callback: Deno.UnsafeCallback;
+  #needed = 1;
+
+  constructor(name: string, { parameters, result, callback }: ImportedFunction) {
+    this.description = `callback '${name}'`;
+    this.#callback = new Deno.UnsafeCallback({ parameters, result }, callback as never);
+  }
+
+  get address(): bigint {
+    return addressOf(this.#callback.pointer);
+  }
+
+  hold(): Disposable {
+    if (this.#needed === 0) throw new LoadError("Closed", `Cannot use ${this.description}: it was closed`);
+    this.#needed++;
+    return { [Symbol.dispose]: () => this[Symbol.dispose]() };
+  }
+
+  [Symbol.dispose](): void {
+    if (--this.#needed === 0) this.#callback.close();
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What this process runs on, in the format's own numbers.
+ */
+
+import { LoadError, raise, type Report } from "../../errors.ts";
+import { Arch, archName, Platform, platformName } from "../../smf/enums.ts";
+import type { SmfHeader } from "../../smf/header.ts";
+
+const PLATFORMS: Partial<Record<typeof Deno.build.os, Platform>> = {
+  linux: Platform.Linux,
+  windows: Platform.Windows,
+  darwin: Platform.MacOS,
+  freebsd: Platform.FreeBSD,
+};
+
+const ARCHES: Record<typeof Deno.build.arch, Arch> = {
+  x86_64: Arch.X86_64,
+  aarch64: Arch.Aarch64,
+};
+
+/** The operating system, as a module's header names it; `None` for one that it has no number for. */
+export const HOST_PLATFORM: Platform = PLATFORMS[Deno.build.os] ?? Platform.None;
+
+/** The processor, as a module's header names it. */
+export const HOST_ARCH: Arch = ARCHES[Deno.build.arch];
+
+/** A system that loads modules. */
+export interface Host {
+  readonly platform: Platform;
+  readonly arch: Arch;
+}
+
+const HOST: Host = { platform: HOST_PLATFORM, arch: HOST_ARCH };
+
+/**
+ * Refuses a module made for another system.
+ *
+ * @param host The system that would load it. Default: this one.
+ * @param report Told about platform and processor.
+ * @throws {LoadError} `IncompatiblePlatform`, `IncompatibleArch`.
+ */
+export function checkHost(header: SmfHeader, host: Host = HOST, report: Report = raise): void {
+  const { platform, arch } = header;
+  if (platform !== Platform.Any && platform !== host.platform) {
+    const names = `${platformName(platform)}, this is ${platformName(host.platform)}`;
+    const problem = `Cannot load module: it is made for ${names}`;
+    report(new LoadError("IncompatiblePlatform", problem, { value: platform }));
+  }
+  if (arch !== host.arch) {
+    const names = `${archName(arch)}, this is ${archName(host.arch)}`;
+    report(new LoadError("IncompatibleArch", `Cannot load module: it is made for ${names}`, { value: arch }));
+  }
+}
+
+/**
+ * Refuses a file with thread-local variables where nothing makes them for code
+ * in memory: a system knows only those of its own libraries.
+ *
+ * @param platform The system that would load it. Default: this one.
+ * @throws {LoadError} `Unsupported`.
+ */
+export function checkThreadLocals(platform: Platform = HOST_PLATFORM): void {
+  if (platform === Platform.Linux) return;
+  throw new LoadError(
+    "Unsupported",
+    `Cannot load module: it has thread-local variables, which ${platformName(platform)} makes for its own ` +
+      "libraries only",
+  );
+}

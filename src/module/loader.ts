@@ -1,0 +1,152 @@
+/**
+ * Loading one module, without cache and without registry.
+ */
+
+import type { CallPath } from "../call/path.ts";
+import { inFile } from "../errors.ts";
+import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
+import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
+import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
+import { runtimeNames } from "../load/runtime/names.ts";
+import { type LoadedModule, openHandle } from "./handle.ts";
+import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
+import { ModuleVersion } from "./version.ts";
+
+/** What a {@linkcode ModuleLoader} is made with. */
+export interface ModuleLoaderOptions {
+  /**
+   * Where memory comes from.
+   *
+   * @default platformAllocator()
+   */
+  readonly allocator?: MemoryAllocator;
+  /**
+   * The way that calls take.
+   *
+   * @default "auto"
+   */
+  readonly callPath?: CallPath;
+}
+
+/** How {@linkcode ModuleLoader} loads one module. */
+export interface ModuleLoadOptions {
+  /**
+   * What the file's bytes have to be: `sha256-…` and the like, as
+   * {@linkcode integrityOf} writes it; several separated by spaces are
+   * alternatives. It is checked before anything is mapped, on exactly the bytes
+   * that are loaded.
+   *
+   * @default anything
+   */
+  readonly integrity?: string;
+  /**
+   * Whether the module's memory stays until the process ends, as it must for
+   * modules that start threads and do not end them. Closing it makes calls throw
+   * as ever; its code, its variables, what it registered and what it imports
+   * from stay, and its finalisers do not run.
+   *
+   * @default false
+   */
+  readonly pin?: boolean;
+}
+
+/** How {@linkcode ModuleLoader} loads one module from bytes. */
+export interface ModuleBytesOptions extends ModuleLoadOptions {
+  /**
+   * For messages, in place of a path.
+   *
+   * @default "(bytes)"
+   */
+  readonly name?: string;
+}
+
+/**
+ * Loads modules that stand alone: each call loads anew, and what a module
+ * imports is answered by a resolver only. For modules that share and import
+ * from each other, use `ModuleRegistry`.
+ *
+ * @example A module that imports a function
+ * ```ts
+ * import { ModuleLoader } from "@simple/loader";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const loader = new ModuleLoader();
+ * using provider = loader.load("fixtures/provider.smf");
+ * using scale = provider.addressOf("scale");
+ * using importer = loader.load("fixtures/importer.smf", (name) => name === "scale" ? scale!.address : null);
+ * assertEquals(importer.imports()[0].from, "resolver");
+ * ```
+ */
+export class ModuleLoader {
+  readonly #allocator: MemoryAllocator;
+  readonly #callPath: CallPath;
+
+  /** Opens nothing and needs no permission. */
+  constructor(options: ModuleLoaderOptions = {}) {
+    this.#allocator = options.allocator ?? platformAllocator();
+    this.#callPath = options.callPath ?? "auto";
+  }
+
+  /**
+   * Reads, links and protects a module and runs its initialisers.
+   *
+   * @param path Of the file, or a `file:` URL.
+   * @param resolver Answers the names that the module uses but does not define.
+   * @throws {LoadError} Of every kind but `Closed` and `Busy`; nothing stays behind.
+   */
+  load(path: string | URL, resolver?: ImportResolver, options: ModuleLoadOptions = {}): LoadedModule {
+    const file = pathOf(path);
+    return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file, options);
+  }
+
+  /** As {@linkcode ModuleLoader.load}, without blocking the event loop. */
+  async loadAsync(
+    path: string | URL,
+    resolver?: ImportResolver,
+    options: ModuleLoadOptions = {},
+  ): Promise<LoadedModule> {
+    const file = pathOf(path);
+    return this.#open(
+      await readFileAsync(file, loadSteps(this.#context(file, resolver, options))),
+      file,
+      options,
+    );
+  }
+
+  /**
+   * As {@linkcode ModuleLoader.load}, from the bytes of a file. They are
+   * copied: changing them later changes nothing.
+   *
+   * @example
+   * ```ts
+   * import { ModuleLoader } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const bytes = Deno.readFileSync("fixtures/main.sme");
+   * using module = new ModuleLoader().loadBytes(bytes);
+   * assertEquals(module.entryPoint({ parameters: [], result: "i32" })?.(), 7);
+   * ```
+   */
+  loadBytes(bytes: Uint8Array, resolver?: ImportResolver, options: ModuleBytesOptions = {}): LoadedModule {
+    const { name = "(bytes)" } = options;
+    const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver, options))));
+    return this.#open(image, name, options);
+  }
+
+  #context(
+    path: string,
+    resolver: ImportResolver | undefined,
+    { integrity }: ModuleLoadOptions,
+  ): LoadContext {
+    const sources: ImportSource[] = resolver === undefined
+      ? [runtimeNames]
+      : [runtimeNames, resolverSource(resolver)];
+    return { allocator: this.#allocator, sources, description: `module '${path}'`, integrity };
+  }
+
+  #open(image: LoadedImage, path: string, { pin }: ModuleLoadOptions): LoadedModule {
+    const version = inFile(path, () => ModuleVersion.create(image, path, 1).registerFrames().start());
+    if (pin === true) version.lifetime.pin();
+    return openHandle(version, this.#callPath);
+  }
+}

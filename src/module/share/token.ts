@@ -1,0 +1,130 @@
+/**
+ * What one isolate posts to another so that it can use the same module:
+ * everything that is needed to find and call its symbols, and proof that it
+ * comes from this process.
+ */
+
+import { processSecret } from "../../os/process.ts";
+import { LoadError } from "../../errors.ts";
+import type { SlotCounts } from "../../image/arrange.ts";
+import type { ImportRecord } from "../../load/imports/resolve.ts";
+import { xxh32 } from "../../smf/hash.ts";
+import type { SmfHeader } from "../../smf/header.ts";
+import type { SmfSection } from "../../smf/section.ts";
+import type { SymbolTableSource } from "../../smf/symbol.ts";
+import { controlId, isControl } from "./words.ts";
+
+/** The facts about a loaded module that another isolate of this process needs. */
+export interface SharedModule {
+  readonly path: string;
+  readonly version: number;
+  readonly address: bigint;
+  readonly size: number;
+  readonly pageSize: number;
+  readonly slots: SlotCounts;
+  readonly header: SmfHeader;
+  readonly sections: readonly SmfSection[];
+  /** The symbol table and its names, as in the file; its layout is the header's. */
+  readonly symbols: Omit<SymbolTableSource, "layout">;
+  readonly imports: readonly ImportRecord[];
+}
+
+/**
+ * A ticket for {@linkcode LoadedModule.attach}: made by `share()`, carried by
+ * `postMessage`, valid in this process only and as long as the module is open.
+ */
+export interface ModuleToken {
+  /** Tells tokens from other things. */
+  readonly kind: "@simple/loader module";
+  /** What the module's isolates have in common. */
+  readonly control: SharedArrayBuffer;
+  /** The facts about the module; opaque. */
+  readonly module: unknown;
+  /** Proof that the facts are unchanged and of this process. */
+  readonly seal: bigint;
+}
+
+/** The facts about live functions that another isolate of this process needs. */
+export interface SharedLive {
+  readonly path: string;
+  readonly tablePointer: bigint;
+  readonly slots: readonly {
+    readonly name: string;
+    readonly index: number;
+    readonly kind: "function" | "data";
+    readonly address: bigint;
+    readonly size: number;
+  }[];
+}
+
+/**
+ * A ticket for {@linkcode LiveLibrary.attach}: made by `share()`, carried by
+ * `postMessage`, valid in this process only and as long as the module is open.
+ */
+export interface LiveToken {
+  /** Tells tokens from other things. */
+  readonly kind: "@simple/loader live";
+  /** What the module's isolates have in common. */
+  readonly control: SharedArrayBuffer;
+  /** The facts about the functions; opaque. */
+  readonly module: unknown;
+  /** Proof that the facts are unchanged and of this process. */
+  readonly seal: bigint;
+}
+
+const MODULE_KIND = "@simple/loader module";
+const LIVE_KIND = "@simple/loader live";
+
+/** Seals the facts about a module into a token. */
+export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
+  return { kind: MODULE_KIND, control, module, seal: seal(MODULE_KIND, module, control) };
+}
+
+/** Seals the facts about live functions into a token. */
+export function sealLiveToken(module: SharedLive, control: SharedArrayBuffer): LiveToken {
+  return { kind: LIVE_KIND, control, module, seal: seal(LIVE_KIND, module, control) };
+}
+
+/**
+ * The facts in a module's token.
+ *
+ * @throws {LoadError} `InvalidToken` if it was not made by `share()` in this process.
+ */
+export function openToken(token: unknown): { module: SharedModule; control: SharedArrayBuffer } {
+  const { module, control } = open(token, MODULE_KIND);
+  return { module: module as SharedModule, control };
+}
+
+/** As {@linkcode openToken}, of live functions. */
+export function openLiveToken(token: unknown): { module: SharedLive; control: SharedArrayBuffer } {
+  const { module, control } = open(token, LIVE_KIND);
+  return { module: module as SharedLive, control };
+}
+
+function open(token: unknown, expected: string): { module: object; control: SharedArrayBuffer } {
+  const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken | LiveToken>;
+  if (kind !== expected || !isControl(control) || typeof module !== "object" || module === null) {
+    throw new LoadError("InvalidToken", "Cannot attach module: this is no token made by share()");
+  }
+  if (found !== seal(expected, module, control)) {
+    throw new LoadError(
+      "InvalidToken",
+      "Cannot attach module: the token was changed or is of another process",
+    );
+  }
+  return { module, control };
+}
+
+/** 64 bits over all facts and what the isolates have in common, keyed by what only this process knows. */
+function seal(kind: string, module: object, control: SharedArrayBuffer): bigint {
+  const tables: Uint8Array[] = [];
+  const text = JSON.stringify(module, (_, value) => {
+    if (value instanceof Uint8Array) return `bytes ${tables.push(value)}`;
+    return typeof value === "bigint" ? `${value}n` : value;
+  });
+  const parts = [new TextEncoder().encode(`${kind} ${controlId(control)} ${text}`), ...tables];
+  const keyed = (key: bigint): bigint =>
+    BigInt(parts.reduce((hash, part) => xxh32(part, hash), Number(key & 0xffff_ffffn)));
+  const secret = processSecret();
+  return keyed(secret) << 32n | keyed(secret >> 32n);
+}

@@ -1,0 +1,35 @@
+/**
+ * Text as C has it: bytes up to a NUL.
+ */
+
+import { permitted } from "./library.ts";
+import { pointerTo } from "./pointer.ts";
+
+/** A C string, to be passed as a `buffer`. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+/** The text at an address that a function returned; `null` for the null pointer. */
+export function readCString(address: bigint): string | null {
+  return address === 0n ? null : Deno.UnsafePointerView.getCString(pointerTo(address));
+}
+
+/**
+ * What `main` takes as `char **argv`: the table of addresses, its NULL, and
+ * the strings themselves, in one piece that must be kept while they are used.
+ */
+export function argumentVector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
+  const strings = texts.map(cString);
+  const table = 8 * (texts.length + 1);
+  const block = new Uint8Array(table + strings.reduce((sum, { length }) => sum + length, 0));
+  const address = permitted(() => Deno.UnsafePointer.value(Deno.UnsafePointer.of(block)));
+  const view = new DataView(block.buffer);
+  let at = table;
+  strings.forEach((string, index) => {
+    view.setBigUint64(8 * index, BigInt(address) + BigInt(at), true);
+    block.set(string, at);
+    at += string.length;
+  });
+  return block;
+}

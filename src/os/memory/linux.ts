@@ -1,0 +1,129 @@
+/**
+ * Executable memory on Linux.
+ */
+import { openLibrary, type SystemLibrary } from "../library.ts";
+import { PagedAllocator } from "./paged.ts";
+import { type PosixConstants, posixPages, type PosixSystem } from "./posix.ts";
+
+/** glibc's name, then musl's. */
+const LIBC_NAMES = ["libc.so.6", "libc.so"];
+
+const LIBC = {
+  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset); MAP_FAILED, which is -1
+  mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+  // int mprotect(void *addr, size_t len, int prot); -1
+  mprotect: { parameters: ["usize", "usize", "i32"], result: "i32" },
+  // int munmap(void *addr, size_t length); -1
+  munmap: { parameters: ["usize", "usize"], result: "i32" },
+  // long sysconf(int name); -1
+  sysconf: { parameters: ["i32"], result: "i64" },
+  // int *__errno_location(void); cannot fail
+  __errno_location: { parameters: [], result: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** What only large modules need: each function that is bound costs time. */
+const ADVICE = {
+  // int madvise(void *addr, size_t length, int advice); -1
+  madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The compiler's support library; the `deno` program depends on it, so it is there. */
+const LIBGCC_NAMES = ["libgcc_s.so.1"];
+
+const LIBGCC = {
+  // void __clear_cache(void *begin, void *end); cannot fail
+  __clear_cache: { parameters: ["usize", "usize"], result: "void" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const KERNEL = {
+  // long syscall(long number, ...), here membarrier(int cmd, unsigned flags, int cpu); -1
+  syscall: { parameters: ["i64", "i64", "i64", "i64"], result: "i64" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** `__NR_membarrier` of aarch64. */
+const MEMBARRIER = 283n;
+/** Commands of membarrier, which begin with `MEMBARRIER_CMD_`. */
+const PRIVATE_EXPEDITED_SYNC_CORE = 1n << 5n;
+const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1n << 6n;
+
+const LINUX: PosixConstants = {
+  mapFlags: 0x02 | 0x20, // MAP_PRIVATE | MAP_ANONYMOUS
+  pageSizeName: 30, // _SC_PAGESIZE
+  populateWrite: 23, // MADV_POPULATE_WRITE, since Linux 5.14
+  refusal:
+    "the kernel forbids turning writable memory executable here (PR_SET_MDWE, SELinux execmem or the like)",
+};
+
+/**
+ * Opens libc and, for processors that do not keep instructions and data
+ * coherent, what makes new code visible (Arm Architecture Reference Manual,
+ * B2.2.5, "Concurrent modification and execution of instructions"):
+ *
+ * 1. `__clear_cache` writes the data cache back and drops the lines from every
+ *    core's instruction cache.
+ * 2. `membarrier` makes every thread of the process that runs right now forget
+ *    what its pipeline has fetched, before anybody is told of the new code.
+ *    Kernels without it are left with what the change of protection does.
+ */
+function openSystem(): SystemLibrary<PosixSystem> {
+  const libc = openLibrary(LIBC_NAMES, LIBC);
+  const { mmap, mprotect, munmap, sysconf, __errno_location } = libc.symbols;
+  const errno = (): number => new Deno.UnsafePointerView(__errno_location()!).getInt32();
+  const opened: { close(): void }[] = [libc];
+  const close = (): void => {
+    for (const library of opened.splice(0)) library.close();
+  };
+  let advise: typeof system.madvise;
+  const openAdvice = () => {
+    const library = openLibrary(LIBC_NAMES, ADVICE);
+    opened.push(library);
+    return library.symbols.madvise;
+  };
+  const system: PosixSystem = {
+    mmap,
+    mprotect,
+    munmap,
+    sysconf,
+    errno,
+    madvise: (address, length, advice) => (advise ??= openAdvice())(address, length, advice),
+  };
+  if (Deno.build.arch === "x86_64") return { symbols: system, close };
+  try {
+    const libgcc = openLibrary(LIBGCC_NAMES, LIBGCC);
+    opened.push(libgcc);
+    const kernel = openLibrary(LIBC_NAMES, KERNEL);
+    opened.push(kernel);
+    const membarrier = (command: bigint): bigint => kernel.symbols.syscall(MEMBARRIER, command, 0n, 0n);
+    // The kernel wants to be told beforehand that the process will ask.
+    const hasBarrier = membarrier(REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0n;
+    const flush = (address: bigint, length: bigint): void => {
+      libgcc.symbols.__clear_cache(address, address + length);
+      if (hasBarrier) membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
+    };
+    return { symbols: { ...system, flush }, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+/**
+ * The allocator over mmap, mprotect and munmap.
+ *
+ * A range is mapped inaccessible, guards included, and its middle is then made
+ * readable and writable, so guards cost address space only. libc is opened at
+ * the first need and closed when nothing needs it any more.
+ */
+export class LinuxAllocator extends PagedAllocator {
+  /**
+   * Makes an allocator; opens nothing yet.
+   *
+   * @param system Stands in for the operating system, in tests.
+   */
+  constructor(system?: PosixSystem) {
+    super(() => {
+      const { symbols, close } = system === undefined ? openSystem() : { symbols: system, close: () => {} };
+      return { symbols: posixPages(symbols, LINUX), close };
+    });
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Pages over mmap, mprotect and munmap (POSIX.1-2024), for the systems that
+ * have them. What differs between those is a table of constants.
+ */
+import { LoadError } from "../../errors.ts";
+import { Protection } from "./contract.ts";
+import type { Pages } from "./paged.ts";
+
+/** The functions of a POSIX system, with addresses as integers. */
+export interface PosixSystem {
+  /** Maps pages; their address, or 2^64 - 1. */
+  mmap(
+    address: bigint,
+    length: bigint,
+    protection: number,
+    flags: number,
+    file: number,
+    offset: bigint,
+  ): bigint;
+  /** Changes protections; 0, or -1. */
+  mprotect(address: bigint, length: bigint, protection: number): number;
+  /** Unmaps pages; 0, or -1. */
+  munmap(address: bigint, length: bigint): number;
+  /** A limit of the system; -1 if there is none of that number. */
+  sysconf(name: number): bigint;
+  /** Says what pages are for; 0, or -1. Absent where nothing is asked of it. */
+  madvise?(address: bigint, length: bigint, advice: number): number;
+  /** The error number of the call before. */
+  errno(): number;
+  /** Makes written instructions visible; absent where the processor does that itself. */
+  flush?(address: bigint, length: bigint): void;
+}
+
+/** What the systems number or mean differently. */
+export interface PosixConstants {
+  /** `MAP_PRIVATE | MAP_ANONYMOUS` */
+  readonly mapFlags: number;
+  /** `_SC_PAGESIZE` */
+  readonly pageSizeName: number;
+  /** `MADV_POPULATE_WRITE`, where there is such an advice. */
+  readonly populateWrite?: number;
+  /** What it means there that pages must not become executable. */
+  readonly refusal: string;
+}
+
+/** `(void *) -1` */
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const PROT_EXEC = 4;
+
+const PROT: Record<Protection, number> = {
+  [Protection.NONE]: 0,
+  [Protection.READ_ONLY]: PROT_READ,
+  [Protection.READ_WRITE]: PROT_READ | PROT_WRITE,
+  [Protection.READ_EXECUTE]: PROT_READ | PROT_EXEC,
+};
+
+const EPERM = 1;
+const EACCES = 13;
+
+/** The error numbers of these calls, which are the same on all of these systems. */
+const NAMES: Record<number, string> = { [EPERM]: "EPERM", 12: "ENOMEM", [EACCES]: "EACCES", 22: "EINVAL" };
+
+/** The pages of a POSIX system. */
+export function posixPages(system: PosixSystem, constants: PosixConstants): Pages {
+  const failed = (problem: string, call: string, size: number): LoadError => {
+    const errno = system.errno();
+    const name = NAMES[errno] ?? "an unexpected error";
+    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} failed with ${name}`, {
+      call,
+      errno,
+      size,
+    });
+  };
+  const pageSize = (): number => {
+    const size = Number(system.sysconf(constants.pageSizeName));
+    if (size < 1) throw failed("find the page size", "sysconf", 0);
+    return size;
+  };
+  return {
+    pageSize,
+    granularity: pageSize,
+    reserve(hint, length) {
+      const base = system.mmap(hint, BigInt(length), PROT[Protection.NONE], constants.mapFlags, -1, 0n);
+      return base === MAP_FAILED ? undefined : base;
+    },
+    refusal: (length) => failed("reserve memory", "mmap", length),
+    commit(address, length) {
+      if (system.mprotect(address, BigInt(length), PROT[Protection.READ_WRITE]) === 0) return;
+      return failed("commit memory", "mprotect", length);
+    },
+    protect(address, length, protection) {
+      if (system.mprotect(address, BigInt(length), PROT[protection]) === 0) return;
+      const failure = failed(`make memory ${protection}`, "mprotect", length);
+      const { errno } = failure.data;
+      if (protection !== Protection.READ_EXECUTE || (errno !== EPERM && errno !== EACCES)) return failure;
+      return new LoadError(
+        "OutOfMemory",
+        `Cannot make memory executable: ${constants.refusal}`,
+        failure.data,
+      );
+    },
+    // Kernels that do not know it refuse, and give pages as they are touched.
+    prefault(address, length) {
+      const { populateWrite } = constants;
+      if (populateWrite !== undefined) system.madvise?.(address, BigInt(length), populateWrite);
+    },
+    release(base, length) {
+      if (system.munmap(base, BigInt(length)) === 0) return;
+      return failed("free memory", "munmap", length);
+    },
+    trim: (base, length) => system.munmap(base, BigInt(length)) === 0,
+    flush: system.flush && ((address, length) => system.flush?.(address, BigInt(length))),
+  };
+}

@@ -1,0 +1,120 @@
+/**
+ * Executable memory on Windows.
+ */
+import { LoadError } from "../../errors.ts";
+import { Protection } from "./contract.ts";
+import { openLibrary, type SystemLibrary } from "../library.ts";
+import { PagedAllocator, type Pages } from "./paged.ts";
+
+/** The functions of kernel32, with addresses as integers. */
+export interface WindowsSystem {
+  /** Reserves or commits pages; their address, or 0. */
+  VirtualAlloc(address: bigint, size: bigint, type: number, protection: number): bigint;
+  /** Changes protections and writes what was there into `old`; not 0, or 0. */
+  VirtualProtect(address: bigint, size: bigint, protection: number, old: Uint8Array<ArrayBuffer>): number;
+  /** Gives pages back; not 0, or 0. */
+  VirtualFree(address: bigint, size: bigint, type: number): number;
+  /** Makes written instructions visible; not 0, or 0. */
+  FlushInstructionCache(process: bigint, address: bigint, size: bigint): number;
+  /** Fills the 48 bytes of a SYSTEM_INFO. */
+  GetSystemInfo(info: Uint8Array<ArrayBuffer>): void;
+  /** The error number of the call before. */
+  GetLastError(): number;
+}
+
+const KERNEL32 = {
+  // LPVOID VirtualAlloc(LPVOID lpAddress, SIZE_T dwSize, DWORD flAllocationType, DWORD flProtect); NULL
+  VirtualAlloc: { parameters: ["usize", "usize", "u32", "u32"], result: "usize" },
+  // BOOL VirtualProtect(LPVOID lpAddress, SIZE_T dwSize, DWORD flNewProtect, PDWORD lpflOldProtect); 0
+  VirtualProtect: { parameters: ["usize", "usize", "u32", "buffer"], result: "i32" },
+  // BOOL VirtualFree(LPVOID lpAddress, SIZE_T dwSize, DWORD dwFreeType); 0
+  VirtualFree: { parameters: ["usize", "usize", "u32"], result: "i32" },
+  // BOOL FlushInstructionCache(HANDLE hProcess, LPCVOID lpBaseAddress, SIZE_T dwSize); 0
+  FlushInstructionCache: { parameters: ["usize", "usize", "usize"], result: "i32" },
+  // void GetSystemInfo(LPSYSTEM_INFO lpSystemInfo); cannot fail
+  GetSystemInfo: { parameters: ["buffer"], result: "void" },
+  // DWORD GetLastError(void); cannot fail
+  GetLastError: { parameters: [], result: "u32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const MEM_COMMIT = 0x1000;
+const MEM_RESERVE = 0x2000;
+const MEM_RELEASE = 0x8000;
+
+/** What GetCurrentProcess returns: `(HANDLE) -1`. */
+const CURRENT_PROCESS = 0xffff_ffff_ffff_ffffn;
+
+/** Windows has PAGE_EXECUTE (0x10) and PAGE_EXECUTE_READWRITE (0x40) too: nothing here asks for those. */
+const PAGE: Record<Protection, number> = {
+  [Protection.NONE]: 0x01, // PAGE_NOACCESS
+  [Protection.READ_ONLY]: 0x02, // PAGE_READONLY
+  [Protection.READ_WRITE]: 0x04, // PAGE_READWRITE
+  [Protection.READ_EXECUTE]: 0x20, // PAGE_EXECUTE_READ
+};
+
+/** The pages of a Windows system. */
+function windowsPages(system: WindowsSystem): Pages {
+  const failed = (problem: string, call: string, size: number): LoadError => {
+    const errno = system.GetLastError();
+    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} failed`, { call, errno, size });
+  };
+  // SYSTEM_INFO: u32 dwPageSize @4, u32 dwAllocationGranularity @40.
+  const info = (offset: 4 | 40): number => {
+    const bytes = new Uint8Array(48);
+    system.GetSystemInfo(bytes);
+    return new DataView(bytes.buffer).getUint32(offset, true);
+  };
+  return {
+    pageSize: () => info(4),
+    granularity: () => info(40),
+    reserve(hint, length) {
+      const base = system.VirtualAlloc(hint, BigInt(length), MEM_RESERVE, PAGE[Protection.NONE]);
+      return base === 0n ? undefined : base;
+    },
+    refusal: (length) => failed("reserve memory", "VirtualAlloc", length),
+    commit(address, length) {
+      const base = system.VirtualAlloc(address, BigInt(length), MEM_COMMIT, PAGE[Protection.READ_WRITE]);
+      if (base === 0n) return failed("commit memory", "VirtualAlloc", length);
+    },
+    protect(address, length, protection) {
+      const old = new Uint8Array(4);
+      if (system.VirtualProtect(address, BigInt(length), PAGE[protection], old) !== 0) return;
+      return failed(`make memory ${protection}`, "VirtualProtect", length);
+    },
+    release(base, length) {
+      // The size must be 0: Windows gives back whole reservations only, so what
+      // the alignment leaves over stays reserved with the rest.
+      if (system.VirtualFree(base, 0n, MEM_RELEASE) !== 0) return;
+      return failed("free memory", "VirtualFree", length);
+    },
+    flush(address, length) {
+      if (system.FlushInstructionCache(CURRENT_PROCESS, address, BigInt(length)) !== 0) return;
+      throw failed("flush the instruction cache", "FlushInstructionCache", length);
+    },
+  };
+}
+
+function openSystem(): SystemLibrary<WindowsSystem> {
+  return openLibrary(["kernel32.dll"], KERNEL32);
+}
+
+/**
+ * The allocator over VirtualAlloc, VirtualProtect and VirtualFree.
+ *
+ * A range is one reservation of which only the middle is committed, so the
+ * guards are addresses that have no memory. Reservations begin at multiples of
+ * the allocation granularity, 64 KiB.
+ */
+export class WindowsAllocator extends PagedAllocator {
+  /**
+   * Makes an allocator; opens nothing yet.
+   *
+   * @param system Stands in for the operating system, in tests.
+   */
+  constructor(system?: WindowsSystem) {
+    super(() => {
+      const { symbols, close } = system === undefined ? openSystem() : { symbols: system, close: () => {} };
+      return { symbols: windowsPages(symbols), close };
+    });
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Live bindings in the isolate that owns the module.
+ */
+
+import type { Catalog, Entry } from "./catalog.ts";
+import { LoadError } from "../errors.ts";
+import type { LiveSource } from "../module/live.ts";
+import { sealLiveToken } from "../module/share/token.ts";
+import { claimSlot } from "./reload/slots.ts";
+
+/** A loaded module as what a live library stands on. */
+export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
+  const { path } = exports.version;
+  exports.addLibrary();
+  const claims = new DisposableStack();
+  return {
+    path,
+    get tablePointer() {
+      return exports.tablePointer;
+    },
+    slot(name, size) {
+      const slot = exports.slot(name);
+      if (slot === undefined) return undefined;
+      exports.reserve(slot, size);
+      claims.use(claimSlot(slot));
+      const { index, kind } = slot;
+      return { name, index, kind, address: exports.trampoline(slot), size };
+    },
+    begin: () => exports.use.calls.begin(),
+    opened(lifetime) {
+      catalog.addLifetime(lifetime);
+      exports.use.libraries.add(lifetime);
+    },
+    revoked(lifetime) {
+      exports.use.libraries.delete(lifetime);
+    },
+    release() {
+      claims.dispose();
+      exports.dropLibrary();
+    },
+    share(slots) {
+      const { image } = exports.version;
+      exports.version.lifetime.requireOpen();
+      const reason = image.whyNotShareable();
+      if (reason !== undefined) {
+        throw new LoadError("Unsupported", `Cannot share live functions: ${reason}`, { path });
+      }
+      exports.keepSlots(slots.map(({ name }) => name));
+      const { tablePointer, use } = exports;
+      return sealLiveToken({ path, tablePointer, slots }, use.control.buffer);
+    },
+  };
+}

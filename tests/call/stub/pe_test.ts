@@ -1,0 +1,249 @@
+// The structure is pure bytes and is checked on every system; opening needs Windows.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ModuleLoader } from "../../../mod.ts";
+import { stubSymbolName } from "../../../src/call/stub/elf.ts";
+import { StubFolder } from "../../../src/call/stub/folder.ts";
+import { holdStubMaker, stubMaker } from "../../../src/call/stub/library.ts";
+import { writePeStub } from "../../../src/call/stub/pe.ts";
+import { addModule, TemporaryDirectory } from "../../support/testing.ts";
+import { PeReader } from "../../support/pe_reader.ts";
+
+const NOT_WINDOWS = Deno.build.os !== "windows";
+const EXECUTE = 0x2000_0000;
+const READ = 0x4000_0000;
+const WRITE = 0x8000_0000;
+
+const addressesOf = (count: number) =>
+  Array.from({ length: count }, (_, index) => 0x7ff8_1234_0000n + BigInt(index) * 0x1_0001n);
+const namesOf = (count: number) => Array.from({ length: count }, (_, index) => stubSymbolName(index));
+const stub = (count: number) => writePeStub("stub.dll", namesOf(count), addressesOf(count));
+
+for (const count of [1, 2, 11, 64, 65, 502, 5000]) {
+  Deno.test(`a PE stub of ${count} exports: each is found by its name and jumps to its address`, () => {
+    const pe = new PeReader(stub(count));
+    addressesOf(count).forEach((address, index) => {
+      const thunk = pe.find(stubSymbolName(index));
+      assert(thunk !== undefined);
+      assertEquals(pe.sectionAt(thunk)?.name, ".text");
+      assertEquals(pe.jumpTarget(thunk), address);
+    });
+    assertEquals(pe.find("missing"), undefined);
+    const names = pe.exportNames();
+    assertEquals(names.length, count);
+    assertEquals(names, [...names].sort());
+  });
+}
+
+Deno.test("a PE stub is a library for x86-64 that may lie anywhere and runs nothing by itself", () => {
+  const pe = new PeReader(stub(3));
+  assertEquals(pe.machine, 0x8664);
+  assertEquals(pe.characteristics & 0x2002, 0x2002, "an executable image, a library");
+  assertEquals(pe.characteristics & 0x0001, 0, "relocations are not stripped");
+  assertEquals(pe.entryPoint, 0);
+  assertEquals(pe.dllCharacteristics & 0x160, 0x160, "random place, whole address space, no code in data");
+  const [at, size] = pe.directories[5];
+  assertEquals(size, pe.image.getUint32(at + 4, true), "one block of relocations");
+  for (let entry = 8; entry < size; entry += 2) {
+    assertEquals(pe.image.getUint16(at + entry, true) >> 12, 0, "that says nothing");
+  }
+});
+
+Deno.test("a PE stub has one executable section; nothing is writable, and sections share no page", () => {
+  for (const count of [1, 511, 512, 513, 5000]) {
+    const bytes = stub(count);
+    const pe = new PeReader(bytes);
+    assertEquals(pe.sections.map(({ characteristics }) => characteristics & (READ | WRITE | EXECUTE)), [
+      READ | EXECUTE,
+      READ,
+    ]);
+    let file = pe.headersSize;
+    let memory = pe.headersSize;
+    for (const section of pe.sections) {
+      assertEquals(section.virtualAddress % pe.sectionAlignment, 0);
+      assertEquals([section.rawPointer % pe.fileAlignment, section.rawSize % pe.fileAlignment], [0, 0]);
+      assertEquals(section.rawPointer, file);
+      assert(section.virtualAddress >= memory && section.virtualAddress - memory < pe.sectionAlignment);
+      assert(section.virtualSize <= section.rawSize);
+      file += section.rawSize;
+      memory = section.virtualAddress + section.virtualSize;
+    }
+    assertEquals(file, bytes.length);
+    assertEquals(pe.imageSize % pe.sectionAlignment, 0);
+    assert(pe.imageSize >= memory && pe.imageSize - memory < pe.sectionAlignment);
+  }
+});
+
+Deno.test("a PE stub's export tables lie in its second section, apart from each other", () => {
+  for (const count of [1, 2, 3, 500]) {
+    const pe = new PeReader(stub(count));
+    const [directory, size] = pe.directories[0];
+    const field = (offset: number) => pe.image.getUint32(directory + offset, true);
+    assertEquals([field(16), field(20), field(24)], [1, count, count]);
+    assertEquals(pe.text(field(12)), "stub.dll");
+    const ranges = [
+      [pe.sections[1].virtualAddress, pe.sections[1].virtualAddress + 8 * count],
+      [directory, directory + 40],
+      [field(28), field(28) + 4 * count],
+      [field(32), field(32) + 4 * count],
+      [field(36), field(36) + 2 * count],
+      [field(12), field(12) + 9],
+      pe.directories[5].map((value, index) => index === 0 ? value : value + pe.directories[5][0]),
+    ];
+    ranges.forEach(([start, end], index) => {
+      assert(end <= pe.sections[1].virtualAddress + pe.sections[1].virtualSize);
+      if (index > 0) assert(start >= ranges[index - 1][1], `range ${index}`);
+    });
+    // An export inside the directory's range would mean the name of another library.
+    for (const name of pe.exportNames()) {
+      const at = pe.find(name)!;
+      assert(at < directory || at >= directory + size);
+    }
+  }
+});
+
+const TICKS = { parameters: [], result: "u32" } as const;
+
+function addressInKernel32(name: string): bigint {
+  const kernel32 = Deno.dlopen("kernel32.dll", {
+    GetModuleHandleW: { parameters: ["buffer"], result: "pointer" },
+    GetProcAddress: { parameters: ["pointer", "buffer"], result: "usize" },
+  });
+  try {
+    const module = kernel32.symbols.GetModuleHandleW(
+      Uint16Array.from("kernel32.dll\0", (letter) => letter.charCodeAt(0)),
+    );
+    return kernel32.symbols.GetProcAddress(module, new TextEncoder().encode(`${name}\0`));
+  } finally {
+    kernel32.close();
+  }
+}
+
+/** The files of this process's stub libraries. */
+function ownFiles(): string[] {
+  using folder = new StubFolder();
+  try {
+    return [...Deno.readDirSync(`${folder.parent}\\${Deno.pid}`)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
+Deno.test({
+  name: "a PE stub reaches a system function, and its file goes when it is closed",
+  ignore: NOT_WINDOWS,
+  fn() {
+    using _hold = holdStubMaker();
+    const maker = stubMaker();
+    assert(typeof maker === "object");
+    const before = ownFiles();
+    const library = maker.open([
+      { address: addressInKernel32("GetCurrentProcessId"), definition: TICKS },
+      { address: addressInKernel32("GetTickCount"), definition: TICKS },
+    ]);
+    assertEquals(library.calls[0](), Deno.pid);
+    assert(Number(library.calls[1]()) > 0);
+    assertEquals(ownFiles().length, before.length + 1);
+    library.close();
+    assertEquals(ownFiles(), before);
+  },
+});
+
+Deno.test({
+  name: "500 functions and 100 libraries open at once",
+  ignore: NOT_WINDOWS,
+  fn() {
+    using _hold = holdStubMaker();
+    const maker = stubMaker();
+    assert(typeof maker === "object");
+    const address = addressInKernel32("GetCurrentProcessId");
+    const before = ownFiles();
+    const many = maker.open(Array.from({ length: 500 }, () => ({ address, definition: TICKS })));
+    const libraries = Array.from({ length: 100 }, () => maker.open([{ address, definition: TICKS }]));
+    for (const call of many.calls) assertEquals(call(), Deno.pid);
+    for (const { calls } of libraries) assertEquals(calls[0](), Deno.pid);
+    for (const library of [many, ...libraries]) library.close();
+    assertEquals(ownFiles(), before);
+  },
+});
+
+Deno.test({
+  name: "modules take the fast path on Windows, and leave no file behind",
+  ignore: NOT_WINDOWS,
+  fn() {
+    const before = ownFiles();
+    {
+      using module = new ModuleLoader().loadBytes(addModule());
+      const add = module.getFunction("add", { parameters: ["i64", "i64"], result: "i64" });
+      assertEquals(add?.(40n, 2n), 42n);
+      assertEquals(module.callPaths(), [{ name: "add", path: "fast" }]);
+      assertEquals(module.fallbackReason, undefined);
+    }
+    assertEquals(ownFiles(), before);
+  },
+});
+
+Deno.test({
+  name: "what a process left behind goes at the next start, what a running one needs stays",
+  ignore: NOT_WINDOWS,
+  async fn() {
+    using folder = new StubFolder();
+    const child = new Deno.Command(Deno.execPath(), { args: ["eval", "Deno.exit(0)"] }).spawn();
+    const { pid } = child;
+    await child.status;
+    const running = new Deno.Command(Deno.execPath(), {
+      args: ["eval", "await new Response(Deno.stdin.readable).text()"],
+      stdin: "piped",
+    }).spawn();
+    try {
+      for (const id of [pid, running.pid]) {
+        Deno.mkdirSync(`${folder.parent}\\${id}`, { recursive: true });
+        Deno.writeTextFileSync(`${folder.parent}\\${id}\\left.dll`, "left");
+      }
+      using _next = new StubFolder();
+      const left = [...Deno.readDirSync(folder.parent)].map(({ name }) => name);
+      assert(!left.includes(`${pid}`), "of the process that ended");
+      assert(left.includes(`${running.pid}`), "of the process that runs");
+    } finally {
+      await running.stdin.close();
+      await running.status;
+    }
+    using _last = new StubFolder();
+    const left = [...Deno.readDirSync(folder.parent)].map(({ name }) => name);
+    assert(!left.includes(`${running.pid}`));
+  },
+});
+
+Deno.test({
+  name: "without permission for the folder calls take the other path, and the reason names it",
+  ignore: NOT_WINDOWS,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const file = directory.file("add.smf", addModule());
+    const run = async (...flags: string[]) => {
+      const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+        args: [
+          "run",
+          "--no-prompt",
+          "--no-check",
+          "--allow-ffi",
+          ...flags,
+          new URL("./pe_child.ts", import.meta.url).href,
+          file,
+        ],
+        env: { NO_COLOR: "1" },
+      }).output();
+      assert(success, new TextDecoder().decode(stderr));
+      return JSON.parse(new TextDecoder().decode(stdout));
+    };
+    using folder = new StubFolder();
+    const denied = await run(`--allow-read=${file}`);
+    assertEquals([denied.result, denied.path], [42, "pointer"]);
+    assertStringIncludes(denied.reason, folder.parent);
+    const allowed = await run(
+      `--allow-read=${file},${folder.parent}`,
+      `--allow-write=${folder.parent}`,
+    );
+    assertEquals([allowed.result, allowed.path, allowed.reason], [42, "fast", undefined]);
+    assertEquals([denied.asked, allowed.asked], ["PermissionDenied", "fast"]);
+  },
+});

@@ -1,0 +1,187 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ModuleRegistry } from "../../../mod.ts";
+import { compare } from "../../../src/cli/analysis/compare.ts";
+import { LoadError } from "../../../src/errors.ts";
+import { HeaderFlag, Platform, SectionType, type SymbolOptions, SymbolType } from "../../../src/smf/mod.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { hostBuilder, machineCode, randomFrom, stress, TemporaryDirectory } from "../../support/testing.ts";
+import { smf } from "../../support/smf_command.ts";
+
+const { Function, Data } = SymbolType;
+
+/** A module with these symbols: code at 0, data at 4096, zeros at 8192. */
+function version(
+  symbols: readonly SymbolOptions[],
+  options: Parameters<typeof hostBuilder>[0] = {},
+): Uint8Array {
+  const builder = hostBuilder({ flags: HeaderFlag.Reloadable, ...options });
+  const code = new Uint8Array(64);
+  code.set(machineCode.returns(7));
+  builder.section({ name: "code", type: SectionType.Code, bytes: code });
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(64) });
+  for (const symbol of symbols) builder.symbol(symbol);
+  return builder.build();
+}
+
+const run: SymbolOptions = { name: "run", type: Function, value: 0, size: 16 };
+const total: SymbolOptions = { name: "total", type: Data, value: 4096, size: 8 };
+
+/** Runs the command on two versions. */
+async function diff(
+  old: Uint8Array,
+  now: Uint8Array,
+  ...options: string[]
+): Promise<{ code: number; out: string[] }> {
+  using folder = new TemporaryDirectory();
+  const { code, out, err } = await smf(
+    "diff",
+    folder.file("old.smf", old),
+    folder.file("new.smf", now),
+    ...options,
+  );
+  assertEquals(err, []);
+  return { code, out };
+}
+
+Deno.test("versions that are the same, or lose nothing, end with code 0", async () => {
+  const old = version([run, total]);
+  assertEquals(await diff(old, old), {
+    code: 0,
+    out: ["carried: total", "the same: nothing that matters to a reload changed"],
+  });
+  assertEquals(
+    await diff(old, version([{ ...run, size: 24 }, total, { ...total, name: "fresh", value: 4104 }])),
+    {
+      code: 0,
+      out: [
+        "+  export    fresh  data",
+        "+  variable  fresh",
+        "~  symbol    run    size 16 → 24",
+        "carried: total",
+        "safe: a reload loses nothing",
+      ],
+    },
+  );
+});
+
+Deno.test("a variable that changed needs a migration: code 3", async () => {
+  const old = version([run, total]);
+  for (
+    const [changed, reason] of [
+      [{ size: 16 }, "its size was 8, is 16"],
+      [{ typeId: 5 }, "its type is another"],
+      [{ version: 2 }, "its version was 0, is 2"],
+    ] as const
+  ) {
+    const { code, out } = await diff(old, version([run, { ...total, ...changed }]));
+    assertEquals(code, 3);
+    assertStringIncludes(out[0], reason);
+    assert(out[0].endsWith("migrate"));
+    assert(out.at(-1)!.startsWith("migrate: "));
+  }
+});
+
+Deno.test("an export that is gone or is something else, and another system, are refused: code 1", async () => {
+  const old = version([run, total]);
+  const cases: [now: Uint8Array, line: string][] = [
+    [version([total]), "-  export  run  was function  refused"],
+    [version([{ ...run, type: Data, value: 4096 }, total]), "~  export    run  function → data"],
+    [version([run, total], { platform: Platform.FreeBSD }), "→ FreeBSD  refused"],
+    [version([run, { ...total, binding: 0 }]), "-  export  total  was data  refused"],
+  ];
+  for (const [now, line] of cases) {
+    const { code, out } = await diff(old, now);
+    assertEquals(code, 1);
+    assertStringIncludes(out.join("\n"), line);
+    assertStringIncludes(out.at(-1)!, "refused: ");
+  }
+});
+
+Deno.test("--json has every change and the verdict, --quiet has nothing", async () => {
+  const old = version([run, total]);
+  const now = version([run, { ...total, size: 16 }]);
+  const { code, out } = await diff(old, now, "--json");
+  const { version: form, verdict, changes, carried } = JSON.parse(out[0]);
+  assertEquals([code, form, verdict, carried], [3, 1, "migrate", []]);
+  assertEquals(changes[0], {
+    what: "variable",
+    name: "total",
+    change: "changed",
+    detail: "its size was 8, is 16",
+    effect: "migrate",
+  });
+  assertEquals(await diff(old, now, "--quiet"), { code: 3, out: [] });
+});
+
+Deno.test("diff refuses what is no two modules", async () => {
+  const good = "fixtures/mylib.smf";
+  for (const args of [[], [good], [good, good, good], ["-", "-"]]) {
+    assertEquals((await smf("diff", ...args)).code, 2);
+  }
+  const bad = "fixtures/malformed/row21_function_in_data.smf";
+  for (const args of [[bad, good], [good, bad]]) {
+    const { code, err } = await smf("diff", ...args);
+    assertEquals(code, 1);
+    assertStringIncludes(err[0], `${bad}: Cannot use symbol as a function`);
+  }
+});
+
+/** A few symbols that differ from version to version in all that the rules look at. */
+function randomVersion(random: () => number): Uint8Array {
+  const symbols: SymbolOptions[] = [];
+  ["a", "b", "c", "d"].forEach((name, index) => {
+    if (random() % 6 === 0) return;
+    const isFunction = random() % 6 === 0 ? index < 2 : index >= 2;
+    symbols.push(
+      isFunction ? { name, type: Function, value: 16 * index, size: 8 } : {
+        name,
+        type: Data,
+        value: 4096 + 16 * index,
+        size: random() % 4 === 0 ? 16 : 8,
+        typeId: random() % 4 === 0 ? 1 : 0,
+        version: random() % 4 === 0 ? 1 : 0,
+      },
+    );
+  });
+  return version(symbols);
+}
+
+Deno.test("a reload of a module whose exports are all in use does what diff says", () => {
+  const random = randomFrom(99);
+  const seen = new Set<string>();
+  const rounds = Math.max(3, stress(2000));
+  for (let round = 0; round < rounds; round++) {
+    const [before, after] = [randomVersion(random), randomVersion(random)];
+    const [old, now] = [before, after].map((bytes, index) => ({ path: `v${index}`, file: parseSmf(bytes) }));
+    const { verdict, carried, changes } = compare(old, now);
+    seen.add(verdict);
+    using registry = new ModuleRegistry();
+    registry.loadBytes("m", before);
+    using _live = registry.open(
+      "m",
+      Object.fromEntries(
+        [...old.file.symbols].map(({ name, type }) => [
+          name,
+          type === Function ? { parameters: [], result: "i32" } : { type: "i64" },
+        ]),
+      ) as Deno.ForeignLibraryInterface,
+    );
+    try {
+      const { carried: report } = registry.reload("m", { bytes: after, state: "carry" });
+      assert(verdict !== "refused", JSON.stringify(changes));
+      assertEquals(report?.carried, carried);
+      const anew = changes.filter(({ effect }) => effect === "migrate").map(({ name }) => name);
+      const fresh = report?.fresh.map(({ name }) => name) ?? [];
+      assertEquals(fresh.filter((name) => old.file.symbols.find(name) !== undefined), anew);
+    } catch (error) {
+      if (!(error instanceof LoadError && error.kind === "Incompatible")) throw error;
+      assertEquals(verdict, "refused", error.message);
+      assertEquals(
+        changes.filter(({ effect }) => effect === "refused").map(({ name }) => name).toSorted(),
+        [...error.data.symbols ?? []].toSorted(),
+      );
+    }
+  }
+  // Few rounds see the refused ones only.
+  if (rounds >= 100) assertEquals([...seen].toSorted(), ["migrate", "refused", "safe", "same"]);
+});

@@ -1,0 +1,92 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
+import { smf } from "../../support/smf_command.ts";
+
+Deno.test("inspect shows all there is: header, sections, symbols, relocations, imports, image", async () => {
+  const { code, out, err } = await smf("inspect", "fixtures/importer.smf");
+  assertEquals([code, err], [0, []]);
+  assertEquals(out.filter((line) => line !== "" && !line.startsWith(" ")), [
+    "header",
+    "sections",
+    "symbols",
+    "relocations",
+    "imports",
+    "image",
+  ]);
+  const text = out.join("\n");
+  assertStringIncludes(text, "\nimports\n  scale\n");
+  assert(/\n +- +0 +Function +Global +imported +scale\n/.test(text), text);
+  assertStringIncludes(text, "read-execute  0x0..0x1000");
+});
+
+Deno.test("inspect's JSON is the same, with the version of the form", async () => {
+  const { out } = await smf("inspect", "--json", "fixtures/importer.smf");
+  assertEquals(out.length, 1);
+  const { version, command, file, header, imports, image, sections } = JSON.parse(out[0]);
+  assertEquals([version, command, file], [1, "inspect", "fixtures/importer.smf"]);
+  assertEquals([header.layout, header.arch, imports], ["H96", "X86_64", ["scale"]]);
+  assertEquals(image.regions[0].protection, "read-execute");
+  assertEquals(typeof sections[0].imageOffset, "number");
+});
+
+Deno.test("--section narrows what is shown, --hex adds the contents, decompressed", async () => {
+  using folder = new TemporaryDirectory();
+  const { bytes, plainBytes } = sampler({ compress: true });
+  const path = folder.file("a.smf", bytes);
+  const { out } = await smf("inspect", path, "--section", "rodata", "--section=#1", "--hex");
+  const text = out.join("\n");
+  assert(!text.includes("header") && !text.includes("Function"), text);
+  assertStringIncludes(text, "contents of section rodata\n00000000  96 97 98");
+  assert(/\n +0x1000 +64 +Constant +Global +rodata +constant/.test(text), text);
+  const contents =
+    JSON.parse((await smf("inspect", path, "--section=rodata", "--hex", "--json")).out[0]).contents;
+  assertEquals(contents, [plainBytes(150).toHex()]);
+  const unknown = await smf("inspect", path, "--section", "none");
+  assertEquals(unknown.code, 2);
+  assertStringIncludes(unknown.err[0], "there is no section 'none'; there are note, data, rodata, code, bss");
+});
+
+Deno.test("a file that can be read but not loaded is shown, and said to be bad", async () => {
+  const path = "fixtures/malformed/row21_function_in_data.smf";
+  const { code, out, err } = await smf("inspect", path);
+  assertEquals([code, out[0]], [1, "header"]);
+  assert(!out.includes("image"));
+  assertStringIncludes(err[0], `${path}: Cannot use symbol as a function`);
+  assertStringIncludes(err[1], "next: ");
+});
+
+// The package is fetched where it is not yet; what it says depends on no platform.
+fixtureTest("--disasm shows the instructions of a function, with labels and relocations", async () => {
+  const { code, out, err } = await smf("inspect", "fixtures/c/strings.smf", "--disasm", "calls");
+  assertEquals([code, err], [0, []]);
+  assertEquals(out, [
+    "calls:",
+    "  30  8b 05 ea 3f 00 00  mov eax, dword ptr [rip + 0x3fea]  # count.0",
+    "  36  83 c0 01           add eax, 1",
+    "  39  89 05 e1 3f 00 00  mov dword ptr [rip + 0x3fe1], eax  # count.0",
+    "  3f  c3                 ret",
+  ]);
+  const whole = JSON.parse(
+    (await smf("inspect", "fixtures/c/strings.smf", "--disasm=.text", "--json")).out[0],
+  );
+  assertEquals([whole.version, whole.arch], [1, "X86_64"]);
+  const bytes = whole.instructions.map(({ bytes }: { bytes: string }) => bytes).join("");
+  assertEquals(bytes.length / 2, 402);
+  const unknown = await smf("inspect", "fixtures/c/strings.smf", "--disasm", "frob");
+  assertEquals(unknown.code, 2);
+  assertStringIncludes(unknown.err[0], "there is no code called 'frob'; there is weekday");
+});
+
+fixtureTest("--disasm knows AArch64, too", async () => {
+  const { code, out } = await smf(
+    "inspect",
+    "fixtures/threads/variables-aarch64-descriptor_v1.smf",
+    "--disasm",
+    ".text",
+  );
+  assertEquals(code, 0);
+  assert(
+    out.some((line) => /^ +0 {2}42 d0 3b d5 {2}mrs x2, tpidr_el0$/.test(line)),
+    out.slice(0, 4).join("\n"),
+  );
+});

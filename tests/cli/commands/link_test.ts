@@ -1,0 +1,215 @@
+// The command as a person runs it.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl, join } from "@std/path";
+import { linkObjects } from "../../../src/link/linker.ts";
+import { formatMap } from "../../../src/link/map.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { smf } from "../../support/smf_command.ts";
+import { archive, ElfWriter, functionObject } from "../../support/objects.ts";
+
+/** A folder with objects, gone afterwards. */
+async function inFolder(work: (path: (name: string) => string) => void | Promise<void>): Promise<void> {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const path = (name: string) => join(folder, name);
+    Deno.writeFileSync(path("main.o"), functionObject("main", 0xc3, ["a", "import"]));
+    Deno.writeFileSync(path("spare.o"), functionObject("spare", 0xc3));
+    Deno.writeFileSync(
+      path("lib.a"),
+      archive([
+        { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
+        { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
+      ]),
+    );
+    await work(path);
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
+Deno.test("smf link makes a module, silently", () =>
+  inFolder(async (path) => {
+    const result = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
+    assertEquals(result, { code: 0, out: [], err: [] });
+    const file = parseSmf(Deno.readFileSync(path("z.smf")));
+    assertEquals(file.symbols.find("main")?.type, 1);
+    assertEquals([...Deno.readDirSync(path("."))].map(({ name }) => name).toSorted(), [
+      "lib.a",
+      "main.o",
+      "spare.o",
+      "z.smf",
+    ]);
+  }));
+
+Deno.test("every option arrives", () =>
+  inFolder(async (path) => {
+    const { code, err } = await smf(
+      "link",
+      path("main.o"),
+      path("lib.a"),
+      path("spare.o"),
+      `--output=${path("z.smf")}`,
+      "--export",
+      "b",
+      "--export=m*",
+      "--entry",
+      "a",
+      "--keep",
+      "spare",
+      "--reloadable",
+      "--strip",
+    );
+    assertEquals([code, err], [0, []]);
+    const file = parseSmf(Deno.readFileSync(path("z.smf")));
+    assertEquals(
+      [...file.symbols].filter(({ binding, visibility }) => binding === 1 && visibility === 1).map((
+        { name },
+      ) => name),
+      [
+        "b",
+        "main",
+      ],
+    );
+    assertEquals(file.header.flags & 3, 3);
+    assertEquals(file.sections[0].size, 11 + 5 + 16 + 16 + 1);
+  }));
+
+Deno.test("--unwind keeps what exceptions need, or leaves it out", () =>
+  inFolder(async (path) => {
+    const fixture = (name: string) => fromFileUrl(new URL(`../../../fixtures/${name}.o`, import.meta.url));
+    const keeps = async (source: string, ...options: string[]) => {
+      const { code, err } = await smf("link", fixture(source), "-o", path("u.smf"), ...options);
+      assertEquals([code, err], [0, []]);
+      return parseSmf(Deno.readFileSync(path("u.smf"))).sections.some(({ name }) => name === ".eh_frame");
+    };
+    assertEquals(await keeps("cpp/thrower"), true);
+    assertEquals(await keeps("c/arith"), false);
+    assertEquals(await keeps("cpp/thrower", "--unwind=never"), false);
+    assertEquals(await keeps("c/arith", "--unwind", "always"), true);
+    assertEquals(await keeps("c/arith", "--unwind", "auto"), false);
+  }));
+
+Deno.test("--map prints what went where", () =>
+  inFolder(async (path) => {
+    const { out } = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
+    const text = out.join("\n");
+    assertStringIncludes(text, "code   .text");
+    assertStringIncludes(text, `lib.a(a.o) for a, ${path("main.o")}`);
+    assertStringIncludes(text, `import needed by ${path("main.o")}`);
+  }));
+
+Deno.test("errors are one a line, the file first, and no module is left", () =>
+  inFolder(async (path) => {
+    Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
+    const broken = await smf("link", path("broken.o"), "-o", path("z.smf"));
+    assertEquals(broken.code, 1);
+    assertEquals(broken.err, [
+      `${path("broken.o")}: Cannot link: this is neither an ELF object nor an archive`,
+    ]);
+
+    const writer = new ElfWriter();
+    for (const name of ["main", "spare"]) {
+      const section = writer.section({ name: `.text.${name}`, flags: 6, bytes: new Uint8Array(1) });
+      writer.symbol({ name, section });
+    }
+    Deno.writeFileSync(path("twice.o"), writer.build());
+    const twice = await smf("link", path("main.o"), path("spare.o"), path("twice.o"), "-o", path("z.smf"));
+    assertEquals(twice.code, 1);
+    assertEquals(
+      twice.err,
+      ["main", "spare"].map((name) =>
+        `${path("twice.o")}: Cannot link: '${name}' is defined twice, first in '${
+          path(`${name}.o`)
+        }' (symbol '${name}')`
+      ),
+    );
+    assert(![...Deno.readDirSync(path("."))].some(({ name }) => name.startsWith("z.smf")));
+  }));
+
+Deno.test("a failed link leaves the module that was there", () =>
+  inFolder(async (path) => {
+    Deno.writeTextFileSync(path("z.smf"), "old");
+    assertEquals((await smf("link", path("main.o"), "--export", "nothing", "-o", path("z.smf"))).code, 1);
+    assertEquals(Deno.readTextFileSync(path("z.smf")), "old");
+  }));
+
+Deno.test("wrong usage and files that are not there end with code 2", () =>
+  inFolder(async (path) => {
+    const cases: [string[], string][] = [
+      [[], "smf <command>"],
+      [["frob"], "no command 'frob'"],
+      [["toString"], "no command 'toString'"],
+      [["link"], "nothing to link"],
+      [["link", path("main.o")], "-o <file.smf>"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--frob"], "no option '--frob'"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a value"],
+      [["link", path("main.o"), "-o", path("z.smf"), "--unwind", "maybe"], "not 'maybe'"],
+      [["link", path("none.o"), "-o", path("z.smf")], "none.o: Cannot read"],
+      [["link", path("main.o"), "-o", path("no/where/z.smf")], "z.smf: Cannot write"],
+    ];
+    for (const [args, message] of cases) {
+      const { code, err } = await smf(...args);
+      assertEquals(code, 2, args.join(" "));
+      assertStringIncludes(err.join("\n"), message);
+    }
+  }));
+
+Deno.test("--help explains and ends with code 0", async () => {
+  assertStringIncludes((await smf("--help")).out.join("\n"), "link");
+  const { code, out } = await smf("link", "--help");
+  assertEquals(code, 0);
+  for (
+    const option of [
+      "--output",
+      "--export",
+      "--entry",
+      "--keep",
+      "--reloadable",
+      "--strip",
+      "--unwind",
+      "--map",
+    ]
+  ) {
+    assertStringIncludes(out.join("\n"), option);
+  }
+});
+
+Deno.test({
+  name: "as a process it needs to read and write, and ends with the exit code",
+  // Three processes take more than a minute where they are emulated.
+  ignore: Deno.build.arch === "aarch64",
+  fn: () =>
+    inFolder((path) => {
+      const run = (...args: string[]) =>
+        new Deno.Command(Deno.execPath(), {
+          args: ["run", "--no-check", "--allow-read", "--allow-write", "src/cli/main.ts", ...args],
+          cwd: fromFileUrl(new URL("../../../", import.meta.url)),
+        }).outputSync();
+      const good = run("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
+      assertEquals([good.code, new TextDecoder().decode(good.stderr)], [0, ""]);
+      assert(parseSmf(Deno.readFileSync(path("z.smf"))).symbols.length > 0);
+      assertEquals(run("link", path("main.o"), "--export", "x", "-o", path("z.smf")).code, 1);
+      assertEquals(run("link").code, 2);
+    }),
+});
+
+const C = fromFileUrl(new URL("../../../fixtures/c/", import.meta.url));
+
+// The committed modules were linked on Linux: that these come out everywhere is what the test shows.
+Deno.test("the same objects make the same bytes on every platform, as committed", () =>
+  inFolder(async (path) => {
+    const options: Readonly<Record<string, string[]>> = { strings: ["--reloadable"] };
+    for (const name of ["arith", "callback", "ctor", "importer", "strings"]) {
+      const target = path(`${name}.smf`);
+      const { code } = await smf("link", `${C}${name}.o`, "-o", target, ...options[name] ?? []);
+      assertEquals(code, 0);
+      assertEquals(Deno.readFileSync(target), Deno.readFileSync(`${C}${name}.smf`), name);
+    }
+  }));
+
+Deno.test("the same objects make the same map on every platform, as committed", () => {
+  for (const name of ["arith", "importer", "strings"]) {
+    const input = { name: `${name}.o`, bytes: Deno.readFileSync(`${C}${name}.o`) };
+    assertEquals(formatMap(linkObjects([input]).map), Deno.readTextFileSync(`${C}${name}.map`));
+  }
+});

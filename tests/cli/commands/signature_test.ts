@@ -1,0 +1,65 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../../src/cli/terminal/command.ts";
+import { parseSignature } from "../../../src/cli/commands/signature.ts";
+
+Deno.test("a signature is result and parameters, as Deno knows them", () => {
+  const cases: [text: string, parameters: Deno.NativeType[], result: Deno.NativeResultType][] = [
+    ["i64(i64,i64)", ["i64", "i64"], "i64"],
+    [" void ( ) ", [], "void"],
+    ["i32(void)", [], "i32"],
+    ["f64( f32 , bool,u8 )", ["f32", "bool", "u8"], "f64"],
+    ["cstring(cstring, pointer)", ["buffer", "usize"], "usize"],
+    ["pointer(isize)", ["isize"], "usize"],
+  ];
+  for (const [text, parameters, result] of cases) {
+    assertEquals(parseSignature(text).definition, { parameters, result });
+  }
+});
+
+Deno.test("arguments are read as their types, in any base", () => {
+  const values = (type: string, ...texts: string[]) => parseSignature(`void(${type})`).values(texts);
+  assertEquals(values("i64, u8, i32", "-0x10", "255", "-5"), [-16n, 255, -5]);
+  assertEquals(values("u64", "18446744073709551615"), [2n ** 64n - 1n]);
+  assertEquals(values("f64, f32, f64", "1e3", "-.5", "NaN"), [1000, -0.5, NaN]);
+  assertEquals(values("bool, bool", "true", "false"), [true, false]);
+  assertEquals(values("cstring", "hé"), [new Uint8Array([0x68, 0xc3, 0xa9, 0])]);
+  assertEquals(values("pointer", "0x10"), [16n]);
+});
+
+Deno.test("results are shown as their types", () => {
+  const text = (type: string, value: unknown) => parseSignature(`${type}()`).text(value);
+  assertEquals(text("i64", -5n), "-5");
+  assertEquals(text("f64", 0.5), "0.5");
+  assertEquals(text("bool", true), "true");
+  assertEquals(text("pointer", 255n), "0xff");
+  assertEquals(text("cstring", 0n), "NULL");
+  assertEquals(text("void", undefined), undefined);
+});
+
+Deno.test("what is no signature or does not fit it is wrong usage", () => {
+  for (const text of ["", "i64", "i64(", "i64(i64))", "(i64)", "i64 i64()", "i64(i64,)", "i64(,)"]) {
+    assertThrows(() => parseSignature(text), UsageError);
+  }
+  assertThrows(
+    () => parseSignature("int()"),
+    UsageError,
+    "there is no type 'int'; there are void (as a result), i8",
+  );
+  assertThrows(() => parseSignature("i32(toString)"), UsageError, "there is no type 'toString'");
+  const cases: [type: string, text: string, message: string][] = [
+    ["i8", "128", "128 is not in [-128, 128)"],
+    ["u8", "-1", "-1 is not in [0, 256)"],
+    ["u64", "18446744073709551616", "is not in [0,"],
+    ["i32", "1.5", "no whole number"],
+    ["i32", "", "no whole number"],
+    ["i32", "--5", "no whole number"],
+    ["f64", "", "no number"],
+    ["f64", "x", "no number"],
+    ["bool", "1", "neither true nor false"],
+  ];
+  for (const [type, text, message] of cases) {
+    assertThrows(() => parseSignature(`void(${type})`).values([text]), UsageError, message);
+  }
+  assertThrows(() => parseSignature("void(i32)").values([]), UsageError, "takes 1 argument, not 0");
+  assertThrows(() => parseSignature("void(i32,i32)").values(["1"]), UsageError, "takes 2 arguments, not 1");
+});

@@ -1,0 +1,138 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import type { Expectation } from "../../../fixtures/recipes/malformed.ts";
+import { MOST_FINDINGS } from "../../../src/cli/analysis/verify.ts";
+import { SectionFlag, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
+import { integrityOf } from "../../../src/smf/integrity.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { addModule, patched, sampler, TemporaryDirectory, unhashed } from "../../support/testing.ts";
+import { smf } from "../../support/smf_command.ts";
+
+const FOLDER = fromFileUrl(new URL("../../../fixtures/malformed/", import.meta.url));
+const MANIFEST: Readonly<Record<string, Expectation>> = JSON.parse(
+  Deno.readTextFileSync(`${FOLDER}manifest.json`),
+);
+
+Deno.test("every malformed file is bad, for its reason, with a next step", async () => {
+  for (const [name, { kind, message }] of Object.entries(MANIFEST)) {
+    const { code, out, err } = await smf(
+      "verify",
+      FOLDER + name,
+      "--no-undefined",
+      "--for",
+      "linux-x86_64",
+    );
+    assertEquals([code, err], [1, []], name);
+    const found = out.findIndex((line) => line.startsWith("error: Cannot ") && line.includes(message));
+    assert(found >= 0, `${name} (${kind}): ${out.join("\n")}`);
+    assertMatch(out[found + 1], /^ {2}next: \w.{20,}/);
+    assertMatch(out.at(-1)!, /: bad, \d+ error/);
+  }
+});
+
+Deno.test("a sound module is sound", async () => {
+  using folder = new TemporaryDirectory();
+  for (const compress of [false, true]) {
+    const path = folder.file("a.smf", sampler({ compress }).bytes);
+    const { code, out } = await smf("verify", path, "--for", "host");
+    assertEquals([code, out.at(-1)], [0, `${path}: sound, 1 note`]);
+  }
+});
+
+Deno.test("relocations are tried one by one, past the first that fails", async () => {
+  using folder = new TemporaryDirectory();
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(64) });
+  const symbol = builder.symbol({ name: "f", type: SymbolType.Function, size: 1 });
+  builder.relocation({ offset: 0, symbol, type: 2, addend: 2n ** 40n });
+  builder.relocation({ offset: 8, symbol, type: 2 });
+  builder.relocation({ offset: 16, symbol, type: 99 });
+  builder.relocation({ offset: 61, symbol, type: 2 });
+  builder.relocation({ offset: 10, symbol, type: 2 });
+  const { out } = await smf("verify", folder.file("a.smf", builder.build()), "--json");
+  const { findings } = JSON.parse(out[0]);
+  assertEquals(findings.map(({ offset }: { offset: number }) => offset), [16, 10, 0, 61]);
+});
+
+Deno.test("what is allowed but seldom meant is said, and is no error", async () => {
+  using folder = new TemporaryDirectory();
+  const builder = new SmfBuilder();
+  const { Read, Write, Exec } = SectionFlag;
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(3) });
+  builder.section({ name: "more", type: SectionType.Code, bytes: new Uint8Array(3), alignment: 64 });
+  builder.section({ name: "ro", type: SectionType.RoData, bytes: new Uint8Array(3), flags: Read | Write });
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(3), flags: Read | Exec });
+  builder.section({ name: "odd", type: 200, bytes: new Uint8Array(3) });
+  builder.symbol({ name: "f", type: SymbolType.Function, size: 1 });
+  const bytes = builder.build();
+  const path = folder.file("a.smf", patched(unhashed(bytes), [44, 4, 9]));
+  const { code, out } = await smf("verify", path);
+  assertEquals(code, 0);
+  assertEquals(out, [
+    "warning: section 'more' is not aligned in memory: it is at 3, its alignment 64",
+    "warning: section 'ro' says that it is writable, but RoData is loaded read-only",
+    "warning: section 'data' says that it is executable, but only Code sections are",
+    "note: section 'odd' is skipped: its type 200 has no meaning here",
+    "note: the file carries no hash of itself: a change in it goes unnoticed",
+    "warning: the header counts 9 exports, the symbol table has 1",
+    `${path}: sound, 4 warnings, 2 notes`,
+  ]);
+});
+
+Deno.test("--for says what a loader on another system would say", async () => {
+  const verify = (system: string) => smf("verify", "fixtures/mylib.smf", "--for", system);
+  assertEquals((await verify("linux-x86_64")).code, 0);
+  const { code, out } = await verify("windows-aarch64");
+  assertEquals(code, 1);
+  assertStringIncludes(out.join("\n"), "it is made for Linux, this is Windows");
+  assertStringIncludes(out.join("\n"), "it is made for X86_64, this is Aarch64");
+  for (const wrong of ["plan9-x86_64", "linux", "linux-z80", "constructor-x86_64"]) {
+    const { code, err } = await verify(wrong);
+    assertEquals(code, 2, wrong);
+    assertStringIncludes(err[0], "--for takes host, or one of linux");
+  }
+});
+
+Deno.test("--integrity compares the bytes", async () => {
+  const bytes = Deno.readFileSync("fixtures/mylib.smf");
+  const verify = (text: string) => smf("verify", "fixtures/mylib.smf", "--integrity", text);
+  assertEquals((await verify(integrityOf(bytes))).code, 0);
+  const changed = await verify(integrityOf(addModule()));
+  assertEquals(changed.code, 1);
+  assertStringIncludes(changed.out[0], integrityOf(bytes));
+  const malformed = await verify("md5-abc");
+  assertEquals(malformed.code, 1);
+  assertStringIncludes(malformed.out[1], "sha256-");
+});
+
+Deno.test("imports are notes, answered by other modules, or errors on request", async () => {
+  const verify = (...args: string[]) => smf("verify", "fixtures/importer.smf", ...args);
+  const open = await verify();
+  assertEquals([open.code, open.out.filter((line) => line.includes("'scale' is imported")).length], [0, 1]);
+  const strict = await verify("--no-undefined");
+  assertEquals([strict.code, strict.out[0]], [1, "error: Cannot resolve imports: nobody defines 'scale'"]);
+  const answered = await verify("--no-undefined", "--with", "fixtures/provider.smf");
+  assertEquals([answered.code, answered.out], [0, ["fixtures/importer.smf: sound"]]);
+  const broken = await verify("--with", `${FOLDER}row01_empty.smf`);
+  assertEquals([broken.code, broken.err.length], [1, 2]);
+  assertEquals((await verify("--with", "no_such.smf")).code, 2);
+});
+
+Deno.test("more findings than anybody reads end with saying so", async () => {
+  using folder = new TemporaryDirectory();
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+  for (let index = 0; index < MOST_FINDINGS + 5; index++) {
+    builder.symbol({ name: `f${index}`, type: SymbolType.Function, size: 1 });
+  }
+  const bytes = unhashed(builder.build());
+  const { symbolTableOffset, symbolCount } = parseSmf(bytes).header;
+  const changes = Array.from(
+    { length: symbolCount },
+    (_, index) => [symbolTableOffset + 56 * index + 4, 4, 0] as const,
+  );
+  const { out } = await smf("verify", folder.file("a.smf", patched(bytes, ...changes)), "--json");
+  const { findings, notExamined, counts, sound, version } = JSON.parse(out[0]);
+  assertEquals([findings.length, counts.error, sound, version], [MOST_FINDINGS, MOST_FINDINGS, false, 1]);
+  assertEquals(notExamined, [`everything after ${MOST_FINDINGS} findings`]);
+});

@@ -1,0 +1,122 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { readWatch, watchModule } from "../../../src/cli/commands/watch.ts";
+import { HeaderFlag } from "../../../src/smf/mod.ts";
+import { fixtureTest, mainModule, TemporaryDirectory } from "../../support/testing.ts";
+import { smf, smfCommand } from "../../support/smf_command.ts";
+
+const RELOADABLE = { flags: HeaderFlag.Reloadable };
+const CALL = ["seven", "--signature", "i32()"];
+
+/** Watches in this process; `next` writes the next version after each line until there is none. */
+async function watch(
+  args: string[],
+  next: (line: string) => boolean,
+): Promise<{ code: number; out: string[]; err: string[] }> {
+  const out: string[] = [], err: string[] = [];
+  const stop = new AbortController();
+  const print = (line: string): void => {
+    out.push(line);
+    if (!next(line)) stop.abort();
+  };
+  const code = await watchModule(
+    readWatch(args, { print, complain: (line) => err.push(line) }),
+    stop.signal,
+  );
+  return { code, out, err };
+}
+
+Deno.test("watch calls after loading and after each reload", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", mainModule(7, RELOADABLE));
+  const versions = [8, 9];
+  const { code, out, err } = await watch([path, ...CALL], (line) => {
+    if (!/^\d+$/.test(line)) return true;
+    const value = versions.shift();
+    if (value !== undefined) folder.file("a.smf", mainModule(value, RELOADABLE));
+    return value !== undefined;
+  });
+  assertEquals([code, err], [0, []]);
+  assertEquals(out.map((line) => line.replace(/ in .*/, "")), [
+    `loaded ${path}, version 1`,
+    "7",
+    "reloaded: version 2",
+    "8",
+    "reloaded: version 3",
+    "9",
+  ]);
+});
+
+Deno.test("a version that is refused leaves the old one running, and says why", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", mainModule(7, RELOADABLE));
+  const { code, out, err } = await watch([path, ...CALL, "--json"], (line) => {
+    if (JSON.parse(line).event !== "loaded") return false;
+    folder.file("a.smf", mainModule(8, { flags: HeaderFlag.Reloadable, arch: 4 }));
+    return true;
+  });
+  const [loaded, failed] = out.map((line) => JSON.parse(line));
+  assertEquals([code, err], [0, []]);
+  assertEquals(loaded, {
+    version: 1,
+    command: "watch",
+    file: path,
+    event: "loaded",
+    moduleVersion: 1,
+    result: "7",
+  });
+  assertEquals([failed.event, failed.error.kind], ["failed", "IncompatibleArch"]);
+  assertStringIncludes(failed.error.nextStep, "processor");
+});
+
+Deno.test("a module that is not marked reloadable is skipped, unless it is forced", async () => {
+  using folder = new TemporaryDirectory();
+  for (
+    const [force, said] of [[[], "not marked reloadable"], [["--force"], "reloaded: version 2"]] as const
+  ) {
+    const path = folder.file("a.smf", mainModule(7));
+    const { out } = await watch([path, ...force], (line) => {
+      if (!line.startsWith("loaded")) return false;
+      folder.file("a.smf", mainModule(8));
+      return true;
+    });
+    assertStringIncludes(out[1], said);
+  }
+});
+
+Deno.test("watch refuses what makes no sense", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", mainModule());
+  const cases: [args: string[], code: number, message: string][] = [
+    [[], 2, "say which file"],
+    [["-"], 2, "standard input does not change"],
+    [[path, "seven"], 2, "a name and --signature"],
+    [[path, "--signature", "i32()"], 2, "a name and --signature"],
+    [[path, "--state", "lost"], 2, "--state takes carry or fresh"],
+    [[path, "eight", "--signature", "i32()"], 2, "there is no function 'eight'; there is seven"],
+    [[folder.join("none.smf")], 2, "Cannot read module"],
+    [["fixtures/malformed/row01_empty.smf"], 1, "it is empty"],
+  ];
+  for (const [args, code, message] of cases) {
+    const result = await smf("watch", ...args);
+    assertEquals(result.code, code, args.join(" "));
+    assertStringIncludes(result.err.join("\n"), message);
+  }
+});
+
+fixtureTest("as a process it goes on until it is interrupted, and then ends well", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", mainModule(7, RELOADABLE));
+  const child = smfCommand(
+    ["watch", path, ...CALL],
+    { permissions: ["--allow-read", "--allow-ffi"] },
+    { stdin: "null", stdout: "piped", stderr: "piped" },
+  ).spawn();
+  let out = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    out += chunk;
+    if (out.endsWith("version 1\n7\n")) folder.file("a.smf", mainModule(8, RELOADABLE));
+    if (out.endsWith("\n8\n")) child.kill("SIGINT");
+  }
+  assertEquals(await new Response(child.stderr).text(), "");
+  assertEquals((await child.status).code, 0);
+});

@@ -1,0 +1,101 @@
+// What thread-local relocations ask of a module, before anything is mapped.
+import { assertEquals } from "@std/assert";
+import { planImage } from "../../../src/image/plan.ts";
+import { scanRelocations } from "../../../src/image/relocation/scan.ts";
+import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { planThreadLocals, type ThreadLocalPlan } from "../../../src/image/relocation/thread_locals.ts";
+import { assertLoadError, hostBuilder } from "../../support/testing.ts";
+
+interface Asked {
+  readonly name?: string;
+  /** Of the symbol: `.tdata` takes 4096 to 4128, `.data` 4128 to 4144. */
+  readonly value?: number;
+  readonly addend?: bigint;
+  readonly offset?: number;
+  readonly type?: number;
+  readonly defined?: boolean;
+  readonly kind?: SymbolType;
+}
+
+/** The plan of a module with 24 bytes of `.tdata` in 32, and one relocation. */
+function planned(
+  {
+    name = ".tdata",
+    value = 4096,
+    addend = 0n,
+    offset = 4128,
+    type = RelocationType.TlsOffset64,
+    defined = true,
+    kind = SymbolType.Data,
+  }: Asked,
+): ThreadLocalPlan | undefined {
+  const builder = hostBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+  builder.section({ name, type: SectionType.Data, bytes: new Uint8Array(24), virtualSize: 32 });
+  builder.section({ name: ".data", type: SectionType.Data, bytes: new Uint8Array(16) });
+  const symbol = defined
+    ? builder.symbol({ name: "v", type: kind, value, binding: Binding.Local })
+    : builder.symbol({ name: "v", type: SymbolType.Data, defined: false });
+  builder.relocation({ offset, symbol, type, addend });
+  const file = parseSmf(builder.build());
+  const needs = scanRelocations(file);
+  const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
+  return planThreadLocals(file, plan, needs);
+}
+
+Deno.test("a word that asks for a variable says where it is in its thread's block", () => {
+  assertEquals(planned({ value: 4100, addend: 3n }), {
+    blocks: { image: { offset: 4096, length: 24 }, size: 32, alignment: 16 },
+    words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: undefined, offset: 7 }],
+  });
+  const descriptor = planned({ type: RelocationType.TlsDescriptor });
+  assertEquals(descriptor?.words.map(({ size }) => size), [16]);
+});
+
+Deno.test("a module that asks for none has no plan", () => {
+  assertEquals(planned({ type: RelocationType.Abs64 }), undefined);
+});
+
+Deno.test("both ends of the block are inside it, and nothing else is", () => {
+  for (const [addend, inside] of [[-1n, false], [0n, true], [32n, true], [33n, false]] as const) {
+    if (inside) assertEquals(planned({ addend })?.words[0].offset, Number(addend));
+    else {assertLoadError(() => planned({ addend }), "RelocationFailed", {
+        value: Number(addend),
+        symbol: "v",
+      });}
+  }
+  for (const value of [0, 4137]) assertLoadError(() => planned({ value }), "RelocationFailed");
+  // A symbol that has no address at all, whatever is added to it.
+  assertLoadError(() => planned({ kind: SymbolType.Type, value: 99_999, addend: 4097n }), "RelocationFailed");
+  for (const addend of [2n ** 62n, -(2n ** 62n)]) {
+    assertLoadError(() => planned({ addend }), "RelocationFailed");
+  }
+});
+
+Deno.test("what cannot be thread-local is refused with its reason", () => {
+  const { message } = assertLoadError(() => planned({ name: ".tbss" }), "RelocationFailed");
+  assertEquals(/the module has no section '\.tdata'/.test(message), true, message);
+});
+
+Deno.test("a variable that is elsewhere is asked for by its symbol", () => {
+  assertEquals(planned({ defined: false, addend: 8n, name: "other" }), {
+    blocks: undefined,
+    words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: 0, offset: 8 }],
+  });
+  for (const addend of [2n ** 62n, -(2n ** 62n)]) {
+    assertLoadError(() => planned({ defined: false, addend }), "RelocationFailed", { symbol: "v" });
+  }
+});
+
+Deno.test("a word outside the image, or across its end, is refused", () => {
+  for (
+    const [offset, type] of [[4137, RelocationType.TlsModule64], [4136, RelocationType.TlsDescriptor], [
+      9000,
+      38,
+    ]]
+  ) {
+    const { message } = assertLoadError(() => planned({ offset, type }), "RelocationFailed", { offset });
+    assertEquals(/bytes are not inside the image/.test(message), true, message);
+  }
+});

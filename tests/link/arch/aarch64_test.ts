@@ -1,0 +1,116 @@
+// AArch64: what the linker settles, and what travels to the loader.
+import { assertEquals } from "@std/assert";
+import { RelocationType } from "../../../src/smf/enums.ts";
+import { addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "../../support/objects.ts";
+
+const AARCH64 = 183;
+
+/** `from` holds one instruction; `to` stands `distance` bytes behind it in the same section. */
+function pair(type: number, instruction: number, distance: number, flags = CODE): Uint8Array {
+  const writer = new ElfWriter(AARCH64);
+  const bytes = new Uint8Array(64);
+  new DataView(bytes.buffer).setUint32(32, instruction, true);
+  const section = writer.section({ name: ".text", flags, bytes, alignment: 16 });
+  writer.symbol({ name: "from", section });
+  const symbol = writer.symbol({ name: "place", section, value: 32 });
+  writer.relocation(section, { offset: 32, symbol, type, addend: distance });
+  return writer.build();
+}
+
+/** The instruction after linking. */
+function linked(type: number, instruction: number, distance: number): number {
+  return link(pair(type, instruction, distance)).int32(32) >>> 0;
+}
+
+const BL = 0x94000000, B_EQ = 0x54000000, TBZ = 0x36000000, LDR_LITERAL = 0x58000000, ADR = 0x10000000;
+
+Deno.test("aarch64: branches inside the code are settled, to the last word that fits", () => {
+  assertEquals(linked(283, BL, 8), 0x94000002);
+  assertEquals(linked(282, 0x14000000, -4), 0x17ffffff);
+  assertEquals(linked(283, BL, 2 ** 27 - 4), 0x95ffffff);
+  assertEquals(linked(283, BL, -(2 ** 27)), 0x96000000);
+  const error = linkFails(pair(283, BL, 2 ** 27), "RelocationFailed", "does not fit");
+  assertEquals(error.data.range, [-(2 ** 27), 2 ** 27]);
+  linkFails(pair(283, BL, -(2 ** 27) - 4), "RelocationFailed", "does not fit");
+  linkFails(pair(283, BL, 2), "RelocationFailed", "does not fit");
+});
+
+Deno.test("aarch64: short branches and literal loads keep their other fields", () => {
+  assertEquals(linked(280, B_EQ | 1, 8), B_EQ | (2 << 5) | 1);
+  assertEquals(linked(280, B_EQ, 2 ** 20 - 4), 0x547fffe0);
+  linkFails(pair(280, B_EQ, 2 ** 20), "RelocationFailed", "does not fit");
+  assertEquals(linked(279, TBZ | 3, -4), 0x3607ffe3);
+  linkFails(pair(279, TBZ, 2 ** 15), "RelocationFailed", "does not fit");
+  assertEquals(linked(273, LDR_LITERAL | 5, 16), LDR_LITERAL | (4 << 5) | 5);
+  assertEquals(linked(274, ADR | 7, 5), (ADR | (1 << 29) | (1 << 5) | 7) >>> 0);
+  assertEquals(linked(274, ADR, -(2 ** 20)), 0x10800000);
+  linkFails(pair(274, ADR, 2 ** 20), "RelocationFailed", "does not fit");
+});
+
+Deno.test("aarch64: pages, places in pages, GOT slots and addresses stay for the loader", () => {
+  const writer = new ElfWriter(AARCH64);
+  const code = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(64), alignment: 4 });
+  writer.symbol({ name: "f", section: code });
+  const data = addVariable(writer, "data", new Uint8Array(32));
+  const local = writer.sectionSymbol(data);
+  const imported = writer.symbol({ name: "import" });
+  const cases: [type: number, symbol: number, smf: number][] = [
+    [275, local, RelocationType.Arm64Page21],
+    [276, local, RelocationType.Arm64Page21],
+    [277, local, RelocationType.Arm64PageOff12],
+    [278, local, RelocationType.Arm64PageOff12],
+    [284, local, RelocationType.Arm64PageOff12],
+    [285, local, RelocationType.Arm64PageOff12],
+    [286, local, RelocationType.Arm64PageOff12],
+    [299, local, RelocationType.Arm64PageOff12],
+    [311, imported, RelocationType.Arm64GotLoadPage21],
+    [312, imported, RelocationType.Arm64GotLoadPageOff12],
+    [283, imported, RelocationType.Arm64Branch26],
+    [261, local, RelocationType.Pc32],
+    [260, local, RelocationType.Pc64],
+    [257, imported, RelocationType.Abs64],
+  ];
+  cases.forEach(([type, symbol], i) => writer.relocation(code, { offset: 4 * i, symbol, type, addend: i }));
+  const module = link(writer.build());
+  assertEquals(module.file.header.arch, 1);
+  assertEquals(
+    module.relocations().map(({ offset, type }) => [offset, type]),
+    cases.map(([, , smf], i) => [4 * i, smf]),
+  );
+  assertEquals(module.target(0), module.at("data"));
+  assertEquals(module.target(4 * 7), module.at("data") + 7);
+});
+
+Deno.test("aarch64: a distance in data is exact, so merged strings are found by it", () => {
+  const writer = new ElfWriter(AARCH64);
+  const bytes = new TextEncoder().encode("one\0two\0");
+  const strings = writer.section({ name: ".rodata.str1.1", flags: RODATA | 0x30, bytes, entrySize: 1 });
+  const code = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(8), alignment: 4 });
+  writer.symbol({ name: "f", section: code });
+  const symbol = writer.sectionSymbol(strings);
+  writer.relocation(code, { offset: 0, symbol, type: 275, addend: 4 });
+  writer.relocation(code, { offset: 4, symbol, type: 277, addend: 4 });
+  const module = link(writer.build());
+  assertEquals(module.section(".rodata").size, 4);
+  assertEquals(module.text(module.target(0)), "two");
+  assertEquals(module.target(4), module.target(0));
+});
+
+Deno.test("aarch64: what has no counterpart is refused with advice", () => {
+  linkFails(pair(258, 0, 0, DATA), "Unsupported", "-fPIC");
+  linkFails(pair(263, 0, 0), "Unsupported", "mcmodel=small");
+  linkFails(pair(549, 0, 0), "Unsupported", "thread-local");
+  linkFails(pair(561, 0, 0), "Unsupported", "mcmodel=small");
+  linkFails(pair(700, 0, 0), "Unsupported", "type 700 is unknown");
+});
+
+Deno.test("aarch64: atexit and the module's finaliser are there too", () => {
+  const writer = new ElfWriter(AARCH64);
+  const code = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(4), alignment: 4 });
+  writer.symbol({ name: "f", section: code });
+  writer.relocation(code, { offset: 0, symbol: writer.symbol({ name: "atexit" }), type: 283 });
+  const module = link(writer.build());
+  assertEquals(module.importNames(), ["__cxa_atexit", "__cxa_finalize"]);
+  const [adrp, add, mov] = [0, 4, 8].map((offset) => module.int32(module.at("atexit") + offset) >>> 0);
+  assertEquals([adrp, add, mov], [0x90000002, 0x91000042, 0xd2800001]);
+});

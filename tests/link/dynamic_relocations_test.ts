@@ -1,0 +1,26 @@
+import { assertEquals } from "@std/assert";
+import { DynamicRelocations, Target } from "../../src/link/dynamic_relocations.ts";
+import { randomFrom } from "../support/testing.ts";
+import { addFunction, addVariable, ElfWriter, link } from "../support/objects.ts";
+
+Deno.test("kept relocations come by offset, however many there are and in whatever order they came", () => {
+  const random = randomFrom(12);
+  const kept = new DynamicRelocations();
+  const offsets = Array.from({ length: 5000 }, (_, index) => 8 * index).sort(() => random() % 2 ? 1 : -1);
+  for (const offset of offsets) kept.add(offset, Target.section(0), 1, offset + 1);
+  const found = [...kept.byOffset()].map((index) => [kept.offsets[index], kept.addends[index]]);
+  assertEquals(found, offsets.toSorted((a, b) => a - b).map((offset) => [offset, offset + 1]));
+  assertEquals([...new DynamicRelocations().byOffset()], []);
+});
+
+Deno.test("a file's relocations go through its image once", () => {
+  const writer = new ElfWriter();
+  const data = addVariable(writer, "data", new Uint8Array(24));
+  const f = addFunction(writer, "f", new Uint8Array(16));
+  const other = writer.symbol({ name: "other" });
+  for (const offset of [16, 0, 8]) writer.relocation(data, { offset, symbol: other, type: 1 });
+  for (const offset of [8, 0]) writer.relocation(f, { offset, symbol: other, type: 4, addend: -4 });
+  const places = link(writer.build()).relocations().map(({ offset }) => offset);
+  assertEquals(places.length, 5);
+  assertEquals(places, places.toSorted((a, b) => a - b));
+});

@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ModuleRegistry } from "../../../mod.ts";
+import { assertLoadError, NO_PROC, readWord } from "../../support/testing.ts";
+import { INT, version } from "../../support/versions.ts";
+
+const POINTING = version({ functions: { f: 0 }, data: { pointer: ["given"] } });
+
+function importedAddress(registry: ModuleRegistry): bigint {
+  const module = registry.loadBytes("m", POINTING);
+  assertEquals(module.imports().map(({ name, from }) => [name, from]), [["given", "given"]]);
+  using lease = module.addressOf("pointer")!;
+  assertEquals(readWord(lease.address), module.imports()[0].address);
+  return readWord(lease.address);
+}
+
+Deno.test("an address is taken as it is, up to 64 bits", async () => {
+  for (const address of [0x1234n, 0xffff_ffff_ffff_ffffn]) {
+    await using registry = new ModuleRegistry({ imports: { given: address } });
+    assertEquals(importedAddress(registry), address);
+  }
+});
+
+Deno.test("a number that is no address is a TypeError", () => {
+  for (const given of [-1n, 1n << 64n]) {
+    assertThrows(() => new ModuleRegistry({ imports: { given } }), TypeError, "'given'");
+  }
+});
+
+Deno.test("a pointer object is taken", async () => {
+  const pointer = Deno.UnsafePointer.create(0x4321n)!;
+  await using registry = new ModuleRegistry({ imports: { given: pointer } });
+  assertEquals(importedAddress(registry), 0x4321n);
+});
+
+Deno.test("names of Object.prototype are names like others", () => {
+  using registry = new ModuleRegistry({ imports: {} });
+  const bytes = version({ functions: { f: "constructor", g: "toString" } });
+  const error = assertLoadError(() => registry.loadBytes("m", bytes), "UndefinedSymbol");
+  assertEquals(error.data.symbols, ["constructor", "toString"]);
+});
+
+Deno.test("an UnsafeCallback is called, and stays the user's to close", () => {
+  const callback = new Deno.UnsafeCallback({ parameters: [], result: "i32" }, () => 12);
+  {
+    using registry = new ModuleRegistry({ imports: { given: callback } });
+    const module = registry.loadBytes("m", version({ functions: { run: "given" } }));
+    assertEquals(module.getFunction("run", INT)!(), 12);
+  }
+  callback.close();
+});
+
+Deno.test("a typed function is made a callback, and closed with the registry", () => {
+  const seen: number[] = [];
+  using registry = new ModuleRegistry({
+    imports: {
+      given: {
+        parameters: ["i32", "f64"],
+        result: "f64",
+        callback: (left: number, right: number) => (seen.push(left), left + right),
+      },
+      never: { parameters: [], result: "void", callback: () => {} },
+    },
+  });
+  const module = registry.loadBytes("m", version({ functions: { run: "given" } }));
+  const run = module.getFunction("run", { parameters: ["i32", "f64"], result: "f64" })!;
+  assertEquals(run(2, 0.5), 2.5);
+  assertEquals(seen, [2]);
+});
+
+Deno.test("a typed function lives until the last module that imports it is gone", async () => {
+  const registry = new ModuleRegistry({
+    imports: { given: { parameters: [], result: "i32", callback: () => 7 } },
+    libraries: NO_PROC ? [] : ["libc.so.6"],
+  });
+  const module = registry.loadBytes(
+    "m",
+    version({ functions: { run: "given", end: "given" }, fini: ["end"] }),
+  );
+  const lease = module.addressOf("run")!;
+  registry[Symbol.dispose]();
+  // The module is closed, but its memory is still in use, and its finaliser has not run.
+  lease[Symbol.dispose]();
+  await module.closeAsync();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+Deno.test("one callback serves all modules that import it", () => {
+  using registry = new ModuleRegistry({
+    imports: { given: { parameters: [], result: "i32", callback: () => 3 } },
+  });
+  const modules = ["a", "b"].map((name) =>
+    registry.loadBytes(name, version({ functions: { run: "given" } }))
+  );
+  assertEquals(modules[0].imports()[0].address, modules[1].imports()[0].address);
+  modules[0].close();
+  assertEquals(modules[1].getFunction("run", INT)!(), 3);
+});
+
+Deno.test("a module that imports a callback is not shared", () => {
+  using registry = new ModuleRegistry({
+    imports: { given: { parameters: [], result: "i32", callback: () => 3 } },
+  });
+  const module = registry.loadBytes("m", version({ functions: { run: "given" } }));
+  const error = assertLoadError(() => module.share(), "Unsupported", { path: "m" });
+  assert(error.message.includes("'given'"), error.message);
+  const plain = registry.loadBytes("plain", version({ functions: { run: 1 } }));
+  assert(plain.share().control instanceof SharedArrayBuffer);
+});
+
+Deno.test("a signature that Deno refuses leaves no module behind", () => {
+  using registry = new ModuleRegistry({
+    imports: { given: { parameters: ["nonsense" as "i32"], result: "i32", callback: () => 3 } },
+  });
+  assertThrows(() => registry.loadBytes("m", version({ functions: { run: "given" } })));
+  assertEquals(registry.modules(), []);
+});

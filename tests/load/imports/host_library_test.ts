@@ -1,0 +1,109 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { ModuleRegistry } from "../../../mod.ts";
+import { HostLibraries } from "../../../src/load/imports/host_library.ts";
+import { assertLoadError, NO_PROC, TemporaryDirectory, WatchedAllocator } from "../../support/testing.ts";
+import { version } from "../../support/versions.ts";
+
+const C = "libc.so.6";
+const M = "libm.so.6";
+
+/** Names of the C library of Linux. */
+function linuxTest(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: NO_PROC, fn });
+}
+
+linuxTest("functions of the C and the mathematical library are called by their real addresses", () => {
+  using registry = new ModuleRegistry({ libraries: [C, M] });
+  const module = registry.loadBytes(
+    "m",
+    version({ functions: { length: "strlen", get: "malloc", release: "free", cosine: "cos" } }),
+  );
+  const { symbols } = module.bind({
+    length: { parameters: ["buffer"], result: "usize" },
+    get: { parameters: ["usize"], result: "pointer" },
+    release: { parameters: ["pointer"], result: "void" },
+    cosine: { parameters: ["f64"], result: "f64" },
+  });
+  assertEquals(symbols.length(new TextEncoder().encode("seven..\0")), 7n);
+  const memory = symbols.get(100n);
+  assert(memory !== null);
+  symbols.release(memory);
+  assertAlmostEquals(symbols.cosine(1), Math.cos(1));
+  assertEquals(
+    module.imports().map(({ name, from }) => [name, from]),
+    [["strlen", `library '${C}'`], ["malloc", `library '${C}'`], ["free", `library '${C}'`], [
+      "cos",
+      `library '${M}'`,
+    ]],
+  );
+});
+
+linuxTest("libraries are asked in order", () => {
+  using libraries = new HostLibraries([C, M]);
+  assertEquals(libraries.find("cos")?.from, `library '${M}'`);
+  assertEquals(libraries.find("strlen")?.from, `library '${C}'`);
+  // A library answers for what it was linked with, as for the system's own linker.
+  using other = new HostLibraries([M, C]);
+  assertEquals(other.find("strlen")?.from, `library '${M}'`);
+  assertEquals(other.find("strlen")?.address, libraries.find("strlen")?.address);
+  assertEquals(libraries.find("nobody_defines_this"), undefined);
+});
+
+linuxTest("a library that is missing is an error that names it, and loads nothing", () => {
+  const allocator = new WatchedAllocator();
+  using registry = new ModuleRegistry({ libraries: [C, "libnobody.so.9"], allocator });
+  for (let attempt = 0; attempt < 3; attempt++) {
+    assertLoadError(() => registry.loadBytes("m", version({ functions: { run: "strlen" } })), "Io", {
+      path: "libnobody.so.9",
+    });
+  }
+  assertEquals(allocator.live.size, 0);
+});
+
+linuxTest("a library that is missing first and there later is used then", () => {
+  using directory = new TemporaryDirectory();
+  const late = directory.join("late.so");
+  const registry = new ModuleRegistry({ libraries: [C, late] });
+  const bytes = version({ functions: { run: "strlen" } });
+  assertLoadError(() => registry.loadBytes("m", bytes), "Io", { path: late });
+  const real = mapped("libm.so.6");
+  Deno.copyFileSync(real, late);
+  const module = registry.loadBytes("m", bytes);
+  // The registry goes first: the library is closed by the module that used it.
+  const lease = module.addressOf("run")!;
+  registry[Symbol.dispose]();
+  lease[Symbol.dispose]();
+  return new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+/** Where a library of this process was loaded from. */
+function mapped(name: string): string {
+  using _held = (() => {
+    const library = Deno.dlopen(name, {});
+    return { [Symbol.dispose]: () => library.close() };
+  })();
+  return Deno.readTextFileSync("/proc/self/maps").split("\n").map((line) => line.slice(line.indexOf("/")))
+    .find((path) => path.endsWith(name))!;
+}
+
+linuxTest("nothing is opened before a name is looked up, nor when the list is empty", () => {
+  using _unused = new HostLibraries([C]);
+  using none = new HostLibraries([]);
+  assertEquals(none.find("strlen"), undefined);
+});
+
+linuxTest("a library stays open for its importers after its registry is gone", async () => {
+  const registry = new ModuleRegistry({ libraries: [M] });
+  const module = registry.loadBytes("m", version({ functions: { run: "cos" }, fini: ["run"] }));
+  const lease = module.addressOf("run")!;
+  registry[Symbol.dispose]();
+  lease[Symbol.dispose]();
+  await module.closeAsync();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+});
+
+linuxTest("modules that import from libraries can be shared", async () => {
+  await using registry = new ModuleRegistry({ libraries: [C] });
+  const module = registry.loadBytes("m", version({ functions: { run: "strlen" } }));
+  assertEquals(module.share().kind, "@simple/loader module");
+});

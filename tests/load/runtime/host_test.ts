@@ -1,0 +1,48 @@
+import { assert, assertEquals, assertNotEquals } from "@std/assert";
+import { checkHost, HOST_ARCH, HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
+import { SmfBuilder } from "../../../src/smf/builder.ts";
+import { Arch, Platform, SectionType } from "../../../src/smf/enums.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { assertLoadError } from "../../support/testing.ts";
+
+function headerFor(platform: number, arch: number) {
+  const builder = new SmfBuilder({ platform, arch });
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(1) });
+  return parseSmf(builder.build()).header;
+}
+
+Deno.test("this machine has the format's number for it", () => {
+  const platforms: Record<string, number> = { linux: 1, windows: 2, darwin: 3, freebsd: 4 };
+  assertEquals(HOST_PLATFORM, (platforms[Deno.build.os] ?? 5) as Platform);
+  assertEquals(HOST_ARCH, { x86_64: 0, aarch64: 1 }[Deno.build.arch] as Arch);
+});
+
+Deno.test("modules for this system, and for any, are welcome", () => {
+  checkHost(headerFor(HOST_PLATFORM, HOST_ARCH));
+  checkHost(headerFor(Platform.Any, HOST_ARCH));
+});
+
+Deno.test("modules for every other system are refused, naming both", () => {
+  for (const [name, platform] of Object.entries(Platform)) {
+    if (platform === Platform.Any || platform === HOST_PLATFORM) continue;
+    const error = assertLoadError(
+      () => checkHost(headerFor(platform, HOST_ARCH)),
+      "IncompatiblePlatform",
+      { value: platform },
+    );
+    assert(error.message.includes(`made for ${name}, this is `), error.message);
+  }
+});
+
+Deno.test("modules for every other processor are refused, naming both", () => {
+  for (const [name, arch] of Object.entries(Arch)) {
+    if (arch === HOST_ARCH) continue;
+    for (const platform of [HOST_PLATFORM, Platform.Any]) {
+      const error = assertLoadError(() => checkHost(headerFor(platform, arch)), "IncompatibleArch", {
+        value: arch,
+      });
+      assert(error.message.includes(`made for ${name}, this is `), error.message);
+    }
+  }
+  assertNotEquals(HOST_ARCH, Arch.X86);
+});

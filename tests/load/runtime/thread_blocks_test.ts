@@ -1,0 +1,173 @@
+// Thread-local variables of loaded modules: every thread has its own, of every version.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
+import { HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
+import { RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
+import { TestWorker } from "../../support/workers.ts";
+import { assertLoadError, hostBuilder, TemporaryDirectory } from "../../support/testing.ts";
+import { counted, DIALECTS, linuxTest, threadModule, VARIABLES } from "../../support/threads.ts";
+
+const newRegistry = () => new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 });
+const text = (pointer: Deno.PointerValue) => Deno.UnsafePointerView.getCString(pointer!);
+
+for (const dialect of DIALECTS) {
+  linuxTest(`${dialect}: variables begin as the file says, and are aligned`, () => {
+    using registry = newRegistry();
+    const { symbols } = registry.load(threadModule("variables", dialect)).bind(VARIABLES);
+    assertEquals([symbols.next(), symbols.next(), symbols.is_aligned()], [101, 102, 1]);
+    assertEquals([symbols.step(), symbols.step()], [12n, 27n]);
+    assertEquals(text(symbols.greeting()), "hello");
+    const other = new TextEncoder().encode("other\0");
+    symbols.rename_to(other);
+    assertEquals(text(symbols.greeting()), "other");
+  });
+
+  linuxTest(`${dialect}: each thread has its own`, async () => {
+    using registry = newRegistry();
+    const { symbols } = registry.load(threadModule("variables", dialect)).bind(VARIABLES);
+    symbols.next();
+    const threads = [1, 2, 30].map((times) => symbols.in_thread(BigInt(times)));
+    assertEquals(await Promise.all(threads), [1, 2, 30].map((times) => counted(1, times)));
+    assertEquals(symbols.next(), 102);
+  });
+
+  linuxTest(`${dialect}: Workers that attach have their own`, async () => {
+    await using registry = newRegistry();
+    const module = registry.load(threadModule("variables", dialect));
+    const { symbols } = module.bind(VARIABLES);
+    const workers = [1, 2, 3].map(() =>
+      new TestWorker<unknown>(new URL("./thread_worker.ts", import.meta.url))
+    );
+    for (const worker of workers) assertEquals(await worker.ask(module.share()), "attached");
+    const answers = await Promise.all(workers.map((worker, index) => worker.ask(10 * (index + 1))));
+    assertEquals(answers, [10, 20, 30].map((times) => [100 + times, counted(1, times)]));
+    assertEquals(await workers[0].ask(1), [111, counted(1, 1)]);
+    assertEquals(symbols.next(), 101);
+    for (const worker of workers) assertEquals(await worker.ask(-1), "closed");
+  });
+
+  linuxTest(`${dialect}: a new version has new ones, which begin anew`, () => {
+    using directory = new TemporaryDirectory();
+    const file = directory.file("variables.smf", Deno.readFileSync(threadModule("variables", dialect, 1)));
+    using registry = newRegistry();
+    using live = registry.open(file, VARIABLES);
+    assertEquals([live.symbols.next(), live.symbols.next()], [101, 102]);
+    Deno.writeFileSync(file, Deno.readFileSync(threadModule("variables", dialect, 2)));
+    registry.reload(file, { state: "carry" });
+    assertEquals(live.symbols.next(), 201);
+  });
+}
+
+linuxTest("two modules with variables do not know of each other's", () => {
+  using registry = newRegistry();
+  const [first, second] = [1, 2].map((version) =>
+    registry.load(threadModule("variables", DIALECTS[0], version)).bind(VARIABLES).symbols
+  );
+  assertEquals([first.next(), second.next(), first.next(), second.next()], [101, 201, 102, 202]);
+});
+
+linuxTest("a loader without libraries knows what finds a variable", () => {
+  const loader = new ModuleLoader();
+  const symbols = ["pthread_create", "pthread_join"];
+  using module = loader.load(
+    threadModule("variables", DIALECTS[0]),
+    (name) => symbols.includes(name) ? 1n : null,
+  );
+  assertEquals(module.bind({ next: VARIABLES.next }).symbols.next(), 101);
+  assertEquals(module.imports().find(({ name }) => name === "__tls_get_addr")?.from, "the C library");
+});
+
+linuxTest("variables that the system has no room for are refused, with what to compile differently", () => {
+  const error = assertLoadError(
+    () => new ModuleLoader().loadBytes(blockModule(2 ** 24, RelocationType.TlsStatic64)),
+    "Unsupported",
+    { size: 2 ** 24 },
+  );
+  assertStringIncludes(error.message, "static TLS block");
+  assertStringIncludes(error.message, "initial-exec");
+});
+
+/** A module with a block of `size` bytes and one word that leads to it. */
+function blockModule(
+  size: number,
+  type: number,
+  { name = ".tdata", value = 0, at = 4096 + 64 } = {},
+): Uint8Array {
+  const builder = hostBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+  builder.section({ name: "words", type: SectionType.RoData, bytes: new Uint8Array(128), alignment: 64 });
+  builder.section({ name, type: SectionType.RoData, bytes: Uint8Array.of(1, 2), virtualSize: size });
+  const symbol = builder.symbol({
+    name: "base",
+    type: SymbolType.None,
+    binding: 0,
+    value: 4096 + 128 + value,
+  });
+  builder.relocation({ offset: at, symbol, type });
+  return builder.build();
+}
+
+linuxTest("a wrong thread-local relocation is refused, each with its reason", () => {
+  const load = (bytes: Uint8Array) => () => new ModuleLoader().loadBytes(bytes);
+  const type = RelocationType.TlsModule64;
+  const cases: [Uint8Array, string][] = [
+    [blockModule(64, type, { name: "other" }), "no section '.tdata'"],
+    [blockModule(64, type, { value: -8 }), "not inside '.tdata'"],
+    [blockModule(64, type, { at: 4096 + 128 + 64 - 4 }), "not inside the image"],
+  ];
+  for (const [bytes, reason] of cases) {
+    assertStringIncludes(
+      assertLoadError(load(bytes), "RelocationFailed", { symbol: "base" }).message,
+      reason,
+    );
+  }
+});
+
+/** A module without variables, with two words that lead to one that is elsewhere. */
+function importingModule(name: string): Uint8Array {
+  const builder = hostBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+  builder.section({ name: "words", type: SectionType.Data, bytes: new Uint8Array(16) });
+  const symbol = builder.symbol({ name, type: SymbolType.None, defined: false });
+  builder.symbol({ name: "words", type: SymbolType.Data, value: 4096, size: 16 });
+  builder.relocation({ offset: 4096, symbol, type: RelocationType.TlsModule64 });
+  builder.relocation({ offset: 4096 + 8, symbol, type: RelocationType.TlsOffset64 });
+  return builder.build();
+}
+
+linuxTest("variables of the host's libraries are found where the library has them", async () => {
+  const name = "errno"; // the C library's own
+  await using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+  const module = registry.loadBytes("importer", importingModule(name));
+  const words = module.addressOf("words")!;
+  const system = Deno.dlopen("libc.so.6", {
+    // void *__tls_get_addr(tls_index *): cannot fail
+    __tls_get_addr: { parameters: ["usize"], result: "usize" },
+  });
+  // dlsym answers where this thread has it.
+  assertEquals(module.imports(), [
+    { name, address: system.symbols.__tls_get_addr(words.address), from: "library 'libc.so.6'" },
+  ]);
+  system.close();
+  words[Symbol.dispose]();
+});
+
+linuxTest("variables that no library of the host has are refused", () => {
+  const bytes = importingModule("elsewhere");
+  assertLoadError(() => new ModuleLoader().loadBytes(bytes), "UndefinedSymbol", { symbols: ["elsewhere"] });
+  const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes, () => 4096n), "Unsupported", {
+    symbol: "elsewhere",
+  });
+  assertStringIncludes(error.message, "only those of host libraries");
+});
+
+Deno.test({
+  name: "where the system makes no thread-local variables for code in memory, they are refused by name",
+  ignore: Deno.build.os === "linux",
+  fn() {
+    const bytes = blockModule(64, RelocationType.TlsModule64);
+    const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes), "Unsupported");
+    assertStringIncludes(error.message, "thread-local");
+    assert(HOST_PLATFORM >= 0);
+  },
+});

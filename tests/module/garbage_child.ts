@@ -1,0 +1,92 @@
+/**
+ * Makes modules unreachable in one way or another, collects garbage, and
+ * prints what is left of them. Run with `--v8-flags=--expose-gc`.
+ */
+import { type CallPath, type LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
+import { FailingAllocator } from "../support/failing_allocator.ts";
+import {
+  ANSWER,
+  answering,
+  descriptors,
+  importing,
+  isMapped,
+  stubMappings,
+  turn,
+  warm,
+} from "../support/modules.ts";
+
+const collect = (globalThis as unknown as { gc(): void }).gc;
+
+async function settle(): Promise<void> {
+  for (let round = 0; round < 10; round++) {
+    collect();
+    await turn();
+  }
+}
+
+const COUNT = 5;
+const [scenario, callPath] = Deno.args as [string, CallPath];
+/** Counts what is mapped: a range that was given back may be V8's a moment later. */
+const allocator = new FailingAllocator();
+const registry = new ModuleRegistry({ allocator, callPath, keepVersions: 0 });
+// Keeps open what is opened once: the C library, the maker of stubs.
+const anchor = registry.loadBytes("anchor", answering(0));
+warm(anchor.getFunction("value", ANSWER)!);
+
+const addresses: bigint[] = [];
+let kept: unknown[] = [];
+
+/** Loads and binds; what the scenario keeps is put into `kept`. */
+function fill(): void {
+  for (let index = 0; index < COUNT; index++) {
+    const name = `m${index}`;
+    if (scenario === "loader") {
+      const module = new ModuleLoader({ allocator, callPath }).loadBytes(answering(index));
+      addresses.push(module.codeMemory.address);
+      const call = module.getFunction("value", ANSWER)!;
+      warm(call);
+      kept.push(call);
+      continue;
+    }
+    let module: LoadedModule = registry.loadBytes(name, answering(index, `value${index}`));
+    addresses.push(module.codeMemory.address);
+    const call = module.getFunction(`value${index}`, ANSWER)!;
+    warm(call);
+    if (scenario === "handle") kept.push(module);
+    if (scenario === "function" || scenario === "kept") kept.push(call);
+    if (scenario === "lease") kept.push(module.addressOf(`value${index}`));
+    if (scenario === "importer") {
+      const importer = registry.loadBytes(`i${index}`, importing(`value${index}`));
+      addresses.push(importer.codeMemory.address);
+      kept.push(importer.getFunction("ask", ANSWER));
+      registry.unload(`i${index}`);
+    }
+    if (scenario === "reload") {
+      kept.push(call);
+      module = registry.reload(name, { bytes: answering(index + 1, `value${index}`) });
+    }
+    if (scenario !== "reload") registry.unload(name);
+  }
+}
+
+const stubs = stubMappings();
+const open = descriptors().length;
+const live = allocator.live.size;
+fill();
+await settle();
+const heldBack = addresses.every(isMapped);
+if (scenario === "kept") {
+  console.log(JSON.stringify({ answer: (kept[3] as () => number)() }));
+} else {
+  if (scenario === "lease") { for (const lease of kept) (lease as Disposable)[Symbol.dispose](); }
+  if (scenario === "reload") { for (let index = 0; index < COUNT; index++) registry.unload(`m${index}`); }
+  kept = [];
+  await settle();
+  console.log(JSON.stringify({
+    heldBack,
+    mapped: allocator.live.size - live,
+    stubs: stubMappings() - stubs,
+    descriptors: descriptors().length - open,
+  }));
+}
+registry[Symbol.dispose]();

@@ -1,0 +1,316 @@
+import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { LiveLibrary, LoadError, ModuleRegistry } from "../../mod.ts";
+import {
+  assertLoadError,
+  checkLoadError,
+  fixtureTest,
+  NO_PROC,
+  WatchedAllocator,
+} from "../support/testing.ts";
+import { runChild } from "../support/modules.ts";
+import { INT, SLEEP, version } from "../support/versions.ts";
+
+const ANSWER = { answer: INT } as const;
+
+function answering(value: number): Uint8Array {
+  return version({ functions: { answer: value, other: value + 100 }, data: { total: [BigInt(value)] } });
+}
+
+/** A registry with `answer` returning 1. */
+function loaded(options: ConstructorParameters<typeof ModuleRegistry>[0] = {}): ModuleRegistry {
+  const registry = new ModuleRegistry(options);
+  registry.loadBytes("m", answering(1));
+  return registry;
+}
+
+Deno.test("a live function is the same function over reloads and runs the newest code", () => {
+  using registry = loaded();
+  using live = registry.open("m", ANSWER);
+  const { answer } = live.symbols;
+  for (let value = 2; value <= 20; value++) {
+    registry.reload("m", { bytes: answering(value) });
+    assertEquals(answer(), value);
+    assertStrictEquals(live.symbols.answer, answer);
+  }
+});
+
+Deno.test("a module that was loaded stays pinned to its version", () => {
+  using registry = loaded();
+  const pinned = registry.loadBytes("m", answering(1));
+  const answer = pinned.getFunction("answer", INT)!;
+  registry.reload("m", { bytes: answering(2) });
+  assertEquals(answer(), 1);
+  assertEquals(pinned.version, 1);
+});
+
+for (const callPath of ["auto", "pointer"] as const) {
+  Deno.test(`a live function follows on the path '${callPath}'`, () => {
+    using registry = loaded();
+    using live = registry.open("m", ANSWER, { callPath });
+    assertEquals(live.symbols.answer(), 1);
+    registry.reload("m", { bytes: answering(2) });
+    assertEquals(live.symbols.answer(), 2);
+  });
+}
+
+Deno.test("a live static reads the current version's variable", () => {
+  using registry = loaded();
+  using live = registry.open("m", { total: { type: "i64" } });
+  assertEquals(live.symbols.total, 1n);
+  registry.reload("m", { bytes: answering(9) });
+  assertEquals(live.symbols.total, 9n);
+});
+
+Deno.test("names, optional symbols and missing ones are treated as Deno.dlopen treats them", () => {
+  using registry = loaded();
+  using live = registry.open("m", {
+    renamed: { ...INT, name: "answer" },
+    absent: { ...INT, optional: true },
+    noData: { type: "i64", name: "nothing", optional: true },
+  });
+  assertEquals(live.symbols.renamed(), 1);
+  assertEquals(live.symbols.absent, null);
+  assertEquals(live.symbols.noData, null);
+});
+
+Deno.test("all missing names are in one error, and nothing stays open", () => {
+  const allocator = new WatchedAllocator();
+  {
+    using registry = loaded({ allocator });
+    const error = assertLoadError(
+      () =>
+        registry.open("m", { answer: INT, one: INT, answerData: { type: "i64", name: "answer" }, two: INT }),
+      "UndefinedSymbol",
+    );
+    assertEquals(error.data.symbols, ["one", "answer", "two"], "a function is no variable");
+    // The names that were there are not in use by an attempt that failed.
+    registry.reload("m", { bytes: version({ functions: { unrelated: 1 } }) });
+  }
+  assertEquals(allocator.live.size, 0);
+});
+
+fixtureTest("opening a file that cannot be bound leaves it unloaded", () => {
+  const allocator = new WatchedAllocator();
+  using registry = new ModuleRegistry({ allocator });
+  assertLoadError(() => registry.open("fixtures/counter_v1.smf", { nothing: INT }), "UndefinedSymbol");
+  assertEquals(registry.modules(), []);
+  assertEquals(allocator.live.size, 0);
+});
+
+Deno.test("the symbols are frozen and have no prototype", () => {
+  using registry = loaded();
+  using live = registry.open("m", ANSWER);
+  assert(Object.isFrozen(live.symbols));
+  assertEquals(Object.getPrototypeOf(live.symbols), null);
+  assertEquals(live.path, "m");
+});
+
+Deno.test("after close calls and statics throw; closing twice does nothing; the module goes on", () => {
+  using registry = loaded();
+  const live = registry.open("m", { answer: INT, total: { type: "i64" } });
+  const other = registry.open("m", ANSWER);
+  assertEquals(live.isOpen, true);
+  live.close();
+  live.close();
+  assertEquals(live.isOpen, false);
+  const { symbols } = live;
+  assertLoadError(() => symbols.answer(), "Closed");
+  assertLoadError(() => symbols.total, "Closed");
+  assertLoadError(() => live.share(), "Closed");
+  assertEquals(other.symbols.answer(), 1);
+});
+
+fixtureTest("the last live library ends a module that nobody else holds", () => {
+  const allocator = new WatchedAllocator();
+  using registry = new ModuleRegistry({ allocator });
+  const live = registry.open("fixtures/counter_v1.smf", ANSWER);
+  const second = registry.open("fixtures/counter_v1.smf", ANSWER);
+  live.close();
+  assertEquals(second.symbols.answer(), 41);
+  second.close();
+  assertEquals(registry.modules(), []);
+  assertEquals(allocator.live.size, 0);
+});
+
+Deno.test("unloading leaves live functions working, unloading by force ends them", () => {
+  using registry = loaded();
+  const live = registry.open("m", ANSWER);
+  registry.unload("m");
+  assertEquals(live.symbols.answer(), 1);
+  registry.loadBytes("m", answering(5));
+  const fresh = registry.open("m", ANSWER);
+  registry.unload("m", { force: true });
+  assertLoadError(() => fresh.symbols.answer(), "Closed");
+  assertEquals(live.symbols.answer(), 1, "it belongs to the one that was unloaded before");
+});
+
+Deno.test("a live library ends with its registry", () => {
+  const registry = loaded();
+  const { symbols } = registry.open("m", ANSWER);
+  registry[Symbol.dispose]();
+  assertLoadError(() => symbols.answer(), "Closed");
+});
+
+Deno.test({
+  name: "nonblocking live calls go on over reloads, in the code in which they began",
+  ignore: NO_PROC,
+  async fn() {
+    const napping = (value: number) => version({ functions: { nap: "usleep", answer: value } });
+    await using registry = new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 });
+    registry.loadBytes("m", napping(1));
+    const live = registry.open("m", { nap: SLEEP, answer: INT });
+    const nap = live.symbols.nap(60_000);
+    assertLoadError(() => live.close(), "Busy");
+    registry.reload("m", { bytes: napping(2) });
+    registry.reload("m", { bytes: napping(3) });
+    assertEquals(live.symbols.answer(), 3);
+    assertEquals(await nap, 0);
+    assertEquals(await live.symbols.nap(1), 0);
+  },
+});
+
+Deno.test({
+  name: "an old version stays until its nonblocking calls have come back, and goes then",
+  ignore: NO_PROC,
+  async fn() {
+    const napping = version({ functions: { nap: "usleep" } });
+    const allocator = new WatchedAllocator();
+    await using registry = new ModuleRegistry({ allocator, libraries: ["libc.so.6"], keepVersions: 0 });
+    const handle = registry.loadBytes("m", napping);
+    const live = registry.open("m", { nap: SLEEP });
+    handle.close();
+    const before = allocator.live.size;
+    const nap = live.symbols.nap(80_000);
+    registry.reload("m", { bytes: napping }).close();
+    assert(allocator.live.size > before, "the thread is in the old version's code");
+    await nap;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    assertEquals(allocator.live.size, before);
+  },
+});
+
+Deno.test({
+  name: "closeAsync waits for nonblocking calls",
+  ignore: NO_PROC,
+  async fn() {
+    await using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+    registry.loadBytes("m", version({ functions: { nap: "usleep" } }));
+    const live = registry.open("m", { nap: SLEEP });
+    const start = performance.now();
+    const nap = live.symbols.nap(40_000);
+    const closed = live.closeAsync();
+    assertThrows(() => live.symbols.nap(1), LoadError);
+    await closed;
+    assert(performance.now() - start >= 39);
+    assertEquals(await nap, 0);
+  },
+});
+
+Deno.test("a reload from inside a callback: the frame ends in the old code, the next call runs the new", () => {
+  const seen: number[] = [];
+  const allocator = new WatchedAllocator();
+  const registry = new ModuleRegistry({
+    allocator,
+    keepVersions: 0,
+    imports: {
+      callback: {
+        parameters: [],
+        result: "i32",
+        callback: () => {
+          registry.reload("m", { bytes: version({ functions: { run: "callback", answer: 2 } }) }).close();
+          seen.push(live.symbols.answer());
+          return 77;
+        },
+      },
+    },
+  });
+  registry.loadBytes("m", version({ functions: { run: "callback", answer: 1 } }));
+  const live = registry.open("m", { run: INT, answer: INT });
+  assertEquals(live.symbols.answer(), 1);
+  assertEquals(live.symbols.run(), 77);
+  assertEquals(seen, [2]);
+  assertEquals(live.symbols.answer(), 2);
+  registry[Symbol.dispose]();
+});
+
+Deno.test("an exception in a callback of a live function arrives at its caller", () => {
+  using registry = new ModuleRegistry({
+    imports: {
+      callback: {
+        parameters: [],
+        result: "i32",
+        callback: () => {
+          throw new Error("out of the callback");
+        },
+      },
+    },
+  });
+  registry.loadBytes("m", version({ functions: { run: "callback" } }));
+  using live = registry.open("m", { run: INT });
+  assertThrows(() => live.symbols.run(), Error, "out of the callback");
+});
+
+Deno.test("live functions cannot be shared if the module uses a callback or an allocator of this isolate", () => {
+  {
+    using registry = loaded({ allocator: new WatchedAllocator() });
+    const live = registry.open("m", ANSWER);
+    assertLoadError(() => live.share(), "Unsupported");
+  }
+  using registry = new ModuleRegistry({
+    imports: { callback: { parameters: [], result: "i32", callback: () => 1 } },
+  });
+  registry.loadBytes("m", version({ functions: { run: "callback" } }));
+  const live = registry.open("m", { run: INT });
+  const error = assertLoadError(() => live.share(), "Unsupported");
+  assert(error.message.includes("'callback'"), error.message);
+});
+
+Deno.test("attaching gives only names that the library has bound, and says which are missing", async () => {
+  await using registry = loaded();
+  const token = structuredClone(registry.open("m", ANSWER).share());
+  const error = assertLoadError(
+    () => LiveLibrary.attach(token, { answer: INT, other: INT }),
+    "UndefinedSymbol",
+  );
+  assertEquals(error.data.symbols, ["other"]);
+  using attached = LiveLibrary.attach(token, { mine: { ...INT, name: "answer" } });
+  assertEquals(attached.symbols.mine(), 1);
+  registry.reload("m", { bytes: answering(2) });
+  assertEquals(attached.symbols.mine(), 2);
+});
+
+Deno.test("attached functions keep their names in use when the library that shared them is closed", async () => {
+  await using registry = loaded();
+  const library = registry.open("m", ANSWER);
+  const token = structuredClone(library.share());
+  using attached = LiveLibrary.attach(token, ANSWER);
+  library.close();
+  assertLoadError(
+    () => registry.reload("m", { bytes: version({ functions: { unrelated: 2 } }) }),
+    "Incompatible",
+  );
+  assertEquals(attached.symbols.answer(), 1);
+});
+
+Deno.test("an attached library hears at its next turn that the module was closed", async () => {
+  const registry = loaded();
+  const token = structuredClone(registry.open("m", ANSWER).share());
+  const attached = LiveLibrary.attach(token, ANSWER);
+  const ended = registry[Symbol.asyncDispose]();
+  assertEquals(attached.symbols.answer(), 1, "until then the memory is there");
+  await ended;
+  assertLoadError(() => attached.symbols.answer(), "Closed");
+  checkLoadError(assertThrows(() => LiveLibrary.attach(token, ANSWER)), "Closed");
+});
+
+Deno.test({
+  name: "a live library that nobody can reach any more lets go of its module",
+  ignore: NO_PROC,
+  async fn() {
+    const child = await runChild(new URL("./live_garbage_child.ts", import.meta.url), {
+      v8Flags: "--expose-gc",
+    });
+    assertEquals(child.code, 0, child.stderr);
+    assertEquals(JSON.parse(child.stdout), { held: true, modules: 0, live: 0, heldByFunction: 7 });
+  },
+});

@@ -1,0 +1,311 @@
+import { assert, assertEquals } from "@std/assert";
+import { Attachment, type AttachmentEvents } from "../../../src/module/share/attachment.ts";
+import { ControlOwner } from "../../../src/module/share/control.ts";
+import { isSettled, TestWorker, until } from "../../support/workers.ts";
+
+/** One whose questions keep the test's event loop alive, as somebody who awaits the end makes them do. */
+function waitingOwner(): ControlOwner {
+  const owner = new ControlOwner();
+  owner.keepAlive();
+  return owner;
+}
+
+function attach(owner: ControlOwner, events: Partial<AttachmentEvents> = {}): Attachment {
+  const result = Attachment.attach(owner.buffer, {
+    revoked: () => {},
+    callsOut: () => undefined,
+    ...events,
+  });
+  assert(result instanceof Attachment, String(result));
+  return result;
+}
+
+function revoked(owner: ControlOwner): Promise<void> {
+  return new Promise((resolve) => owner.revoke(resolve));
+}
+
+function passed(owner: ControlOwner): Promise<void> {
+  return new Promise((resolve) => owner.advance(resolve));
+}
+
+async function attachedWorker(owner: ControlOwner): Promise<TestWorker> {
+  const worker = new TestWorker();
+  assertEquals(await worker.ask({ kind: "attach", control: owner.buffer }), "attached");
+  return worker;
+}
+
+function flag(): Int32Array<SharedArrayBuffer> {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
+
+Deno.test("without attachments a revoked module may go at once", async () => {
+  const owner = waitingOwner();
+  await revoked(owner);
+  assertEquals(owner.attachments(), 0);
+});
+
+Deno.test("an attachment counts until it leaves, and leaving twice counts once", () => {
+  const owner = waitingOwner();
+  const first = attach(owner);
+  const second = attach(owner);
+  assertEquals(owner.attachments(), 2);
+  first.leave();
+  first.leave();
+  assertEquals(owner.attachments(), 1);
+  second.leave();
+  assertEquals(owner.attachments(), 0);
+});
+
+Deno.test("a place is used again, and whoever left it before cannot free it a second time", () => {
+  const owner = waitingOwner();
+  const first = attach(owner);
+  first.leave();
+  const second = attach(owner);
+  first.leave();
+  assertEquals(owner.attachments(), 1);
+  second.leave();
+});
+
+Deno.test("revoking tells every attachment once, in the event loop, and waits until all have left", async () => {
+  const owner = waitingOwner();
+  const told: number[] = [];
+  const attachments = [0, 1, 2].map((index) => attach(owner, { revoked: () => told.push(index) }));
+  const left = revoked(owner);
+  assertEquals(told, [], "not while code runs that may be native");
+  await until(() => told.length === 3);
+  assertEquals(told.toSorted(), [0, 1, 2]);
+  attachments[0].leave();
+  attachments[1].leave();
+  assertEquals(await isSettled(left), false);
+  attachments[2].leave();
+  await left;
+});
+
+Deno.test("an attachment that stays after it was told is rung again, and not told again", async () => {
+  const owner = waitingOwner();
+  let told = 0;
+  const attachment = attach(owner, { revoked: () => told++ });
+  const left = revoked(owner);
+  // Rings come after 8, 16 and 32 milliseconds.
+  assertEquals(await isSettled(left, 100), false);
+  await until(() => told > 0);
+  assertEquals(told, 1);
+  attachment.leave();
+  await left;
+});
+
+Deno.test("nobody can attach to what was revoked", async () => {
+  const owner = waitingOwner();
+  await revoked(owner);
+  const events = { revoked: () => {}, callsOut: () => undefined };
+  assertEquals(Attachment.attach(owner.buffer, events), "revoked");
+  assertEquals(owner.attachments(), 0);
+});
+
+Deno.test("1024 isolates can be attached; the next one hears that it is full", () => {
+  const owner = waitingOwner();
+  const all = Array.from({ length: 1024 }, () => attach(owner));
+  const events = { revoked: () => {}, callsOut: () => undefined };
+  assertEquals(Attachment.attach(owner.buffer, events), "full");
+  all[500].leave();
+  const late = attach(owner);
+  assertEquals(owner.attachments(), 1024);
+  for (const attachment of [...all, late]) attachment.leave();
+  assertEquals(owner.attachments(), 0);
+});
+
+Deno.test("an epoch has passed when every attachment has come back to its event loop", async () => {
+  const owner = waitingOwner();
+  const attachment = attach(owner);
+  let done = false;
+  const epoch = passed(owner).then(() => done = true);
+  assertEquals(done, false);
+  await epoch;
+  attachment.leave();
+});
+
+Deno.test("an epoch waits for the nonblocking calls that were out, not for later ones", async () => {
+  const owner = waitingOwner();
+  const early = Promise.withResolvers<void>();
+  let out: Promise<unknown> | undefined = early.promise;
+  const attachment = attach(owner, { callsOut: () => out });
+  attachment.setInFlight(1);
+  const epoch = passed(owner);
+  assertEquals(await isSettled(epoch), false);
+  out = Promise.withResolvers<void>().promise;
+  early.resolve();
+  await epoch;
+  attachment.leave();
+});
+
+Deno.test("who attaches after an epoch began is not waited for", async () => {
+  const owner = waitingOwner();
+  const slow = Promise.withResolvers<void>();
+  const first = attach(owner, { callsOut: () => slow.promise });
+  const epoch = passed(owner);
+  const late = attach(owner, { callsOut: () => new Promise(() => {}) });
+  assertEquals(await isSettled(epoch), false);
+  slow.resolve();
+  await epoch;
+  first.leave();
+  late.leave();
+});
+
+Deno.test("many epochs pass in one turn", async () => {
+  const owner = waitingOwner();
+  const attachment = attach(owner);
+  await Promise.all(Array.from({ length: 300 }, () => passed(owner)));
+  attachment.leave();
+});
+
+Deno.test("calls in flight are summed over all attachments, and gone with them", () => {
+  const owner = waitingOwner();
+  const first = attach(owner);
+  const second = attach(owner);
+  first.setInFlight(2);
+  second.setInFlight(3);
+  assertEquals(owner.callsInFlight(), 5);
+  first.leave();
+  assertEquals(owner.callsInFlight(), 3);
+  const third = attach(owner);
+  assertEquals(owner.callsInFlight(), 3, "a place begins with none");
+  second.leave();
+  third.leave();
+});
+
+Deno.test("who has left says no more about calls, whoever has the place by now", () => {
+  const owner = waitingOwner();
+  const first = attach(owner);
+  first.leave();
+  const second = attach(owner);
+  second.setInFlight(1);
+  first.setInFlight(7);
+  assertEquals(owner.callsInFlight(), 1);
+  second.leave();
+});
+
+Deno.test("a Worker hears that the module is revoked and leaves", async () => {
+  const owner = waitingOwner();
+  using _worker = await attachedWorker(owner);
+  assertEquals(owner.attachments(), 1);
+  await revoked(owner);
+  assertEquals(owner.attachments(), 0);
+});
+
+for (
+  const [how, end] of [
+    ["was terminated while it was idle", (worker: TestWorker) => worker.terminate()],
+    ["closed itself", (worker: TestWorker) => worker.send({ kind: "close" })],
+    ["ended by an uncaught error", async (worker: TestWorker) => {
+      worker.send({ kind: "throw" });
+      await worker.failed;
+    }],
+  ] as const
+) {
+  Deno.test(`a Worker that ${how} holds nothing`, async () => {
+    const owner = waitingOwner();
+    using worker = await attachedWorker(owner);
+    await end(worker);
+    await revoked(owner);
+    assertEquals(owner.attachments(), 0);
+  });
+}
+
+Deno.test("a busy Worker is waited for, and found dead once it is terminated", async () => {
+  const owner = waitingOwner();
+  using worker = await attachedWorker(owner);
+  const stop = flag();
+  assertEquals(await worker.ask({ kind: "busy", word: stop.buffer }), "busy");
+  const left = revoked(owner);
+  assertEquals(await isSettled(left, 200), false);
+  worker.terminate();
+  // Deno lets a busy Worker run on until its loop ends.
+  assertEquals(owner.attachments(), 1);
+  Atomics.store(stop, 0, 1);
+  await left;
+});
+
+Deno.test("a busy Worker that is rung again and again is not taken for dead, and answers", async () => {
+  const owner = waitingOwner();
+  using worker = await attachedWorker(owner);
+  const stop = flag();
+  assertEquals(await worker.ask({ kind: "busy", word: stop.buffer }), "busy");
+  const epochs: Promise<void>[] = [];
+  for (let round = 0; round < 50; round++) {
+    for (let ring = 0; ring < 20; ring++) epochs.push(passed(owner));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  assertEquals(owner.attachments(), 1);
+  assertEquals(await isSettled(Promise.any(epochs)), false, "it runs native code, for all that is known");
+  Atomics.store(stop, 0, 1);
+  await Promise.all(epochs);
+  assertEquals(owner.attachments(), 1);
+  await revoked(owner);
+});
+
+Deno.test("a Worker that was rung very often while busy is still found dead afterwards", async () => {
+  const owner = waitingOwner();
+  using worker = await attachedWorker(owner);
+  const stop = flag();
+  assertEquals(await worker.ask({ kind: "busy", word: stop.buffer }), "busy");
+  const epochs = Array.from({ length: 500 }, () => passed(owner));
+  worker.terminate();
+  Atomics.store(stop, 0, 1);
+  await Promise.all(epochs);
+  assertEquals(owner.attachments(), 0);
+});
+
+Deno.test("a Worker that died with a nonblocking call out counts for ever", async () => {
+  const owner = waitingOwner();
+  const worker = await attachedWorker(owner);
+  assertEquals(await worker.ask({ kind: "in flight", count: 1 }), "counted");
+  worker.terminate();
+  const left = revoked(owner);
+  assertEquals(await isSettled(left, 500), false);
+  assertEquals(owner.attachments(), 1);
+  assertEquals(owner.callsInFlight(), 1);
+  // The test's own way out: nothing else can take it back.
+  const words = new Int32Array(owner.buffer);
+  Atomics.store(words, words.indexOf(1, 5 + 1), 0);
+  await left;
+});
+
+Deno.test("the place of a dead Worker is used again when all others are taken", async () => {
+  const owner = waitingOwner();
+  const worker = await attachedWorker(owner);
+  const others = Array.from({ length: 1023 }, () => attach(owner));
+  worker.terminate();
+  const events = { revoked: () => {}, callsOut: () => undefined };
+  let late: ReturnType<typeof Attachment.attach> = "full";
+  await until(() => (late = Attachment.attach(owner.buffer, events)) !== "full");
+  assertEquals(owner.attachments(), 1024);
+  for (const attachment of [...others, late as unknown as Attachment]) attachment.leave();
+});
+
+Deno.test("Workers that attach while the owner revokes either hear it or are refused", async () => {
+  using workers = new DisposableStack();
+  const all = Array.from({ length: 3 }, () => workers.use(new TestWorker()));
+  for (let round = 0; round < 40; round++) {
+    const owner = waitingOwner();
+    const answers = all.map((worker) => worker.ask({ kind: "attach", control: owner.buffer }));
+    if (round % 4 === 0) await answers[round % 3];
+    else await new Promise((resolve) => setTimeout(resolve, round % 4));
+    await revoked(owner);
+    for (const answer of await Promise.all(answers)) assert(answer === "attached" || answer === "revoked");
+    await until(() => owner.attachments() === 0);
+  }
+});
+
+Deno.test("an isolate that dies while it attaches is not waited for for ever", async () => {
+  const owner = waitingOwner();
+  const words = new Int32Array(owner.buffer);
+  const place = attach(owner);
+  const base = words.findIndex((word, index) => index >= 5 && word !== 0);
+  place.leave();
+  // As one that was terminated between taking a place and hearing its bell.
+  Atomics.store(words, base, Atomics.load(words, base) + 1);
+  assertEquals(owner.attachments(), 1);
+  const left = revoked(owner);
+  assertEquals(await isSettled(left, 100), false);
+  await left;
+});

@@ -1,0 +1,53 @@
+import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { LoadError } from "../../src/errors.ts";
+import { openLibrary, permitted } from "../../src/os/library.ts";
+
+Deno.test("a library that is not there is named, with the system's own words as the cause", () => {
+  const error = assertThrows(() => openLibrary(["no-such-library.so.9", "nor-this"], {}), LoadError);
+  assertEquals(error.kind, "Unsupported");
+  assertStringIncludes(error.message, "Cannot open the system library no-such-library.so.9");
+  assertInstanceOf(error.cause, Error);
+});
+
+Deno.test("a missing permission names the flag; other errors pass", () => {
+  const denied = () =>
+    permitted(() => {
+      throw new Deno.errors.NotCapable("no");
+    });
+  const error = assertThrows(denied, LoadError, "--allow-ffi");
+  assertEquals(error.kind, "PermissionDenied");
+  const broken = () =>
+    permitted(() => {
+      throw new SyntaxError("x");
+    });
+  assertThrows(broken, SyntaxError, "x");
+  assertEquals(permitted(() => 3), 3);
+});
+
+Deno.test("without --allow-ffi, importing works and allocating says what is missing", async () => {
+  const module = new URL("../../src/os/memory/allocator.ts", import.meta.url).href;
+  const program = `
+    const { platformAllocator } = await import(${JSON.stringify(module)});
+    const allocator = platformAllocator();
+    try { allocator.allocate(1, 1); } catch (error) { console.log(error.kind, error.message); }
+  `;
+  const root = fromFileUrl(new URL("../..", import.meta.url));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-check", "-"],
+    cwd: root,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(program));
+  await writer.close();
+  const { stdout, stderr } = await child.output();
+  const text = new TextDecoder();
+  assertStringIncludes(
+    text.decode(stdout),
+    "PermissionDenied Cannot use executable memory",
+    text.decode(stderr),
+  );
+});

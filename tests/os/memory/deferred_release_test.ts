@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { abandon, defer, retryDeferred } from "../../../src/os/memory/deferred_release.ts";
+
+/** Something that can be disposed of only after so many failures. */
+class Stubborn implements Disposable {
+  attempts = 0;
+  constructor(public failures: number) {}
+
+  [Symbol.dispose](): void {
+    this.attempts++;
+    if (this.failures-- > 0) throw new Error("refused");
+  }
+}
+
+Deno.test("what can be disposed of is so at once, and only once", () => {
+  const easy = new Stubborn(0);
+  abandon(easy);
+  retryDeferred();
+  assertEquals(easy.attempts, 1);
+});
+
+Deno.test("what cannot is tried again until it can, and not after that", () => {
+  const hard = new Stubborn(2);
+  abandon(hard);
+  assertEquals(hard.attempts, 1);
+  retryDeferred();
+  assertEquals(hard.attempts, 2);
+  retryDeferred();
+  retryDeferred();
+  assertEquals(hard.attempts, 3);
+});
+
+Deno.test("what is owed twice is tried once a time", () => {
+  const rest = new Stubborn(1);
+  defer(rest);
+  defer(rest);
+  retryDeferred();
+  assertEquals(rest.attempts, 1);
+  retryDeferred();
+  assertEquals(rest.attempts, 2);
+});
+
+Deno.test("settling inside of settling does nothing, and one failure does not hold up the others", () => {
+  const order: string[] = [];
+  const first = new Stubborn(1);
+  defer(first);
+  defer({
+    [Symbol.dispose]: () => {
+      order.push("second");
+      retryDeferred();
+    },
+  });
+  defer({ [Symbol.dispose]: () => void order.push("third") });
+  retryDeferred();
+  assertEquals([order, first.attempts], [["second", "third"], 1]);
+  retryDeferred();
+  assertEquals(first.attempts, 2);
+});

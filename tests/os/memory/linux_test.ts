@@ -1,0 +1,117 @@
+// What /proc says about the memory of this very process.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { LinuxAllocator } from "../../../src/os/memory/linux.ts";
+import { Protection } from "../../../src/os/memory/contract.ts";
+
+const ignore = Deno.build.os !== "linux";
+
+/** A place where nothing else maps anything. */
+const REMOTE = 0x2345_0000_0000n;
+
+/** What `/proc/self/maps` says about an address: the permissions, or "" where nothing is mapped. */
+function permissions(address: bigint): string {
+  for (const line of Deno.readTextFileSync("/proc/self/maps").split("\n")) {
+    const [, begin, end, letters] = /^(\w+)-(\w+) (\S+)/.exec(line) ?? [];
+    if (begin && BigInt(`0x${begin}`) <= address && address < BigInt(`0x${end}`)) return letters;
+  }
+  return "";
+}
+
+Deno.test({
+  name: "pages have the protection that they were given, guards none, and free leaves nothing",
+  ignore,
+  fn() {
+    const allocator = new LinuxAllocator();
+    const page = allocator.pageSize;
+    const memory = allocator.allocate(4 * page, 1, REMOTE);
+    const at = (offset: number): bigint => memory.address + BigInt(offset);
+    assertEquals(permissions(at(0)), "rw-p");
+    allocator.protect(memory, Protection.READ_EXECUTE, 0, page);
+    allocator.protect(memory, Protection.READ_ONLY, page, page);
+    allocator.protect(memory, Protection.NONE, 3 * page);
+    assertEquals(
+      [-1, 0, 1, 2, 3, 4].map((index) => permissions(at(index * page))),
+      ["---p", "r-xp", "r--p", "rw-p", "---p", "---p"],
+    );
+    assertEquals([-2, 5].map((index) => permissions(at(index * page))), ["", ""]);
+    allocator.free(memory);
+    assertEquals([-1, 0, 1, 2, 3, 4].map((index) => permissions(at(index * page))).join(""), "");
+  },
+});
+
+Deno.test({
+  name: "an alignment above the page size leaves no slack mapped",
+  ignore,
+  fn() {
+    const allocator = new LinuxAllocator();
+    const page = BigInt(allocator.pageSize);
+    const memory = allocator.allocate(1, 1 << 21, REMOTE);
+    const end = memory.address + BigInt(memory.size);
+    assertEquals(permissions(memory.address - page), "---p");
+    assertEquals(permissions(end), "---p");
+    assertEquals(permissions(memory.address - 2n * page), "");
+    assertEquals(permissions(end + page), "");
+    allocator.free(memory);
+    assertEquals(permissions(memory.address), "");
+  },
+});
+
+Deno.test({
+  name: "a thousand allocations leave no mapping behind",
+  ignore,
+  fn() {
+    const allocator = new LinuxAllocator();
+    using _open = allocator.retain();
+    for (let i = 0; i < 1000; i++) {
+      const memory = allocator.allocate(1 + i * 10, 1 << (i % 18), REMOTE);
+      if (i % 2) allocator.view(memory).fill(i);
+      if (i % 3) allocator.protect(memory, Protection.READ_EXECUTE);
+      allocator.free(memory);
+    }
+    // Every allocation was near REMOTE, and nothing else is.
+    const lines = Deno.readTextFileSync("/proc/self/maps").split("\n");
+    const near = lines.filter((line) => {
+      const distance = BigInt(`0x${/^\w+/.exec(line)?.[0] ?? 0}`) - REMOTE;
+      return distance > -(1n << 31n) && distance < 1n << 31n;
+    });
+    assertEquals(near, []);
+  },
+});
+
+Deno.test({
+  name: "a hardened kernel's refusal says what is forbidden",
+  ignore: ignore || Deno.build.arch !== "x86_64", // qemu's user mode refuses the prctl
+  async fn() {
+    const child = fromFileUrl(new URL("./hardened_child.ts", import.meta.url));
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--v8-flags=--jitless", "--no-check", "--allow-all", child],
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assert(text !== "", "the child ended early");
+    if (text.startsWith("no PR_SET_MDWE")) return; // before Linux 6.3
+    assertStringIncludes(text, "Cannot make memory executable: the kernel forbids");
+    assertStringIncludes(text, "freed");
+  },
+});
+
+Deno.test({
+  name: "pages that are about to be filled are there before they are touched",
+  ignore: ignore || Deno.build.arch !== "x86_64", // qemu's user mode has pages of its own
+  fn() {
+    const allocator = new LinuxAllocator();
+    const page = allocator.pageSize;
+    const memory = allocator.allocate(64 * page, 1, REMOTE);
+    /** Kilobytes of the mapping at an address that have memory. */
+    const resident = (): number => {
+      const entries = Deno.readTextFileSync("/proc/self/smaps").split(/^(?=[0-9a-f]+-)/m);
+      const entry = entries.find((text) => text.startsWith(memory.address.toString(16)));
+      return Number(/^Rss:\s*(\d+)/m.exec(entry ?? "")?.[1]);
+    };
+    assertEquals(resident(), 0);
+    allocator.prefault(memory, page, 10 * page);
+    // Kernels before 5.14 do not know it.
+    assert([0, 10 * page / 1024].includes(resident()), `${resident()}`);
+    allocator.free(memory);
+  },
+});

@@ -1,0 +1,40 @@
+import { assert, assertEquals } from "@std/assert";
+import { hashName } from "../../src/smf/hash.ts";
+import { SearchKey } from "../../src/smf/symbol_key.ts";
+
+const encode = (text: string) => new TextEncoder().encode(text);
+
+Deno.test("a key has the hash that tables store, whatever the name's letters and length", () => {
+  const key = new SearchKey();
+  for (const name of ["", "main", "größe", "日本", "\ufeffx", "a".repeat(1024), "a".repeat(1025)]) {
+    assert(key.set(name));
+    assertEquals([key.hash, key.text()], [hashName(name), name]);
+    assertEquals(key.compare(encode(`${name}\0`), 0), 0);
+  }
+});
+
+Deno.test("a key compares as names stand in an ordered table: by bytes", () => {
+  const key = new SearchKey();
+  const sign = (name: string, than: string) => {
+    assert(key.set(than));
+    return Math.sign(key.compare(encode(`x\0${name}\0y`), 2));
+  };
+  assertEquals([sign("a", "b"), sign("b", "a"), sign("a", "a")], [-1, 1, 0]);
+  assertEquals([sign("a", "ab"), sign("ab", "a"), sign("", "a"), sign("a", "")], [-1, 1, -1, 1]);
+  assertEquals([sign("a", "ä"), sign("ä", "z")], [-1, 1]);
+  // By code units it would be the other way round.
+  assertEquals([sign("\u{ff5e}", "\u{1f600}"), sign("\u{1f600}", "\u{ff5e}")], [-1, 1]);
+});
+
+Deno.test("a key forgets the name before", () => {
+  const key = new SearchKey();
+  for (const name of ["longer", "x".repeat(2000), "größe", "a"]) assert(key.set(name));
+  assertEquals([key.text(), key.compare(encode("a\0nger\0"), 0)], ["a", 0]);
+});
+
+Deno.test("what cannot be a name is no key", () => {
+  const key = new SearchKey();
+  for (const text of ["\ud800", "a\0", "\0", "a\udc00b", `${"x".repeat(2000)}\0`]) {
+    assertEquals(key.set(text), false);
+  }
+});

@@ -1,0 +1,48 @@
+/**
+ * Names of one hash.
+ */
+import { assert } from "@std/assert";
+import { hashName } from "../../src/smf/hash.ts";
+import { randomFrom } from "./testing.ts";
+
+/** 2^`rounds` different names that all have one hash. */
+export function collidingNames(rounds: number): string[] {
+  // FNV-1a is walked byte by byte, so one collision of two blocks gives 2^n by repeating it.
+  let names = [new Uint8Array(0)];
+  for (const pair of collidingPairs(rounds)) {
+    names = names.flatMap((name) => pair.map((block) => new Uint8Array([...name, ...block])));
+  }
+  const hash = hashName(names[0]);
+  assert(names.every((name) => hashName(name) === hash));
+  const texts = names.map((name) => new TextDecoder().decode(name));
+  assert(new Set(texts).size === 2 ** rounds);
+  return texts;
+}
+
+/** For each round, two different blocks of ASCII that lead from one FNV-1a state to the same next one. */
+function collidingPairs(rounds: number): [Uint8Array, Uint8Array][] {
+  const pairs: [Uint8Array, Uint8Array][] = [];
+  let state = 0x811c9dc5;
+  for (let round = 0; round < rounds; round++) {
+    const seen = new Map<number, number>();
+    for (let counter = 0;; counter++) {
+      const block = blockOf(counter);
+      let h = state;
+      for (const byte of block) h = Math.imul(h ^ byte, 0x01000193);
+      const other = seen.get(h);
+      if (other !== undefined) {
+        pairs.push([blockOf(other), block]);
+        state = h;
+        break;
+      }
+      seen.set(h, counter);
+    }
+  }
+  return pairs;
+}
+
+/** Eight letters that look random: FNV-1a hardly ever maps short, similar blocks to one state. */
+function blockOf(counter: number): Uint8Array {
+  const next = randomFrom(counter);
+  return Uint8Array.from({ length: 8 }, () => 0x40 + next() % 32);
+}

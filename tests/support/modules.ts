@@ -1,0 +1,331 @@
+/**
+ * Small modules in machine code, and what tests ask the kernel about them.
+ * Routines are written in x86-64 code with the System V calling convention;
+ * `native_code.ts` has their counterparts for the other machines.
+ */
+import { Binding, HeaderFlag, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../mod.ts";
+import { WARM } from "../../src/call/lazy_call.ts";
+import { StubFolder } from "../../src/call/stub/folder.ts";
+import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
+import { HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
+
+/** Machine code, as hexadecimal bytes. */
+export function code(hex: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array((hex.match(/[0-9a-f]{2}/gi) ?? []).map((byte) => parseInt(byte, 16)));
+}
+
+/** One function: its bytes, with the names that 32-bit fields in it refer to. */
+export interface Routine {
+  readonly hex: string;
+  /** Field offset in the routine → name; the field is relative to its own end. */
+  readonly refers?: Readonly<Record<number, string>>;
+  /** As `refers`, through the global offset table. */
+  readonly refersByGot?: Readonly<Record<number, string>>;
+  /** In place of `hex` under Windows, where equal code needs different counterparts. */
+  readonly windows?: string;
+  readonly binding?: number;
+}
+
+/** Routines that tests share. */
+export const ROUTINES = {
+  nothing: { hex: "c3" },
+  /** int32_t add32(int32_t, int32_t) */
+  add32: { hex: "8d 04 37 c3" },
+  /** int64_t add64(int64_t, int64_t) */
+  add64: { hex: "48 8d 04 37 c3" },
+  /** int64_t sub64(int64_t, int64_t) */
+  sub64: { hex: "48 89 f8 48 29 f0 c3" },
+  /** double addf64(double, double) */
+  addf64: { hex: "f2 0f 58 c1 c3" },
+  /** float addf32(float, float) */
+  addf32: { hex: "f3 0f 58 c1 c3" },
+  /** int64_t sum8(int64_t × 8) */
+  sum8: {
+    hex: "48 8d 04 37 48 01 d0 48 01 c8 4c 01 c0 4c 01 c8 48 03 44 24 08 48 03 44 24 10 c3",
+  },
+  /** uint8_t first(const uint8_t *) */
+  first: { hex: "0f b6 07 c3" },
+  /** void *offset(void *, size_t) */
+  offset: { hex: "48 8d 04 37 c3" },
+  /** int32_t call(int32_t (*)(int32_t), int32_t) */
+  call: { hex: "48 83 ec 08 48 89 f8 89 f7 ff d0 48 83 c4 08 c3" },
+  /** int32_t wait(volatile int32_t *): returns what it sees as soon as that is not 0 */
+  wait: { hex: "8b 07 f3 90 85 c0 74 f8 c3" },
+  /** double sumPair(struct { double, double }) */
+  sumPair: { hex: "f2 0f 58 c1 c3", windows: "f2 0f 10 01 f2 0f 58 41 08 c3" },
+  /** struct { int64_t, int64_t } pair(int64_t, int64_t) */
+  pair: { hex: "48 89 f8 48 89 f2 c3" },
+} as const satisfies Record<string, Routine>;
+
+/** What {@linkcode build} puts into a module. */
+export interface Parts {
+  readonly routines?: Readonly<Record<string, Routine>>;
+  /** Variables: name → initial bytes. */
+  readonly data?: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
+  /** Data symbols that are imported; names that routines refer to and nobody defines are functions. */
+  readonly importedData?: readonly string[];
+  /** Functions in `.init_array` and `.fini_array`, by name or, to be wrong, as plain numbers. */
+  readonly init?: readonly (string | bigint)[];
+  readonly fini?: readonly (string | bigint)[];
+  /** Name of the function to start with; marks the file EXECUTABLE. */
+  readonly entry?: string;
+  readonly flags?: number;
+  readonly sourceHash?: bigint;
+  /** Defined symbols of types that are no addresses. */
+  readonly types?: readonly string[];
+}
+
+const align = (value: number, to: number) => Math.ceil(value / to) * to;
+
+/** Builds a module: one Code section, one Data section, arrays of initialisers and finalisers. */
+export function build(parts: Parts): Uint8Array<ArrayBuffer> {
+  const routines = Object.entries(parts.routines ?? {}).map(([name, routine]) => ({
+    name,
+    routine,
+    ...nativeCode(routine),
+  }));
+  const starts = new Map<string, number>();
+  let end = 0;
+  for (const { name, bytes } of routines) {
+    starts.set(name, end);
+    end = align(end + bytes.length, 16);
+  }
+  const text = new Uint8Array(Math.max(end, 16)).fill(0xcc);
+  for (const { name, bytes } of routines) text.set(bytes, starts.get(name)!);
+
+  const entry = parts.entry === undefined ? undefined : starts.get(parts.entry)!;
+  const builder = new SmfBuilder({
+    platform: HOST_PLATFORM,
+    arch: HOST_ARCH,
+    flags: (parts.flags ?? 0) | (entry === undefined ? 0 : HeaderFlag.Executable),
+    entryPoint: entry,
+    sourceHash: parts.sourceHash,
+  });
+  builder.section({ name: "code", type: SectionType.Code, bytes: text });
+  let place = align(text.length, 4096);
+
+  const symbols = new Map<string, number>();
+  for (const { name, routine } of routines) {
+    symbols.set(
+      name,
+      builder.symbol({
+        name,
+        type: SymbolType.Function,
+        value: starts.get(name),
+        // The same on every machine, so that tests can say it.
+        size: code(routine.hex).length,
+        binding: routine.binding,
+      }),
+    );
+  }
+  const data = Object.entries(parts.data ?? {});
+  if (data.length > 0) {
+    const offsets: number[] = [];
+    let length = 0;
+    for (const [, bytes] of data) {
+      offsets.push(length);
+      length = align(length + bytes.length, 16);
+    }
+    const bytes = new Uint8Array(length);
+    data.forEach(([name, initial], index) => {
+      bytes.set(initial, offsets[index]);
+      const value = place + offsets[index];
+      symbols.set(name, builder.symbol({ name, type: SymbolType.Data, value, size: initial.length }));
+    });
+    builder.section({ name: "data", type: SectionType.Data, bytes });
+    place += length;
+  }
+  for (const name of parts.types ?? []) {
+    symbols.set(name, builder.symbol({ name, type: SymbolType.Type, value: 1 }));
+  }
+  const symbolOf = (name: string): number => {
+    const known = symbols.get(name);
+    if (known !== undefined) return known;
+    const type = parts.importedData?.includes(name) ? SymbolType.Data : SymbolType.Function;
+    const index = builder.symbol({ name, type, defined: false });
+    symbols.set(name, index);
+    return index;
+  };
+  for (const name of parts.importedData ?? []) symbolOf(name);
+  for (const { name, references } of routines) {
+    for (const { offset, name: target, type, addend } of references) {
+      builder.relocation({ offset: starts.get(name)! + offset, symbol: symbolOf(target), type, addend });
+    }
+  }
+  for (const [name, entries] of [[".init_array", parts.init], [".fini_array", parts.fini]] as const) {
+    if (entries === undefined) continue;
+    place = align(place, 16);
+    const bytes = new Uint8Array(8 * entries.length);
+    const view = new DataView(bytes.buffer);
+    entries.forEach((entry, index) => {
+      if (typeof entry === "bigint") view.setBigUint64(8 * index, entry, true);
+      else {
+        builder.relocation({
+          offset: place + 8 * index,
+          symbol: symbolOf(entry),
+          type: RelocationType.Abs64,
+        });
+      }
+    });
+    builder.section({ name, type: SectionType.Data, bytes });
+    place += bytes.length;
+  }
+  return builder.build() as Uint8Array<ArrayBuffer>;
+}
+
+/** A variable of 64 bits. */
+export function word(value: bigint): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new BigInt64Array([value]).buffer);
+}
+
+/** All of {@linkcode ROUTINES}, a counter that one increments, and odd names. */
+export function sample(): Uint8Array<ArrayBuffer> {
+  return build({
+    routines: {
+      ...ROUTINES,
+      /** int64_t increment(void) */
+      increment: {
+        hex: "48 ff 05 00 00 00 00 48 8b 05 00 00 00 00 c3",
+        refers: { 3: "counter", 10: "counter" },
+      },
+      inner: { hex: "b8 05 00 00 00 c3", binding: Binding.Local },
+    },
+    data: { counter: word(40n) },
+    types: ["Point"],
+  });
+}
+
+/** A module whose function `value` returns a number: version by version a different one. */
+export function answering(value: number, name = "value"): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(6);
+  bytes[0] = 0xb8; // mov eax, value; ret
+  new DataView(bytes.buffer).setInt32(1, value, true);
+  bytes[5] = 0xc3;
+  return build({ routines: { [name]: { hex: bytes.toHex() } } });
+}
+
+/** `importer`: calls the imported function `name` through the global offset table, adds 1. */
+export function importing(name: string, ownName = "ask"): Uint8Array<ArrayBuffer> {
+  return build({
+    routines: {
+      // sub rsp, 8; call [rip + GOT]; add rsp, 8; inc eax; ret
+      [ownName]: { hex: "48 83 ec 08 ff 15 00 00 00 00 48 83 c4 08 ff c0 c3", refersByGot: { 6: name } },
+    },
+  });
+}
+
+/** The definition of what {@linkcode answering} and {@linkcode importing} make. */
+export const ANSWER = { parameters: [], result: "i32" } as const;
+
+/** The part of a program file's name for a mapping of a file in memory. */
+const STUB = "/memfd:smf-stub";
+
+/** Lines of this process's memory map; none where the system does not tell. */
+export function maps(): string[] {
+  if (Deno.build.os !== "linux") return [];
+  return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");
+}
+
+/** Mappings of this process; neighbours that are alike count as one, as the kernel itself does, but no emulator. */
+export function mappingCount(): number {
+  let count = 0;
+  let last: readonly string[] = [];
+  for (const line of maps()) {
+    const [range, permissions, , , , path = ""] = line.trimEnd().split(/ +/);
+    const [start, end] = range.split("-");
+    if (path !== "" || start !== last[0] || permissions !== last[1]) count++;
+    last = path === "" ? [end, permissions] : [];
+  }
+  return count;
+}
+
+/** Stub libraries that are open in this process: mappings, or files where a library needs one. */
+export function stubMappings(): number {
+  if (Deno.build.os !== "windows") return maps().filter((line) => line.includes(STUB)).length;
+  using folder = new StubFolder();
+  try {
+    return [...Deno.readDirSync(`${folder.parent}\\${Deno.pid}`)].length;
+  } catch {
+    return 0;
+  }
+}
+
+/** Calls as often as it takes for a bound function to be called fast, and gives the last result. */
+export function warm<T>(call: () => T): T {
+  for (let count = 1; count < WARM; count++) call();
+  return call();
+}
+
+/** Whether an address is mapped in this process. */
+export function isMapped(address: bigint): boolean {
+  if (Deno.build.os === "windows") return isCommitted(address);
+  return maps().some((line) => {
+    const [start, end] = line.split(" ", 1)[0].split("-").map((part) => BigInt(`0x${part}`));
+    return address >= start && address < end;
+  });
+}
+
+/** VirtualQuery's answer: u32 State @32 of a MEMORY_BASIC_INFORMATION is MEM_COMMIT. */
+function isCommitted(address: bigint): boolean {
+  const kernel32 = Deno.dlopen("kernel32.dll", {
+    VirtualQuery: { parameters: ["usize", "buffer", "usize"], result: "usize" },
+  });
+  try {
+    const information = new Uint8Array(48);
+    kernel32.symbols.VirtualQuery(address, information, 48n);
+    return new DataView(information.buffer).getUint32(32, true) === 0x1000;
+  } finally {
+    kernel32.close();
+  }
+}
+
+/** Where this process's open descriptors lead, but for the caches and sockets that Deno opens when it likes. */
+export function descriptors(): string[] {
+  if (Deno.build.os !== "linux") return [];
+  const paths: string[] = [];
+  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
+    try {
+      paths.push(Deno.readLinkSync(`/proc/self/fd/${name}`));
+    } catch {
+      // The descriptor of the directory itself is closed by now.
+    }
+  }
+  return paths.filter((path) => !/_cache_v\d|^socket:/.test(path)).sort();
+}
+
+/** Resolves at a later turn of the event loop. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 2));
+}
+
+/** Whether machine code of x86-64 under Linux runs here. */
+export const HERE: boolean = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
+
+/** Registers a test of the modules above, where there is machine code for them. */
+export function nativeTest(name: string, run: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_NATIVE_CODE, fn: run });
+}
+
+/** Registers a test with symbolic links, which on Windows only some users may make. */
+export function linkTest(name: string, run: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: !HAS_NATIVE_CODE || Deno.build.os === "windows", fn: run });
+}
+
+/** Registers a test that needs {@linkcode HERE}. */
+export function linuxTest(name: string, run: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: !HERE, fn: run });
+}
+
+/** Runs a script beside the tests in a new process. */
+export async function runChild(
+  script: URL,
+  options: { v8Flags?: string; args?: string[]; env?: Record<string, string> } = {},
+): Promise<{ code: number; signal: Deno.Signal | null; stdout: string; stderr: string }> {
+  const flags = options.v8Flags === undefined ? [] : [`--v8-flags=${options.v8Flags}`];
+  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", ...flags, script.href, ...(options.args ?? [])],
+    env: { NO_COLOR: "1", ...options.env },
+  }).output();
+  const text = new TextDecoder();
+  return { code, signal, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+}

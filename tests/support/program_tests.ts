@@ -1,0 +1,106 @@
+// What every program must do as a module, whatever it was compiled from.
+import { assert, assertEquals } from "@std/assert";
+import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { runChild } from "./modules.ts";
+import { TestWorker } from "./workers.ts";
+import { NOT_LINUX_X86_64 } from "./testing.ts";
+import type { Outcome } from "./program_reload_child.ts";
+import type { ProgramOrder } from "./program_worker.ts";
+import {
+  answersOf,
+  askAtOnce,
+  definitionsOf,
+  expectedOf,
+  type Functions,
+  nonblockingDefinitionsOf,
+  type Program,
+} from "./programs.ts";
+
+/** The libraries of the host that C++ and Rust are linked to. */
+export const RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"];
+
+/** The modules of a program by name, those that others import from first. */
+export type Modules = readonly (readonly [name: string, bytes: Uint8Array])[];
+
+/** Whether programs in these languages can run here. */
+export const RUNS: boolean = hasRuntime();
+
+function hasRuntime(): boolean {
+  if (NOT_LINUX_X86_64) return false;
+  try {
+    for (const name of RUNTIME) Deno.dlopen(name, {}).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Registers a test; where programs cannot run it is skipped and says so. */
+export function programTest(name: string, work: () => void | Promise<void>): void {
+  Deno.test({
+    name: RUNS ? name : `${name} (SKIPPED: needs libstdc++ on Linux x86-64)`,
+    ignore: !RUNS,
+    fn: work,
+  });
+}
+
+/** Registers what every program must do, of modules that are committed. */
+export function programTests(description: string, program: Program, files: readonly URL[]): void {
+  const modules = (): Modules => files.map((file) => [file.pathname, Deno.readFileSync(file)]);
+
+  programTest(description, () => {
+    using registry = new ModuleRegistry({ libraries: RUNTIME });
+    assertEquals(ask(program, loadProgram(registry, modules())), expectedOf(program));
+  });
+
+  programTest(`${description}, from Workers and calls that do not block, all at once`, async () => {
+    await checkAtOnce(program, modules(), 20);
+  });
+
+  programTest(`${description}, in 100 versions, one after the other, in the same memory`, async () => {
+    await checkReloads(program, files, 100);
+  });
+}
+
+/** Asks everything once. */
+export function ask(program: Program, module: LoadedModule): (number | string)[] {
+  return answersOf(program, module.bind(definitionsOf(program)).symbols as unknown as Functions);
+}
+
+/** Loads the modules into a registry; the one that is asked. */
+export function loadProgram(registry: ModuleRegistry, modules: Modules): LoadedModule {
+  return modules.map(([name, bytes]) => registry.loadBytes(name, bytes)).at(-1)!;
+}
+
+/** Asks in calls that do not block, and in two Workers, all at once. */
+async function checkAtOnce(program: Program, modules: Modules, rounds: number): Promise<void> {
+  const questions = { ...program, questions: program.questions.filter(({ atOnce }) => atOnce) };
+  await using registry = new ModuleRegistry({ libraries: RUNTIME });
+  const module = loadProgram(registry, modules);
+  const script = new URL("./program_worker.ts", import.meta.url);
+  using first = new TestWorker<ProgramOrder>(script);
+  using second = new TestWorker<ProgramOrder>(script);
+  const order = { token: module.share(), program: questions, rounds };
+  const answers = [first, second].map((worker) => worker.ask(order));
+  const { symbols } = module.bind(nonblockingDefinitionsOf(questions));
+  await askAtOnce(questions, symbols as unknown as Functions, rounds);
+  assertEquals(await Promise.all(answers), [rounds, rounds]);
+}
+
+/** Reloads many times in a process of its own and asks each time; its memory stays the same. */
+async function checkReloads(
+  program: Program,
+  files: readonly URL[],
+  reloads: number,
+): Promise<void> {
+  const child = await runChild(new URL("./program_reload_child.ts", import.meta.url), {
+    v8Flags: "--expose-gc",
+    args: [JSON.stringify(program), String(reloads), ...files.map(String)],
+  });
+  assertEquals([child.code, child.signal], [0, null], child.stderr);
+  const { right, resident } = JSON.parse(child.stdout) as Outcome;
+  assertEquals(right, reloads);
+  // Flat over the second half.
+  const growth = resident.at(-1)! - resident[resident.length >> 1];
+  assert(growth < 8 * 1024 * 1024, JSON.stringify(resident));
+}
