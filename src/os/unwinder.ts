@@ -38,7 +38,7 @@ export const HAS_UNWINDER: boolean = Deno.build.os === "linux";
  * @param address Of a sound table that ends with a zero and describes something.
  * @throws {LoadError} `Unsupported`, `PermissionDenied` if the unwinder cannot be opened.
  */
-export function registerFrames(address: bigint): Disposable {
+export function registerEhFrame(address: bigint): Disposable {
   const { symbols } = libgcc ??= openLibrary(["libgcc_s.so.1"], LIBGCC);
   registered++;
   symbols.__register_frame(address);

@@ -94,9 +94,11 @@ linuxTest("while a module is bound, its stub needs a mapping but no descriptor",
 });
 
 linuxTest("a stub's mapping is never executable", () => {
+  // The library of registered destructors is a file in memory too; it has code, and stays once it is open.
+  const before = new Set(maps());
   using module = new ModuleLoader().loadBytes(answering(2));
   module.getFunction("value", ANSWER, { callPath: "fast" })!();
-  const own = maps().filter((line) => line.includes("memfd:smf-stub"));
+  const own = maps().filter((line) => line.includes("memfd:smf-stub") && !before.has(line));
   assert(own.length > 0);
   for (const line of own) assert(!line.split(" ")[1].includes("x"), line);
 });

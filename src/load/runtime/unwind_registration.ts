@@ -11,7 +11,7 @@ import { bytesAt } from "../../os/native_memory.ts";
 import { LoadError } from "../../errors.ts";
 import { countFrames } from "../../image/eh_frame.ts";
 import type { LoadedImage } from "../loader.ts";
-import { HAS_UNWINDER, registerFrames } from "../../os/unwinder.ts";
+import { HAS_UNWINDER, registerEhFrame } from "../../os/unwinder.ts";
 
 const FRAMES = ".eh_frame";
 
@@ -38,5 +38,5 @@ export function registerFrames({ memory, plan }: LoadedImage): Disposable | unde
   const address = memory.address + BigInt(offset);
   const code = { start: plan.code.offset, end: plan.code.offset + plan.code.length };
   const count = countFrames(bytesAt(address, section.virtualSize), FRAMES, offset, code);
-  return count === 0 ? undefined : registerFrames(address);
+  return count === 0 ? undefined : registerEhFrame(address);
 }

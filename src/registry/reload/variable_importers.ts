@@ -41,7 +41,7 @@ export class VariableImporters {
   readonly #followers = new Set<Follower>();
 
   /** What an importer of a variable is linked to: it holds `version` until its words can be changed to another one. */
-  find(name: string, version: ModuleVersion, isIsolateLocal: FoundImport["bindsIsolate"]): FoundImport {
+  find(name: string, version: ModuleVersion, isIsolateLocal: FoundImport["isIsolateLocal"]): FoundImport {
     const found = findExported(version, name)!.address;
     const { description } = version.provider;
     let follower: Follower | undefined;
