@@ -3,26 +3,26 @@
  */
 
 /**
- * What went wrong, as a word to branch on.
+ * What went wrong, as a word to branch on. {@linkcode LoadError.hint} says what to do about it.
  *
  * | kind | meaning |
  * |---|---|
- * | `Io` | the file cannot be opened, read or is no regular file |
+ * | `Io` | the file cannot be opened or read, is not a regular file, or changed while it was read |
  * | `PermissionDenied` | Deno's permissions forbid it; the message names the flag |
- * | `InvalidFormat` | the bytes are not a well-formed SMF file |
- * | `Unsupported` | well-formed, but of a kind that cannot be loaded (containers, bytecode, an unknown compression) |
+ * | `InvalidFormat` | the bytes are not a well-formed SMF file or object; `offset` says where |
+ * | `Unsupported` | well-formed, but of a kind that cannot be used here |
  * | `IncompatiblePlatform` | made for another operating system |
  * | `IncompatibleArch` | made for another processor |
- * | `UndefinedSymbol` | a name that is needed and that nobody defines |
- * | `ForbiddenImport` | a name that `allowImports` does not let a module import |
+ * | `UndefinedSymbol` | a name that is needed and that nothing defines |
+ * | `ForbiddenImport` | a name that `allowImports` does not let the module import |
  * | `RelocationFailed` | a relocation that cannot be applied |
- * | `OutOfMemory` | the operating system refused a memory call |
+ * | `OutOfMemory` | the operating system refused memory; `call`, `errno` and `size` say which |
  * | `Closed` | the module, library or registry was closed before |
  * | `Busy` | it is in use in a way that forbids the operation |
- * | `InvalidToken` | what was given to `attach` is no token of this process |
- * | `Incompatible` | a reload or binding that does not fit what is in use |
- * | `InvalidIntegrity` | an integrity string that is malformed or of an unknown algorithm |
- * | `IntegrityMismatch` | the file's bytes are not those that its integrity string means |
+ * | `InvalidToken` | the value given to `attach` is not a token of this process |
+ * | `Incompatible` | a reload or binding does not fit what is in use |
+ * | `InvalidIntegrity` | an integrity string is malformed or names an unknown algorithm |
+ * | `IntegrityMismatch` | the bytes are not those that the integrity string stands for |
  */
 export type LoadErrorKind =
   | "Io"
@@ -41,6 +41,34 @@ export type LoadErrorKind =
   | "Incompatible"
   | "InvalidIntegrity"
   | "IntegrityMismatch";
+
+/**
+ * The next step for each kind of error, where its place knows no better one
+ * ({@linkcode LoadErrorData.hint}). The documentation has the same table.
+ */
+export const NEXT_STEPS: Readonly<Record<LoadErrorKind, string>> = {
+  Io: "check that the path names a regular file; replace a file that is in use by renaming a new one over it",
+  PermissionDenied: "run again with the permission that the message names",
+  InvalidFormat: "build the file again: it is damaged, or its writer has a bug",
+  Unsupported: "build the module in another way",
+  IncompatiblePlatform:
+    "build it for the system that loads it; smf inspect FILE shows which it was built for",
+  IncompatibleArch: "build it for the processor that loads it; smf inspect FILE shows which it was built for",
+  UndefinedSymbol:
+    "load the module that defines the name first, link its object in, or name the host library " +
+    "(the option `libraries`, --library)",
+  ForbiddenImport: "add the name to `allowImports` if you trust the module with it",
+  RelocationFailed: "compile with -fPIC and build again; smf inspect FILE shows the relocations",
+  OutOfMemory: "close modules, or raise the limit (ulimit -v, vm.max_map_count, hardening)",
+  Closed: "load the module again, and keep a handle for as long as it is used",
+  Busy: "wait until what the message names has ended; closeAsync() and `await using` do",
+  InvalidToken: "post the token that share() returned, unchanged, to a Worker of the same process",
+  Incompatible: "keep the exports that are in use, load the new version under another name, or reload with " +
+    '`compatibility: "allow"`; smf diff OLD NEW compares',
+  InvalidIntegrity: "take the string from smf hash FILE or integrityOf: sha256- and 44 characters",
+  IntegrityMismatch:
+    "find out why the file changed before you use it; smf hash FILE prints the string of the new one",
+};
 
 /** The facts of a {@linkcode LoadError}; what does not apply is absent. */
 export interface LoadErrorData {
@@ -68,6 +96,8 @@ export interface LoadErrorData {
   readonly errno?: number;
   /** The size in bytes that was asked of it. */
   readonly size?: number;
+  /** What to do next, where more can be said than of the kind; not part of the message. */
+  readonly hint?: string;
 }
 
 /** Hexadecimal, the way every message writes offsets and addresses. */
@@ -95,8 +125,9 @@ function describe(data: LoadErrorData): string {
 /**
  * Everything that this package throws about a module, its file or its memory.
  *
- * The message alone is enough to act on: it ends with the facts of
- * {@linkcode LoadError.data} in brackets.
+ * The message says what is wrong and ends with the facts of
+ * {@linkcode LoadError.data} in brackets; {@linkcode LoadError.hint} says what
+ * to do next.
  *
  * @example Telling kinds apart
  * ```ts
@@ -108,6 +139,7 @@ function describe(data: LoadErrorData): string {
  * } catch (error) {
  *   if (!(error instanceof LoadError)) throw error;
  *   assertEquals(error.kind, "InvalidFormat");
+ *   console.error(error.hint);
  * }
  * ```
  */
@@ -138,6 +170,14 @@ export class LoadError extends Error {
   /** The facts: file, section, symbol, offset, value, range, or the failed call. */
   get data(): LoadErrorData {
     return this.#data;
+  }
+
+  /**
+   * What to do next, as one sentence without a period: that of the problem
+   * itself if there is one, else that of its kind.
+   */
+  get hint(): string {
+    return this.#data.hint ?? NEXT_STEPS[this.kind];
   }
 
   /**

@@ -18,11 +18,6 @@ const FLOORS: readonly (readonly string[])[] = [
   ["errors"],
 ];
 
-/** Rooms that stand on fewer others than their floor allows. */
-const STANDS_ON: Readonly<Record<string, readonly string[]>> = {
-  call: ["os", "errors"],
-};
-
 /** Rooms without any use of Deno: they work on bytes alone. */
 const PURE = ["errors", "image", "link", "smf"];
 
@@ -99,14 +94,6 @@ Deno.test("a room imports from lower floors only, never from its own", () => {
   assertNone(SOURCES.flatMap((source) =>
     importedRooms(source)
       .filter((room) => room !== source.room && floorOf(room) <= floorOf(source.room))
-      .map((room) => `${source.path} imports from ${room}`)
-  ));
-});
-
-Deno.test("call knows nothing of the file format", () => {
-  assertNone(SOURCES.flatMap((source) =>
-    importedRooms(source)
-      .filter((room) => room !== source.room && !(STANDS_ON[source.room]?.includes(room) ?? true))
       .map((room) => `${source.path} imports from ${room}`)
   ));
 });
