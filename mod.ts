@@ -5,15 +5,18 @@
  * Importing this module opens nothing and asks for no permission. Loading needs
  * `--allow-ffi` and `--allow-read`; reading the format needs nothing.
  *
- * | to | there is |
+ * | you want to | use |
  * |---|---|
- * | load, call and close modules, which import from each other | {@linkcode ModuleRegistry}, {@linkcode LoadedModule} |
+ * | load, call and close modules that import from each other | {@linkcode ModuleRegistry}, {@linkcode LoadedModule} |
  * | call functions that follow reloads | {@linkcode LiveLibrary}, from `open`; `reload`, `watch`, `rollback` |
- * | use the same module in a Worker | `share()` and `attach(token)` of both |
+ * | use one module in several Workers | `share()` and `attach(token)` of both |
  * | load a single module | {@linkcode ModuleLoader} |
- * | make modules | {@linkcode linkObjects}, from objects of compilers; {@linkcode SmfBuilder}, from bytes |
+ * | make modules | {@linkcode linkObjects}, from compiled objects; {@linkcode SmfBuilder}, from bytes |
  * | look into them | {@linkcode parseSmf} |
- * | know what went wrong | {@linkcode LoadError} |
+ * | find out what went wrong | {@linkcode LoadError} |
+ *
+ * `@simple/loader/format` has everything about the file format, such as the
+ * enumerations that a builder takes; `@simple/loader/link` has the link map.
  *
  * @example Load a module and call it
  * ```ts
@@ -43,24 +46,13 @@
  * @module
  */
 
-export * from "./src/smf/mod.ts";
-export * from "./src/link/mod.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
+export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
+export type { LinkMap } from "./src/link/map.ts";
+export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
 export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
-export {
-  type ExecutableMemory,
-  type MemoryAllocator,
-  PagedAllocator,
-  type Pages,
-  platformAllocator,
-  type PosixSystem,
-  Protection,
-  type SystemLibrary,
-  type WindowsSystem,
-} from "./src/os/memory/allocator.ts";
-export { LinuxAllocator } from "./src/os/memory/linux.ts";
-export { MacosAllocator } from "./src/os/memory/macos.ts";
-export { WindowsAllocator } from "./src/os/memory/windows.ts";
+export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
 export {
   type AddressLease,
   type BindOptions,
@@ -70,24 +62,40 @@ export {
   LoadedModule,
   type ModuleExport,
 } from "./src/module/handle.ts";
+export { LiveLibrary } from "./src/module/live.ts";
 export {
   type ModuleBytesOptions,
   ModuleLoader,
   type ModuleLoaderOptions,
   type ModuleLoadOptions,
 } from "./src/module/loader.ts";
-export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
-export { LiveLibrary } from "./src/module/live.ts";
-export type { TakeoverOptions } from "./src/registry/reload/stage.ts";
 export type { LiveToken, ModuleToken } from "./src/module/share/token.ts";
-export type { KeptVersion } from "./src/registry/reload/reloader.ts";
+export {
+  type ExecutableMemory,
+  type MemoryAllocator,
+  platformAllocator,
+  Protection,
+} from "./src/os/memory/allocator.ts";
 export type { ImportOptions } from "./src/registry/import_scope.ts";
-export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
-export { ModuleRegistry } from "./src/registry/registry.ts";
 export type {
   LoadOptions,
   ModuleRegistryOptions,
   ReloadOptions,
   UnloadOptions,
 } from "./src/registry/options.ts";
+export { ModuleRegistry } from "./src/registry/registry.ts";
+export type { KeptVersion } from "./src/registry/reload/reloader.ts";
+export type { TakeoverOptions } from "./src/registry/reload/stage.ts";
 export type { WatchEvent, WatchOptions } from "./src/registry/watch/watch.ts";
+export {
+  type RelocationOptions,
+  type SectionOptions,
+  SmfBuilder,
+  type SmfBuilderOptions,
+  type SymbolOptions,
+} from "./src/smf/builder.ts";
+export { type ParsedSmf, parseSmf, type SmfFile } from "./src/smf/file.ts";
+export type { SmfHeader } from "./src/smf/header.ts";
+export { type IntegrityAlgorithm, integrityOf } from "./src/smf/integrity.ts";
+export type { SmfSection } from "./src/smf/section.ts";
+export type { SmfSymbol, SymbolTable } from "./src/smf/symbol.ts";

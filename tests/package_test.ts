@@ -102,6 +102,24 @@ Deno.test("every public name and every member of it is documented", async () => 
   );
 });
 
+/** The public face: a name more or less here is a decision, and a line in CHANGELOG.md. */
+const PUBLIC_NAMES = `
+  AddressLease BindOptions BoundFunction BoundSymbols CallPath Callable CarryReport ExecutableMemory
+  FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction IntegrityAlgorithm
+  KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken LoadError LoadErrorData
+  LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions ModuleExport ModuleLoadOptions
+  ModuleLoader ModuleLoaderOptions ModuleRegistry ModuleRegistryOptions ModuleToken OldPointer ParsedSmf
+  Protection ReloadOptions RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader
+  SmfSection SmfSymbol SymbolOptions SymbolTable TakenPath TakeoverOptions UnloadOptions WatchEvent
+  WatchOptions integrityOf linkObjects parseSmf platformAllocator
+`;
+
+Deno.test("mod.ts exports these names and no others", async () => {
+  const { nodes } = JSON.parse(await deno(["doc", "--json", "mod.ts"], ROOT));
+  const [{ symbols }] = Object.values(nodes) as { symbols: readonly { name: string }[] }[];
+  assertEquals(symbols.map(({ name }) => name).sort(), PUBLIC_NAMES.trim().split(/\s+/));
+});
+
 /** Types are the same everywhere, and an emulator is busy for minutes with checking them. */
 const CHECK = Deno.build.arch === "x86_64" ? "--check" : "--no-check";
 

@@ -12,10 +12,9 @@ import {
   ModuleRegistry,
   parseSmf,
   platformAllocator,
-  SectionType,
   SmfBuilder,
-  SymbolType,
 } from "../mod.ts";
+import { SectionType, SymbolType } from "../src/smf/mod.ts";
 import { ANSWER, answering } from "./support/modules.ts";
 import { version } from "./support/versions.ts";
 import { functionObject } from "./support/objects.ts";

@@ -5,7 +5,8 @@
  *     deno run --allow-ffi examples/machine_code/main.ts
  */
 
-import { Arch, Binding, ModuleLoader, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+import { ModuleLoader } from "@simple/loader";
+import { Arch, Binding, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
 
 /** What can be compiled: the parameter x, numbers, sums and products. */
 type Expression = "x" | number | readonly ["+" | "*", Expression, Expression];

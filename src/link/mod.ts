@@ -1,10 +1,10 @@
 /**
- * The linker alone: ELF objects and static libraries to a module, as bytes.
- * Needs no permission and loads nothing; works wherever JavaScript does.
+ * The linker: links ELF objects and static libraries to a module, as bytes.
+ * Needs no permission, loads nothing, and works wherever JavaScript does.
  *
- * Everything here is also exported by `@simple/loader` itself.
+ * `@simple/loader` exports {@linkcode linkObjects} too; the link map is here only.
  *
- * @example What a compiler made, as a module
+ * @example Link a compiler's object to a module
  * ```ts
  * import { formatMap, linkObjects } from "@simple/loader/link";
  * import { assertEquals, assertStringIncludes } from "@std/assert";

@@ -64,7 +64,7 @@ const NO_TEMPLATE = { templateParamCount: 0, templateOffset: 0 };
  *
  * @example A function that returns 7
  * ```ts
- * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+ * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";
  *
  * const code = new Uint8Array([0xb8, 7, 0, 0, 0, 0xc3]); // mov eax, 7; ret
@@ -227,7 +227,7 @@ export class SmfBuilder {
    *
    * @example A word that holds an address
    * ```ts
-   * import { parseSmf, RelocationType, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+   * import { parseSmf, RelocationType, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
    * import { assertEquals } from "@std/assert";
    *
    * const builder = new SmfBuilder();

@@ -299,7 +299,7 @@ export class ParsedSmf extends SmfFile {
  *
  * @example What a file exports
  * ```ts
- * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader";
+ * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";
  *
  * const builder = new SmfBuilder();

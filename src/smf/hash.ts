@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
  *
  * @example The hash of every entry point
  * ```ts
- * import { hashName } from "@simple/loader";
+ * import { hashName } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";
  *
  * assertEquals(hashName("main"), 0xea90e208);

@@ -1,8 +1,9 @@
 /**
- * The SMF file format alone: reading, checking and writing module files as
- * bytes. Needs no permission and loads nothing; works wherever JavaScript does.
+ * The SMF file format: reads, checks and writes module files as bytes. Needs no
+ * permission, loads nothing, and works wherever JavaScript does.
  *
- * Everything here is also exported by `@simple/loader` itself.
+ * `@simple/loader` exports {@linkcode parseSmf} and {@linkcode SmfBuilder} too;
+ * everything else about the format is here only.
  *
  * @example Write a file, read it back
  * ```ts

@@ -2,8 +2,9 @@
  * Real memory from a system that refuses one call: the n-th of its kind, with a
  * given error number.
  */
-import { LinuxAllocator, LoadError, type MemoryAllocator, platformAllocator } from "../../mod.ts";
-import type { ExecutableMemory, PosixSystem } from "../../mod.ts";
+import { type ExecutableMemory, LoadError, type MemoryAllocator, platformAllocator } from "../../mod.ts";
+import { LinuxAllocator } from "../../src/os/memory/linux.ts";
+import type { PosixSystem } from "../../src/os/memory/posix.ts";
 
 /** A kind of call, and the error numbers with which it may be refused. */
 export type Faults = Readonly<Record<string, readonly number[]>>;

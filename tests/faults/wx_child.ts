@@ -3,7 +3,9 @@
  * every milestone, until it is told to go on: its parent looks at its memory map
  * meanwhile.
  */
-import { LinuxAllocator, ModuleRegistry, type PosixSystem } from "../../mod.ts";
+import { ModuleRegistry } from "../../mod.ts";
+import { LinuxAllocator } from "../../src/os/memory/linux.ts";
+import type { PosixSystem } from "../../src/os/memory/posix.ts";
 import { sampler } from "../support/testing.ts";
 import { version } from "../support/versions.ts";
 import { LONG, READER, SCENARIOS } from "./scenarios.ts";

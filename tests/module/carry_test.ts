@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { type CarryReport, type LoadedModule, ModuleRegistry, SymbolType } from "../../mod.ts";
+import { type CarryReport, type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { SymbolType } from "../../src/smf/mod.ts";
 import { LinuxAllocator } from "../../src/os/memory/linux.ts";
 import type { ExecutableMemory } from "../../src/os/memory/allocator.ts";
 import { NO_PROC, readWord, WatchedAllocator } from "../support/testing.ts";

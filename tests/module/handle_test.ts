@@ -1,15 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import {
-  Binding,
-  HeaderFlag,
-  LoadError,
-  type LoadErrorKind,
-  ModuleLoader,
-  ModuleRegistry,
-  SectionType,
-  SmfBuilder,
-  SymbolType,
-} from "../../mod.ts";
+import { LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry, SmfBuilder } from "../../mod.ts";
+import { Binding, HeaderFlag, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import {
   ANSWER,
   answering,

@@ -8,7 +8,8 @@ import {
   assertThrows,
 } from "@std/assert";
 import { toFileUrl } from "@std/path";
-import { Binding, LoadError, type LoadErrorKind, ModuleRegistry } from "../../mod.ts";
+import { LoadError, type LoadErrorKind, ModuleRegistry } from "../../mod.ts";
+import { Binding } from "../../src/smf/mod.ts";
 import { FailingAllocator } from "../support/failing_allocator.ts";
 import {
   ANSWER,

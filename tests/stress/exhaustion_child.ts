@@ -4,14 +4,8 @@
  * (vm.max_map_count), of which the third argument says how many are left, or
  * `address space` (RLIMIT_AS). Needs `--expose-gc`.
  */
-import {
-  HeaderFlag,
-  type LoadedModule,
-  LoadError,
-  ModuleLoader,
-  SectionType,
-  SymbolType,
-} from "../../mod.ts";
+import { type LoadedModule, LoadError, ModuleLoader } from "../../mod.ts";
+import { HeaderFlag, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { ANSWER, descriptors, mappingCount, stubMappings, turn, warm } from "../support/modules.ts";
 import { hostBuilder, machineCode } from "../support/testing.ts";
 

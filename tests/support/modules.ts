@@ -3,7 +3,8 @@
  * Routines are written in x86-64 code with the System V calling convention;
  * `native_code.ts` has their counterparts for the other machines.
  */
-import { Binding, HeaderFlag, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../mod.ts";
+import { SmfBuilder } from "../../mod.ts";
+import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { WARM } from "../../src/call/lazy_call.ts";
 import { StubFolder } from "../../src/call/stub/folder.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";

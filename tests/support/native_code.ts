@@ -3,7 +3,7 @@
  * x86-64 code with the System V calling convention; here stands what does the
  * same under Windows and on aarch64.
  */
-import { RelocationType } from "../../mod.ts";
+import { RelocationType } from "../../src/smf/mod.ts";
 
 /** Where there is such code. */
 export const HAS_NATIVE_CODE: boolean = (Deno.build.os === "linux") ||

@@ -2,7 +2,7 @@
  * Versions of small modules, for every processor: functions that return a
  * number or go to another function, and variables of 64 bits.
  */
-import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../mod.ts";
+import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import type { SymbolOptions } from "../../mod.ts";
 import { hostBuilder, JUMP_ADDRESS, machineCode } from "./testing.ts";
 

@@ -4,18 +4,15 @@ import { assert, assertEquals } from "@std/assert";
 import { assertLoadError, readWord, TemporaryDirectory, WatchedAllocator } from "../../support/testing.ts";
 import { version } from "../../support/versions.ts";
 import {
-  Binding,
   type LoadedModule,
   LoadError,
   type MemoryAllocator,
   ModuleRegistry,
   platformAllocator,
   Protection,
-  RelocationType,
-  SectionType,
   SmfBuilder,
-  SymbolType,
 } from "../../../mod.ts";
+import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/mod.ts";
 
 const READ = { parameters: [], result: "i64" } as const;
 

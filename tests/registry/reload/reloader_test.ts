@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { ModuleRegistry, type ModuleRegistryOptions, SymbolType } from "../../../mod.ts";
+import { ModuleRegistry, type ModuleRegistryOptions } from "../../../mod.ts";
+import { SymbolType } from "../../../src/smf/mod.ts";
 import {
   assertLoadError,
   fixtureTest,

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { ModuleRegistry, RelocationType, SectionType, SymbolType } from "../../../mod.ts";
+import { ModuleRegistry } from "../../../mod.ts";
+import { RelocationType, SectionType, SymbolType } from "../../../src/smf/mod.ts";
 import {
   assertLoadError,
   hostBuilder,

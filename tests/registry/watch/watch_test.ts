@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { HeaderFlag, ModuleRegistry, type WatchEvent, type WatchOptions } from "../../../mod.ts";
+import { ModuleRegistry, type WatchEvent, type WatchOptions } from "../../../mod.ts";
+import { HeaderFlag } from "../../../src/smf/mod.ts";
 import type { TakeoverOptions } from "../../../mod.ts";
 import {
   assertLoadError,
