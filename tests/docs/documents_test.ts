@@ -116,6 +116,7 @@ const FOREIGN = [
   "Atomics",
   "Constructor",
   "Deno",
+  "DisposableStack",
   "Error",
   "FinalizationRegistry",
   "Float64Array",
