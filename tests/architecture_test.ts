@@ -1,4 +1,4 @@
-// The rules of the house that a reader cannot see in any one file.
+// The rules of the house that no single file can show: floors, purity, raw memory, lengths.
 import { assert, assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join, relative } from "@std/path";
 
@@ -6,7 +6,7 @@ const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
 /**
  * The rooms of src/ by floor, top first. A room imports from lower floors only,
- * never from its own: rooms of one floor know nothing of each other.
+ * never from its own floor: rooms of one floor know nothing of each other.
  */
 const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
@@ -18,29 +18,29 @@ const FLOORS: readonly (readonly string[])[] = [
   ["errors"],
 ];
 
-/** Rooms without any use of Deno: they work on bytes alone. */
+/** The rooms that work on bytes alone and do not use Deno. */
 const PURE = ["errors", "image", "link", "smf"];
 
 /** The only rooms that touch raw memory or native functions. */
 const UNSAFE = ["call", "load", "os"];
 
-/** The only files that look at which system this is, and what for. */
+/** The only files that read which system they run on, each with its reason. */
 const PLATFORM_READERS: Readonly<Record<string, string>> = {
-  "src/load/runtime/host.ts": "the format's number of this system, to refuse modules of another",
+  "src/load/runtime/host.ts": "refuses modules for another system by the format's number of this one",
   "src/os/memory/allocator.ts": "chooses the allocator",
   "src/call/stub/library.ts": "chooses how a stub library is made",
   "src/os/dynamic_linker.ts": "chooses how the system finds shared libraries",
   "src/os/path.ts": "knows where a path can name another host",
-  "src/os/unwinder.ts": "knows where there is an unwinder that can be told of frames",
+  "src/os/unwinder.ts": "knows where there is an unwinder that takes registrations of frames",
   "src/os/process.ts": "chooses the library function that tells processes apart",
 };
 
-/** Lines of code, comments and blank lines not counted, that one idea may take. */
+/** The most lines of code that a file may have; comments and blank lines do not count. */
 const LONGEST_FILE = 330;
 
 interface Source {
   readonly path: string;
-  /** The folder of src/ that it is in, or the file itself. */
+  /** The folder of src/ that has the file, or the file's own name. */
   readonly room: string;
   /** The text without its comments. */
   readonly code: string;
@@ -48,7 +48,7 @@ interface Source {
   readonly imports: readonly string[];
 }
 
-/** Blanks comments out and keeps strings; templates count as strings, whatever is in them. */
+/** Removes comments and keeps strings; a template counts as one string, expressions included. */
 function withoutComments(text: string): string {
   const token = /\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`/g;
   return text.replace(token, (match) => match.startsWith("/*") || match.startsWith("//") ? "" : match);
@@ -77,10 +77,10 @@ function filesBelow(folder: string): string[] {
 
 const SOURCES = filesBelow("src").map(read);
 const floorOf = (room: string): number => FLOORS.findIndex((floor) => floor.includes(room));
-const importedRooms = (source: Source): string[] =>
+const roomsImportedBy = (source: Source): string[] =>
   source.imports.filter((path) => path.startsWith("src/")).map((path) => read(path).room);
 
-/** Asserts that nothing breaks a rule, and lists all that does. */
+/** Asserts that no violation was found, and lists all of them otherwise. */
 function assertNone(violations: readonly string[]): void {
   assertEquals(violations, []);
 }
@@ -90,9 +90,9 @@ Deno.test("every file of src/ is in one of the rooms", () => {
   assertNone(SOURCES.filter(({ room }) => floorOf(room) < 0).map(({ path }) => path));
 });
 
-Deno.test("a room imports from lower floors only, never from its own", () => {
+Deno.test("a room imports from lower floors only, never from its own floor", () => {
   assertNone(SOURCES.flatMap((source) =>
-    importedRooms(source)
+    roomsImportedBy(source)
       .filter((room) => room !== source.room && floorOf(room) <= floorOf(source.room))
       .map((room) => `${source.path} imports from ${room}`)
   ));
@@ -113,7 +113,7 @@ Deno.test("no file imports itself through others, types included", () => {
   assertNone(cycles);
 });
 
-Deno.test("src/ imports nothing that is not src/, node: or in the import map", () => {
+Deno.test("src/ imports only from src/, from node: and through the import map", () => {
   const map = Object.keys(JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json"))).imports);
   const known = (specifier: string): boolean =>
     specifier.startsWith("src/") || specifier.startsWith("node:") ||
@@ -125,7 +125,7 @@ Deno.test("src/ imports nothing that is not src/, node: or in the import map", (
   );
 });
 
-Deno.test("the library's entry points only re-export, and nothing of the command line", () => {
+Deno.test("the library's entry points only re-export, and nothing from the command", () => {
   for (const path of ["mod.ts", "src/smf/mod.ts", "src/link/mod.ts"]) {
     const { code, imports } = read(path);
     assertEquals(code.replace(/export (?:(?:type )?\{[^}]*\}|\*) from "[^"]+";/g, "").trim(), "", path);
@@ -133,7 +133,7 @@ Deno.test("the library's entry points only re-export, and nothing of the command
   }
 });
 
-Deno.test("what works on bytes alone does not use Deno", () => {
+Deno.test("the pure rooms do not use Deno", () => {
   assertNone(
     SOURCES.filter(({ room, code }) => PURE.includes(room) && /\bDeno\b/.test(code)).map(
       ({ path }) => path,
@@ -150,14 +150,14 @@ Deno.test("raw memory and native functions are touched in few rooms only", () =>
   );
 });
 
-Deno.test("which system this is, is read in few places, each for a reason", () => {
+Deno.test("only the listed files read which system they run on", () => {
   const readers = SOURCES.filter(({ code }) =>
     /(?<!typeof )\bDeno\.build\b(?!\.arch\b)|\bnavigator\.platform\b|\bprocess\.platform\b/.test(code)
   );
   assertNone(readers.map(({ path }) => path).filter((path) => !(path in PLATFORM_READERS)));
 });
 
-Deno.test("no file holds more than one idea's worth of code", () => {
+Deno.test("no file is longer than one idea takes", () => {
   const lengths = SOURCES.map(({ path, code }) => ({
     path,
     lines: code.split("\n").filter((line) => line.trim() !== "").length,

@@ -1,14 +1,14 @@
-// The examples: each says what it shows and how to run it; those that bring their modules along run everywhere.
+// Every example says what it shows and how to run it; those with built modules run on every platform.
 import { assert, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name).toSorted();
 
-/** The command that an example names for itself. */
+/** Returns the arguments of the command line in an example's first comment. */
 function commandOf(name: string): string[] {
   const text = Deno.readTextFileSync(join(ROOT, "examples", name, "main.ts"));
-  // What it shows comes first, in one sentence or more; the command stands by itself.
+  // The comment begins with what the example shows; the command has a line of its own.
   assertMatch(text, /^\/\*\*\n \* [A-Z][^@]*?[.:]/, name);
   const [, command] = /^ \* {5}deno (run .*)$/m.exec(text) ?? [];
   assert(command?.endsWith(` examples/${name}/main.ts`), `${name} does not say how to run it`);

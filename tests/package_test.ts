@@ -1,4 +1,4 @@
-// The package as others get it: its entry points, their documentation, and a project that depends on it.
+// The package as its users get it: entry points, their documentation, and a project that depends on it.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { addModule, TemporaryDirectory } from "./support/testing.ts";
@@ -20,7 +20,7 @@ const FILES = ENTRY_POINTS.map(([, file]) => file.replace("./", ""));
 
 const read = (path: string): string => Deno.readTextFileSync(join(ROOT, path));
 
-/** Runs this Deno; answers what it prints. */
+/** Runs this Deno and returns its standard output. */
 async function deno(args: readonly string[], cwd: string): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [...args],
@@ -32,7 +32,7 @@ async function deno(args: readonly string[], cwd: string): Promise<string> {
   return new TextDecoder().decode(stdout);
 }
 
-Deno.test("the package says what it is, and publishes little", () => {
+Deno.test("the package describes itself, and publishes no tests, fixtures or examples", () => {
   assert(CONFIG.description.length > 20 && CONFIG.description.length <= 250);
   assertEquals(CONFIG.license, "MIT");
   assertEquals(ENTRY_POINTS.map(([name]) => name), [".", "./format", "./link", "./cli"]);
@@ -50,13 +50,13 @@ Deno.test("every entry point says what it is for, with an example", () => {
   }
 });
 
-Deno.test("what is public is checked for documentation and slow types, entry point by entry point", () => {
+Deno.test("every entry point is checked for documentation and slow types", () => {
   const list = FILES.join(" ");
   assertStringIncludes(CONFIG.tasks.ok.command, `deno doc --lint ${list} &&`);
   assertStringIncludes(read(".ci/run"), `doc --lint ${list}\n`);
 });
 
-/** A part of what `deno doc --json` says. */
+/** A node in the output of `deno doc --json`. */
 interface Documented {
   readonly name?: string;
   readonly kind?: string;
@@ -65,9 +65,9 @@ interface Documented {
   readonly def?: Readonly<Record<string, unknown>>;
 }
 
-/** The members of a class or an interface, and of the objects that make up a type, without a comment. */
+/** Lists the members without a comment: of a class, of an interface, of the object types in an alias. */
 function undocumented(name: string, declaration: Documented): string[] {
-  // One entry point shows what another one has.
+  // Another entry point documents it.
   if (declaration.kind === "reference") return [];
   const found: string[] = declaration.jsDoc === undefined ? [name] : [];
   const members = (value: unknown): void => {
@@ -93,7 +93,7 @@ Deno.test("every public name and every member of it is documented", async () => 
     (node as { symbols: readonly { name: string; declarations: readonly Documented[] }[] }).symbols
   );
   assert(symbols.length > 80);
-  // Its one property is how TypeScript is told of a type; nobody sees it.
+  // This property only carries a type for TypeScript; no user sees it.
   const exempt = ["Callable.call"];
   assertEquals(
     symbols.flatMap(({ name, declarations }) => declarations.flatMap((one) => undocumented(name, one)))
@@ -102,7 +102,7 @@ Deno.test("every public name and every member of it is documented", async () => 
   );
 });
 
-/** The public face: a name more or less here is a decision, and a line in CHANGELOG.md. */
+/** The public face. A new or removed name is a decision, with a line in CHANGELOG.md. */
 const PUBLIC_NAMES = `
   AddressLease BindOptions BoundFunction BoundSymbols CallPath Callable CarryReport ExecutableMemory
   FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction IntegrityAlgorithm
@@ -120,20 +120,20 @@ Deno.test("mod.ts exports these names and no others", async () => {
   assertEquals(symbols.map(({ name }) => name).sort(), PUBLIC_NAMES.trim().split(/\s+/));
 });
 
-/** Types are the same everywhere, and an emulator is busy for minutes with checking them. */
+/** Types do not depend on the platform, and checking them takes an emulator minutes. */
 const CHECK = Deno.build.arch === "x86_64" ? "--check" : "--no-check";
 
-/** A project elsewhere that knows this package by its name alone. */
+/** A project in another folder that imports this package by name. */
 class Project extends TemporaryDirectory {
   constructor() {
     super();
     const imports = { [CONFIG.name]: `jsr:${CONFIG.name}@^${CONFIG.version}` };
-    // Links of a link do not count: the project lists those of the standard library itself.
+    // Deno ignores the links of a link, so the project lists those of the standard library itself.
     const links = [".", ...CONFIG.links].map((link) => new URL(`../${link}`, import.meta.url).href);
     this.file("deno.json", new TextEncoder().encode(JSON.stringify({ imports, links })));
   }
 
-  /** Writes a program and runs it. */
+  /** Writes a program, runs it, and returns its standard output. */
   async run(program: string, ...flags: string[]): Promise<string> {
     this.file("main.ts", new TextEncoder().encode(program));
     return await deno(["run", "--no-lock", "--no-prompt", CHECK, ...flags, "main.ts"], this.path);
@@ -151,8 +151,8 @@ Deno.test("another project imports every entry point by name, and a module as by
       import { runProgram } from "@simple/loader/cli";
       import bytes from "./arith.smf" with { type: "bytes" };
 
-      if (format.parseSmf !== parseSmf || linker.LoadError !== LoadError) throw new Error("two of one");
-      if (typeof linker.linkObjects !== "function" || typeof runProgram !== "function") throw new Error("less");
+      if (format.parseSmf !== parseSmf || linker.LoadError !== LoadError) throw new Error("two copies of one name");
+      if (typeof linker.linkObjects !== "function" || typeof runProgram !== "function") throw new Error("a function is missing");
       using registry = new ModuleRegistry();
       const add = registry.loadBytes("arith", bytes).getFunction("add", {
         parameters: ["i64", "i64"],
@@ -161,13 +161,13 @@ Deno.test("another project imports every entry point by name, and a module as by
       console.log(format.parseSmf(bytes).header.layout, add?.(2n, 3n));
     `,
     "--unstable-raw-imports",
-    // Calls are fast on Windows with a temporary file, and without it go another way.
+    // On Windows calls are fast only with permission for a temporary file, which they do not need here.
     "--allow-ffi",
   );
   assertEquals(output.trim(), "H96 5n");
 });
 
-Deno.test("the guide's deno.json is such a project's", () => {
+Deno.test("the guide's deno.json is the one that such a project needs", () => {
   const [, json] = /```json\n([^]*?)```/.exec(read("docs/guide.md"))!;
   const links = [".", ...CONFIG.links].map((link) => join("../loader", link).replaceAll("\\", "/"));
   assertEquals(JSON.parse(json), {
@@ -195,7 +195,7 @@ Deno.test("format and link ask for no permission", async () => {
   assertEquals(output.trim(), "code InvalidFormat");
 });
 
-Deno.test("the command runs by the package's name", async () => {
+Deno.test("the command runs under the package's name", async () => {
   using project = new Project();
   const output = await deno(
     ["run", "--no-lock", "--no-prompt", `jsr:${CONFIG.name}/cli`, "--help"],

@@ -1,6 +1,6 @@
 /**
- * Uses one feature and prints what came of it: `ok`, or an error's kind and
- * message. Imports statically, which needs no permission.
+ * Uses one feature and prints the outcome: `ok`, or an error's kind and message.
+ * Its imports are static, so they need no permission.
  */
 import {
   integrityOf,
@@ -27,7 +27,7 @@ function check(value: unknown, expected: unknown): void {
 
 const valueOf = (module: LoadedModule): unknown => module.getFunction("value", ANSWER)!();
 
-function small(): Uint8Array {
+function smallModule(): Uint8Array {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array([0xc3]) });
   builder.symbol({ name: "nothing", type: SymbolType.Function, size: 1 });
@@ -40,14 +40,14 @@ const FEATURES: Readonly<Record<string, () => unknown>> = {
     new ModuleLoader();
     platformAllocator();
   },
-  parseSmf: () => check(parseSmf(small()).symbols.name(0), "nothing"),
-  SmfBuilder: small,
+  parseSmf: () => check(parseSmf(smallModule()).symbols.name(0), "nothing"),
+  SmfBuilder: smallModule,
   linkObjects: () =>
     check(
       linkObjects([{ name: "a.o", bytes: functionObject("f", 0xc3) }]).bytes.length > 0,
       true,
     ),
-  integrityOf: () => check(integrityOf(small()).startsWith("sha256-"), true),
+  integrityOf: () => check(integrityOf(smallModule()).startsWith("sha256-"), true),
   loadBytes() {
     using registry = new ModuleRegistry();
     check(valueOf(registry.loadBytes("m", answering(1))), 1);

@@ -1,4 +1,4 @@
-// What each feature needs to be allowed, tried with exactly that, and what it says when it is not.
+// Tries each feature with exactly the permissions that it needs, and checks its error without them.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { answering } from "./support/modules.ts";
@@ -6,14 +6,14 @@ import { HAS_NATIVE_CODE } from "./support/native_code.ts";
 import { TemporaryDirectory } from "./support/testing.ts";
 
 const TESTS = fromFileUrl(new URL(".", import.meta.url));
-/** Where the package is, and the tests' Worker. */
+/** The folder of the package and of the tests' Worker. */
 const ROOT = join(TESTS, "..");
 const WINDOWS = Deno.build.os === "windows";
 const LIBRARY = WINDOWS ? "kernel32.dll" : "libc.so.6";
-/** Some library that has nothing to do with this package. */
+/** A library that this package does not use. */
 const OTHER_LIBRARY = join(TESTS, "other.so");
 
-/** What the child prints. In `permissions` and `args`, `FILE` and `FOLDER` stand for a module file and where it is. */
+/** Runs the child and returns its output. `FILE` stands for a module file, `FOLDER` for the file's folder. */
 async function run(
   feature: string,
   permissions: readonly string[],
@@ -21,16 +21,16 @@ async function run(
 ): Promise<string> {
   using directory = new TemporaryDirectory();
   const file = directory.file("m.smf", answering(1));
-  const placed = (text: string) => text.replace("FILE", file).replace("FOLDER", directory.path);
+  const withPaths = (text: string) => text.replace("FILE", file).replace("FOLDER", directory.path);
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
       "--no-check",
       "--no-prompt",
-      ...permissions.map(placed),
+      ...permissions.map(withPaths),
       join(TESTS, "permissions_child.ts"),
       feature,
-      ...args.map(placed),
+      ...args.map(withPaths),
     ],
     env: { NO_COLOR: "1" },
     cwd: ROOT,
@@ -39,7 +39,7 @@ async function run(
   return decoder.decode(stdout).trim() + decoder.decode(stderr).trim();
 }
 
-/** The table: what each feature needs, no more and no less. */
+/** The permissions that each feature needs, no more and no fewer. README.md has the same table. */
 const NEEDS: readonly (readonly [feature: string, permissions: string, ...args: string[]])[] = [
   ["import", ""],
   ["parseSmf", ""],
@@ -55,7 +55,7 @@ const NEEDS: readonly (readonly [feature: string, permissions: string, ...args: 
   ["watch", "--allow-ffi --allow-read=FOLDER", "FILE"],
   ["libraries", "--allow-ffi", "", LIBRARY],
   ["share", "--allow-ffi"],
-  // What a Worker runs is read by Deno, not by this package.
+  // Deno itself, not this package, reads the Worker's program.
   ["worker", `--allow-ffi --allow-read=${ROOT} --unstable-worker-options`, '{"ffi":true}'],
 ];
 
@@ -91,7 +91,7 @@ for (
 ) {
   for (const [feature, permissions, ...args] of FEATURES_WITH_FFI) {
     Deno.test({
-      name: `${feature} ${what} says what to allow`,
+      name: `${feature} ${what} names the missing permission`,
       ignore: !HAS_NATIVE_CODE,
       async fn() {
         const flags = permissions.split(" ").filter((each) => each !== "--allow-ffi");
@@ -104,7 +104,7 @@ for (
 
 for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.includes("FILE"))) {
   Deno.test({
-    name: `${feature} without --allow-read says what to allow`,
+    name: `${feature} without --allow-read names the missing permission`,
     ignore: !HAS_NATIVE_CODE,
     async fn() {
       const flags = permissions.split(" ").filter((flag) => !flag.startsWith("--allow-read"));
@@ -116,7 +116,7 @@ for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.
 }
 
 Deno.test({
-  name: "watch without its folder says what to allow",
+  name: "watch without its folder names the missing permission",
   ignore: !HAS_NATIVE_CODE,
   async fn() {
     const outcome = await run("watch", ["--allow-ffi", "--allow-read=FILE"], ["FILE"]);
@@ -126,7 +126,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a Worker without FFI says what to allow, and its owner goes on",
+  name: "a Worker without FFI names the missing permission, and its owner goes on",
   ignore: !HAS_NATIVE_CODE,
   async fn() {
     const flags = ["--allow-ffi", `--allow-read=${ROOT}`, "--unstable-worker-options"];

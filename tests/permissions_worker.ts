@@ -1,4 +1,4 @@
-/** Attaches itself to a module, calls it, and answers what that gave. */
+/** Attaches to a module, calls it, and posts the result or the error. */
 import { LoadedModule, LoadError, type ModuleToken } from "../mod.ts";
 import { ANSWER } from "./support/modules.ts";
 

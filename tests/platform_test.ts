@@ -1,4 +1,4 @@
-// One C source, compiled for every platform: the module for this one loads, calls, imports and reloads.
+// One C source is compiled for every platform; the module for this one loads, calls, imports and reloads.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { FOLDER, linkSample, TARGETS, VERSIONS } from "../fixtures/build_platform.ts";
@@ -7,7 +7,7 @@ import { HOST_ARCH, HOST_PLATFORM } from "../src/load/runtime/host.ts";
 import { assertLoadError, TemporaryDirectory } from "./support/testing.ts";
 
 const HOST = `${Deno.build.os}-${Deno.build.arch}`;
-/** macOS has no fixture: its modules cannot be tried where this was made. */
+/** macOS has no fixture, since nobody could run its modules. */
 const NO_FIXTURE = !(HOST in TARGETS);
 
 const LIBRARIES: Partial<Record<typeof Deno.build.os, string[]>> = {
@@ -54,7 +54,7 @@ const cString = (text: string) => new TextEncoder().encode(`${text}\0`);
 
 for (const callPath of ["fast", "pointer"] as const) {
   Deno.test({
-    name: `the C sample for this platform answers, called by the ${callPath} path`,
+    name: `the C sample for this platform works when called by the ${callPath} path`,
     ignore: NO_FIXTURE,
     fn() {
       using registry = newRegistry();
@@ -112,7 +112,7 @@ for (const callPath of ["fast", "pointer"] as const) {
 }
 
 Deno.test({
-  name: "the C sample names where its imports come from",
+  name: "the C sample lists the providers of its imports",
   ignore: NO_FIXTURE,
   fn() {
     using registry = newRegistry();
@@ -126,7 +126,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the C sample is replaced while it is loaded: its file, its functions, its state",
+  name: "a reload replaces the C sample's file and functions, and carries its state",
   ignore: NO_FIXTURE,
   fn() {
     using directory = new TemporaryDirectory();
@@ -136,18 +136,18 @@ Deno.test({
     const { symbols } = live;
     assertEquals([symbols.version(), symbols.increment(), symbols.ask(1)], [1, 41n, 11]);
     symbols.remember(3, 33);
-    // The file is not held open: a build may write over it.
+    // The loader does not keep the file open, so a build may write over it.
     Deno.writeFileSync(file, Deno.readFileSync(sample(HOST, 2)));
     registry.reload(file, { state: "carry" });
     assertEquals([symbols.version(), symbols.increment(), symbols.ask(1)], [2, 43n, 12]);
     assertEquals(symbols.remember(3, 0), 33);
-    assertEquals(symbols.start_mark(), 101, "state carried over what the new constructor set");
+    assertEquals(symbols.start_mark(), 101, "carried state replaces the value that the new constructor set");
     registry.rollback(file);
     assertEquals(symbols.version(), 1);
   },
 });
 
-Deno.test("modules for other platforms are refused by name", () => {
+Deno.test("a module for another platform is refused with the number of that platform", () => {
   for (const target of Object.keys(TARGETS)) {
     if (target === HOST) continue;
     const { header } = parseSmf(Deno.readFileSync(sample(target, 1)));
@@ -160,7 +160,7 @@ Deno.test("modules for other platforms are refused by name", () => {
   }
 });
 
-Deno.test("the linker makes the same bytes here as where the fixtures were made", () => {
+Deno.test("the linker makes the same bytes on every platform", () => {
   for (const target of Object.keys(TARGETS)) {
     for (const version of VERSIONS) {
       assertEquals(linkSample(target, version), Deno.readFileSync(sample(target, version)), target);

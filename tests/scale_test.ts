@@ -1,4 +1,4 @@
-// Large modules: every symbol is found, every relocation is right, and the work grows with the file.
+// Large modules: every symbol is found, and every relocation is right.
 import { assert, assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../mod.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../src/smf/enums.ts";
@@ -15,23 +15,23 @@ import {
 const INT = { parameters: [], result: "i32" } as const;
 const STRIDE = 16;
 
-/** What a large module must look like when it is loaded. */
+/** A large module, and its expected state once it is loaded. */
 interface Expected {
   readonly bytes: Uint8Array;
-  /** The offset of each function in code, by name. */
+  /** The offset of each function in the code section, by name. */
   readonly functions: Map<string, number>;
-  /** For each word of data the name it points at, and what is added. */
+  /** For each word of data: the symbol that it points at, and the addend. */
   readonly words: readonly (readonly [name: string, addend: number])[];
 }
 
-/** Functions that return their number, and a word of data for each relocation. */
+/** Builds a module of functions that return their number, with a word of data for each relocation. */
 function large(symbolCount: number, relocationCount: number, seed: number): Expected {
   const random = randomFrom(seed);
   const builder = hostBuilder();
   const code = new Uint8Array(STRIDE * symbolCount);
   const functions = new Map<string, number>();
   const names: string[] = [];
-  // In no order, so that a table cannot be right by accident.
+  // Symbols are shuffled, so that a table cannot be right by accident.
   const order = Array.from({ length: symbolCount }, (_, index) => index);
   for (let index = symbolCount - 1; index > 0; index--) {
     const other = random() % (index + 1);
@@ -73,7 +73,7 @@ function assertLoads({ bytes, functions, words }: Expected): void {
   assertEquals(module.symbols.find("f0"), undefined);
 }
 
-Deno.test("10,000 symbols and 10,000 relocations load, and every symbol is where it belongs", async () => {
+Deno.test("10,000 symbols and 10,000 relocations load, and every symbol has its place", async () => {
   const expected = large(10_000, 10_000, 1);
   assertLoads(expected);
   await using registry = new ModuleRegistry();
@@ -83,7 +83,7 @@ Deno.test("10,000 symbols and 10,000 relocations load, and every symbol is where
   for (const [name, offset] of expected.functions) {
     using lease = module.addressOf(name);
     assertEquals(lease?.address, code + BigInt(offset), name);
-    // Each way to an address ends at the same function; a sample of them is called.
+    // addressOf and resolveSymbol find every name; calls check a sample.
     if (number % 10 === 0) assert(registry.resolveSymbol(name) !== null, name);
     if (number++ % 500 === 0) {
       assertEquals(module.getFunction(name, INT)!(), (offset / STRIDE) & 0xffff, name);
@@ -118,7 +118,7 @@ Deno.test("modules of many sizes load", () => {
   }
 });
 
-Deno.test("10,000 imports are answered, each with its own address", () => {
+Deno.test("10,000 imports are resolved, each to its own address", () => {
   const count = 10_000;
   const builder = hostBuilder();
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8 * count) });
@@ -131,14 +131,14 @@ Deno.test("10,000 imports are answered, each with its own address", () => {
     asked++;
     return 0x10000n + BigInt(name.slice(6));
   });
-  assertEquals(asked, count, "each name once");
+  assertEquals(asked, count, "the resolver is asked for each name once");
   const data = readMemory(module.dataMemory.address, 8 * count);
   for (let index = 0; index < count; index++) assertEquals(wordAt(data, 8 * index), 0x10000n + BigInt(index));
   assertEquals(module.imports().length, count);
 });
 
 Deno.test({
-  name: "10,000 GOT slots and PLT stubs hold what they must",
+  name: "10,000 GOT slots and PLT stubs hold the addresses of their imports",
   ignore: Deno.build.arch !== "x86_64", // GotPcRel and Plt32
   fn() {
     const count = 10_000;
@@ -149,7 +149,7 @@ Deno.test({
       builder.relocation({ offset: 16 * index, symbol, type: RelocationType.GotPcRel, addend: -4 });
       builder.relocation({ offset: 16 * index + 8, symbol, type: RelocationType.Plt32, addend: -4 });
     }
-    // Out of reach of everything, so that every call needs its stub.
+    // These addresses are out of reach of the code, so every call needs its stub.
     const address = (index: number) => 0x1234n + BigInt(index);
     const loader = new ModuleLoader({ allocator: new WatchedAllocator() });
     using module = loader.loadBytes(builder.build(), (name) => address(Number(name.slice(6))));
@@ -167,14 +167,14 @@ Deno.test({
   },
 });
 
-Deno.test("names of one hash, and thousands of locals of one name, do not hide an export", () => {
+Deno.test("neither a name of the same hash nor thousands of locals of the same name hide an export", () => {
   const builder = hostBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
   for (let index = 0; index < 5000; index++) {
     builder.symbol({ name: "same", type: SymbolType.Function, binding: Binding.Local });
   }
   builder.symbol({ name: "same", type: SymbolType.Function, value: 0, size: 6 });
-  // FNV-1a 32 is the same for these two.
+  // These two names have the same FNV-1a 32 hash.
   builder.symbol({ name: "costarring", type: SymbolType.Function, value: 0, size: 1 });
   builder.symbol({ name: "liquid", type: SymbolType.Function, value: 0, size: 2 });
   using registry = new ModuleRegistry();
@@ -185,7 +185,7 @@ Deno.test("names of one hash, and thousands of locals of one name, do not hide a
   assert(registry.resolveSymbol("same") !== null);
 });
 
-Deno.test("200 modules are loaded at a time, each answering for the next", () => {
+Deno.test("200 modules are loaded together, each a provider of the next", () => {
   using registry = new ModuleRegistry();
   const count = 200;
   for (let index = 0; index < count; index++) {

@@ -11,12 +11,12 @@ const DESIGN = new Markdown("docs/design.md");
 const CONTRIBUTING = new Markdown("CONTRIBUTING.md");
 const read = (path: string): string => Deno.readTextFileSync(join(ROOT, path)).replaceAll("\r\n", "\n");
 
-/** Asserts that a document has a sentence, wherever its lines break. */
+/** Asserts that a document contains a sentence, wherever its lines break. */
 function assertSays({ path, prose }: Markdown, sentence: string): void {
   assert(prose.replace(/\s+/g, " ").includes(sentence), `${path} does not say: ${sentence}`);
 }
 
-Deno.test("the floors are those that the architecture test holds", () => {
+Deno.test("the floors are those of the architecture test", () => {
   const [, source] = /const FLOORS[^=]*= (\[[^;]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
   const floors: string[][] = JSON.parse(source.replace(/,(\s*\])/g, "$1"));
   assertEquals(
@@ -25,7 +25,7 @@ Deno.test("the floors are those that the architecture test holds", () => {
   );
 });
 
-Deno.test("the rooms that touch raw memory are those that the architecture test allows", () => {
+Deno.test("the rooms that touch raw memory are those of the architecture test", () => {
   const [, rooms] = /const UNSAFE = (\[[^\]]*\]);/.exec(read("tests/architecture_test.ts")) ?? [];
   const [last, ...others] = (JSON.parse(rooms) as string[]).toReversed().map((room) => `\`${room}\``);
   assertSays(DESIGN, `are touched in ${others.toReversed().join(", ")} and ${last} only`);
@@ -39,7 +39,7 @@ Deno.test("every kind of error is documented, in the order of the code", () => {
   const rows = DESIGN.table("Errors");
   assertEquals(rows.map(({ kind }) => kind), kinds);
   for (const row of rows) assert(row["what to do"].length > 5, row.kind);
-  // The comment of the type has them too.
+  // The comment on the type has the same table.
   for (const kind of kinds) assertStringIncludes(source, ` * | \`${kind}\` |`);
 });
 
@@ -68,11 +68,11 @@ Deno.test("numbers in the text are those of the code", () => {
   assertSays(CONTRIBUTING, `${share} by default, ${ciShare} in CI`);
 });
 
-Deno.test("what one command runs is what CI runs", () => {
+Deno.test("deno task ok runs the same checks as CI", () => {
   const { tasks } = JSON.parse(read("deno.json"));
   const ci = read(".ci/run");
   for (const command of (tasks.ok.command as string).split(" && ")) {
-    // The tests are the README's second command there.
+    // CI runs the tests by the README's second command.
     if (command === "deno task test") continue;
     const [, words] = /^deno (.*)$/.exec(command) ?? [];
     assertStringIncludes(ci, `"$DENO" ${words}\n`);

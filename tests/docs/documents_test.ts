@@ -1,4 +1,4 @@
-// What every document says of files, commands and names.
+// Checks the files, commands and names that the documents mention.
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { documents, Markdown, ROOT } from "../support/markdown.ts";
@@ -16,19 +16,19 @@ function exists(path: string): boolean {
   }
 }
 
-/** Collects what is wrong over all documents, so that one run shows everything. */
+/** Collects the problems of all documents, so that one run shows all of them. */
 function problems(find: (document: Markdown) => readonly string[]): string[] {
   return DOCUMENTS.flatMap((document) => find(document).map((problem) => `${document.path}: ${problem}`));
 }
 
-Deno.test("the documents that people look for are there", () => {
+Deno.test("the documents that people look for exist", () => {
   const paths = DOCUMENTS.map(({ path }) => path);
   for (const path of ["CHANGELOG.md", "CONTRIBUTING.md", "README.md", "docs/design.md", "docs/format.md"]) {
     assert(paths.includes(path), path);
   }
 });
 
-Deno.test("links inside the repository lead somewhere", () => {
+Deno.test("links inside the repository have a target", () => {
   const anchorsOf = (path: string) => new Markdown(path).anchors();
   assertEquals(
     problems((document) =>
@@ -59,7 +59,7 @@ Deno.test("every document of docs/ can be reached from the README", () => {
   assertEquals(DOCUMENTS.map(({ path }) => path).filter((path) => !seen.has(path)), []);
 });
 
-Deno.test("every task that is named exists, and CONTRIBUTING.md names all", () => {
+Deno.test("every task that a document names exists, and CONTRIBUTING.md lists all of them", () => {
   assertEquals(
     problems(({ text }) =>
       [...text.matchAll(/deno task (?:-\S+ )*([\w-]+)/g)].map(([, name]) => name).filter((name) =>
@@ -74,8 +74,8 @@ Deno.test("every task that is named exists, and CONTRIBUTING.md names all", () =
   assertEquals(listed.toSorted(), Object.keys(TASKS).toSorted());
 });
 
-Deno.test("every file of the repository that is named exists", () => {
-  // Of what is in backticks and in commands; placeholders have capital letters or a star.
+Deno.test("every file that a document names exists", () => {
+  // Looks at backticks and commands; placeholders have capital letters or a star.
   const paths = /(?<![\w./-])(?:\.ci|\.github|docs|examples|fixtures|src|tests)\/[\w./-]*(?![\w./$-])/g;
   assertEquals(
     problems((document) =>
@@ -89,7 +89,7 @@ Deno.test("every file of the repository that is named exists", () => {
   );
 });
 
-/** Every name that `deno doc` knows of the package's entry points, members included. */
+/** Collects every name that `deno doc` lists for the package's entry points, members included. */
 async function publicNames(): Promise<Set<string>> {
   const { stdout, success } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--json", ...Object.values(CONFIG.exports as Record<string, string>)],
@@ -103,7 +103,7 @@ async function publicNames(): Promise<Set<string>> {
     if (typeof value !== "object" || value === null) return;
     const { name, string } = value as { name?: unknown; string?: unknown };
     if (typeof name === "string") names.add(name);
-    // Words of unions, such as kinds of errors and events.
+    // Literals of unions, such as kinds of errors and events.
     if (typeof string === "string") names.add(string);
     Object.values(value).forEach(collect);
   };
@@ -111,7 +111,7 @@ async function publicNames(): Promise<Set<string>> {
   return names;
 }
 
-/** Names of the language, of Deno and of what the documents tell about, which are not this package's. */
+/** Names of the language, of Deno and of other subjects of the documents, which this package does not export. */
 const FOREIGN = [
   "Atomics",
   "Constructor",
@@ -130,7 +130,7 @@ const FOREIGN = [
   "UnsafeFnPointer",
 ];
 
-/** Names that were public once; CHANGELOG.md says so. */
+/** Names that CHANGELOG.md lists as removed. */
 const REMOVED = [
   "LinuxAllocator",
   "MacosAllocator",
@@ -142,7 +142,7 @@ const REMOVED = [
   "WindowsSystem",
 ];
 
-Deno.test("every name of the package that is mentioned exists", async () => {
+Deno.test("every name of the package that a document mentions exists", async () => {
   const names = await publicNames();
   assertEquals(REMOVED.filter((name) => names.has(name)), []);
   const known = (name: string, { path }: Markdown) =>
@@ -150,7 +150,7 @@ Deno.test("every name of the package that is mentioned exists", async () => {
   assertEquals(
     problems((document) =>
       document.spans().flatMap((span) => {
-        // `Type`, `call()`, `Type.member`; what is not of such a form is no name of the package.
+        // Names of the package look like `Type`, `call()` or `Type.member`; other spans are not checked.
         const [, type, call] = /^([A-Z][a-z]\w*)(?:\.\w+)*(?:\(.*\))?$|^([a-z]\w*)\(.*\)$/.exec(span) ?? [];
         const name = type ?? call;
         return name === undefined || /^[A-Z]+\d*$/.test(name) || known(name, document) ? [] : [span];

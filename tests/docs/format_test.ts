@@ -1,4 +1,4 @@
-// docs/format.md against the code.
+// Compares docs/format.md with the code.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { relocationArch } from "../../src/image/relocation/mod.ts";
 import * as enums from "../../src/smf/enums.ts";
@@ -10,10 +10,10 @@ import { Markdown } from "../support/markdown.ts";
 
 const FORMAT = new Markdown("docs/format.md");
 
-/** `16`, `0x10`, `2^4`, `−2^4`. */
+/** Parses `16`, `0x10`, `2^4` or `−2^4`. */
 function number(text: string): bigint {
   const [, sign, base, exponent] = /^(−?)(\w+)(?:\^(\d+))?$/.exec(text) ?? [];
-  assert(base !== undefined, `'${text}' is no number`);
+  assert(base !== undefined, `'${text}' is not a number`);
   return (sign === "" ? 1n : -1n) * BigInt(base) ** BigInt(exponent ?? 1);
 }
 
@@ -130,11 +130,11 @@ Deno.test("the image's groups are those of the code", () => {
   const { groups, offsets } = imageOffsets(sections);
   assertEquals(groups.map(({ kind }) => kind), rows.map(({ group }) => group as typeof groups[0]["kind"]));
   assertEquals(groups.map(({ start }) => start), [0, 4096, 8192, 12288]);
-  // Code is packed; the others keep their alignment.
+  // Code sections are packed; other sections keep their alignment.
   assertEquals(offsets.slice(0, 4), [0, 10, 4096, 4096 + 64]);
 });
 
-Deno.test("where files say how their hash was made is where the code looks", () => {
+Deno.test("the offsets of the hash mark are those of the code", () => {
   const { H72, H80, H96, P128 } = LAYOUTS;
   assertStringIncludes(
     FORMAT.prose.replaceAll("\n", " "),

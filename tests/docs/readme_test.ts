@@ -1,4 +1,4 @@
-// The README, done step by step as a newcomer would: its commands are run, its code is written to files.
+// Follows the README step by step as a newcomer would: runs its commands, writes its code to files.
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { TextLineStream } from "../fuzz/lines.ts";
@@ -7,7 +7,7 @@ import { Markdown, ROOT } from "../support/markdown.ts";
 
 const README = new Markdown("README.md");
 
-/** The blocks of the chapter that ends in a live reload, by language. */
+/** Returns the code blocks of the chapter that ends in a live reload, by language. */
 function steps(): { c: string; ts: string; commands: string[] } {
   const from = README.text.indexOf("## From C to a live reload");
   const chapter = README.text.slice(from, README.text.indexOf("\n## ", from));
@@ -20,11 +20,11 @@ function steps(): { c: string; ts: string; commands: string[] } {
   return { c: one("c"), ts: one("ts"), commands: one("sh").trim().split("\n") };
 }
 
-/** Why the steps cannot be done here. */
-function obstacle(): boolean {
+/** Whether this machine cannot run the steps: they need Linux and a C compiler for its processor. */
+function cannotRunSteps(): boolean {
   if (Deno.build.os !== "linux") return true;
   try {
-    // A compiler for another processor, as in an emulator, makes objects that cannot be loaded.
+    // In an emulator the compiler may make objects for another processor, which cannot be loaded.
     const { stdout } = new Deno.Command("cc", { args: ["-dumpmachine"] }).outputSync();
     return !new TextDecoder().decode(stdout).startsWith(Deno.build.arch);
   } catch {
@@ -37,14 +37,14 @@ Deno.test("the chapter is short: ten lines of code", () => {
   const lines = [c, ts].join("").split("\n").filter((line) => line !== "" && !line.startsWith("//"));
   assert(lines.length <= 10, lines.join("\n"));
   assertEquals(commands.length, 3);
-  // The names of the files stand in the code.
+  // The first line of each block names its file.
   assertMatch(c, /^\/\/ counter\.c\n/);
   assertMatch(ts, /^\/\/ live\.ts\n/);
 });
 
 Deno.test({
   name: "from C to a live reload, by the README alone",
-  ignore: obstacle(),
+  ignore: cannotRunSteps(),
   async fn() {
     const { c, ts, commands } = steps();
     using directory = new TemporaryDirectory();
@@ -75,9 +75,9 @@ Deno.test({
     const numbers = (): bigint[] =>
       seen.filter((line) => /^\d+n$/.test(line)).map((line) => BigInt(line.slice(0, -1)));
     let before: bigint | undefined;
-    /** The names of fields in what an event prints. */
+    /** Lists the field names in a printed event. */
     const fields = (text: string): string[] => [...text.matchAll(/^ {2}(\w+):/gm)].map(([, name]) => name);
-    // A machine that is too busy is no failure; a program that says nothing is.
+    // A slow machine is not a failure; a program that prints nothing is.
     const watchdog = setTimeout(() => program.kill("SIGKILL"), 180_000);
     for await (const line of lines) {
       seen.push(line);
@@ -104,7 +104,7 @@ Deno.test({
   },
 });
 
-Deno.test("the first two commands are those that CI copies", () => {
+Deno.test("the first two commands, which CI runs, exist", () => {
   const commands = README.text.split("\n").filter((line) => line.startsWith("npx -y deno "));
   assertEquals(commands.length, 2);
   for (const command of commands) {
@@ -113,7 +113,7 @@ Deno.test("the first two commands are those that CI copies", () => {
   }
 });
 
-Deno.test("what was recorded is the example as it is", () => {
+Deno.test("the recorded session shows the example's sources", () => {
   const example = Deno.readTextFileSync(join(ROOT, "examples", "live_coding", "main.ts"));
   const recorded = [...README.text.matchAll(/^\$ gcc: .*?\(long width\) \{ (.*) \}$/gm)].map(([, body]) =>
     body
@@ -122,7 +122,7 @@ Deno.test("what was recorded is the example as it is", () => {
   assertEquals(recorded, written);
 });
 
-Deno.test("the permissions are those that are tried", () => {
+Deno.test("the permissions are those of the permissions test", () => {
   const tried = Deno.readTextFileSync(join(ROOT, "tests", "permissions_test.ts"));
   const rows = README.table("Permissions");
   const needs = [...tried.matchAll(/^ {2}\["(\w+)[^"]*", "([^"]*)"/gm)];
@@ -134,7 +134,7 @@ Deno.test("the permissions are those that are tried", () => {
   }
 });
 
-Deno.test("the chapters stand in the order of a newcomer's questions", () => {
+Deno.test("the chapters have the order of a newcomer's questions", () => {
   const chapters = [...README.prose.matchAll(/^## (.*)$/gm)].map(([, title]) => title);
   assertEquals(chapters, [
     "From C to a live reload",
@@ -149,7 +149,7 @@ Deno.test("the chapters stand in the order of a newcomer's questions", () => {
   ]);
 });
 
-Deno.test("the commands are those that the program has", async () => {
+Deno.test("the commands are those of the program", async () => {
   const { stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-prompt", "--no-check", "src/cli/main.ts", "--help"],
     cwd: ROOT,
