@@ -1,10 +1,10 @@
 /**
- * From C to a JavaScript call and back: a C file is compiled to an object, the
- * object is linked to a module, and the module calls a JavaScript function.
+ * Calls C from JavaScript, and JavaScript from C: compiles a C file, links the
+ * object to a module, and loads the module with a JavaScript function to call.
  *
  *     deno run --allow-ffi --allow-read --allow-write --allow-run=cc examples/c_library/main.ts
  *
- * Without a C compiler the object that is committed beside the source is used.
+ * Without a C compiler it uses the object beside the source.
  */
 
 import { linkObjects, ModuleRegistry } from "@simple/loader";
@@ -13,7 +13,7 @@ import { fromFileUrl } from "@std/path";
 const source = fromFileUrl(new URL("visit.c", import.meta.url));
 
 function main(object: Uint8Array): void {
-  // Object → module.
+  // Links the object to a module.
   const { bytes: module, map } = linkObjects([{ name: "visit.o", bytes: object }]);
   console.log(
     `Linked ${map.exports.map(({ name }) => name).join(", ")}; imports ${
@@ -21,7 +21,7 @@ function main(object: Uint8Array): void {
     }`,
   );
 
-  // Module → typed calls, with a JavaScript function as one of its imports.
+  // Loads the module, with a JavaScript function as one of its imports.
   using registry = new ModuleRegistry({
     imports: {
       visit: {
@@ -38,7 +38,7 @@ function main(object: Uint8Array): void {
   console.log(`${symbols.visit_primes(20)} primes below 20`);
 }
 
-/** C source → object; undefined if there is no compiler. */
+/** Compiles the C source to an object; returns undefined if there is no compiler. */
 async function compile(): Promise<Uint8Array | undefined> {
   const object = await Deno.makeTempFile({ suffix: ".o" });
   try {
@@ -56,7 +56,7 @@ async function compile(): Promise<Uint8Array | undefined> {
   }
 }
 
-// Compilers of other systems make objects of another kind than ELF.
+// Compilers on other systems do not make ELF objects.
 const object = Deno.build.os !== "linux" ? undefined : await compile() ??
   (Deno.build.arch === "x86_64" ? Deno.readFileSync(source.replace(/c$/, "o")) : undefined);
 if (object === undefined) console.log("No C compiler that makes ELF objects for this system");

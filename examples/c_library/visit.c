@@ -1,4 +1,4 @@
-/* Calls visit(), which is JavaScript, for each prime below a limit. */
+/* Calls visit(), a JavaScript function, for each prime below a limit. */
 void visit(int prime);
 
 int visit_primes(int limit) {

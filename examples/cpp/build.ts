@@ -1,5 +1,5 @@
 /**
- * Builds the calculator:
+ * Builds the calculator.
  *
  *     deno run --allow-read --allow-write --allow-run=g++ examples/cpp/build.ts
  */
@@ -10,12 +10,12 @@ import { fromFileUrl } from "@std/path";
 /** The versions of the calculator. */
 export const VERSIONS: readonly number[] = [1, 2];
 
-/** Where a version's module is committed. */
+/** The URL of a version's committed module. */
 export function moduleOf(version: number): URL {
   return new URL(`calculator_v${version}.smf`, import.meta.url);
 }
 
-/** Compiles and links a version; undefined where there is no compiler. */
+/** Compiles and links a version; returns undefined if there is no compiler. */
 export function build(version: number): Uint8Array | undefined {
   const source = fromFileUrl(new URL("calculator.cpp", import.meta.url));
   const object = Deno.makeTempFileSync({ suffix: ".o" });
@@ -36,7 +36,7 @@ export function build(version: number): Uint8Array | undefined {
 if (import.meta.main) {
   for (const version of VERSIONS) {
     const bytes = build(version);
-    if (bytes === undefined) throw new Error("There is no g++");
+    if (bytes === undefined) throw new Error("g++ is not installed");
     Deno.writeFileSync(moduleOf(version), bytes);
     console.log(`calculator_v${version}.smf: ${bytes.length} bytes`);
   }

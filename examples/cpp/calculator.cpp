@@ -1,4 +1,4 @@
-// A calculator that throws where an expression makes no sense, and catches that before it returns.
+// A calculator that throws if an expression makes no sense, and catches the exception before it returns.
 // Version 2 knows powers: build with -DVERSION=2.
 #include <cmath>
 #include <cstdint>
@@ -92,10 +92,10 @@ private:
 
 } // namespace
 
-// How many expressions were calculated; a reload carries it over.
+// The number of calculated expressions; a reload carries it.
 extern "C" int32_t calculated = 0;
 
-// Writes a value or what is wrong to `out`; the length of the text.
+// Writes the value or an error to `out`; returns the length of the text.
 extern "C" size_t calculate(const char *expression, char *out, size_t capacity) {
   std::string text;
   try {

@@ -1,17 +1,17 @@
 /**
- * C++ with the host's libstdc++: exceptions, strings and streams inside a
- * module, which is replaced by its next version while it is in use.
+ * Runs C++ with the host's libstdc++: exceptions, strings and streams inside a
+ * module, which a reload replaces while it is in use.
  *
  *     deno run --allow-ffi --allow-read --allow-write --allow-run=g++ examples/cpp/main.ts
  *
- * Compiles `cpp/calculator.cpp`; without g++ the modules that are committed
- * beside it are used. `cpp/build.ts` makes those.
+ * It compiles `calculator.cpp`. Without g++ it uses the modules beside it, which
+ * `build.ts` made.
  */
 
 import { ModuleRegistry } from "@simple/loader";
 import { build, moduleOf } from "./build.ts";
 
-/** What C++ needs of the system; an import is looked up in them in this order. */
+/** The libraries that C++ needs; imports are looked up in this order. */
 const LIBRARIES = ["libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"];
 
 const EXPRESSIONS = ["1 + 2 * 3", "(7 - 1) / -4", "1 / (2 - 2)", "2 * (3", "2 ^ 10"];

@@ -1,4 +1,4 @@
-/* The CRC of ISO 3309, as zip and png use it. */
+/* The CRC of ISO 3309, which zip and png use. */
 #include <stdint.h>
 
 uint32_t crc32(const uint8_t *bytes, uint64_t length) {

@@ -1,11 +1,11 @@
 /**
- * Native code inside the program: modules for three systems are imported as
- * bytes, so there is no file to find at run time, and none to read.
+ * Embeds native code in the program: imports modules for three systems as bytes,
+ * so there is no file to find or to read at run time.
  *
  *     deno run --unstable-raw-imports --allow-ffi examples/embed_bytes/main.ts
  *
- * `deno compile` with the same flags puts the bytes into the executable. (On
- * Windows calls are fast with `--allow-read --allow-write`, and slower without.)
+ * `deno compile` with the same flags puts the bytes into the executable. On
+ * Windows, calls are fast with `--allow-read --allow-write`, and slower without.
  */
 
 import { ModuleRegistry } from "@simple/loader";
@@ -30,5 +30,5 @@ if (bytes === undefined) {
   const text = new TextEncoder().encode("123456789");
   const crc = symbols.crc32(text, BigInt(text.length)).toString(16);
   console.log(`crc32 of "123456789" is ${crc}, by a module of ${bytes.length} bytes`);
-  if (crc !== "cbf43926") throw new Error("that is wrong");
+  if (crc !== "cbf43926") throw new Error("the checksum is wrong");
 }

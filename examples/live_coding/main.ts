@@ -1,11 +1,11 @@
 /**
- * Changes a C function while a loop calls it: the loop never stops, the next
- * call runs the new code, and the counter in the module's data goes on.
+ * Changes a C function while a loop calls it. The loop never stops, the next
+ * call runs the new code, and the counter in the module's data keeps its value.
  *
  *     deno run --allow-ffi --allow-read --allow-write --allow-run=gcc examples/live_coding/main.ts
  *
- * Without gcc, or on a system that its objects are not for, two versions that
- * were compiled before take turns. Ends by itself after some seconds.
+ * Without gcc, or on a system that cannot load its objects, it alternates between
+ * two prebuilt versions. It ends by itself after some seconds.
  */
 
 import { linkObjects, ModuleRegistry } from "@simple/loader";
@@ -14,7 +14,7 @@ import { fromFileUrl, join } from "@std/path";
 const directory = Deno.makeTempDirSync({ prefix: "live_coding_" });
 const path = join(directory, "wave.smf");
 
-/** The program that is being worked on, at four moments of the work. */
+/** Four states of a program that somebody edits; the third has a syntax error. */
 const SOURCES = [
   "return ++count % width;",
   "return width - 1 - ++count % width;",
@@ -22,7 +22,7 @@ const SOURCES = [
   "long at = ++count % (2 * width); return at < width ? at : 2 * width - 1 - at;",
 ].map((body) => `long count; long step(long width) { ${body} }`);
 
-/** Compiles and links one of them while the loop runs, and puts it in place by renaming. */
+/** Compiles and links a source, and renames the module into place; returns gcc's error, if any. */
 async function build(source: string): Promise<string | undefined> {
   const [code, object, fresh] = ["wave.c", "wave.o", "wave.new"].map((name) => join(directory, name));
   Deno.writeTextFileSync(code, source);
@@ -46,7 +46,7 @@ function hasCompiler(): boolean {
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** The loop: it knows nothing of versions. */
+/** Draws until it is told to stop; knows nothing of versions. */
 async function loop(draw: () => string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     console.log(draw());
@@ -78,7 +78,7 @@ async function liveCoding(): Promise<void> {
           `  version ${event.version} after ${event.milliseconds.toFixed(1)} ms, carried: ${names}`,
         );
       } else if (event.kind === "failed") {
-        console.log(`  the old version goes on: ${event.error}`);
+        console.log(`  the old version keeps running: ${event.error}`);
       }
     }
   })();
@@ -93,7 +93,7 @@ async function liveCoding(): Promise<void> {
   await Promise.all([running, watching]);
 }
 
-/** Without a compiler: the two versions of examples/quickstart/calc.c. */
+/** Alternates between the two prebuilt versions of examples/quickstart/calc.c. */
 async function alternating(target: string): Promise<void> {
   console.log("No C compiler for this system: calc_v1.smf and calc_v2.smf of examples/quickstart take turns");
   const versions = [1, 2].map((number) =>

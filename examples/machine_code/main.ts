@@ -1,6 +1,6 @@
 /**
- * A compiler's back end in forty lines: an expression becomes machine code, the
- * machine code a module, and the module is called at once. x86-64.
+ * A compiler's back end in forty lines: compiles an expression to x86-64 machine
+ * code, builds a module from the code, loads it, and calls it.
  *
  *     deno run --allow-ffi examples/machine_code/main.ts
  */
@@ -8,10 +8,10 @@
 import { ModuleLoader } from "@simple/loader";
 import { Arch, Binding, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
 
-/** What can be compiled: the parameter x, numbers, sums and products. */
+/** An expression: the parameter x, a number, a sum or a product. */
 type Expression = "x" | number | readonly ["+" | "*", Expression, Expression];
 
-/** Leaves the value of an expression in rax; x is in rdi, where the caller of a C function puts it. */
+/** Makes code that leaves the value of an expression in rax. The C calling convention passes x in rdi. */
 function compile(expression: Expression): number[] {
   if (expression === "x") return [0x48, 0x89, 0xf8]; // mov rax, rdi
   if (typeof expression === "number") {
@@ -28,7 +28,7 @@ function compile(expression: Expression): number[] {
   ];
 }
 
-/** A module with one function of one parameter. */
+/** Builds a module with one function of one parameter. */
 function toModule(name: string, expression: Expression): Uint8Array {
   const code = new Uint8Array([...compile(expression), 0xc3]); // ret
   const builder = new SmfBuilder({ arch: Arch.X86_64, platform: 0 });

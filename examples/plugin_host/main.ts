@@ -1,17 +1,17 @@
 /**
- * A host for plugins that others wrote: each is what it was when it was
- * approved (`integrity`), asks for nothing but what the host gives
- * (`allowImports`), and calls back into JavaScript (`imports`).
+ * Hosts plugins that others wrote. Each plugin has the bytes that were approved
+ * (`integrity`), imports only names that the host allows (`allowImports`), and
+ * calls back into JavaScript (`imports`).
  *
  *     deno run --allow-ffi --allow-read examples/plugin_host/main.ts
  *
- * That keeps out changed and greedy plugins. It is no sandbox: whoever approves
- * a plugin trusts its code.
+ * This keeps out changed and greedy plugins. It is not a sandbox: if you approve
+ * a plugin, you trust its code.
  */
 
 import { type LoadedModule, LoadError, ModuleRegistry } from "@simple/loader";
 
-/** By plugin and system; as a lock file has them. */
+/** Integrity strings by plugin and system, as in a lock file. */
 type Lock = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 const API_VERSION = 1;
@@ -21,7 +21,7 @@ const target = `${Deno.build.os}-${Deno.build.arch}`;
 const folder = new URL(".", import.meta.url);
 const lock: Lock = JSON.parse(Deno.readTextFileSync(new URL("plugins.json", folder)));
 
-/** What plugins may import: two JavaScript functions, and nothing else of the process. */
+/** Plugins may import two JavaScript functions, and nothing else of the process. */
 using registry = new ModuleRegistry({
   imports: {
     host_log: {
@@ -42,11 +42,13 @@ using registry = new ModuleRegistry({
   allowImports: ["host_*"],
 });
 
-/** A plugin, checked; throws if it is not what was approved, or asks for too much. */
+/** Loads and checks a plugin; throws if its bytes were not approved, or if it imports too much. */
 function open(name: string, bytes: Uint8Array): LoadedModule {
   const module = registry.loadBytes(name, bytes, { integrity: lock[name]?.[target] ?? "" });
   const { symbols } = module.bind({ plugin_api: { type: "i32" } });
-  if (symbols.plugin_api !== API_VERSION) throw new Error(`${name} wants version ${symbols.plugin_api}`);
+  if (symbols.plugin_api !== API_VERSION) {
+    throw new Error(`${name} needs version ${symbols.plugin_api} of the API`);
+  }
   return module;
 }
 
@@ -69,16 +71,16 @@ function run(name: string, bytes: Uint8Array): void {
 }
 
 if (lock.shout[target] === undefined) {
-  console.log(`No plugins for ${target} are built`);
+  console.log(`There are no plugins for ${target}`);
 } else {
   const bytesOf = (name: string) => Deno.readFileSync(new URL(`${target}/${name}.smf`, folder));
   run("shout", bytesOf("shout"));
   run("wrap", bytesOf("wrap"));
 
-  // One that wants `getenv`: refused before anything of it is mapped.
+  // This one imports `getenv`; the loader refuses it before it maps anything.
   run("thief", bytesOf("thief"));
 
-  // One that somebody changed after it was approved: a single byte is enough.
+  // This one was changed after its approval; a single byte is enough.
   registry.unload("shout");
   const changed = bytesOf("shout");
   changed[changed.length - 1] ^= 1;
@@ -86,6 +88,6 @@ if (lock.shout[target] === undefined) {
 
   console.log(text);
   if (text !== "THE QUICK BROWN FOX\nJUMPS OVER THE LAZY DOG." || refused !== 2) {
-    throw new Error("that is wrong");
+    throw new Error("the result is wrong");
   }
 }

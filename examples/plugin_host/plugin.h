@@ -1,4 +1,4 @@
-/* What the host gives to plugins, and what it wants of them. */
+/* The functions that the host provides to plugins, and those that it expects of them. */
 #include <stdint.h>
 
 /* Prints a line. */
@@ -8,7 +8,7 @@ int32_t host_setting(int32_t key);
 
 enum { SETTING_LINE_WIDTH = 1 };
 
-/* The version of this header that a plugin was made with. */
+/* The version of this header that a plugin was compiled with. */
 const int32_t plugin_api = 1;
-/* Changes a text in place; answers how many characters it changed. */
+/* Changes a text in place; returns the number of changed characters. */
 int32_t plugin_run(uint8_t *text, uint32_t length);

@@ -1,4 +1,4 @@
-/* Makes small letters large. */
+/* Turns small letters into capitals. */
 #include "plugin.h"
 
 int32_t plugin_run(uint8_t *text, uint32_t length) {

@@ -1,4 +1,4 @@
-/* Asks for more than the host gives: the environment, with its secrets. */
+/* Imports more than the host allows: the environment, with its secrets. */
 #include "plugin.h"
 
 char *getenv(const char *name);

@@ -1,4 +1,4 @@
-/* Breaks lines at the width that the host wants. */
+/* Breaks lines at the width of the host's settings. */
 #include "plugin.h"
 
 int32_t plugin_run(uint8_t *text, uint32_t length) {

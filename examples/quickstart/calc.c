@@ -1,4 +1,4 @@
-/* A library in two versions. */
+/* A library, compiled in two versions. */
 #include <stdint.h>
 
 int64_t calls;

@@ -14,26 +14,26 @@ const build = (name: string): URL => new URL(`./${target}/${name}.smf`, import.m
 function main(): void {
   using registry = new ModuleRegistry();
 
-  // A library: a symbol and its signature give a typed JavaScript function.
+  // Loads a library; a symbol and its signature make a typed JavaScript function.
   const calc = registry.loadBytes("calc", Deno.readFileSync(build("calc_v1")));
   const add = calc.getFunction("add", { parameters: ["i64", "i64"], result: "i64" });
   if (add === null) throw new Error("calc exports no add");
   console.log(`Loaded calc: it exports ${calc.exports().map(({ name }) => name).join(", ")}`);
   console.log(`2 + 3 = ${add(2n, 3n)} (${calc.callPaths()[0].path} path)`);
 
-  // A program: its header names the entry point.
+  // Loads a program; its header has the entry point.
   const program = registry.load(build("program"));
   const start = program.entryPoint({ parameters: [], result: "i32" });
   console.log(`The program's exit code: ${start?.()}`);
 
-  // An import: twice.smf calls a function that calc exports.
+  // Loads a module with an import: twice.smf calls a function that calc exports.
   const twice = registry.load(build("twice"));
   const { symbols } = twice.bind({ twice: { parameters: ["i64"], result: "i64" } });
   for (const { name, from } of twice.imports()) {
     console.log(`twice(21) = ${symbols.twice(21n)}, by '${name}' of ${from}`);
   }
 
-  // Live symbols follow reloads: functions stay the same, run the new code, and variables are carried on.
+  // Live symbols follow reloads: the same functions run the new code, and variables keep their values.
   const live = registry.open("calc", {
     version: { parameters: [], result: "i32" },
     calls: { type: "i64" },
@@ -45,10 +45,10 @@ function main(): void {
     `Version ${version()} goes on from ${live.symbols.calls}; twice(21) = ${symbols.twice(21n)} still`,
   );
 
-  // Who holds a function of the version that was replaced keeps that.
+  // A function of the replaced version still runs the old code.
   console.log(`The old version still adds: 2 + 2 = ${add(2n, 2n)}`);
 
-  // Closing ends a module; a call afterwards is an exception, not a crash.
+  // A call after close throws; it does not crash.
   twice.close();
   try {
     symbols.twice(21n);

@@ -1,2 +1,2 @@
-/* A program: the module's header says where it starts. */
+/* A program; the header of its module has the entry point. */
 int start(void) { return 7; }

@@ -1,4 +1,4 @@
-/* Uses a function of another module. */
+/* Calls a function of another module. */
 #include <stdint.h>
 
 int64_t add(int64_t a, int64_t b);

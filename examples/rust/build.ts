@@ -1,5 +1,5 @@
 /**
- * Builds the word counter and both versions of its rule:
+ * Builds the word counter and both versions of its rule.
  *
  *     deno run --allow-read --allow-write --allow-run=rustc examples/rust/build.ts
  */
@@ -7,7 +7,7 @@
 import { linkObjects } from "@simple/loader";
 import { fromFileUrl } from "@std/path";
 
-/** A module: its source, how it is compiled beyond what all are, and what it exports. */
+/** A module: its source, its own compiler flags, and its exports. */
 interface Recipe {
   readonly source: string;
   readonly flags: readonly string[];
@@ -21,7 +21,7 @@ export const RECIPES: Readonly<Record<string, Recipe>> = {
   rule_v2: { source: "rule.rs", flags: ["-C", "panic=abort", "--cfg", "version_2"], exports: ["normalize"] },
 };
 
-/** Small code, and of the standard library only what is used. */
+/** Flags for small code, with only the used parts of the standard library. */
 const FLAGS = [
   "--edition",
   "2021",
@@ -37,12 +37,12 @@ const FLAGS = [
 
 const folder = new URL(".", import.meta.url);
 
-/** Where a module is committed. */
+/** The URL of a committed module. */
 export function moduleOf(name: string): URL {
   return new URL(`${name}.smf`, folder);
 }
 
-/** Compiles and links a module; undefined where there is no compiler. */
+/** Compiles and links a module; returns undefined if there is no compiler. */
 export function build(name: string): Uint8Array | undefined {
   const { source, flags, exports } = RECIPES[name];
   const directory = Deno.makeTempDirSync();
@@ -64,7 +64,7 @@ export function build(name: string): Uint8Array | undefined {
 if (import.meta.main) {
   for (const name of Object.keys(RECIPES)) {
     const bytes = build(name);
-    if (bytes === undefined) throw new Error("There is no rustc");
+    if (bytes === undefined) throw new Error("rustc is not installed");
     Deno.writeFileSync(moduleOf(name), bytes);
     console.log(`${name}.smf: ${bytes.length} bytes`);
   }

@@ -1,17 +1,17 @@
 /**
- * Rust with its standard library: a word counter that any thread may call, and
- * a rule, a module of its own, that is replaced while the counter goes on.
+ * Loads Rust with its standard library: a word counter that any thread may call,
+ * and a rule in a module of its own, which a reload replaces under the counter.
  *
  *     deno run --allow-ffi --allow-read --allow-write --allow-run=rustc examples/rust/main.ts
  *
- * Compiles `rust/words.rs` and `rust/rule.rs`; without rustc the modules that
- * are committed beside them are used. `rust/build.ts` makes those.
+ * It compiles `words.rs` and `rule.rs`. Without rustc it uses the modules beside
+ * them, which `build.ts` made.
  */
 
 import { ModuleRegistry } from "@simple/loader";
 import { build, moduleOf } from "./build.ts";
 
-/** What Rust needs of the system. */
+/** The libraries that Rust needs. */
 const LIBRARIES = ["libgcc_s.so.1", "libm.so.6", "libc.so.6"];
 
 const TEXTS = [
@@ -31,12 +31,12 @@ async function main(): Promise<void> {
     most_frequent: { parameters: ["u32", "buffer", "usize"], result: "usize" },
   });
   const countAll = async (): Promise<void> => {
-    // On several threads at once.
+    // The calls are nonblocking, so they run on several threads at once.
     const counts = await Promise.all(TEXTS.map((text) => {
       const bytes = new TextEncoder().encode(text);
       return counter.symbols.count_words(bytes, BigInt(bytes.length));
     }));
-    console.log(`  ${counts.reduce((sum, count) => sum + count)} words more: ${mostFrequent()}`);
+    console.log(`  ${counts.reduce((sum, count) => sum + count)} more words: ${mostFrequent()}`);
   };
   const mostFrequent = (): string => {
     const out = new Uint8Array(256);
@@ -44,10 +44,10 @@ async function main(): Promise<void> {
     return new TextDecoder().decode(out.subarray(0, Number(length)));
   };
 
-  console.log("The rule as it began");
+  console.log("The first rule");
   await countAll();
   const { version } = registry.reload("rule", { bytes: secondRule });
-  console.log(`The rule in version ${version}: case makes no difference any more`);
+  console.log(`The rule in version ${version}: it ignores case`);
   await countAll();
 }
 

@@ -1,4 +1,4 @@
-//! Which words count as the same: the part of the word counter that changes while it runs.
+//! Decides which words count as the same: the part of the word counter that changes while it runs.
 //! Version 2 ignores case: build with `--cfg version_2`.
 #![no_std]
 
@@ -7,7 +7,7 @@ fn panic(_: &core::panic::PanicInfo) -> ! {
     loop {}
 }
 
-/// Makes a word what it is counted as, in place.
+/// Replaces a word by its normal form, in place.
 ///
 /// # Safety
 /// `word` is `length` bytes long.

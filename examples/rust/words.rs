@@ -1,17 +1,17 @@
 //! Counts words over many calls, in a `HashMap` behind a `Mutex`: any thread may call.
-//! What counts as the same word says another module.
+//! Another module decides which words count as the same.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
 
 extern "C" {
-    /// Of rule.rs; calls go to its newest version.
+    /// Defined in rule.rs; calls go to its newest version.
     fn normalize(word: *mut u8, length: usize);
 }
 
 static COUNTS: Mutex<Option<HashMap<String, u32>>> = Mutex::new(None);
 
-/// Counts the words of a text; how many there were.
+/// Counts the words of a text; returns their number.
 ///
 /// # Safety
 /// `text` is `length` bytes long.
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn count_words(text: *const u8, length: usize) -> u32 {
     words.map(|word| *counts.entry(normal(word)).or_default() += 1).count() as u32
 }
 
-/// Writes the most frequent words to `out`; the length of the text.
+/// Writes the most frequent words to `out`; returns the length of the text.
 ///
 /// # Safety
 /// `out` has room for `capacity` bytes.
@@ -41,7 +41,7 @@ pub unsafe extern "C" fn most_frequent(how_many: u32, out: *mut u8, capacity: us
     length
 }
 
-/// What a word is counted as.
+/// The normal form of a word.
 fn normal(word: &str) -> String {
     let mut bytes = word.as_bytes().to_vec();
     unsafe { normalize(bytes.as_mut_ptr(), bytes.len()) };

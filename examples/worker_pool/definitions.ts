@@ -1,4 +1,4 @@
-/** What the C functions look like, for the main thread and the Workers. */
+/** The signatures of the C functions, for the main thread and the Workers. */
 export const PRIMES = {
   version: { parameters: [], result: "i32" },
   primes_between: { parameters: ["i32", "i32"], result: "i32" },

@@ -1,11 +1,11 @@
 /**
- * One module in several Workers: the same code, the same variables. A reload in
- * the main thread reaches all of them between two calls; none is told of it.
+ * Shares one module among several Workers: the same code, the same variables. A
+ * reload in the main thread reaches all of them between two calls, without a message.
  *
  *     deno run --allow-ffi --allow-read examples/worker_pool/main.ts
  *
- * What the Workers count together lies in a module of its own, which stays: a
- * call that is still running in the old version counts there too.
+ * The Workers count together in a module of its own, which is not reloaded: a call
+ * that is still running in the old version counts there too.
  */
 
 import { ModuleRegistry } from "@simple/loader";
@@ -17,7 +17,7 @@ const target = `${Deno.build.os}-${Deno.build.arch}`;
 const build = (name: string): Uint8Array =>
   Deno.readFileSync(new URL(`./${target}/${name}.smf`, import.meta.url));
 
-/** A Worker as a function: a message for an answer. */
+/** A Worker that answers each message with one message. */
 class PoolWorker {
   readonly #worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
 
@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const pool = Array.from({ length: WORKERS }, () => new PoolWorker());
   await Promise.all(pool.map((worker) => worker.ask(primes.share())));
 
-  // Each Worker takes the next range when it is done with one.
+  // Each Worker takes the next range when it has finished one.
   const ranges = Array.from({ length: LIMIT / STEP }, (_, index) => [index * STEP, (index + 1) * STEP]);
   const byVersion = new Map<number, number>();
   let total = 0;
@@ -62,7 +62,7 @@ async function main(): Promise<void> {
   const examined = tally.getFunction("examined_so_far", { parameters: [], result: "i64" })?.();
   for (const [version, count] of byVersion) console.log(`Version ${version} answered for ${count} ranges`);
   console.log(`${total} primes below ${LIMIT}; ${examined} numbers examined by all together`);
-  if (total !== 6_057 || examined !== BigInt(LIMIT)) throw new Error("that is wrong");
+  if (total !== 6_057 || examined !== BigInt(LIMIT)) throw new Error("a count is wrong");
   for (const worker of pool) worker.end();
 }
 

@@ -1,7 +1,7 @@
 /* Counts primes; version 2 stops at the square root. */
 #include <stdint.h>
 
-/* Of tally.c: a module that is not reloaded. */
+/* Defined in tally.c, a module that is not reloaded. */
 extern int64_t examined;
 
 int32_t version(void) { return VERSION; }

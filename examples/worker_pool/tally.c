@@ -1,4 +1,4 @@
-/* Numbers that all threads together have looked at, whatever version they ran. */
+/* Counts the numbers that all threads together have examined, in every version of their code. */
 #include <stdint.h>
 
 int64_t examined;

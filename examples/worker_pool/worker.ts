@@ -1,4 +1,4 @@
-/** One of the pool: attaches itself to live functions and works through ranges. */
+/** A Worker of the pool: attaches to live functions and works through ranges. */
 import { LiveLibrary, type LiveToken } from "@simple/loader";
 import { PRIMES } from "./definitions.ts";
 
