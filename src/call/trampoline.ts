@@ -199,7 +199,7 @@ export class Trampolines {
     Atomics.store(this.#words, 0, table.address);
   }
 
-  /** Keeps the trampolines until disposed; the last holder frees them, and holds on if the system refuses. */
+  /** Keeps the trampolines until disposed; the last holder frees them, and remains if the system refuses. */
   hold(): Disposable {
     this.#holders++;
     return {
