@@ -1,35 +1,35 @@
 /**
- * Turns addresses into JavaScript functions, by the way that suits each.
+ * `call/`: turns addresses into JavaScript functions, each by the call path that
+ * suits it.
  */
 
 import { LoadError } from "../errors.ts";
 import { CallCell } from "./wrapper_source.ts";
-import { type CallOwner, type CallTarget, gateCalls, holdDirectCalls } from "./gate.ts";
+import { type CallOwner, type CallTarget, holdDirectCalls, wrapCalls } from "./gate.ts";
 import { LazyCall } from "./lazy_call.ts";
 import { type CallFunction, pointerCall } from "../os/pointer.ts";
 import { type BindRequest, type CallPath, hasFastCall, type TakenPath } from "./path.ts";
 import { holdStubMaker, stubMaker, whyNoStubs } from "./stub/library.ts";
 
-/** What bound functions rest on; closed when nobody can call them any more. */
+/** Owns the stub libraries of bound functions; dispose it when the functions can no longer be called. */
 export class CallResources implements Disposable {
-  #libraries: { close(): void }[] = [];
-  #holds: Disposable[] = [];
+  /** Absent until a stub library is asked for. */
+  #owned: DisposableStack | undefined;
   /** Whether anything was ever bound, by any path. */
   used = false;
 
   /**
-   * Opens one stub library for all sites.
+   * Opens one stub library for all of `requests`.
    *
-   * @throws {LoadError} `Unsupported` if none can be made; `PermissionDenied`.
+   * @returns the fast calls, in the order of the requests.
+   * @throws {LoadError} `Unsupported` if no library can be made; `PermissionDenied`.
    */
   openStub(requests: readonly BindRequest[]): readonly CallFunction[] {
     try {
-      if (this.#holds.length === 0) this.#holds = [holdStubMaker(), holdDirectCalls()];
+      const owned = this.#owned ??= holdFastCalls();
       const maker = stubMaker();
       if (typeof maker === "string") throw noFastCalls(maker, requests);
-      const library = maker.open(requests);
-      this.#libraries.push(library);
-      return library.calls;
+      return owned.use(maker.open(requests)).calls;
     } catch (error) {
       // A wrong definition is wrong by any path.
       if (error instanceof TypeError || !(error instanceof Error)) throw error;
@@ -39,40 +39,50 @@ export class CallResources implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const library of this.#libraries.splice(0)) library.close();
-    for (const hold of this.#holds.splice(0)) hold[Symbol.dispose]();
+    const owned = this.#owned;
+    this.#owned = undefined;
+    owned?.dispose();
   }
+}
+
+/** Owns all that fast calls need beside their libraries. */
+function holdFastCalls(): DisposableStack {
+  const owned = new DisposableStack();
+  owned.use(holdStubMaker());
+  owned.use(holdDirectCalls());
+  return owned;
 }
 
 function noFastCalls(reason: string, requests: readonly BindRequest[], cause?: unknown): LoadError {
   return new LoadError("Unsupported", `Cannot bind for fast calls: ${reason}`, {
     symbols: requests.map((request) => request.name),
+    hint: 'bind with callPath "auto", which falls back to calls by address',
   }, { cause });
 }
 
-/** Why nothing is fast on this system; undefined where that is not known before it is tried. */
+/** The reason why no call is fast on this system; undefined where only trying can tell. */
 function whyNotFast(requests: readonly BindRequest[]): string | undefined {
   const reason = whyNoStubs();
   return reason === undefined ? undefined : noFastCalls(reason, requests).message;
 }
 
 /** A bound function. */
-interface Bound {
+interface Binding {
   readonly call: CallFunction;
   readonly path: TakenPath;
-  /** If it takes its path once it is called often enough. */
+  /** Present if the function takes the fast path after a warm-up only. */
   readonly lazy?: LazyCall;
 }
 
-/** How a function is called. */
-type Way = CallTarget & Bound;
+/** The native side of a binding, before it is wrapped. */
+type BindingTarget = CallTarget & Binding;
 
 /** Binds functions for one owner, each name and definition once. */
 export class Binder {
   readonly #owner: CallOwner;
   readonly #resources: CallResources;
-  readonly #bound = new Map<string, Bound>();
-  /** Those without a fast call that are to get one. */
+  readonly #bindings = new Map<string, Binding>();
+  /** The functions that wait for a fast call. */
   readonly #lazy = new Set<LazyCall>();
   #fallbackReason: string | undefined;
 
@@ -81,108 +91,112 @@ export class Binder {
     this.#resources = resources;
   }
 
-  /** Why `auto` does without fast calls, if it does. */
+  /** The reason why `auto` makes no fast calls; undefined if it does. */
   get fallbackReason(): string | undefined {
     return this.#fallbackReason;
   }
 
-  /** The functions that were bound, with the path that each takes or, once it is called often, will take. */
-  *taken(): Iterable<{ readonly name: string; readonly path: TakenPath }> {
-    for (const { call, path, lazy } of this.#bound.values()) {
-      const isLeft = lazy !== undefined && lazy.cell.direct === undefined &&
+  /** The functions that were bound, with the path that each takes or will take after its warm-up. */
+  *callPaths(): Iterable<{ readonly name: string; readonly path: TakenPath }> {
+    for (const { call, path, lazy } of this.#bindings.values()) {
+      const staysSlow = lazy !== undefined && lazy.cell.direct === undefined &&
         this.#fallbackReason !== undefined;
-      yield { name: call.name, path: isLeft ? "pointer" : path };
+      yield { name: call.name, path: staysSlow ? "pointer" : path };
     }
   }
 
   /**
-   * Binds all of `requests`. What `fast` asks for gets one library now; what
-   * `auto` makes fast gets it when it is called often enough.
+   * Binds all of `requests`. Functions for `fast` get one stub library now; those
+   * that `auto` makes fast get it after their warm-up.
    *
-   * @throws {LoadError} `Unsupported` if `fast` is asked for and cannot be had.
+   * Safety: an address that is not that of a function, or a definition that
+   * differs from its signature, ends the process or corrupts its memory when the
+   * function is called.
+   *
+   * @throws {LoadError} `Unsupported` if `fast` is asked for and not possible.
    */
   bind(requests: readonly BindRequest[], path: CallPath): CallFunction[] {
     const keys = keysOf(requests, path);
     const fresh = new Map<string, BindRequest>();
     for (let index = 0; index < keys.length; index++) {
-      if (!this.#bound.has(keys[index])) fresh.set(keys[index], requests[index]);
+      if (!this.#bindings.has(keys[index])) fresh.set(keys[index], requests[index]);
     }
     if (fresh.size > 0) {
       this.#resources.used = true;
-      const ways = this.#ways([...fresh.values()], path);
-      const calls = gateCalls(ways, this.#owner);
+      const targets = this.#targets([...fresh.values()], path);
+      const calls = wrapCalls(targets, this.#owner);
       let index = 0;
       for (const key of fresh.keys()) {
-        const { path, lazy } = ways[index];
-        this.#bound.set(key, { call: calls[index++], path, lazy });
+        const { path, lazy } = targets[index];
+        this.#bindings.set(key, { call: calls[index++], path, lazy });
       }
     }
-    return keys.map((key) => this.#bound.get(key)!.call);
+    return keys.map((key) => this.#bindings.get(key)!.call);
   }
 
-  #ways(requests: readonly BindRequest[], wanted: CallPath): Way[] {
+  #targets(requests: readonly BindRequest[], wanted: CallPath): BindingTarget[] {
     if (wanted === "auto") this.#fallbackReason ??= whyNotFast(requests);
     const path = wanted === "auto" && this.#fallbackReason !== undefined ? "pointer" : wanted;
-    // What only Deno can judge does not wait, so that it is judged now.
-    const now = requests.filter(({ definition }) =>
+    // Definitions that only Deno can judge get their library now, so that errors come now.
+    const eager = requests.filter(({ definition }) =>
       path === "fast" || (path === "auto" && hasFastCall(definition) === undefined)
     );
     let direct: readonly CallFunction[] = [];
     try {
-      if (now.length > 0) direct = this.#resources.openStub(now);
+      if (eager.length > 0) direct = this.#resources.openStub(eager);
     } catch (error) {
       if (path === "fast" || !(error instanceof LoadError)) throw error;
       this.#fallbackReason = error.message;
-      return this.#ways(requests, wanted);
+      return this.#targets(requests, wanted);
     }
     let next = 0;
-    return requests.map((request): Way => {
+    return requests.map((request): BindingTarget => {
       const { name, address, definition } = request;
-      const way = {
+      const target = {
         name,
         parameterCount: definition.parameters.length,
         nonblocking: definition.nonblocking === true,
       };
-      if (request === now[next]) {
+      if (request === eager[next]) {
         const call = direct[next++];
         return {
-          ...way,
+          ...target,
           call,
           path: "fast",
           cell: hasFastCall(definition) === false ? undefined : cellOf(call),
         };
       }
       if (path === "pointer" || hasFastCall(definition) === false) {
-        return { ...way, call: pointerCall(address, definition), path: "pointer" };
+        return { ...target, call: pointerCall(address, definition), path: "pointer" };
       }
-      const lazy = new LazyCall(request, this.#warmed);
+      const lazy = new LazyCall(request, this.#warmedUp);
       this.#lazy.add(lazy);
-      return { ...way, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
+      return { ...target, call: lazy.call, path: "fast", lazy, cell: lazy.cell };
     });
   }
 
-  /** Gives fast calls to all that were called a while. */
-  readonly #warmed = (): void => {
+  /** Gives fast calls to all functions in use, in one library. */
+  readonly #warmedUp = (): void => {
     if (this.#fallbackReason !== undefined) return;
-    const warm = [...this.#lazy].filter(({ isWarm }) => isWarm);
-    if (warm.length === 0) return;
+    const inUse = [...this.#lazy].filter(({ isWorthSharing }) => isWorthSharing);
+    if (inUse.length === 0) return;
     try {
-      const direct = this.#resources.openStub(warm.map(({ request }) => request));
-      warm.forEach((lazy, index) => {
+      const direct = this.#resources.openStub(inUse.map(({ request }) => request));
+      inUse.forEach((lazy, index) => {
         lazy.cell.direct = direct[index];
         this.#lazy.delete(lazy);
       });
     } catch (error) {
-      // The call goes on by its pointer: what it was made for does not fail for this.
+      // The call that asked goes on by its address: it must not fail for this.
       this.#fallbackReason = error instanceof Error ? error.message : String(error);
       this.#lazy.clear();
     }
   };
 }
 
-/** Equal for equal symbols and definitions, whoever wrote the objects. */
+/** Keys that are equal for equal symbols and definitions, whatever objects hold them. */
 function keysOf(requests: readonly BindRequest[], path: CallPath): string[] {
-  // Many functions often have one definition.
+  // Many functions often share one definition.
   const signatures = new Map<Deno.ForeignFunction, string>();
   return requests.map(({ name, address, definition }) => {
     let signature = signatures.get(definition);

@@ -1,37 +1,37 @@
 /**
- * JavaScript functions in front of native ones: each first looks whether its
- * module is still open, which costs nothing measurable, and turns a call after
- * close into an exception.
+ * Wraps native functions in JavaScript ones that first check whether their
+ * module is still open. The check costs nothing measurable, and turns a call
+ * after close into an exception.
  */
 
-import { type CallCell, callText, isTextOnStack, LONGEST_TEXT } from "./wrapper_source.ts";
+import { type CallCell, compileWrappers, isWrapperOnStack, MAX_WRAPPERS } from "./wrapper_source.ts";
 import type { CallFunction } from "../os/pointer.ts";
 import type { CallCounter } from "./in_flight.ts";
 
-/** What a call checks first. One for each version of a module and isolate. */
+/** Decides whether calls may enter native code: one gate for each version of a module and isolate. */
 export class CallGate {
   #open = true;
-  readonly #shutters: (() => void)[] = [];
+  readonly #listeners: (() => void)[] = [];
 
   /** Whether calls may go through. */
   get open(): boolean {
     return this.#open;
   }
 
-  /** Calls throw from now on. */
+  /** Makes calls throw from now on. */
   close(): void {
     this.#open = false;
-    for (const shut of this.#shutters.splice(0)) shut();
+    for (const listener of this.#listeners.splice(0)) listener();
   }
 
-  /** Has `shut` called when the gate closes. */
-  whenClosed(shut: () => void): void {
-    if (this.#open) this.#shutters.push(shut);
-    else shut();
+  /** Calls `listener` when the gate closes; at once if it is closed. */
+  whenClosed(listener: () => void): void {
+    if (this.#open) this.#listeners.push(listener);
+    else listener();
   }
 }
 
-/** Who owns the functions; alive as long as any of them is. */
+/** The owner of bound functions, which keep it alive. */
 export interface CallOwner {
   readonly gate: CallGate;
   readonly calls: CallCounter;
@@ -39,33 +39,33 @@ export interface CallOwner {
   closedError(name: string): Error;
 }
 
-/** A native function as Deno offers it, and what is known of it. */
+/** A native function as Deno makes it callable, and the facts that its wrapper depends on. */
 export interface CallTarget {
   readonly name: string;
-  /** Serves all calls, or those that `cell` does not. */
+  /** Serves all calls, or those that `cell` does not serve. */
   readonly call: CallFunction;
-  /** Undefined if V8 will never make its calls fast. */
+  /** Undefined if V8 will never make the function's calls fast. */
   readonly cell?: CallCell;
   readonly parameterCount: number;
   readonly nonblocking: boolean;
 }
 
-/** One that has a cell. */
+/** A target whose calls can become fast. */
 type FastTarget = CallTarget & { readonly cell: CallCell };
 
-/** Puts the gate in front of each target. Those with cells get texts of their own. */
-export function gateCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
-  const functions = textFunctions(targets.filter(isFast), owner);
+/** Wraps each target in a function that checks the owner's gate. Fast targets get wrappers with a source text of their own. */
+export function wrapCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
+  const compiled = compiledWrappers(targets.filter(isFast), owner);
   const calls: CallFunction[] = [];
   let next = 0;
   for (const target of targets) {
     const { name, parameterCount, nonblocking } = target;
-    if (functions !== undefined && isFast(target)) {
-      calls.push(Object.defineProperty(functions[next++], "name", { value: name, configurable: true }));
+    if (compiled !== undefined && isFast(target)) {
+      calls.push(Object.defineProperty(compiled[next++], "name", { value: name, configurable: true }));
       continue;
     }
-    const gated = closureGate(target, owner);
-    calls.push(Object.defineProperties(nonblocking ? countInFlight(gated, owner) : gated, {
+    const wrapper = closureWrapper(target, owner);
+    calls.push(Object.defineProperties(nonblocking ? countInFlight(wrapper, owner) : wrapper, {
       name: { value: name, configurable: true },
       length: { value: parameterCount, configurable: true },
     }));
@@ -77,43 +77,43 @@ function isFast(target: CallTarget): target is FastTarget {
   return target.cell !== undefined;
 }
 
-/** So few functions get a text each: such texts are there already, most of the time. */
-const FEW = 3;
+/** Up to this number, functions get one source text each: those are compiled already, most of the time. */
+const MAX_SINGLE = 3;
 
 /** Undefined where code from strings is forbidden. */
-function textFunctions(targets: readonly FastTarget[], owner: CallOwner): CallFunction[] | undefined {
+function compiledWrappers(targets: readonly FastTarget[], owner: CallOwner): CallFunction[] | undefined {
   const functions: CallFunction[] = [];
-  const size = targets.length <= FEW ? 1 : LONGEST_TEXT;
+  const size = targets.length <= MAX_SINGLE ? 1 : MAX_WRAPPERS;
   for (let start = 0; start < targets.length; start += size) {
     const some = targets.slice(start, start + size);
-    const gates = some.map((target) => closureGate(target, owner));
-    const text = callText(some, (index, ...parameters) => gates[index](...parameters));
-    if (text === undefined) return undefined;
-    owner.gate.whenClosed(text.shut);
-    functions.push(...text.functions);
+    const closures = some.map((target) => closureWrapper(target, owner));
+    const wrappers = compileWrappers(some, (index, ...parameters) => closures[index](...parameters));
+    if (wrappers === undefined) return undefined;
+    owner.gate.whenClosed(wrappers.close);
+    functions.push(...wrappers.functions);
   }
   return functions;
 }
 
-/** How many calls of functions without a text of their own are on the stack. */
-let inside = 0;
+/** The number of calls through closures on the stack. */
+let closureDepth = 0;
 
-function closureGate({ call, name }: CallTarget, owner: CallOwner): CallFunction {
+function closureWrapper({ call, name }: CallTarget, owner: CallOwner): CallFunction {
   const { gate } = owner;
   return (...parameters) => {
     if (!gate.open) throw owner.closedError(name);
-    inside++;
+    closureDepth++;
     try {
       return call(...parameters);
     } finally {
-      inside--;
+      closureDepth--;
     }
   };
 }
 
 function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
   return (...parameters) => {
-    // Counted before it starts: whoever frees the module must not miss it.
+    // Counted before it starts: freeing the module must not miss the call.
     const end = calls.begin();
     let result: Promise<unknown>;
     try {
@@ -126,21 +126,21 @@ function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
   };
 }
 
-/** How many may have texts that call directly. */
-let directCallers = 0;
+/** The number of holders for whom compiled wrappers may call directly. */
+let directCallHolders = 0;
 
-/** Until it is disposed, texts may call directly: such calls are not counted. */
+/** Allows compiled wrappers to make direct calls, which are not counted, until disposed. */
 export function holdDirectCalls(): Disposable {
-  directCallers++;
-  return { [Symbol.dispose]: (): void => void directCallers-- };
+  directCallHolders++;
+  return { [Symbol.dispose]: (): void => void directCallHolders-- };
 }
 
 /**
- * Whether native code called through a gate may be on the stack right now:
- * true inside a callback that such code has called. Counting would cost each
- * fast call; where there are any, a walk over the stack costs some twenty
- * microseconds, once a close.
+ * Whether native code that was called through a wrapper may be on the stack
+ * right now: true inside a callback that such code has called. Counting would
+ * cost each fast call; where there are any, a walk over the stack costs some
+ * twenty microseconds, once a close.
  */
 export function isInsideCall(): boolean {
-  return inside > 0 || (directCallers > 0 && isTextOnStack());
+  return closureDepth > 0 || (directCallHolders > 0 && isWrapperOnStack());
 }

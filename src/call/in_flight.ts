@@ -1,26 +1,26 @@
 /**
- * Nonblocking calls that have not come back: another thread is, or may be,
- * running them.
+ * Nonblocking calls in flight: calls that another thread is running, or is
+ * about to run.
  */
 
-/** Whoever must know of a nonblocking call. */
+/** Counts nonblocking calls. */
 export interface CallCounter {
-  /** Counts a call, before it begins; the result is called when it has come back. */
+  /** Counts a call, before it begins; call the result when it has returned. */
   begin(): () => void;
 }
 
-/** Settles with all of what there is to wait for; undefined if there is nothing. */
-export function allOf(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
-  const out = waits.filter((wait) => wait !== undefined);
-  return out.length === 0 ? undefined : Promise.all(out);
+/** Settles when all of `waits` have; undefined if there is nothing to wait for. */
+export function whenAll(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
+  const pending = waits.filter((wait) => wait !== undefined);
+  return pending.length === 0 ? undefined : Promise.all(pending);
 }
 
-/** Counts them. */
+/** Counts nonblocking calls in flight, and lets others wait for them. */
 export class CallsInFlight implements CallCounter {
   readonly #calls = new Set<Promise<void>>();
   readonly #changed: (count: number) => void;
 
-  /** @param changed Told the new count whenever a call begins or has come back. */
+  /** @param changed Gets the new count whenever a call begins or has returned. */
   constructor(changed: (count: number) => void) {
     this.#changed = changed;
   }
@@ -29,7 +29,7 @@ export class CallsInFlight implements CallCounter {
     return this.#calls.size;
   }
 
-  /** Counts a call, before it begins; the result is called when it has come back. */
+  /** Counts a call, before it begins; call the result when it has returned. */
   begin(): () => void {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#calls.add(promise);
@@ -40,8 +40,8 @@ export class CallsInFlight implements CallCounter {
     };
   }
 
-  /** Settles when the calls that are out now have come back; undefined if there are none. */
-  out(): Promise<unknown> | undefined {
+  /** Settles when the calls that are in flight now have returned; undefined if there are none. */
+  whenReturned(): Promise<unknown> | undefined {
     return this.#calls.size === 0 ? undefined : Promise.all(this.#calls);
   }
 }

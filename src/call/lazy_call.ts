@@ -1,7 +1,7 @@
 /**
- * Functions that get a fast call once they have earned it: what Deno compiles
- * for one takes as long as some fifty calls by `Deno.UnsafeFnPointer`, and
- * programs bind more functions than they call often.
+ * Functions that get a fast call after a warm-up: compiling one takes Deno as
+ * long as some fifty calls by `Deno.UnsafeFnPointer`, and programs bind more
+ * functions than they call often.
  */
 
 import { LoadError } from "../errors.ts";
@@ -9,54 +9,57 @@ import { CallCell } from "./wrapper_source.ts";
 import { type CallFunction, pointerCall } from "../os/pointer.ts";
 import type { BindRequest } from "./path.ts";
 
-/** The call at which a function gets a fast one. */
-export const WARM = 8;
-/** Calls after which it goes along when another function gets one: a library for many costs less than one each. */
-const LUKEWARM = WARM / 4;
+/** The number of the call at which a function asks for a fast one. */
+export const WARM_UP_CALLS = 8;
+/**
+ * The number of calls after which a function shares the stub library that
+ * another one asks for: a library for many costs less than one each.
+ */
+const SHARING_CALLS = WARM_UP_CALLS / 4;
 
-/** One such function. */
+/** A function that is called by its address first, and by its cell once that has a fast call. */
 export class LazyCall {
   readonly request: BindRequest;
   readonly cell = new CallCell();
   readonly #pointerCall: CallFunction;
-  readonly #warmed: () => void;
+  readonly #warmedUp: () => void;
   #count = 0;
 
-  /** @param warmed May give the cell its fast call; must not throw. */
-  constructor({ name, address, definition }: BindRequest, warmed: () => void) {
-    // What the caller does to the definition afterwards changes nothing.
+  /** @param warmedUp Runs once, at the warm-up's last call; may fill the cell; must not throw. */
+  constructor({ name, address, definition }: BindRequest, warmedUp: () => void) {
+    // Copied, so that later mutation of the definition has no effect.
     const { result } = definition;
     this.request = { name, address, definition: { parameters: [...definition.parameters], result } };
     this.#pointerCall = pointerCall(address, this.request.definition);
-    this.#warmed = warmed;
+    this.#warmedUp = warmedUp;
   }
 
-  /** Whether it was called often enough to go along. */
-  get isWarm(): boolean {
-    return this.#count >= LUKEWARM;
+  /** Whether the function was called often enough to share a library that another one asks for. */
+  get isWorthSharing(): boolean {
+    return this.#count >= SHARING_CALLS;
   }
 
-  /** Calls the function, by whatever there is. */
+  /** Calls the function, by the fast call if there is one. */
   readonly call: CallFunction = (...parameters) => {
     const { cell } = this;
-    if (cell.direct === undefined && ++this.#count === WARM) this.#warmed();
+    if (cell.direct === undefined && ++this.#count === WARM_UP_CALLS) this.#warmedUp();
     if (cell.direct !== undefined) return cell.direct(...parameters);
     try {
       return this.#pointerCall(...parameters);
     } catch (error) {
-      throw error instanceof Deno.errors.NotCapable ? this.#refused(error) : error;
+      throw error instanceof Deno.errors.NotCapable ? this.#explain(error) : error;
     }
   };
 
-  /** Deno looks at the permission in each such call; what lacks one may also be a callback of the function. */
-  #refused(cause: Error): Error {
+  /**
+   * Deno checks the permission in each call by address. An error that comes out
+   * of a callback of the function stays as it is.
+   */
+  #explain(cause: Error): Error {
     if (Deno.permissions.querySync({ name: "ffi" }).state === "granted") return cause;
-    const { name } = this.request;
-    return new LoadError(
-      "PermissionDenied",
-      `Cannot call '${name}': --allow-ffi was revoked, which only functions of callPath 'fast' outlive`,
-      { symbol: name },
-      { cause },
-    );
+    return new LoadError("PermissionDenied", "Cannot call function: --allow-ffi is revoked", {
+      symbol: this.request.name,
+      hint: 'bind the function with callPath "fast" before --allow-ffi is revoked',
+    }, { cause });
   }
 }

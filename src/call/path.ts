@@ -8,31 +8,41 @@
  */
 
 /**
- * Which way calls take: `fast`, `pointer`, or `auto`, which takes the fast one
- * whenever it can serve the definition and be made.
+ * The way that calls take: `fast`, `pointer`, or `auto`, which takes the fast
+ * one wherever it serves the definition and can be made.
  *
- * What makes a call fast takes Deno about a tenth of a millisecond. `fast` has
- * that done when a function is bound; `auto` when it is called for the 8th time,
- * together with other functions of the module that are in use by then. Calls
- * before that are made as those of `pointer` are, and cost as much.
+ * Compiling a fast call takes Deno about a tenth of a millisecond. `fast` does
+ * this when a function is bound; `auto` does it when the function is called for
+ * the 8th time, together with other functions of the module that are in use by
+ * then. Calls before that are made by `pointer`, and cost as much.
  *
- * A program that revokes `--allow-ffi` once all is bound asks for `fast`: Deno
- * looks at the permission in each call of the other kind.
+ * A program that revokes `--allow-ffi` after binding must ask for `fast`: Deno
+ * checks the permission in each call by `pointer`.
+ *
+ * ## Platforms
+ *
+ * `fast` works on Linux, and on Windows for x86-64, where it needs
+ * `--allow-read` and `--allow-write` of `simple-loader` in the folder for
+ * temporary files. Elsewhere `auto` takes `pointer`, and `fast` is an error of
+ * kind `Unsupported`.
  */
 export type CallPath = "auto" | "fast" | "pointer";
 
-/** The way that a function took. */
+/** The way that a function's calls have taken. */
 export type TakenPath = Exclude<CallPath, "auto">;
 
-/** A function that is wanted. */
+/** A function to bind. */
 export interface BindRequest {
-  /** For errors and as the function's own name. */
+  /** The function's own name, which errors mention. */
   readonly name: string;
   readonly address: bigint;
   readonly definition: Deno.ForeignFunction;
 }
 
-/** Whether Deno compiles a direct call for such a definition; undefined if that, or whether it is valid, it must say. */
+/**
+ * Whether Deno compiles a fast call for a definition; undefined if only Deno
+ * can tell that, or whether the definition is valid.
+ */
 export function hasFastCall(definition: Deno.ForeignFunction): boolean | undefined {
   const { parameters, result, nonblocking } = definition;
   if (nonblocking === true || typeof result !== "string") return false;

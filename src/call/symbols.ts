@@ -1,28 +1,31 @@
 /**
- * From definitions to what `Deno.dlopen` would give for them: one object with a
- * function for each function and a getter for each static.
+ * Binds definitions as `Deno.dlopen` does: one object with a function for each
+ * function and a getter for each static.
  */
 
 import { LoadError } from "../errors.ts";
 import type { Binder } from "./binder.ts";
 import type { CallPath } from "./path.ts";
 
-/** Where names lead; undefined for a name that is not there, or is something else. */
+/** Finds symbols by name; undefined for a name that is missing, or of another kind. */
 export interface SymbolSource {
-  /** The module's, for errors. */
+  /** The module's path, for errors. */
   readonly path: string;
-  /** What the module does with its names, for people: `define`, `export`. */
+  /** How errors say that the module has a name: `define`, `export`. */
   readonly verb: string;
   /** The address of a function. */
   functionAddress(name: string): bigint | undefined;
-  /** Reads a static's value. */
+  /** A function that reads a static's value. */
   staticReader(name: string, type: Deno.NativeType): (() => unknown) | undefined;
 }
 
 /**
  * Binds all symbols of `definitions`.
  *
- * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; and what the binder throws.
+ * Safety: a definition that differs from the native function's signature
+ * corrupts memory or ends the process when the function is called.
+ *
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; the errors of {@linkcode Binder.bind}.
  */
 export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
   definitions: S,
@@ -56,6 +59,8 @@ export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
     throw new LoadError("UndefinedSymbol", `Cannot bind: the module does not ${source.verb} ${names}`, {
       path: source.path,
       symbols: missing,
+      hint: "correct the name (smf inspect FILE lists the module's symbols), " +
+        "or define it with `optional: true` if it may be missing",
     });
   }
   const bound = binder.bind(functions, callPath);

@@ -1,5 +1,5 @@
 /**
- * Addresses that stay while the functions behind them are replaced.
+ * Trampolines: permanent addresses of functions that can be replaced.
  *
  * ```text
  * trampoline i                        table pointer     table of a version
@@ -9,7 +9,7 @@
  *                                                       └────────────────┘
  * ```
  *
- * All trampolines of a module read one word, so a single aligned store sends
+ * All trampolines of a module read one word, so a single aligned store switches
  * all of them to another table at once, in every thread. A thread between the
  * two loads may still use the old table, which therefore lives as long as the
  * version that it belongs to.
@@ -18,63 +18,63 @@
  * |---|---|---|---|
  * | `49 bb imm64` | `mov r11, &word` | `ldr x16, .+24` | `&word` |
  * | `4d 8b 1b` | `mov r11, [r11]` | `ldr x16, [x16]` | the table |
- * | | | `add x16, x16, (8·i) >> 12, lsl 12` | the entry's 4 KiB |
+ * | | | `add x16, x16, (8·i) >> 12, lsl 12` | the slot's 4 KiB |
  * | `41 ff a3 disp32` | `jmp [r11 + 8·i]` | `ldr x16, [x16, (8·i) & 4095]` | the address |
  * | | | `br x16` | then, aligned, `&word` as data |
  *
- * Both registers are free between a call and the first instruction of what is
- * called (psABI x86-64, 3.2.3; AAPCS64, 6.1.1: IP0).
+ * Both registers may be overwritten between a call and the first instruction of
+ * the callee (psABI x86-64, 3.2.3; AAPCS64, 6.1.1: IP0).
  */
 
 import { LoadError } from "../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 
-const STUB_SIZE = 32;
-const WORD_SIZE = 8;
+const TRAMPOLINE_SIZE = 32;
+const SLOT_SIZE = 8;
 
 /** Writes one trampoline. */
-type StubWriter = (view: DataView, at: number, index: number, word: bigint) => void;
+type TrampolineWriter = (view: DataView, at: number, index: number, word: bigint) => void;
 
-const STUB_WRITERS: Record<typeof Deno.build.arch, StubWriter> = {
+const TRAMPOLINE_WRITERS: Record<typeof Deno.build.arch, TrampolineWriter> = {
   x86_64(view, at, index, word): void {
     view.setUint16(at, 0xbb49, true);
     view.setBigUint64(at + 2, word, true);
     view.setUint32(at + 10, 0x411b_8b4d, true);
     view.setUint16(at + 14, 0xa3ff, true);
-    view.setInt32(at + 16, WORD_SIZE * index, true);
-    for (let trap = 20; trap < STUB_SIZE; trap++) view.setUint8(at + trap, 0xcc);
+    view.setInt32(at + 16, SLOT_SIZE * index, true);
+    for (let trap = 20; trap < TRAMPOLINE_SIZE; trap++) view.setUint8(at + trap, 0xcc);
   },
   aarch64(view, at, index, word): void {
-    const entry = WORD_SIZE * index;
+    const slot = SLOT_SIZE * index;
     view.setUint32(at, 0x5800_00d0, true);
     view.setUint32(at + 4, 0xf940_0210, true);
-    view.setUint32(at + 8, 0x9140_0210 | ((entry >> 12) << 10), true);
-    view.setUint32(at + 12, 0xf940_0210 | (((entry & 0xfff) / WORD_SIZE) << 10), true);
+    view.setUint32(at + 8, 0x9140_0210 | ((slot >> 12) << 10), true);
+    view.setUint32(at + 12, 0xf940_0210 | (((slot & 0xfff) / SLOT_SIZE) << 10), true);
     view.setUint32(at + 16, 0xd61f_0200, true);
     view.setBigUint64(at + 24, word, true);
   },
 };
 
-/** The largest number of trampolines that one module can have: aarch64 counts 4 KiB of table entries in 12 bits. */
-export const MAX_TRAMPOLINES = (4096 * 4096) / WORD_SIZE;
+/** The largest number of trampolines of one module: on aarch64 the index of a table's 4 KiB has 12 bits. */
+export const MAX_TRAMPOLINES = (4096 * 4096) / SLOT_SIZE;
 
-/** Where a table lies. */
+/** The memory of a table. */
 interface TableMemory {
   readonly address: bigint;
-  readonly entries: BigUint64Array<ArrayBuffer>;
+  readonly slots: BigUint64Array<ArrayBuffer>;
   free(): void;
 }
 
-/** The addresses that the trampolines of a module lead to, in one version of it. */
+/** The table of one version: the addresses that the module's trampolines jump to. */
 export class JumpTable implements Disposable {
   readonly capacity: number;
   readonly #memory: TableMemory;
 
-  /** @param addresses By the trampolines' indices. There is room for more than these. */
+  /** @param addresses The first slots, by the trampolines' indices; there may be room for more. */
   constructor(memory: TableMemory, addresses: readonly bigint[]) {
     this.#memory = memory;
-    this.capacity = memory.entries.length;
+    this.capacity = memory.slots.length;
     addresses.forEach((address, index) => this.set(index, address));
   }
 
@@ -82,14 +82,18 @@ export class JumpTable implements Disposable {
     return this.#memory.address;
   }
 
-  /** Enters an address that no trampoline in use leads to yet. */
+  /**
+   * Fills a slot that no trampoline in use jumps through yet.
+   *
+   * Safety: the address must be that of a function that lives as long as the table.
+   */
   set(index: number, address: bigint): void {
-    Atomics.store(this.#memory.entries, index, address);
+    Atomics.store(this.#memory.slots, index, address);
   }
 
-  /** The address at an index. */
+  /** The address in a slot. */
   get(index: number): bigint {
-    return this.#memory.entries[index];
+    return this.#memory.slots[index];
   }
 
   [Symbol.dispose](): void {
@@ -97,33 +101,36 @@ export class JumpTable implements Disposable {
   }
 }
 
-/** Entries of a table that lies behind the word. */
+/** The number of slots of a small table, which shares the word's page. */
 const SMALL_TABLE = 32;
 
-/** The trampolines of one module; they live as long as a version that they may lead to. */
+/** The trampolines of one module; they live as long as a version that they may jump into. */
 export class Trampolines {
   readonly #allocator: MemoryAllocator;
-  /** Each a page of trampolines; behind those of the first lies the page of the word. */
+  /** Blocks of one page of trampolines; in the first block, the page of the word follows. */
   readonly #blocks: ExecutableMemory[] = [];
   readonly #perBlock: number;
-  /** The word, then room for small tables. */
+  /** The page of the word, which also has room for small tables. */
   readonly #words: BigUint64Array<ArrayBuffer>;
-  /** Where in these a small table can begin; most modules never need a page for a table. */
-  readonly #room: number[] = [];
+  /** The indices in `#words` at which a small table can begin; most modules never need a page for a table. */
+  readonly #freeTables: number[] = [];
   #holders = 0;
 
   constructor(allocator: MemoryAllocator) {
     this.#allocator = allocator;
-    this.#perBlock = Math.floor(allocator.pageSize / STUB_SIZE);
+    this.#perBlock = Math.floor(allocator.pageSize / TRAMPOLINE_SIZE);
     this.#addBlock(2 * allocator.pageSize);
     this.#words = words(allocator.view(this.#blocks[0], allocator.pageSize, allocator.pageSize));
     for (let end = this.#words.length; end >= 2 * SMALL_TABLE; end -= SMALL_TABLE) {
-      this.#room.push(end - SMALL_TABLE);
+      this.#freeTables.push(end - SMALL_TABLE);
     }
   }
 
   /**
-   * The address of a trampoline; it is the same for ever.
+   * The address of a trampoline, which is permanent.
+   *
+   * Safety: a call through it ends the process before {@linkcode Trampolines.switchTo}
+   * has set a table with an address at `index`, and after the trampolines are freed.
    *
    * @throws {LoadError} `Unsupported` beyond {@linkcode MAX_TRAMPOLINES}.
    */
@@ -134,58 +141,65 @@ export class Trampolines {
         "Cannot import from module: too many of its functions are imported",
         {
           range: [0, MAX_TRAMPOLINES + 1],
+          hint: `split the module: others can import ${MAX_TRAMPOLINES} of its functions or call them live`,
         },
       );
     }
     const block = Math.floor(index / this.#perBlock);
     while (this.#blocks.length <= block) this.#addBlock(this.#allocator.pageSize);
-    return this.#blocks[block].address + BigInt(STUB_SIZE * (index % this.#perBlock));
+    return this.#blocks[block].address + BigInt(TRAMPOLINE_SIZE * (index % this.#perBlock));
   }
 
-  /** Where the word that all trampolines read lies. */
+  /** The address of the word that all trampolines read. */
   get tablePointer(): bigint {
     return this.#blocks[0].address + BigInt(this.#allocator.pageSize);
   }
 
   /**
-   * A new table, which must be disposed of before the last holder is gone.
+   * Makes a table, which must be disposed of before the last holder is gone.
    *
-   * @param addresses By index. There is room for more than these.
+   * @param addresses The first slots, by the trampolines' indices; there may be room for more.
    */
   table(addresses: readonly bigint[]): JumpTable {
-    return new JumpTable(this.#smallTable(addresses.length) ?? this.#ownTable(addresses.length), addresses);
+    return new JumpTable(this.#smallTable(addresses.length) ?? this.#largeTable(addresses.length), addresses);
   }
 
   #smallTable(length: number): TableMemory | undefined {
-    const start = length > SMALL_TABLE ? undefined : this.#room.pop();
+    const start = length > SMALL_TABLE ? undefined : this.#freeTables.pop();
     if (start === undefined) return undefined;
-    const entries = this.#words.subarray(start, start + SMALL_TABLE);
+    const slots = this.#words.subarray(start, start + SMALL_TABLE);
     return {
-      address: this.tablePointer + BigInt(WORD_SIZE * start),
-      entries,
+      address: this.tablePointer + BigInt(SLOT_SIZE * start),
+      slots,
       free: () => {
-        entries.fill(0n);
-        this.#room.push(start);
+        slots.fill(0n);
+        this.#freeTables.push(start);
       },
     };
   }
 
-  #ownTable(length: number): TableMemory {
+  #largeTable(length: number): TableMemory {
     const allocator = this.#allocator;
-    const memory = allocator.allocate(WORD_SIZE * length, WORD_SIZE);
+    const memory = allocator.allocate(SLOT_SIZE * length, SLOT_SIZE);
     return {
       address: memory.address,
-      entries: words(allocator.view(memory)),
+      slots: words(allocator.view(memory)),
       free: () => allocator.free(memory),
     };
   }
 
-  /** Sends all trampolines to a table: one aligned store, which no thread sees half done. */
-  lead(table: JumpTable): void {
+  /**
+   * Switches all trampolines to a table: one aligned store, which no thread sees
+   * half done.
+   *
+   * Safety: the table must live as long as the trampolines or until the next
+   * switch, and as any thread that may be between the two loads.
+   */
+  switchTo(table: JumpTable): void {
     Atomics.store(this.#words, 0, table.address);
   }
 
-  /** Keeps the trampolines until disposed; the last holder frees them. */
+  /** Keeps the trampolines until disposed; the last holder frees them, and remains if the system refuses. */
   hold(): Disposable {
     this.#holders++;
     return {
@@ -197,34 +211,32 @@ export class Trampolines {
   }
 
   #free(): void {
-    // The first block, with the word, goes last.
+    // The first block goes last: the other blocks' trampolines read its word. A refused block can be freed again.
     while (this.#blocks.length > 0) {
       this.#allocator.free(this.#blocks.at(-1)!);
       this.#blocks.pop();
     }
   }
 
-  /** All trampolines of a block are written before any is used: what can be executed never changes. */
+  /** Adds a block. All its trampolines are written before any is used, so executable memory never changes. */
   #addBlock(size: number): void {
     const { pageSize } = this.#allocator;
     const first = this.#blocks.length * this.#perBlock;
+    using undo = new DisposableStack();
     const memory = this.#allocator.allocate(size, pageSize, this.#blocks[0]?.address);
+    undo.defer(() => abandon({ [Symbol.dispose]: () => this.#allocator.free(memory) }));
     const word = (this.#blocks[0] ?? memory).address + BigInt(pageSize);
-    try {
-      const bytes = this.#allocator.view(memory, 0, pageSize);
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      for (let index = 0; index < this.#perBlock; index++) {
-        STUB_WRITERS[Deno.build.arch](view, STUB_SIZE * index, first + index, word);
-      }
-      this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
-    } catch (error) {
-      abandon({ [Symbol.dispose]: () => this.#allocator.free(memory) });
-      throw error;
+    const bytes = this.#allocator.view(memory, 0, pageSize);
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let index = 0; index < this.#perBlock; index++) {
+      TRAMPOLINE_WRITERS[Deno.build.arch](view, TRAMPOLINE_SIZE * index, first + index, word);
     }
+    this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
     this.#blocks.push(memory);
+    undo.move();
   }
 }
 
 function words(bytes: Uint8Array<ArrayBuffer>): BigUint64Array<ArrayBuffer> {
-  return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / WORD_SIZE);
+  return new BigUint64Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / SLOT_SIZE);
 }

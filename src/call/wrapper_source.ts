@@ -1,15 +1,16 @@
 /**
- * Source texts of functions that call native ones.
+ * Compiles the JavaScript functions that wrap native ones, each from a source
+ * text of its own.
  *
- * V8 keeps a fast call only at a call site that has seen one target. Each
- * function therefore gets a source text of its own: its call site inside never
- * sees another target, however mixed the callers are.
+ * V8 keeps a fast call only at a call site that has seen one target. A wrapper
+ * with a source text of its own has a call site of its own, which never sees
+ * another target, however mixed the wrapper's callers are.
  *
- * What the functions look at costs nothing once V8 has compiled them:
+ * The two values that a wrapper checks cost nothing once V8 has compiled it:
  *
- * | what | is a constant to V8 | until |
+ * | value | why V8 treats it as a constant | until |
  * |---|---|---|
- * | `open` | a variable that was never assigned, in a scope of at most two such | the module is closed; then compiled code is thrown away |
+ * | `open` | a variable that was never assigned, in a scope of at most two such | the module is closed; V8 then discards the compiled code |
  * | `direct` | a property that was set once in every object of its shape | |
  *
  * A property in place of `open` would be a constant only until the first object
@@ -18,52 +19,59 @@
 
 import type { CallFunction } from "../os/pointer.ts";
 
-/** Where a function finds the call that V8 makes fast: absent first, set once, never changed. */
+/** Holds the fast call of a function: absent first, set once, never changed. */
 export class CallCell {
   declare direct?: CallFunction;
 }
-// What others add to Object.prototype is no call.
+// Without a prototype, a `direct` that others add to Object.prototype is not taken for a call.
 Object.setPrototypeOf(CallCell.prototype, null);
 
-/** One function that is wanted. */
-export interface TextTarget {
+/** The facts that the source text of a wrapper depends on. */
+export interface WrapperTarget {
   readonly cell: CallCell;
   readonly parameterCount: number;
 }
 
-/** Serves a call while the cell is empty, and once the text is shut. */
-export type OtherCall = (index: number, ...parameters: unknown[]) => unknown;
+/** Serves the calls of the wrapper at `index` while its cell is empty, and after it was closed. */
+export type FallbackCall = (index: number, ...parameters: unknown[]) => unknown;
 
-/** Functions of one text. */
-export interface CallText {
+/** The wrappers of one source text. */
+export interface Wrappers {
   readonly functions: readonly CallFunction[];
-  /** Sends all calls the other way. Leads to nothing but the variable: whoever keeps it keeps no function. */
-  readonly shut: () => void;
+  /** Sends all further calls to the fallback. Refers to one variable only, so keeping it keeps no function alive. */
+  readonly close: () => void;
 }
 
-/** The mark in a stack trace of a function made here. */
+/** Begins the source name of every wrapper, by which stack frames are recognised. */
 const SOURCE_NAME = "smf-call:";
 let sourceCount = 0;
 
-/** As many as can be parameters of one function, and some fewer. */
-export const LONGEST_TEXT = 1000;
+/** The most wrappers in one source text: each cell is a parameter of one function, whose number V8 limits. */
+export const MAX_WRAPPERS = 1000;
 
-/** A text for at most {@linkcode LONGEST_TEXT} functions; undefined where code from strings is forbidden. */
-export function callText(targets: readonly TextTarget[], other: OtherCall): CallText | undefined {
+/** Compiles at most {@linkcode MAX_WRAPPERS} wrappers; undefined where code from strings is forbidden. */
+export function compileWrappers(
+  targets: readonly WrapperTarget[],
+  fallback: FallbackCall,
+): Wrappers | undefined {
   const counts: number[] = [];
   const cells: CallCell[] = [];
   for (const { parameterCount, cell } of targets) {
     counts.push(parameterCount);
     cells.push(cell);
   }
-  const open = counts.length === 1 ? spare(counts[0]) : compile(sourceOf(counts))?.[0];
-  if (open === undefined) return undefined;
-  const text = open();
-  return { functions: text(other, ...cells), shut: text };
+  const instantiate = counts.length === 1 ? takeSpare(counts[0]) : compile(sourceOf(counts))?.[0];
+  if (instantiate === undefined) return undefined;
+  const wrappers = instantiate();
+  return { functions: wrappers(fallback, ...cells), close: wrappers };
 }
 
-/** A compiled text: opened once, it gives its functions once; called without anything, it is shut. */
-type Compiled = () => (other?: OtherCall, ...cells: CallCell[]) => CallFunction[];
+/**
+ * A compiled source text. The function that it returns creates the wrappers when
+ * it is called with a fallback and cells, and closes them when it is called with
+ * nothing.
+ */
+type CompiledSource = () => (fallback?: FallbackCall, ...cells: CallCell[]) => CallFunction[];
 
 function sourceOf(parameterCounts: readonly number[]): string {
   let cells = "";
@@ -72,13 +80,13 @@ function sourceOf(parameterCounts: readonly number[]): string {
     const parameters = parameterNames(count);
     cells += `,c${index}`;
     functions += `((${parameters})=>open&&c${index}.direct!==undefined?c${index}.direct(${parameters})` +
-      `:other(${index}${count === 0 ? "" : `,${parameters}`})),\n`;
+      `:fallback(${index}${count === 0 ? "" : `,${parameters}`})),\n`;
   }
-  // What stands in parentheses V8 compiles at once, in place of looking through it first.
-  return `(()=>{let open=true;return((other${cells})=>other===undefined?open=false:[${functions}])}),\n`;
+  // Parentheses make V8 compile a function eagerly, instead of pre-parsing it first.
+  return `(()=>{let open=true;return((fallback${cells})=>fallback===undefined?open=false:[${functions}])}),\n`;
 }
 
-function compile(sources: string): Compiled[] | undefined {
+function compile(sources: string): CompiledSource[] | undefined {
   const body = `"use strict";return[${sources}]\n//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
   try {
     return new Function(body)();
@@ -88,56 +96,56 @@ function compile(sources: string): Compiled[] | undefined {
   }
 }
 
-/** How many texts are compiled together: most of what one takes is taken once for all. */
+/** The number of source texts that are compiled together: most of the cost of compiling is paid once for all. */
 const BATCH = 8;
-/** Texts for one function that nobody uses yet, by its number of parameters. */
-const spares: (Compiled[] | undefined)[] = [];
+/** Compiled source texts of one wrapper that are not used yet, by the wrapper's number of parameters. */
+const spares: (CompiledSource[] | undefined)[] = [];
 
-function spare(parameterCount: number): Compiled | undefined {
+function takeSpare(parameterCount: number): CompiledSource | undefined {
   const known = spares[parameterCount];
   const next = known?.pop();
   if (next !== undefined) return next;
-  // A program that binds one function may not bind another.
+  // The first time only one is compiled: a program that binds one function may not bind another.
   const compiled = compile(sourceOf([parameterCount]).repeat(known === undefined ? 1 : BATCH));
   spares[parameterCount] = compiled;
   return compiled?.pop();
 }
 
-/** By how many there are. */
-const namesOfParameters: (string | undefined)[] = [];
+/** Parameter lists that were made before, by their number of parameters. */
+const parameterLists: (string | undefined)[] = [];
 
 function parameterNames(count: number): string {
-  let names = namesOfParameters[count];
+  let names = parameterLists[count];
   if (names === undefined) {
     names = "";
     for (let index = 0; index < count; index++) names += index === 0 ? "p0" : `,p${index}`;
-    namesOfParameters[count] = names;
+    parameterLists[count] = names;
   }
   return names;
 }
 
-/** V8's own view of a stack frame, of which Deno has no type. */
+/** V8's own view of a stack frame, for which Deno has no type. */
 interface StackFrame {
   getScriptNameOrSourceURL(): string | null | undefined;
 }
 
-/** The parts of `Error` that are V8's own. */
+/** `Error` with V8's extensions. */
 const StackTrace = Error as ErrorConstructor & {
   prepareStackTrace?: (error: Error, frames: readonly StackFrame[]) => unknown;
 };
 
-/** Whether a function made here is on this isolate's stack. */
-export function isTextOnStack(): boolean {
+/** Whether a wrapper that was compiled here is on this isolate's stack. */
+export function isWrapperOnStack(): boolean {
   const { stackTraceLimit, prepareStackTrace } = StackTrace;
   let found = false;
   StackTrace.stackTraceLimit = Infinity;
-  // Called with the frames themselves, this spares formatting them.
+  // A hook that gets the frames themselves saves formatting them.
   StackTrace.prepareStackTrace = (_, frames) => {
     found = frames.some((frame) => frame.getScriptNameOrSourceURL()?.startsWith(SOURCE_NAME));
   };
   try {
     const trace: { stack?: unknown } = {};
-    StackTrace.captureStackTrace(trace, isTextOnStack);
+    StackTrace.captureStackTrace(trace, isWrapperOnStack);
     void trace.stack;
   } finally {
     StackTrace.stackTraceLimit = stackTraceLimit;

@@ -268,7 +268,7 @@ export class LoadedModule implements Disposable, AsyncDisposable {
 
   /** The functions that were bound so far, with the path that their calls take. */
   callPaths(): BoundFunction[] {
-    return [...this.#version.binder.taken()];
+    return [...this.#version.binder.callPaths()];
   }
 
   /**

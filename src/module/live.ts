@@ -306,7 +306,7 @@ function attachSource(token: LiveToken): LiveSource {
   let calls: CallsInFlight | undefined;
   const attachment = attachControl(control, `live functions of '${module.path}'`, {
     revoked: () => lifetime?.revokeQuietly(),
-    callsOut: () => calls?.out(),
+    callsOut: () => calls?.whenReturned(),
   });
   return {
     path: module.path,

@@ -16,7 +16,7 @@
 
 import { Binder, CallResources } from "../call/binder.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
-import { allOf, CallsInFlight } from "../call/in_flight.ts";
+import { CallsInFlight, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { registerFrames } from "../load/runtime/unwind_registration.ts";
 import type { Provider } from "../load/imports/resolve.ts";
@@ -92,11 +92,11 @@ class VersionBody {
     const { control, live } = this;
     // Most versions were never shared: a reload asks all of them.
     if (this.calls.count === 0 && control === undefined && live === undefined) return undefined;
-    const waits = [this.calls.out(), live?.passed()];
+    const waits = [this.calls.whenReturned(), live?.passed()];
     if (control !== undefined && control.attachments() > 0) {
       waits.push(new Promise<void>((resolve) => control.advance(resolve)));
     }
-    return allOf(waits);
+    return whenAll(waits);
   }
 
   #revoke(): void {
@@ -213,7 +213,7 @@ export class ModuleVersion implements CallOwner {
     let body: VersionBody | undefined = undefined;
     const { image, attachment } = attachImage(module, control, {
       revoked: () => body?.lifetime.revokeQuietly(),
-      callsOut: () => body?.calls.out(),
+      callsOut: () => body?.calls.whenReturned(),
     });
     body = new VersionBody(image, attachment);
     return new ModuleVersion(body, module.path, module.version, token as ModuleToken);

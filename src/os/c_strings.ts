@@ -1,5 +1,5 @@
 /**
- * Text as C has it: bytes up to a NUL.
+ * C strings: bytes up to a NUL.
  */
 
 import { permitted } from "./library.ts";
@@ -10,14 +10,18 @@ export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }
 
-/** The text at an address that a function returned; `null` for the null pointer. */
+/**
+ * The text at an address; `null` for the null pointer.
+ *
+ * Safety: ends the process if the memory cannot be read up to a NUL.
+ */
 export function readCString(address: bigint): string | null {
   return address === 0n ? null : Deno.UnsafePointerView.getCString(pointerTo(address));
 }
 
 /**
- * What `main` takes as `char **argv`: the table of addresses, its NULL, and
- * the strings themselves, in one piece that must be kept while they are used.
+ * The `char **argv` that `main` takes: the table of addresses, its NULL, and
+ * the strings themselves, in one buffer that must be kept while they are used.
  */
 export function argumentVector(texts: readonly string[]): Uint8Array<ArrayBuffer> {
   const strings = texts.map(cString);

@@ -1,90 +1,89 @@
 /**
- * The system's own dynamic linker, which finds shared libraries and names in them.
+ * The system's dynamic linker, which opens shared libraries and finds names in
+ * them.
  */
 
+import { cString } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
 
-/**
- * The dynamic linker's own functions.
- *
- * | C declaration | failure |
- * |---|---|
- * | `void *dlopen(const char *file, int mode)` | NULL |
- * | `void *dlsym(void *handle, const char *name)` | NULL |
- * | `int dlclose(void *handle)` | not 0 |
- * | `char *dlerror(void)` | NULL: nothing has failed |
- */
 const POSIX_FUNCTIONS = {
+  // void *dlopen(const char *file, int mode); NULL
   dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+  // void *dlsym(void *handle, const char *name); NULL
   dlsym: { parameters: ["pointer", "buffer"], result: "usize" },
+  // int dlclose(void *handle); not 0
   dlclose: { parameters: ["pointer"], result: "i32" },
+  // char *dlerror(void); cannot fail, and NULL if nothing has failed
   dlerror: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const RTLD_NOW = 2;
 
-/**
- * Windows' counterparts.
- *
- * | C declaration | failure |
- * |---|---|
- * | `HMODULE LoadLibraryW(const wchar_t *file)` | NULL |
- * | `FARPROC GetProcAddress(HMODULE handle, const char *name)` | NULL |
- * | `BOOL FreeLibrary(HMODULE handle)` | 0 |
- */
 const WINDOWS_FUNCTIONS = {
+  // HMODULE LoadLibraryW(LPCWSTR lpLibFileName); NULL
   LoadLibraryW: { parameters: ["buffer"], result: "pointer" },
+  // FARPROC GetProcAddress(HMODULE hModule, LPCSTR lpProcName); NULL
   GetProcAddress: { parameters: ["pointer", "buffer"], result: "usize" },
+  // BOOL FreeLibrary(HMODULE hLibModule); 0
   FreeLibrary: { parameters: ["pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** Opens libraries and looks names up, whatever the system calls that. */
-export interface DynamicLinker {
-  /** A library; null if the system does not find or accept it. */
+/** Opens libraries and finds names, by the functions of any system. Disposing closes no library that it opened. */
+export interface DynamicLinker extends Disposable {
+  /**
+   * Opens a library; null if the system does not find or accept it.
+   *
+   * Safety: runs the library's initialisers.
+   */
   open(file: string): Deno.PointerValue;
-  /** The address of what a library exports, or without one of what the program began with; 0 if there is none. */
+  /**
+   * The address of a name; 0 if there is none. Looks in the library, or, without
+   * one, in the program and the libraries that it was started with.
+   */
   find(handle: Deno.PointerValue, name: string): bigint;
+  /**
+   * Closes a library.
+   *
+   * Safety: nothing in the library may be used afterwards, unless it is open elsewhere.
+   */
   close(handle: Deno.PointerObject): void;
-  /** Why the last call failed, if the system says so. */
+  /** The reason for the last failure, if the system tells it. */
   failure(): string | undefined;
-  /** Lets go of the dynamic linker itself; what it opened stays open. */
-  dispose(): void;
 }
 
-/** The dynamic linker of this system. */
+/**
+ * The dynamic linker of this system.
+ *
+ * Platforms: LoadLibrary on Windows, which tells no reason for a failure; dlopen elsewhere.
+ */
 export function openDynamicLinker(): DynamicLinker {
   if (Deno.build.os === "windows") {
     const library = openLibrary(["kernel32.dll"], WINDOWS_FUNCTIONS);
     const { symbols } = library;
     return {
-      open: (file) => symbols.LoadLibraryW(wide(file)),
-      find: (handle, name) => symbols.GetProcAddress(handle, narrow(name)),
+      open: (file) => symbols.LoadLibraryW(wideString(file)),
+      find: (handle, name) => symbols.GetProcAddress(handle, cString(name)),
       close: (handle) => void symbols.FreeLibrary(handle),
       failure: () => undefined,
-      dispose: () => library.close(),
+      [Symbol.dispose]: () => library.close(),
     };
   }
   const names = Deno.build.os === "darwin" ? ["libSystem.B.dylib"] : ["libc.so.6", "libdl.so.2"];
   const library = openLibrary(names, POSIX_FUNCTIONS);
   const { symbols } = library;
   return {
-    open: (file) => symbols.dlopen(narrow(file), RTLD_NOW),
-    find: (handle, name) => symbols.dlsym(handle, narrow(name)),
+    open: (file) => symbols.dlopen(cString(file), RTLD_NOW),
+    find: (handle, name) => symbols.dlsym(handle, cString(name)),
     close: (handle) => void symbols.dlclose(handle),
     failure(): string | undefined {
       const text = symbols.dlerror();
       return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
     },
-    dispose: () => library.close(),
+    [Symbol.dispose]: () => library.close(),
   };
 }
 
-/** A C string. */
-function narrow(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
-}
-
-/** A wide C string: UTF-16. */
-function wide(text: string): Uint16Array<ArrayBuffer> {
+/** A C string of UTF-16 units, as Windows takes them. */
+function wideString(text: string): Uint16Array<ArrayBuffer> {
   return Uint16Array.from(`${text}\0`, (letter) => letter.charCodeAt(0));
 }

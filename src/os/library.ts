@@ -1,29 +1,36 @@
 /**
- * The operating system's own libraries, opened by name.
+ * `os/`: everything that is asked of the operating system. This file opens the
+ * system's own libraries by name.
  */
 import { LoadError } from "../errors.ts";
 
-/** An open library, or a stand-in for one. */
+/** An open library, or a test's replacement for one. */
 export interface SystemLibrary<Functions> {
-  /** What it does. */
+  /** The library's functions. */
   readonly symbols: Functions;
-  /** Closes it; nothing in `symbols` may be called afterwards. */
+  /** Closes the library; nothing in `symbols` may be called afterwards. */
   close(): void;
 }
 
 /**
- * Opens the first of `names` that exists: the same library is called
- * differently by different systems.
+ * Opens the first of `names` that exists: one library has different names on
+ * different systems. Closing or disposing ends it.
+ *
+ * Safety: a definition that differs from the function's C declaration corrupts
+ * memory or ends the process when the function is called.
+ *
+ * @throws {LoadError} `Unsupported` if there is none; `PermissionDenied`.
  */
 export function openLibrary<const D extends Deno.ForeignLibraryInterface>(
   names: readonly string[],
   definitions: D,
-): SystemLibrary<Deno.StaticForeignLibraryInterface<D>> {
+): SystemLibrary<Deno.StaticForeignLibraryInterface<D>> & Disposable {
   let failure: unknown;
   for (const name of names) {
     try {
       const library = permitted(() => Deno.dlopen(name, definitions));
-      return { symbols: library.symbols, close: () => library.close() };
+      const close = (): void => library.close();
+      return { symbols: library.symbols, close, [Symbol.dispose]: close };
     } catch (error) {
       if (error instanceof LoadError) throw error;
       failure ??= error;
@@ -31,10 +38,12 @@ export function openLibrary<const D extends Deno.ForeignLibraryInterface>(
   }
   // With a list of paths, Deno may look for a bare name beside the program instead of refusing it.
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") throw notPermitted(failure);
-  throw new LoadError("Unsupported", `Cannot open the system library ${names[0]}`, {}, { cause: failure });
+  throw new LoadError("Unsupported", `Cannot open the system library ${names[0]}`, {
+    hint: `install ${names.join(" or ")}, or run on a system that has it`,
+  }, { cause: failure });
 }
 
-/** Runs `work`; a permission that Deno misses becomes an error that names the flag. */
+/** Runs `work`; turns Deno's error about a missing permission into one that names the flag. */
 export function permitted<T>(work: () => T): T {
   try {
     return work();
@@ -47,7 +56,7 @@ function notPermitted(cause: unknown): LoadError {
   return new LoadError(
     "PermissionDenied",
     "Cannot use executable memory: it needs --allow-ffi, without a list of paths",
-    {},
+    { hint: "run with --allow-ffi (code that is loaded can do whatever this process can)" },
     { cause },
   );
 }

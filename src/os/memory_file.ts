@@ -6,28 +6,23 @@
 import { LoadError } from "../errors.ts";
 import { openLibrary } from "./library.ts";
 
-/**
- * The functions that are used.
- *
- * | C declaration | failure |
- * |---|---|
- * | `int memfd_create(const char *name, unsigned flags)` | −1 |
- * | `ssize_t write(int fd, const void *buffer, size_t count)` | −1, or fewer than `count` |
- * | `int close(int fd)` | −1 |
- * | `int *__errno_location(void)` | never |
- */
 const FUNCTIONS = {
+  // int memfd_create(const char *name, unsigned flags); -1
   memfd_create: { parameters: ["buffer", "u32"], result: "i32" },
+  // ssize_t write(int fd, const void *buffer, size_t count); -1, or fewer than count
   write: { parameters: ["i32", "buffer", "usize"], result: "isize" },
+  // int close(int fd); -1
   close: { parameters: ["i32"], result: "i32" },
+  // int *__errno_location(void); cannot fail
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /**
- * Where they are. They are called by address, three of them for a library: the
- * fast calls that Deno would compile for them take as long as two hundred such calls.
+ * The functions' addresses. They are called by address, three of them for a
+ * library: the fast calls that Deno would compile for them take as long as two
+ * hundred such calls.
  */
-const PLACES = {
+const ADDRESSES = {
   memfd_create: { type: "pointer" },
   write: { type: "pointer" },
   close: { type: "pointer" },
@@ -35,16 +30,16 @@ const PLACES = {
 } as const satisfies Record<keyof typeof FUNCTIONS, Deno.ForeignStatic>;
 
 const MFD_CLOEXEC = 1;
-/** Never executable; kernels before 6.3 do not know it. The library holds no code, so it need not be. */
+/** Never executable, which a library without code need not be; kernels before 6.3 do not know the flag. */
 const MFD_NOEXEC_SEAL = 8;
 
 const NAME = new TextEncoder().encode("smf-stub\0");
 
 type Functions = { readonly [Name in keyof typeof FUNCTIONS]: Deno.UnsafeFnPointer<typeof FUNCTIONS[Name]> };
 
-function functionsAt(places: Deno.StaticForeignLibraryInterface<typeof PLACES>): Functions {
+function functionsAt(addresses: Deno.StaticForeignLibraryInterface<typeof ADDRESSES>): Functions {
   const at = <Name extends keyof Functions>(name: Name) =>
-    new Deno.UnsafeFnPointer(places[name] as Deno.PointerObject<never>, FUNCTIONS[name]);
+    new Deno.UnsafeFnPointer(addresses[name] as Deno.PointerObject<never>, FUNCTIONS[name]);
   return {
     memfd_create: at("memfd_create"),
     write: at("write"),
@@ -53,29 +48,31 @@ function functionsAt(places: Deno.StaticForeignLibraryInterface<typeof PLACES>):
   };
 }
 
-/** Makes files in memory; keeps the C library open until it is disposed. */
+/**
+ * Makes files in memory; keeps the C library open until it is disposed.
+ *
+ * Platforms: Linux only.
+ */
 export class MemoryFiles implements Disposable {
-  readonly #library = openLibrary(["libc.so.6"], PLACES);
+  readonly #library = openLibrary(["libc.so.6"], ADDRESSES);
   readonly #functions = functionsAt(this.#library.symbols);
 
   /**
-   * Runs `use` with a path of a file that holds `bytes`. The file is gone
-   * afterwards, but for what `use` has mapped of it.
+   * Runs `use` with the path of a file that holds `bytes`. The file is gone
+   * afterwards, except for mappings of it that `use` has made.
    *
-   * @throws {LoadError} `OutOfMemory` naming the call that was refused.
+   * @throws {LoadError} `OutOfMemory`, naming the call that was refused.
    */
   withFile<T>(bytes: Uint8Array<ArrayBuffer>, use: (path: string) => T): T {
     const functions = this.#functions;
     let file = functions.memfd_create.call(NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
     if (file < 0) file = functions.memfd_create.call(NAME, MFD_CLOEXEC);
     if (file < 0) throw refused(functions, "memfd_create", bytes.length);
-    try {
-      const written = functions.write.call(file, bytes, BigInt(bytes.length));
-      if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
-      return use(uniquePath(file));
-    } finally {
-      functions.close.call(file);
-    }
+    using open = new DisposableStack();
+    open.defer(() => void functions.close.call(file));
+    const written = functions.write.call(file, bytes, BigInt(bytes.length));
+    if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
+    return use(uniquePath(file));
   }
 
   [Symbol.dispose](): void {
@@ -86,20 +83,21 @@ export class MemoryFiles implements Disposable {
 function refused(functions: Functions, call: string, size: number): LoadError {
   const location = functions.__errno_location.call();
   const errno = location === null ? 0 : new Deno.UnsafePointerView(location).getInt32();
-  return new LoadError("OutOfMemory", "Cannot make stub library: the system refused a file in memory", {
+  return new LoadError("OutOfMemory", "Cannot make file in memory: the system refuses it", {
     call,
     errno,
     size,
+    hint: "close modules or files, raise the limit of descriptors (ulimit -n), or allow memfd_create",
   });
 }
 
 /**
- * A path of an open file that no other stub library in this process had.
+ * A path of an open file that no other file in memory of this process has had.
  *
- * The C library takes an equal path for the same library, and file numbers are
- * used again: by this isolate, by others, by other copies of this package. So
- * 64 random bits are spelled into the path, `./` for 0 and `.//` for 1, which
- * lead to the same file.
+ * The C library takes libraries with equal paths for one library, and file
+ * numbers are reused: by this isolate, by others, by other copies of this
+ * package. So the path contains 64 random bits, `./` for 0 and `.//` for 1,
+ * which lead to the same file.
  */
 function uniquePath(file: number): string {
   let token = "";

@@ -1,10 +1,14 @@
 /**
- * Data symbols as JavaScript values.
+ * Reads native memory as JavaScript values.
  */
 
 import { pointerTo } from "./pointer.ts";
 
-/** Reads one value of a type where a data symbol lies. */
+/**
+ * Reads a variable.
+ *
+ * Safety: ends the process if the variable's memory cannot be read.
+ */
 export function readStatic(address: bigint, type: Deno.NativeType): unknown {
   const pointer = pointerTo(address);
   const view = new Deno.UnsafePointerView(pointer);
@@ -34,21 +38,22 @@ export function readStatic(address: bigint, type: Deno.NativeType): unknown {
     case "f64":
       return view.getFloat64();
     default:
-      // As Deno does: a pointer, buffer or function is where it lies.
+      // As in Deno.dlopen, a pointer, buffer or function is the variable's address, not its contents.
       staticSize(type);
       return pointer;
   }
 }
 
 /**
- * Bytes that a value of a type takes; 1 where only the address is used.
+ * The size of a variable's type in bytes; 1 where only the address is used.
  *
- * @throws {TypeError} For a type that a variable cannot have, as `Deno.dlopen` does.
+ * @throws {TypeError} for a type that a variable cannot have, as `Deno.dlopen` does.
  */
 export function staticSize(type: Deno.NativeType): number {
   const size = typeof type === "string" ? STATIC_SIZES[type] : undefined;
   if (size === undefined) {
-    throw new TypeError(`Cannot read a static as ${typeof type === "string" ? `'${type}'` : "a struct"}`);
+    const name = typeof type === "string" ? `'${type}'` : "a struct";
+    throw new TypeError(`Cannot read static: ${name} is not a type of statics`);
   }
   return size;
 }
@@ -72,14 +77,23 @@ const STATIC_SIZES: Readonly<Record<string, number | undefined>> = {
   function: 1,
 };
 
-/** Reads an array of addresses. */
+/**
+ * Reads an array of addresses.
+ *
+ * Safety: ends the process if the array's memory cannot be read.
+ */
 export function readAddresses(address: bigint, count: number): bigint[] {
   if (count === 0) return [];
   const view = new Deno.UnsafePointerView(pointerTo(address));
   return Array.from({ length: count }, (_, index) => view.getBigUint64(8 * index));
 }
 
-/** Memory as bytes, not a copy. Only for use at once: nothing keeps the memory. */
+/**
+ * Memory as bytes, not a copy.
+ *
+ * Safety: for immediate use only, since nothing keeps the memory. Access ends the
+ * process if the memory is not mapped, and writing if it is read-only.
+ */
 export function bytesAt(address: bigint, length: number): Uint8Array {
   return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointerTo(address), length));
 }

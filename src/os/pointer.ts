@@ -1,15 +1,20 @@
 /**
- * The portable path from JavaScript to an address: `Deno.UnsafeFnPointer`.
+ * The portable way from JavaScript to an address: `Deno.UnsafeFnPointer`.
  */
 
 import { LoadError } from "../errors.ts";
 import { permitted } from "./library.ts";
 
-/** A callable of unknown type; its definition gave it one already. */
+/** A callable whose type is known to its caller: the definition that it was made from. */
 // deno-lint-ignore no-explicit-any
 export type CallFunction = (...parameters: any[]) => unknown;
 
-/** A function that calls the native one at `address`. */
+/**
+ * A function that calls the native one at `address`.
+ *
+ * Safety: calling it ends the process or corrupts its memory unless the address
+ * is that of a function with this definition.
+ */
 export function pointerCall(address: bigint, definition: Deno.ForeignFunction): CallFunction {
   const target = permitted(() =>
     new Deno.UnsafeFnPointer(pointerTo(address) as Deno.PointerObject<never>, definition)
@@ -20,6 +25,6 @@ export function pointerCall(address: bigint, definition: Deno.ForeignFunction): 
 /** An address as Deno's own pointer. */
 export function pointerTo(address: bigint): Deno.PointerObject {
   const pointer = permitted(() => Deno.UnsafePointer.create(address));
-  if (pointer === null) throw new LoadError("InvalidFormat", "Cannot use address 0 as a pointer");
+  if (pointer === null) throw new LoadError("InvalidFormat", "Cannot make pointer: the address is 0");
   return pointer;
 }

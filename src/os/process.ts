@@ -1,25 +1,29 @@
 /**
- * A number that every isolate of this process can find out, and hardly anybody
- * else: so a token can prove where it comes from. It guards against mistakes,
- * not against code that may use FFI and thus do anything.
+ * A number that every isolate of this process can find out, and hardly any other
+ * program: a token that contains it proves where it comes from. It guards
+ * against mistakes, not against code that may use FFI and thus do anything.
  */
 
 import { openLibrary } from "./library.ts";
 
-/** What the address space of this process looks like is decided at random, once, when it starts. */
+/** Functions whose results are random and the same throughout the process: its address space is randomised once, at its start. */
 const WITNESSES = {
-  /** `unsigned long getauxval(unsigned long type)`: the address of 16 random bytes; 0 if unknown. */
-  linux: { names: ["libc.so.6"], call: "getauxval", definition: { parameters: ["usize"], result: "usize" } },
-  /** `HANDLE GetProcessHeap(void)`: the address of the process's heap. */
+  linux: {
+    names: ["libc.so.6"],
+    call: "getauxval",
+    // unsigned long getauxval(unsigned long type); 0. For AT_RANDOM: the address of 16 random bytes.
+    definition: { parameters: ["usize"], result: "usize" },
+  },
   windows: {
     names: ["kernel32.dll"],
     call: "GetProcessHeap",
+    // HANDLE GetProcessHeap(void); NULL. The address of the process's heap.
     definition: { parameters: [], result: "usize" },
   },
-  /** `char ***_NSGetEnviron(void)`: the address of the environment. */
   darwin: {
     names: ["libSystem.B.dylib"],
     call: "_NSGetEnviron",
+    // char ***_NSGetEnviron(void); cannot fail. The address of the environment.
     definition: { parameters: [], result: "usize" },
   },
 } as const;
@@ -28,7 +32,12 @@ const AT_RANDOM = 25n;
 
 let secret: bigint | undefined;
 
-/** 64 bits; equal in all isolates of a process. */
+/**
+ * A secret of 64 bits, equal in all isolates of a process.
+ *
+ * Platforms: random bytes of the kernel on Linux; a randomised address elsewhere,
+ * which has less than 64 bits of chance.
+ */
 export function processSecret(): bigint {
   return secret ??= witness() * 0x9e37_79b9_7f4a_7c15n + BigInt(Deno.pid) & 0xffff_ffff_ffff_ffffn;
 }
@@ -51,10 +60,6 @@ function callOnce(
   { names, call, definition }: (typeof WITNESSES)[keyof typeof WITNESSES],
   parameters: readonly bigint[],
 ): bigint {
-  const library = openLibrary(names, { [call]: definition });
-  try {
-    return (library.symbols[call] as (...parameters: readonly bigint[]) => bigint)(...parameters);
-  } finally {
-    library.close();
-  }
+  using library = openLibrary(names, { [call]: definition });
+  return (library.symbols[call] as (...parameters: readonly bigint[]) => bigint)(...parameters);
 }

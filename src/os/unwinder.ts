@@ -1,41 +1,41 @@
 /**
  * The unwinder of the process, which finds the frames of functions that throw,
- * catch and are passed through.
+ * catch or are passed through.
  */
 
 import { openLibrary, type SystemLibrary } from "./library.ts";
 
 /**
- * Of libgcc, whose unwinder the C++ and Rust runtimes of GNU systems use:
- *
- * | C declaration | failure |
- * |---|---|
- * | `void __register_frame(void *begin)` | aborts if memory is exhausted |
- * | `void __deregister_frame(void *begin)` | aborts if it was not registered |
- *
- * `begin` is a whole table that ends with a zero. LLVM's libunwind has functions
- * of the same names that take a single record; systems that use it are not
- * served.
+ * Functions of libgcc, whose unwinder the C++ and Rust runtimes of GNU systems
+ * use. `begin` is a whole table that ends with a zero. LLVM's libunwind has
+ * functions of the same names that take a single record; systems that use it are
+ * not supported.
  */
 const LIBGCC = {
+  // void __register_frame(void *begin); aborts if memory is exhausted
   __register_frame: { parameters: ["usize"], result: "void" },
+  // void __deregister_frame(void *begin); aborts if it was not registered
   __deregister_frame: { parameters: ["usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Libgcc = SystemLibrary<Deno.StaticForeignLibraryInterface<typeof LIBGCC>>;
 
 let libgcc: Libgcc | undefined;
-/** How many tables are registered; libgcc stays open for them. */
+/** The number of registered tables, for which libgcc stays open. */
 let registered = 0;
 
-/** Whether modules can tell the unwinder about themselves here. */
+/** Whether unwind tables can be registered on this system. */
 export const HAS_UNWINDER: boolean = Deno.build.os === "linux";
 
 /**
- * Makes a table known until the result is disposed of, which must happen while
- * it can still be read.
+ * Registers an unwind table until the result is disposed of.
  *
- * @param address Of a sound table that ends with a zero and describes something.
+ * Safety: the table must be well-formed, end with a zero, describe something, and
+ * be readable until the result is disposed of; else a throw ends the process.
+ *
+ * Platforms: Linux only ({@linkcode HAS_UNWINDER}).
+ *
+ * @param address The address of the table.
  * @throws {LoadError} `Unsupported`, `PermissionDenied` if the unwinder cannot be opened.
  */
 export function registerEhFrame(address: bigint): Disposable {

@@ -15,7 +15,7 @@ import {
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
 const PAIR = { struct: ["i64", "i64"] } as const;
 
-nativeTest("a name and an equal definition are bound once, whoever wrote the definition", () => {
+nativeTest("a name is bound once for equal definitions, whatever objects hold them", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const add = module.getFunction("add32", ADD);
   assertStrictEquals(module.getFunction("add32", { parameters: ["i32", "i32"], result: "i32" }), add);
@@ -74,7 +74,7 @@ nativeTest("two names of one address are two functions, each with its name", () 
   assertEquals(module.getFunction("b", ANSWER)!(), 1);
 });
 
-nativeTest("a symbol that is called like the entry point is not taken for it", () => {
+nativeTest("a symbol that is named like the entry point is not taken for it", () => {
   using module = new ModuleLoader().loadBytes(
     build({
       routines: { "(entry point)": { hex: "b8 01 00 00 00 c3" }, start: { hex: "b8 02 00 00 00 c3" } },
@@ -85,7 +85,7 @@ nativeTest("a symbol that is called like the entry point is not taken for it", (
   assertEquals(module.entryPoint(ANSWER)!(), 2);
 });
 
-nativeTest("many functions share one library, and what is bound already needs none", () => {
+nativeTest("many functions share one library, and functions that are bound already need none", () => {
   const names = Array.from({ length: 500 }, (_, index) => `f${index}`);
   const routines = Object.fromEntries(names.map((name, index) => [name, {
     hex: `b8 ${(index & 255).toString(16).padStart(2, "0")} 0${index >> 8} 00 00 c3`,
@@ -170,24 +170,26 @@ nativeTest("an invalid definition is a TypeError, and nothing is bound by it", (
   assertEquals(module.getFunction("add32", ADD)!(1, 1), 2);
 });
 
-linuxTest("where no file in memory can be made, auto says why once and goes by pointers", async () => {
+linuxTest("where no file in memory can be made, auto gives one reason and calls by pointer", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["memfd"] });
   assertEquals(result.code, 0, result.stderr);
-  const { auto, before, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
+  const { auto, before, paths, reasons, fast, hint, afterwards } = JSON.parse(result.stdout);
   assertEquals([auto, before, paths], [[5, 7], "fast", ["pointer", "pointer"]]);
   assertEquals(new Set(reasons).size, 1);
   assert(/memfd_create/.test(reasons[0]), reasons[0]);
   assertEquals(fast, "Unsupported");
+  assertEquals(hint, 'bind with callPath "auto", which falls back to calls by address');
   assertEquals(afterwards, "fast", "another module tries again");
   assertEquals(result.stderr, "", "nothing is printed");
 });
 
-linuxTest("where the library cannot be opened, auto goes by pointers too", async () => {
+linuxTest("where the library cannot be opened, auto calls by pointer too", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["dlopen"] });
   assertEquals(result.code, 0, result.stderr);
-  const { auto, paths, reasons, fast, afterwards } = JSON.parse(result.stdout);
+  const { auto, paths, reasons, fast, hint, afterwards } = JSON.parse(result.stdout);
   assertEquals([auto, paths, fast, afterwards], [[5, 7], ["pointer", "pointer"], "Unsupported", "fast"]);
   assert(typeof reasons[0] === "string" && reasons[0] !== "");
+  assertEquals(hint, 'bind with callPath "pointer", which needs no stub library');
 });
 
 nativeTest("fallbackReason stays undefined as long as nothing falls back", () => {
@@ -196,7 +198,7 @@ nativeTest("fallbackReason stays undefined as long as nothing falls back", () =>
   assertEquals(module.fallbackReason, undefined);
 });
 
-nativeTest("functions of one module do not see another's: equal names and definitions", () => {
+nativeTest("equal names and definitions in two modules are two functions", () => {
   const loader = new ModuleLoader();
   using one = loader.loadBytes(answering(1));
   using two = loader.loadBytes(answering(2));
@@ -214,7 +216,7 @@ nativeTest("8 parameters and more arrive, in registers and on the stack", () => 
   }
 });
 
-linuxTest("an error of binding is a LoadError that names the symbols", async () => {
+linuxTest("an error while binding is a LoadError that names the symbols", async () => {
   const result = await runChild(new URL("./no_stub_child.ts", import.meta.url), { args: ["memfd"] });
   const { symbols, isLoadError } = JSON.parse(result.stdout);
   assertEquals([symbols, isLoadError], [["add32"], true]);

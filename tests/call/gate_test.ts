@@ -23,37 +23,40 @@ function assertClosed(work: () => unknown, name: string): void {
 }
 
 for (const callPath of ["auto", "fast", "pointer"] as const) {
-  nativeTest(`whatever was bound by the ${callPath} path throws Closed after close, with its name`, () => {
-    const module = new ModuleLoader({ callPath }).loadBytes(
-      build({
-        routines: { ...ROUTINES, start: { hex: "31 c0 c3" } },
-        data: { counter: word(7n) },
-        entry: "start",
-      }),
-    );
-    const { symbols } = module.bind({
-      add32: ADD,
-      nothing: { parameters: [], result: "void" },
-      counter: { type: "i64" },
-      wait: { parameters: ["buffer"], result: "i32", nonblocking: true },
-      sumPair: { parameters: [{ struct: ["f64", "f64"] }], result: "f64" },
-    });
-    const { add32, nothing, sumPair, wait } = symbols;
-    const alone = module.getFunction("add64", { parameters: ["i64", "i64"], result: "i64" })!;
-    const start = module.entryPoint(ANSWER)!;
-    assertEquals([add32(1, 2), alone(1n, 2n), start(), symbols.counter], [3, 3n, 0, 7n]);
-    module.close();
-    for (let round = 0; round < 3; round++) {
-      assertClosed(() => add32(1, 2), "add32");
-      assertClosed(() => symbols.add32(1, 2), "add32");
-      assertClosed(() => nothing(), "nothing");
-      assertClosed(() => symbols.counter, "counter");
-      assertClosed(() => wait(new Int32Array([1])), "wait");
-      assertClosed(() => sumPair(new Uint8Array(16)), "sumPair");
-      assertClosed(() => alone(1n, 2n), "add64");
-      assertClosed(() => start(), "entry point");
-    }
-  });
+  nativeTest(
+    `functions and statics bound by the ${callPath} path throw Closed after close, with their names`,
+    () => {
+      const module = new ModuleLoader({ callPath }).loadBytes(
+        build({
+          routines: { ...ROUTINES, start: { hex: "31 c0 c3" } },
+          data: { counter: word(7n) },
+          entry: "start",
+        }),
+      );
+      const { symbols } = module.bind({
+        add32: ADD,
+        nothing: { parameters: [], result: "void" },
+        counter: { type: "i64" },
+        wait: { parameters: ["buffer"], result: "i32", nonblocking: true },
+        sumPair: { parameters: [{ struct: ["f64", "f64"] }], result: "f64" },
+      });
+      const { add32, nothing, sumPair, wait } = symbols;
+      const alone = module.getFunction("add64", { parameters: ["i64", "i64"], result: "i64" })!;
+      const start = module.entryPoint(ANSWER)!;
+      assertEquals([add32(1, 2), alone(1n, 2n), start(), symbols.counter], [3, 3n, 0, 7n]);
+      module.close();
+      for (let round = 0; round < 3; round++) {
+        assertClosed(() => add32(1, 2), "add32");
+        assertClosed(() => symbols.add32(1, 2), "add32");
+        assertClosed(() => nothing(), "nothing");
+        assertClosed(() => symbols.counter, "counter");
+        assertClosed(() => wait(new Int32Array([1])), "wait");
+        assertClosed(() => sumPair(new Uint8Array(16)), "sumPair");
+        assertClosed(() => alone(1n, 2n), "add64");
+        assertClosed(() => start(), "entry point");
+      }
+    },
+  );
 }
 
 nativeTest("optimised code notices the close: a loop that ran a million times throws", () => {
@@ -120,7 +123,7 @@ nativeTest("a nonblocking function has as many parameters as its definition", ()
   assertEquals([wait.name, wait.length], ["wait", 1]);
 });
 
-nativeTest("symbol names that look like code are names only", () => {
+nativeTest("symbol names that look like code are never run", () => {
   const names = [
     "a'b",
     'a"b',
@@ -150,18 +153,18 @@ nativeTest("symbol names that look like code are names only", () => {
 });
 
 nativeTest(
-  "every function has a place of its own in a script, so call sites never share what V8 learns",
+  "every function has a position of its own in a script, so call sites never share V8's feedback",
   () => {
     const loader = new ModuleLoader();
-    const places = Array.from({ length: 50 }, () => {
+    const positions = Array.from({ length: 50 }, () => {
       const module = loader.loadBytes(answering(1));
       const value = module.getFunction("value", ANSWER)!;
       module.close();
       const error = assertThrows(value, LoadError);
       return error.stack?.match(/smf-call:.*:\d+:\d+/)?.[0];
     });
-    assert(places.every((place) => place !== undefined));
-    assertEquals(new Set(places).size, 50);
+    assert(positions.every((position) => position !== undefined));
+    assertEquals(new Set(positions).size, 50);
   },
 );
 
@@ -176,7 +179,7 @@ nativeTest("one call site with many functions behind it calls the right one", ()
   for (const module of modules) module.close();
 });
 
-nativeTest("an exception in a callback reaches the caller, and the module goes on", () => {
+nativeTest("an exception in a callback reaches the caller, and the module stays usable", () => {
   for (const callPath of ["fast", "pointer"] as const) {
     using module = new ModuleLoader({ callPath }).loadBytes(sample());
     const call = module.getFunction("call", CALL)!;
@@ -230,7 +233,7 @@ nativeTest("isInsideCall is true under deep JavaScript below the callback", () =
   callback.close();
 });
 
-nativeTest("isInsideCall leaves Error as it was, and does not mind what others made of it", () => {
+nativeTest("isInsideCall leaves Error as it was, and works whatever others have set on it", () => {
   const V8Error = Error as unknown as { stackTraceLimit: number; prepareStackTrace?: unknown };
   const { stackTraceLimit } = V8Error;
   const had = Object.hasOwn(V8Error, "prepareStackTrace");
@@ -261,7 +264,7 @@ nativeTest("isInsideCall leaves Error as it was, and does not mind what others m
   }
 });
 
-nativeTest("a wrong argument is Deno's own error, and the module goes on", () => {
+nativeTest("a wrong argument is Deno's own error, and the module stays usable", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const first = module.getFunction("first", { parameters: ["buffer"], result: "u8" })!;
   assertThrows(() => (first as (value: unknown) => number)("no buffer"), TypeError);
@@ -283,7 +286,7 @@ nativeTest("unloading by force reaches every function at once", () => {
 });
 
 nativeTest(
-  "where code from strings is forbidden, calls work and a close is noticed all the same",
+  "where code from strings is forbidden, calls work and notice a close",
   async () => {
     const result = await runChild(new URL("./no_strings_child.ts", import.meta.url), {
       v8Flags: "--disallow-code-generation-from-strings",

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { CallsInFlight } from "../../src/call/in_flight.ts";
 
-Deno.test("calls count from begin to end, and whoever asked is told every change", () => {
+Deno.test("a call counts from begin to end, and every change of the count is reported", () => {
   const counts: number[] = [];
   const calls = new CallsInFlight((count) => counts.push(count));
   const first = calls.begin();
@@ -23,17 +23,17 @@ Deno.test("a call that ends twice counts once", () => {
   assertEquals(counts, [1, 2, 1]);
 });
 
-Deno.test("what is out is settled when those calls are back, not later ones", async () => {
+Deno.test("whenReturned settles when the calls in flight have returned, whatever begins later", async () => {
   const calls = new CallsInFlight(() => {});
-  assertEquals(calls.out(), undefined);
+  assertEquals(calls.whenReturned(), undefined);
   const ends = [calls.begin(), calls.begin()];
-  let back = false;
-  const out = calls.out()!.then(() => back = true);
+  let returned = false;
+  const wait = calls.whenReturned()!.then(() => returned = true);
   calls.begin();
   ends[0]();
   await Promise.resolve();
-  assertEquals(back, false);
+  assertEquals(returned, false);
   ends[1]();
-  await out;
+  await wait;
   assertEquals(calls.count, 1);
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { LoadError, ModuleLoader, ModuleRegistry } from "../../mod.ts";
-import { WARM } from "../../src/call/lazy_call.ts";
+import { WARM_UP_CALLS } from "../../src/call/lazy_call.ts";
 import {
   ANSWER,
   answering,
@@ -32,11 +32,11 @@ function bindNumbers(module: { bind(definitions: Deno.ForeignLibraryInterface): 
   return (module.bind(definitions) as { symbols: Record<string, () => number> }).symbols;
 }
 
-nativeTest("a function that is called seldom needs no library", () => {
+nativeTest("a function that is rarely called needs no library", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const before = stubMappings();
   const add = module.getFunction("add32", ADD)!;
-  for (let count = 1; count < WARM; count++) assertEquals(add(count, 1), count + 1);
+  for (let count = 1; count < WARM_UP_CALLS; count++) assertEquals(add(count, 1), count + 1);
   assertEquals(stubMappings(), before);
   assertEquals(module.callPaths(), [{ name: "add32", path: "fast" }]);
   assertEquals(add(1, 1), 2);
@@ -48,7 +48,7 @@ nativeTest("a function that is called seldom needs no library", () => {
   assertEquals(stubMappings(), before);
 });
 
-nativeTest("functions that are in use by then go along, others do not", () => {
+nativeTest("functions in use share the library that one of them asks for, others do not", () => {
   using module = new ModuleLoader().loadBytes(numbers(30));
   const before = stubMappings();
   const symbols = bindNumbers(module, 30);
@@ -56,13 +56,13 @@ nativeTest("functions that are in use by then go along, others do not", () => {
     for (const name of names) assertEquals(symbols[name](), Number(name.slice(1)));
   };
   const names = Object.keys(symbols);
-  for (let round = 0; round < WARM; round++) callAll(names.slice(0, 20));
+  for (let round = 0; round < WARM_UP_CALLS; round++) callAll(names.slice(0, 20));
   assertEquals(stubMappings(), before + 1, "one library for twenty functions");
   callAll(names);
   assertEquals(stubMappings(), before + 1);
   warm(() => symbols.f25());
   assertEquals(stubMappings(), before + 2);
-  for (let round = 0; round < WARM; round++) callAll(names);
+  for (let round = 0; round < WARM_UP_CALLS; round++) callAll(names);
   assertEquals(stubMappings(), before + 3, "one more for the other nine");
   for (let round = 0; round < 1000; round++) callAll(names);
   assertEquals(stubMappings(), before + 3);
@@ -72,7 +72,7 @@ nativeTest("functions that are bound one by one share a library", () => {
   using module = new ModuleLoader().loadBytes(numbers(10));
   const before = stubMappings();
   const calls = Array.from({ length: 10 }, (_, index) => module.getFunction(`f${index}`, ANSWER)!);
-  for (let round = 0; round < WARM; round++) {
+  for (let round = 0; round < WARM_UP_CALLS; round++) {
     calls.forEach((call, index) => assertEquals(call(), index));
   }
   assertEquals(stubMappings(), before + 1);
@@ -84,32 +84,32 @@ nativeTest("'fast' has its library when it is bound, 'pointer' never gets one", 
   module.getFunction("add32", ADD, { callPath: "fast" });
   assertEquals(stubMappings(), before + 1);
   const add = module.getFunction("add32", ADD, { callPath: "pointer" })!;
-  for (let count = 0; count < 5 * WARM; count++) assertEquals(add(count, 1), count + 1);
+  for (let count = 0; count < 5 * WARM_UP_CALLS; count++) assertEquals(add(count, 1), count + 1);
   assertEquals(stubMappings(), before + 1);
 });
 
-nativeTest("a definition that changes after it was bound changes nothing", () => {
+nativeTest("changing a definition after it was bound has no effect", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const definition = { parameters: ["i32", "i32"] as ("i32" | "f64")[], result: "i32" as "i32" | "f64" };
   const add = module.getFunction("add32", definition)! as (a: number, b: number) => number;
   definition.parameters.fill("f64");
   definition.result = "f64";
-  for (let count = 0; count < 3 * WARM; count++) assertEquals(add(count, 1), count + 1);
+  for (let count = 0; count < 3 * WARM_UP_CALLS; count++) assertEquals(add(count, 1), count + 1);
 });
 
-nativeTest("what others put into Object.prototype is not called", () => {
+nativeTest("a property of Object.prototype is not taken for a fast call", () => {
   const prototype = Object.prototype as unknown as Record<string, unknown>;
   using module = new ModuleLoader().loadBytes(sample());
   prototype.direct = () => -1;
   try {
     const add = module.getFunction("add32", ADD)!;
-    for (let count = 0; count < 3 * WARM; count++) assertEquals(add(count, 1), count + 1);
+    for (let count = 0; count < 3 * WARM_UP_CALLS; count++) assertEquals(add(count, 1), count + 1);
   } finally {
     delete prototype.direct;
   }
 });
 
-const ODD = [
+const NUMBERS = [
   0,
   1.5,
   -1.5,
@@ -125,9 +125,9 @@ const ODD = [
   -1n,
   2n ** 64n + 3n,
 ];
-const ODDER = [true, null, undefined, "5", {}, new Uint8Array(1)];
+const OTHER_VALUES = [true, null, undefined, "5", {}, new Uint8Array(1)];
 
-nativeTest("first calls take and give values as those of a library do", () => {
+nativeTest("first calls convert values as fast calls do", () => {
   const outcome = (call: () => unknown) => {
     try {
       return call();
@@ -136,8 +136,8 @@ nativeTest("first calls take and give values as those of a library do", () => {
     }
   };
   for (const type of ["bool", "i8", "u8", "i16", "u16", "i32", "u32"] as const) {
-    for (const value of [...ODD, ...ODDER]) {
-      // Bound anew each time: the first call.
+    for (const value of [...NUMBERS, ...OTHER_VALUES]) {
+      // Each value gets a new binding, so that this is its first call.
       using other = new ModuleLoader().loadBytes(sample());
       const definition = { parameters: [type, "i32"], result: type } as const;
       const [first, fast] = (["auto", "fast"] as const).map((callPath) => {
@@ -151,7 +151,7 @@ nativeTest("first calls take and give values as those of a library do", () => {
   }
 });
 
-nativeTest("wrong arguments are TypeErrors before and after", () => {
+nativeTest("wrong arguments are TypeErrors before and after the warm-up", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const first = module.getFunction("first", { parameters: ["buffer"], result: "u8" })! as (
     a?: unknown,
@@ -165,8 +165,8 @@ nativeTest("wrong arguments are TypeErrors before and after", () => {
   refused();
 });
 
-for (const calls of [0, 1, WARM - 1, WARM, 100_000]) {
-  nativeTest(`after ${calls} calls a close is noticed by the next`, () => {
+for (const calls of [0, 1, WARM_UP_CALLS - 1, WARM_UP_CALLS, 100_000]) {
+  nativeTest(`after ${calls} calls, the next one notices a close`, () => {
     const module = new ModuleLoader().loadBytes(sample());
     const before = stubMappings();
     const add = module.getFunction("add32", ADD)!;
@@ -175,14 +175,14 @@ for (const calls of [0, 1, WARM - 1, WARM, 100_000]) {
     assertEquals(sum, calls);
     module.close();
     assertEquals(stubMappings(), before);
-    for (let count = 0; count < 2 * WARM; count++) {
+    for (let count = 0; count < 2 * WARM_UP_CALLS; count++) {
       assertEquals(assertThrows(() => add(1, 1), LoadError).kind, "Closed");
     }
-    assertEquals(stubMappings(), before, "nothing is opened for a module that is closed");
+    assertEquals(stubMappings(), before, "no library is opened for a closed module");
   });
 }
 
-for (const calls of [1, WARM, WARM + 1]) {
+for (const calls of [1, WARM_UP_CALLS, WARM_UP_CALLS + 1]) {
   nativeTest(`a close from a callback of call ${calls} frees at the next turn`, async () => {
     const module = new ModuleLoader().loadBytes(sample());
     const { address } = module.codeMemory;
@@ -204,13 +204,13 @@ for (const calls of [1, WARM, WARM + 1]) {
   });
 }
 
-nativeTest("a call that calls itself again until it is fast gives what it should", () => {
+nativeTest("a call that calls itself through the warm-up returns the right result", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const call = module.getFunction("call", { parameters: ["function", "i32"], result: "i32" })!;
   const callback = new Deno.UnsafeCallback({ parameters: ["i32"], result: "i32" }, (value): number => {
     return value === 0 ? 0 : 1 + call(callback.pointer, value - 1);
   });
-  assertEquals(call(callback.pointer, 2 * WARM), 2 * WARM);
+  assertEquals(call(callback.pointer, 2 * WARM_UP_CALLS), 2 * WARM_UP_CALLS);
   callback.close();
 });
 
@@ -220,20 +220,28 @@ nativeTest("live functions become fast too, and follow reloads", () => {
   using live = registry.open("m", { value: ANSWER });
   const before = stubMappings();
   const { value } = live.symbols;
-  for (let count = 0; count < 3 * WARM; count++) {
+  for (let count = 0; count < 3 * WARM_UP_CALLS; count++) {
     if (count % 5 === 4) registry.reload("m", { bytes: answering(count) });
     assertEquals(value(), count < 4 ? 1 : 5 * Math.floor((count + 1) / 5) - 1);
   }
   assertEquals(stubMappings(), before + 1);
 });
 
-nativeTest("what is fast outlives the permission; what is not yet says why it fails", async () => {
+nativeTest("fast calls outlive the permission; others say why they fail", async () => {
   const result = await runChild(new URL("./revoked_child.ts", import.meta.url));
   assertEquals(result.code, 0, result.stderr);
-  assertEquals(JSON.parse(result.stdout), { fast: 5, inUse: 5, unused: ["PermissionDenied", "add64"] });
+  assertEquals(JSON.parse(result.stdout), {
+    fast: 5,
+    inUse: 5,
+    unused: [
+      "PermissionDenied",
+      "add64",
+      'bind the function with callPath "fast" before --allow-ffi is revoked',
+    ],
+  });
 });
 
-linuxTest("a function that becomes fast in the middle of a hot loop stays right", () => {
+linuxTest("a function that becomes fast in the middle of a hot loop stays correct", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const add = module.getFunction("addf64", { parameters: ["f64", "f64"], result: "f64" })!;
   let sum = 0;

@@ -1,14 +1,16 @@
 /**
- * Binds, and calls until calls would become fast, while the system refuses
- * descriptors: none for a file in memory (`memfd`), or that one and no other
- * (`dlopen`).
+ * Binds functions and calls them through their warm-up at the limit of
+ * descriptors: none is left for the file in memory (`memfd`), or one for that
+ * file but none to open it as a library (`dlopen`).
  */
 import { LoadError, ModuleLoader } from "../../mod.ts";
 import { sample, stubMappings, warm } from "../support/modules.ts";
 
 const RLIMIT_NOFILE = 7;
 const libc = Deno.dlopen("libc.so.6", {
+  // int getrlimit(int resource, struct rlimit *rlim); -1
   getrlimit: { parameters: ["i32", "buffer"], result: "i32" },
+  // int setrlimit(int resource, const struct rlimit *rlim); -1
   setrlimit: { parameters: ["i32", "buffer"], result: "i32" },
 });
 const loader = new ModuleLoader();
@@ -16,8 +18,8 @@ const limits = new BigUint64Array(2);
 libc.symbols.getrlimit(RLIMIT_NOFILE, limits);
 const [soft] = limits;
 
-/** The smallest number that no descriptor has. */
-function lowestFree(): number {
+/** The lowest free descriptor number. */
+function lowestFreeDescriptor(): number {
   const open = new Set<number>();
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     try {
@@ -39,18 +41,19 @@ function limit(count: bigint): void {
 
 const ADD32 = { parameters: ["i32", "i32"], result: "i32" } as const;
 const ADD64 = { parameters: ["i64", "i64"], result: "i64" } as const;
-// Everything that needs descriptors of its own is opened before.
+// Files that stay open are opened before the limit is set.
 using first = loader.loadBytes(sample());
 first.getFunction("nothing", { parameters: [], result: "void" }, { callPath: "fast" })!();
 using module = loader.loadBytes(sample());
 using other = loader.loadBytes(sample());
 
-limit(BigInt(lowestFree() + (Deno.args[0] === "dlopen" ? 1 : 0)));
+limit(BigInt(lowestFreeDescriptor() + (Deno.args[0] === "dlopen" ? 1 : 0)));
 const reasons: unknown[] = [];
 let auto: unknown[] = [];
 let before: unknown;
 let fast = "bound";
 let symbols: unknown;
+let hint: unknown;
 let isLoadError = false;
 try {
   const add32 = module.getFunction("add32", ADD32)!;
@@ -65,6 +68,7 @@ try {
     isLoadError = error instanceof LoadError;
     fast = isLoadError ? (error as LoadError).kind : String(error);
     symbols = (error as LoadError).data?.symbols;
+    hint = (error as LoadError).hint;
   }
 } finally {
   limit(soft);
@@ -79,6 +83,7 @@ console.log(JSON.stringify({
   reasons,
   fast,
   symbols,
+  hint,
   isLoadError,
   afterwards: stubMappings() > stubs ? other.callPaths()[0].path : "no library",
 }));

@@ -14,7 +14,7 @@ function result(call: () => unknown): unknown {
   try {
     return Number(call());
   } catch (error) {
-    return error instanceof LoadError ? [error.kind, error.data?.symbol] : String(error);
+    return error instanceof LoadError ? [error.kind, error.data?.symbol, error.hint] : String(error);
   }
 }
 

@@ -52,7 +52,7 @@ Deno.test("a trampoline is the documented bytes", () => {
   assertEquals(found, expected);
 });
 
-Deno.test("addresses are apart, stay the same, and go on in further blocks", () => {
+Deno.test("addresses are distinct and permanent, and continue in further blocks", () => {
   using held = new Held();
   const { trampolines, allocator } = held;
   const addresses = Array.from({ length: 600 }, (_, index) => trampolines.address(index));
@@ -63,7 +63,7 @@ Deno.test("addresses are apart, stay the same, and go on in further blocks", () 
   assertEquals(addresses[1] - addresses[0], 32n);
 });
 
-Deno.test("all trampolines lead through one word: a single store switches all of them", async () => {
+Deno.test("all trampolines read one word: a single store switches all of them", async () => {
   using held = new Held();
   const { trampolines } = held;
   const count = 300;
@@ -84,11 +84,11 @@ Deno.test("all trampolines lead through one word: a single store switches all of
     }
     return table;
   });
-  trampolines.lead(tables[0]);
+  trampolines.switchTo(tables[0]);
   const indices = [0, 1, 169, 170, 171, 299];
   const calls = indices.map((index) => pointerCall(trampolines.address(index), INT));
   assertEquals(calls.map((call) => call()), indices);
-  trampolines.lead(tables[1]);
+  trampolines.switchTo(tables[1]);
   assertEquals(readWord(trampolines.tablePointer), tables[1].address);
   assertEquals(calls.map((call) => call()), indices.map((index) => index + 1000));
   for (const table of tables) table[Symbol.dispose]();
@@ -113,9 +113,10 @@ Deno.test({
   },
 });
 
-Deno.test("there are no more trampolines than every processor can count", () => {
+Deno.test("the number of trampolines ends where not every processor can reach the slot", () => {
   using held = new Held();
-  assertLoadError(() => held.trampolines.address(MAX_TRAMPOLINES), "Unsupported");
+  const error = assertLoadError(() => held.trampolines.address(MAX_TRAMPOLINES), "Unsupported");
+  assertEquals(error.hint, "split the module: others can import 2097152 of its functions or call them live");
   assertEquals(MAX_TRAMPOLINES, 2 ** 21);
 });
 
@@ -130,7 +131,7 @@ Deno.test("the last holder frees the trampolines", () => {
   assertEquals(allocator.live.size, 0);
 });
 
-Deno.test("a block that cannot be made executable is not kept", () => {
+Deno.test("a block that cannot be made executable is freed", () => {
   const allocator = new WatchedAllocator();
   const { protect } = allocator;
   allocator.protect = () => {
@@ -148,20 +149,20 @@ Deno.test("a block that cannot be made executable is not kept", () => {
 });
 
 for (const [length, capacity] of [[2, 32], [32, 32], [33, platformAllocator().pageSize / 8]] as const) {
-  Deno.test(`a table of ${length} has room for ${capacity} entries, which are what was entered`, () => {
+  Deno.test(`a table of ${length} has ${capacity} slots, which keep their addresses`, () => {
     using held = new Held();
     for (let round = 0; round < 2; round++) {
       using table = held.trampolines.table(Array.from({ length }, (_, index) => BigInt(index + 1)));
       assertEquals(table.capacity, capacity);
       table.set(capacity - 1, 0xffff_ffff_ffff_ffffn);
       assertEquals([0, 1, capacity - 1].map((index) => table.get(index)), [1n, 2n, 0xffff_ffff_ffff_ffffn]);
-      if (capacity > length + 1) assertEquals(table.get(length), 0n, "nothing of an earlier table");
+      if (capacity > length + 1) assertEquals(table.get(length), 0n, "a slot of an earlier table");
       assertEquals(readWord(table.address + 8n), 2n);
     }
   });
 }
 
-Deno.test("small tables share a page, lie apart, and are used again; what finds no room has its own", () => {
+Deno.test("small tables share a page, do not overlap, and are reused; one that finds no room has its own page", () => {
   using held = new Held();
   const { trampolines, allocator } = held;
   const before = allocator.live.size;
@@ -173,7 +174,7 @@ Deno.test("small tables share a page, lie apart, and are used again; what finds 
     tables.map((table) => [table.get(0), table.get(31)]),
     tables.map((_, i) => [BigInt(i), BigInt(i)]),
   );
-  trampolines.lead(tables[3]);
+  trampolines.switchTo(tables[3]);
   assertEquals(readWord(trampolines.tablePointer), tables[3].address);
   using own = trampolines.table([7n]);
   assertEquals([allocator.live.size, own.get(0)], [before + 1, 7n]);

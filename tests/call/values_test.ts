@@ -1,6 +1,6 @@
 /**
- * Values and variables cross the border as they do with `Deno.dlopen`: the
- * same object code is called as a module and as a shared library.
+ * Values and variables convert as with `Deno.dlopen`: the tests use the same
+ * object code as a module and as a shared library.
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../../mod.ts";
@@ -38,7 +38,7 @@ const integers = (bits: number, signed: boolean): (number | bigint)[] => {
   return bits === 64 ? [...edges, ...(signed ? [-1n] : []), 0, 5, 2 ** 53 - 1] : edges.map(Number);
 };
 
-/** Arguments for each type: the edges of its range. */
+/** Arguments for each type, at the edges of its range. */
 const VALUES: Record<(typeof NUMBERS)[number], unknown[]> = {
   bool: [true, false],
   u8: integers(8, false),
@@ -123,7 +123,7 @@ const FUNCTIONS = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** `a` and `b` answer alike: the same value, or the same kind of error. */
+/** The outcome of `work` in a form that can be compared: its value, or the class of its error. */
 function outcome(work: () => unknown): unknown {
   try {
     const value = work();
@@ -137,7 +137,7 @@ const compiled = HERE ? await compile(SOURCE, ["-O2", "-Wno-deprecated"]) : unde
 globalThis.addEventListener("unload", () => compiled?.[Symbol.dispose]());
 if (HERE && compiled === undefined) console.error("values_test: skipped, there is no C compiler (cc)");
 
-/** A test that gets both ways to the same object code. */
+/** Registers a test that gets the same object code as a module and as a shared library. */
 function compare(
   name: string,
   run: (module: ReturnType<ModuleLoader["loadBytes"]>, library: string) => void | Promise<void>,
@@ -155,7 +155,7 @@ function compare(
 
 for (const callPath of ["auto", "fast", "pointer"] as const) {
   compare(
-    `numbers of every type arrive and come back as Deno.dlopen does it, by ${callPath}`,
+    `numbers of every type convert both ways as with Deno.dlopen, by ${callPath}`,
     (module, path) => {
       const library = Deno.dlopen(path, FUNCTIONS);
       const symbols = module.bind(FUNCTIONS, { callPath }).symbols;
@@ -173,7 +173,7 @@ for (const callPath of ["auto", "fast", "pointer"] as const) {
     },
   );
 
-  compare(`hot loops answer as cold ones, by ${callPath}`, (module, path) => {
+  compare(`hot loops return the same as with Deno.dlopen, by ${callPath}`, (module, path) => {
     const library = Deno.dlopen(path, FUNCTIONS);
     const symbols = module.bind(FUNCTIONS, { callPath }).symbols;
     for (const type of NUMBERS) {
@@ -201,7 +201,7 @@ for (const callPath of ["auto", "fast", "pointer"] as const) {
     fill(buffer, 300n, 7);
     assertEquals([buffer[0], buffer[1], buffer[299]], [7, 8, (7 + 299) & 255]);
     assertEquals(sum(buffer, 2n), 15);
-    assertEquals(sum(buffer.subarray(1, 3), 2n), 17, "a view begins where it begins");
+    assertEquals(sum(buffer.subarray(1, 3), 2n), 17, "a view is passed from its own first byte on");
     assertEquals(is_null(null), null);
     const pointer = Deno.UnsafePointer.of(buffer);
     assert(Deno.UnsafePointer.equals(same_pointer(pointer), pointer));
@@ -246,7 +246,7 @@ compare("statics of every type read as those of Deno.dlopen", (module, path) => 
 });
 
 compare(
-  "statics that are pointers, buffers, functions and structs are what Deno.dlopen makes of them",
+  "statics that are pointers, buffers, functions and structs read as with Deno.dlopen",
   (module, path) => {
     const types: Deno.NativeType[] = ["pointer", "buffer", "function", { struct: ["u8", "u8", "u8", "u8"] }];
     for (const type of types) {
@@ -279,7 +279,7 @@ compare("a static of type void is refused when it is bound", (module) => {
   assertThrows(() => module.bind(definitions), TypeError);
 });
 
-compare("a static is a getter that reads the value now, which Deno.dlopen's is not", (module, path) => {
+compare("a static is a getter that reads the current value, unlike that of Deno.dlopen", (module, path) => {
   const definitions = {
     counter: { type: "i32" },
     set_counter: { parameters: ["i32"], result: "void" },
@@ -292,7 +292,7 @@ compare("a static is a getter that reads the value now, which Deno.dlopen's is n
   library.close();
 });
 
-compare("a static that holds an address of the module's own code leads there", (module) => {
+compare("a static that holds an address of the module's own code has the loaded one", (module) => {
   const { chosen } = module.bind({ chosen: { type: "pointer" } }).symbols;
   const address = new Deno.UnsafePointerView(chosen!).getBigUint64();
   const { codeMemory } = module;

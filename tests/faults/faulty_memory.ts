@@ -1,39 +1,39 @@
 /**
- * Real memory from a system that refuses one call: the n-th of its kind, with a
- * given error number.
+ * Allocators of real memory whose system refuses one call: the n-th of its kind,
+ * with a given error number.
  */
 import { type ExecutableMemory, LoadError, type MemoryAllocator, platformAllocator } from "../../mod.ts";
 import { LinuxAllocator } from "../../src/os/memory/linux.ts";
 import type { PosixSystem } from "../../src/os/memory/posix.ts";
 
-/** A kind of call, and the error numbers with which it may be refused. */
+/** For each kind of call, the error numbers with which it may be refused. */
 export type Faults = Readonly<Record<string, readonly number[]>>;
 
-/** Which calls are refused. */
+/** The calls to refuse. */
 export interface Refusal {
-  /** The kind of the first one. */
+  /** The kind of the first call to refuse. */
   readonly call: string;
   readonly errno: number;
-  /** Counts the calls of that kind, from 1. */
+  /** The number of that call among calls of its kind, from 1. */
   readonly n: number;
-  /** That one alone, or from then on all calls of all kinds. */
+  /** Whether only that call is refused, or from then on all calls of all kinds. */
   readonly extent: "one" | "all";
 }
 
-/** An allocator whose calls fail when told to. */
+/** An allocator whose calls can be made to fail. */
 export interface FaultyMemory {
   readonly allocator: MemoryAllocator;
   /** Refuses calls from now on. */
   arm(refusal: Refusal): void;
-  /** Refuses nothing any more; answers whether something was refused. */
+  /** Ends refusing; answers whether a call was refused. */
   disarm(): boolean;
-  /** Bytes that are taken from the system. */
-  taken(): bigint;
-  /** Lets go of the system. */
+  /** The number of bytes that are allocated. */
+  allocated(): bigint;
+  /** Closes the system's library. */
   close(): void;
 }
 
-/** Says which calls fail. */
+/** Decides which calls fail. */
 class Trigger {
   #refusal: Refusal | undefined;
   #calls = 0;
@@ -66,8 +66,8 @@ const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 const [EPERM, EAGAIN, ENOMEM, EACCES, EINVAL] = [1, 11, 12, 13, 22];
 
 /**
- * Linux, call by call. mmap(2), mprotect(2) and munmap(2) say which numbers
- * there are for anonymous private memory; security modules and filters add
+ * The system calls of Linux. The error numbers for anonymous private memory are
+ * those of mmap(2), mprotect(2) and munmap(2); security modules and filters add
  * EPERM and EACCES.
  */
 export const LINUX_FAULTS: Faults = {
@@ -77,28 +77,32 @@ export const LINUX_FAULTS: Faults = {
   sysconf: [EINVAL],
 };
 
-/** The system calls themselves fail. */
+/** An allocator for which the system calls fail. */
 export function faultySystem(): FaultyMemory {
   const library = Deno.dlopen("libc.so.6", {
+    // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset); MAP_FAILED, which is -1
     mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+    // int mprotect(void *addr, size_t len, int prot); -1
     mprotect: { parameters: ["usize", "usize", "i32"], result: "i32" },
+    // int munmap(void *addr, size_t length); -1
     munmap: { parameters: ["usize", "usize"], result: "i32" },
+    // long sysconf(int name); -1
     sysconf: { parameters: ["i32"], result: "i64" },
   });
   const real = library.symbols;
   const trigger = new Trigger();
-  let taken = 0n;
+  let allocated = 0n;
   const system: PosixSystem = {
     mmap(address, length, ...rest) {
       if (trigger.fires("mmap")) return MAP_FAILED;
       const base = real.mmap(address, length, ...rest);
-      if (base !== MAP_FAILED) taken += length;
+      if (base !== MAP_FAILED) allocated += length;
       return base;
     },
     mprotect: (...parameters) => trigger.fires("mprotect") ? -1 : real.mprotect(...parameters),
     munmap(address, length) {
       if (trigger.fires("munmap") || real.munmap(address, length) !== 0) return -1;
-      taken -= length;
+      allocated -= length;
       return 0;
     },
     sysconf: (name) => trigger.fires("sysconf") ? -1n : real.sysconf(name),
@@ -108,15 +112,15 @@ export function faultySystem(): FaultyMemory {
     allocator: new LinuxAllocator(system),
     arm: (refusal) => trigger.arm(refusal),
     disarm: () => trigger.disarm(),
-    taken: () => taken,
+    allocated: () => allocated,
     close: () => library.close(),
   };
 }
 
-/** An allocator's own calls. */
+/** The calls of an allocator. */
 export const ALLOCATOR_FAULTS: Faults = { allocate: [ENOMEM], protect: [EACCES], free: [ENOMEM] };
 
-/** Whatever the system, an allocator's own calls fail. */
+/** An allocator whose own calls fail, on any system. */
 export function faultyAllocator(): FaultyMemory {
   const real = platformAllocator();
   const trigger = new Trigger();
@@ -154,7 +158,7 @@ export function faultyAllocator(): FaultyMemory {
     allocator,
     arm: (refusal) => trigger.arm(refusal),
     disarm: () => trigger.disarm(),
-    taken: () => [...live].reduce((sum, { size }) => sum + BigInt(size), 0n),
+    allocated: () => [...live].reduce((sum, { size }) => sum + BigInt(size), 0n),
     close: () => {},
   };
 }

@@ -1,7 +1,7 @@
 /**
- * Row 32: a file that shrinks, grows, is overwritten, replaced or deleted, or
- * whose reading fails, at every single operation on it. What is loaded is one
- * whole file or nothing; what ran before runs on.
+ * Row 32: a file shrinks, grows, is overwritten, replaced or deleted, or cannot
+ * be read, at every operation on it. The load gets one whole file or fails, and
+ * modules that were loaded before go on working.
  */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { integrityOf, type LoadedModule, LoadError, ModuleLoader, ModuleRegistry } from "../../mod.ts";
@@ -20,7 +20,7 @@ function module(value: number): Uint8Array<ArrayBuffer> {
 
 const [OLD, NEW] = [module(1), module(2)];
 
-/** Runs `interfere` before the n-th operation on files that `Deno` is asked for. */
+/** Runs `interfere` before the n-th file operation of `Deno`. */
 class Interference implements Disposable {
   #count = 0;
   #undo: (() => void)[] = [];
@@ -69,10 +69,10 @@ class Interference implements Disposable {
 
 type Functions = Record<string, (...parameters: unknown[]) => unknown>;
 
-/** Before any stub of an operation stands in its place. */
+/** The original operations: {@linkcode Interference} replaces those of `Deno`. */
 const { writeFileSync, truncateSync, renameSync, removeSync, utimeSync } = Deno;
 
-/** What may happen to the file. */
+/** Changes of the file, each by the sentence that describes it. */
 const CHANGES: Readonly<Record<string, (path: string) => void>> = {
   "is emptied": (path) => truncateSync(path, 0),
   "loses its second half": (path) => truncateSync(path, OLD.length >> 1),
@@ -105,9 +105,9 @@ const CHANGES: Readonly<Record<string, (path: string) => void>> = {
   },
 };
 
-type Load = (path: string, place: Place) => LoadedModule | Promise<LoadedModule>;
+type Load = (path: string, owners: Owners) => LoadedModule | Promise<LoadedModule>;
 
-interface Place {
+interface Owners {
   readonly loader: ModuleLoader;
   readonly registry: ModuleRegistry;
 }
@@ -121,15 +121,15 @@ const LOADS: Readonly<Record<string, Load>> = {
     loader.load(path, undefined, { integrity: `${integrityOf(OLD)} ${integrityOf(NEW)}` }),
 };
 
-/** Operations on one file are far fewer. */
-const MOST_OPERATIONS = 100;
+/** Far more operations than a load makes on one file. */
+const MAX_OPERATIONS = 100;
 
 /** One load with one change; answers whether there was an n-th operation. */
 async function interfered(load: Load, bytes: Uint8Array, n: number, change: (path: string) => void) {
   using directory = new TemporaryDirectory();
   const write = (path: string): string => {
     writeFileSync(path, bytes);
-    // What was written at another time is known to be another file.
+    // An older modification time, so that later writes are noticed.
     utimeSync(path, 1000, 1000);
     return path;
   };
@@ -160,7 +160,7 @@ async function interfered(load: Load, bytes: Uint8Array, n: number, change: (pat
     try {
       removeSync(path);
     } catch {
-      // It is gone.
+      // The change deleted it.
     }
     write(path);
     loaded = await load(path, { loader, registry });
@@ -177,11 +177,11 @@ for (const [how, load] of Object.entries(LOADS)) {
   for (const [what, change] of Object.entries(CHANGES)) {
     Deno.test(`${how}: a file that ${what}, at every operation on it`, async () => {
       for (const bytes of [OLD, unhashed(OLD)]) {
-        // That one has not the integrity that is asked for.
+        // Its bytes do not match the integrity that is asked for.
         if (how === "load with integrity" && bytes !== OLD) continue;
         let n = 1;
-        while (await interfered(load, bytes, n, change)) assert(++n < MOST_OPERATIONS);
-        // A checked file is one read.
+        while (await interfered(load, bytes, n, change)) assert(++n < MAX_OPERATIONS);
+        // A file with integrity is read at once.
         assert(n > (how === "load with integrity" ? 4 : 10), `an operation is not watched: ${n}`);
       }
     });

@@ -1,8 +1,8 @@
 /**
  * Hardens its own process in the way that its argument says, then uses modules:
- * one that was loaded before, and new ones. Prints what came of it.
+ * one that was loaded before, and new ones. Prints the outcome.
  *
- * Runs without V8's compiler, which would be hit by that too.
+ * Runs without V8's compiler, which would be refused as well.
  */
 import { LoadError, ModuleRegistry } from "../../mod.ts";
 import { ANSWER, descriptors, stubMappings } from "../support/modules.ts";
@@ -12,7 +12,7 @@ import { version } from "../support/versions.ts";
 const libc = Deno.dlopen("libc.so.6", {
   // int prctl(int op, unsigned long, unsigned long, unsigned long, unsigned long); -1
   prctl: { parameters: ["i32", "usize", "usize", "usize", "usize"], result: "i32" },
-  // the same function: its third parameter is a pointer
+  // int prctl(int op, unsigned long, struct sock_fprog *filter, unsigned long, unsigned long); -1
   prctl_filter: {
     name: "prctl",
     parameters: ["i32", "usize", "buffer", "usize", "usize"],
@@ -27,7 +27,7 @@ const SECCOMP_MODE_FILTER = 2n;
 const SECCOMP_RET_ALLOW = 0x7fff_0000;
 const SECCOMP_RET_ERRNO = 0x0005_0000;
 
-/** Instructions of classic BPF that a filter here consists of. */
+/** The instructions of classic BPF that the filters use. */
 const [LOAD, JUMP_EQUAL, JUMP_SET, RETURN] = [0x20, 0x15, 0x45, 0x06];
 /** Offsets in `struct seccomp_data`: int nr; u32 arch; u64 ip; u64 args[6]. */
 const [NUMBER, THIRD_ARGUMENT] = [0, 32];
@@ -39,7 +39,7 @@ const PROT_EXEC = 4;
 
 type Instruction = readonly [code: number, jumpTrue: number, jumpFalse: number, value: number];
 
-/** Runs system calls of this thread through a filter from now on. */
+/** Filters the system calls of this thread from now on. */
 function filter(program: readonly Instruction[]): boolean {
   const code = new DataView(new ArrayBuffer(8 * program.length));
   program.forEach(([operation, jumpTrue, jumpFalse, value], index) => {
@@ -58,7 +58,7 @@ function filter(program: readonly Instruction[]): boolean {
     prctl_filter(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, description, 0n, 0n) === 0;
 }
 
-/** Refuses to make anything executable. */
+/** Makes mprotect refuse to make memory executable. */
 function forbidExecutable(errno: number): boolean {
   return filter([
     [LOAD, 0, 0, NUMBER],
@@ -70,7 +70,7 @@ function forbidExecutable(errno: number): boolean {
   ]);
 }
 
-/** Refuses files in memory. */
+/** Makes memfd_create fail. */
 function forbidMemoryFiles(errno: number): boolean {
   return filter([
     [LOAD, 0, 0, NUMBER],
@@ -88,12 +88,12 @@ const HARDENINGS: Readonly<Record<string, () => boolean>> = {
   "memfd_create ENOSYS": () => forbidMemoryFiles(38),
 };
 
-/** What this prints, as JSON. */
+/** The output of this program, as JSON. */
 export interface Outcome {
   readonly hardened: boolean;
-  /** What came of each attempt: a value, or an error's kind and message. */
+  /** The outcome of each attempt: a value, or an error's kind, message and hint. */
   readonly attempts: Readonly<Record<string, unknown>>;
-  /** Memory that an attempt has left behind. */
+  /** The failed attempts that have left memory behind. */
   readonly leaked: readonly string[];
   readonly left: { readonly live: number; readonly stubs: number; readonly descriptors: number };
 }
@@ -115,7 +115,7 @@ function attempt(name: string, work: () => unknown): void {
     attempts[name] = work();
   } catch (error) {
     attempts[name] = error instanceof LoadError
-      ? { kind: error.kind, message: error.message }
+      ? { kind: error.kind, message: error.message, hint: error.hint }
       : String(error);
     if (allocator.live.size !== before) leaked.push(name);
   }

@@ -1,13 +1,14 @@
 /**
- * Row 36: kernels that are told to refuse what loading needs. The refusal is an
- * error that says so, what ran before runs on, and everything can be closed.
+ * Row 36: hardened kernels refuse calls that loading needs. The refusal is an
+ * error that says so, modules that were loaded before go on working, and
+ * everything can be closed.
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runChild } from "../support/modules.ts";
 import { NO_PROC } from "../support/testing.ts";
 import type { Outcome } from "./hardened_child.ts";
 
-/** User-mode emulators pass on neither prctl. */
+/** User-mode emulators implement neither prctl. */
 const EMULATED = Deno.build.arch !== "x86_64";
 
 function hardenedTest(hardening: string, what: string, check: (outcome: Outcome["attempts"]) => void): void {
@@ -35,12 +36,13 @@ function hardenedTest(hardening: string, what: string, check: (outcome: Outcome[
 for (
   const [hardening, errno] of [["PR_SET_MDWE", 13], ["mprotect EPERM", 1], ["mprotect EACCES", 13]] as const
 ) {
-  hardenedTest(hardening, "new code is refused by name, old code runs on", (attempts) => {
+  hardenedTest(hardening, "the error for new code names the cause, old code runs on", (attempts) => {
     for (const name of ["load", "reload"]) {
-      const { kind, message } = attempts[name] as { kind: string; message: string };
+      const { kind, message, hint } = attempts[name] as { kind: string; message: string; hint: string };
       assertEquals(kind, "OutOfMemory");
       assertStringIncludes(message, "the kernel forbids");
       assertStringIncludes(message, `call mprotect, errno ${errno}`);
+      assertStringIncludes(hint, "allow this process to make memory executable");
     }
     const { old, still, bind } = attempts;
     assertEquals([old, still, bind], [1, 1, 2]);
@@ -48,7 +50,7 @@ for (
 }
 
 for (const [hardening, errno] of [["memfd_create EPERM", 1], ["memfd_create ENOSYS", 38]] as const) {
-  hardenedTest(hardening, "functions are bound by the other path, and who insists is told", (attempts) => {
+  hardenedTest(hardening, "auto binds by pointer, and fast is an error", (attempts) => {
     const { old, load, reload, bind, still } = attempts;
     assertEquals([old, load, reload, bind, still], [1, 2, 2, 2, 2]);
     const { kind, message } = attempts["bind fast"] as { kind: string; message: string };

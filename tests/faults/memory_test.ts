@@ -1,8 +1,8 @@
 /**
- * Rows 33 to 35: every call for memory refused in turn, by every error number,
- * in every operation that makes such calls. After each refusal the operation
- * says so, what ran before runs on, the next attempt succeeds, and in the end
- * nothing is left.
+ * Rows 33 to 35: the system refuses every call for memory in turn, with every
+ * error number, in every operation that makes such calls. After each refusal the
+ * operation throws an error that says so, modules that were loaded go on working,
+ * the next attempt succeeds, and in the end nothing is left.
  */
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { LoadError } from "../../mod.ts";
@@ -20,41 +20,41 @@ import {
 } from "./faulty_memory.ts";
 import { type Life, type Scenario, SCENARIOS } from "./scenarios.ts";
 
-/** No operation here makes more calls of one kind. */
-const MOST_CALLS = 200;
+/** More calls of one kind than any operation here makes. */
+const MAX_CALLS = 200;
 /** Kinds of calls that give memory back. */
 const FREES = new Set(["munmap", "free"]);
 
 async function ended(life: Life, memory: FaultyMemory): Promise<void> {
   await life.end();
-  for (let round = 0; memory.taken() > 0n && round < 50; round++) await turn();
-  assertEquals(memory.taken(), 0n, "memory is left");
+  for (let round = 0; memory.allocated() > 0n && round < 50; round++) await turn();
+  assertEquals(memory.allocated(), 0n, "memory is left");
   memory.close();
 }
 
-/** The most that is taken around a step to which nothing happens. */
-async function mostTakenBy(scenario: Scenario, make: () => FaultyMemory): Promise<bigint> {
+/** The most bytes that are allocated before or after a step without a fault. */
+async function mostAllocatedBy(scenario: Scenario, make: () => FaultyMemory): Promise<bigint> {
   const memory = make();
   const life = scenario(memory.allocator);
   life.before();
-  const before = memory.taken();
+  const before = memory.allocated();
   await life.act();
   life.after();
-  const after = memory.taken();
+  const after = memory.allocated();
   await ended(life, memory);
   return before > after ? before : after;
 }
 
 /**
- * One life with one refusal.
+ * Runs one scenario with one refusal.
  *
- * @returns what came of it; undefined if there is no n-th call.
+ * @returns whether the step failed or overcame it; undefined if there was no n-th call.
  */
 async function refused(
   scenario: Scenario,
   memory: FaultyMemory,
   refusal: Refusal,
-  mostTaken: bigint,
+  mostAllocated: bigint,
 ): Promise<"error" | "overcome" | undefined> {
   const life = scenario(memory.allocator);
   life.before();
@@ -71,16 +71,19 @@ async function refused(
     await ended(life, memory);
     return fired ? "overcome" : undefined;
   }
-  assert(fired, `an error that nobody made: ${error instanceof Error ? error.stack : error}`);
+  assert(fired, `an error without a fault: ${error instanceof Error ? error.stack : error}`);
   assertInstanceOf(error, LoadError, `not a LoadError: ${error instanceof Error ? error.stack : error}`);
   const { call, errno, extent } = refusal;
   checkLoadError(error, "OutOfMemory", { errno });
-  // The first failure is what is told, not those of undoing.
+  // The error is about the first failure, not about one while undoing.
   if (!FREES.has(call)) assert(!FREES.has(error.data.call!), error.message);
   if (extent === "one") {
     assertEquals(error.data.call, call);
-    const taken = memory.taken();
-    assert(FREES.has(call) || taken <= mostTaken, `${taken - mostTaken} bytes more than without a fault`);
+    const allocated = memory.allocated();
+    assert(
+      FREES.has(call) || allocated <= mostAllocated,
+      `${allocated - mostAllocated} bytes more than without a fault`,
+    );
   }
   life.before();
   await life.act();
@@ -106,16 +109,16 @@ function tests(
       name: `${where}, ${name}: ${EXTENTS[extent]}`,
       ignore,
       async fn() {
-        const mostTaken = await mostTakenBy(scenario, make);
+        const mostAllocated = await mostAllocatedBy(scenario, make);
         const before = [descriptors(), stubMappings()];
         let injected = 0;
         for (const [call, errnos] of Object.entries(faults)) {
           for (const errno of extent === "one" ? errnos : errnos.slice(0, 1)) {
             for (let n = 1;; n++) {
-              assert(n < MOST_CALLS, `${call} is called without end`);
+              assert(n < MAX_CALLS, `${call} is called without end`);
               let outcome: string | undefined;
               try {
-                outcome = await refused(scenario, make(), { call, errno, n, extent }, mostTaken);
+                outcome = await refused(scenario, make(), { call, errno, n, extent }, mostAllocated);
               } catch (error) {
                 throw new Error(`${call} number ${n} refused with ${errno}`, { cause: error });
               }

@@ -1,5 +1,6 @@
 /**
- * What may be interrupted by a fault, with what has to hold around it.
+ * Operations that a fault may interrupt, with the conditions that must hold
+ * before and after.
  */
 import { assertEquals } from "@std/assert";
 import { type LoadedModule, type MemoryAllocator, ModuleLoader, ModuleRegistry } from "../../mod.ts";
@@ -7,24 +8,24 @@ import { ANSWER, build } from "../support/modules.ts";
 import { version } from "../support/versions.ts";
 import { importerModule } from "../support/testing.ts";
 
-/** One life, one step of which may fail. */
+/** A run of a scenario, in which one step may fail. */
 export interface Life {
-  /** The step. After a failure it is taken again. */
+  /** Takes the step; is called again after a failure. */
   act(): unknown;
-  /** Holds before the step and after it has failed. */
+  /** Asserts the conditions before the step, and after it has failed. */
   before(): void;
-  /** Holds after the step has succeeded. */
+  /** Asserts the conditions after the step has succeeded. */
   after(): void;
-  /** Ends everything. */
+  /** Closes everything. */
   end(): unknown;
 }
 
-/** A life and what it means. */
+/** Prepares a run with modules in the allocator's memory. */
 export type Scenario = (allocator: MemoryAllocator) => Life;
 
 const READ = { value: ANSWER, total: { type: "i64" } } as const;
 
-/** A module that answers, with a variable and a function that goes to another module. */
+/** A module that returns its value, with a variable and further functions, which may be those of another module. */
 function answering(value: number, more: Readonly<Record<string, string>> = {}): Uint8Array<ArrayBuffer> {
   return version({
     functions: { value, other: value + 100, ...more },
@@ -39,7 +40,7 @@ export const READER = build({
   importedData: ["total"],
   routines: { read: { hex: "48 8b 05 00 00 00 00 48 8b 00 c3", refersByGot: { 3: "total" } } },
 });
-/** What it looks like from here. */
+/** The definition of `read` in {@linkcode READER}. */
 export const LONG = { parameters: [], result: "i64" } as const;
 
 /** A registry with a module, live bindings on it, and importers of its functions and variables. */
@@ -63,7 +64,7 @@ function populated(allocator: MemoryAllocator) {
   return { registry, live, check, end };
 }
 
-/** One way of loading, from nothing. */
+/** A scenario that loads a new module. */
 function loading(
   load: (registry: ModuleRegistry, allocator: MemoryAllocator) => LoadedModule | Promise<LoadedModule>,
 ): Scenario {
@@ -83,7 +84,7 @@ function loading(
   };
 }
 
-/** By name. */
+/** All scenarios by name. */
 export const SCENARIOS: Readonly<Record<string, Scenario>> = {
   "ModuleLoader.loadBytes": loading((_, allocator) =>
     new ModuleLoader({ allocator }).loadBytes(answering(3))

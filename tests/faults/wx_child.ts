@@ -1,7 +1,7 @@
 /**
- * Goes through lives of modules and stops after every call for memory and at
- * every milestone, until it is told to go on: its parent looks at its memory map
- * meanwhile.
+ * Runs all scenarios, and stops after every call for memory and at every
+ * milestone until its parent, which reads its memory map meanwhile, writes a
+ * byte.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { LinuxAllocator } from "../../src/os/memory/linux.ts";
@@ -10,42 +10,46 @@ import { sampler } from "../support/testing.ts";
 import { version } from "../support/versions.ts";
 import { LONG, READER, SCENARIOS } from "./scenarios.ts";
 
-/** A line that this prints. */
+/** A line of this program's output. */
 export interface Stop {
   readonly scenario: string;
-  /** The call that was just made, or `before`, `after`, `end`. */
+  /** The last call for memory, or `before`, `after`, `end`. */
   readonly at: string;
-  /** Address space that the allocator has taken: first byte and length, in hexadecimal. */
-  readonly taken: readonly (readonly [string, string])[];
-  /** What has to be at an address, in hexadecimal: its permissions. */
+  /** Address space that is reserved: first byte and length, in hexadecimal. */
+  readonly reserved: readonly (readonly [string, string])[];
+  /** The permissions that an address, in hexadecimal, must have. */
   readonly expected: Readonly<Record<string, string>>;
 }
 
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
 
 const libc = Deno.dlopen("libc.so.6", {
+  // void *mmap(void *addr, size_t length, int prot, int flags, int fd, off_t offset); MAP_FAILED, which is -1
   mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
+  // int mprotect(void *addr, size_t len, int prot); -1
   mprotect: { parameters: ["usize", "usize", "i32"], result: "i32" },
+  // int munmap(void *addr, size_t length); -1
   munmap: { parameters: ["usize", "usize"], result: "i32" },
+  // long sysconf(int name); -1
   sysconf: { parameters: ["i32"], result: "i64" },
 }).symbols;
 
-/** By page, so that parts can be given back. */
+/** The reserved pages, one by one, since parts of a reservation can be given back. */
 const pages = new Set<bigint>();
 const pageSize = libc.sysconf(30);
 const encoder = new TextEncoder();
 let scenario = "";
 
 function stop(at: string, expected: Readonly<Record<string, string>> = {}): void {
-  const taken: [string, string][] = [];
+  const reserved: [string, string][] = [];
   let last = -1n;
   for (const page of [...pages].sort((left, right) => left < right ? -1 : 1)) {
-    if (page === last) taken.at(-1)![1] = (BigInt(`0x${taken.at(-1)![1]}`) + pageSize).toString(16);
-    else taken.push([page.toString(16), pageSize.toString(16)]);
+    if (page === last) reserved.at(-1)![1] = (BigInt(`0x${reserved.at(-1)![1]}`) + pageSize).toString(16);
+    else reserved.push([page.toString(16), pageSize.toString(16)]);
     last = page + pageSize;
   }
   Deno.stdout.writeSync(
-    encoder.encode(`${JSON.stringify({ scenario, at, taken, expected } satisfies Stop)}\n`),
+    encoder.encode(`${JSON.stringify({ scenario, at, reserved, expected } satisfies Stop)}\n`),
   );
   if (Deno.stdin.readSync(new Uint8Array(1)) !== 1) Deno.exit(1);
 }
@@ -92,14 +96,14 @@ for (const [name, make] of Object.entries(SCENARIOS)) {
 }
 
 scenario = "every kind of section";
-// Fast from the first call on, so that there is a stub library to look at.
+// The fast path from the first call on, so that there is a stub library to look at.
 const registry = new ModuleRegistry({ allocator: new LinuxAllocator(system), callPath: "fast" });
 registry.loadBytes("m", version({ data: { total: [1n] } }));
 const all = registry.loadBytes("all", sampler().bytes);
 const reader = registry.loadBytes("reader", READER);
 const { address, size } = reader.codeMemory;
 const expected: Record<string, string> = {
-  // Its GOT is all that it has beside code.
+  // The reader has no other memory than code and its GOT.
   [(address + BigInt(size)).toString(16)]: "r--",
 };
 for (

@@ -1,6 +1,7 @@
 /**
- * An audit from outside: a parent reads the memory map of a process that loads,
- * binds, reloads, rolls back and unloads, after each of its calls for memory.
+ * Audits memory protections from outside: reads the memory map of a process that
+ * loads, binds, reloads, rolls back and unloads, after each of its calls for
+ * memory.
  */
 import { assert, assertEquals } from "@std/assert";
 import { HAS_NATIVE_CODE } from "../support/native_code.ts";
@@ -8,11 +9,11 @@ import { NO_PROC } from "../support/testing.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import type { Stop } from "./wx_child.ts";
 
-/** A part of another process's memory map. */
+/** A line of another process's memory map. */
 interface Mapping {
   readonly start: bigint;
   readonly end: bigint;
-  /** `r-x` and the like. */
+  /** Its permissions, such as `r-x`. */
   readonly permissions: string;
   readonly name: string;
 }
@@ -24,7 +25,7 @@ function mapOf(pid: number): Mapping[] {
   });
 }
 
-/** The permissions along a range, equal neighbours as one. */
+/** The permissions along a range; equal neighbours count once. */
 function along(maps: readonly Mapping[], start: bigint, end: bigint): string[] {
   const found: string[] = [];
   for (const mapping of maps) {
@@ -74,7 +75,7 @@ async function audit(look: (stop: Stop, maps: readonly Mapping[]) => void): Prom
 
 Deno.test({
   name:
-    "no memory of the loader is ever writable and executable; code, constants and GOT stay as they are; guards stand",
+    "no memory of the loader is ever writable and executable; code stays code; constants, GOT and guards are protected",
   ignore: NO_PROC || !HAS_NATIVE_CODE,
   async fn() {
     const seen = new Map<string, string[]>();
@@ -82,7 +83,7 @@ Deno.test({
     const code = new Set<bigint>();
     let stubs = 0;
     let expectations = 0;
-    await audit(({ scenario, at, taken, expected }, maps) => {
+    await audit(({ scenario, at, reserved, expected }, maps) => {
       const where = `${scenario}, ${at}`;
       seen.set(scenario, [...seen.get(scenario) ?? [], at]);
       for (const { name, permissions } of maps) {
@@ -91,12 +92,12 @@ Deno.test({
         assert(!permissions.includes("x"), `${where}: a stub library is ${permissions}`);
       }
       const now = new Set<bigint>();
-      for (const [first, length] of taken) {
+      for (const [first, length] of reserved) {
         const start = BigInt(`0x${first}`);
         const end = start + BigInt(`0x${length}`);
         const permissions = along(maps, start, end);
         assert(!permissions.some(isBoth), `${where}: ${permissions}`);
-        // What lies at the ends of address space that was taken cannot be accessed.
+        // Guards at both ends of a reservation are inaccessible.
         assertEquals([permissions[0], permissions.at(-1)], ["---", "---"], where);
         for (const [page, mapped] of pagesOf(maps, start, end)) {
           now.add(page);
@@ -110,11 +111,11 @@ Deno.test({
         assertEquals(along(maps, start, start + 1n), [permissions], where);
         expectations++;
       }
-      if (at === "end") assertEquals(taken, [], where);
+      if (at === "end") assertEquals(reserved, [], where);
     });
     assertEquals([...seen.keys()], [...Object.keys(SCENARIOS), "every kind of section"]);
     for (const at of ["mmap", "mprotect", "munmap", "before", "after", "end"]) {
-      assert([...seen.values()].some((stops) => stops.includes(at)), `nobody stopped at ${at}`);
+      assert([...seen.values()].some((stops) => stops.includes(at)), `no stop at ${at}`);
     }
     assert(stubs > 0, "no stub library was looked at");
     assertEquals(expectations, 10);

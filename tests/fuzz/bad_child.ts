@@ -1,4 +1,4 @@
-/** A child that crashes for seed 1, and is silent for ever for others. */
+/** A child that crashes for seed 1, and hangs for other seeds. */
 import type { Batch } from "./child.ts";
 
 const { seed, trace }: Batch = JSON.parse(Deno.readTextFileSync(Deno.args[0]));

@@ -1,13 +1,14 @@
 /**
- * The mutants by number: the same number is the same file, whoever asks.
+ * The mutants by number: equal numbers give equal files, in any process.
  */
 import { randomFrom } from "../support/testing.ts";
 import { type Anatomy, moduleAnatomy, mutate, Random } from "./mutate.ts";
 import { objectAnatomy, objectSeeds, tryLinking } from "./objects.ts";
 import { dense, moduleSeeds, type Seed } from "./seeds.ts";
-import type { Bench, Outcome } from "./trial.ts";
+import type { Harness } from "./harness.ts";
+import type { Outcome } from "./outcome.ts";
 
-/** Which part of the package a file is for. */
+/** The part of the package that a file is for: the loader or the linker. */
 export type Target = "module" | "object";
 
 /** A file to try. */
@@ -18,14 +19,14 @@ export interface Mutant {
 
 /** Numbered mutants. */
 export interface Cases {
-  /** How many there are; `Infinity` if there is no end. */
+  /** The number of mutants; `Infinity` if it has no end. */
   readonly count: number;
   make(index: number): Mutant;
 }
 
-/** Tries a file where it belongs. */
-export function tryMutant({ target, bytes }: Mutant, bench: Bench): Outcome {
-  return target === "module" ? bench.try(bytes) : tryLinking(bytes, bench);
+/** Tries a file with the part of the package that it is for. */
+export function tryMutant({ target, bytes }: Mutant, harness: Harness): Outcome {
+  return target === "module" ? harness.try(bytes) : tryLinking(bytes, harness);
 }
 
 interface Parent {
@@ -35,13 +36,13 @@ interface Parent {
 
 const ANATOMY = { module: moduleAnatomy, object: objectAnatomy } as const;
 
-/** Mutants of seeds and of the corpus as it is when a batch begins. */
+/** Mutants of seeds and of the corpus, as the corpus is when a batch begins. */
 export class RandomCases implements Cases {
   readonly count: number = Infinity;
   readonly #seed: number;
   readonly #parents: Record<Target, Parent[]> = { module: [], object: [] };
   readonly #bytes: Record<Target, Uint8Array[]> = { module: [], object: [] };
-  /** How many of each are seeds. */
+  /** The number of parents of each target that are seeds. */
   readonly #seeds: Record<Target, number>;
 
   constructor(seed: number, corpus: readonly Mutant[]) {
@@ -65,7 +66,7 @@ export class RandomCases implements Cases {
     );
     const target = random.once(4) ? "object" : "module";
     const parents = this.#parents[target];
-    // Half of the mutants come from what was found before.
+    // Half of the mutants have any parent, half of them a seed.
     const { bytes, anatomy } = random.once(2)
       ? parents[random.below(this.#seeds[target])]
       : random.pick(parents);
@@ -73,7 +74,7 @@ export class RandomCases implements Cases {
   }
 }
 
-/** A list of cases that is not made before it is asked. */
+/** A list of cases that are made on demand. */
 interface Family {
   readonly count: number;
   make(index: number): Mutant;
@@ -97,7 +98,7 @@ function everyLength(target: Target, { bytes }: Seed): Family {
   return { count: bytes.length, make: (index) => ({ target, bytes: bytes.slice(0, index) }) };
 }
 
-/** Every two records of every table, in each other's place. */
+/** Every two records of every table, swapped. */
 function everySwap(target: Target, { bytes: original }: Seed): Family {
   const swaps = (ANATOMY[target](original)?.tables ?? []).flatMap(({ at, size, count }) =>
     Array.from({ length: count * count }, (_, i) => [Math.floor(i / count), i % count])
@@ -116,10 +117,10 @@ function everySwap(target: Target, { bytes: original }: Seed): Family {
   };
 }
 
-/** Everything small that can be tried out: bytes, lengths, swaps. */
+/** All small changes that can be tried exhaustively: bytes, lengths, swaps. */
 export function exhaustiveCases(): Cases {
   const denseFile = dense();
-  // Without the hash, which would hide all else.
+  // The hash is zeroed, since it would hide all other damage.
   denseFile.fill(0, 64, 72);
   const modules = moduleSeeds(), objects = objectSeeds();
   const families = [

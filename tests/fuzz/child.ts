@@ -1,32 +1,33 @@
 /**
  * Runs one batch of cases in a process of its own, so that a crash or a hang
- * ends nothing but that. Started by session.ts with a {@linkcode Batch} as its
- * argument's contents; answers with lines of JSON.
+ * ends only this process. session.ts starts it with the path of a
+ * {@linkcode Batch} as JSON; it prints {@linkcode Line}s of JSON.
  */
 import { descriptors } from "../support/testing.ts";
 import { exhaustiveCases, RandomCases, type Target, tryMutant } from "./cases.ts";
 import { readCorpus } from "./corpus.ts";
-import { Bench, Finding } from "./trial.ts";
+import { Harness } from "./harness.ts";
+import { Finding } from "./outcome.ts";
 
-/** What a child is told. */
+/** The task of a child. */
 export interface Batch {
-  /** Of the random mutants; `undefined` for the exhaustive ones. */
+  /** The seed of random mutants; `undefined` for exhaustive ones. */
   readonly seed?: number | undefined;
-  /** The folder of mutants that were kept; read only. */
+  /** The folder of the corpus, which the child only reads. */
   readonly corpus: string;
-  /** How many of them there were when the batch began. */
+  /** The size of the corpus when the batch began. */
   readonly corpusSize: number;
-  /** Features that are known; nothing is kept for them. */
+  /** Features that are known: a mutant is kept only for others. */
   readonly known: readonly string[];
   readonly from: number;
   readonly to: number;
   /** Every `step`-th case is tried. */
   readonly step: number;
-  /** Where to write each mutant before it is tried, to have it after a crash. */
+  /** The path to which each mutant is written before it is tried, so that a crash leaves it. */
   readonly trace?: string | undefined;
 }
 
-/** What a child says: that it is alive, that something is new or wrong, that it is done. */
+/** A line of a child's output: it is alive, has found a new feature or a fault, or is done. */
 export type Line =
   | { readonly is: "alive"; readonly index: number }
   | {
@@ -42,17 +43,17 @@ export type Line =
 export interface Totals {
   readonly cases: number;
   readonly loaded: number;
-  /** Relocations that were computed a second time. */
+  /** The number of relocations that were computed a second time. */
   readonly judged: number;
-  /** Bytes that were read, of files with so many. */
+  /** The number of bytes that were read, and the size of the files together. */
   readonly read: number;
   readonly size: number;
 }
 
-/** Larger mutants are not kept. */
-const LARGEST = 16_384;
-/** What the process may grow by, in bytes; a single image may take 1 GiB of address space, but not of memory. */
-const MOST_GROWTH = 2 ** 29;
+/** The largest mutant that is kept. */
+const MAX_KEPT = 16_384;
+/** The most bytes that the process may grow by; one image may take 1 GiB of address space, but not of memory. */
+const MAX_GROWTH = 2 ** 29;
 
 if (import.meta.main) run(JSON.parse(Deno.readTextFileSync(Deno.args[0])));
 
@@ -67,7 +68,7 @@ function run(batch: Batch): void {
   say({ is: "alive", index: batch.from });
   let openBefore: readonly string[] = [];
   {
-    using bench = new Bench();
+    using harness = new Harness();
     openBefore = descriptors();
     let memory = 0;
     for (let index = batch.from; index < last; index += batch.step) {
@@ -75,12 +76,12 @@ function run(batch: Batch): void {
       if (batch.trace !== undefined) Deno.writeFileSync(batch.trace, mutant.bytes);
       count++;
       try {
-        const outcome = tryMutant(mutant, bench);
+        const outcome = tryMutant(mutant, harness);
         if (outcome.loaded) loaded++;
         judged += outcome.judged;
         const fresh = outcome.features.filter((feature) => !features.has(feature));
         for (const feature of outcome.features) features.set(feature, (features.get(feature) ?? 0) + 1);
-        if (fresh.length > 0 && mutant.bytes.length <= LARGEST && batch.seed !== undefined) {
+        if (fresh.length > 0 && mutant.bytes.length <= MAX_KEPT && batch.seed !== undefined) {
           const bytes = mutant.bytes.toBase64();
           say({ is: "new", features: fresh, target: mutant.target, bytes });
         }
@@ -91,9 +92,9 @@ function run(batch: Batch): void {
       if (count % 256 !== 0) continue;
       say({ is: "alive", index });
       const { rss } = Deno.memoryUsage();
-      // The first cases bring the engine to its size.
+      // Growth counts from then on: the first cases warm up the engine.
       if (count === 1024) memory = rss;
-      if (count > 1024 && rss - memory > MOST_GROWTH) {
+      if (count > 1024 && rss - memory > MAX_GROWTH) {
         say({ is: "finding", what: `${rss - memory} bytes of growth`, target: mutant.target, bytes: "" });
         memory = rss;
       }
@@ -103,7 +104,7 @@ function run(batch: Batch): void {
       const what = `open before: ${openBefore.join()}, after: ${openAfter.join()}`;
       say({ is: "finding", what, target: "module", bytes: "" });
     }
-    work = bench.work;
+    work = harness.work;
   }
   const totals = { cases: count, loaded, judged, read: work.read, size: work.size };
   say({ is: "done", features: Object.fromEntries([...features].filter(([, times]) => times > 0)), totals });

@@ -1,15 +1,15 @@
 /**
- * Mutants that are kept, one file each: `0042.module.bin`. A mutant is
- * interesting when something of its outcome is new: the kind and sentence of its
- * error or, if it loads, a kind of section in its layout, a kind of symbol, a
- * type of relocation with the kind of its symbol. There is no instrumentation.
+ * The corpus: mutants that are kept, one file each: `0042.module.bin`. A mutant
+ * is kept if its outcome has a new feature: the kind and sentence of its error
+ * or, if it loads, a kind of section in its layout, a kind of symbol, a type of
+ * relocation with the kind of its symbol. There is no instrumentation.
  */
 import { join } from "@std/path";
 import type { Mutant, Target } from "./cases.ts";
 
 const NAME = /^(\d+)\.(module|object)\.bin$/;
 
-/** The first `count` files of a folder; none if there is no folder. */
+/** The first `count` mutants of a folder; none if the folder does not exist. */
 export function readCorpus(folder: string, count = Infinity): Mutant[] {
   return names(folder).slice(0, count).map((name) => ({
     target: NAME.exec(name)![2] as Target,
@@ -17,12 +17,12 @@ export function readCorpus(folder: string, count = Infinity): Mutant[] {
   }));
 }
 
-/** How many files a folder has. */
+/** The number of mutants in a folder. */
 export function corpusSize(folder: string): number {
   return names(folder).length;
 }
 
-/** Adds a file, last. */
+/** Adds a mutant at the end. */
 export function keep(folder: string, { target, bytes }: Mutant): void {
   Deno.mkdirSync(folder, { recursive: true });
   const number = String(names(folder).length).padStart(5, "0");

@@ -1,88 +1,21 @@
 /**
- * A second reader of SMF files, for judging the first. It shares no code with
- * src/: it was written from the description of the format alone, it is slow,
- * strict and short, and it knows no way to read a file but as one array.
+ * A second reader of SMF files, to judge the first. It shares no code with
+ * src/: it was written from the description of the format alone. It is slow,
+ * strict and short, and reads a file only as one array.
  */
 
 import * as builtin from "node:zlib";
+import { DIALECTS, type Place, RELOCATION } from "./dialects.ts";
 
 const zlib = builtin as unknown as Zlib;
 
-/** What is wrong with a file. */
+/** The reason why a file must not load. */
 export class Refusal extends Error {}
 
 /** Refuses unless `condition`. */
 export function must(condition: boolean, reason: string): asserts condition {
   if (!condition) throw new Refusal(reason);
 }
-
-/** Where the parts of a layout are: offset and size in bytes. */
-type Place = readonly [offset: number, size: number];
-
-/** Where a header has what is needed to read the rest. */
-interface HeaderPlaces {
-  readonly size: number;
-  readonly sectionCount: Place;
-  readonly sectionTable: Place;
-  readonly symbolTable: Place;
-  readonly symbolCount: Place;
-  readonly exportedCount: Place;
-  readonly entryPoint: Place;
-  readonly moduleHash: Place;
-  readonly dataOffset?: Place;
-  /** Where this package's writer says that it wrote the file. */
-  readonly mark: number;
-}
-
-const H72: HeaderPlaces = {
-  size: 72,
-  sectionCount: [12, 4],
-  sectionTable: [16, 8],
-  symbolTable: [24, 8],
-  symbolCount: [32, 4],
-  exportedCount: [36, 4],
-  entryPoint: [40, 8],
-  moduleHash: [48, 8],
-  mark: 64,
-};
-
-const H96: HeaderPlaces = {
-  size: 96,
-  sectionCount: [16, 4],
-  sectionTable: [24, 8],
-  symbolTable: [32, 8],
-  symbolCount: [40, 4],
-  exportedCount: [44, 4],
-  entryPoint: [48, 8],
-  dataOffset: [60, 4],
-  moduleHash: [64, 8],
-  mark: 88,
-};
-
-const P128: HeaderPlaces = {
-  size: 128,
-  sectionCount: [16, 4],
-  sectionTable: [20, 8],
-  symbolTable: [28, 8],
-  symbolCount: [36, 4],
-  exportedCount: [40, 4],
-  entryPoint: [44, 8],
-  dataOffset: [56, 4],
-  moduleHash: [60, 8],
-  mark: 104,
-};
-
-/** The five dialects. */
-export const DIALECTS: Readonly<Record<string, { header: HeaderPlaces; section: number; symbol: number }>> = {
-  H72: { header: H72, section: 56, symbol: 40 },
-  H80: { header: { ...H72, size: 80, mark: 72 }, section: 56, symbol: 40 },
-  H96: { header: H96, section: 56, symbol: 56 },
-  "H96-trailer": { header: H96, section: 56, symbol: 56 },
-  P128: { header: P128, section: 64, symbol: 56 },
-};
-
-/** Bytes of a relocation. */
-export const RELOCATION = 24;
 
 export interface Section {
   readonly index: number;
@@ -97,7 +30,7 @@ export interface Section {
 
 export interface Symbol {
   readonly name: string;
-  /** In the common numbering: 1 is a function. */
+  /** The type in the common numbering, in which 1 is a function. */
   readonly type: number;
   readonly binding: number;
   readonly value: number;
@@ -120,7 +53,7 @@ export interface Module {
   readonly sections: readonly Section[];
   readonly symbols: readonly Symbol[];
   readonly relocations: readonly Relocation[];
-  /** Where the section table is in the file, and symbols with their names; from, to. */
+  /** The section table's range in the file, and that of the symbols with their names: from, to. */
   readonly tables: readonly (readonly [number, number])[];
   /** The contents of a section, decompressed. */
   contents(section: Section): Uint8Array;
@@ -132,7 +65,7 @@ export function number(bytes: Uint8Array, at: number, size: number): number {
   let value = 0;
   for (let i = size - 1; i >= 0; i--) {
     value = value * 256 + bytes[at + i];
-    // Still exact here: a byte more than this holds would not be.
+    // The limit is checked while the value is still exact: one more byte could round it.
     must(i === 0 || value < 2 ** (53 - 8 * i), "a number above 2^53 - 1");
   }
   return value;
@@ -155,7 +88,7 @@ export function fnv1a(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** Where the header of a dialect is in a file. */
+/** The offset of a layout's header in a file. */
 export function headerStart(bytes: Uint8Array, dialect: string): number {
   const { size } = DIALECTS[dialect].header;
   const magic = (at: number) => at >= 0 && number(bytes, at, 4) === 0x00464d53;
@@ -169,7 +102,7 @@ export function headerStart(bytes: Uint8Array, dialect: string): number {
   return at;
 }
 
-/** Reads a file by one dialect, strictly. */
+/** Reads a file by one layout, strictly. */
 export function readModule(bytes: Uint8Array, dialect: string): Module {
   const { header: places, section: sectionSize, symbol: symbolSize } = DIALECTS[dialect];
   const start = headerStart(bytes, dialect);
@@ -182,7 +115,7 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
   must(platform <= 5 && arch <= 7 && flags < 0x100, "a platform, processor or flag that does not exist");
   const stubbed = dialect === "P128" || (places.dataOffset !== undefined && (flags & 0x10) !== 0);
   const base = stubbed && places.dataOffset ? get(places.dataOffset) : 0;
-  // What tables and sections may lie in.
+  // The range in which tables and sections may lie.
   const low = start > 0 ? base : Math.max(base, places.size);
   const high = start > 0 ? start : bytes.length;
   const within = (from: number, length: number, what: string) =>
@@ -224,10 +157,10 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
       .filter((offset) => offset >= namesStart),
   );
   if (dialect === "H72" || dialect === "H80") {
-    // They differ in nothing but whether something starts in bytes 72 to 79.
+    // The two layouts differ only in whether a table or section starts in bytes 72 to 79.
     const starts = [sectionTable, ...sections.filter(({ size }) => size > 0).map(({ offset }) => offset)];
     if (get(places.symbolTable) !== 0) starts.push(symbolTable);
-    // A table right behind 80 bytes says enough.
+    // A section table right behind 80 bytes decides.
     const roomy = bytes.length >= 80 && (sectionTable === 80 || Math.min(...starts) >= 80);
     must(roomy === (dialect === "H80"), "the other of two layouts");
   }
@@ -268,7 +201,7 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
   const contents = (section: Section): Uint8Array => {
     const stored = bytes.subarray(section.offset, section.offset + section.size);
     if ((section.flags & 8) === 0) return stored;
-    must(method === 1, "compressed with something else than zstd");
+    must(method === 1, "compressed by another method than zstd");
     return decompress(stored, section.virtualSize);
   };
   for (const section of sections) {
@@ -312,7 +245,7 @@ function readSection(
     type,
     flags,
     offset: base + number(bytes, at + 8, 8),
-    // Zeroed sections have nothing in the file, whatever stands there.
+    // A Bss section has no bytes in the file, whatever its size field says.
     size: type === 4 ? 0 : number(bytes, at + 16, 8),
     virtualSize: number(bytes, at + 24, 8),
     alignment: number(bytes, at + 32, recordSize === 56 ? 8 : 4) || 1,
@@ -325,14 +258,14 @@ function readSection(
   const power = section.alignment.toString(2).replaceAll("0", "") === "1";
   must(power && section.alignment <= 2 ** 24, "an alignment that cannot be");
   if (type <= 4 && (flags & 8) === 0) {
-    must(section.size <= section.virtualSize, "more in the file than in memory");
+    must(section.size <= section.virtualSize, "more bytes in the file than in memory");
   }
   return section;
 }
 
-type Stretch = readonly [offset: number, length: number];
+type Range = readonly [offset: number, length: number];
 
-function apart([a, aLength]: Stretch, [b, bLength]: Stretch): void {
+function apart([a, aLength]: Range, [b, bLength]: Range): void {
   must(a + aLength <= b || b + bLength <= a, "two parts overlap");
 }
 

@@ -1,23 +1,23 @@
 /**
- * The relocation formulas once more, in BigInt, as the processors' psABIs have
- * them. A place is judged by what is in it afterwards: given the value that the
- * formula says, which bytes must be there.
+ * The relocation formulas in BigInt, written from the processors' psABIs. The
+ * oracle judges a place by its bytes afterwards: they must be the bytes that
+ * storing the formula's value gives.
  */
 
-/** How a type is calculated and stored. */
+/** The calculation and the field of a relocation type. */
 export interface Formula {
   readonly width: 4 | 8 | 16;
-  /** What stands for S: the symbol, a slot of the Global Offset Table, or what the system says of a thread's block. */
+  /** The value of S: the symbol's address, that of its GOT slot, or the system's value for a TLS block. */
   readonly of: "symbol" | "slot" | "thread";
   readonly minus?: "place" | "page";
-  /** Whether a stub may stand for an imported function; `function` if its type says that it is one. */
+  /** Whether a stub may take the place of an import: always, or only if its symbol type is function. */
   readonly stub?: "always" | "function";
-  /** The values that can be stored. */
+  /** The range of values that can be stored, from `from` up to `to`. */
   readonly from?: bigint;
   readonly to?: bigint;
   /** The bytes as a number, after storing; `undefined` if the instruction cannot take the value. */
   store(value: bigint, before: bigint): bigint | undefined;
-  /** The value that was stored, as far as it can be told. */
+  /** The value that was stored, as far as the field has it. */
   load(after: bigint): bigint;
 }
 
@@ -41,7 +41,7 @@ const THREAD: Record<number, Formula> = {
   41: { ...word(16), of: "thread" },
 };
 
-/** The address of the function that is asked for the address: what is there before it is. */
+/** The address of an ifunc's resolver, which is in the place until the resolver has run. */
 const INDIRECT: Record<number, Formula> = { 42: { ...word(8), of: "symbol" } };
 
 const X86_64: Record<number, Formula> = {
@@ -86,7 +86,7 @@ function adr(unit: bigint, opcode: bigint) {
   };
 }
 
-/** The size that ADD, SUB or a load or store counts its offset in; `undefined` for other instructions. */
+/** The unit of the offset of an ADD, SUB, load or store; `undefined` for other instructions. */
 function unitOf(instruction: bigint): bigint | undefined {
   if ((instruction & 0x1fc00000n) === 0x11000000n) return 1n;
   if ((instruction & 0x3b000000n) !== 0x39000000n) return undefined;
@@ -137,10 +137,10 @@ export const FORMULAS: Readonly<Record<number, Readonly<Record<number, Formula>>
 /** The addend of a call: on x86-64 the distance counts from the end of the instruction. */
 export const CALL_ADDEND: Readonly<Record<number, bigint>> = { 0: -4n, 1: 0n };
 
-/** x without its low 12 bits. */
+/** The address without its low 12 bits. */
 export const pageOf = (address: bigint): bigint => address - BigInt.asUintN(12, address);
 
-/** Where a stub's jump finds its target: the address of the slot; `undefined` if it is no stub. */
+/** The address of the slot that a stub jumps through; `undefined` if the bytes are not a stub. */
 export function slotOfStub(arch: number, stub: DataView, address: bigint): bigint | undefined {
   if (arch === 0) {
     // jmp *[rip + disp32]

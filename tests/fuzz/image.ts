@@ -1,6 +1,6 @@
 /**
- * The judge's own idea of an image: where the description of the format puts
- * sections, and which bytes are known to be where.
+ * The oracle's own model of an image: the places of sections by the description
+ * of the format, and the bytes that are known to be there.
  */
 import { type Module, must, type Section, type Symbol } from "./format.ts";
 
@@ -13,10 +13,10 @@ export interface Group {
   readonly alignment: number;
 }
 
-/** Where everything is in the file's own image. */
+/** The places of groups and sections in the file's own image. */
 export interface OwnImage {
   readonly groups: readonly Group[];
-  /** Of each section of the image, by index. */
+  /** The offset of each section of the image, by index. */
   readonly offsets: ReadonlyMap<number, number>;
 }
 
@@ -49,14 +49,14 @@ export function groupOf(image: OwnImage, offset: number, length: number): Group 
   return image.groups.find(({ start, end }) => offset >= start && offset < end && offset + length <= end);
 }
 
-/** Whether a symbol can be where it says: in one group, or without size at the end of one. */
+/** Whether a symbol's place is allowed: in one group, or without size at the end of one. */
 export function hasPlace(image: OwnImage, { value, size }: Pick<Symbol, "value" | "size">): boolean {
   if (groupOf(image, value, size) !== undefined) return true;
   const inside = image.groups.some(({ start, end }) => value >= start && value < end);
   return size === 0 && !inside && (value === 0 || image.groups.some(({ end }) => end === value));
 }
 
-/** Refuses what symbols and entry point say that cannot be. */
+/** Refuses symbols and entry points outside their groups. */
 export function checkPlaces(module: Module, image: OwnImage): void {
   const inCode = (value: number) => groupOf(image, value, 1)?.type === 1;
   for (const symbol of module.symbols) {
@@ -70,11 +70,11 @@ export function checkPlaces(module: Module, image: OwnImage): void {
 
 const PAGE = 4096;
 
-/** Bytes at large offsets, of which most are zero and not stored. */
+/** Bytes at large offsets; pages of zeros are not stored. */
 export class SparseBytes {
   readonly #pages = new Map<number, Uint8Array>();
 
-  /** The pages that are not zero for certain. */
+  /** The stored pages; all others are zero. */
   pages(): Iterable<[start: number, bytes: Uint8Array]> {
     return [...this.#pages].map(([page, bytes]) => [page * PAGE, bytes]);
   }

@@ -1,4 +1,4 @@
-/** Text as lines, without what ends them. */
+/** Splits text into lines, without their ends. */
 export class TextLineStream extends TransformStream<string, string> {
   constructor() {
     let rest = "";

@@ -1,22 +1,21 @@
 /**
- * `deno task fuzz`: tries damaged modules, objects and archives for as long as
- * it is told.
+ * `deno task fuzz`: tries damaged modules, objects and archives for a given time.
  *
  * ```text
  * --for 4m          how long: seconds, or with s, m, h; default 1m
- * --mutants N       how many in place of how long: the same ones on every machine
- * --seed 7          what a new session starts from; default 1
- * --resume          goes on with the session in the folder
- * --state FOLDER    where everything is kept; default .fuzz
- * --exhaustive      first every byte, length and swap of the small seeds
- * --share 0.1       how much of that, evenly spread; default all
- * --try FILE        tries one file, and shows what became of it
+ * --mutants N       how many, instead of how long: the same ones on every machine
+ * --seed 7          the seed of a new session; default 1
+ * --resume          resumes the session in the folder
+ * --state FOLDER    the folder of state, corpus and findings; default .fuzz
+ * --exhaustive      tries every byte, length and swap of the small seeds first
+ * --share 0.1       the share of those to try, evenly spread; default all
+ * --try FILE        tries one file, and prints the outcome
  * ```
  */
 import { parseArgs } from "@std/cli";
 import { exhaustiveCases, type Target, tryMutant } from "./cases.ts";
 import { Session } from "./session.ts";
-import { Bench } from "./trial.ts";
+import { Harness } from "./harness.ts";
 
 const BATCH = 20_000;
 const UNITS: Record<string, number> = { "": 1000, s: 1000, m: 60_000, h: 3_600_000 };
@@ -33,9 +32,9 @@ async function fuzz(args: string[]): Promise<number> {
     boolean: ["resume", "exhaustive"],
   });
   if (options.try !== undefined) {
-    using bench = new Bench();
+    using harness = new Harness();
     const target: Target = options.try.includes(".object.") ? "object" : "module";
-    console.log(tryMutant({ target, bytes: Deno.readFileSync(options.try) }, bench));
+    console.log(tryMutant({ target, bytes: Deno.readFileSync(options.try) }, harness));
     return 0;
   }
   const most = Number(options.mutants ?? Infinity);
@@ -55,7 +54,7 @@ async function fuzz(args: string[]): Promise<number> {
       await batch(async () => more = await session.exhaustive(BATCH, step, count));
     }
   }
-  // Batches are short enough for the clock, and long enough for a process each.
+  // Batches are short enough to keep to the time, and long enough to be worth a process each.
   for (let tried = 0; tried < most && performance.now() < end; tried += BATCH) {
     await batch(() => session.random(BATCH));
   }

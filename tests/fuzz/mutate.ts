@@ -1,8 +1,9 @@
 /**
- * Mutations: of bytes anywhere, and of what fields mean. The maps of fields are
- * made from the tables as they are announced, wherever that leads.
+ * Mutations of bytes anywhere, and of the values of fields. The maps of fields
+ * follow the tables that a file announces, even in a damaged file.
  */
-import { DIALECTS, fnv1a, headerStart, number, readModule, Refusal } from "./format.ts";
+import { DIALECTS } from "./dialects.ts";
+import { fnv1a, headerStart, number, readModule, Refusal } from "./format.ts";
 
 /** Random choices that are the same for the same seed. */
 export class Random {
@@ -27,29 +28,29 @@ export class Random {
   }
 }
 
-/** A number in a file. */
+/** The place of a number in a file. */
 export interface FieldAt {
   readonly at: number;
   readonly size: number;
 }
 
-/** Records of one size behind one another. */
+/** Consecutive records of one size. */
 export interface TableAt {
   readonly at: number;
   readonly size: number;
   readonly count: number;
 }
 
-/** What a file is made of. */
+/** The fields and tables of a file. */
 export interface Anatomy {
   readonly fields: readonly FieldAt[];
   readonly tables: readonly TableAt[];
-  /** What mends a mutant so that it comes further. */
-  mend(bytes: Uint8Array, random: Random): void;
+  /** Repairs checksums of a mutant, so that it gets past their checks. */
+  repair(bytes: Uint8Array, random: Random): void;
 }
 
-/** More than this is not looked at: mutants of large files would otherwise take long to make. */
-const MOST_RECORDS = 512;
+/** The most records of a table that are mutated: mutants of large files would otherwise take long to make. */
+const MAX_RECORDS = 512;
 
 /** The parts of a table whose records have fields at these places. */
 export function tableOf(
@@ -59,7 +60,7 @@ export function tableOf(
   count: number,
   places: readonly (readonly [number, number])[],
 ): { table: TableAt; fields: FieldAt[] } {
-  const whole = Math.max(0, Math.min(count, MOST_RECORDS, Math.floor((bytes.length - at) / size)));
+  const whole = Math.max(0, Math.min(count, MAX_RECORDS, Math.floor((bytes.length - at) / size)));
   const fields: FieldAt[] = [];
   for (let i = 0; i < whole; i++) {
     for (const [offset, width] of places) fields.push({ at: at + i * size + offset, size: width });
@@ -72,7 +73,7 @@ const SECTION_64 = [[0, 1], [4, 4], [8, 8], [16, 8], [24, 8], [32, 4]] as const;
 const SYMBOL = [[0, 4], [4, 4], [8, 1], [9, 1], [10, 1], [16, 8], [24, 8]] as const;
 const RELOCATION = [[0, 8], [8, 4], [12, 1], [16, 8]] as const;
 
-/** Whether a file has this dialect, or may be meant to have it. */
+/** Whether a file is sound by this layout; the second test only asks whether it may be meant to have it. */
 const isSound = (bytes: Uint8Array, dialect: string) => readModule(bytes, dialect) !== undefined;
 const isLikely = (bytes: Uint8Array, dialect: string) => {
   const { size, sectionTable: [at, width] } = DIALECTS[dialect].header;
@@ -80,7 +81,7 @@ const isLikely = (bytes: Uint8Array, dialect: string) => {
   return start > 0 || number(bytes, at, width) === size;
 };
 
-/** The anatomy of a module, or nothing if it has no header that can be found. */
+/** The anatomy of a module; `undefined` if no header is found. */
 export function moduleAnatomy(bytes: Uint8Array): Anatomy | undefined {
   const dialects = [isSound, isLikely].flatMap((test) =>
     Object.entries(DIALECTS).filter(([dialect]) => {
@@ -125,11 +126,11 @@ export function moduleAnatomy(bytes: Uint8Array): Anatomy | undefined {
       const parts = [sections, symbols, ...relocations];
       const names = symbolTable + symbols.table.count * symbol;
       return {
-        // Often, since there are few.
+        // Twice, so that they are picked more often: they are few.
         fields: [...headerFields, ...headerFields, ...parts.flatMap(({ fields }) => fields)],
         tables: parts.map(({ table }) => table).filter(({ count }) => count > 0),
-        mend(mutant, random) {
-          // What would hide all other damage.
+        repair(mutant, random) {
+          // A wrong checksum would hide all other damage.
           if (!random.once(12)) write(mutant, { at: start + header.moduleHash[0], size: 8 }, 0n);
           if (!random.once(6)) rehash(mutant, symbols.table, names);
         },
@@ -141,7 +142,7 @@ export function moduleAnatomy(bytes: Uint8Array): Anatomy | undefined {
   return undefined;
 }
 
-/** Gives symbols the hashes of their names. */
+/** Stores the hashes of symbols' names. */
 function rehash(bytes: Uint8Array, { at, size, count }: TableAt, names: number): void {
   for (let i = 0; i < count; i++) {
     const record = at + i * size;
@@ -154,7 +155,7 @@ function rehash(bytes: Uint8Array, { at, size, count }: TableAt, names: number):
   }
 }
 
-/** Values that break arithmetic. */
+/** Values at which arithmetic tends to break. */
 const EDGES = [
   0n,
   1n,
@@ -182,7 +183,7 @@ const EDGES = [
     return [power - 1n, power, power + 1n, power - 8n];
   }));
 
-/** Writes a little-endian number, cut to its size; nothing outside the bytes. */
+/** Writes a little-endian number, truncated to its size; skips places outside the bytes. */
 export function write(bytes: Uint8Array, { at, size }: FieldAt, value: bigint): void {
   for (let i = 0; i < size; i++) {
     if (at + i >= 0 && at + i < bytes.length) bytes[at + i] = Number((value >> BigInt(8 * i)) & 0xffn);
@@ -214,7 +215,7 @@ export function mutate(
       moved ||= bytes.length !== before;
     }
   }
-  if (!moved) anatomy?.mend(bytes, random);
+  if (!moved) anatomy?.repair(bytes, random);
   return bytes;
 }
 
@@ -243,7 +244,7 @@ function mutateFields(bytes: Uint8Array, { fields, tables }: Anatomy, random: Ra
       const [a, b] = [at + random.below(count) * size, at + random.below(count) * size];
       const kept = bytes.slice(a, a + size);
       bytes.copyWithin(a, b, b + size);
-      // Swapped, or one twice.
+      // Half of the time the records are swapped; else one of them is there twice.
       if (random.once(2)) kept.forEach((byte, i) => write(bytes, { at: b + i, size: 1 }, BigInt(byte)));
     }
   }

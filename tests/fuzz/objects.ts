@@ -1,6 +1,6 @@
 /**
- * What the linker is fuzzed with: ELF objects and archives, their anatomy, and
- * the trial of one of them.
+ * Inputs to fuzz the linker with: ELF objects and archives, and their anatomy;
+ * and the link of one of them.
  */
 import { LoadError } from "../../src/errors.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
@@ -9,7 +9,8 @@ import { archive, functionObject } from "../support/objects.ts";
 import { fnv1a } from "./format.ts";
 import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";
-import { type Bench, Finding, type Outcome, sentenceOf } from "./trial.ts";
+import type { Harness } from "./harness.ts";
+import { Finding, type Outcome, sentenceOf } from "./outcome.ts";
 
 /** Seeds for the linker. */
 export function objectSeeds(): Seed[] {
@@ -23,7 +24,7 @@ export function objectSeeds(): Seed[] {
     { name: "archive.a", bytes: archive(members) },
     { name: "unindexed.a", bytes: archive(members, { withIndex: false }) },
     ...["c", "threads", "platform"].flatMap((folder) => fixtures(folder, /\.o$/)),
-    // The others are large, and have nothing that this one has not.
+    // The other C++ objects are large and add no features to this one.
     ...fixtures("cpp", /^thrower\.o$/),
   ];
 }
@@ -63,10 +64,10 @@ export function objectAnatomy(bytes: Uint8Array): Anatomy | undefined {
       if (type === GROUP) take(offset, 4, Math.floor(size / 4), [[0, 4]]);
     }
   }
-  return fields.length === 0 ? undefined : { fields, tables, mend: () => {} };
+  return fields.length === 0 ? undefined : { fields, tables, repair: () => {} };
 }
 
-/** Where ELF files begin: at 0, or behind the headers of an archive's members. */
+/** The offsets of ELF files: 0, or behind the headers of an archive's members. */
 function objectsIn(bytes: Uint8Array): number[] {
   const isElf = (at: number) => at + 64 <= bytes.length && bytes[at] === 0x7f && bytes[at + 1] === 0x45;
   if (isElf(0)) return [0];
@@ -80,11 +81,11 @@ function objectsIn(bytes: Uint8Array): number[] {
   return starts;
 }
 
-/** More than this the linker may not make of any input: what alignment leaves between sections has a limit. */
-const mostBytes = (size: number): number => 2 ** 26 + 32 * size + 65_536;
+/** The most bytes that the linker may make of an input: gaps that alignment leaves have a limit. */
+const maxOutput = (size: number): number => 2 ** 26 + 32 * size + 65_536;
 
-/** Links a file, in a way that depends on its bytes alone, and tries what comes out. */
-export function tryLinking(bytes: Uint8Array, bench: Bench): Outcome {
+/** Links a file, with options that depend on its bytes alone, and tries the linked module. */
+export function tryLinking(bytes: Uint8Array, harness: Harness): Outcome {
   const choice = fnv1a(bytes);
   const isArchive = bytes[0] === 0x21;
   const options: LinkOptions = {
@@ -100,14 +101,14 @@ export function tryLinking(bytes: Uint8Array, bench: Bench): Outcome {
     if (!(error instanceof LoadError)) throw error;
     return { loaded: false, features: [`link: ${sentenceOf(error)}`], judged: 0 };
   }
-  if (linked.bytes.length > mostBytes(bytes.length)) {
+  if (linked.bytes.length > maxOutput(bytes.length)) {
     throw new Finding(`${linked.bytes.length} bytes from ${bytes.length}`);
   }
-  const outcome = bench.try(linked.bytes);
-  // What depends on addresses may be refused; what the linker itself writes may not.
+  const outcome = harness.try(linked.bytes);
+  // Relocations may be refused, since they depend on addresses; the bytes that the linker writes may not.
   const [refused] = outcome.features;
   if (
-    /^(paper: )?(InvalidFormat|Unsupported)/.test(refused) &&
+    /^(plain: )?(InvalidFormat|Unsupported)/.test(refused) &&
     !/the system refuses|of host libraries/.test(refused)
   ) {
     throw new Finding(`a linked module that is refused: ${refused}`);

@@ -1,50 +1,23 @@
 /**
- * The judge: given a file and what the loader made of it, whether that is what
- * the format says. Where the loader is free (where groups lie, where it keeps
- * slots and stubs) its choice is taken and tested for what it must hold.
+ * The oracle of the fuzzer: judges whether a loaded image is what the format
+ * says of its file. Where the loader is free (where groups lie, where it keeps
+ * slots and stubs), the oracle takes its choice and tests the required
+ * properties of it.
  */
+import { checkRegions, type Claim, type Stretch } from "./claim.ts";
 import { type Module, must, readModule, type Relocation, type Symbol } from "./format.ts";
 import { CALL_ADDEND, type Formula, FORMULAS, pageOf, slotOfStub } from "./formulas.ts";
 import { checkPlaces, type Group, groupOf, type OwnImage, ownImage, SparseBytes } from "./image.ts";
 import { checkWhole } from "./whole.ts";
 
-/** Bytes from the beginning of the range. */
-interface Stretch {
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** What the loader says that it did. */
-export interface Claim {
-  readonly layout: string;
-  /** The address of the range, and its length. */
-  readonly base: bigint;
-  readonly size: number;
-  readonly pageSize: number;
-  /** Where sections are in the range, by index. */
-  readonly places: ReadonlyMap<number, number>;
-  /** What has which protection. */
-  readonly code: Stretch;
-  readonly rodata: Stretch;
-  readonly data: Stretch;
-  /** Where the GOT is; read only. */
-  readonly gotRegion: Stretch;
-  /** The bytes that are there now. */
-  read(offset: number, length: number): Uint8Array;
-  /** Whether the system has filled the words of thread-local variables. */
-  readonly hasThreads: boolean;
-  /** What undefined names were answered with. */
-  addressOf(name: string): bigint;
-}
-
-/** What the judge found beside what it was asked. */
+/** The oracle's result for an image that is right. */
 export interface Verdict {
   readonly module: Module;
-  /** Relocations whose bytes were computed a second time. */
+  /** The number of relocations whose bytes were computed a second time. */
   readonly judged: number;
 }
 
-/** Whether a file is one that must load, as far as its own bytes tell. Throws a `Refusal` if not. */
+/** Reads a file that must load, as far as its own bytes tell. Throws a `Refusal` if it must not. */
 export function judgeFile(bytes: Uint8Array, layout: string): { module: Module; image: OwnImage } {
   const module = readModule(bytes, layout);
   const image = ownImage(module.sections);
@@ -64,31 +37,17 @@ export function judge(bytes: Uint8Array, claim: Claim): Verdict {
   return { module, judged };
 }
 
-function checkRegions({ size, pageSize, base, gotRegion, ...claim }: Claim): void {
-  let end = 0;
-  if (gotRegion.offset !== claim.rodata.offset) {
-    must(gotRegion.offset % pageSize === 0 && gotRegion.length % pageSize === 0, "a GOT on part of a page");
-    end = gotRegion.offset + gotRegion.length;
-  }
-  for (const { offset, length } of [claim.code, claim.rodata, claim.data]) {
-    must(offset % pageSize === 0 && length % pageSize === 0, "a region that is not whole pages");
-    must(offset >= end, "regions that overlap");
-    end = offset + length;
-  }
-  must(end <= size && size % pageSize === 0 && base % BigInt(pageSize) === 0n, "a region outside the range");
-}
-
-/** The header's flag of images that must move as a whole. */
+/** The header flag of images that must move as a whole. */
 const FIXED_LAYOUT = 0x80;
 
 class Judge {
   readonly #module: Module;
   readonly #image: OwnImage;
   readonly #claim: Claim;
-  /** What to add to an offset of a group to get one in the range. */
+  /** The difference between a group's offset in the range and in the file's own image. */
   readonly #deltas = new Map<Group, number>();
   readonly #expected = new SparseBytes();
-  /** Half-known slots of aarch64: the page and the offset in it are in two instructions. */
+  /** Parts of slot addresses on aarch64, where one instruction has the page and another the offset in it. */
   readonly #slotPages = new Map<Symbol, Set<bigint>>();
   readonly #slotOffsets = new Map<Symbol, Set<bigint>>();
 
@@ -118,12 +77,14 @@ class Judge {
     return judged;
   }
 
-  /** Every section is where its group is, and holds what the file has. */
+  /** Checks that every section lies in its group, and notes the bytes that it must hold. */
   #placeSections(): void {
     const { base, size, places, code, rodata, data } = this.#claim;
     const regions: Record<number, Stretch> = { 1: code, 2: data, 3: rodata, 4: data };
     const known = new Set(this.#image.offsets.keys());
-    for (const index of places.keys()) must(known.has(index), "a place for what is not in the image");
+    for (const index of places.keys()) {
+      must(known.has(index), "a place for a section that is not in the image");
+    }
     const taken: (readonly [number, number])[] = [];
     for (const group of this.#image.groups) {
       for (const section of this.#module.sections) {
@@ -155,7 +116,7 @@ class Judge {
     }
   }
 
-  /** S; `undefined` where only the loader knows: in a group without bytes. */
+  /** S of a symbol; `undefined` in a group without bytes, whose place only the loader knows. */
   #addressOf(symbol: Symbol): bigint | undefined {
     if (!symbol.defined) return this.#claim.addressOf(symbol.name);
     const { value } = symbol;
@@ -169,7 +130,7 @@ class Judge {
     return delta === undefined ? undefined : this.#claim.base + BigInt(value + delta);
   }
 
-  /** Computes what must be in one place. Answers whether that could be done. */
+  /** Computes the bytes of one relocation. Answers whether they could be computed. */
   #relocate({ offset, symbol: index, type, addend }: Relocation, formula: Formula): boolean {
     const { base, read } = this.#claim;
     const { width } = formula;
@@ -188,13 +149,13 @@ class Judge {
 
     if (formula.of === "thread") {
       if (!symbol.defined) {
-        // Only a library of the host has such variables, and none is there.
+        // Only libraries of the host define such variables, and there is no such library here.
         must(!this.#claim.hasThreads, "a thread-local variable of another module");
         this.#put(place, width, after);
         return false;
       }
       const offset = this.#threadOffset(symbol, addend);
-      // The rest is known to the system alone.
+      // Only the system knows the other values.
       if (type === 39 && this.#claim.hasThreads) must(after === BigInt(offset), "another place in the block");
       this.#put(place, width, after);
       return type === 39;
@@ -202,7 +163,7 @@ class Judge {
     if (formula.of === "slot") {
       this.#slot(formula, symbol, target, formula.load(after) + minus, addend);
       const stored = formula.store(formula.load(after), before);
-      must(stored === after, `type ${type}: bits that are none of its business`);
+      must(stored === after, `type ${type}: bits that are not part of the field`);
       this.#put(place, width, after);
       return true;
     }
@@ -211,7 +172,7 @@ class Judge {
       return false;
     }
     const sum = formula.minus === "page" ? pageOf(target + addend) : target + addend;
-    // Addresses are numbers of 64 bits: sums wrap.
+    // Addresses have 64 bits, so sums wrap.
     const value = BigInt.asIntN(64, sum - minus);
     const unsigned = formula.from === 0n ? BigInt.asUintN(64, value) : value;
     const fits = (formula.from === undefined || unsigned >= formula.from) &&
@@ -222,28 +183,28 @@ class Judge {
       this.#put(place, width, stored);
       return true;
     }
-    // Out of reach: only a stub can be there.
+    // The target is out of reach, so the place must lead to a stub.
     const called = formula.stub === "always" || (formula.stub === "function" && symbol.type === 1);
     must(called && !symbol.defined, `type ${type}: a value that does not fit`);
     must(addend === CALL_ADDEND[this.#module.arch], `type ${type}: no call, but a stub stands for it`);
     this.#stub(base + BigInt(place) + formula.load(after) - addend, target);
     const stored = formula.store(formula.load(after), before);
-    must(stored === after, `type ${type}: bits that are none of its business`);
+    must(stored === after, `type ${type}: bits that are not part of the field`);
     this.#put(place, width, after);
     return true;
   }
 
-  /** What was loaded must lead to a slot that holds the symbol's address. */
+  /** Checks that the relocated place leads to a slot that holds the symbol's address. */
   #slot(formula: Formula, symbol: Symbol, target: bigint | undefined, found: bigint, addend: bigint): void {
     if (formula.minus === "page") {
-      // Page(G + A) is known, G is not; every page that an addend can lead from.
+      // Page(G + A) is known, G is not: without an addend, G's page is.
       if (addend === 0n) remember(this.#slotPages, symbol, found);
     } else if (formula.minus === undefined) {
       if (addend === 0n) remember(this.#slotOffsets, symbol, found);
     } else this.#checkSlot(found - addend, target);
   }
 
-  /** Where in its thread's block a variable is: as far as in the section with the block's first bytes. */
+  /** The offset of a variable in its thread's TLS block, the same as in the section with the block's first bytes. */
   #threadOffset(symbol: Symbol, addend: bigint): number {
     const block = this.#module.sections.find(({ name, index, virtualSize }) =>
       name === ".tdata" && virtualSize > 0 && this.#image.offsets.has(index)
@@ -267,11 +228,11 @@ class Judge {
     const offset = Number(BigInt.asIntN(64, address - base));
     must(this.#isBeside(offset, 16, code), "a stub outside its region");
     const slot = slotOfStub(this.#module.arch, new DataView(read(offset, 16).buffer), base + BigInt(offset));
-    must(slot !== undefined, "a stub that is none");
+    must(slot !== undefined, "a stub without the code of one");
     this.#checkSlot(slot, target);
   }
 
-  /** Whether bytes are in a region and in no group of sections. */
+  /** Whether bytes lie in a region, outside all groups of sections. */
   #isBeside(offset: number, length: number, region: Stretch): boolean {
     const isApart = ([{ start, end }, delta]: readonly [Group, number]) =>
       offset + length <= start + delta || offset >= end + delta;
@@ -308,7 +269,7 @@ class Judge {
       }
     };
     for (const [start, bytes] of this.#expected.pages()) compare(start, bytes);
-    // What nothing was written to is zero; a look at both ends of each group has to do.
+    // All other bytes must be zero; only both ends of each group are compared.
     for (const [start, end] of known) {
       for (const at of [start, end - 512]) {
         const from = Math.max(start, at);

@@ -1,4 +1,4 @@
-// The judge must be able to say no: what it accepts is worth as much as what it refuses.
+// Tests that the oracle refuses wrong images: only then does its acceptance mean something.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { planImage } from "../../src/image/plan.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
@@ -6,14 +6,15 @@ import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { xxh32 as ownXxh32 } from "../../src/smf/hash.ts";
 import { must, Refusal } from "./format.ts";
-import { type Claim, judge, judgeFile } from "./oracle.ts";
+import type { Claim } from "./claim.ts";
+import { judge, judgeFile } from "./oracle.ts";
 import { HeaderFlag } from "../../src/smf/enums.ts";
 import { dense, moduleSeeds } from "./seeds.ts";
 import { xxh32 } from "./whole.ts";
 
 const BASE = 0x7f00_0000_0000n;
 
-/** A file loaded into plain memory, with imports at one place. */
+/** Loads a file into plain memory, with all imports at one address. */
 function loaded(bytes: Uint8Array, imported = BASE + 0x10_0000n): { claim: Claim; image: Uint8Array } {
   const file = parseSmf(bytes);
   const needs = scanRelocations(file);
@@ -42,19 +43,19 @@ function loaded(bytes: Uint8Array, imported = BASE + 0x10_0000n): { claim: Claim
   return { claim, image };
 }
 
-Deno.test("the judge accepts what is right", () => {
+Deno.test("the oracle accepts a correct image", () => {
   assertEquals(judge(dense(), loaded(dense()).claim).judged, 19);
-  // Far away: calls go by stubs, and everything else that is imported by slots.
+  // With imports far away, calls go through stubs and all other imports through slots, except Pc32's.
   const file = dense();
   const far = BASE - (1n << 44n);
-  assertThrows(() => loaded(file, far), Error, "does not fit"); // the variable that Pc32 wants
+  assertThrows(() => loaded(file, far), Error, "does not fit"); // a variable, reached by Pc32
 });
 
-Deno.test("the judge accepts an image that moved as a whole, and sees when it did not", () => {
+Deno.test("the oracle accepts an image that moved as a whole, and notices if it did not", () => {
   const file = dense("H96", HeaderFlag.FixedLayout);
   const { claim } = loaded(file);
   assertEquals(judge(file, claim).judged, 19);
-  // The same regions and places would do for a file that does not ask for it.
+  // A file without FixedLayout could have the same regions and places.
   const apart = loaded(dense()).claim;
   const far = { ...apart, places: new Map([...apart.places].map(([index, place]) => [index, place])) };
   for (const [index, place] of far.places) if (index >= 3) far.places.set(index, place + 4096);
@@ -62,7 +63,7 @@ Deno.test("the judge accepts an image that moved as a whole, and sees when it di
   assertThrows(() => judge(file, { ...far, data, size: far.size + 4096 }), Refusal, "moved apart");
 });
 
-Deno.test("the judge sees any byte of any group that is not what it must be", () => {
+Deno.test("the oracle notices a wrong byte anywhere in any group", () => {
   const bytes = dense();
   const { claim, image } = loaded(bytes);
   const { module } = judge(bytes, claim);
@@ -80,7 +81,7 @@ Deno.test("the judge sees any byte of any group that is not what it must be", ()
   assertEquals(seen, 824);
 });
 
-Deno.test("the judge sees a slot that holds another address, and a stub that goes elsewhere", () => {
+Deno.test("the oracle notices a slot that holds another address, and a stub that leads elsewhere", () => {
   const bytes = dense();
   const { claim, image } = loaded(bytes);
   const { groups } = judgeFile(bytes, "H96").image;
@@ -90,7 +91,7 @@ Deno.test("the judge sees a slot that holds another address, and a stub that goe
   assertThrows(() => judge(bytes, claim), Refusal, "slot");
 });
 
-Deno.test("the judge sees sections and regions that are elsewhere", () => {
+Deno.test("the oracle notices sections and regions in other places", () => {
   const bytes = dense();
   const { claim } = loaded(bytes);
   const moved = (index: number, by: number): Claim => ({
@@ -110,7 +111,7 @@ Deno.test("the judge sees sections and regions that are elsewhere", () => {
   assertThrows(() => judge(bytes, { ...claim, base: BASE + 16n }), Refusal);
 });
 
-Deno.test("the judge refuses every malformed fixture whose bytes alone are wrong, as the loader does", () => {
+Deno.test("the oracle refuses every malformed fixture whose bytes alone are wrong, as the loader does", () => {
   const bad = moduleSeeds().filter(({ name }) => /^row(0[1-9]|1\d|2[0-3]|26|43)_/.test(name));
   assert(bad.length > 30);
   for (const { name, bytes } of bad) {
@@ -121,11 +122,11 @@ Deno.test("the judge refuses every malformed fixture whose bytes alone are wrong
   }
 });
 
-Deno.test("the judge's own hash is XXH32, too", () => {
+Deno.test("the oracle's own hash is XXH32, too", () => {
   const bytes = Uint8Array.from({ length: 100 }, (_, i) => i * 37);
   for (let length = 0; length <= bytes.length; length++) {
     assertEquals(Number(xxh32(bytes.subarray(0, length))), ownXxh32(bytes.subarray(0, length)));
   }
-  // "abc", as its specification's implementation has it.
+  // The hash of "abc" by the reference implementation.
   assertEquals(xxh32(new TextEncoder().encode("abc")), 0x32d153ffn);
 });

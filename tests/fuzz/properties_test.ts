@@ -1,4 +1,4 @@
-// Properties, with examples that shrink: fast-check looks for the smallest that fails.
+// Property tests: fast-check shrinks a failing example to the smallest one.
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
@@ -19,12 +19,12 @@ const RUNS = { numRuns: stress(4000), seed: 20261123 };
 const layoutName = fc.constantFrom(...Object.keys(LAYOUTS) as LayoutName[]);
 const bytes = fc.uint8Array({ maxLength: 40 });
 const alignment = fc.integer({ min: 0, max: 13 }).map((power) => 2 ** power);
-/** Names as files have them: anything but NUL, which ends them, and no lone surrogates. */
+/** Names that files can have: no NUL, which ends a name, and no lone surrogates. */
 const name = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 })
   .filter((text) => !text.includes("\0") && text.isWellFormed());
 const sectionName = fc.string({ maxLength: 16, unit: "grapheme-ascii" });
 
-/** Neither of these is what its number means in the first plan, which is refused. */
+/** Sections whose names do not match the section types of the format's first plan, whose files are refused. */
 const section = fc.record({
   name: sectionName.map((text) => text.replaceAll("r", "x").replaceAll("b", "y")),
   type: fc.constantFrom(
@@ -39,7 +39,7 @@ const section = fc.record({
   alignment,
 });
 
-Deno.test("what is built is what is read, in every layout, and the judge agrees", () => {
+Deno.test("a built file reads back equal, in every layout, and the oracle agrees", () => {
   fc.assert(
     fc.property(
       layoutName,
@@ -84,7 +84,7 @@ Deno.test("what is built is what is read, in every layout, and the judge agrees"
   );
 });
 
-Deno.test("the layout is found by structure, whatever is in the bytes that no field owns", () => {
+Deno.test("the layout is found by structure, whatever is in the bytes outside all fields", () => {
   fc.assert(
     fc.property(
       layoutName,
@@ -112,7 +112,7 @@ Deno.test("the layout is found by structure, whatever is in the bytes that no fi
           })),
           symbols: [{ name: "SMF", sym_type: 1, binding: Binding.Local }],
         });
-        // Without a stub a trailer's file must not begin like a header, which goes first.
+        // A file with a trailer must not begin like a header, which takes precedence.
         if (LAYOUTS[layout].trailer && startsLikeSmf(file)) return;
         assertEquals(parseSmf(file).header.layout, layout);
       },
@@ -125,7 +125,7 @@ function startsLikeSmf(bytes: Uint8Array): boolean {
   return ["83,77,70,0", "83,83,77,70", "76,83,77,70"].includes(bytes.subarray(0, 4).join());
 }
 
-/** What must be at a place, or `undefined` if the value does not fit. */
+/** The bytes that must be at a place; `undefined` if the value does not fit. */
 function expected(formula: Formula, sum: bigint, place: bigint, before: bigint): bigint | undefined {
   const value = formula.minus === "page"
     ? pageOf(sum) - pageOf(place)
@@ -138,14 +138,14 @@ function expected(formula: Formula, sum: bigint, place: bigint, before: bigint):
   return formula.store(wrapped, before);
 }
 
-/** Addends that lie near where something stops fitting, and any others. */
+/** Any addends, and addends near the limits of fields. */
 const addend = fc.oneof(
   fc.bigInt({ min: -(1n << 63n), max: (1n << 63n) - 1n }),
   fc.tuple(fc.integer({ min: 0, max: 62 }), fc.integer({ min: -9000, max: 9000 }), fc.boolean())
     .map(([power, near, negative]) => (negative ? -1n : 1n) * (1n << BigInt(power)) + BigInt(near)),
 );
 
-/** An instruction that the type changes, most of the time. */
+/** An instruction for each type that relocates one; the other types relocate data. */
 const INSTRUCTIONS: Readonly<Record<number, number>> = {
   5: 0x94000000,
   6: 0x90000000,
@@ -195,7 +195,7 @@ for (const arch of [0, 1]) {
                 : { name: "here", sym_type: SymbolType.Data, binding: Binding.Local, value: target },
             ],
           }));
-          // No call, so that no stub can stand for it.
+          // This addend could make it a call, for which a stub may stand.
           if (addend === CALL_ADDEND[arch]) return;
           const needs = scanRelocations(file);
           const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });

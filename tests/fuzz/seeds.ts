@@ -1,6 +1,6 @@
 /**
- * What mutants are made of: the modules in fixtures/, good and bad, and some
- * that have a bit of everything, in every layout.
+ * The seeds of mutants: the modules in fixtures/, good and bad, and some that
+ * contain a little of everything, in every layout.
  */
 import { fromFileUrl } from "@std/path";
 import { SmfBuilder } from "../../src/smf/builder.ts";
@@ -8,7 +8,7 @@ import { Arch, Binding, HeaderFlag, RelocationType, SectionType, SymbolType } fr
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
 import { hostBuilder, sampler } from "../support/testing.ts";
 
-/** A file to start from. */
+/** A file from which mutants are made. */
 export interface Seed {
   readonly name: string;
   readonly bytes: Uint8Array;
@@ -16,7 +16,7 @@ export interface Seed {
 
 const FIXTURES = fromFileUrl(new URL("../../fixtures", import.meta.url));
 
-/** The files in a folder of fixtures/ whose names end like this, by name. */
+/** The files in a folder of fixtures/ whose names match `end`, sorted by name. */
 export function fixtures(folder: string, end: RegExp): Seed[] {
   return [...Deno.readDirSync(`${FIXTURES}/${folder}`)]
     .filter(({ name }) => end.test(name))
@@ -27,11 +27,11 @@ export function fixtures(folder: string, end: RegExp): Seed[] {
 const fill = (length: number, from: number): Uint8Array =>
   Uint8Array.from({ length }, (_, i) => from + i * 7);
 
-/** Where each of x86-64's types goes in {@linkcode dense}; the last are imported. */
+/** The relocation types of x86-64 in {@linkcode dense}, in order of their places; the last four are of imports. */
 const TYPES = [1, 2, 3, 4, 5, 32, 33, 1, 2, 3, 4];
 
 /**
- * A file of exactly 4096 bytes in which nearly every byte means something:
+ * A file of exactly 4096 bytes, of which nearly every byte has a meaning:
  * sections of all types, symbols of all types and bindings, all relocations of
  * x86-64 on defined and undefined names.
  */
@@ -51,7 +51,7 @@ export function dense(layout: LayoutName = "H96", flags = 0): Uint8Array {
     builder.section({ name: ".data.rel", type: SectionType.Data, bytes: fill(64, 11), alignment: 8 });
     builder.section({ name: ".bss", type: SectionType.Bss, virtualSize: 96 });
     builder.section({ name: "note", type: SectionType.Debug, bytes: fill(padding, 13) });
-    // P128 numbers types from Function on.
+    // P128 has no type None: its numbers begin with Function.
     const untyped = layout === "P128" ? SymbolType.Constant : SymbolType.None;
     const symbols = [
       builder.symbol({ name: "first", type: SymbolType.Function, size: 16 }),
@@ -74,7 +74,7 @@ export function dense(layout: LayoutName = "H96", flags = 0): Uint8Array {
     });
     const imports = [used, called, called, maybe];
     TYPES.forEach((type, i) => {
-      // Addresses need 8 bytes and do not fit into 4: those two stay types that nothing has.
+      // Addresses do not fit into 4 bytes, so these two types are replaced by none.
       const none = type === RelocationType.Abs32 || type === RelocationType.Abs32Signed;
       const symbol = i < 7 ? symbols[i % symbols.length] : imports[i - 7];
       const addend = type === 3 ? -4n : BigInt(i * 3);
@@ -89,8 +89,8 @@ export function dense(layout: LayoutName = "H96", flags = 0): Uint8Array {
     return builder.build();
   };
   let padding = 4096 - build(0).length;
-  while (build(padding).length > 4096) padding--; // what follows is aligned
-  // The rest goes into the names, which are aligned to nothing.
+  while (build(padding).length > 4096) padding--; // the parts behind the padding are aligned
+  // A longer name fills the rest: names are not aligned.
   const bytes = build(padding, "_".repeat(4096 - build(padding).length));
   if (bytes.length !== 4096) throw new Error(`the dense file has ${bytes.length} bytes`);
   return bytes;

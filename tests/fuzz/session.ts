@@ -1,6 +1,6 @@
 /**
- * A fuzzing session: batch after batch, each in a child process that a watchdog
- * looks at; what is found is kept in a folder, from which a session goes on.
+ * A fuzzing session: runs batches, each in a child process under a watchdog, and
+ * keeps its findings and its state in a folder, so that it can be resumed.
  */
 import { fromFileUrl, join } from "@std/path";
 import { TextLineStream } from "./lines.ts";
@@ -10,25 +10,25 @@ import { corpusSize, keep } from "./corpus.ts";
 
 const CHILD = fromFileUrl(new URL("child.ts", import.meta.url));
 
-/** How long a child may be silent: cases take less than a millisecond. */
+/** The longest time that a child may print nothing: cases take less than a millisecond. */
 const PATIENCE_MS = 120_000;
 
-/** What a session remembers. */
+/** The state of a session. */
 export interface State {
   readonly seed: number;
-  /** The first case that was not tried yet. */
+  /** The number of the next random case. */
   next: number;
-  /** The same for the exhaustive cases. */
+  /** The number of the next exhaustive case. */
   nextExhaustive: number;
   totals: Totals;
-  /** How often each feature of an outcome came. */
+  /** The number of times that each feature of an outcome occurred. */
   features: Record<string, number>;
   findings: string[];
 }
 
 const NOTHING: Totals = { cases: 0, loaded: 0, judged: 0, read: 0, size: 0 };
 
-/** A folder with a session's state. */
+/** A fuzzing session in a folder. */
 export class Session {
   readonly state: State;
   readonly #folder: string;
@@ -38,10 +38,10 @@ export class Session {
   readonly #patience: number;
 
   /**
-   * Starts a session, or goes on with the one in the folder.
+   * Starts a session, or resumes the one in the folder.
    *
-   * @param seed What a new session starts from; `undefined` to go on.
-   * @param options Another child, and how many milliseconds it may be silent.
+   * @param seed The seed of a new session; `undefined` to resume.
+   * @param options Another child, and the milliseconds that it may print nothing, for tests.
    */
   constructor(
     folder: string,
@@ -63,7 +63,7 @@ export class Session {
     this.state = { seed, next: 0, nextExhaustive: 0, totals: NOTHING, features: {}, findings: [] };
   }
 
-  /** Tries random mutants: `count` of them. */
+  /** Tries `count` random mutants. */
   async random(count: number): Promise<void> {
     const { seed, next } = this.state;
     await this.#batch({ ...this.#fresh(), seed, from: next, to: next + count });
@@ -71,7 +71,7 @@ export class Session {
     this.#save();
   }
 
-  /** Tries exhaustive cases: every `step`-th of `count`; answers whether there are more. */
+  /** Tries `count` exhaustive cases, every `step`-th of `total`; answers whether there are more. */
   async exhaustive(count: number, step: number, total: number): Promise<boolean> {
     const { nextExhaustive: from } = this.state;
     const to = Math.min(total, from + count * step);
@@ -86,15 +86,15 @@ export class Session {
     return { corpus: this.#corpus, corpusSize: corpusSize(this.#corpus), known, step: 1 };
   }
 
-  /** Runs a batch; one that ends before its time runs again, more slowly, to find the culprit. */
+  /** Runs a batch. If its child ends early, runs it again with a trace, to find the case. */
   async #batch(batch: Batch): Promise<void> {
     const first = await this.#run(batch);
     if (first.ended === undefined) return;
-    this.#log(`a child ${first.ended} in cases ${batch.from} to ${batch.to}: looking for the one`);
+    this.#log(`a child ${first.ended} in cases ${batch.from} to ${batch.to}: looking for the case`);
     const trace = join(this.#folder, "current.bin");
     const second = await this.#run({ ...batch, trace });
     const culprit = second.ended === undefined ? undefined : Deno.readFileSync(trace);
-    // Objects and archives begin with their magic, which mutants mostly leave alone.
+    // Objects and archives are known by their magic, which most mutants keep.
     const target: Target = culprit?.[0] === 0x7f || culprit?.[0] === 0x21 ? "object" : "module";
     this.#finding(
       `a child ${first.ended}, the second time it ${second.ended ?? "did not"}`,
@@ -113,19 +113,19 @@ export class Session {
       stderr: "inherit",
     }).spawn();
     let hung = false, done = false;
-    const bite = (): void => {
+    const kill = (): void => {
       hung = true;
       child.kill("SIGKILL");
     };
-    let watchdog = setTimeout(bite, this.#patience);
+    let watchdog = setTimeout(kill, this.#patience);
     for await (
       const text of child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
     ) {
       clearTimeout(watchdog);
       const line: Line = JSON.parse(text);
       done ||= line.is === "done";
-      this.#hear(line);
-      watchdog = setTimeout(bite, this.#patience);
+      this.#handle(line);
+      watchdog = setTimeout(kill, this.#patience);
     }
     const { code, signal } = await child.status;
     clearTimeout(watchdog);
@@ -133,7 +133,7 @@ export class Session {
     return done && code === 0 ? {} : { ended: `ended with ${signal ?? `exit status ${code}`}` };
   }
 
-  #hear(line: Line): void {
+  #handle(line: Line): void {
     switch (line.is) {
       case "new":
         for (const feature of line.features) this.state.features[feature] ??= 0;
@@ -174,7 +174,7 @@ export class Session {
     Deno.renameSync(`${path}.new`, path);
   }
 
-  /** What has been done so far, in a line. */
+  /** The work done so far, in one line. */
   summary(): string {
     const { totals, features, findings, seed } = this.state;
     return `seed ${seed}: ${totals.cases} mutants, ${totals.loaded} loaded, ${totals.judged} relocations ` +

@@ -1,11 +1,12 @@
 /**
- * The `module_hash` of this package's files, computed once more: the file's
+ * The `module_hash` of this package's files, computed independently: the file's
  * size, then the XXH32 of the XXH32s of header (with the hash zeroed), section
  * table, symbols with names, and of every section.
  */
-import { DIALECTS, headerStart, type Module, must } from "./format.ts";
+import { DIALECTS } from "./dialects.ts";
+import { headerStart, type Module, must } from "./format.ts";
 
-/** Refuses a file of this package's writer that is not as it was written. */
+/** Refuses a file of this package's writer whose bytes differ from its `module_hash`. */
 export function checkWhole(bytes: Uint8Array, dialect: string, module: Module): void {
   const { header: { size, moduleHash: [at], mark } } = DIALECTS[dialect];
   const start = headerStart(bytes, dialect);
@@ -29,7 +30,7 @@ const WORD = (1n << 32n) - 1n;
 const [P1, P2, P3, P4, P5] = [2654435761n, 2246822519n, 3266489917n, 668265263n, 374761393n];
 const rotate = (value: bigint, by: bigint): bigint => ((value << by) | (value >> (32n - by))) & WORD;
 
-/** XXH32 with seed 0, as its specification has it. */
+/** XXH32 with seed 0, written from its specification. */
 export function xxh32(bytes: Uint8Array): bigint {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const word = (at: number) => BigInt(view.getUint32(at, true));

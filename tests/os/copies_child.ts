@@ -1,4 +1,4 @@
-/** Uses two copies of the package in one isolate, in turns. */
+/** Uses two copies of the package in one isolate, alternately. */
 import * as first from "../../mod.ts";
 import { ANSWER, answering } from "../support/modules.ts";
 

@@ -1,4 +1,4 @@
-/** A Worker that makes stub libraries of its own when it is told to. */
+/** A Worker that makes stub libraries of its own when a message asks for them. */
 import { answering } from "../support/modules.ts";
 import type * as Package from "../../mod.ts";
 

@@ -7,7 +7,7 @@ const KNOWN = {
   darwin: ["libSystem.B.dylib", "cos"],
 }[Deno.build.os as string] ?? ["libm.so", "cos"];
 
-Deno.test("a library's names have addresses, other names have none", () => {
+Deno.test("names in a library have addresses, other names have none", () => {
   const linker = openDynamicLinker();
   const [file, name] = KNOWN;
   const library = linker.open(file);
@@ -15,23 +15,23 @@ Deno.test("a library's names have addresses, other names have none", () => {
   assert(linker.find(library, name) > 0n);
   assertEquals(linker.find(library, "no_such_name"), 0n);
   linker.close(library);
-  linker.dispose();
+  linker[Symbol.dispose]();
 });
 
-Deno.test("a library that is not there is null", () => {
+Deno.test("a missing library is null", () => {
   const linker = openDynamicLinker();
   assertEquals(linker.open("no-such-library"), null);
-  linker.dispose();
+  linker[Symbol.dispose]();
 });
 
-Deno.test("what was opened outlives the linker that opened it", () => {
+Deno.test("an open library outlives the linker that opened it", () => {
   const [file, name] = KNOWN;
   const first = openDynamicLinker();
   const library = first.open(file);
   assert(library !== null);
-  first.dispose();
+  first[Symbol.dispose]();
   const second = openDynamicLinker();
   assert(second.find(library, name) > 0n);
   second.close(library);
-  second.dispose();
+  second[Symbol.dispose]();
 });

@@ -3,20 +3,22 @@ import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../src/errors.ts";
 import { openLibrary, permitted } from "../../src/os/library.ts";
 
-Deno.test("a library that is not there is named, with the system's own words as the cause", () => {
+Deno.test("a missing library is named in the error, whose cause is the system's own", () => {
   const error = assertThrows(() => openLibrary(["no-such-library.so.9", "nor-this"], {}), LoadError);
   assertEquals(error.kind, "Unsupported");
   assertStringIncludes(error.message, "Cannot open the system library no-such-library.so.9");
   assertInstanceOf(error.cause, Error);
+  assertEquals(error.hint, "install no-such-library.so.9 or nor-this, or run on a system that has it");
 });
 
-Deno.test("a missing permission names the flag; other errors pass", () => {
+Deno.test("a missing permission names the flag; other errors pass through", () => {
   const denied = () =>
     permitted(() => {
       throw new Deno.errors.NotCapable("no");
     });
   const error = assertThrows(denied, LoadError, "--allow-ffi");
   assertEquals(error.kind, "PermissionDenied");
+  assertEquals(error.hint, "run with --allow-ffi (code that is loaded can do whatever this process can)");
   const broken = () =>
     permitted(() => {
       throw new SyntaxError("x");
@@ -25,7 +27,7 @@ Deno.test("a missing permission names the flag; other errors pass", () => {
   assertEquals(permitted(() => 3), 3);
 });
 
-Deno.test("without --allow-ffi, importing works and allocating says what is missing", async () => {
+Deno.test("without --allow-ffi, importing works and allocating names the missing permission", async () => {
   const module = new URL("../../src/os/memory/allocator.ts", import.meta.url).href;
   const program = `
     const { platformAllocator } = await import(${JSON.stringify(module)});

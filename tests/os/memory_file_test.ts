@@ -1,8 +1,7 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../../mod.ts";
 import { MemoryFiles } from "../../src/os/memory_file.ts";
-import { ELF_MACHINE } from "../../src/call/stub/elf_library.ts";
-import { writeElfStub } from "../../src/call/stub/elf.ts";
+import { ELF_MACHINE, writeElfStub } from "../../src/call/stub/elf_library.ts";
 import {
   ANSWER,
   answering,
@@ -14,7 +13,7 @@ import {
   stubMappings,
 } from "../support/modules.ts";
 
-linuxTest("a file in memory holds the bytes while it is used and is gone afterwards", () => {
+linuxTest("a file in memory holds the bytes while it is in use and is gone afterwards", () => {
   using files = new MemoryFiles();
   const before = descriptors();
   const bytes = crypto.getRandomValues(new Uint8Array(10_000));
@@ -41,7 +40,7 @@ linuxTest("a file in memory is gone when its use throws", () => {
   assertEquals(descriptors(), before);
 });
 
-linuxTest("an equal path never comes twice, though the file number does", () => {
+linuxTest("no path repeats, though the file number does", () => {
   using files = new MemoryFiles();
   const paths = new Set<string>();
   const numbers = new Set<string>();
@@ -54,7 +53,7 @@ linuxTest("an equal path never comes twice, though the file number does", () => 
   for (const path of paths) assert(path.length < 256, `${path.length} letters`);
 });
 
-linuxTest("libraries that were opened one after the other by one file number are not confused", () => {
+linuxTest("libraries that were opened in turn by one file number are told apart", () => {
   const modules = Array.from({ length: 50 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
   const functions = modules.map((module) => module.getFunction("value", ANSWER, { callPath: "fast" })!);
   assertEquals(functions.map((call) => call()), modules.map((_, index) => index));
@@ -62,7 +61,7 @@ linuxTest("libraries that were opened one after the other by one file number are
   for (const module of modules) module.close();
 });
 
-linuxTest("one stub after another is the right one, when the one before is closed", () => {
+linuxTest("each stub leads to its own module after the previous one was closed", () => {
   for (let index = 0; index < 200; index++) {
     using module = new ModuleLoader().loadBytes(answering(index));
     assertEquals(module.getFunction("value", ANSWER, { callPath: "fast" })!(), index);
@@ -103,7 +102,7 @@ linuxTest("a stub's mapping is never executable", () => {
   for (const line of own) assert(!line.split(" ")[1].includes("x"), line);
 });
 
-/** Stacks: the main thread's by name, the others' as glibc makes them, are readable and writable. */
+/** The mappings that are writable and executable, as stacks of threads would be. */
 const executableWritable = () => maps().filter((line) => line.split(" ")[1].startsWith("rwx"));
 const stackProtection = () => maps().find((line) => line.endsWith("[stack]"))?.split(" ")[1];
 
@@ -126,7 +125,7 @@ linuxTest(
   },
 );
 
-linuxTest("a stub without PT_GNU_STACK would show: the check above is able to fail", async () => {
+linuxTest("a stub without PT_GNU_STACK is noticed, so the test before can fail", async () => {
   const result = await runChild(new URL("./stack_child.ts", import.meta.url), {
     v8Flags: "--jitless",
     args: ["spoilt"],
@@ -137,7 +136,7 @@ linuxTest("a stub without PT_GNU_STACK would show: the check above is able to fa
 });
 
 Deno.test({
-  name: "a stub of another processor is refused by the C library, not opened",
+  name: "the C library refuses a stub of another processor",
   ignore: Deno.build.os !== "linux",
   fn() {
     using files = new MemoryFiles();
@@ -149,7 +148,7 @@ Deno.test({
   },
 });
 
-/** A copy of the package, as a program has it that depends on two versions. */
+/** Copies the package: a program that depends on two versions has two copies. */
 function copyPackage(): string {
   const root = new URL("../../", import.meta.url);
   const copy = Deno.makeTempDirSync();
@@ -184,7 +183,7 @@ async function inWorker(mod: string, first: number, count: number): Promise<numb
 const expected = (first: number, count: number) =>
   Array.from({ length: count }, (_, index) => [first + index, 1]).flat();
 
-linuxTest("isolates of one process, each with its own stubs, are not confused", async () => {
+linuxTest("isolates of one process, each with its own stubs, are told apart", async () => {
   const mod = new URL("../../mod.ts", import.meta.url).href;
   const modules = Array.from({ length: 20 }, (_, index) => new ModuleLoader().loadBytes(answering(index)));
   const functions = modules.map((module) => module.getFunction("value", ANSWER, { callPath: "fast" })!);
@@ -194,9 +193,9 @@ linuxTest("isolates of one process, each with its own stubs, are not confused", 
   for (const module of modules) module.close();
 });
 
-linuxTest("a second copy of the package in one isolate does not confuse the first", async () => {
-  // A query makes a second instance of mod.ts only; the files below it are told apart by a child
-  // process that imports a whole copy with the same import map.
+linuxTest("two copies of the package in one isolate are told apart", async () => {
+  // A query in the import would make a second instance of mod.ts only, so a child process imports a whole
+  // copy, with the same import map.
   const copy = copyPackage();
   try {
     const result = await runChild(new URL("./copies_child.ts", import.meta.url), { args: [copy] });

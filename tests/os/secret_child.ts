@@ -1,4 +1,4 @@
-/** Tells the process's secret: to whoever started this as a Worker, else on the standard output. */
+/** Posts the process's secret if this runs as a Worker; else prints it. */
 import { processSecret } from "../../src/os/process.ts";
 
 const scope = globalThis as unknown as { postMessage?: (message: unknown) => void };

@@ -1,11 +1,10 @@
 /** Prints which pages are writable and executable before and after binding. */
 import { ModuleLoader } from "../../mod.ts";
-import { ELF_MACHINE } from "../../src/call/stub/elf_library.ts";
-import { writeElfStub } from "../../src/call/stub/elf.ts";
+import { ELF_MACHINE, writeElfStub } from "../../src/call/stub/elf_library.ts";
 import { ANSWER, answering, maps } from "../support/modules.ts";
 
-const both = () => maps().filter((line) => line.split(" ")[1].startsWith("rwx"));
-const before = both();
+const executableWritable = () => maps().filter((line) => line.split(" ")[1].startsWith("rwx"));
+const before = executableWritable();
 using module = new ModuleLoader().loadBytes(answering(4));
 const answer = module.getFunction("value", ANSWER, { callPath: "fast" })!();
 if (Deno.args[0] === "spoilt") {
@@ -21,4 +20,4 @@ if (Deno.args[0] === "spoilt") {
   }
 }
 const stack = maps().find((line) => line.endsWith("[stack]"))?.split(" ")[1];
-console.log(JSON.stringify({ before, after: both(), stack, answer }));
+console.log(JSON.stringify({ before, after: executableWritable(), stack, answer }));

@@ -5,7 +5,7 @@
  */
 import { SmfBuilder } from "../../mod.ts";
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
-import { WARM } from "../../src/call/lazy_call.ts";
+import { WARM_UP_CALLS } from "../../src/call/lazy_call.ts";
 import { StubFolder } from "../../src/call/stub/folder.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
 import { HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
@@ -253,7 +253,7 @@ export function stubMappings(): number {
 
 /** Calls as often as it takes for a bound function to be called fast, and gives the last result. */
 export function warm<T>(call: () => T): T {
-  for (let count = 1; count < WARM; count++) call();
+  for (let count = 1; count < WARM_UP_CALLS; count++) call();
   return call();
 }
 

@@ -1,6 +1,6 @@
 /**
- * Shared libraries without a line of code, written in memory: the way to make
- * the C library do what it does only for libraries.
+ * Writes ELF shared libraries without code, in memory: they make the C library
+ * do what it does for libraries only.
  *
  * ```text
  * offset  what            gABI
@@ -15,7 +15,7 @@
  *         hash table      figure 5-12, the System V hash
  *         symbols         figure 4-15
  *         relocations     figure 4-19, with addends
- *         words           what the relocations fill
+ *         words           filled by the relocations
  *         strings
  *         the initial image of thread-local variables
  * ```
@@ -47,7 +47,7 @@ const DT_FLAGS = 30;
 const DF_STATIC_TLS = 0x10;
 const SHN_UNDEF = 0;
 const SHN_ABS = 0xfff1;
-/** Any section there could be: that there are none makes no difference. */
+/** Stands for a section that defines the symbol; glibc does not mind that the file has no sections. */
 const SHN_SOME = 1;
 
 const STB_GLOBAL = 0x10;
@@ -58,52 +58,56 @@ const STT_TLS = 6;
 /** e_machine of the processors that Deno runs on. */
 export const ELF_MACHINE: Record<typeof Deno.build.arch, number> = { x86_64: 62, aarch64: 183 };
 
-/** The largest page: the C library reserves that much more than the file and gives it back. */
+/** The largest page size of each processor: the C library reserves that much more than the file, and gives it back. */
 const PAGE_SIZE: Readonly<Record<number, number>> = {
   [ELF_MACHINE.x86_64]: 0x1000,
   [ELF_MACHINE.aarch64]: 0x1_0000,
 };
 
-/** The name of the symbol that the words of a library are found by. */
+/** The name of the symbol at the first of a library's words. */
 export const WORDS_NAME = "words";
 
-/** A word, or two, that the C library fills when it opens the library. */
+/** A relocation: a word, or two, that the C library fills when it opens the library. */
 export interface ElfRelocation {
-  /** In the words, in bytes. */
+  /** The offset in the words, in bytes. */
   readonly offset: number;
   readonly type: number;
-  /** Of the thread-local imports, by position; undefined for what is in the library itself. */
+  /** The position of a thread-local import; undefined for the library's own thread-local block. */
   readonly symbol: number | undefined;
   readonly addend: number;
 }
 
-/** What makes the C library give each thread a block. */
+/** The thread-local variables of a library, for which the C library gives each thread a TLS block. */
 export interface ElfThreadLocals {
-  /** The bytes that a block begins with; the rest is zero. */
+  /** The first bytes of a block; the rest is zero. */
   readonly image: Uint8Array;
-  /** Of a block, in bytes. */
+  /** The size of a block, in bytes. */
   readonly size: number;
-  /** A power of two. */
+  /** The alignment of a block, a power of two. */
   readonly alignment: number;
 }
 
-/** What a library is made of. */
+/** The contents of a library. */
 export interface ElfLibrary {
-  /** Functions that are elsewhere: the value of an SHN_ABS symbol is not relocated (glibc 2.28 and later). */
+  /** Functions at given addresses: the value of an SHN_ABS symbol is not relocated (glibc 2.28 and later). */
   readonly functions?: readonly { readonly name: string; readonly address: bigint }[];
-  /** Libraries that it needs. */
+  /** The names of the libraries that it needs. */
   readonly needed?: readonly string[];
   readonly threadLocals?: ElfThreadLocals;
-  /** Names of thread-local variables in the libraries that it needs. */
+  /** The names of thread-local variables in the libraries that it needs. */
   readonly threadLocalImports?: readonly string[];
-  /** How many bytes the relocations fill. */
+  /** The size of the words, in bytes. */
   readonly wordBytes?: number;
   readonly relocations?: readonly ElfRelocation[];
-  /** Whether a relocation asks for a place that is the same from every thread pointer. */
+  /** Whether a relocation needs static TLS: a block at the same distance from every thread pointer. */
   readonly needsStaticTls?: boolean;
 }
 
-/** Writes the library. */
+/**
+ * Writes a library.
+ *
+ * Platforms: for Linux; {@linkcode ElfLibrary.functions} needs glibc 2.28.
+ */
 export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Array<ArrayBuffer> {
   const { functions = [], needed = [], threadLocalImports = [], relocations = [], wordBytes = 0 } = library;
   const { threadLocals } = library;
@@ -169,7 +173,7 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
     u64(at + 48, align);
   });
 
-  const starts: number[] = []; // of the names, in the strings
+  const starts: number[] = []; // the offset of each name in the strings
   let string = 1; // string 0 is empty
   for (const name of names) {
     starts.push(string);
@@ -242,4 +246,18 @@ function systemVHash(name: Uint8Array): number {
     hash = ((hash ^ (top >>> 24)) & ~top) >>> 0;
   }
   return hash;
+}
+
+/** The name of the symbol at a position of a stub library; definitions may use any name, the library uses these. */
+export function stubSymbolName(position: number): string {
+  return `f${position}`;
+}
+
+/**
+ * Writes a stub library: `Deno.dlopen` compiles a fast call for each symbol of a
+ * library, but only for those, so each symbol of this one is one of `addresses`.
+ */
+export function writeElfStub(machine: number, addresses: readonly bigint[]): Uint8Array<ArrayBuffer> {
+  const functions = addresses.map((address, position) => ({ name: stubSymbolName(position), address }));
+  return writeElfLibrary(machine, { functions });
 }

@@ -1,11 +1,11 @@
 /**
- * Files that can be opened as libraries, for systems that open libraries from
- * a folder only (Windows).
+ * Files that can be opened as libraries, for Windows, which opens libraries from
+ * a folder only.
  *
  * They lie in `simple-loader\<process id>` below the folder for temporary
- * files, under random names, each until its library is closed: a loaded
- * library cannot be deleted. What a process leaves behind that ends before it
- * has closed all, the next process to make such a file deletes.
+ * files, under random names. Each is deleted when its library is closed, since
+ * a loaded library cannot be deleted. If a process ends before it has closed
+ * all, the next process to make such a file deletes the rest.
  *
  * This takes `--allow-read` and `--allow-write` of `simple-loader`.
  */
@@ -13,24 +13,18 @@
 import { LoadError } from "../../errors.ts";
 import { openLibrary } from "../../os/library.ts";
 
-/**
- * The functions that are used.
- *
- * | C declaration | failure |
- * |---|---|
- * | `DWORD GetTempPathW(DWORD length, LPWSTR buffer)` | 0 |
- * | `DWORD GetTempPath2W(DWORD length, LPWSTR buffer)` | 0; systems since 2021 have it |
- * | `HANDLE OpenProcess(DWORD access, BOOL inherit, DWORD id)` | NULL |
- * | `DWORD WaitForSingleObject(HANDLE handle, DWORD milliseconds)` | WAIT_FAILED |
- * | `BOOL CloseHandle(HANDLE handle)` | 0 |
- * | `DWORD GetLastError(void)` | never |
- */
 const FUNCTIONS = {
+  // DWORD GetTempPathW(DWORD nBufferLength, LPWSTR lpBuffer); 0
   GetTempPathW: { parameters: ["u32", "buffer"], result: "u32" },
+  // DWORD GetTempPath2W(DWORD BufferLength, LPWSTR Buffer); 0. Systems since 2021 have it.
   GetTempPath2W: { parameters: ["u32", "buffer"], result: "u32", optional: true },
+  // HANDLE OpenProcess(DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwProcessId); NULL
   OpenProcess: { parameters: ["u32", "i32", "u32"], result: "usize" },
+  // DWORD WaitForSingleObject(HANDLE hHandle, DWORD dwMilliseconds); WAIT_FAILED, which is 0xffffffff
   WaitForSingleObject: { parameters: ["usize", "u32"], result: "u32" },
+  // BOOL CloseHandle(HANDLE hObject); 0
   CloseHandle: { parameters: ["usize"], result: "i32" },
+  // DWORD GetLastError(void); cannot fail
   GetLastError: { parameters: [], result: "u32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
@@ -40,35 +34,34 @@ const ERROR_INVALID_PARAMETER = 87;
 /** MAX_PATH and a NUL; no folder for temporary files has a longer path. */
 const LONGEST_PATH = 261;
 
-/** The folder of this process. */
+/** The folder for this process's stub libraries. */
 export class StubFolder implements Disposable {
-  /** `simple-loader`, for the permission. */
+  /** The path of `simple-loader`, which permissions must allow. */
   readonly parent: string;
   readonly #own: string;
-  /** Files that could not be deleted when they should have been. */
-  readonly #left = new Set<string>();
+  /** Files that could not be deleted yet. */
+  readonly #undeleted = new Set<string>();
 
   /**
-   * Deletes what processes that have ended left behind.
+   * Deletes the files that processes left behind when they ended.
+   *
+   * Platforms: Windows only.
    *
    * @throws {LoadError} `PermissionDenied`, naming the folder.
    */
   constructor() {
-    const { symbols, close } = openLibrary(["kernel32.dll"], FUNCTIONS);
-    try {
-      this.parent = `${temporaryFolder(symbols.GetTempPath2W ?? symbols.GetTempPathW)}simple-loader`;
-      this.#own = `${this.parent}\\${Deno.pid}`;
-      requirePermission(this.parent);
-      sweep(this.parent, (id) => {
-        const handle = symbols.OpenProcess(SYNCHRONIZE, 0, id);
-        if (handle === 0n) return symbols.GetLastError() === ERROR_INVALID_PARAMETER;
-        const ended = symbols.WaitForSingleObject(handle, 0) === WAIT_OBJECT_0;
-        symbols.CloseHandle(handle);
-        return ended;
-      });
-    } finally {
-      close();
-    }
+    using library = openLibrary(["kernel32.dll"], FUNCTIONS);
+    const { symbols } = library;
+    this.parent = `${temporaryFolder(symbols.GetTempPath2W ?? symbols.GetTempPathW)}simple-loader`;
+    this.#own = `${this.parent}\\${Deno.pid}`;
+    requirePermission(this.parent);
+    sweep(this.parent, (id) => {
+      const handle = symbols.OpenProcess(SYNCHRONIZE, 0, id);
+      if (handle === 0n) return symbols.GetLastError() === ERROR_INVALID_PARAMETER;
+      const ended = symbols.WaitForSingleObject(handle, 0) === WAIT_OBJECT_0;
+      symbols.CloseHandle(handle);
+      return ended;
+    });
   }
 
   /**
@@ -86,26 +79,27 @@ export class StubFolder implements Disposable {
           Deno.writeFileSync(path, bytes, { createNew: true });
           return path;
         } catch (error) {
-          // Another isolate may have had no use for the folder in the meantime.
+          // Another isolate of this process may have deleted the folder in the meantime.
           if (!(error instanceof Deno.errors.NotFound) || attempt === 3) throw error;
         }
       }
     } catch (error) {
-      throw new LoadError("Io", "Cannot make stub library: its file could not be written", { path }, {
-        cause: error,
-      });
+      throw new LoadError("Io", "Cannot make stub library: its file cannot be written", {
+        path,
+        hint: "check that the folder for temporary files can be written to and is not full",
+      }, { cause: error });
     }
   }
 
-  /** Deletes a file, now or when it can be. */
+  /** Deletes a file, now or as soon as the system allows it. */
   remove(path: string): void {
-    this.#left.add(path);
-    for (const left of this.#left) if (removed(left)) this.#left.delete(left);
+    this.#undeleted.add(path);
+    for (const file of this.#undeleted) if (tryRemove(file)) this.#undeleted.delete(file);
   }
 
   [Symbol.dispose](): void {
-    for (const left of this.#left) removed(left);
-    removed(this.#own);
+    for (const file of this.#undeleted) tryRemove(file);
+    tryRemove(this.#own);
   }
 }
 
@@ -113,19 +107,25 @@ function temporaryFolder(find: (length: number, buffer: BufferSource) => number)
   const path = new Uint16Array(LONGEST_PATH);
   const length = find(path.length, path);
   if (length === 0 || length >= path.length) {
-    throw new LoadError("Unsupported", "Cannot make stub library: the system names no temporary folder");
+    throw new LoadError(
+      "Unsupported",
+      "Cannot make stub library: the system has no folder for temporary files",
+      {
+        hint: "set the environment variable TMP to a folder that exists",
+      },
+    );
   }
   return String.fromCharCode(...path.subarray(0, length));
 }
 
-/** Never asks the user: nobody expects a question from a first call. */
+/** Queries permissions without prompting: nobody expects a prompt at a first call. */
 function requirePermission(path: string): void {
   for (const name of ["read", "write"] as const) {
     if (Deno.permissions.querySync({ name, path }).state === "granted") continue;
     throw new LoadError(
       "PermissionDenied",
       `Cannot make stub library: it needs --allow-read and --allow-write of '${path}'`,
-      { path },
+      { path, hint: 'grant both, or bind with callPath "pointer", which needs no stub library' },
     );
   }
 }
@@ -136,8 +136,8 @@ function sweep(parent: string, hasEnded: (process: number) => boolean): void {
     const id = Number(name);
     if (!Number.isInteger(id) || id === Deno.pid || !hasEnded(id)) continue;
     const folder = `${parent}\\${name}`;
-    for (const file of entries(folder)) removed(`${folder}\\${file.name}`);
-    removed(folder);
+    for (const file of entries(folder)) tryRemove(`${folder}\\${file.name}`);
+    tryRemove(folder);
   }
 }
 
@@ -149,8 +149,8 @@ function entries(folder: string): Deno.DirEntry[] {
   }
 }
 
-/** Whether a file or an empty folder is gone now. */
-function removed(path: string): boolean {
+/** Deletes a file or an empty folder; answers whether it is gone. */
+function tryRemove(path: string): boolean {
   try {
     Deno.removeSync(path);
     return true;

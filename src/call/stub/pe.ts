@@ -1,8 +1,8 @@
 /**
- * A shared library for Windows whose functions jump to given addresses.
+ * Writes a DLL, for Windows, whose functions jump to given addresses.
  *
- * Exports of a DLL are offsets in the DLL, so unlike an ELF symbol they cannot
- * be an address elsewhere. Each is a thunk of one instruction:
+ * An export of a DLL is an offset into the DLL, so unlike an ELF symbol it
+ * cannot be an address elsewhere. Each export is a thunk of one instruction:
  *
  * ```text
  * file   memory    what                    PE/COFF specification ("PE Format")
@@ -16,15 +16,18 @@
  * …      …         .rdata  read
  *          slot i    the address
  *          export directory                "The .edata Section"
- *          a block without relocations     "The .reloc Section"
+ *          an empty relocation block       "The .reloc Section"
  * ```
  *
- * Nothing is writable and there is no entry point. The empty relocation block
- * says that the image may lie anywhere, which is true: all of it is relative.
+ * No section is writable, and the DLL has no entry point. The empty relocation
+ * block says that the image may lie anywhere, which is true: all of it is
+ * relative.
  */
 
+import { alignUp } from "../../smf/offsets.ts";
+
 const DOS_HEADER_SIZE = 64;
-const FILE_HEADER_SIZE = 24; // with the signature
+const FILE_HEADER_SIZE = 24; // includes the signature
 const OPTIONAL_HEADER_SIZE = 240;
 const DIRECTORY_COUNT = 16;
 const SECTION_HEADER_SIZE = 40;
@@ -39,7 +42,7 @@ const PE32_PLUS = 0x20b;
 const IMAGE_SUBSYSTEM_WINDOWS_CUI = 3;
 /** HIGH_ENTROPY_VA, DYNAMIC_BASE, NX_COMPAT, NO_SEH */
 const DLL_CHARACTERISTICS = 0x0020 | 0x0040 | 0x0100 | 0x0400;
-/** Only a wish: the system chooses. */
+/** Preferred only: the system chooses. */
 const IMAGE_BASE = 0x1_8000_0000n;
 const EXPORT_TABLE = 0;
 const BASE_RELOCATION_TABLE = 5;
@@ -52,15 +55,15 @@ const CONSTANTS = 0x0000_0040 | 0x4000_0000;
 const THUNK_SIZE = 8;
 const SLOT_SIZE = 8;
 const EXPORT_DIRECTORY_SIZE = 40;
-/** A header and two entries of type IMAGE_REL_BASED_ABSOLUTE, which pad. */
+/** A header and two entries of type IMAGE_REL_BASED_ABSOLUTE, which are padding. */
 const RELOCATION_BLOCK_SIZE = 12;
 
 /**
- * Writes the library, for x86-64.
+ * Writes a stub library for x86-64.
  *
- * @param fileName What the library calls itself.
- * @param names What it exports, in ASCII.
- * @param addresses Of each name.
+ * @param fileName The name in the library's export directory.
+ * @param names The names of its exports, in ASCII.
+ * @param addresses The address that each export jumps to.
  */
 export function writePeStub(
   fileName: string,
@@ -72,7 +75,7 @@ export function writePeStub(
   const text = SECTION_ALIGNMENT;
   const rdata = text + alignUp(textSize, SECTION_ALIGNMENT);
 
-  // Offsets in memory, from the beginning of the image.
+  // These are offsets in memory, from the beginning of the image.
   const slots = rdata;
   const directory = slots + SLOT_SIZE * count;
   const exportAddresses = directory + EXPORT_DIRECTORY_SIZE;
@@ -143,7 +146,7 @@ export function writePeStub(
   sectionHeader(0, ".text", textSize, text, textFileSize, HEADERS_SIZE, CODE);
   sectionHeader(1, ".rdata", rdataSize, rdata, rdataFileSize, HEADERS_SIZE + textFileSize, CONSTANTS);
 
-  // From here on offsets in memory, turned into those in the file.
+  // Sections lie elsewhere in the file than in memory: these turn offsets in memory into offsets in the file.
   const inText = (at: number): number => at - text + HEADERS_SIZE;
   const inRdata = (at: number): number => at - rdata + HEADERS_SIZE + textFileSize;
 
@@ -171,7 +174,7 @@ export function writePeStub(
   u32(inRdata(directory) + 28, exportAddresses);
   u32(inRdata(directory) + 32, namePointers);
   u32(inRdata(directory) + 36, ordinals);
-  // The system finds names by binary search: they must be in the order of their bytes.
+  // Windows finds names by binary search, so they must be in the order of their bytes.
   const sorted = names.map((name, position) => ({ name, position }))
     .sort((left, right) => left.name < right.name ? -1 : 1);
   sorted.forEach(({ name, position }, index) => {
@@ -185,9 +188,4 @@ export function writePeStub(
 
 function ascii(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-}
-
-/** The least multiple of `alignment`, a power of two, that is not below `value`. */
-function alignUp(value: number, alignment: number): number {
-  return (value + alignment - 1) & -alignment;
 }

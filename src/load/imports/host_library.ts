@@ -53,7 +53,7 @@ export class HostLibraries implements ImportSource, Disposable {
 
   #release(): void {
     if (--this.#needed > 0) return;
-    this.#linker?.dispose();
+    this.#linker?.[Symbol.dispose]();
     this.#linker = undefined;
   }
 }

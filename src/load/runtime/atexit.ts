@@ -69,7 +69,7 @@ function addressOf(name: string): bigint {
     }
     address = linker.find(handle, name);
   } finally {
-    linker.dispose();
+    linker[Symbol.dispose]();
   }
   addresses.set(name, address);
   return address;

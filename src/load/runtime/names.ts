@@ -30,7 +30,7 @@ export const runtimeNames: ImportSource = {
 function lookUp(name: string): FoundImport | undefined {
   const linker = openDynamicLinker();
   const address = linker.find(null, name);
-  linker.dispose();
+  linker[Symbol.dispose]();
   return address === 0n ? undefined : { address, from: C_LIBRARY };
 }
 

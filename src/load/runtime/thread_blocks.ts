@@ -63,7 +63,7 @@ export function openThreadBlocks(
   const library = writeBlocks(bytes, plan, imported);
   using opening = new DisposableStack();
   const linker = openDynamicLinker();
-  opening.defer(() => linker.dispose());
+  opening.defer(() => linker[Symbol.dispose]());
   using files = new MemoryFiles();
   const handle = files.withFile(library, (path) => linker.open(path));
   if (handle === null) {

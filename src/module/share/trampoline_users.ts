@@ -4,7 +4,7 @@
  * the current version and is handed on to the next.
  */
 
-import { allOf, CallsInFlight } from "../../call/in_flight.ts";
+import { CallsInFlight, whenAll } from "../../call/in_flight.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
@@ -63,9 +63,9 @@ export class TrampolineUsers {
 
   /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
   passed(): Promise<unknown> | undefined {
-    const waits: (Promise<unknown> | undefined)[] = [this.calls.out()];
+    const waits: (Promise<unknown> | undefined)[] = [this.calls.whenReturned()];
     if (this.isolates() > 0) waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
-    return allOf(waits);
+    return whenAll(waits);
   }
 
   /** Whether other isolates were ever given its functions. */

@@ -1,5 +1,6 @@
 /**
- * Executable memory: the contract, and the allocator of this machine.
+ * `memory/`: executable memory from the operating system. This file chooses the
+ * allocator of this system.
  */
 import { LoadError } from "../../errors.ts";
 import type { MemoryAllocator } from "./contract.ts";
@@ -17,8 +18,13 @@ export { detach, type ExecutableMemory, type MemoryAllocator, Protection } from 
 let shared: MemoryAllocator | undefined;
 
 /**
- * The allocator for the operating system that this runs on: one for all users
- * in this isolate. Asking for it opens nothing and needs no permission.
+ * The allocator of this operating system, shared by all users in this isolate.
+ * Getting it opens nothing and needs no permission.
+ *
+ * ## Platforms
+ *
+ * mmap on Linux and macOS, VirtualAlloc on Windows. macOS is untested on
+ * hardware.
  *
  * @throws {LoadError} `Unsupported` on other systems than Linux, Windows and macOS.
  *
@@ -39,7 +45,7 @@ export function platformAllocator(): MemoryAllocator {
   return shared ??= chooseAllocator(Deno.build.os);
 }
 
-/** The policy of {@linkcode platformAllocator}, for any system. */
+/** The allocator that {@linkcode platformAllocator} chooses on a system. */
 export function chooseAllocator(os: typeof Deno.build.os): MemoryAllocator {
   switch (os) {
     case "linux":
@@ -49,6 +55,9 @@ export function chooseAllocator(os: typeof Deno.build.os): MemoryAllocator {
     case "darwin":
       return new MacosAllocator();
     default:
-      throw new LoadError("Unsupported", `Cannot allocate executable memory: no allocator for ${os}`);
+      throw new LoadError("Unsupported", `Cannot allocate executable memory: ${os} has no allocator`, {
+        hint:
+          "run on Linux, Windows or macOS, or pass a MemoryAllocator of your own as the option `allocator`",
+      });
   }
 }

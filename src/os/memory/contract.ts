@@ -1,43 +1,43 @@
 /**
- * What executable memory is, and what an allocator of it promises.
+ * The contract of allocators of executable memory.
  */
 
 /**
- * What may be done with a page, in the letters of `/proc/self/maps`. There is
- * no value that is writable and executable, so nothing can ask for it.
+ * The permissions of a page, in the letters of `/proc/self/maps`. No value is
+ * both writable and executable, so nothing can ask for such a page.
  */
 export const Protection = {
   /** Every access faults. */
   NONE: "---",
   /** Constants. */
   READ_ONLY: "r--",
-  /** Variables, and everything while it is filled. */
+  /** Variables, and all pages while they are filled. */
   READ_WRITE: "rw-",
   /** Code. */
   READ_EXECUTE: "r-x",
 } as const;
 
-/** One of the values of {@linkcode Protection}. */
+/** A value of {@linkcode Protection}. */
 export type Protection = (typeof Protection)[keyof typeof Protection];
 
-/** A range of whole pages that an allocator has handed out. */
+/** A range of whole pages that an allocator has given out. */
 export interface ExecutableMemory {
-  /** Where it begins; a multiple of the alignment that was asked for. */
+  /** The address of the first byte, a multiple of the alignment that was asked for. */
   readonly address: bigint;
   /** Its length in bytes; a multiple of the page size. */
   readonly size: number;
 }
 
 /**
- * Gets pages from the operating system. One allocator belongs to one isolate:
- * what it handed out is freed through it.
+ * Gets pages from the operating system. An allocator belongs to one isolate, and
+ * memory is freed through the allocator that it came from.
  *
  * ## Errors
  *
- * What the operating system refuses is a `LoadError` of kind `OutOfMemory` that
- * names the call, its error number and the size. Memory that is not, or no
- * longer, live is kind `Closed`. A missing permission is `PermissionDenied`.
- * Arguments that no caller can mean are a `RangeError`.
+ * If the operating system refuses a call, the error is a `LoadError` of kind
+ * `OutOfMemory` that names the call, its error number and the size. Memory that
+ * is not live is kind `Closed`, a missing permission `PermissionDenied`.
+ * Arguments that make no sense are a `RangeError`.
  *
  * ## Safety
  *
@@ -45,6 +45,9 @@ export interface ExecutableMemory {
  * read-only would end the process, so the allocators of this package detach
  * every view that touches such pages first: a late write then does nothing, a
  * late `set` throws.
+ *
+ * Addresses are not guarded: code that runs, or reads or writes, at an address in
+ * memory that was freed or protected ends the process.
  */
 export interface MemoryAllocator {
   /** Bytes in a page: the unit of every protection. */
@@ -55,55 +58,73 @@ export interface MemoryAllocator {
    * before and after.
    *
    * @param size In bytes, at least 1; rounded up to whole pages.
-   * @param alignment Of the address, a power of two; may exceed the page size.
-   * @param near An address that the range should lie within 1 GiB of, if the
-   * operating system can; else it lies anywhere.
+   * @param alignment The alignment of the address, a power of two; may exceed the page size.
+   * @param near An address that the range should lie within 1 GiB of; it lies
+   * elsewhere if the operating system has no room there.
    */
   allocate(size: number, alignment: number, near?: bigint): ExecutableMemory;
 
   /**
-   * Changes what may be done with pages. Views that touch pages which stop
-   * being writable are detached before that. Making pages executable includes
-   * whatever the processor needs to see freshly written instructions.
+   * Changes the protection of pages. Views that touch pages which stop being
+   * writable are detached before that. Making pages executable includes whatever
+   * the processor needs to see freshly written instructions.
    *
-   * @param offset Of the first page, in bytes from the beginning; default 0.
-   * @param length In bytes, a multiple of the page size; default all the rest.
+   * ## Safety
+   *
+   * Pages that lose a permission must not be in use by it: a thread that runs
+   * code in pages which stop being executable ends the process.
+   *
+   * @param offset The offset of the first page, in bytes; default 0.
+   * @param length The length in bytes, a multiple of the page size; default all the rest.
    */
   protect(memory: ExecutableMemory, protection: Protection, offset?: number, length?: number): void;
 
   /**
-   * The bytes themselves, not a copy. Valid while the pages are
-   * `READ_WRITE`, for which it can be asked only.
+   * The bytes themselves, not a copy, of pages that are `READ_WRITE`. The view
+   * is detached when they stop being so.
    *
-   * @param offset Of the first byte; default 0.
-   * @param length In bytes; default all the rest.
+   * @param offset The offset of the first byte; default 0.
+   * @param length The length in bytes; default all the rest.
    */
   view(memory: ExecutableMemory, offset?: number, length?: number): Uint8Array<ArrayBuffer>;
 
   /**
    * Gives the pages back and detaches their views. If the operating system
    * refuses, the memory stays live and can be freed again.
+   *
+   * ## Safety
+   *
+   * Nothing may use an address in the memory afterwards: no thread may run code
+   * in it, and no pointer into it may be followed.
    */
   free(memory: ExecutableMemory): void;
 
   /**
-   * Says that these writable bytes are about to be filled. Where the operating
-   * system can, it then gives all their pages at once, which costs less than
-   * one by one as they are touched. A hint: nothing else depends on it.
+   * Announces that these writable bytes are about to be filled. If it can, the
+   * operating system then provides all their pages at once, which costs less than
+   * page by page as they are touched. This is a hint: nothing depends on it.
+   *
+   * ## Platforms
+   *
+   * Linux 5.14 and later do this; elsewhere nothing happens.
    */
   prefault?(memory: ExecutableMemory, offset?: number, length?: number): void;
 
   /**
-   * Makes the processor forget instructions that it may have read from these
-   * bytes before they were written. {@linkcode MemoryAllocator.protect} does
-   * this by itself.
+   * Flushes the instruction cache, so that no processor runs instructions that it
+   * read from these bytes before they were written.
+   * {@linkcode MemoryAllocator.protect} does this by itself.
+   *
+   * ## Platforms
+   *
+   * Does nothing on x86-64 Linux, where the processor keeps caches coherent.
    */
   flushInstructionCache?(memory: ExecutableMemory, offset?: number, length?: number): void;
 
   /**
-   * Keeps what allocations need (the operating system's library) open until
-   * disposed. Without a holder it is closed whenever no memory is live, so that
-   * nothing is left open behind a program that is done.
+   * Keeps the operating system's library open, which allocations need, until
+   * disposed. Without a holder it is closed whenever no memory is live, so that a
+   * program leaves nothing open when it is done.
    */
   retain?(): Disposable;
 }

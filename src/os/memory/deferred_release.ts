@@ -1,37 +1,42 @@
 /**
- * What the system did not take back when its owner had no more use for it, and
- * nobody is left who could try again: it is tried again whenever the system
- * gives or takes other memory.
+ * Deferred release: resources that the system refused to take back are offered
+ * to it again later, when their owner can no longer do that itself.
+ *
+ * | function | use |
+ * |---|---|
+ * | `abandon` | releases a resource while another error is on its way: never throws, defers if the release fails |
+ * | `defer` | keeps a resource, whose release has failed, for a later attempt |
+ * | `retryDeferred` | attempts to release all deferred resources; called whenever the system gives or takes other memory |
  */
 
-const owed = new Set<Disposable>();
-let isSettling = false;
+const deferred = new Set<Disposable>();
+let isRetrying = false;
 
-/** Disposes of `owned`, now or later. Why it is given up matters more than whether that succeeds at once. */
+/** Disposes of `owned`; defers it if that fails, so that the error which led here is the one that is thrown. */
 export function abandon(owned: Disposable): void {
   try {
     owned[Symbol.dispose]();
   } catch {
-    owed.add(owned);
+    deferred.add(owned);
   }
 }
 
-/** Has the rest of something that could not be disposed of tried again later. */
+/** Keeps `owned`, to dispose of it at the next {@linkcode retryDeferred}. */
 export function defer(owned: Disposable): void {
-  owed.add(owned);
+  deferred.add(owned);
 }
 
-/** Tries again to dispose of what is left over. */
+/** Attempts to dispose of everything deferred; keeps whatever fails again. */
 export function retryDeferred(): void {
-  // What is disposed of may come here again.
-  if (owed.size === 0 || isSettling) return;
-  isSettling = true;
+  // Disposing may lead back here.
+  if (deferred.size === 0 || isRetrying) return;
+  isRetrying = true;
   try {
-    for (const each of [...owed]) {
-      owed.delete(each);
+    for (const each of [...deferred]) {
+      deferred.delete(each);
       abandon(each);
     }
   } finally {
-    isSettling = false;
+    isRetrying = false;
   }
 }

@@ -1,26 +1,35 @@
 /**
- * What every allocator must remember: which memory is live, which views alias
- * it, and for how long the system's library has to stay open.
+ * The books of an allocator: which memory is live, which views alias it, and for
+ * how long the system's library has to stay open.
+ *
+ * | word | meaning |
+ * |---|---|
+ * | reservation | address space taken from the system: memory with its guards |
+ * | live | given out, and not freed since |
+ * | guard | an inaccessible page before and after memory |
+ * | orphan | a reservation without a user, which the system has refused to take back |
+ * | holder | keeps the system's library open: a running call, or a user of `retain` |
  */
 import { LoadError } from "../../errors.ts";
 import { detach, type ExecutableMemory, Protection } from "./contract.ts";
 import { PageProtections } from "./page_protections.ts";
 import { permitted, type SystemLibrary } from "../library.ts";
 
-/** Address space taken from the system: the memory with its guards. */
+/** Address space taken from the system, guards included. */
 export interface Reservation {
   readonly base: bigint;
   readonly length: number;
 }
 
-interface Entry {
+/** The record of live memory. */
+interface LiveMemory {
   readonly reservation: Reservation;
   readonly pageSize: number;
   readonly protections: PageProtections;
   views: { readonly offset: number; readonly bytes: Uint8Array<ArrayBuffer> }[];
 }
 
-/** A checked part of some memory. */
+/** A part of live memory that was checked to lie inside it. */
 export interface Range {
   readonly address: bigint;
   readonly offset: number;
@@ -29,14 +38,14 @@ export interface Range {
 
 const PROTECTIONS: ReadonlySet<Protection> = new Set(Object.values(Protection));
 
-/** Rounds what was asked for to whole pages and adds the guards. */
-export function layOut(
+/** The size of a reservation for memory: whole pages, two guards, and room for the alignment. */
+export function planReservation(
   size: number,
   alignment: number,
   pageSize: number,
 ): { size: number; alignment: number; length: number } {
   if (!Number.isSafeInteger(size) || size < 1) {
-    throw new RangeError(`Cannot allocate memory: size is ${size}`);
+    throw new RangeError(`Cannot allocate memory: size ${size} is not a positive number of bytes`);
   }
   if (!Number.isSafeInteger(alignment) || !Number.isInteger(Math.log2(alignment))) {
     throw new RangeError(`Cannot allocate memory: alignment ${alignment} is not a power of two`);
@@ -44,15 +53,17 @@ export function layOut(
   const whole = Math.ceil(size / pageSize) * pageSize;
   const aligned = Math.max(alignment, pageSize);
   const length = pageSize + whole + pageSize + (aligned - pageSize);
-  if (!Number.isSafeInteger(length)) throw new RangeError(`Cannot allocate memory: size is ${size}`);
+  if (!Number.isSafeInteger(length)) {
+    throw new RangeError(`Cannot allocate memory: size ${size} is too large`);
+  }
   return { size: whole, alignment: aligned, length };
 }
 
-/** The books of one allocator. */
+/** The books of one allocator, which also open and close its library. */
 export class Ledger<Functions> {
   #open: () => SystemLibrary<Functions>;
   #library: SystemLibrary<Functions> | undefined;
-  #live = new Map<ExecutableMemory, Entry>();
+  #live = new Map<ExecutableMemory, LiveMemory>();
   #orphans: Reservation[] = [];
   #holders = 0;
 
@@ -60,16 +71,10 @@ export class Ledger<Functions> {
     this.#open = open;
   }
 
-  /** Runs `work` with the system's functions, opening their library if it is not. */
+  /** Runs `work` with the system's functions, opening their library if needed. */
   run<T>(work: (system: Functions) => T): T {
-    this.#library ??= this.#open();
-    this.#holders++;
-    try {
-      return work(this.#library.symbols);
-    } finally {
-      this.#holders--;
-      this.#settle();
-    }
+    using _open = this.retain();
+    return work(this.#library!.symbols);
   }
 
   /** Keeps the library open until disposed; disposing twice does nothing. */
@@ -82,18 +87,18 @@ export class Ledger<Functions> {
         if (!held) return;
         held = false;
         this.#holders--;
-        this.#settle();
+        this.#closeIfUnused();
       },
     };
   }
 
-  #settle(): void {
+  #closeIfUnused(): void {
     if (this.#holders + this.#live.size + this.#orphans.length > 0) return;
     this.#library?.close();
     this.#library = undefined;
   }
 
-  /** Enters readable and writable memory that the system has given. */
+  /** Records memory that the system has provided, readable and writable. */
   add(address: bigint, size: number, reservation: Reservation, pageSize: number): ExecutableMemory {
     const memory = Object.freeze({ address, size });
     const protections = new PageProtections(size, Protection.READ_WRITE);
@@ -101,29 +106,29 @@ export class Ledger<Functions> {
     return memory;
   }
 
-  /** The part of live memory that `offset` and `length` mean. */
+  /** The part of live memory from `offset` on; throws if it does not lie inside. */
   range(memory: ExecutableMemory, offset = 0, length = memory.size - offset): Range {
-    this.#entry(memory);
+    this.#record(memory);
     const whole = Number.isSafeInteger(offset) && Number.isSafeInteger(length);
     if (!whole || offset < 0 || length < 0 || offset + length > memory.size) {
       throw new RangeError(
-        `Cannot use memory: offset ${offset} and length ${length} leave the ${memory.size} bytes that there are`,
+        `Cannot use memory: offset ${offset} and length ${length} exceed its ${memory.size} bytes`,
       );
     }
     return { address: memory.address + BigInt(offset), offset, length };
   }
 
   /**
-   * Changes protections in the books around `apply`, which changes them in the
-   * system. Views end before: not even a failed call leaves one that could
-   * write to pages which are not writable.
+   * Changes protections in the system by `apply`, then in the books. Views are
+   * detached before: not even a failed call leaves a view that could write to
+   * pages which are not writable.
    */
   protect(memory: ExecutableMemory, protection: Protection, range: Range, apply: () => void): void {
-    const entry = this.#entry(memory);
-    const { pageSize, protections } = entry;
+    const record = this.#record(memory);
+    const { pageSize, protections } = record;
     const { offset, length } = range;
     if (!PROTECTIONS.has(protection)) {
-      throw new RangeError(`Cannot protect memory: no protection is called '${protection}'`);
+      throw new RangeError(`Cannot protect memory: '${protection}' is not a protection`);
     }
     if (offset % pageSize !== 0 || length % pageSize !== 0) {
       throw new RangeError(
@@ -132,7 +137,7 @@ export class Ledger<Functions> {
     }
     if (length === 0) return;
     if (protection !== Protection.READ_WRITE) {
-      entry.views = entry.views.filter((view) => {
+      record.views = record.views.filter((view) => {
         const apart = view.offset >= offset + length || view.offset + view.bytes.length <= offset;
         if (!apart) detach(view.bytes);
         return apart;
@@ -142,48 +147,50 @@ export class Ledger<Functions> {
     protections.set(offset, offset + length, protection);
   }
 
-  /** A view of pages that are all writable. */
+  /** A view of bytes whose pages are all writable. */
   view(memory: ExecutableMemory, offset?: number, length?: number): Uint8Array<ArrayBuffer> {
-    const entry = this.#entry(memory);
+    const record = this.#record(memory);
     const range = this.range(memory, offset, length);
     if (range.length === 0) return new Uint8Array(0);
-    if (!entry.protections.are(range.offset, range.offset + range.length, Protection.READ_WRITE)) {
-      throw new RangeError("Cannot view memory: a part of it is not writable");
+    if (!record.protections.are(range.offset, range.offset + range.length, Protection.READ_WRITE)) {
+      throw new RangeError("Cannot view memory: it is not writable throughout");
     }
     const bytes = permitted(() =>
       new Uint8Array(
         Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(range.address)!, range.length),
       )
     );
-    entry.views = entry.views.filter((view) => view.bytes.length > 0);
-    entry.views.push({ offset: range.offset, bytes });
+    record.views = record.views.filter((view) => view.bytes.length > 0);
+    record.views.push({ offset: range.offset, bytes });
     return bytes;
   }
 
-  /** Ends all views, gives the reservation to `release`, and forgets the memory if that returns. */
+  /** Detaches all views, passes the reservation to `release`, and forgets the memory unless that throws. */
   free(memory: ExecutableMemory, release: (reservation: Reservation) => void): void {
-    const entry = this.#entry(memory);
-    for (const view of entry.views) detach(view.bytes);
-    entry.views = [];
-    release(entry.reservation);
+    const record = this.#record(memory);
+    for (const view of record.views) detach(view.bytes);
+    record.views = [];
+    release(record.reservation);
     this.#live.delete(memory);
   }
 
-  /** Keeps a reservation that nobody uses and that the system would not take back. */
+  /** Keeps a reservation without a user that the system has refused to take back. */
   orphan(reservation: Reservation): void {
     this.#orphans.push(reservation);
   }
 
-  /** Offers the orphans to the system once more; `release` answers whether it took one. */
+  /** Offers all orphans to the system again; `release` answers whether it took one back. */
   retryOrphans(release: (reservation: Reservation) => boolean): void {
     if (this.#orphans.length > 0) this.#orphans = this.#orphans.filter((orphan) => !release(orphan));
   }
 
-  #entry(memory: ExecutableMemory): Entry {
-    const entry = this.#live.get(memory);
-    if (entry === undefined) {
-      throw new LoadError("Closed", "Cannot use memory: it is no live memory of this allocator");
+  #record(memory: ExecutableMemory): LiveMemory {
+    const record = this.#live.get(memory);
+    if (record === undefined) {
+      throw new LoadError("Closed", "Cannot use memory: it is not live memory of this allocator", {
+        hint: "use memory with the allocator that it came from, and not after it was freed",
+      });
     }
-    return entry;
+    return record;
   }
 }

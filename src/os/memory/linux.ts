@@ -21,7 +21,7 @@ const LIBC = {
   __errno_location: { parameters: [], result: "pointer" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** What only large modules need: each function that is bound costs time. */
+/** Bound only when a large module needs it: each function that is bound costs time. */
 const ADVICE = {
   // int madvise(void *addr, size_t length, int advice); -1
   madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
@@ -42,7 +42,7 @@ const KERNEL = {
 
 /** `__NR_membarrier` of aarch64. */
 const MEMBARRIER = 283n;
-/** Commands of membarrier, which begin with `MEMBARRIER_CMD_`. */
+/** Commands of membarrier; their C names begin with `MEMBARRIER_CMD_`. */
 const PRIVATE_EXPEDITED_SYNC_CORE = 1n << 5n;
 const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1n << 6n;
 
@@ -50,35 +50,34 @@ const LINUX: PosixConstants = {
   mapFlags: 0x02 | 0x20, // MAP_PRIVATE | MAP_ANONYMOUS
   pageSizeName: 30, // _SC_PAGESIZE
   populateWrite: 23, // MADV_POPULATE_WRITE, since Linux 5.14
-  refusal:
+  executableRefused:
     "the kernel forbids turning writable memory executable here (PR_SET_MDWE, SELinux execmem or the like)",
+  executableHint:
+    "allow this process to make memory executable: run it without PR_SET_MDWE or such a filter, " +
+    "and with execmem in SELinux",
 };
 
 /**
- * Opens libc and, for processors that do not keep instructions and data
- * coherent, what makes new code visible (Arm Architecture Reference Manual,
- * B2.2.5, "Concurrent modification and execution of instructions"):
+ * Opens libc and, for processors that do not keep instruction and data caches
+ * coherent, the functions that make new code visible (Arm Architecture Reference
+ * Manual, B2.2.5, "Concurrent modification and execution of instructions"):
  *
  * 1. `__clear_cache` writes the data cache back and drops the lines from every
  *    core's instruction cache.
- * 2. `membarrier` makes every thread of the process that runs right now forget
- *    what its pipeline has fetched, before anybody is told of the new code.
- *    Kernels without it are left with what the change of protection does.
+ * 2. `membarrier` makes every running thread of the process discard the
+ *    instructions that its pipeline has fetched, before the new code's address is
+ *    published. On kernels without it only the change of protection has such an
+ *    effect.
  */
 function openSystem(): SystemLibrary<PosixSystem> {
-  const libc = openLibrary(LIBC_NAMES, LIBC);
-  const { mmap, mprotect, munmap, sysconf, __errno_location } = libc.symbols;
+  using opening = new DisposableStack();
+  const { mmap, mprotect, munmap, sysconf, __errno_location } =
+    opening.use(openLibrary(LIBC_NAMES, LIBC)).symbols;
   const errno = (): number => new Deno.UnsafePointerView(__errno_location()!).getInt32();
-  const opened: { close(): void }[] = [libc];
-  const close = (): void => {
-    for (const library of opened.splice(0)) library.close();
-  };
+  const flush = Deno.build.arch === "x86_64" ? undefined : openFlush(opening);
+  const opened = opening.move();
   let advise: typeof system.madvise;
-  const openAdvice = () => {
-    const library = openLibrary(LIBC_NAMES, ADVICE);
-    opened.push(library);
-    return library.symbols.madvise;
-  };
+  const openAdvice = () => opened.use(openLibrary(LIBC_NAMES, ADVICE)).symbols.madvise;
   const system: PosixSystem = {
     mmap,
     mprotect,
@@ -86,39 +85,40 @@ function openSystem(): SystemLibrary<PosixSystem> {
     sysconf,
     errno,
     madvise: (address, length, advice) => (advise ??= openAdvice())(address, length, advice),
+    flush,
   };
-  if (Deno.build.arch === "x86_64") return { symbols: system, close };
-  try {
-    const libgcc = openLibrary(LIBGCC_NAMES, LIBGCC);
-    opened.push(libgcc);
-    const kernel = openLibrary(LIBC_NAMES, KERNEL);
-    opened.push(kernel);
-    const membarrier = (command: bigint): bigint => kernel.symbols.syscall(MEMBARRIER, command, 0n, 0n);
-    // The kernel wants to be told beforehand that the process will ask.
-    const hasBarrier = membarrier(REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0n;
-    const flush = (address: bigint, length: bigint): void => {
-      libgcc.symbols.__clear_cache(address, address + length);
-      if (hasBarrier) membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
-    };
-    return { symbols: { ...system, flush }, close };
-  } catch (error) {
-    close();
-    throw error;
-  }
+  return { symbols: system, close: () => opened.dispose() };
+}
+
+/** The function that makes new code visible; `opening` owns its libraries. */
+function openFlush(opening: DisposableStack): PosixSystem["flush"] {
+  const { __clear_cache } = opening.use(openLibrary(LIBGCC_NAMES, LIBGCC)).symbols;
+  const { syscall } = opening.use(openLibrary(LIBC_NAMES, KERNEL)).symbols;
+  const membarrier = (command: bigint): bigint => syscall(MEMBARRIER, command, 0n, 0n);
+  // A process must register before it may use this command.
+  const hasBarrier = membarrier(REGISTER_PRIVATE_EXPEDITED_SYNC_CORE) === 0n;
+  return (address, length) => {
+    __clear_cache(address, address + length);
+    if (hasBarrier) membarrier(PRIVATE_EXPEDITED_SYNC_CORE);
+  };
 }
 
 /**
  * The allocator over mmap, mprotect and munmap.
  *
  * A range is mapped inaccessible, guards included, and its middle is then made
- * readable and writable, so guards cost address space only. libc is opened at
- * the first need and closed when nothing needs it any more.
+ * readable and writable, so guards cost address space only. libc is opened when
+ * it is first needed and closed when nothing needs it any more.
+ *
+ * ## Platforms
+ *
+ * Linux only.
  */
 export class LinuxAllocator extends PagedAllocator {
   /**
    * Makes an allocator; opens nothing yet.
    *
-   * @param system Stands in for the operating system, in tests.
+   * @param system Replaces the operating system, in tests.
    */
   constructor(system?: PosixSystem) {
     super(() => {

@@ -1,6 +1,6 @@
 /**
- * Executable memory on macOS. Never run on real hardware by its authors: what
- * is tested is the sequence of calls, against a stand-in for the system.
+ * Executable memory on macOS. Its authors have never run it on real hardware:
+ * tests check the sequence of calls, with a double in place of the system.
  */
 import { openLibrary, type SystemLibrary } from "../library.ts";
 import { PagedAllocator } from "./paged.ts";
@@ -26,10 +26,13 @@ const LIBSYSTEM = {
 const MACOS: PosixConstants = {
   mapFlags: 0x0002 | 0x1000, // MAP_PRIVATE | MAP_ANON
   pageSizeName: 29, // _SC_PAGESIZE
-  refusal: "this program lacks the entitlement com.apple.security.cs.allow-unsigned-executable-memory",
+  executableRefused:
+    "this program lacks the entitlement com.apple.security.cs.allow-unsigned-executable-memory",
+  executableHint:
+    "sign the program that runs this with com.apple.security.cs.allow-unsigned-executable-memory",
 };
 
-/** On Intel, sys_icache_invalidate does nothing, so both processors take the same path. */
+/** Opens libSystem. On Intel, sys_icache_invalidate does nothing, so it is called on both processors. */
 function openSystem(): SystemLibrary<PosixSystem> {
   const library = openLibrary(LIBSYSTEM_NAMES, LIBSYSTEM);
   const { mmap, mprotect, munmap, sysconf, __error, sys_icache_invalidate: flush } = library.symbols;
@@ -41,19 +44,23 @@ function openSystem(): SystemLibrary<PosixSystem> {
  * The allocator over mmap, mprotect and munmap, **untested on hardware**.
  *
  * Pages are writable first and executable afterwards, by mprotect, on Intel and
- * on Apple silicon alike: the way by which Deno itself makes the code that
- * calls native functions, so a program that can call them at all can do this.
+ * on Apple silicon alike. Deno itself makes the code that calls native functions
+ * in this way, so a program that can call them at all can do this.
  *
- * `MAP_JIT`, Apple's way for just-in-time compilers, does not serve here. Its
+ * `MAP_JIT`, Apple's way for just-in-time compilers, does not work here. Its
  * pages are nominally writable and executable at once, and
- * `pthread_jit_write_protect_np` switches the whole thread: while it may write,
- * no code that V8 compiled could run in it, and it is JavaScript that writes.
+ * `pthread_jit_write_protect_np` switches the whole thread: while the thread may
+ * write, it can run no code that V8 compiled, and JavaScript does the writing.
+ *
+ * ## Platforms
+ *
+ * macOS only.
  */
 export class MacosAllocator extends PagedAllocator {
   /**
    * Makes an allocator; opens nothing yet.
    *
-   * @param system Stands in for the operating system, in tests.
+   * @param system Replaces the operating system, in tests.
    */
   constructor(system?: PosixSystem) {
     super(() => {

@@ -1,29 +1,29 @@
 /**
- * Where to ask for memory that should lie near something: pure arithmetic.
+ * Reserves memory near an address. Chooses the hints by pure arithmetic.
  */
 
-/** How far apart two addresses may be that are "near": half of what a 32-bit displacement reaches. */
+/** The largest distance of two addresses that are "near": half of the reach of a 32-bit displacement. */
 export const NEAR: bigint = 1n << 30n;
 
-/** User space of every supported system begins above this and ends below 2^47. */
+/** The bounds within which every supported system has user space. */
 const LOWEST = 1n << 20n;
 const HIGHEST = 1n << 47n;
 
-/** From close, where module and neighbour share page tables, to the edge of what is near. */
+/** Distances of hints: from close, where module and neighbour share page tables, to the edge of near. */
 const DISTANCES_MIB = [16n, 64n, 160n, 288n, 448n, 640n, 832n, 960n];
 
-/** The least multiple of `alignment`, a power of two, that is not below `value`. */
-export function alignUp(value: bigint, alignment: bigint): bigint {
-  return (value + alignment - 1n) & -alignment;
+/** The least multiple of `alignment`, a power of two, that is not below `address`. */
+export function alignAddressUp(address: bigint, alignment: bigint): bigint {
+  return (address + alignment - 1n) & -alignment;
 }
 
-/** Whether every byte of the range can reach `near`, and the other way round. */
+/** Whether every byte of the range can reach `near`, and `near` can reach every byte. */
 export function isNear(address: bigint, size: number, near: bigint): boolean {
   const end = address + BigInt(size);
   return address >= near - NEAR && end <= near + NEAR;
 }
 
-/** Addresses to ask for, closest first, alternating below and above. */
+/** Addresses to try, closest first, alternately below and above. */
 export function* hintsNear(near: bigint, length: number, granularity: bigint): Generator<bigint, void> {
   for (const distance of DISTANCES_MIB) {
     for (const hint of [near - (distance << 20n) - BigInt(length), near + (distance << 20n)]) {
@@ -32,26 +32,28 @@ export function* hintsNear(near: bigint, length: number, granularity: bigint): G
   }
 }
 
-/** How a system reserves address space. */
-export interface Reserving {
+/** The operations of a system that {@linkcode reserveNear} needs. */
+export interface Reserver {
   /** Reserves `length` bytes, at `hint` if that is free; 0 means anywhere. `undefined` if refused. */
   reserve(hint: bigint): bigint | undefined;
   /** Gives a reservation back. */
   release(base: bigint): void;
-  /** Whether a reservation that begins there serves. */
+  /** Whether a reservation at `base` is near enough. */
   accept(base: bigint): boolean;
 }
 
 /**
- * Reserves near an address. What the system chooses by itself usually is near
- * its own libraries, so that is tried before any hint, and kept if no hint
- * does better.
+ * Reserves address space near an address, or anywhere if no room is free near it.
+ * The place that the system chooses by itself is usually near its own libraries,
+ * so it is tried before any hint, and kept if no hint is better.
+ *
+ * @returns `undefined` if the system refuses any reservation.
  */
 export function reserveNear(
   near: bigint,
   length: number,
   granularity: bigint,
-  system: Reserving,
+  system: Reserver,
 ): bigint | undefined {
   const anywhere = system.reserve(0n);
   if (anywhere === undefined || system.accept(anywhere)) return anywhere;

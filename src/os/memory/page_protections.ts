@@ -1,12 +1,12 @@
 /**
- * What may be done with each page of some memory: stretches of equal
- * protection, of which there are few however many pages there are.
+ * The protection of each page of some memory, stored as stretches of equal
+ * protection, of which there are few even in large memory.
  */
 import type { Protection } from "./contract.ts";
 
-/** Offsets are in bytes from the beginning of the memory. */
+/** Records the protection of each page. Offsets are in bytes from the beginning of the memory. */
 export class PageProtections {
-  /** Where each stretch ends; the last one with the memory. */
+  /** The end of each stretch; the last one ends with the memory. */
   #ends: number[];
   #protections: Protection[];
 
@@ -15,7 +15,7 @@ export class PageProtections {
     this.#protections = [protection];
   }
 
-  /** Changes what may be done with the bytes from `start` up to `end`. */
+  /** Changes the protection of the bytes from `start` up to `end`. */
   set(start: number, end: number, protection: Protection): void {
     const [ends, protections] = [this.#ends, this.#protections];
     this.#ends = [];
@@ -29,7 +29,7 @@ export class PageProtections {
     }
   }
 
-  /** Whether this is the protection of all bytes from `start` up to `end`. */
+  /** Whether all bytes from `start` up to `end` have this protection. */
   are(start: number, end: number, protection: Protection): boolean {
     for (let index = 0, from = 0; index < this.#ends.length; from = this.#ends[index++]) {
       const isAsked = Math.max(from, start) < Math.min(this.#ends[index], end);

@@ -1,41 +1,46 @@
 /**
- * The part of an allocator that is the same everywhere: guards, alignment,
- * nearness, and the order in which things are undone when a call fails.
+ * The part of an allocator that all systems share: guards, alignment, nearness,
+ * and undoing when a call fails. The words are those of ledger.ts.
  */
 import type { LoadError } from "../../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
-import { layOut, Ledger, type Reservation } from "./ledger.ts";
+import { Ledger, planReservation, type Reservation } from "./ledger.ts";
 import type { SystemLibrary } from "../library.ts";
-import { alignUp, isNear, reserveNear } from "./near.ts";
+import { alignAddressUp, isNear, reserveNear } from "./near.ts";
 
-/** What a system does with pages. Addresses are multiples of the page size, lengths in bytes. */
+/** The operations of a system on pages. Addresses are multiples of the page size, lengths are in bytes. */
 export interface Pages {
   /** Bytes in a page. */
   pageSize(): number;
-  /** What the address of a reservation is a multiple of. */
+  /** The unit of a reservation's address, in bytes. */
   granularity(): number;
-  /** Takes inaccessible address space, at `hint` if that is free; 0n means anywhere. `undefined` if refused. */
+  /** Reserves inaccessible address space, at `hint` if that is free; 0n means anywhere. `undefined` if refused. */
   reserve(hint: bigint, length: number): bigint | undefined;
-  /** Why {@linkcode Pages.reserve} was refused; asked right after it. */
+  /** The error for a refused {@linkcode Pages.reserve}; called right after it. */
   refusal(length: number): LoadError;
   /** Backs reserved pages with zeroed memory, readable and writable; the error if refused. */
   commit(address: bigint, length: number): LoadError | undefined;
   /** Changes protections; the error if refused. */
   protect(address: bigint, length: number, protection: Protection): LoadError | undefined;
-  /** Gives writable pages their memory before they are touched, if it can; absent where there is no such thing. */
+  /** Provides the memory of writable pages before they are touched, if the system can. Absent where it cannot. */
   prefault?(address: bigint, length: number): void;
   /** Gives a whole reservation back; the error if refused. */
   release(base: bigint, length: number): LoadError | undefined;
-  /** Gives a part of a reservation back, and answers whether that worked; absent where there is no such thing. */
+  /** Gives a part of a reservation back; answers whether that worked. Absent where the system cannot do that. */
   trim?(base: bigint, length: number): boolean;
-  /** Makes written instructions visible; absent where the processor does that itself. */
+  /** Makes written instructions visible. Absent where the processor keeps caches coherent. */
   flush?(address: bigint, length: number): void;
 }
 
 /**
- * What the allocators of this package share. Not made directly: use
+ * The base class of the allocators of this package. It is not made directly: use
  * {@linkcode LinuxAllocator}, {@linkcode WindowsAllocator},
  * {@linkcode MacosAllocator} or {@linkcode platformAllocator}.
+ *
+ * ## Safety
+ *
+ * The paragraphs of {@linkcode MemoryAllocator} apply: nothing may use an address
+ * in memory that was freed, or that lost the permission for the use.
  */
 export class PagedAllocator implements MemoryAllocator {
   #ledger: Ledger<Pages>;
@@ -44,7 +49,7 @@ export class PagedAllocator implements MemoryAllocator {
   /**
    * Makes an allocator; opens nothing yet.
    *
-   * @param open Opens what the system's calls need: at the first need, and again after it was closed.
+   * @param open Opens the system's library when it is first needed, and again after it was closed.
    */
   protected constructor(open: () => SystemLibrary<Pages>) {
     this.#ledger = new Ledger(open);
@@ -59,42 +64,43 @@ export class PagedAllocator implements MemoryAllocator {
   allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
     return this.#ledger.run((pages) => {
       const page = this.pageSize;
-      const layout = layOut(size, alignment, page);
+      const plan = planReservation(size, alignment, page);
       this.#ledger.retryOrphans((orphan) => pages.release(orphan.base, orphan.length) === undefined);
 
-      // The alignment may leave a gap between the first guard and the memory.
-      const addressOf = (base: bigint): bigint => alignUp(base + BigInt(page), BigInt(layout.alignment));
+      // The alignment may leave slack between the reservation's start and the first guard.
+      const addressOf = (base: bigint): bigint => alignAddressUp(base + BigInt(page), BigInt(plan.alignment));
       const release = (base: bigint): void => {
-        const reservation = { base, length: layout.length };
-        if (pages.release(base, layout.length) !== undefined) this.#ledger.orphan(reservation);
+        const reservation = { base, length: plan.length };
+        if (pages.release(base, plan.length) !== undefined) this.#ledger.orphan(reservation);
       };
       const base = near === undefined
-        ? pages.reserve(0n, layout.length)
-        : reserveNear(near, layout.length, BigInt(pages.granularity()), {
-          reserve: (hint) => pages.reserve(hint, layout.length),
+        ? pages.reserve(0n, plan.length)
+        : reserveNear(near, plan.length, BigInt(pages.granularity()), {
+          reserve: (hint) => pages.reserve(hint, plan.length),
           release,
-          accept: (base) => isNear(addressOf(base), layout.size, near),
+          accept: (base) => isNear(addressOf(base), plan.size, near),
         });
-      if (base === undefined) throw pages.refusal(layout.length);
+      if (base === undefined) throw pages.refusal(plan.length);
 
+      using undo = new DisposableStack();
+      undo.adopt(base, release);
       const address = addressOf(base);
-      const failure = pages.commit(address, layout.size);
-      if (failure !== undefined) {
-        release(base);
-        throw failure;
-      }
-      const guarded = { base: address - BigInt(page), length: page + layout.size + page };
-      const reservation = trim(pages, { base, length: layout.length }, guarded);
-      return this.#ledger.add(address, layout.size, reservation, page);
+      const failure = pages.commit(address, plan.size);
+      if (failure !== undefined) throw failure;
+      const guarded = { base: address - BigInt(page), length: page + plan.size + page };
+      const reservation = trim(pages, { base, length: plan.length }, guarded);
+      const memory = this.#ledger.add(address, plan.size, reservation, page);
+      undo.move();
+      return memory;
     });
   }
 
-  /** Changes what may be done with pages; see {@linkcode MemoryAllocator.protect}. */
+  /** Changes the protection of pages; see {@linkcode MemoryAllocator.protect}. */
   protect(memory: ExecutableMemory, protection: Protection, offset?: number, length?: number): void {
     const range = this.#ledger.range(memory, offset, length);
     this.#ledger.run((pages) =>
       this.#ledger.protect(memory, protection, range, () => {
-        // Before, not after: once the pages are executable, another thread may run them.
+        // This comes first: once the pages are executable, another thread may run them.
         if (protection === Protection.READ_EXECUTE) pages.flush?.(range.address, range.length);
         const failure = pages.protect(range.address, range.length, protection);
         if (failure !== undefined) throw failure;
@@ -102,7 +108,7 @@ export class PagedAllocator implements MemoryAllocator {
     );
   }
 
-  /** Gives pages that are about to be filled their memory; see {@linkcode MemoryAllocator.prefault}. */
+  /** Provides the memory of pages that are about to be filled; see {@linkcode MemoryAllocator.prefault}. */
   prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
     const range = this.#ledger.range(memory, offset, length);
     const page = this.pageSize;
@@ -140,7 +146,7 @@ export class PagedAllocator implements MemoryAllocator {
   }
 }
 
-/** Gives back what lies outside the guards; what the system does not take stays part of the reservation. */
+/** Gives back the slack outside the guards; whatever the system refuses stays part of the reservation. */
 function trim(pages: Pages, whole: Reservation, guarded: Reservation): Reservation {
   let begin = whole.base;
   let end = whole.base + BigInt(whole.length);

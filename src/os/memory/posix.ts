@@ -1,14 +1,14 @@
 /**
- * Pages over mmap, mprotect and munmap (POSIX.1-2024), for the systems that
- * have them. What differs between those is a table of constants.
+ * Pages by mmap, mprotect and munmap (POSIX.1-2024). A table of constants has
+ * the differences between systems.
  */
 import { LoadError } from "../../errors.ts";
 import { Protection } from "./contract.ts";
 import type { Pages } from "./paged.ts";
 
-/** The functions of a POSIX system, with addresses as integers. */
+/** The functions of a POSIX system that are used, with addresses as integers. */
 export interface PosixSystem {
-  /** Maps pages; their address, or 2^64 - 1. */
+  /** Maps pages. Returns their address; 2^64 - 1 on failure. */
   mmap(
     address: bigint,
     length: bigint,
@@ -17,30 +17,32 @@ export interface PosixSystem {
     file: number,
     offset: bigint,
   ): bigint;
-  /** Changes protections; 0, or -1. */
+  /** Changes protections. Returns 0; -1 on failure. */
   mprotect(address: bigint, length: bigint, protection: number): number;
-  /** Unmaps pages; 0, or -1. */
+  /** Unmaps pages. Returns 0; -1 on failure. */
   munmap(address: bigint, length: bigint): number;
-  /** A limit of the system; -1 if there is none of that number. */
+  /** A limit of the system. Returns -1 if the number is unknown. */
   sysconf(name: number): bigint;
-  /** Says what pages are for; 0, or -1. Absent where nothing is asked of it. */
+  /** Advises the system about the use of pages. Returns 0; -1 on failure. Absent where no advice is used. */
   madvise?(address: bigint, length: bigint, advice: number): number;
-  /** The error number of the call before. */
+  /** The error number of the last call that failed. */
   errno(): number;
-  /** Makes written instructions visible; absent where the processor does that itself. */
+  /** Makes written instructions visible. Absent where the processor keeps caches coherent. */
   flush?(address: bigint, length: bigint): void;
 }
 
-/** What the systems number or mean differently. */
+/** The constants that differ between POSIX systems. */
 export interface PosixConstants {
   /** `MAP_PRIVATE | MAP_ANONYMOUS` */
   readonly mapFlags: number;
   /** `_SC_PAGESIZE` */
   readonly pageSizeName: number;
-  /** `MADV_POPULATE_WRITE`, where there is such an advice. */
+  /** `MADV_POPULATE_WRITE`; absent on systems without it. */
   readonly populateWrite?: number;
-  /** What it means there that pages must not become executable. */
-  readonly refusal: string;
+  /** The usual cause if mprotect refuses to make pages executable. */
+  readonly executableRefused: string;
+  /** The next step after that. */
+  readonly executableHint: string;
 }
 
 /** `(void *) -1` */
@@ -60,7 +62,7 @@ const PROT: Record<Protection, number> = {
 const EPERM = 1;
 const EACCES = 13;
 
-/** The error numbers of these calls, which are the same on all of these systems. */
+/** The names of these calls' error numbers, which are the same on all POSIX systems here. */
 const NAMES: Record<number, string> = { [EPERM]: "EPERM", 12: "ENOMEM", [EACCES]: "EACCES", 22: "EINVAL" };
 
 /** The pages of a POSIX system. */
@@ -68,7 +70,7 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
   const failed = (problem: string, call: string, size: number): LoadError => {
     const errno = system.errno();
     const name = NAMES[errno] ?? "an unexpected error";
-    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} failed with ${name}`, {
+    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} fails with ${name}`, {
       call,
       errno,
       size,
@@ -98,11 +100,11 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
       if (protection !== Protection.READ_EXECUTE || (errno !== EPERM && errno !== EACCES)) return failure;
       return new LoadError(
         "OutOfMemory",
-        `Cannot make memory executable: ${constants.refusal}`,
-        failure.data,
+        `Cannot make memory executable: ${constants.executableRefused}`,
+        { ...failure.data, hint: constants.executableHint },
       );
     },
-    // Kernels that do not know it refuse, and give pages as they are touched.
+    // Kernels before 5.14 refuse the advice, and provide pages as they are touched.
     prefault(address, length) {
       const { populateWrite } = constants;
       if (populateWrite !== undefined) system.madvise?.(address, BigInt(length), populateWrite);

@@ -6,19 +6,19 @@ import { Protection } from "./contract.ts";
 import { openLibrary, type SystemLibrary } from "../library.ts";
 import { PagedAllocator, type Pages } from "./paged.ts";
 
-/** The functions of kernel32, with addresses as integers. */
+/** The functions of kernel32 that are used, with addresses as integers. */
 export interface WindowsSystem {
-  /** Reserves or commits pages; their address, or 0. */
+  /** Reserves or commits pages. Returns their address; 0 on failure. */
   VirtualAlloc(address: bigint, size: bigint, type: number, protection: number): bigint;
-  /** Changes protections and writes what was there into `old`; not 0, or 0. */
+  /** Changes protections and writes the first page's previous one into `old`. Returns 0 on failure. */
   VirtualProtect(address: bigint, size: bigint, protection: number, old: Uint8Array<ArrayBuffer>): number;
-  /** Gives pages back; not 0, or 0. */
+  /** Gives pages back. Returns 0 on failure. */
   VirtualFree(address: bigint, size: bigint, type: number): number;
-  /** Makes written instructions visible; not 0, or 0. */
+  /** Makes written instructions visible. Returns 0 on failure. */
   FlushInstructionCache(process: bigint, address: bigint, size: bigint): number;
   /** Fills the 48 bytes of a SYSTEM_INFO. */
   GetSystemInfo(info: Uint8Array<ArrayBuffer>): void;
-  /** The error number of the call before. */
+  /** The error number of the last call that failed. */
   GetLastError(): number;
 }
 
@@ -41,10 +41,10 @@ const MEM_COMMIT = 0x1000;
 const MEM_RESERVE = 0x2000;
 const MEM_RELEASE = 0x8000;
 
-/** What GetCurrentProcess returns: `(HANDLE) -1`. */
+/** The pseudo handle that GetCurrentProcess returns: `(HANDLE) -1`. */
 const CURRENT_PROCESS = 0xffff_ffff_ffff_ffffn;
 
-/** Windows has PAGE_EXECUTE (0x10) and PAGE_EXECUTE_READWRITE (0x40) too: nothing here asks for those. */
+/** Windows also has PAGE_EXECUTE (0x10) and PAGE_EXECUTE_READWRITE (0x40), which nothing here asks for. */
 const PAGE: Record<Protection, number> = {
   [Protection.NONE]: 0x01, // PAGE_NOACCESS
   [Protection.READ_ONLY]: 0x02, // PAGE_READONLY
@@ -56,7 +56,7 @@ const PAGE: Record<Protection, number> = {
 function windowsPages(system: WindowsSystem): Pages {
   const failed = (problem: string, call: string, size: number): LoadError => {
     const errno = system.GetLastError();
-    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} failed`, { call, errno, size });
+    return new LoadError("OutOfMemory", `Cannot ${problem}: ${call} fails`, { call, errno, size });
   };
   // SYSTEM_INFO: u32 dwPageSize @4, u32 dwAllocationGranularity @40.
   const info = (offset: 4 | 40): number => {
@@ -82,8 +82,8 @@ function windowsPages(system: WindowsSystem): Pages {
       return failed(`make memory ${protection}`, "VirtualProtect", length);
     },
     release(base, length) {
-      // The size must be 0: Windows gives back whole reservations only, so what
-      // the alignment leaves over stays reserved with the rest.
+      // The size must be 0: Windows takes back whole reservations only, so the
+      // slack of the alignment stays reserved with the rest.
       if (system.VirtualFree(base, 0n, MEM_RELEASE) !== 0) return;
       return failed("free memory", "VirtualFree", length);
     },
@@ -102,14 +102,18 @@ function openSystem(): SystemLibrary<WindowsSystem> {
  * The allocator over VirtualAlloc, VirtualProtect and VirtualFree.
  *
  * A range is one reservation of which only the middle is committed, so the
- * guards are addresses that have no memory. Reservations begin at multiples of
- * the allocation granularity, 64 KiB.
+ * guards are addresses without memory. Reservations begin at multiples of the
+ * allocation granularity, 64 KiB.
+ *
+ * ## Platforms
+ *
+ * Windows only.
  */
 export class WindowsAllocator extends PagedAllocator {
   /**
    * Makes an allocator; opens nothing yet.
    *
-   * @param system Stands in for the operating system, in tests.
+   * @param system Replaces the operating system, in tests.
    */
   constructor(system?: WindowsSystem) {
     super(() => {

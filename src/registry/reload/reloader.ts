@@ -4,7 +4,7 @@
  */
 
 import { type CarryReport, saveVariables } from "../../module/carry.ts";
-import { allOf } from "../../call/in_flight.ts";
+import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
 import { LoadError } from "../../errors.ts";
@@ -146,7 +146,7 @@ export class Reloader {
 
   /** Ends candidates; each stays while calls that `verify` began may be in another one. */
   #abandon(candidates: readonly ModuleVersion[]): void {
-    const out = allOf(candidates.map(({ lifetime }) => lifetime.passed()));
+    const out = whenAll(candidates.map(({ lifetime }) => lifetime.passed()));
     for (const { lifetime } of candidates.toReversed()) {
       const hold = out && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();

@@ -180,7 +180,7 @@ export class Slots {
       this.#table = table;
       if (table !== undefined) {
         addresses.forEach((address, index) => table.set(index, address));
-        this.#trampolines!.lead(table);
+        this.#trampolines!.switchTo(table);
         candidate.serveLive(this.#use);
       }
       for (const slot of this.#slots.values()) {
@@ -230,7 +230,7 @@ export class Slots {
     let leases = this.#serving.get(current)?.leases;
     if (leases === undefined) current.own(leases = new Leases());
     this.#serving.set(current, { table, leases });
-    this.#trampolinesOf(current).lead(table);
+    this.#trampolinesOf(current).switchTo(table);
     this.#table = table;
   }
 }

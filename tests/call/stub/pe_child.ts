@@ -1,4 +1,4 @@
-// Calls a module's add by the path that permissions leave, and tells which; then insists on the fast one.
+// Calls a module's `add` by the path that permissions allow, and prints which; then asks for the fast one.
 import { LoadError, ModuleLoader } from "../../../mod.ts";
 import { warm } from "../../support/modules.ts";
 
@@ -10,9 +10,9 @@ const add = module.getFunction("add", ADD);
 const result = Number(warm(() => add?.(40n, 2n)));
 let asked: string;
 try {
-  using insisting = new ModuleLoader({ callPath: "fast" }).load(file);
-  insisting.getFunction("add", ADD);
-  asked = insisting.callPaths()[0].path;
+  using fast = new ModuleLoader({ callPath: "fast" }).load(file);
+  fast.getFunction("add", ADD);
+  asked = fast.callPaths()[0].path;
 } catch (error) {
   if (!(error instanceof LoadError)) throw error;
   asked = error.kind;

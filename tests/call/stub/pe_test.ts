@@ -1,7 +1,7 @@
-// The structure is pure bytes and is checked on every system; opening needs Windows.
+// Every system checks the bytes of PE stubs; only Windows opens them.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleLoader } from "../../../mod.ts";
-import { stubSymbolName } from "../../../src/call/stub/elf.ts";
+import { stubSymbolName } from "../../../src/call/stub/elf_library.ts";
 import { StubFolder } from "../../../src/call/stub/folder.ts";
 import { holdStubMaker, stubMaker } from "../../../src/call/stub/library.ts";
 import { writePeStub } from "../../../src/call/stub/pe.ts";
@@ -34,17 +34,17 @@ for (const count of [1, 2, 11, 64, 65, 502, 5000]) {
   });
 }
 
-Deno.test("a PE stub is a library for x86-64 that may lie anywhere and runs nothing by itself", () => {
+Deno.test("a PE stub is a DLL for x86-64 that can be loaded anywhere and runs no code when it is loaded", () => {
   const pe = new PeReader(stub(3));
   assertEquals(pe.machine, 0x8664);
   assertEquals(pe.characteristics & 0x2002, 0x2002, "an executable image, a library");
   assertEquals(pe.characteristics & 0x0001, 0, "relocations are not stripped");
   assertEquals(pe.entryPoint, 0);
-  assertEquals(pe.dllCharacteristics & 0x160, 0x160, "random place, whole address space, no code in data");
+  assertEquals(pe.dllCharacteristics & 0x160, 0x160, "random base, whole address space, no code in data");
   const [at, size] = pe.directories[5];
   assertEquals(size, pe.image.getUint32(at + 4, true), "one block of relocations");
   for (let entry = 8; entry < size; entry += 2) {
-    assertEquals(pe.image.getUint16(at + entry, true) >> 12, 0, "that says nothing");
+    assertEquals(pe.image.getUint16(at + entry, true) >> 12, 0, "whose entries are padding");
   }
 });
 
@@ -73,7 +73,7 @@ Deno.test("a PE stub has one executable section; nothing is writable, and sectio
   }
 });
 
-Deno.test("a PE stub's export tables lie in its second section, apart from each other", () => {
+Deno.test("a PE stub's export tables lie in its second section and do not overlap", () => {
   for (const count of [1, 2, 3, 500]) {
     const pe = new PeReader(stub(count));
     const [directory, size] = pe.directories[0];
@@ -93,7 +93,7 @@ Deno.test("a PE stub's export tables lie in its second section, apart from each 
       assert(end <= pe.sections[1].virtualAddress + pe.sections[1].virtualSize);
       if (index > 0) assert(start >= ranges[index - 1][1], `range ${index}`);
     });
-    // An export inside the directory's range would mean the name of another library.
+    // Windows would take an export inside the directory's range for a forwarder to another library.
     for (const name of pe.exportNames()) {
       const at = pe.find(name)!;
       assert(at < directory || at >= directory + size);
@@ -105,7 +105,9 @@ const TICKS = { parameters: [], result: "u32" } as const;
 
 function addressInKernel32(name: string): bigint {
   const kernel32 = Deno.dlopen("kernel32.dll", {
+    // HMODULE GetModuleHandleW(LPCWSTR lpModuleName); NULL
     GetModuleHandleW: { parameters: ["buffer"], result: "pointer" },
+    // FARPROC GetProcAddress(HMODULE hModule, LPCSTR lpProcName); NULL
     GetProcAddress: { parameters: ["pointer", "buffer"], result: "usize" },
   });
   try {
@@ -129,7 +131,7 @@ function ownFiles(): string[] {
 }
 
 Deno.test({
-  name: "a PE stub reaches a system function, and its file goes when it is closed",
+  name: "a PE stub reaches a system function, and its file is deleted when it is closed",
   ignore: NOT_WINDOWS,
   fn() {
     using _hold = holdStubMaker();
@@ -143,7 +145,7 @@ Deno.test({
     assertEquals(library.calls[0](), Deno.pid);
     assert(Number(library.calls[1]()) > 0);
     assertEquals(ownFiles().length, before.length + 1);
-    library.close();
+    library[Symbol.dispose]();
     assertEquals(ownFiles(), before);
   },
 });
@@ -161,7 +163,7 @@ Deno.test({
     const libraries = Array.from({ length: 100 }, () => maker.open([{ address, definition: TICKS }]));
     for (const call of many.calls) assertEquals(call(), Deno.pid);
     for (const { calls } of libraries) assertEquals(calls[0](), Deno.pid);
-    for (const library of [many, ...libraries]) library.close();
+    for (const library of [many, ...libraries]) library[Symbol.dispose]();
     assertEquals(ownFiles(), before);
   },
 });
@@ -183,7 +185,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "what a process left behind goes at the next start, what a running one needs stays",
+  name: "files of an ended process are deleted at the next start, those of a running one are kept",
   ignore: NOT_WINDOWS,
   async fn() {
     using folder = new StubFolder();
@@ -201,8 +203,8 @@ Deno.test({
       }
       using _next = new StubFolder();
       const left = [...Deno.readDirSync(folder.parent)].map(({ name }) => name);
-      assert(!left.includes(`${pid}`), "of the process that ended");
-      assert(left.includes(`${running.pid}`), "of the process that runs");
+      assert(!left.includes(`${pid}`), "the ended process's folder is deleted");
+      assert(left.includes(`${running.pid}`), "the running process's folder is kept");
     } finally {
       await running.stdin.close();
       await running.status;
@@ -214,7 +216,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "without permission for the folder calls take the other path, and the reason names it",
+  name: "without permission for the folder, calls go by pointer, and the reason names the folder",
   ignore: NOT_WINDOWS,
   async fn() {
     using directory = new TemporaryDirectory();

@@ -1,4 +1,4 @@
-// The allocator of the system that the tests run on, whichever that is.
+// Tests the allocator of the system that they run on.
 import {
   assert,
   assertEquals,
@@ -6,6 +6,7 @@ import {
   assertInstanceOf,
   assertNotEquals,
   assertStrictEquals,
+  assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -53,7 +54,9 @@ Deno.test("each system has its allocator, others an error", () => {
   assertInstanceOf(chooseAllocator("linux"), LinuxAllocator);
   assertInstanceOf(chooseAllocator("windows"), WindowsAllocator);
   assertInstanceOf(chooseAllocator("darwin"), MacosAllocator);
-  assertEquals(assertThrows(() => chooseAllocator("aix"), LoadError).kind, "Unsupported");
+  const error = assertThrows(() => chooseAllocator("aix"), LoadError);
+  assertEquals(error.kind, "Unsupported");
+  assertStringIncludes(error.hint, "option `allocator`");
 });
 
 Deno.test("the page size is a power of two of at least 4096", () => {
@@ -80,7 +83,7 @@ Deno.test("code that was written runs once it is executable", () => {
   assertEquals(call(it.memory), 1234);
 });
 
-Deno.test("code can be replaced between two times of being executable", () => {
+Deno.test("code can be replaced while it is writable in between", () => {
   using it = allocate(1);
   for (let round = 1; round <= 20; round++) {
     it.allocator.protect(it.memory, Protection.READ_WRITE);
@@ -114,10 +117,10 @@ Deno.test("alignments from a byte to 2 MiB are kept", () => {
   }
 });
 
-Deno.test("memory lies near what it is asked to lie near", () => {
+Deno.test("memory lies near the address that is asked for", () => {
   using first = allocate(1);
   const neighbours = [0x1234_5678_0000n, 0x5000_0000_0000n];
-  // Where Windows put the first range it may have put everything else, too.
+  // On Windows there may be no room near the first range, where everything else lies too.
   if (Deno.build.os !== "windows") neighbours.push(first.memory.address);
   for (const near of neighbours) {
     for (const alignment of [1, 1 << 16, 1 << 21]) {
@@ -128,7 +131,7 @@ Deno.test("memory lies near what it is asked to lie near", () => {
   }
 });
 
-Deno.test("memory that no place near has room for lies elsewhere", () => {
+Deno.test("memory lies elsewhere if there is no room near", () => {
   using it = allocate(1, 1, 0n);
   assert(it.memory.address > 0n);
   using other = allocate(1, 1, 0xffff_8000_0000_0000n);
@@ -144,7 +147,7 @@ Deno.test("many ranges near one address do not collide", () => {
   ranges.forEach((memory) => allocator.free(memory));
 });
 
-Deno.test("views end before their pages stop being writable", () => {
+Deno.test("views are detached before their pages stop being writable", () => {
   const page = platformAllocator().pageSize;
   using it = allocate(2 * page);
   const { memory, allocator } = it;
@@ -158,7 +161,7 @@ Deno.test("views end before their pages stop being writable", () => {
   data[0] = 1;
 });
 
-Deno.test("a view that is detached by hand ends alone", () => {
+Deno.test("detaching one view leaves the others", () => {
   using it = allocate(1);
   const view = it.allocator.view(it.memory);
   const other = it.allocator.view(it.memory);
@@ -169,7 +172,7 @@ Deno.test("a view that is detached by hand ends alone", () => {
   assertEquals(it.allocator.view(it.memory, 3, 1)[0], 5);
 });
 
-Deno.test("freeing ends all views, and what follows is an error", () => {
+Deno.test("freeing detaches all views, and later use is an error", () => {
   const allocator = platformAllocator();
   const memory = allocator.allocate(1, 1);
   const view = allocator.view(memory);
@@ -182,10 +185,14 @@ Deno.test("freeing ends all views, and what follows is an error", () => {
       () => allocator.protect(memory, Protection.READ_ONLY),
       () => allocator.flushInstructionCache!(memory),
     ]
-  ) assertEquals(assertThrows(use, LoadError).kind, "Closed");
+  ) {
+    const error = assertThrows(use, LoadError);
+    assertEquals(error.kind, "Closed");
+    assertEquals(error.hint, "use memory with the allocator that it came from, and not after it was freed");
+  }
 });
 
-Deno.test("memory of another allocator, or that nobody allocated, is refused", () => {
+Deno.test("memory of another allocator, or that was never allocated, is refused", () => {
   using it = allocate(1);
   const stranger = chooseAllocator(Deno.build.os);
   for (const memory of [it.memory, { ...it.memory }]) {
@@ -193,7 +200,7 @@ Deno.test("memory of another allocator, or that nobody allocated, is refused", (
   }
 });
 
-Deno.test("arguments that mean no range are refused", () => {
+Deno.test("arguments that describe no range are refused", () => {
   const allocator = platformAllocator();
   for (const size of [0, -1, 0.5, NaN, Infinity, 2 ** 53]) {
     assertThrows(() => allocator.allocate(size, 1), RangeError, "Cannot allocate memory");
@@ -209,16 +216,16 @@ Deno.test("arguments that mean no range are refused", () => {
   }
   for (const [offset, length] of [[-pageSize, pageSize], [0, 2 * pageSize], [2 * pageSize], [0, NaN]]) {
     const protect = () => allocator.protect(it.memory, Protection.READ_ONLY, offset, length);
-    assertThrows(protect, RangeError, "leave the");
-    assertThrows(() => allocator.view(it.memory, offset, length), RangeError, "leave the");
+    assertThrows(protect, RangeError, "exceed its");
+    assertThrows(() => allocator.view(it.memory, offset, length), RangeError, "exceed its");
   }
 });
 
-Deno.test("no protection is writable and executable, not even by force", () => {
+Deno.test("no protection is writable and executable, not even by a cast", () => {
   assertFalse(Object.values(Protection).some((value) => /w.*x/.test(value)));
   using it = allocate(1);
   const protect = () => it.allocator.protect(it.memory, "rwx" as Protection);
-  assertThrows(protect, RangeError, "no protection is called 'rwx'");
+  assertThrows(protect, RangeError, "'rwx' is not a protection");
 });
 
 Deno.test("an empty part of a range can be protected and viewed", () => {
@@ -228,7 +235,7 @@ Deno.test("an empty part of a range can be protected and viewed", () => {
   assertEquals(it.allocator.view(it.memory).length, it.memory.size);
 });
 
-Deno.test("more than the address space is refused with call, errno and size", () => {
+Deno.test("a size beyond the address space is refused with call, errno and size", () => {
   const error = assertThrows(() => platformAllocator().allocate(2 ** 50, 1), LoadError);
   assertEquals(error.kind, "OutOfMemory");
   assert(["mmap", "VirtualAlloc"].includes(error.data.call!));
@@ -236,7 +243,7 @@ Deno.test("more than the address space is refused with call, errno and size", ()
   assert(error.data.size! > 2 ** 50);
 });
 
-// A fault ends the process, so each of these is one of its own.
+// A fault ends the process, so each access has a process of its own.
 for (
   const [access, survives] of [
     ["read the first byte", true],

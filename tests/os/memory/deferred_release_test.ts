@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { abandon, defer, retryDeferred } from "../../../src/os/memory/deferred_release.ts";
 
-/** Something that can be disposed of only after so many failures. */
+/** A resource whose first `failures` disposals fail. */
 class Stubborn implements Disposable {
   attempts = 0;
   constructor(public failures: number) {}
@@ -12,14 +12,14 @@ class Stubborn implements Disposable {
   }
 }
 
-Deno.test("what can be disposed of is so at once, and only once", () => {
+Deno.test("abandon disposes at once, and only once", () => {
   const easy = new Stubborn(0);
   abandon(easy);
   retryDeferred();
   assertEquals(easy.attempts, 1);
 });
 
-Deno.test("what cannot is tried again until it can, and not after that", () => {
+Deno.test("a failed release is retried until it succeeds, and not after that", () => {
   const hard = new Stubborn(2);
   abandon(hard);
   assertEquals(hard.attempts, 1);
@@ -30,7 +30,7 @@ Deno.test("what cannot is tried again until it can, and not after that", () => {
   assertEquals(hard.attempts, 3);
 });
 
-Deno.test("what is owed twice is tried once a time", () => {
+Deno.test("a resource that is deferred twice is tried once at each retry", () => {
   const rest = new Stubborn(1);
   defer(rest);
   defer(rest);
@@ -40,7 +40,7 @@ Deno.test("what is owed twice is tried once a time", () => {
   assertEquals(rest.attempts, 2);
 });
 
-Deno.test("settling inside of settling does nothing, and one failure does not hold up the others", () => {
+Deno.test("a nested retry does nothing, and one failure does not stop the others", () => {
   const order: string[] = [];
   const first = new Stubborn(1);
   defer(first);

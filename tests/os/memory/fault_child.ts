@@ -13,7 +13,7 @@ function read(address: bigint): number {
 }
 
 function write(address: bigint): void {
-  // Not a view of the allocator's: that one would have been detached.
+  // The allocator's own view would have been detached.
   const pointer = Deno.UnsafePointer.create(address)!;
   new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, 1))[0] = 1;
 }

@@ -1,6 +1,6 @@
 /**
- * Asks the kernel to let nothing in this process become executable from now
- * on, then tries. Runs without V8's compiler, which would be hit by that too.
+ * Asks the kernel to let nothing more in this process become executable, then
+ * tries. Runs without V8's compiler, which would be refused as well.
  */
 import { LinuxAllocator, Protection } from "../../../src/os/memory/allocator.ts";
 

@@ -1,7 +1,7 @@
-// How long the system's library stays open.
+// Tests how long the system's library stays open, and the sizes of reservations.
 import { assertEquals, assertThrows } from "@std/assert";
 import { Protection } from "../../../src/os/memory/contract.ts";
-import { layOut, Ledger } from "../../../src/os/memory/ledger.ts";
+import { Ledger, planReservation } from "../../../src/os/memory/ledger.ts";
 
 /** A ledger whose library counts how often it was opened and closed. */
 function counting(): { ledger: Ledger<string>; count: { opened: number; closed: number } } {
@@ -15,7 +15,7 @@ function counting(): { ledger: Ledger<string>; count: { opened: number; closed: 
 
 const reservation = { base: 0n, length: 3 * 4096 };
 
-Deno.test("the library is opened at the first need and closed after it", () => {
+Deno.test("the library is opened when it is first needed and closed afterwards", () => {
   const { ledger, count } = counting();
   assertEquals(count, { opened: 0, closed: 0 });
   assertEquals(ledger.run((system) => system), "functions");
@@ -61,7 +61,7 @@ Deno.test("a library that cannot be opened leaves no holder behind", () => {
   assertEquals(count, { closed: 1 });
 });
 
-Deno.test("memory that the system will not take back keeps the library open", () => {
+Deno.test("memory that the system refuses to take back keeps the library open", () => {
   const { ledger, count } = counting();
   const memory = ledger.run(() => ledger.add(4096n, 4096, reservation, 4096));
   assertThrows(() =>
@@ -76,7 +76,7 @@ Deno.test("memory that the system will not take back keeps the library open", ()
   assertEquals(count.closed, 1);
 });
 
-Deno.test("orphans keep the library open until the system takes them", () => {
+Deno.test("orphans keep the library open until the system takes them back", () => {
   const { ledger, count } = counting();
   ledger.run(() => ledger.orphan(reservation));
   ledger.run(() => ledger.retryOrphans(() => false));
@@ -97,15 +97,19 @@ Deno.test("a protection that the system refused is not in the books", () => {
     Error,
     "refused",
   );
-  assertEquals(ledger.view(memory, 0, 1).length, 1); // made, never read: nothing is there
+  assertEquals(ledger.view(memory, 0, 1).length, 1); // never read: nothing is mapped there
   ledger.protect(memory, Protection.READ_ONLY, range, () => {});
   assertThrows(() => ledger.view(memory, 0, 1), RangeError, "not writable");
   ledger.run(() => ledger.free(memory, () => {}));
 });
 
-Deno.test("a layout has whole pages, two guards, and room for the alignment", () => {
-  assertEquals(layOut(1, 1, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
-  assertEquals(layOut(4096, 4096, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
-  assertEquals(layOut(4097, 65536, 4096), { size: 8192, alignment: 65536, length: 3 * 4096 + 65536 });
-  assertEquals(layOut(1, 4096, 65536), { size: 65536, alignment: 65536, length: 3 * 65536 });
+Deno.test("a reservation has whole pages, two guards, and room for the alignment", () => {
+  assertEquals(planReservation(1, 1, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
+  assertEquals(planReservation(4096, 4096, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
+  assertEquals(planReservation(4097, 65536, 4096), {
+    size: 8192,
+    alignment: 65536,
+    length: 3 * 4096 + 65536,
+  });
+  assertEquals(planReservation(1, 4096, 65536), { size: 65536, alignment: 65536, length: 3 * 65536 });
 });

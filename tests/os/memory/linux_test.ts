@@ -1,4 +1,4 @@
-// What /proc says about the memory of this very process.
+// Compares the allocator's memory with this process's map in /proc.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LinuxAllocator } from "../../../src/os/memory/linux.ts";
@@ -6,10 +6,10 @@ import { Protection } from "../../../src/os/memory/contract.ts";
 
 const ignore = Deno.build.os !== "linux";
 
-/** A place where nothing else maps anything. */
+/** An address near which nothing else is mapped. */
 const REMOTE = 0x2345_0000_0000n;
 
-/** What `/proc/self/maps` says about an address: the permissions, or "" where nothing is mapped. */
+/** The permissions at an address in `/proc/self/maps`; "" where nothing is mapped. */
 function permissions(address: bigint): string {
   for (const line of Deno.readTextFileSync("/proc/self/maps").split("\n")) {
     const [, begin, end, letters] = /^(\w+)-(\w+) (\S+)/.exec(line) ?? [];
@@ -80,7 +80,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a hardened kernel's refusal says what is forbidden",
+  name: "the error of a hardened kernel says what is forbidden",
   ignore: ignore || Deno.build.arch !== "x86_64", // qemu's user mode refuses the prctl
   async fn() {
     const child = fromFileUrl(new URL("./hardened_child.ts", import.meta.url));
@@ -96,7 +96,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "pages that are about to be filled are there before they are touched",
+  name: "prefault provides pages before they are touched",
   ignore: ignore || Deno.build.arch !== "x86_64", // qemu's user mode has pages of its own
   fn() {
     const allocator = new LinuxAllocator();
@@ -110,7 +110,7 @@ Deno.test({
     };
     assertEquals(resident(), 0);
     allocator.prefault(memory, page, 10 * page);
-    // Kernels before 5.14 do not know it.
+    // Kernels before 5.14 refuse the advice.
     assert([0, 10 * page / 1024].includes(resident()), `${resident()}`);
     allocator.free(memory);
   },

@@ -40,11 +40,12 @@ Deno.test("macOS: no page is ever asked for writable and executable", () => {
   assertEquals(asked, ["0x3", "0x0", "0x1", "0x3", "0x5"]);
 });
 
-Deno.test("macOS: a hardened program that may not do this is told which entitlement it lacks", () => {
+Deno.test("macOS: the error of a hardened program names the entitlement that it lacks", () => {
   const system = appleSilicon();
   const allocator = new MacosAllocator(system);
   const memory = allocator.allocate(1, 1);
   system.failures.push(["mprotect", 13]);
   const error = assertThrows(() => allocator.protect(memory, Protection.READ_EXECUTE), LoadError);
   assertStringIncludes(error.message, "allow-unsigned-executable-memory");
+  assertStringIncludes(error.hint, "sign the program");
 });

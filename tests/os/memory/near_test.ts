@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertFalse } from "@std/assert";
-import { alignUp, hintsNear, isNear, NEAR, reserveNear } from "../../../src/os/memory/near.ts";
+import { alignAddressUp, hintsNear, isNear, NEAR, reserveNear } from "../../../src/os/memory/near.ts";
 
-Deno.test("alignUp keeps multiples and raises everything else", () => {
-  assertEquals(alignUp(0n, 4096n), 0n);
-  assertEquals(alignUp(1n, 4096n), 4096n);
-  assertEquals(alignUp(4096n, 4096n), 4096n);
-  assertEquals(alignUp(0x7fff_ffff_f001n, 1n << 21n), 0x8000_0000_0000n);
-  assertEquals(alignUp(77n, 1n), 77n);
+Deno.test("alignAddressUp keeps multiples and raises all other addresses", () => {
+  assertEquals(alignAddressUp(0n, 4096n), 0n);
+  assertEquals(alignAddressUp(1n, 4096n), 4096n);
+  assertEquals(alignAddressUp(4096n, 4096n), 4096n);
+  assertEquals(alignAddressUp(0x7fff_ffff_f001n, 1n << 21n), 0x8000_0000_0000n);
+  assertEquals(alignAddressUp(77n, 1n), 77n);
 });
 
 Deno.test("isNear counts both ends of the range", () => {
@@ -34,7 +34,7 @@ Deno.test("hints stay inside user space", () => {
   for (const hint of hintsNear((1n << 47n) - 4096n, 4096, 4096n)) assert(hint + 4096n < 1n << 47n);
 });
 
-/** A system whose free places are listed; it records what is reserved. */
+/** A system with given free addresses, which records its reservations. */
 function reserving(anywhere: bigint | undefined, free: (hint: bigint) => bigint | undefined, near: bigint) {
   const held = new Set<bigint>();
   const take = (base: bigint | undefined): bigint | undefined => {
@@ -49,14 +49,14 @@ function reserving(anywhere: bigint | undefined, free: (hint: bigint) => bigint 
   return { held, system };
 }
 
-Deno.test("what the system chooses is kept when it is near", () => {
+Deno.test("the system's own choice is kept if it is near", () => {
   const near = 1n << 40n;
   const { held, system } = reserving(near + 4096n, () => undefined, near);
   assertEquals(reserveNear(near, 4096, 4096n, system), near + 4096n);
   assertEquals([...held], [near + 4096n]);
 });
 
-Deno.test("the first hint that the system honours is taken, the rest given back", () => {
+Deno.test("the first hint that the system honours is taken, other reservations are given back", () => {
   const near = 1n << 40n;
   let asked = 0;
   const { held, system } = reserving(1n << 44n, (hint) => ++asked < 4 ? 1n << 43n : hint, near);
@@ -66,7 +66,7 @@ Deno.test("the first hint that the system honours is taken, the rest given back"
   assertEquals([...held], [base]);
 });
 
-Deno.test("anywhere it is when no place near is free", () => {
+Deno.test("the reservation lies anywhere if no place near is free", () => {
   const near = 1n << 40n;
   const { held, system } = reserving(1n << 44n, () => undefined, near);
   assertEquals(reserveNear(near, 4096, 4096n, system), 1n << 44n);

@@ -24,7 +24,7 @@ Deno.test("nothing changes when no page is changed", () => {
   assertEquals(pages.are(0x1000, 0x1000, READ_ONLY), true);
 });
 
-Deno.test("any changes leave what a list of all pages has", () => {
+Deno.test("random changes have the same effect as on a list of all pages", () => {
   const random = randomFrom(9);
   const every = Object.values(Protection);
   for (let round = 0; round < 50; round++) {

@@ -33,7 +33,7 @@ Deno.test("the page size is asked for once", () => {
   assertEquals(system.calls.filter((call) => call.startsWith("sysconf")).length, 1);
 });
 
-Deno.test("what a large alignment leaves over is given back on both sides", () => {
+Deno.test("the slack of a large alignment is given back on both sides", () => {
   const system = new PosixDouble(4096, 0x7000_0000_3000n);
   const allocator = new LinuxAllocator(system);
   const memory = allocator.allocate(4096, 1 << 21);
@@ -77,7 +77,7 @@ Deno.test("mmap refused: the error has call, errno and size, and nothing is mapp
   system.failures.push(["mmap", ENOMEM]);
   const error = outOfMemory(() => new LinuxAllocator(system).allocate(1, 1));
   assertEquals(error.data, { call: "mmap", errno: ENOMEM, size: 3 * 4096 });
-  assertStringIncludes(error.message, "Cannot reserve memory: mmap failed with ENOMEM");
+  assertStringIncludes(error.message, "Cannot reserve memory: mmap fails with ENOMEM");
   assertEquals(system.mapped.size, 0);
 });
 
@@ -95,7 +95,7 @@ Deno.test("commit refused: what was reserved is given back", () => {
   assertEquals(system.mapped.size, 0);
 });
 
-Deno.test("commit and its undoing refused: the range is offered again at the next call", () => {
+Deno.test("commit and release refused: the range is offered to the system again at the next call", () => {
   for (const next of ["allocate", "free"] as const) {
     const system = new PosixDouble(4096, 0x1000_0000n, 0x2000_0000n, 0x3000_0000n);
     const allocator = new LinuxAllocator(system);
@@ -120,7 +120,7 @@ Deno.test("protect refused: the memory stays as it was and can be freed", () => 
   assertEquals(system.mapped.size, 0);
 });
 
-Deno.test("a kernel that forbids writable memory to become executable is named", () => {
+Deno.test("the error names a kernel that forbids writable memory to become executable", () => {
   for (const errno of [EPERM, EACCES]) {
     const system = new PosixDouble();
     const allocator = new LinuxAllocator(system);
@@ -129,6 +129,7 @@ Deno.test("a kernel that forbids writable memory to become executable is named",
     const error = outOfMemory(() => allocator.protect(memory, Protection.READ_EXECUTE));
     assertStringIncludes(error.message, "the kernel forbids turning writable memory executable");
     assertEquals(error.data.errno, errno);
+    assertStringIncludes(error.hint, "allow this process to make memory executable");
   }
 });
 
@@ -162,7 +163,7 @@ Deno.test("near: mmap refused at every hint leaves the system's own choice", () 
   assertEquals(allocator.allocate(1, 1, 0x10_0000_0000n).address, 0x7000_0000_1000n);
 });
 
-Deno.test("pages are flushed before they become executable, by themselves", () => {
+Deno.test("protect flushes pages before they become executable", () => {
   const system = new PosixDouble();
   const flush = (address: bigint, length: bigint): void => {
     system.calls.push(`flush(0x${address.toString(16)},0x${length.toString(16)})`);
@@ -181,7 +182,7 @@ Deno.test("pages are flushed before they become executable, by themselves", () =
   ]);
 });
 
-Deno.test("whole pages are asked for when a part of them is about to be filled, and a refusal changes nothing", () => {
+Deno.test("prefault asks for whole pages, and a refusal changes nothing", () => {
   const system = new PosixDouble();
   const allocator = new LinuxAllocator(system);
   const memory = allocator.allocate(5 * 4096, 1);
@@ -197,7 +198,7 @@ Deno.test("whole pages are asked for when a part of them is about to be filled, 
   assertThrows(() => allocator.prefault(memory, 4 * 4096, 4097), RangeError);
 });
 
-Deno.test("where there is no such advice nothing is asked", () => {
+Deno.test("prefault does nothing where the system has no such advice", () => {
   const system = new PosixDouble();
   const allocator = new MacosAllocator(system);
   const memory = allocator.allocate(1, 1);

@@ -1,4 +1,4 @@
-// The sequence of calls, against a stand-in; the real ones: allocator_test.ts on Windows.
+// Tests the sequence of calls with a double in place of Windows; allocator_test.ts makes real calls there.
 import { assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors.ts";
 import { Protection } from "../../../src/os/memory/contract.ts";
@@ -6,7 +6,7 @@ import { WindowsAllocator, type WindowsSystem } from "../../../src/os/memory/win
 
 const ERROR_NOT_ENOUGH_MEMORY = 8;
 
-/** Records calls; those named in `failing` fail, each once. */
+/** Records calls; fails once for each name in `failing`. */
 class WindowsDouble implements WindowsSystem {
   readonly calls: string[] = [];
   readonly failing: string[] = [];

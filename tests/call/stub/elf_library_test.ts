@@ -1,6 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { ELF_MACHINE } from "../../../src/call/stub/elf_library.ts";
-import { stubSymbolName, writeElfStub } from "../../../src/call/stub/elf.ts";
+import { ELF_MACHINE, stubSymbolName, writeElfStub } from "../../../src/call/stub/elf_library.ts";
 import { ElfReader } from "../../support/elf_reader.ts";
 import { linuxTest } from "../../support/modules.ts";
 
@@ -9,7 +8,7 @@ const ADDRESSES = (count: number) =>
 const [PT_LOAD, PT_DYNAMIC, PT_GNU_STACK] = [1, 2, 0x6474_e551];
 
 for (const count of [0, 1, 2, 17, 500, 5000]) {
-  Deno.test(`a stub of ${count} symbols: each is found by its name and is the address`, () => {
+  Deno.test(`a stub of ${count} symbols: each is found by its name and has its address as value`, () => {
     const addresses = ADDRESSES(count);
     const elf = new ElfReader(writeElfStub(62, addresses));
     assertEquals(elf.symbolCount(), count + 1);
@@ -46,7 +45,7 @@ Deno.test("a stub is a shared library of one segment that is never executable", 
   }
 });
 
-Deno.test("a stub's tables lie inside it, aligned, apart from each other", () => {
+Deno.test("a stub's tables lie inside it, aligned, and do not overlap", () => {
   for (const count of [0, 1, 2, 3, 4, 5, 500]) {
     const bytes = writeElfStub(62, ADDRESSES(count));
     const { dynamic, segments } = new ElfReader(bytes);
@@ -67,7 +66,7 @@ Deno.test("a stub's tables lie inside it, aligned, apart from each other", () =>
   }
 });
 
-Deno.test("a stub keeps addresses of all 64 bits", () => {
+Deno.test("a stub keeps all 64 bits of addresses", () => {
   const addresses = [0n, 1n, 0xffff_ffffn, 0x1_0000_0000n, 0x7fff_ffff_ffff_ffffn, 0xffff_ffff_ffff_ffffn];
   const elf = new ElfReader(writeElfStub(62, addresses));
   assertEquals(addresses.map((_, index) => elf.find(stubSymbolName(index))?.value), addresses);
@@ -116,7 +115,7 @@ const hasTools = await (async () => {
 })();
 
 Deno.test({
-  name: "readelf finds nothing wrong with a stub",
+  name: "readelf accepts a stub",
   ignore: !hasTools,
   fn() {
     const headers = inspect("readelf", ["--wide", "--headers", "--dynamic"], 2)!;
@@ -131,12 +130,15 @@ Deno.test({
   },
 });
 
-linuxTest("the C library opens a stub and answers with the addresses", () => {
+linuxTest("the C library opens a stub and finds the addresses", () => {
   const path = Deno.makeTempFileSync({ suffix: ".so" });
   Deno.writeFileSync(path, writeElfStub(ELF_MACHINE[Deno.build.arch], ADDRESSES(3)));
   const libc = Deno.dlopen("libc.so.6", {
+    // void *dlopen(const char *file, int mode); NULL
     dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
+    // void *dlsym(void *handle, const char *name); NULL
     dlsym: { parameters: ["pointer", "buffer"], result: "usize" },
+    // int dlclose(void *handle); not 0
     dlclose: { parameters: ["pointer"], result: "i32" },
   });
   try {

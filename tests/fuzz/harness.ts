@@ -1,17 +1,13 @@
 /**
- * One file tried: read, placed, mapped and relocated by the loader's own steps,
- * then judged, and never called. What went in is counted, what came out freed.
+ * The fuzzing harness: reads, places, maps and relocates a file by the loader's
+ * own steps, then has it judged, and never calls it. It counts the bytes that
+ * are read, and frees everything.
  */
 import { LoadError } from "../../src/errors.ts";
 import { planImage } from "../../src/image/plan.ts";
 import type { FoundImport, ImportSource } from "../../src/load/imports/resolve.ts";
 import { type LoadedImage, loadSteps } from "../../src/load/loader.ts";
-import {
-  type ExecutableMemory,
-  type MemoryAllocator,
-  platformAllocator,
-  type Protection,
-} from "../../src/os/memory/allocator.ts";
+import type { ExecutableMemory } from "../../src/os/memory/allocator.ts";
 import { ModuleRegistry } from "../../src/registry/registry.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
 import { scanRelocations } from "../../src/image/relocation/scan.ts";
@@ -21,65 +17,21 @@ import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
 import { CHECK_UNCHANGED } from "../../src/load/file/source.ts";
 import { planThreadLocals } from "../../src/image/relocation/thread_locals.ts";
 import { addModule } from "../support/testing.ts";
-import { DIALECTS, fnv1a, type Module, Refusal } from "./format.ts";
-import { type Claim, judge, judgeFile } from "./oracle.ts";
+import type { Claim } from "./claim.ts";
+import { CountingAllocator } from "./counting_allocator.ts";
+import { DIALECTS } from "./dialects.ts";
+import { fnv1a, Refusal } from "./format.ts";
+import { judge, judgeFile } from "./oracle.ts";
+import { featuresOf, Finding, type Outcome, sentenceOf } from "./outcome.ts";
 
-/** Something that a loader must never do. */
-export class Finding extends Error {}
-
-/** What became of a file. */
-export interface Outcome {
-  readonly loaded: boolean;
-  /** What can be told of the way that the file took: the sentence of its error, or what it has that was loaded. */
-  readonly features: readonly string[];
-  /** Relocations that were computed a second time. */
-  readonly judged: number;
-}
-
-/** No image is larger, however it is aligned. */
-const MOST_MEMORY = 2 ** 30 + 2 ** 26;
-/** The largest image that is made in plain memory, for systems that this is not. */
-const MOST_PAPER = 2 ** 22;
-
-/** The platform's memory, with a count of what is live. */
-class CountingAllocator implements MemoryAllocator {
-  live = 0;
-  readonly #inner = platformAllocator();
-
-  get pageSize(): number {
-    return this.#inner.pageSize;
-  }
-
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
-    if (size > MOST_MEMORY) throw new Finding(`${size} bytes of memory for one module`);
-    const memory = this.#inner.allocate(size, alignment, near);
-    this.live++;
-    return memory;
-  }
-
-  protect(memory: ExecutableMemory, protection: Protection, offset?: number, length?: number): void {
-    this.#inner.protect(memory, protection, offset, length);
-  }
-
-  view(memory: ExecutableMemory, offset?: number, length?: number): Uint8Array<ArrayBuffer> {
-    return this.#inner.view(memory, offset, length);
-  }
-
-  free(memory: ExecutableMemory): void {
-    this.#inner.free(memory);
-    this.live--;
-  }
-
-  retain(): Disposable {
-    return this.#inner.retain?.() ?? { [Symbol.dispose]: () => {} };
-  }
-}
+/** The largest image that is tried in plain memory, for other systems than this one. */
+const MAX_PLAIN_IMAGE = 2 ** 22;
 
 const encoder = new TextEncoder();
 
-/** Where files are tried. */
-export class Bench implements ImportSource, Disposable {
-  /** How many bytes were read, for how many bytes of files. */
+/** Tries files: loads each, checks the result, and frees it. */
+export class Harness implements ImportSource, Disposable {
+  /** Counts of bytes read, of bytes of files, and of files refused. */
   readonly work = { read: 0, size: 0, refused: 0 };
   readonly #allocator = new CountingAllocator();
   readonly #library = this.#allocator.retain();
@@ -94,7 +46,7 @@ export class Bench implements ImportSource, Disposable {
     this.#good = this.#registry.loadBytes("good", addModule()).bind({ add }).symbols.add;
   }
 
-  /** The same name has the same answer: nobody, somewhere near, far away, or at the end of all addresses. */
+  /** The address of a name, always the same: none, near, far away, or at the end of the address space. */
   #answer(name: string): bigint | undefined {
     const hash = fnv1a(encoder.encode(name));
     switch (hash % 16) {
@@ -112,20 +64,20 @@ export class Bench implements ImportSource, Disposable {
 
   find(name: string): FoundImport | undefined {
     const address = this.#answer(name);
-    return address === undefined ? undefined : { address, from: "the bench" };
+    return address === undefined ? undefined : { address, from: "the harness" };
   }
 
-  /** Tries a file. Throws a {@linkcode Finding}, or whatever the loader threw that is no `LoadError`. */
+  /** Tries a file. Throws a {@linkcode Finding}, or any error of the loader's that is not a `LoadError`. */
   try(bytes: Uint8Array): Outcome {
     const before = this.#allocator.live;
-    if (this.#asksItself(bytes)) return this.#tryOnPaper(bytes);
+    if (this.#hasIfuncs(bytes)) return this.#tryInPlainMemory(bytes);
     let image: LoadedImage;
     try {
       image = this.#load(bytes);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
       if (this.#allocator.live !== before) throw new Finding("a refused file that left memory behind");
-      if (error.kind.startsWith("Incompatible")) return this.#tryOnPaper(bytes);
+      if (error.kind.startsWith("Incompatible")) return this.#tryInPlainMemory(bytes);
       this.#checkRefusal(bytes, error);
       return { loaded: false, features: [sentenceOf(error)], judged: 0 };
     }
@@ -139,15 +91,15 @@ export class Bench implements ImportSource, Disposable {
     return outcome;
   }
 
-  /** Whether loading would call functions of the module, which no mutant's may be. */
-  #asksItself(bytes: Uint8Array): boolean {
+  /** Whether loading would run ifunc resolvers: no code of a mutant may run. */
+  #hasIfuncs(bytes: Uint8Array): boolean {
     try {
       const { relocations } = readFrom(bytes, readSmf(bytes.length));
       for (let i = 0; i < relocations.length; i++) {
         if (relocations.type(i) === RelocationType.Indirect64) return true;
       }
     } catch {
-      // It will not get so far.
+      // Loading fails before it gets that far.
     }
     return false;
   }
@@ -157,7 +109,7 @@ export class Bench implements ImportSource, Disposable {
     return this.#drive(bytes, loadSteps(context)(bytes.length));
   }
 
-  /** Gives steps what they ask for, and counts it: work is bounded by the file's size. */
+  /** Runs steps and counts their reads, which the file's size must bound. */
   #drive<T>(bytes: Uint8Array, steps: Generator<ReadRequest | typeof CHECK_UNCHANGED, T, Uint8Array>): T {
     const mostRead = 8 * bytes.length + 1024, mostSteps = bytes.length / 8 + 64;
     let read = 0, count = 0;
@@ -184,15 +136,15 @@ export class Bench implements ImportSource, Disposable {
     return step.value;
   }
 
-  /** As {@linkcode Bench.try}, for another system: in plain memory, as if that were elsewhere. */
-  #tryOnPaper(bytes: Uint8Array): Outcome {
+  /** Tries a file for another system, in plain memory that stands for an image elsewhere. */
+  #tryInPlainMemory(bytes: Uint8Array): Outcome {
     try {
       const file = this.#drive(bytes, readSmf(bytes.length));
       const needs = scanRelocations(file);
       const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
       planThreadLocals(file, plan, needs);
-      if (file.header.arch > 1 || plan.size > MOST_PAPER) {
-        return { loaded: false, features: ["not on paper"], judged: 0 };
+      if (file.header.arch > 1 || plan.size > MAX_PLAIN_IMAGE) {
+        return { loaded: false, features: ["not tried in plain memory"], judged: 0 };
       }
       const image = new Uint8Array(plan.size);
       const sections = function* () {
@@ -217,7 +169,7 @@ export class Bench implements ImportSource, Disposable {
       return this.#judge(bytes, claim);
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      return { loaded: false, features: [`paper: ${sentenceOf(error)}`], judged: 0 };
+      return { loaded: false, features: [`plain: ${sentenceOf(error)}`], judged: 0 };
     }
   }
 
@@ -231,7 +183,7 @@ export class Bench implements ImportSource, Disposable {
     }
   }
 
-  /** What was refused as malformed must be malformed, and what runs must go on. */
+  /** Checks that a file refused as malformed is malformed, and that loaded modules go on working. */
   #checkRefusal(bytes: Uint8Array, error: LoadError): void {
     if (error.kind === "InvalidFormat" && !error.message.includes("more than one fits")) {
       const fit = Object.keys(DIALECTS).find((dialect) => {
@@ -245,7 +197,7 @@ export class Bench implements ImportSource, Disposable {
       });
       if (fit !== undefined) throw new Finding(`a well-formed ${fit} file that is refused: ${error.message}`);
     }
-    // What depends on addresses might load here, and then its initialisers would run.
+    // A file whose relocations depend on addresses might load here, and then its initialisers would run.
     if (error.kind === "RelocationFailed" || this.work.refused++ % 64 !== 0) return;
     let again: unknown;
     try {
@@ -269,11 +221,11 @@ export class Bench implements ImportSource, Disposable {
   }
 }
 
-/** What the loader says of an image. */
+/** The loader's account of an image; `plain` has its bytes if they are in plain memory. */
 function claimOf(
   { file, plan, memory, pageSize }: Pick<LoadedImage, "file" | "plan" | "memory" | "pageSize">,
   addressOf: (name: string) => bigint,
-  paper?: Uint8Array,
+  plain?: Uint8Array,
 ): Claim {
   const { code, rodata, data, gotRegion } = plan;
   const places = new Map(plan.sections.map(({ section, offset }) => [section.index, offset]));
@@ -288,10 +240,10 @@ function claimOf(
     rodata,
     data,
     gotRegion,
-    hasThreads: paper === undefined,
-    read: paper === undefined
+    hasThreads: plain === undefined,
+    read: plain === undefined
       ? memoryReader(memory)
-      : (offset, length) => paper.slice(offset, offset + length),
+      : (offset, length) => plain.slice(offset, offset + length),
     addressOf,
   };
 }
@@ -304,31 +256,4 @@ function memoryReader({ address, size }: ExecutableMemory): Claim["read"] {
     if (length > 0) view.copyInto(bytes, offset);
     return bytes;
   };
-}
-
-/** What a loaded module has, each thing in a word. */
-function featuresOf(layout: string, { arch, flags, sections, symbols, relocations }: Module): string[] {
-  const kind = ({ type, binding, defined }: Module["symbols"][number]) =>
-    `${defined ? "defined" : "imported"} ${type}, binding ${binding}`;
-  return [
-    ...new Set([
-      `layout ${layout}, arch ${arch}`,
-      `flags ${flags}`,
-      ...sections.map(({ type, flags }) =>
-        `layout ${layout}, section ${Math.min(type, 17)}, flags ${flags % 16}`
-      ),
-      ...symbols.map((symbol) => `layout ${layout}, symbol ${kind(symbol)}`),
-      ...relocations.map(({ type, symbol }) =>
-        `arch ${arch}, relocation ${type} of ${kind(symbols[symbol])}`
-      ),
-    ]),
-  ];
-}
-
-/** An error without what differs from file to file. */
-export function sentenceOf(error: LoadError): string {
-  return `${error.kind}: ${
-    error.message.replace(/ \((file|section|symbol|offset|value|allowed|size) .*$/s, "")
-  }`
-    .replace(/'[^']*'(, '[^']*')*/g, "'…'").replace(/\d+/g, "#").slice(0, 160);
 }
