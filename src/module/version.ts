@@ -16,7 +16,7 @@
 
 import { Binder, CallResources } from "../call/binder.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
-import { whenAll, CallsInFlight } from "../call/in_flight.ts";
+import { CallsInFlight, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { registerFrames } from "../load/runtime/unwind_registration.ts";
 import type { Provider } from "../load/imports/resolve.ts";

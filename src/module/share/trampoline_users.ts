@@ -4,7 +4,7 @@
  * the current version and is handed on to the next.
  */
 
-import { whenAll, CallsInFlight } from "../../call/in_flight.ts";
+import { CallsInFlight, whenAll } from "../../call/in_flight.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
