@@ -1,8 +1,8 @@
 /**
- * The SMF file format alone: reading, checking and writing module files as
- * bytes. Needs no permission and loads nothing; works wherever JavaScript does.
+ * The SMF file format: reads, checks and writes module files as bytes. Needs no
+ * permission, loads nothing, and works in every JavaScript runtime.
  *
- * Everything here is also exported by `@simple/loader` itself.
+ * `parseSmf` and `SmfBuilder` are also exported by `@simple/loader` itself.
  *
  * @example Write a file, read it back
  * ```ts

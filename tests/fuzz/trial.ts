@@ -15,7 +15,9 @@ import {
 import { ModuleRegistry } from "../../src/registry/registry.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
 import { scanRelocations } from "../../src/image/relocation/scan.ts";
-import { readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
+import { verifyModuleHash } from "../../src/smf/checksum.ts";
+import { readSection } from "../../src/smf/contents.ts";
+import { readSmf } from "../../src/smf/file.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
 import { CHECK_UNCHANGED } from "../../src/load/file/source.ts";

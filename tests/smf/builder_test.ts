@@ -121,7 +121,7 @@ Deno.test("a file with compressed sections is not built again where no field nam
   builder.section({ ...CODE, compress: true });
   const file = parseSmf(builder.build());
   for (const layout of ["H72", "H80"] as const) {
-    assertThrows(() => SmfBuilder.from(file, { layout }), TypeError, "no place for the method");
+    assertThrows(() => SmfBuilder.from(file, { layout }), TypeError, "no field for the method");
     assertEquals(
       parseSmf(SmfBuilder.from(file, { layout, compression: "none" }).build()).header.layout,
       layout,

@@ -47,7 +47,7 @@ Deno.test("a length other than the virtual size is refused (row 15)", () => {
       value: 10_000,
     },
   );
-  assertMatch(error.message, /its length is not its virtual size/);
+  assertMatch(error.message, /its decompressed length is not its virtual size/);
   assertMatch(
     assertLoadError(() => contents(withSection(file, 1, "virtual_size", 9_999)), "InvalidFormat").message,
     /more bytes than its virtual size/,

@@ -76,9 +76,9 @@ const REASONS: Record<string, string> = {
   "spaces": "no hash",
   "no algorithm": "of the form",
   "other characters": "of the form",
-  "an unknown algorithm": "'md5' is none of",
-  "an unknown algorithm beside a known one": "'sha1' is none of",
-  "a name of Object.prototype": "'constructor' is none of",
+  "an unknown algorithm": "'md5' is not one of",
+  "an unknown algorithm beside a known one": "'sha1' is not one of",
+  "a name of Object.prototype": "'constructor' is not one of",
 };
 
 const MALFORMED: Record<string, string> = {

@@ -268,7 +268,7 @@ Deno.test("a Reloc section is a whole number of relocations", () => {
       section: ".reloc",
       value,
     });
-    assertMatch(error.message, /no multiple of 24/);
+    assertMatch(error.message, /not a multiple of 24/);
   }
   assertEquals(parseSmf(withSection(open, RELOC, "size", 24)).relocations.length, 1);
 });

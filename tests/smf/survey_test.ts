@@ -61,7 +61,7 @@ Deno.test("every broken section, symbol and relocation is found, whatever else i
   );
   const { problems, file, skipped } = survey(broken);
   assertEquals(problems.map(({ message }) => message.replace(/ \(.*/, "")), [
-    "Cannot use symbol 1: the stored hash is not that of its name",
+    "Cannot use symbol 1: its stored hash does not match its name",
     "Cannot use symbol 4: its type does not exist",
     "Cannot use symbol 8: its binding does not exist",
     "Cannot use relocation 2: its symbol does not exist",
@@ -87,11 +87,11 @@ Deno.test("a section may be wrong in several ways, and each section is looked at
   assertEquals(
     problems.map(({ message, data }) => `${data.section}: ${/: ([^(]*)/.exec(message)![1].trim()}`),
     [
-      "code: it has flags without a meaning",
-      "code: its alignment is no power of two",
-      "code: it would be writable and executable",
+      "code: it has unknown flags",
+      "code: its alignment is not a power of two",
+      "code: it is both writable and executable",
       "data: its data passes the end of the file",
-      "data: it would be writable and executable",
+      "data: it is both writable and executable",
     ],
   );
 });

@@ -1,17 +1,17 @@
 import { assert, assertEquals } from "@std/assert";
 import { hashName } from "../../src/smf/hash.ts";
-import { OrderedNames } from "../../src/smf/symbol_sorted_index.ts";
-import { SearchKey } from "../../src/smf/symbol_key.ts";
+import { SymbolSortedIndex } from "../../src/smf/symbol_sorted_index.ts";
+import { SymbolKey } from "../../src/smf/symbol_key.ts";
 import { symbolsOf } from "../support/names_of.ts";
 
 /** These names, in order, as a table of nothing else. */
 function orderedOf(names: readonly string[], hash = hashName) {
   const sorted = names.toSorted((a, b) => hash(a) - hash(b) || (a < b ? -1 : 1));
-  return { sorted, table: new OrderedNames(symbolsOf(sorted, hash).records, sorted.length) };
+  return { sorted, table: new SymbolSortedIndex(symbolsOf(sorted, hash).records, sorted.length) };
 }
 
-function find(table: OrderedNames, name: string): number {
-  const key = new SearchKey();
+function find(table: SymbolSortedIndex, name: string): number {
+  const key = new SymbolKey();
   return key.set(name) ? table.find(key) : -1;
 }
 
@@ -37,7 +37,7 @@ Deno.test("names of one hash are told apart", () => {
 
 Deno.test("symbols beyond those in order are not looked at", () => {
   const { sorted } = orderedOf(["a", "b", "c", "d"]);
-  const table = new OrderedNames(symbolsOf(sorted).records, 2);
+  const table = new SymbolSortedIndex(symbolsOf(sorted).records, 2);
   for (let turn = 0; turn < 3; turn++) {
     assertEquals(sorted.map((name) => find(table, name)), [0, 1, -1, -1]);
   }
@@ -47,7 +47,7 @@ Deno.test("names that all have one hash cost a search the logarithm of them", ()
   const same = () => hashName("n77");
   const { sorted, table } = orderedOf(Array.from({ length: 10_000 }, (_, i) => `n${i}`), same);
   let compared = 0;
-  class Counting extends SearchKey {
+  class Counting extends SymbolKey {
     override compare(strings: Uint8Array, start: number): number {
       compared++;
       return super.compare(strings, start);
@@ -63,7 +63,7 @@ Deno.test("a buffer that somebody changed after the check ends every search", ()
   const { sorted, table } = orderedOf(Array.from({ length: 500 }, (_, i) => `n${i}`));
   const { records } = symbolsOf(sorted);
   for (const value of [0, 0xffff_ffff, 0x8000_0000]) {
-    const changed = new OrderedNames(records, sorted.length);
+    const changed = new SymbolSortedIndex(records, sorted.length);
     records.words.fill(value);
     for (const name of sorted) assertEquals(find(changed, name), -1);
   }
