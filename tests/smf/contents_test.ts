@@ -10,7 +10,7 @@ import { sample } from "../support/sample_files.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
-Deno.test("a section is read where it belongs; nothing behind its bytes or beside it is touched", () => {
+Deno.test("a section is read into its memory, and no byte after or beside it is written", () => {
   const bytes = sample();
   const file = readFrom(bytes, readSmf(bytes.length));
   const data = file.sections[2];
@@ -35,7 +35,7 @@ Deno.test("a section needs exactly its virtual size", () => {
   }
 });
 
-Deno.test("code that no processor runs is refused, wherever it comes from", () => {
+Deno.test("code that no processor can run is refused, compressed or not", () => {
   for (const [code, message] of [["BCOD\x01\0", /bytecode/], ["\x7fELF\x02", /whole ELF file/]] as const) {
     const file = rawFile({
       layout: "H72",
@@ -51,7 +51,7 @@ Deno.test("code that no processor runs is refused, wherever it comes from", () =
     const builder = new SmfBuilder();
     builder.section({ name: "code", type: SectionType.Code, bytes: text(code), compress: true });
     const packed = builder.build();
-    const file2 = readFrom(packed, readSmf(packed.length)); // hidden until it is decompressed
+    const file2 = readFrom(packed, readSmf(packed.length)); // not visible before it is decompressed
     assertLoadError(() => readFrom(packed, readSection(file2, file2.sections[0], into)), "Unsupported");
     refuseForeignCode({ ...known.sections[0], type: SectionType.Data }, text(code));
   }

@@ -2,12 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import { LoadError } from "../../src/errors.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { parseSmf, readSmf } from "../../src/smf/file.ts";
-import { readFrom } from "../../src/smf/reader.ts";
 import { rawFile } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom, stress } from "../support/testing.ts";
 import { bytesOf, contentsOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";
 
-Deno.test("reading asks for nothing outside the file and for little more than the file has", () => {
+Deno.test("the parser requests nothing outside the file, and little more than its size", () => {
   for (const layout of LAYOUT_NAMES) {
     const bytes = sample(layout);
     const reading = readSmf(bytes.length);
@@ -23,7 +22,7 @@ Deno.test("reading asks for nothing outside the file and for little more than th
   }
 });
 
-Deno.test("names end where something else begins, so that nothing is read twice", () => {
+Deno.test("names end where the next part starts, so that nothing is read twice", () => {
   // Header, section table, symbols, names, then a large section.
   const source = sample("H72", {});
   const { header } = parseSmf(source);
@@ -47,7 +46,7 @@ Deno.test("names end where something else begins, so that nothing is read twice"
   assertEquals(parseSmf(file).symbols.length, header.symbolCount);
 });
 
-Deno.test("contents are copies, stored bytes are windows", () => {
+Deno.test("contents are copies, stored bytes are views", () => {
   const bytes = sample();
   const file = parseSmf(bytes);
   const [code] = file.sections;
@@ -56,7 +55,7 @@ Deno.test("contents are copies, stored bytes are windows", () => {
   assertEquals(file.storedBytes(code).buffer, bytes.buffer);
 });
 
-Deno.test("bytes anywhere in a larger buffer are read the same", () => {
+Deno.test("bytes at any offset of a larger buffer are read the same", () => {
   const bytes = sample();
   for (let shift = 0; shift < 9; shift++) {
     const buffer = new Uint8Array(bytes.length + 20).fill(0xff);
@@ -66,12 +65,12 @@ Deno.test("bytes anywhere in a larger buffer are read the same", () => {
   }
 });
 
-Deno.test("an error knows the path that was given", () => {
+Deno.test("errors have the given path", () => {
   assertLoadError(() => parseSmf(bytesOf(1), { path: "dir/a.smf" }), "InvalidFormat", { path: "dir/a.smf" });
   assertEquals(assertLoadError(() => parseSmf(bytesOf(1)), "InvalidFormat").data.path, undefined);
 });
 
-Deno.test("random modules in all layouts survive building, parsing and building again", () => {
+Deno.test("random modules in all layouts are built, parsed and built again unchanged", () => {
   const next = randomFrom(4);
   const pick = (count: number) => next() % count;
   const name = (length: number) => String.fromCodePoint(...Array.from({ length }, () => 0x20 + pick(0x500)));
@@ -138,7 +137,7 @@ Deno.test("random modules in all layouts survive building, parsing and building 
   }
 });
 
-Deno.test("whatever bytes come in, a LoadError is all that comes out", () => {
+Deno.test("any bytes are accepted or refused with a LoadError", () => {
   const next = randomFrom(5);
   const files = [
     ...LAYOUT_NAMES.map((layout) => sample(layout)),
