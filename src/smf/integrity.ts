@@ -88,7 +88,7 @@ export class Integrity {
   }
 
   /**
-   * Checks bytes that are no longer available, by the integrity string that was recorded for them.
+   * Checks bytes that were loaded before, by the integrity string that was recorded for them.
    *
    * @param actual The result of an earlier {@linkcode Integrity.check}; undefined if there was none.
    * @throws {LoadError} `IntegrityMismatch` if it does not match or is of another algorithm.

@@ -103,7 +103,7 @@ class Surveyor {
     return this.#problems > before;
   }
 
-  /** Runs `work`; returns its result if there was no problem, else notes what is skipped. */
+  /** Runs `work` and returns its result; after a problem, adds to the list of skipped checks instead. */
   #resultOf<T>(skipped: string, work: () => T): T | undefined {
     let result: T | undefined;
     if (!this.#fails(() => result = work())) return result;
