@@ -22,7 +22,7 @@ export function builtinModule<T>(name: string, functions: readonly (keyof T & st
   const missing = functions.find((key) => found?.[key] === undefined);
   if (found === undefined || missing !== undefined) {
     throw new LoadError("Unsupported", `Cannot use ${name}: this runtime does not have ${missing ?? "it"}`, {
-      hint: "run in a runtime that has it, such as a current Deno",
+      hint: "use a newer version of the runtime, which has it",
     });
   }
   return found as T;

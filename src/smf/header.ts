@@ -6,7 +6,7 @@
 import { LoadError } from "../errors.ts";
 import { HeaderFlag } from "./enums.ts";
 import { COMMON_FIELDS, type Field, type Layout, type LayoutName } from "./layout.ts";
-import { COPY_AGAIN } from "./hints.ts";
+import { COPY_AGAIN, UPDATE_PACKAGE } from "./hints.ts";
 import type { ByteReader } from "./reader.ts";
 
 /** A header. Fields that the layout lacks are 0. */
@@ -97,6 +97,7 @@ export function checkCommonFields(reader: ByteReader): void {
       offset: reader.fileOffset + offset,
       value: get(field, ""),
       range: [0, end],
+      ...(kind === "Unsupported" && { hint: UPDATE_PACKAGE }),
     });
   };
   if (!isKnownVersion(major, minor)) {

@@ -18,3 +18,6 @@ export const COMPRESS_WITH_ZSTD = "compress it with zstd, or not at all: smf con
 
 /** For files that follow an old draft of the format. */
 export const WRITE_AGAIN = "write it with a newer compiler, or link it again: smf link";
+
+/** For files with flags that this package does not know. */
+export const UPDATE_PACKAGE = "update this package, or clear the flags that docs/format.md does not list";

@@ -6,7 +6,7 @@
 import { attempt, LoadError, raise, type Report } from "../errors.ts";
 import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.ts";
 import { contentRange, readField, type SmfHeader } from "./header.ts";
-import { COMPRESS_WITH_ZSTD, COPY_AGAIN, WRITE_AGAIN } from "./hints.ts";
+import { COMPRESS_WITH_ZSTD, COPY_AGAIN, UPDATE_PACKAGE, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
 import { imageOffsets, isLoaded } from "./offsets.ts";
@@ -200,15 +200,17 @@ function checkSection(
     checkApart("section table", header.sectionTableOffset, header.sectionCount * layout.section.size);
     checkApart("symbol table", header.symbolTableOffset, header.symbolCount * layout.symbolSize);
   }
-  if (flags > 0x0f) refuse("Unsupported", "it has unknown flags", "flags", flags, [0, 0x10]);
+  if (flags > 0x0f) {
+    refuse("Unsupported", "it has unknown flags", "flags", flags, [0, 0x10], UPDATE_PACKAGE);
+  }
   if (alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) !== 0) {
     const reason = alignment > MAX_ALIGNMENT
       ? "its alignment is too large"
       : "its alignment is not a power of two";
     refuse("InvalidFormat", reason, "alignment", alignment, [1, MAX_ALIGNMENT + 1]);
   }
-  const written = (flags & SectionFlag.Write) !== 0, executed = (flags & SectionFlag.Exec) !== 0;
-  if (written && executed || written && type === SectionType.Code) {
+  const writable = (flags & SectionFlag.Write) !== 0, executable = (flags & SectionFlag.Exec) !== 0;
+  if (writable && (executable || type === SectionType.Code)) {
     refuse("InvalidFormat", "it is both writable and executable", "flags", flags, undefined, SPLIT_CODE);
   }
   if (virtualSize > MAX_IMAGE_SIZE) {
@@ -231,6 +233,7 @@ function checkSection(
   }
 }
 
+/** Checks that the header's method can decompress a compressed section. */
 function checkCompression(
   header: SmfHeader,
   refuse: (

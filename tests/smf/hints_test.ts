@@ -109,6 +109,15 @@ Deno.test("a section count over the limit is to be reduced", () => {
   );
 });
 
+Deno.test("unknown flags may be those of a newer version of the package", () => {
+  const hint = "update this package, or clear the flags that docs/format.md does not list";
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(1) });
+  const bytes = unhashed(builder.build());
+  assertEquals(hintOf(() => parseSmf(patched(bytes, [8, 4, 0x100]))), hint);
+  assertEquals(hintOf(() => parseSmf(patched(bytes, [96 + 4, 4, 0x15]))), hint);
+});
+
 Deno.test("bytes that end before the requested range are a damaged copy", () => {
   const reading = function* (): Generator<{ offset: number; length: number }, void, Uint8Array> {
     yield { offset: 0, length: 2 };
