@@ -1,6 +1,6 @@
 /**
- * Loads every bad input again and again through the allocator of this machine,
- * and prints how many mappings and descriptors have come since the first round.
+ * Loads every bad input repeatedly with this machine's allocator, and prints how
+ * many mappings and descriptors were added since the first round.
  */
 import { ModuleLoader } from "../mod.ts";
 import { BAD_INPUTS, GOOD } from "./support/bad_inputs.ts";
@@ -17,7 +17,7 @@ function round(): void {
       loader.loadBytes(bytes, resolver);
       loaded = true;
     } catch {
-      // As it should be; which error it is, others test.
+      // Expected; other tests check the error.
     }
     if (loaded) throw new Error(`loaded: ${what}`);
   }

@@ -1,9 +1,10 @@
-// Rows 1–30 and 43: every bad input ends in its error on every way into the package,
-// leaves mappings, descriptors and registry as they were, and what ran before still runs.
+// Rows 1–30 and 43: every bad input is refused with its error by every way to load, leaves
+// mappings, descriptors and registry unchanged, and modules loaded before still run.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry } from "../mod.ts";
-import { BAD_INPUTS, type BadInput, GOOD, ODD_INPUTS, sample } from "./support/bad_inputs.ts";
+import { sample } from "./support/bad_files.ts";
+import { BAD_INPUTS, type BadInput, GOOD, ODD_INPUTS } from "./support/bad_inputs.ts";
 import {
   assertLoadError,
   checkLoadError,
@@ -24,7 +25,7 @@ import { SectionType, SymbolType } from "../src/smf/enums.ts";
 const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;
 const INT = { parameters: [], result: "i32" } as const;
 
-/** A registry with a good module in it, which must not notice what happens beside it. */
+/** A registry with a good module, to check that a failed load changes nothing. */
 class Witness implements Disposable {
   readonly allocator = new WatchedAllocator();
   readonly registry: ModuleRegistry;
@@ -39,7 +40,7 @@ class Witness implements Disposable {
     this.#before = this.#state();
   }
 
-  /** Nothing has changed since it was made. */
+  /** Asserts that nothing has changed since this witness was made. */
   check(after: string): void {
     assertEquals(this.#state(), this.#before, after);
     assertEquals(this.#add(40n, 2n), 42n, after);
@@ -59,7 +60,7 @@ class Witness implements Disposable {
 
 for (const input of BAD_INPUTS) {
   const { row, what, bytes, kind, data, resolver } = input;
-  Deno.test(`row ${row}, ${what}: ${kind}, and nothing else has changed`, async () => {
+  Deno.test(`row ${row}, ${what}: ${kind}, without side effects`, async () => {
     using directory = new TemporaryDirectory();
     const path = directory.file("bad.smf", bytes);
     using witness = new Witness(input);
@@ -68,7 +69,7 @@ for (const input of BAD_INPUTS) {
     const expected = { ...data, path };
     const first = assertLoadError(() => loader.load(path, resolver), kind, expected);
     witness.check("ModuleLoader.load");
-    const others: [way: string, error: unknown][] = [
+    const others: [loadedBy: string, error: unknown][] = [
       ["ModuleLoader.loadAsync", await assertRejects(() => loader.loadAsync(path, resolver))],
       [
         "ModuleLoader.loadBytes",
@@ -78,12 +79,12 @@ for (const input of BAD_INPUTS) {
       ["ModuleRegistry.loadAsync", await assertRejects(() => registry.loadAsync(path))],
       ["ModuleRegistry.loadBytes", assertLoadError(() => registry.loadBytes(path, bytes), kind)],
     ];
-    for (const [way, thrown] of others) {
+    for (const [loadedBy, thrown] of others) {
       const error = checkLoadError(thrown, kind, expected);
-      // Addresses differ from load to load, and with them some values.
-      if (row !== 28) assertEquals(error.message, first.message, way);
+      // Row 28's values contain addresses, which differ from load to load.
+      if (row !== 28) assertEquals(error.message, first.message, loadedBy);
     }
-    witness.check("every way");
+    witness.check("all others");
     assert(first.message.startsWith("Cannot "), first.message);
     assert(!first.message.split(" (file ")[0].endsWith("."), first.message);
   });
@@ -92,8 +93,8 @@ for (const input of BAD_INPUTS) {
 const MALFORMED = new URL("../fixtures/malformed/", import.meta.url);
 
 Deno.test({
-  name: "every malformed fixture ends in the error that its manifest names, and nothing else has changed",
-  ignore: NOT_LINUX_X86_64, // elsewhere the fixtures are of another system before anything else
+  name: "every malformed fixture is refused with the error of its manifest, without side effects",
+  ignore: NOT_LINUX_X86_64, // other systems refuse the fixtures' platform first
   async fn() {
     const manifest: Record<string, { kind: LoadErrorKind; message: string }> = JSON.parse(
       Deno.readTextFileSync(new URL("manifest.json", MALFORMED)),
@@ -125,7 +126,7 @@ for (const { row, what, bytes } of ODD_INPUTS) {
   });
 }
 
-Deno.test("row 24: names that objects have by themselves are names like others", () => {
+Deno.test("row 24: names of Object.prototype are ordinary names", () => {
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "prototype", "then", "length"];
   const builder = hostBuilder();
   const code = new Uint8Array(16 * names.length);
@@ -149,7 +150,7 @@ Deno.test("row 24: names that objects have by themselves are names like others",
   }
 });
 
-Deno.test("row 18: a name of 1 MiB is a name, one byte more is an error", () => {
+Deno.test("row 18: a name of 1 MiB is accepted, one byte more is an error", () => {
   const named = (length: number) => {
     const builder = hostBuilder();
     builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
@@ -158,7 +159,7 @@ Deno.test("row 18: a name of 1 MiB is a name, one byte more is an error", () => 
   };
   using module = new ModuleLoader().loadBytes(named(2 ** 20));
   assertEquals(module.getFunction("x".repeat(2 ** 20), INT)!(), 7);
-  // The builder refuses the next one; the file's own bytes may still say it.
+  // The builder refuses a longer name, so the file is patched.
   const bytes = unhashed(named(2 ** 20));
   const longer = new Uint8Array(bytes.length + 1).fill(0x78);
   longer.set(bytes.subarray(0, bytes.length - 1));
@@ -166,7 +167,7 @@ Deno.test("row 18: a name of 1 MiB is a name, one byte more is an error", () => 
   assertLoadError(() => new ModuleLoader().loadBytes(longer), "InvalidFormat");
 });
 
-Deno.test("rows 31 and 32: what is no module file leaves a registry as it was", async () => {
+Deno.test("rows 31 and 32: paths that are not module files leave a registry unchanged", async () => {
   using directory = new TemporaryDirectory();
   using witness = new Witness();
   const { registry } = witness;
@@ -185,7 +186,7 @@ Deno.test("rows 31 and 32: what is no module file leaves a registry as it was", 
   }
 });
 
-Deno.test("rows 1 to 26: a file that ends anywhere is refused, without and with its hash", () => {
+Deno.test("rows 1 to 26: a file truncated anywhere is refused, without and with its hash", () => {
   using witness = new Witness();
   const loader = new ModuleLoader({ allocator: witness.allocator });
   const whole = sample();
@@ -199,12 +200,12 @@ Deno.test("rows 1 to 26: a file that ends anywhere is refused, without and with 
   loader.loadBytes(whole).close();
 });
 
-Deno.test("a field that is wrong in any way never does more than refuse the file", () => {
+Deno.test("fields with any values load or are refused, without side effects", () => {
   using witness = new Witness();
   const loader = new ModuleLoader({ allocator: witness.allocator });
   const random = randomFrom(1);
   const whole = unhashed(sample());
-  // Sections may ask for 1 GiB, which is allowed and slow: their sizes stay below 2²⁴.
+  // A section may have 1 GiB, which is valid but slow, so that sizes stay below 2²⁴ here.
   const isHighSize = (at: number) =>
     at >= 96 && at < 96 + 3 * 56 && (at - 96) % 56 >= 27 && (at - 96) % 56 < 28;
   const values = [0, 1, 2, 0x7f, 0x80, 0xfe, 0xff];
@@ -225,10 +226,10 @@ Deno.test("a field that is wrong in any way never does more than refuse the file
     }
   }
   witness.check("random changes");
-  assert(loaded > 0, "some changes do no harm");
+  assert(loaded > 0, "no changed file loads");
 });
 
-Deno.test("a large image costs nothing that the file does not fill", () => {
+Deno.test("the zeros of a large image cost no memory", () => {
   const builder = hostBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
   builder.section({ name: "bss", type: SectionType.Bss, virtualSize: 2 ** 29 });
@@ -240,7 +241,7 @@ Deno.test("a large image costs nothing that the file does not fill", () => {
 });
 
 Deno.test({
-  name: "bad inputs leave nothing mapped in a process that loads them again and again",
+  name: "bad inputs leak no mappings in a process that loads them repeatedly",
   ignore: NO_PROC,
   async fn() {
     const child = new URL("./bad_inputs_child.ts", import.meta.url);
@@ -253,12 +254,12 @@ Deno.test({
     );
     assertEquals(rounds, 20, new TextDecoder().decode(stderr));
     assertEquals(descriptors, 0);
-    // V8 maps and unmaps as it likes; one leak an input would be thousands.
+    // V8 maps and unmaps memory too; one leak per input would be thousands.
     assert(mappings < 4 * BAD_INPUTS.length, `${mappings} new mappings after ${rounds} rounds`);
   },
 });
 
-/** The tests of what is not a file's bytes: by row, the file and words of the test's name. */
+/** The tests of rows that are not about a file's bytes: by row, the file and part of the test's name. */
 const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string])[]> = {
   31: [
     ["load/file/source_test.ts", "a directory is refused"],
@@ -293,7 +294,7 @@ const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string]
   42: [["stress/kill_test.ts", "kill"]],
 };
 
-Deno.test("rows 31 to 42 have their tests elsewhere", async () => {
+Deno.test("rows 31 to 42 are tested elsewhere", async () => {
   for (const [row, tests] of Object.entries(ELSEWHERE)) {
     for (const [file, words] of tests) {
       const text = await Deno.readTextFile(new URL(file, import.meta.url));
@@ -302,9 +303,9 @@ Deno.test("rows 31 to 42 have their tests elsewhere", async () => {
   }
 });
 
-Deno.test("every row from 1 to 30 that is about a file's bytes is here", () => {
+Deno.test("every row from 1 to 30 is tested here", () => {
   const rows = new Set([...BAD_INPUTS, ...ODD_INPUTS].map(({ row }) => row));
-  rows.add(24); // a test of its own
+  rows.add(24); // has a test of its own
   for (let row = 1; row <= 30; row++) assert(rows.has(row), `row ${row}`);
   assertEquals(patched(new Uint8Array(2), [0, 2, 0x0201]), new Uint8Array([1, 2]));
 });

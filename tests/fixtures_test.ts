@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { differing, fixtures, leftOver } from "../fixtures/build.ts";
+import { differing, fixtures, withoutRecipe } from "../fixtures/build.ts";
 import { dump } from "../fixtures/dump.ts";
 import { bytesOfListing } from "../fixtures/assemble.ts";
 import type { Expectation } from "../fixtures/recipes/malformed.ts";
@@ -17,20 +17,20 @@ const manifest: Record<string, Expectation> = JSON.parse(
 );
 
 for (const name of Object.keys({ ...MODULES, ...REAL_FILES })) {
-  Deno.test(`${name} says what its dump says`, () => {
+  Deno.test(`${name} has the contents of its dump`, () => {
     assertEquals(dump(parseSmf(read(name), { path: name })), new TextDecoder().decode(read(`${name}.txt`)));
   });
 }
 
 for (const name of Object.keys(MODULES)) {
-  Deno.test(`${name} comes back from a builder byte for byte`, () => {
+  Deno.test(`${name} is rebuilt by a builder byte for byte`, () => {
     assertEquals(SmfBuilder.from(parseSmf(read(name))).build(), read(name));
   });
 }
 
 for (const [name, { stage, kind, message }] of Object.entries(manifest)) {
   if (stage !== "parse") {
-    Deno.test(`${name} is wrong only when it is loaded`, () => {
+    Deno.test(`${name} parses, and fails only when it is loaded`, () => {
       assertEquals(parseSmf(read(`malformed/${name}`)).size, read(`malformed/${name}`).length);
     });
     continue;
@@ -43,11 +43,11 @@ for (const [name, { stage, kind, message }] of Object.entries(manifest)) {
   });
 }
 
-Deno.test("every class of malformed files that bytes can show has its file", () => {
+Deno.test("every kind of malformed file has a fixture", () => {
   const rows = new Set(Object.keys(manifest).map((name) => name.slice(0, 5)));
-  // 14 (unknown types) and 24 (odd names) are no errors: oddities.smf has them.
-  const wanted = Array.from({ length: 30 }, (_, i) => i + 1).filter((row) => row !== 14 && row !== 24);
-  for (const row of wanted) assert(rows.has(`row${String(row).padStart(2, "0")}`), `row ${row}`);
+  // 14 (unknown types) and 24 (odd names) are not errors: oddities.smf has them.
+  const expected = Array.from({ length: 30 }, (_, i) => i + 1).filter((row) => row !== 14 && row !== 24);
+  for (const row of expected) assert(rows.has(`row${String(row).padStart(2, "0")}`), `row ${row}`);
 });
 
 Deno.test("files of real compilers have garbage in all padding and unaligned tables", () => {
@@ -69,40 +69,40 @@ Deno.test("files of real compilers have garbage in all padding and unaligned tab
   }
 });
 
-Deno.test("the fixtures are what their recipes make", () => {
+Deno.test("the fixtures match their recipes", () => {
   const files = fixtures();
   assertEquals(differing(FOLDER, files), []);
-  assertEquals(leftOver(FOLDER, files), []);
+  assertEquals(withoutRecipe(FOLDER, files), []);
 });
 
-Deno.test("--check notices a changed, a missing and an extra file", () => {
+Deno.test("--check finds a changed, a missing and an extra file", () => {
   using folder = new TemporaryDirectory();
   const files = new Map([["a.smf", new Uint8Array([1])], ["b.smf", new Uint8Array([2])]]);
   folder.file("a.smf", new Uint8Array([9]));
   const url = new URL(`file://${folder.path}/`);
   assertEquals(differing(url, files), ["a.smf", "b.smf"]);
-  assertEquals(leftOver(url, files), []);
+  assertEquals(withoutRecipe(url, files), []);
   Deno.mkdirSync(`${folder.path}/malformed`);
   folder.file("malformed/x.smf");
-  assertEquals(leftOver(url, files), ["malformed/x.smf"]);
+  assertEquals(withoutRecipe(url, files), ["malformed/x.smf"]);
 });
 
-Deno.test("the recipes do not depend on when they run", () => {
+Deno.test("the recipes make the same bytes each time", () => {
   const [first, second] = [fixtures(), fixtures()];
   for (const [name, bytes] of first) assertEquals(bytes, second.get(name), name);
 });
 
-Deno.test("the task checks without permission to write", () => {
+Deno.test("the task checks without write permission", () => {
   const script = fromFileUrl(new URL("build.ts", FOLDER));
   const { code, stdout } = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-read", script, "--check"],
     cwd: fromFileUrl(new URL("..", FOLDER)),
   }).outputSync();
   assertEquals(code, 0);
-  assertStringIncludes(new TextDecoder().decode(stdout), "fixtures are what their recipes make");
+  assertStringIncludes(new TextDecoder().decode(stdout), "fixtures match their recipes");
 });
 
-Deno.test("a listing is its bytes, and nothing else is one", () => {
+Deno.test("a listing is assembled to its bytes, and invalid ones are refused", () => {
   assertEquals(
     bytesOfListing('f:\n 48 8b 05 <Pc32 x-4> ; mov\n .ascii "a\\u0000"\n .align 16'),
     new Uint8Array([

@@ -4,7 +4,7 @@
 import { LoadError } from "../errors.ts";
 import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
-import { foreignCode } from "../smf/file.ts";
+import { foreignCode } from "../smf/contents.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch/arch.ts";

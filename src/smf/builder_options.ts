@@ -1,10 +1,10 @@
 /**
- * What a builder can be told. Only types.
+ * The types of a builder's options.
  */
 
 import type { LayoutName } from "./layout.ts";
 
-/** What a `SmfBuilder` writes into the header. */
+/** The header fields that `SmfBuilder` writes. */
 export interface SmfBuilderOptions {
   /** The layout. Default: `"H96"`. */
   readonly layout?: LayoutName;
@@ -12,51 +12,51 @@ export interface SmfBuilderOptions {
   readonly platform?: number;
   /** An `Arch`. Default: X86_64. */
   readonly arch?: number;
-  /** `HeaderFlag` bits; `HasStub` is set by itself. Default: 0. */
+  /** `HeaderFlag` bits; a stub sets `HasStub`. Default: 0. */
   readonly flags?: number;
-  /** Where execution starts, an offset in the image. Default: 0. */
+  /** The image offset where execution starts. Default: 0. */
   readonly entryPoint?: number;
   /** A hash of the source. Default: 0. */
   readonly sourceHash?: bigint;
-  /** A `Compression` for sections that ask for it. Default: zstd when there are any, else none. */
+  /** The `Compression` of sections that request it. Default: zstd if there are any, else none. */
   readonly compression?: number;
-  /** Told to readers, of no meaning to them. Default: 0. */
+  /** Stored in the header; readers ignore it. Default: 0. */
   readonly compressionLevel?: number;
-  /** What precedes the data, in layouts that end with their header: a script line or a program. */
+  /** A script line or a program in front of the data, in layouts with the header at the end. Default: none. */
   readonly stub?: Uint8Array;
   /** An `AppType`. Default: Cli. */
   readonly appType?: number;
-  /** Pixels. Default: 0. */
+  /** Window width in pixels, a hint. Default: 0. */
   readonly windowWidth?: number;
-  /** Pixels. Default: 0. */
+  /** Window height in pixels, a hint. Default: 0. */
   readonly windowHeight?: number;
-  /** Default: 0. */
+  /** A hint for prefetching. Default: 0. */
   readonly prefetchHint?: number;
-  /** Default: 0. */
+  /** The number of files to prefetch, a hint. Default: 0. */
   readonly prefetchFileCount?: number;
 }
 
-/** A section to be written. */
+/** A section to write. */
 export interface SectionOptions {
   /** At most 16 bytes of UTF-8. */
   readonly name: string;
   /** A `SectionType`. */
   readonly type: number;
-  /** `SectionFlag` bits. Default: what the type needs. */
+  /** `SectionFlag` bits. Default: those that the type needs. */
   readonly flags?: number;
-  /** A power of two. Default: 16 for what belongs into the image, else 1. */
+  /** A power of two. Default: 16 for sections of the image, else 1. */
   readonly alignment?: number;
-  /** The contents; not copied before `build`. Default: none. */
+  /** The contents, copied only by `build`. Default: none. */
   readonly bytes?: Uint8Array;
-  /** Bytes in memory, at least as many as in the file. Default: the length of `bytes`. */
+  /** Size in memory in bytes, at least the size in the file. Default: the length of `bytes`. */
   readonly virtualSize?: number;
-  /** Whether to compress `bytes`. */
+  /** Whether to compress `bytes`. Default: false. */
   readonly compress?: boolean;
-  /** Whether `bytes` are compressed already; `virtualSize` then says what they make. */
+  /** Whether `bytes` are compressed already; `virtualSize` is then their decompressed size. Default: false. */
   readonly compressed?: boolean;
 }
 
-/** A symbol to be written. */
+/** A symbol to write. */
 export interface SymbolOptions {
   /** At most 1 MiB of UTF-8. */
   readonly name: string;
@@ -66,43 +66,43 @@ export interface SymbolOptions {
   readonly binding?: number;
   /** An offset in the image. Default: 0. */
   readonly value?: number;
-  /** Bytes. Default: 0. */
+  /** Size in bytes. Default: 0. */
   readonly size?: number;
-  /** Default: 1 when defined, else 0. */
+  /** Not 0 marks a definition. Default: 1 if defined, else 0. */
   readonly visibility?: number;
   /** Layout phase, template and pinning bits. Default: 0. */
   readonly flags?: number;
-  /** Default: 0. */
+  /** Your own number for the symbol's type. Default: 0. */
   readonly typeId?: number;
-  /** Default: 0. */
+  /** Your own version of the symbol. Default: 0. */
   readonly version?: number;
-  /** In layouts with 56-byte symbols. Default: 0. */
+  /** The number of template parameters, in layouts with 56-byte symbols. Default: 0. */
   readonly templateParamCount?: number;
-  /** In layouts with 56-byte symbols. Default: 0. */
+  /** The offset in the TemplateCode section, in layouts with 56-byte symbols. Default: 0. */
   readonly templateOffset?: number;
-  /** Whether this file defines it; `false` makes it an import. Default: true. */
+  /** Whether this file defines the symbol; `false` makes it an import. Default: true. */
   readonly defined?: boolean;
 }
 
-/** A relocation to be written. */
+/** A relocation to write. */
 export interface RelocationOptions {
   /** The place to patch, an offset in the image. */
   readonly offset: number;
-  /** What `symbol` returned. */
+  /** The index of its symbol, from `SmfBuilder.symbol`. */
   readonly symbol: number;
   /** A `RelocationType`. */
   readonly type: number;
-  /** A, in the formulas. Default: 0. */
+  /** The addend, A in the formulas. Default: 0. */
   readonly addend?: bigint | number;
 }
 
-/** How `SmfBuilder.from` makes a file again. */
+/** How `SmfBuilder.from` changes a file. */
 export interface RewriteOptions {
-  /** The layout. Default: the file's. */
+  /** The layout to write. Default: the file's. */
   readonly layout?: LayoutName;
   /**
-   * Of the sections that go into memory: `zstd` compresses all of them, `none`
-   * none. Default: `keep`, as they are.
+   * Compression of the sections of the image: `zstd` compresses all, `none`
+   * decompresses all, `keep` leaves them as they are. Default: `keep`.
    */
   readonly compression?: "keep" | "zstd" | "none";
 }

@@ -1,47 +1,53 @@
 /**
- * The `module_hash` of this package's files: proof that a file is whole.
+ * The `module_hash` of this package's files, which proves that a file is whole.
  *
  * The high 32 bits are the file's size. The low 32 are the XXH32 of a list of
  * XXH32s, each as four bytes: of the header with `module_hash` zeroed, of the
  * section table, of symbols and names, and of each section's bytes in the file,
- * in table order. Since the parts are hashed apart, they may be read in
- * any order. The format gives the field no meaning, so files say in five bytes
- * that the format leaves unused (`mark` in layout.ts) that it has this one.
+ * in table order. The parts are hashed separately, so that they can be read in
+ * any order. The format gives the field no meaning; five bytes that the format
+ * leaves unused (`mark` in layout.ts) say that it has this one.
  */
 
 import { LoadError } from "../errors.ts";
 import { Xxh32, xxh32 } from "./hash.ts";
 import type { SmfHeader } from "./header.ts";
+import { COPY_AGAIN } from "./hints.ts";
 import type { Layout } from "./layout.ts";
-import { ByteReader } from "./reader.ts";
+import { ByteReader, type Reading } from "./reader.ts";
 import { sectionLabel, type SmfSection } from "./section.ts";
 
-/** What files whose `module_hash` is as above have at their layout's `mark`. */
+/** The bytes at the layout's `mark` in files whose `module_hash` is a checksum. */
 export const CHECKSUM_MARK = "XXH32";
 
-/** Whether a header says that it comes from this package's writer. */
+/** Whether a header has the mark of this package's writer. */
 export function isMarked(header: Uint8Array, layout: Layout): boolean {
   return new ByteReader(header).startsWith(CHECKSUM_MARK, layout.header.mark);
 }
 
-/** The stored hash's high half: a cheap first look at whether the file is whole. */
+/**
+ * Compares the file's size with the high half of the stored hash: a cheap first check that the file is whole.
+ *
+ * @throws {LoadError} `InvalidFormat` if they differ.
+ */
 export function checkStoredSize(header: SmfHeader, layout: Layout, fileSize: number): void {
   const expected = Number(header.moduleHash >> 32n);
   if (expected === fileSize % 2 ** 32) return;
   throw new LoadError(
     "InvalidFormat",
-    "Cannot use the file: it does not have the size that it was written with",
+    "Cannot use the file: its size does not match the size it was written with",
     {
       offset: header.offset + layout.header.fields.module_hash[0],
       value: fileSize,
       range: [expected, expected + 1],
+      hint: COPY_AGAIN,
     },
   );
 }
 
 const hasher = new Xxh32();
 
-/** The hash of the header with its own field zeroed. */
+/** Hashes a header with its `module_hash` zeroed. */
 export function hashHeader(header: Uint8Array, layout: Layout): number {
   const [at, size] = layout.header.fields.module_hash;
   hasher.restart().update(header.subarray(0, at));
@@ -49,62 +55,65 @@ export function hashHeader(header: Uint8Array, layout: Layout): number {
   return hasher.update(header.subarray(at + size)).digest();
 }
 
-/** The whole `module_hash`, from the hashes of the parts. */
+/** Makes a `module_hash` from the file's size and the hashes of its parts. */
 export function combineHashes(parts: readonly number[], fileSize: number): bigint {
   hasher.restart();
   for (const part of parts) hasher.updateWord(part);
   return BigInt(fileSize % 2 ** 32) << 32n | BigInt(hasher.digest());
 }
 
-/** The hash of no bytes. */
-const EMPTY = xxh32(new Uint8Array(0));
+/** The hash of zero bytes. */
+const EMPTY_HASH = xxh32(new Uint8Array(0));
 
 /** Compares a file with its `module_hash` while its sections are read. */
 export class ModuleChecksum {
   #expected: bigint;
   #fileSize: number;
-  #offset: number;
-  #tables: readonly number[];
+  /** The file offset of `module_hash`, for errors. */
+  #fieldOffset: number;
+  #tableHashes: readonly number[];
   #sections: readonly SmfSection[];
-  /** Of the sections that were seen whole. */
+  /** The hash of each section that was read completely. */
   #digests: (number | undefined)[];
-  /** Of those of which pieces were seen. */
-  #pieces: (Xxh32 | undefined)[];
+  /** The running hash of each section that was read in part. */
+  #partial: (Xxh32 | undefined)[];
 
   /**
-   * Starts with the tables known and no section seen.
+   * Starts with the hashes of the tables, before any section is read.
    *
-   * @param header The header, with the hash that is expected.
+   * @param header The header, which has the expected hash.
    * @param layout Its layout.
-   * @param tables The hashes of header, section table, and symbols with names.
-   * @param sections The sections whose bytes are still to come.
+   * @param tableHashes The hashes of header, section table, and symbols with names.
+   * @param sections The sections whose bytes will be read.
    */
   constructor(
     header: SmfHeader,
     layout: Layout,
-    tables: readonly number[],
+    tableHashes: readonly number[],
     sections: readonly SmfSection[],
     fileSize: number,
   ) {
     this.#expected = header.moduleHash;
     this.#fileSize = fileSize;
-    this.#offset = header.offset + layout.header.fields.module_hash[0];
-    this.#tables = tables;
+    this.#fieldOffset = header.offset + layout.header.fields.module_hash[0];
+    this.#tableHashes = tableHashes;
     this.#sections = sections;
-    // What has no bytes is seen.
-    this.#digests = sections.map(({ size }) => size === 0 ? EMPTY : undefined);
-    this.#pieces = sections.map(() => undefined);
+    // Sections without bytes need no reading.
+    this.#digests = sections.map(({ size }) => size === 0 ? EMPTY_HASH : undefined);
+    this.#partial = sections.map(() => undefined);
   }
 
-  /** How many bytes of a section have been seen. */
+  /** The number of a section's bytes that have been hashed. */
   seen(section: SmfSection): number {
     const { index, size } = section;
-    return this.#digests[index] !== undefined ? size : this.#pieces[index]?.length ?? 0;
+    return this.#digests[index] !== undefined ? size : this.#partial[index]?.length ?? 0;
   }
 
   /**
-   * Takes a section's bytes as they are in the file, at once or in pieces. A
-   * section that was seen whole is not looked at again.
+   * Hashes a section's bytes as they are in the file, at once or in consecutive
+   * pieces. Bytes of a section that is complete are ignored.
+   *
+   * @throws {RangeError} if there are more bytes than the section has left.
    */
   section(section: SmfSection, storedBytes: Uint8Array): void {
     const { index, size } = section;
@@ -119,18 +128,18 @@ export class ModuleChecksum {
       this.#digests[index] = xxh32(storedBytes);
       return;
     }
-    const pieces = this.#pieces[index] ??= new Xxh32();
-    pieces.update(storedBytes);
-    if (storedBytes.length === left) this.#digests[index] = pieces.digest();
+    const hash = this.#partial[index] ??= new Xxh32();
+    hash.update(storedBytes);
+    if (storedBytes.length === left) this.#digests[index] = hash.digest();
   }
 
   /**
-   * Compares. Every section must have been seen.
+   * Compares the hash of all parts with the stored one. Every section must have been read.
    *
    * @throws {LoadError} `InvalidFormat` if the file is not the one that was written.
    */
   finish(): void {
-    const parts = [...this.#tables];
+    const parts = [...this.#tableHashes];
     for (const section of this.#sections) {
       const digest = this.#digests[section.index];
       if (digest === undefined) {
@@ -142,12 +151,41 @@ export class ModuleChecksum {
     if (found === this.#expected) return;
     throw new LoadError(
       "InvalidFormat",
-      "Cannot use the file: its bytes do not have the hash that it was written with",
+      "Cannot use the file: its bytes do not match the hash it was written with",
       {
-        offset: this.#offset,
+        offset: this.#fieldOffset,
         value: found,
         range: [this.#expected, this.#expected + 1n],
+        hint: COPY_AGAIN,
       },
     );
   }
+}
+
+/** How many bytes are read at once from sections that are only hashed. */
+const CHUNK = 65_536;
+
+/**
+ * Reads the sections that nothing has read yet, in small pieces, and compares
+ * the whole file with its `module_hash`. Does nothing for files without one.
+ */
+export function* verifyModuleHash(
+  { checksum, sections }: {
+    readonly checksum: ModuleChecksum | undefined;
+    readonly sections: readonly SmfSection[];
+  },
+): Reading<void> {
+  if (checksum === undefined) return;
+  let chunk = new Uint8Array(0);
+  for (const section of sections) {
+    for (let at = checksum.seen(section); at < section.size;) {
+      const length = Math.min(CHUNK, section.size - at);
+      if (chunk.length < length) chunk = new Uint8Array(length);
+      const into = chunk.subarray(0, length);
+      yield { offset: section.offset + at, length, into };
+      checksum.section(section, into);
+      at += length;
+    }
+  }
+  checksum.finish();
 }

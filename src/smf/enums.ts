@@ -1,6 +1,8 @@
 /**
- * Every number of the format that has a name.
+ * The enumerations and flag bits of the format.
  */
+
+import { hex } from "../errors.ts";
 
 /** The operating system that a file is for. */
 export const Platform = { Any: 0, Linux: 1, Windows: 2, MacOS: 3, FreeBSD: 4, None: 5 } as const;
@@ -21,26 +23,29 @@ export const Arch = {
 /** The processor that a file is for. */
 export type Arch = (typeof Arch)[keyof typeof Arch];
 
-/** Bits of the header's flags. */
+/** Bits of the header's `flags`. */
 export const HeaderFlag = {
   /** The file has an entry point. */
   Executable: 0x01,
-  /** The file may be replaced while it runs. */
+  /** The module may be replaced while it runs. */
   Reloadable: 0x02,
-  /** Debug information is there. */
+  /** The file has debug information. */
   DebugInfo: 0x04,
   /** The code runs at any address. */
   Pic: 0x08,
   /** A stub precedes the data (H96, P128). H72 and H80 once called this bit COMPRESSED; it is ignored there. */
   HasStub: 0x10,
-  /** A `note.sdn` section is there. */
+  /** The file has a `note.sdn` section. */
   NoteSdn: 0x20,
-  /** An aspect pack is there. */
+  /** The file has an aspect pack. */
   AspectPack: 0x40,
-  /** Code counts on the distances of the file's own image; it fits pages of 4096 bytes only. This package's own. */
+  /**
+   * The code depends on the distances within the file's own image, so that it can be placed with pages of 4096
+   * bytes only. Defined by this package.
+   */
   FixedLayout: 0x80,
 } as const;
-/** Bits of the header's flags. */
+/** Bits of the header's `flags`. */
 export type HeaderFlag = (typeof HeaderFlag)[keyof typeof HeaderFlag];
 
 /** How sections with {@linkcode SectionFlag.Compressed} are compressed. */
@@ -48,12 +53,12 @@ export const Compression = { None: 0, Zstd: 1, Lz4: 2 } as const;
 /** How sections with {@linkcode SectionFlag.Compressed} are compressed. */
 export type Compression = (typeof Compression)[keyof typeof Compression];
 
-/** What kind of application an executable is; a hint. */
+/** The kind of application that an executable is; a hint. */
 export const AppType = { Cli: 0, Tui: 1, Gui: 2, Service: 3, Repl: 4 } as const;
-/** What kind of application an executable is; a hint. */
+/** The kind of application that an executable is; a hint. */
 export type AppType = (typeof AppType)[keyof typeof AppType];
 
-/** What a section holds. Types that are not here are skipped. */
+/** The content of a section. Readers skip types that are not listed here. */
 export const SectionType = {
   Code: 1,
   Data: 2,
@@ -72,7 +77,7 @@ export const SectionType = {
   LaunchMeta: 15,
   AspectPackDirectory: 16,
 } as const;
-/** What a section holds. */
+/** The content of a section. */
 export type SectionType = (typeof SectionType)[keyof typeof SectionType];
 
 /** Bits of a section's flags. */
@@ -80,7 +85,7 @@ export const SectionFlag = { Read: 1, Write: 2, Exec: 4, Compressed: 8 } as cons
 /** Bits of a section's flags. */
 export type SectionFlag = (typeof SectionFlag)[keyof typeof SectionFlag];
 
-/** What a symbol names. P128 files count from Function = 0; readers here never see that. */
+/** The kind of thing that a symbol names. P128 files count from Function = 0; the parser adds 1 to their types. */
 export const SymbolType = {
   None: 0,
   Function: 1,
@@ -90,18 +95,18 @@ export const SymbolType = {
   Actor: 5,
   Constant: 6,
 } as const;
-/** What a symbol names. */
+/** The kind of thing that a symbol names. */
 export type SymbolType = (typeof SymbolType)[keyof typeof SymbolType];
 
-/** Who sees a symbol. */
+/** The scope in which a symbol is visible. */
 export const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
-/** Who sees a symbol. */
+/** The scope in which a symbol is visible. */
 export type Binding = (typeof Binding)[keyof typeof Binding];
 
 /**
- * How a place is patched. The same number may mean another thing on another
- * processor: 5 is `Abs32` on x86-64 and `Arm64Branch26` on aarch64. Numbers
- * from 32 are written by this package only.
+ * How a relocation patches its place. A number may differ in meaning between
+ * processors: 5 is `Abs32` on x86-64 and `Arm64Branch26` on aarch64. Only this
+ * package writes numbers from 32 on.
  */
 export const RelocationType = {
   None: 0,
@@ -111,7 +116,7 @@ export const RelocationType = {
   GotPcRel: 4,
   /** x86-64: S + A, four bytes. */
   Abs32: 5,
-  /** aarch64: the distance of a branch, 26 bits of words. */
+  /** aarch64: a branch offset, 26 bits, in words. */
   Arm64Branch26: 5,
   Arm64Page21: 6,
   Arm64PageOff12: 7,
@@ -119,82 +124,82 @@ export const RelocationType = {
   Arm64GotLoadPageOff12: 9,
   /** S + A - P, eight bytes. */
   Pc64: 32,
-  /** x86-64: S + A, four bytes that the processor extends by sign. */
+  /** x86-64: S + A, four bytes that the processor sign-extends. */
   Abs32Signed: 33,
-  /** aarch64: the distance of a conditional branch, 19 bits of words. */
+  /** aarch64: the offset of a conditional branch, 19 bits, in words. */
   Arm64CondBranch19: 34,
-  /** aarch64: the distance of a branch on one bit, 14 bits of words. */
+  /** aarch64: the offset of a test-bit branch, 14 bits, in words. */
   Arm64TestBranch14: 35,
-  /** aarch64: the distance of a load, 19 bits of words. */
+  /** aarch64: the offset of a PC-relative load, 19 bits, in words. */
   Arm64LoadPrel19: 36,
-  /** aarch64: a distance of 21 bits. */
+  /** aarch64: the offset of an ADR instruction, 21 bits, in bytes. */
   Arm64AdrPrel21: 37,
-  /** The number that the system gave the module of a thread-local variable, eight bytes. */
+  /** The system's TLS module ID of a thread-local variable, eight bytes. */
   TlsModule64: 38,
-  /** Where a thread-local variable is in its module's block, eight bytes. */
+  /** The offset of a thread-local variable in its module's TLS block, eight bytes. */
   TlsOffset64: 39,
-  /** Where a thread-local variable is from the thread pointer, the same in every thread, eight bytes. */
+  /** The offset of a thread-local variable from the thread pointer, the same in every thread, eight bytes. */
   TlsStatic64: 40,
   /** A TLS descriptor of a thread-local variable: a resolver and its argument, sixteen bytes. */
   TlsDescriptor: 41,
-  /** What the function at S + A answers when the module is loaded, eight bytes. */
+  /** The address that the ifunc resolver at S + A returns when the module is loaded, eight bytes. */
   Indirect64: 42,
 } as const;
-/** How a place is patched. */
+/** How a relocation patches its place. */
 export type RelocationType = (typeof RelocationType)[keyof typeof RelocationType];
 
-function nameIn(names: Readonly<Record<string, number>>, value: number, what: string): string {
+function nameOf(names: Readonly<Record<string, number>>, value: number, kind: string): string {
   for (const name of Object.keys(names)) if (names[name] === value) return name;
-  return `${what} ${value}`;
+  return `${kind} ${value}`;
 }
 
-/** `Linux` for 1; `platform 9` for what has no name. */
+/** `Linux` for 1; `platform 9` for an unknown number. */
 export function platformName(value: number): string {
-  return nameIn(Platform, value, "platform");
+  return nameOf(Platform, value, "platform");
 }
 
-/** `X86_64` for 0; `arch 9` for what has no name. */
+/** `X86_64` for 0; `arch 9` for an unknown number. */
 export function archName(value: number): string {
-  return nameIn(Arch, value, "arch");
+  return nameOf(Arch, value, "arch");
 }
 
-/** `Zstd` for 1; `compression 9` for what has no name. */
+/** `Zstd` for 1; `compression 9` for an unknown number. */
 export function compressionName(value: number): string {
-  return nameIn(Compression, value, "compression");
+  return nameOf(Compression, value, "compression");
 }
 
-/** `Cli` for 0; `app type 9` for what has no name. */
+/** `Cli` for 0; `app type 9` for an unknown number. */
 export function appTypeName(value: number): string {
-  return nameIn(AppType, value, "app type");
+  return nameOf(AppType, value, "app type");
 }
 
-/** `Code` for 1; `section type 99` for what has no name. */
+/** `Code` for 1; `section type 99` for an unknown number. */
 export function sectionTypeName(value: number): string {
-  return nameIn(SectionType, value, "section type");
+  return nameOf(SectionType, value, "section type");
 }
 
-/** `Function` for 1; `symbol type 9` for what has no name. */
+/** `Function` for 1; `symbol type 9` for an unknown number. */
 export function symbolTypeName(value: number): string {
-  return nameIn(SymbolType, value, "symbol type");
+  return nameOf(SymbolType, value, "symbol type");
 }
 
-/** `Global` for 1; `binding 9` for what has no name. */
+/** `Global` for 1; `binding 9` for an unknown number. */
 export function bindingName(value: number): string {
-  return nameIn(Binding, value, "binding");
+  return nameOf(Binding, value, "binding");
 }
 
-/** `Pc32` for 2; `Abs32` or `Arm64Branch26` for 5, by processor; `relocation type 99` for what has no name. */
+/** `Pc32` for 2; `Abs32` or `Arm64Branch26` for 5, depending on `arch`; `relocation type 99` for an unknown number. */
 export function relocationTypeName(value: number, arch: number): string {
   if (value === RelocationType.Arm64Branch26 && arch === Arch.Aarch64) return "Arm64Branch26";
-  return nameIn(RelocationType, value, "relocation type");
+  return nameOf(RelocationType, value, "relocation type");
 }
 
-/** `Executable|Reloadable` for 3, `0` for 0; bits without a name in hexadecimal. */
+/** `Executable|Reloadable` for 3, `0` for 0; unknown bits in hexadecimal. */
 export function headerFlagNames(flags: number): string {
   return bitNames(HeaderFlag, flags);
 }
 
-/** `Read|Exec` for 5, `0` for 0; bits without a name in hexadecimal. */
+/** `Read|Exec` for 5, `0` for 0; unknown bits in hexadecimal. */
 export function sectionFlagNames(flags: number): string {
   return bitNames(SectionFlag, flags);
 }
@@ -207,6 +212,6 @@ function bitNames(names: Readonly<Record<string, number>>, flags: number): strin
     found.push(name);
     rest &= ~names[name];
   }
-  if (rest !== 0) found.push(`0x${(rest >>> 0).toString(16)}`);
+  if (rest !== 0) found.push(hex(rest >>> 0));
   return found.length === 0 ? "0" : found.join("|");
 }

@@ -1,25 +1,27 @@
 /**
- * A whole file: header, sections, symbols, relocations, each checked. Section
- * contents are read later and apart, straight to where they belong.
+ * A whole file: reads and checks header, sections, symbols and relocations. The
+ * contents of sections are read separately (contents.ts), directly into the memory
+ * that they belong in.
  */
 
-import { inFile, LoadError, raise, type Report } from "../errors.ts";
-import { checkStoredSize, hashHeader, isMarked, ModuleChecksum } from "./checksum.ts";
-import { decompressZstd } from "./compress.ts";
+import { inFile, LoadError } from "../errors.ts";
+import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
+import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";
 import { detect } from "./detect.ts";
 import { SectionType } from "./enums.ts";
 import { xxh32 } from "./hash.ts";
 import { isBytecode, type SmfHeader } from "./header.ts";
+import { COMPILE_TO_MACHINE_CODE } from "./hints.ts";
 import type { Layout } from "./layout.ts";
 import { isLoaded } from "./offsets.ts";
-import { ByteReader, readFrom, type Reading } from "./reader.ts";
-import { RelocationTable } from "./reloc.ts";
-import { contentLength, readSections, sectionLabel, type SmfSection } from "./section.ts";
+import { readFrom, type Reading } from "./reader.ts";
+import type { RelocationTable } from "./reloc.ts";
+import { readSections, type SmfSection } from "./section.ts";
 import { SymbolTable } from "./symbol.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
-/** What a file says of itself. */
+/** The tables of a file: everything except the contents of its sections. */
 export class SmfFile {
   /** The header. */
   readonly header: SmfHeader;
@@ -29,12 +31,12 @@ export class SmfFile {
   readonly symbols: SymbolTable;
   /** The relocations of all Reloc sections. */
   readonly relocations: RelocationTable;
-  /** Bytes of the file. */
+  /** Size of the file in bytes. */
   readonly size: number;
-  /** Where to show section contents while reading them; `undefined` when the file carries no hash. */
+  /** Hashes section contents while they are read; `undefined` if the file has no hash. */
   readonly checksum: ModuleChecksum | undefined;
 
-  /** What {@linkcode readSmf} found. */
+  /** Collects the results of {@linkcode readSmf}. */
   constructor(parts: {
     header: SmfHeader;
     sections: readonly SmfSection[];
@@ -51,12 +53,12 @@ export class SmfFile {
     this.checksum = parts.checksum;
   }
 
-  /** Whether a symbol is defined in this file; otherwise it is imported. */
+  /** Whether a symbol is defined in this file, not imported. */
   isDefined(symbolIndex: number): boolean {
     return this.symbols.isDefined(symbolIndex);
   }
 
-  /** The names that the file needs from elsewhere, each once, in table order. */
+  /** The names that the file imports, each once, in table order. */
   imports(): string[] {
     const names = new Set<string>();
     for (let i = 0; i < this.symbols.length; i++) {
@@ -67,14 +69,13 @@ export class SmfFile {
 }
 
 /**
- * Reads everything but section contents. What it yields must be filled from a
- * file of `size` bytes.
+ * Reads everything except section contents from a file of `size` bytes.
  */
 export function* readSmf(size: number): Reading<SmfFile> {
   const { header, layout, bytes: headerBytes } = yield* detect(size);
   const marked = isMarked(headerBytes, layout);
-  const hashed = marked && header.moduleHash !== 0n;
-  if (hashed) checkStoredSize(header, layout, size);
+  const hasHash = marked && header.moduleHash !== 0n;
+  if (hasHash) checkStoredSize(header, layout, size);
   refuseBytecode(header, layout);
 
   const { list: sections, bytes: sectionBytes } = yield* readSections(header, layout, size);
@@ -91,7 +92,7 @@ export function* readSmf(size: number): Reading<SmfFile> {
     marked,
   });
 
-  const checksum = hashed
+  const checksum = hasHash
     ? new ModuleChecksum(
       header,
       layout,
@@ -105,17 +106,22 @@ export function* readSmf(size: number): Reading<SmfFile> {
   return new SmfFile({ header, sections, symbols, relocations, size, checksum });
 }
 
-/** Refuses files whose functions are bytecode, which have no symbol table. */
+/**
+ * Refuses files of bytecode, which have no symbol table.
+ *
+ * @throws {LoadError} `Unsupported`.
+ */
 export function refuseBytecode(header: SmfHeader, layout: Layout): void {
   if (!isBytecode(header)) return;
   throw new LoadError("Unsupported", "Cannot load the file: it holds bytecode, not machine code", {
     offset: header.offset + layout.header.fields.symbol_table_offset[0],
+    hint: COMPILE_TO_MACHINE_CODE,
   });
 }
 
 /**
- * Where the names behind the symbols end: at the next thing that is read from
- * the file, or where the file or a header at its end does.
+ * Finds the end of the names behind the symbols: where the next part of the file
+ * starts, or the file or a header at its end.
  */
 export function symbolsEnd(
   header: SmfHeader,
@@ -127,153 +133,40 @@ export function symbolsEnd(
   if (header.symbolCount === 0) return start;
   const tableEnd = start + header.symbolCount * layout.symbolSize;
   let end = header.offset > start ? header.offset : size;
-  const limit = (offset: number) => {
+  const endBefore = (offset: number) => {
     if (offset >= tableEnd && offset < end) end = offset;
   };
-  limit(header.sectionTableOffset);
+  endBefore(header.sectionTableOffset);
   for (const section of sections) {
     const used = isLoaded(section.type) || section.type === SectionType.Reloc;
-    if (used && section.size > 0) limit(section.offset);
+    if (used && section.size > 0) endBefore(section.offset);
   }
   return end;
 }
 
-/** Reads the relocations of all Reloc sections; `report` is told what is wrong with one. */
-export function* readRelocations(
-  sections: readonly SmfSection[],
-  symbolCount: number,
-  checksum: ModuleChecksum | undefined,
-  report: Report = raise,
-): Reading<RelocationTable> {
-  const parts = sections.filter((section) => section.type === SectionType.Reloc);
-  return new RelocationTable(parts, yield* readBehindOneAnother(parts, checksum), symbolCount, report);
-}
-
-/** The contents of all `parts`. */
-function* readBehindOneAnother(
-  parts: readonly SmfSection[],
-  checksum: ModuleChecksum | undefined,
-): Reading<Uint8Array> {
-  if (parts.length === 0) return NO_BYTES;
-  const [{ offset, size, compressed }] = parts;
-  if (parts.length === 1 && !compressed) {
-    const bytes = size > 0 ? yield { offset, length: size } : NO_BYTES;
-    checksum?.section(parts[0], bytes);
-    return bytes;
-  }
-  const bytes = new Uint8Array(parts.reduce((sum, section) => sum + contentLength(section), 0));
-  let at = 0;
-  for (const section of parts) {
-    yield* readContents(section, bytes.subarray(at, at + contentLength(section)), checksum);
-    at += contentLength(section);
-  }
-  return bytes;
-}
-
-/** Fills the beginning of `into`, which is zero, with a section's contents, decompressed if they are compressed. */
-export function* readContents(
-  section: SmfSection,
-  into: Uint8Array,
-  checksum: ModuleChecksum | undefined,
-): Reading<void> {
-  const { offset, size } = section;
-  if (section.compressed) {
-    const stored = size > 0 ? yield { offset, length: size } : NO_BYTES;
-    checksum?.section(section, stored);
-    decompressZstd(stored, into, sectionLabel(section));
-    return;
-  }
-  if (size > 0) {
-    const stored = into.length === size ? into : into.subarray(0, size);
-    yield { offset, length: size, into: stored };
-    checksum?.section(section, stored);
-  }
-}
-
-/**
- * Reads a section that belongs into the image: its bytes, decompressed. What
- * lies behind them is not touched, so that zeros cost nothing until they are
- * written. The file's checksum sees what was read. Code that no processor can
- * run is refused.
- *
- * @param into Exactly `section.virtualSize` bytes, all zero.
- */
-export function* readSection(file: SmfFile, section: SmfSection, into: Uint8Array): Reading<void> {
-  if (into.length !== section.virtualSize) {
-    throw new RangeError(
-      `Cannot read section '${
-        sectionLabel(section)
-      }': it needs ${section.virtualSize} bytes, not ${into.length}`,
-    );
-  }
-  yield* readContents(section, into, file.checksum);
-  refuseForeignCode(section, into);
-}
-
-/** What the contents of a Code section are, by how they begin, when they are nothing that a processor runs. */
-export function foreignCode(bytes: Uint8Array): string | undefined {
-  const reader = new ByteReader(bytes);
-  if (reader.startsWith("BCOD")) return "bytecode, not machine code";
-  return reader.startsWith("\x7fELF") ? "a whole ELF file, which must be linked first" : undefined;
-}
-
-/** Refuses a Code section that holds bytecode or a whole ELF file; the writers of both call it code. */
-export function refuseForeignCode(section: SmfSection, bytes: Uint8Array): void {
-  const what = section.type === SectionType.Code ? foreignCode(bytes) : undefined;
-  if (what === undefined) return;
-  throw new LoadError("Unsupported", `Cannot load the section: it holds ${what}`, {
-    section: sectionLabel(section),
-    offset: section.offset,
-  });
-}
-
-/** How much is read at once of what is only hashed. */
-const CHUNK = 65_536;
-
-/**
- * Reads the sections that nothing has read yet, in small pieces, and compares
- * the whole file with its `module_hash`. Does nothing for files without one.
- */
-export function* verifyModuleHash(file: Pick<SmfFile, "checksum" | "sections">): Reading<void> {
-  const { checksum } = file;
-  if (checksum === undefined) return;
-  let chunk = NO_BYTES;
-  for (const section of file.sections) {
-    for (let at = checksum.seen(section); at < section.size;) {
-      const length = Math.min(CHUNK, section.size - at);
-      if (chunk.length < length) chunk = new Uint8Array(length);
-      const into = chunk.subarray(0, length);
-      yield { offset: section.offset + at, length, into };
-      checksum.section(section, into);
-      at += length;
-    }
-  }
-  checksum.finish();
-}
-
-/** A file whose bytes are at hand. */
+/** A file in memory, with access to the contents of its sections. */
 export class ParsedSmf extends SmfFile {
   #bytes: Uint8Array;
   #path: string | undefined;
 
-  /** What {@linkcode parseSmf} found. */
+  /** Wraps the result of {@linkcode readSmf} with the bytes that it was read from. */
   constructor(file: SmfFile, bytes: Uint8Array, path?: string) {
     super(file);
     this.#bytes = bytes;
     this.#path = path;
   }
 
-  /** A section's bytes as they are in the file, compressed if they are: a view, not a copy. */
+  /** Returns a section's bytes as they are in the file, compressed or not: a view, not a copy. */
   storedBytes(section: SmfSection): Uint8Array {
     return this.#bytes.subarray(section.offset, section.offset + section.size);
   }
 
   /**
-   * A section's contents, decompressed: `virtualSize` bytes for what belongs
-   * into the image, else what the file has.
+   * Returns a section's contents, decompressed: `virtualSize` bytes for sections
+   * of the image, else the bytes in the file.
    *
    * @returns a copy.
-   * @throws {LoadError} `InvalidFormat` if compressed bytes do not make what the section says.
+   * @throws {LoadError} `InvalidFormat` if compressed bytes do not decompress to the section's virtual size.
    */
   contents(section: SmfSection): Uint8Array {
     const plain = !isLoaded(section.type) && !section.compressed;
@@ -282,22 +175,22 @@ export class ParsedSmf extends SmfFile {
     return into;
   }
 
-  /** What precedes the data: a script line or a program that starts the module; mostly empty. A view. */
+  /** Returns what precedes the data, usually nothing: a script line or a program that starts the module. A view. */
   stub(): Uint8Array {
     return this.#bytes.subarray(0, this.header.base);
   }
 }
 
 /**
- * Reads a file from memory and checks all that can be checked without loading
- * it: every record, its hash if it has one, and that its code may be code.
- * Needs no permission.
+ * Reads a file from memory and checks everything that can be checked without
+ * loading it: every record, its hash if it has one, and that its code is not
+ * bytecode or an ELF file. Needs no permission.
  *
  * @param bytes The file; must not change while the result is in use.
- * @param options `path` to be named in errors.
+ * @param options `path`: the file's name in errors.
  * @throws {LoadError} of kind `InvalidFormat` or `Unsupported`.
  *
- * @example What a file exports
+ * @example List the symbols of a file
  * ```ts
  * import { parseSmf, SectionType, SmfBuilder, SymbolType } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";

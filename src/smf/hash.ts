@@ -1,21 +1,21 @@
 /**
- * The two hashes of the format: FNV-1a for names, XXH32 for whole files.
+ * The two hashes of the format: FNV-1a of names, XXH32 of whole files.
  */
 
-/** The FNV-1a of nothing. */
+/** The FNV-1a of zero bytes. */
 export const FNV_BASIS = 0x811c9dc5;
-/** What FNV-1a multiplies by after each byte. */
+/** The factor by which FNV-1a multiplies after each byte. */
 export const FNV_PRIME = 0x01000193;
 
 const encoder = new TextEncoder();
 
 /**
- * FNV-1a, 32 bits, over a name's UTF-8 bytes: what symbol tables store.
+ * Computes the 32-bit FNV-1a of a name's UTF-8 bytes, as symbol tables store it.
  *
  * @param name The name, or its bytes without a NUL.
  * @returns a number in [0, 2³²).
  *
- * @example The hash of every entry point
+ * @example The hash of `main`
  * ```ts
  * import { hashName } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";
@@ -28,7 +28,7 @@ export function hashName(name: string | Uint8Array): number {
   let h = FNV_BASIS;
   for (let i = 0; i < name.length; i++) {
     const code = name.charCodeAt(i);
-    // Nearly every name is ASCII, whose letters are its bytes.
+    // Nearly every name is ASCII, where characters are bytes.
     if (code >= 0x80) return hashBytes(encoder.encode(name));
     h = Math.imul(h ^ code, FNV_PRIME);
   }
@@ -41,35 +41,35 @@ function hashBytes(bytes: Uint8Array): number {
   return h >>> 0;
 }
 
-/** What one walk over a NUL-ended name finds; reused, so that loops do not allocate. */
+/** The result of one pass over a NUL-terminated name; reusable, so that loops do not allocate. */
 export class NameScan {
-  /** Bytes before the NUL. */
+  /** The number of bytes before the NUL. */
   length = 0;
-  /** Their FNV-1a. */
+  /** The FNV-1a of these bytes. */
   hash = 0;
-  /** Whether all are ASCII, which is UTF-8 without further proof. */
+  /** Whether all bytes are ASCII, and so need no check for UTF-8. */
   ascii = true;
 
   /**
-   * Walks from `start` to the first NUL.
+   * Scans from `start` to the first NUL.
    *
-   * @param limit The most bytes that a name may have.
-   * @returns whether a NUL was found in `bytes`, within the limit.
+   * @param limit The maximum length of a name in bytes.
+   * @returns whether there is a NUL in `bytes` within the limit.
    */
   run(bytes: Uint8Array, start: number, limit: number): boolean {
     const end = Math.min(bytes.length, start + limit + 1);
     let h = FNV_BASIS;
-    let seen = 0;
+    let allBits = 0;
     let i = start;
     for (; i < end; i++) {
       const byte = bytes[i];
       if (byte === 0) break;
-      seen |= byte;
+      allBits |= byte;
       h = Math.imul(h ^ byte, FNV_PRIME);
     }
     this.length = i - start;
     this.hash = h >>> 0;
-    this.ascii = seen < 0x80;
+    this.ascii = allBits < 0x80;
     return i < end;
   }
 }
@@ -84,17 +84,17 @@ function rotl(x: number, r: number): number {
   return (x << r) | (x >>> (32 - r));
 }
 
-/** Four bytes, little-endian. */
+/** Reads four bytes, little-endian. */
 function word(bytes: Uint8Array, at: number): number {
   return bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
 }
 
-/** Bytes that are taken together. */
+/** The number of bytes that XXH32 consumes at once. */
 const STRIPE = 16;
-/** So many bytes are worth a view. */
-const MANY = 512;
+/** The length from which on reading through a `DataView` is faster than byte by byte, its allocation included. */
+const DATA_VIEW_FROM = 512;
 
-/** XXH32 in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
+/** Computes XXH32 of bytes that come in pieces of any length (xxHash specification, "XXH32 algorithm description"). */
 export class Xxh32 {
   #seed = 0;
   #a = 0;
@@ -103,18 +103,18 @@ export class Xxh32 {
   #d = 0;
   #length = 0;
   /** The bytes since the last whole stripe. */
-  readonly #rest = new Uint8Array(STRIPE);
+  readonly #pending = new Uint8Array(STRIPE);
 
   /**
-   * Starts with no bytes.
+   * Starts a hash.
    *
-   * @param seed 32 bits.
+   * @param seed A 32-bit number.
    */
   constructor(seed = 0) {
     this.restart(seed);
   }
 
-  /** Forgets all bytes. */
+  /** Starts a new hash. */
   restart(seed = 0): this {
     this.#seed = seed | 0;
     this.#a = (seed + P1 + P2) | 0;
@@ -125,53 +125,54 @@ export class Xxh32 {
     return this;
   }
 
-  /** How many bytes went in. */
+  /** The number of bytes hashed so far. */
   get length(): number {
     return this.#length;
   }
 
-  /** Takes the next bytes. */
+  /** Hashes the next bytes. */
   update(bytes: Uint8Array): this {
     const { length } = bytes;
-    const begun = this.#length & (STRIPE - 1);
-    const head = begun === 0 ? 0 : Math.min(STRIPE - begun, length);
+    const pending = this.#length & (STRIPE - 1);
+    const head = pending === 0 ? 0 : Math.min(STRIPE - pending, length);
     this.#keep(bytes, 0, head);
     const end = head + ((length - head) & -STRIPE);
-    if (end - head >= MANY) this.#stripes(new DataView(bytes.buffer, bytes.byteOffset, length), head, end);
-    else for (let at = head; at < end; at += STRIPE) this.#stripe(bytes, at);
+    if (end - head >= DATA_VIEW_FROM) {
+      this.#stripes(new DataView(bytes.buffer, bytes.byteOffset, length), head, end);
+    } else for (let at = head; at < end; at += STRIPE) this.#stripe(bytes, at);
     this.#length += end - head;
     this.#keep(bytes, end, length);
     return this;
   }
 
-  /** Takes a number as four bytes, little-endian. */
+  /** Hashes a number as four bytes, little-endian. */
   updateWord(value: number): this {
-    for (let shift = 0; shift < 32; shift += 8) WORD[shift >> 3] = value >>> shift;
-    return this.update(WORD);
+    for (let shift = 0; shift < 32; shift += 8) wordBytes[shift >> 3] = value >>> shift;
+    return this.update(wordBytes);
   }
 
-  /** The hash of what went in so far, unsigned. */
+  /** Returns the hash of the bytes so far, unsigned. */
   digest(): number {
     let h = this.#length >= STRIPE
       ? (rotl(this.#a, 1) + rotl(this.#b, 7) + rotl(this.#c, 12) + rotl(this.#d, 18)) | 0
       : (this.#seed + P5) | 0;
     h = (h + this.#length) | 0;
-    const held = this.#length & (STRIPE - 1);
-    const rest = this.#rest;
+    const length = this.#length & (STRIPE - 1);
+    const pending = this.#pending;
     let i = 0;
-    for (; i + 4 <= held; i += 4) h = Math.imul(rotl((h + Math.imul(word(rest, i), P3)) | 0, 17), P4);
-    for (; i < held; i++) h = Math.imul(rotl((h + Math.imul(rest[i], P5)) | 0, 11), P1);
+    for (; i + 4 <= length; i += 4) h = Math.imul(rotl((h + Math.imul(word(pending, i), P3)) | 0, 17), P4);
+    for (; i < length; i++) h = Math.imul(rotl((h + Math.imul(pending[i], P5)) | 0, 11), P1);
     h = Math.imul(h ^ (h >>> 15), P2);
     h = Math.imul(h ^ (h >>> 13), P3);
     return (h ^ (h >>> 16)) >>> 0;
   }
 
-  /** Takes bytes that end no later than the stripe that they begin in or go on with. */
+  /** Keeps bytes that do not reach beyond the current stripe, and hashes the stripe when it is complete. */
   #keep(bytes: Uint8Array, start: number, end: number): void {
     let at = this.#length & (STRIPE - 1);
-    for (let i = start; i < end; i++) this.#rest[at++] = bytes[i];
+    for (let i = start; i < end; i++) this.#pending[at++] = bytes[i];
     this.#length += end - start;
-    if (at === STRIPE) this.#stripe(this.#rest, 0);
+    if (at === STRIPE) this.#stripe(this.#pending, 0);
   }
 
   #stripe(bytes: Uint8Array, at: number): void {
@@ -181,7 +182,7 @@ export class Xxh32 {
     this.#d = Math.imul(rotl((this.#d + Math.imul(word(bytes, at + 12), P2)) | 0, 13), P1);
   }
 
-  /** Takes many whole stripes, with none begun. */
+  /** Hashes whole stripes, when no bytes are pending. */
   #stripes(view: DataView, start: number, end: number): void {
     let a = this.#a, b = this.#b, c = this.#c, d = this.#d;
     for (let i = start; i < end; i += STRIPE) {
@@ -197,13 +198,13 @@ export class Xxh32 {
   }
 }
 
-/** For one number. */
-const WORD = new Uint8Array(4);
+/** The argument of {@linkcode Xxh32.updateWord}, as bytes. */
+const wordBytes = new Uint8Array(4);
 
-/** For what is hashed at once: making another costs more than hashing little. */
-const whole = new Xxh32();
+/** Reused by {@linkcode xxh32}: making another costs more than hashing a few bytes. */
+const shared = new Xxh32();
 
-/** XXH32 of all of `bytes`, unsigned. */
+/** Computes the XXH32 of `bytes`, unsigned. */
 export function xxh32(bytes: Uint8Array, seed = 0): number {
-  return whole.restart(seed).update(bytes).digest();
+  return shared.restart(seed).update(bytes).digest();
 }

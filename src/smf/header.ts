@@ -1,20 +1,21 @@
 /**
- * The header of a file: read by a layout's table, then checked for whether the
- * tables that it names can be where it says they are.
+ * The header of a file: reads it by a layout's table, then checks that the section
+ * and symbol tables can be where it says they are.
  */
 
 import { LoadError } from "../errors.ts";
 import { HeaderFlag } from "./enums.ts";
 import { COMMON_FIELDS, type Field, type Layout, type LayoutName } from "./layout.ts";
+import { COPY_AGAIN, UPDATE_PACKAGE } from "./hints.ts";
 import type { ByteReader } from "./reader.ts";
 
-/** A header. What a layout does not have is 0. */
+/** A header. Fields that the layout lacks are 0. */
 export interface SmfHeader {
-  /** Which layout the file has. */
+  /** The layout of the file. */
   readonly layout: LayoutName;
-  /** Where the header is in the file. */
+  /** The file offset of the header. */
   readonly offset: number;
-  /** 0 or 1. Says nothing about the layout. */
+  /** 0 or 1. Does not determine the layout. */
   readonly versionMajor: number;
   /** 0 or 1. */
   readonly versionMinor: number;
@@ -24,54 +25,59 @@ export interface SmfHeader {
   readonly arch: number;
   /** {@linkcode HeaderFlag} bits. */
   readonly flags: number;
-  /** A {@linkcode Compression}: what compressed sections are compressed with. */
+  /** A {@linkcode Compression}: the method of all compressed sections. */
   readonly compression: number;
-  /** What the compressor was asked for; of no meaning to readers. */
+  /** The level that the compressor was run at; readers ignore it. */
   readonly compressionLevel: number;
-  /** How many sections the table has. */
+  /** The number of sections. */
   readonly sectionCount: number;
-  /** Where the section table is in the file, `base` added. */
+  /** The file offset of the section table, `base` included. */
   readonly sectionTableOffset: number;
-  /** Where the symbol table is in the file, `base` added; 0 when there is none. */
+  /** The file offset of the symbol table, `base` included; 0 when there is none. */
   readonly symbolTableOffset: number;
-  /** How many symbols the table has. */
+  /** The number of symbols. */
   readonly symbolCount: number;
-  /** How many symbols the writer says it exports. */
+  /** The number of exported symbols, according to the writer. */
   readonly exportedCount: number;
-  /** Where execution starts, an offset in the image; of meaning with {@linkcode HeaderFlag.Executable} only. */
+  /** The image offset where execution starts; valid only with {@linkcode HeaderFlag.Executable}. */
   readonly entryPoint: number;
-  /** Bytes of the stub in front of the data. */
+  /** Size of the stub in front of the data, in bytes. */
   readonly stubSize: number;
-  /** Where the data begins, when a stub precedes it. */
+  /** The file offset of the data, when a stub precedes it. */
   readonly smfDataOffset: number;
-  /** What every offset stored in the file is relative to. */
+  /** The file offset to which every offset stored in the file is relative. */
   readonly base: number;
   /** 0, or a hash of the file. */
   readonly moduleHash: bigint;
-  /** 0, or a hash of the source that the file was made of. */
+  /** 0, or a hash of the source that the file was built from. */
   readonly sourceHash: bigint;
   /** An {@linkcode AppType}. */
   readonly appType: number;
-  /** Pixels, a hint. */
+  /** Window width in pixels, a hint. */
   readonly windowWidth: number;
-  /** Pixels, a hint. */
+  /** Window height in pixels, a hint. */
   readonly windowHeight: number;
-  /** A hint. */
+  /** A hint for prefetching. */
   readonly prefetchHint: number;
-  /** A hint. */
+  /** The number of files to prefetch, a hint. */
   readonly prefetchFileCount: number;
 }
 
-/** One field as a number. */
-export function readField(reader: ByteReader, at: number, field: Field, what: string): number {
+/**
+ * Reads one field as a number.
+ *
+ * @param at Where the record starts.
+ * @param name The field's name, for the error above 2^53 - 1.
+ */
+export function readField(reader: ByteReader, at: number, field: Field, name: string): number {
   const [offset, size] = field;
   if (size === 1) return reader.u8(at + offset);
   if (size === 2) return reader.u16(at + offset);
   if (size === 4) return reader.u32(at + offset);
-  return reader.u64(at + offset, what);
+  return reader.u64(at + offset, name);
 }
 
-/** Versions that exist: 0.1, 1.0 and 1.1. */
+/** Whether the version is 0.1, 1.0 or 1.1. */
 function isKnownVersion(major: number, minor: number): boolean {
   return major === 0 ? minor === 1 : major === 1 && minor <= 1;
 }
@@ -82,7 +88,7 @@ function isKnownVersion(major: number, minor: number): boolean {
  * @param reader Starts at the header.
  */
 export function checkCommonFields(reader: ByteReader): void {
-  const get = (field: Field, what: string) => readField(reader, 0, field, what);
+  const get = (field: Field, name: string) => readField(reader, 0, field, name);
   const { version_major, version_minor, platform, arch, flags } = COMMON_FIELDS;
   const major = get(version_major, "version_major"), minor = get(version_minor, "version_minor");
   const refuse = (kind: "InvalidFormat" | "Unsupported", problem: string, field: Field, end: number) => {
@@ -91,12 +97,14 @@ export function checkCommonFields(reader: ByteReader): void {
       offset: reader.fileOffset + offset,
       value: get(field, ""),
       range: [0, end],
+      ...(kind === "Unsupported" && { hint: UPDATE_PACKAGE }),
     });
   };
   if (!isKnownVersion(major, minor)) {
     throw new LoadError("Unsupported", "Cannot read the file: its version is not 0.1, 1.0 or 1.1", {
       offset: reader.fileOffset + version_major[0],
       value: `${major}.${minor}`,
+      hint: "this package reads versions 0.1, 1.0 and 1.1: write one of them",
     });
   }
   if (get(platform, "platform") > 5) {
@@ -104,25 +112,25 @@ export function checkCommonFields(reader: ByteReader): void {
   }
   if (get(arch, "arch") > 7) throw refuse("InvalidFormat", "the processor does not exist", arch, 8);
   if (get(flags, "flags") >= 0x100) {
-    throw refuse("Unsupported", "it has flags without a meaning", flags, 0x100);
+    throw refuse("Unsupported", "it has unknown flags", flags, 0x100);
   }
 }
 
 /**
- * Reads a header as `layout` has it. Judges nothing but numbers too large to
- * hold.
+ * Reads a header by the table of `layout`. The only check is that numbers are at
+ * most 2^53 - 1.
  *
  * @param reader Starts at the header.
  */
 export function readHeader(reader: ByteReader, layout: Layout): SmfHeader {
   const { fields } = layout.header;
-  const get = (field: Field | undefined, what: string): number =>
-    field === undefined ? 0 : readField(reader, 0, field, what);
+  const get = (field: Field | undefined, name: string): number =>
+    field === undefined ? 0 : readField(reader, 0, field, name);
   const flags = get(fields.flags, "flags");
   const smfDataOffset = get(fields.smf_data_offset, "smf_data_offset");
-  // P128's own reader applies the offset whenever there is one; H96's only with the flag.
-  const stubbed = layout.name === "P128" || (flags & HeaderFlag.HasStub) !== 0;
-  const base = stubbed ? smfDataOffset : 0;
+  // The format's own reader of P128 applies the offset whenever it is not 0, that of H96 only with the flag.
+  const hasBase = layout.name === "P128" || (flags & HeaderFlag.HasStub) !== 0;
+  const base = hasBase ? smfDataOffset : 0;
   const sectionTableOffset = get(fields.section_table_offset, "section_table_offset");
   const symbolTableOffset = get(fields.symbol_table_offset, "symbol_table_offset");
   const symbolCount = get(fields.symbol_count, "symbol_count");
@@ -156,20 +164,20 @@ export function readHeader(reader: ByteReader, layout: Layout): SmfHeader {
   };
 }
 
-/** The part of the file that tables and sections may lie in: all of it but header and stub. */
+/** The range of the file in which tables and sections may lie: everything except header and stub. */
 export function contentRange(header: SmfHeader, layout: Layout, fileSize: number): readonly [number, number] {
   if (header.offset > 0) return [header.base, header.offset];
   return [Math.max(layout.header.size, header.base), fileSize];
 }
 
-/** Whether the header names functions but no symbol table, which only bytecode files do. */
+/** Whether the header counts symbols but has no symbol table, as only bytecode files do. */
 export function isBytecode(header: SmfHeader): boolean {
   return header.layout === "H96" && header.symbolTableOffset === 0 && header.symbolCount > 0;
 }
 
 /**
- * Checks that both tables lie inside the file, outside the header and apart.
- * Nothing is allocated by a count before it has passed here.
+ * Checks that both tables lie inside the file, outside the header and apart from
+ * each other. Nothing may be allocated by a count before this check has passed.
  */
 export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: number): void {
   const [low, high] = contentRange(header, layout, fileSize);
@@ -210,9 +218,9 @@ export function checkGeometry(header: SmfHeader, layout: Layout, fileSize: numbe
   }
 }
 
-/** @returns where the table ends. */
+/** @returns the file offset where the table ends. */
 function checkTable(
-  what: string,
+  name: string,
   start: number,
   count: number,
   entrySize: number,
@@ -221,19 +229,20 @@ function checkTable(
 ): number {
   if (start < low || start > high) {
     const problem = start < low ? "overlaps the header" : "starts past the end of the file";
-    throw new LoadError("InvalidFormat", `Cannot read the ${what}: it ${problem}`, {
+    throw new LoadError("InvalidFormat", `Cannot read the ${name}: it ${problem}`, {
       offset: field,
       value: start,
       range: [low, high + 1],
+      ...(start > high && { hint: COPY_AGAIN }),
     });
   }
-  // At most 2^53 + 2^32 * 64: no wrap, and any rounding is far above a file's size.
+  // At most 2^53 + 2^32 * 64: cannot wrap, and rounding only happens far above any file's size.
   const end = start + count * entrySize;
   if (end > high) {
     throw new LoadError(
       "InvalidFormat",
-      `Cannot read the ${what}: ${count} entries of ${entrySize} bytes pass the end of the file`,
-      { offset: start, value: end, range: [low, high + 1] },
+      `Cannot read the ${name}: ${count} entries of ${entrySize} bytes pass the end of the file`,
+      { offset: start, value: end, range: [low, high + 1], hint: COPY_AGAIN },
     );
   }
   return end;

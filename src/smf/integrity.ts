@@ -1,16 +1,16 @@
 /**
- * Integrity strings, as `package-lock.json` and web pages have them (W3C
- * Subresource Integrity, "The integrity attribute"):
+ * Integrity strings, as in `package-lock.json` and web pages (W3C Subresource
+ * Integrity, "The integrity attribute"):
  *
  * ```text
  * integrity = hash *( space hash )
  * hash      = ( "sha256" / "sha384" / "sha512" ) "-" base64 [ "?" options ]
  * ```
  *
- * Of several hashes those of the strongest algorithm count, and one of them has
- * to match; options mean nothing yet. Unlike a web page, which ignores what it
- * does not know, nothing malformed or unknown is let through: a check that was
- * asked for takes place.
+ * If there are several hashes, only those of the strongest algorithm count, and
+ * one of these has to match; options are ignored, as in the specification. Unlike
+ * a web page, which ignores hashes that it does not know, malformed and unknown
+ * ones are errors, so that a check that was requested always takes place.
  */
 
 import { LoadError } from "../errors.ts";
@@ -19,10 +19,10 @@ import { builtinModule } from "./builtin.ts";
 /** Algorithms of integrity strings. */
 export type IntegrityAlgorithm = "sha256" | "sha384" | "sha512";
 
-/** Bytes in a digest; weakest algorithm first. */
+/** The size of each algorithm's digest in bytes; weakest algorithm first. */
 const DIGEST_SIZES: ReadonlyMap<string, number> = new Map([["sha256", 32], ["sha384", 48], ["sha512", 64]]);
 
-/** The part of `node:crypto` that is used. */
+/** The part of `node:crypto` that this file uses. */
 interface Crypto {
   createHash(algorithm: string): {
     update(bytes: Uint8Array): { digest(encoding: "base64"): string };
@@ -30,11 +30,11 @@ interface Crypto {
 }
 
 /**
- * The integrity string of a file's bytes, to be checked when it is loaded.
+ * Computes the integrity string of a file's bytes, for the option `integrity`.
  *
  * @param bytes All bytes of the file.
- * @param algorithm Of the hash.
- * @returns such as `sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.
+ * @param algorithm The hash algorithm.
+ * @returns a string such as `sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.
  * @throws {LoadError} `Unsupported` in a runtime without `node:crypto`.
  *
  * @example
@@ -50,15 +50,15 @@ export function integrityOf(bytes: Uint8Array, algorithm: IntegrityAlgorithm = "
   return `${algorithm}-${createHash(algorithm).update(bytes).digest("base64")}`;
 }
 
-/** What the bytes of a file have to be. */
+/** An integrity string that was parsed, against which bytes can be checked. */
 export class Integrity {
   readonly #text: string;
   readonly #algorithm: IntegrityAlgorithm;
-  /** Those of the algorithm, as {@linkcode integrityOf} writes them. */
+  /** The hashes of that algorithm, in the form of {@linkcode integrityOf}. */
   readonly #accepted: ReadonlySet<string>;
 
   /**
-   * Understands an integrity string.
+   * Parses an integrity string.
    *
    * @throws {LoadError} `InvalidIntegrity` if it is malformed, empty or of an unknown algorithm.
    */
@@ -76,10 +76,10 @@ export class Integrity {
   }
 
   /**
-   * Checks bytes.
+   * Checks the bytes of a file.
    *
-   * @returns their own integrity string.
-   * @throws {LoadError} `IntegrityMismatch`.
+   * @returns the integrity string of the bytes.
+   * @throws {LoadError} `IntegrityMismatch` if no hash matches.
    */
   check(bytes: Uint8Array): string {
     const actual = integrityOf(bytes, this.#algorithm);
@@ -88,19 +88,20 @@ export class Integrity {
   }
 
   /**
-   * Checks bytes that are gone, of which only this is known.
+   * Checks bytes that were loaded before, by the integrity string that was recorded for them.
    *
-   * @param actual What {@linkcode Integrity.check} answered; undefined if nothing was checked.
-   * @throws {LoadError} `IntegrityMismatch`, also if it is of another algorithm.
+   * @param actual The result of an earlier {@linkcode Integrity.check}; undefined if there was none.
+   * @throws {LoadError} `IntegrityMismatch` if it does not match or is of another algorithm.
    */
   checkKnown(actual: string | undefined): void {
     if (actual !== undefined && this.#accepted.has(actual)) return;
     const isComparable = actual?.startsWith(`${this.#algorithm}-`) ?? false;
     const reason = isComparable
-      ? "the bytes are not those that were expected"
-      : `they were loaded before, without a check by ${this.#algorithm}`;
+      ? "they do not match the integrity string"
+      : `they are already loaded, and were not checked with ${this.#algorithm}`;
     throw new LoadError("IntegrityMismatch", `Cannot use the module's bytes: ${reason}`, {
       expected: this.#text,
+      ...(!isComparable && { hint: "unload the module and load it again with this integrity string" }),
       ...(actual !== undefined && { actual }),
     });
   }
@@ -112,14 +113,16 @@ function parse(hash: string, text: string): { algorithm: string; hash: string } 
   if (digest === undefined) throw malformed(`'${hash}' is not of the form algorithm-base64`, text);
   const size = DIGEST_SIZES.get(algorithm);
   if (size === undefined) {
-    throw malformed(`'${algorithm}' is none of ${[...DIGEST_SIZES.keys()].join(", ")}`, text);
+    throw malformed(`'${algorithm}' is not one of ${[...DIGEST_SIZES.keys()].join(", ")}`, text);
   }
   const base64 = digest.replaceAll("-", "+").replaceAll("_", "/");
-  if (!isDigest(base64, size)) throw malformed(`'${hash}' is not ${size} bytes, as ${algorithm} has`, text);
+  if (!isDigest(base64, size)) {
+    throw malformed(`'${hash}' does not encode the ${size} bytes of a ${algorithm} digest`, text);
+  }
   return { algorithm, hash: `${algorithm}-${base64}` };
 }
 
-/** Whether it is base64 of so many bytes, padding included. */
+/** Whether the text has the length of `size` bytes in base64, padding included. */
 function isDigest(base64: string, size: number): boolean {
   const padding = (3 - size % 3) % 3;
   return base64.length === (size + padding) / 3 * 4 &&
@@ -127,7 +130,7 @@ function isDigest(base64: string, size: number): boolean {
 }
 
 function malformed(reason: string, text: string): LoadError {
-  return new LoadError("InvalidIntegrity", `Cannot understand the integrity string: ${reason}`, {
+  return new LoadError("InvalidIntegrity", `Cannot parse the integrity string: ${reason}`, {
     expected: text,
   });
 }

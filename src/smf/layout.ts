@@ -1,13 +1,13 @@
 /**
- * The five layouts of an SMF file, as tables: field, offset, size in bytes.
- * Field names are the specification's. All integers are little-endian; what is
- * not listed is padding or reserved, ignored on reading and zero on writing.
+ * The five layouts of an SMF file, as tables: field, offset, size in bytes. Field
+ * names are the specification's. All integers are little-endian; bytes that no
+ * table lists are padding or reserved, ignored on reading and zero on writing.
  */
 
-/** Where a field is in its record, and its width in bytes. */
+/** The offset of a field in its record, and its width in bytes. */
 export type Field = readonly [offset: number, size: 1 | 2 | 4 | 8];
 
-/** The header's fields that every layout has. */
+/** Header fields that every layout has. */
 export type HeaderField =
   | "version_major"
   | "version_minor"
@@ -23,7 +23,7 @@ export type HeaderField =
   | "module_hash"
   | "source_hash";
 
-/** The header's fields that only H96 and P128 have. */
+/** Header fields that only H96 and P128 have. */
 export type ExtraHeaderField =
   | "compression"
   | "compression_level"
@@ -37,18 +37,18 @@ export type ExtraHeaderField =
 
 /** The header of a layout. */
 export interface HeaderLayout {
-  /** Its length in bytes. */
+  /** Its size in bytes. */
   readonly size: number;
   /** The fields. */
   readonly fields: Readonly<Record<HeaderField, Field> & Partial<Record<ExtraHeaderField, Field>>>;
-  /** Five bytes, unused by the format, where files of this package say how `module_hash` was made. */
+  /** The offset of five bytes that the format leaves unused, where this package records how `module_hash` was made. */
   readonly mark: number;
 }
 
-/** The layouts' names. H96 may stand at either end of a file. */
+/** The names of the layouts. H96 may be at either end of a file. */
 export type LayoutName = "H72" | "H80" | "H96" | "H96-trailer" | "P128";
 
-/** Everything about a layout that is not the same in all of them. */
+/** Everything in which a layout differs from the others. */
 export interface Layout {
   /** Its name. */
   readonly name: LayoutName;
@@ -58,32 +58,32 @@ export interface Layout {
   readonly header: HeaderLayout;
   /** An entry of the section table. */
   readonly section: SectionLayout;
-  /** Bytes of a symbol: 40, or 56 with the template fields. */
+  /** Size of a symbol in bytes: 40, or 56 with the template fields. */
   readonly symbolSize: 40 | 56;
-  /** What to add to a symbol's type to get the common numbering. */
+  /** The number to add to a stored symbol type to get the common numbering. */
   readonly symbolTypeBase: 0 | 1;
 }
 
 /** An entry of the section table. */
 export interface SectionLayout {
-  /** Its length in bytes. */
+  /** Its size in bytes. */
   readonly size: number;
-  /** The fields; the name has 16 bytes. */
+  /** The fields other than the name. */
   readonly fields: Readonly<
     Record<"section_type" | "flags" | "offset" | "size" | "virtual_size" | "alignment", Field>
   >;
-  /** Where the 16 bytes of the name are. */
+  /** The offset of the 16 bytes of the name. */
   readonly name: number;
 }
 
 /** The first four bytes of every header: "SMF" and a NUL. */
 export const MAGIC = "SMF\0";
-/** Bytes of a relocation. */
+/** Size of a relocation in bytes. */
 export const RELOCATION_SIZE = 24;
-/** Bytes of a section's name. */
+/** Size of a section's name field in bytes. */
 export const SECTION_NAME_SIZE = 16;
 
-/** Bytes 4..11 are the same in all layouts, so they can be checked before the layout is known. */
+/** The fields in bytes 4..11, which are the same in all layouts, so that they can be checked before the layout is known. */
 export const COMMON_FIELDS = {
   version_major: [4, 1],
   version_minor: [5, 1],
@@ -129,7 +129,7 @@ const H96_HEADER: HeaderLayout = {
   mark: 88,
 };
 
-/** Packed: no field is aligned from byte 20 on. */
+/** A packed header: no field is aligned from byte 20 on. */
 const P128_HEADER: HeaderLayout = {
   size: 128,
   fields: {
@@ -181,7 +181,7 @@ const SECTION_64: SectionLayout = {
   name: 36,
 };
 
-/** A symbol; the last two fields only where it has 56 bytes. */
+/** The fields of a symbol; the last two only where it has 56 bytes. */
 export const SYMBOL_FIELDS = {
   name_offset: [0, 4],
   name_hash: [4, 4],
@@ -197,7 +197,7 @@ export const SYMBOL_FIELDS = {
   template_offset: [48, 8],
 } as const satisfies Record<string, Field>;
 
-/** A relocation. */
+/** The fields of a relocation. */
 export const RELOCATION_FIELDS = {
   offset: [0, 8],
   symbol_index: [8, 4],
@@ -215,7 +215,7 @@ export const LAYOUTS: Readonly<Record<LayoutName, Layout>> = {
     symbolSize: 40,
     symbolTypeBase: 0,
   },
-  // Bytes 64..71 are start-up hints in two variants that cannot be told apart; nobody needs them.
+  // Bytes 64..71 are start-up hints in two variants that cannot be told apart; loading does not need them.
   H80: {
     name: "H80",
     trailer: false,

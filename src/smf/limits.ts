@@ -1,13 +1,13 @@
 /**
- * What a file may ask for at most. The format names no limits; without them a
- * few bytes could ask for any amount of memory or time.
+ * Upper limits on what a file may request. The format defines none; without them
+ * a few bytes could request any amount of memory or time.
  */
 
-/** Bytes of a module's image, all sections and the gaps between them. */
+/** Size of a module's image in bytes: all sections and the gaps between them. */
 export const MAX_IMAGE_SIZE: number = 2 ** 30;
-/** Sections of a file. */
+/** Number of sections in a file. */
 export const MAX_SECTIONS = 65_536;
-/** Alignment of a section. */
+/** Alignment of a section, in bytes. */
 export const MAX_ALIGNMENT: number = 2 ** 24;
-/** Bytes of a symbol's name, the NUL not counted. */
+/** Length of a symbol's name in bytes, without the NUL. */
 export const MAX_NAME_LENGTH: number = 2 ** 20;

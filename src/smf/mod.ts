@@ -1,6 +1,6 @@
 /**
  * The SMF file format: reads, checks and writes module files as bytes. Needs no
- * permission, loads nothing, and works wherever JavaScript does.
+ * permission, loads nothing, and works in every JavaScript runtime.
  *
  * `@simple/loader` exports {@linkcode parseSmf} and {@linkcode SmfBuilder} too;
  * everything else about the format is here only.

@@ -1,45 +1,45 @@
 /**
- * A file's own image: what symbol values, the entry point and relocation
- * offsets are offsets in. Code comes first, packed by virtual size without
- * regard to alignment; then read-only data, data and zeroed data, each kind
- * from a 4096 boundary and each section at its alignment.
+ * The file's own image, in which symbol values, the entry point and relocation
+ * offsets are offsets. Code comes first, packed by virtual size regardless of
+ * alignment; then read-only data, data and zeroed data, each group from a 4096
+ * boundary and each section at its alignment.
  */
 
 import { SectionType } from "./enums.ts";
 
-/** What {@linkcode imageOffsets} needs to know of a section. */
+/** The fields of a section that {@linkcode imageOffsets} needs. */
 export interface SectionExtent {
   /** A {@linkcode SectionType}. */
   readonly type: number;
-  /** Bytes in memory. */
+  /** Size in memory, in bytes. */
   readonly virtualSize: number;
   /** A power of two, at least 1. */
   readonly alignment: number;
 }
 
-/** The sections of one kind, which lie together and are protected together. */
+/** The sections of one kind, which are adjacent and share a protection. */
 export interface SectionGroup {
-  /** Which kind. */
+  /** The kind of its sections. */
   readonly kind: "code" | "rodata" | "data" | "bss";
-  /** Where it starts in the image: 0 or a multiple of 4096. */
+  /** The image offset where it starts: 0 or a multiple of 4096. */
   readonly start: number;
-  /** Where it ends: the end of its last section. */
+  /** The image offset where its last section ends. */
   readonly end: number;
   /** The largest alignment among its sections, at least 1. */
   readonly alignment: number;
 }
 
-/** The places of a file's sections in its own image. */
+/** The offsets of a file's sections in its own image. */
 export interface ImageOffsets {
-  /** Of each section, in table order; `undefined` for what is not part of the image. */
+  /** The offset of each section, in table order; `undefined` for sections that are not part of the image. */
   readonly offsets: readonly (number | undefined)[];
-  /** Where the image ends. */
+  /** The size of the image: where its last group ends. */
   readonly end: number;
   /** The groups that have at least one section, in image order. */
   readonly groups: readonly SectionGroup[];
 }
 
-/** The image's unit between groups; larger host pages are the loader's affair. */
+/** Groups start at multiples of this. The loader moves groups apart where the host has larger pages. */
 export const IMAGE_PAGE = 4096;
 
 const GROUPS = [
@@ -54,13 +54,13 @@ export function isLoaded(type: number): boolean {
   return type >= SectionType.Code && type <= SectionType.Bss;
 }
 
-/** The next multiple of `alignment`, a power of two; exact above 32 bits too. */
+/** Rounds up to a multiple of `alignment`, a power of two; exact above 32 bits too. */
 export function alignUp(value: number, alignment: number): number {
   const over = value % alignment;
   return over === 0 ? value : value + (alignment - over);
 }
 
-/** Places sections in the file's own image. Pure arithmetic; checks nothing. */
+/** Places sections in the file's own image. Pure arithmetic, without any check. */
 export function imageOffsets(sections: readonly SectionExtent[]): ImageOffsets {
   const offsets: (number | undefined)[] = new Array(sections.length).fill(undefined);
   const groups: SectionGroup[] = [];

@@ -1,35 +1,40 @@
 /**
- * The one place where bytes of a file become numbers. Everything in this
- * folder reads through {@linkcode ByteReader}, which cannot read outside its
- * bytes.
+ * Reads numbers from the bytes of a file. Everything in this folder reads through
+ * {@linkcode ByteReader}, which cannot read outside its bytes, or through the
+ * arrays of {@linkcode littleEndianWords}.
  */
 
 import { LoadError } from "../errors.ts";
+import { COPY_AGAIN } from "./hints.ts";
 
-/** A stretch of the file that a {@linkcode Reading} wants next. */
+/** A range of the file that a {@linkcode Reading} needs next. */
 export interface ReadRequest {
-  /** Where in the file, in bytes. */
+  /** File offset in bytes. */
   readonly offset: number;
-  /** In bytes. */
+  /** Length in bytes. */
   readonly length: number;
-  /** What to fill, of that length; without it, whoever reads hands out bytes that are to be looked at only. */
+  /** A buffer of that length to fill; without one, the caller passes in bytes that the parser only reads. */
   readonly into?: Uint8Array | undefined;
 }
 
 /**
- * A parser that says what it wants read instead of reading, so that one parser
- * serves bytes in memory, synchronous and asynchronous files. It is given the
- * bytes that it asked for, which never change.
+ * A sans-I/O parser: it yields the ranges that it needs instead of reading them,
+ * so that one parser serves bytes in memory, synchronous and asynchronous files.
+ * Each `next` passes in the requested bytes, which must never change.
  */
 export type Reading<T> = Generator<ReadRequest, T, Uint8Array>;
 
-/** Runs a {@linkcode Reading} over bytes in memory, which must not change while its result is in use. */
+/** Runs a {@linkcode Reading} on bytes in memory, which must not change while its result is in use. */
 export function readFrom<T>(bytes: Uint8Array, reading: Reading<T>): T {
   let step = reading.next(bytes);
   while (!step.done) {
     const { offset, length, into } = step.value;
     if (offset + length > bytes.length) {
-      throw new LoadError("Io", "Cannot read: the bytes end too early", { offset, size: length });
+      throw new LoadError("Io", "Cannot read the file: its bytes end before the requested range", {
+        offset,
+        size: length,
+        hint: COPY_AGAIN,
+      });
     }
     const found = bytes.subarray(offset, offset + length);
     into?.set(found);
@@ -38,22 +43,22 @@ export function readFrom<T>(bytes: Uint8Array, reading: Reading<T>): T {
   return step.value;
 }
 
-/** The first number that a `number` can no longer hold exactly, with its neighbours. */
+/** The smallest integer above `Number.MAX_SAFE_INTEGER`. */
 const UNSAFE = 2 ** 53;
 
-/** Little-endian, bounds-checked, at any alignment. */
+/** Reads little-endian numbers at any alignment, with bounds checks. */
 export class ByteReader {
-  /** What is read. */
+  /** The bytes, which are not copied. */
   readonly bytes: Uint8Array;
-  /** Where `bytes` begin in the file: added to offsets in errors. */
+  /** The file offset of `bytes`, which errors add to their offsets. */
   readonly fileOffset: number;
   #view: DataView;
 
   /**
-   * Looks at bytes.
+   * Starts to read bytes.
    *
-   * @param bytes What to read; not copied.
-   * @param fileOffset Where `bytes` begin in the file, for errors.
+   * @param bytes The bytes, which are not copied.
+   * @param fileOffset The file offset of `bytes`, for errors.
    */
   constructor(bytes: Uint8Array, fileOffset = 0) {
     this.bytes = bytes;
@@ -61,45 +66,46 @@ export class ByteReader {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** How many bytes there are. */
+  /** The number of bytes. */
   get length(): number {
     return this.bytes.length;
   }
 
-  /** One byte. */
+  /** Reads one byte. */
   u8(at: number): number {
     this.#check(at, 1);
     return this.#view.getUint8(at);
   }
 
-  /** Two bytes, unsigned. */
+  /** Reads two bytes, unsigned. */
   u16(at: number): number {
     this.#check(at, 2);
     return this.#view.getUint16(at, true);
   }
 
-  /** Four bytes, unsigned. */
+  /** Reads four bytes, unsigned. */
   u32(at: number): number {
     this.#check(at, 4);
     return this.#view.getUint32(at, true);
   }
 
-  /** Four bytes, signed. */
+  /** Reads four bytes, signed. */
   i32(at: number): number {
     this.#check(at, 4);
     return this.#view.getInt32(at, true);
   }
 
   /**
-   * Eight bytes, unsigned, as a number.
+   * Reads eight bytes, unsigned, as a number.
    *
-   * @param what What it is, for the error above 2^53 - 1.
+   * @param name The name of the value, for errors.
+   * @throws {LoadError} `InvalidFormat` if it is above 2^53 - 1.
    */
-  u64(at: number, what = "a 64-bit value"): number {
+  u64(at: number, name = "a 64-bit value"): number {
     this.#check(at, 8);
     const high = this.#view.getUint32(at + 4, true);
     if (high >= 0x20_0000) {
-      throw new LoadError("InvalidFormat", `Cannot use ${what}: it is above 2^53 - 1`, {
+      throw new LoadError("InvalidFormat", `Cannot use ${name}: it is above 2^53 - 1`, {
         offset: this.fileOffset + at,
         value: this.bigU64(at),
         range: [0, UNSAFE],
@@ -108,25 +114,25 @@ export class ByteReader {
     return high * 0x1_0000_0000 + this.#view.getUint32(at, true);
   }
 
-  /** Eight bytes, unsigned, all of them. Not for loops: it allocates. */
+  /** Reads eight bytes, unsigned, with any value. Allocates, so it is not for loops. */
   bigU64(at: number): bigint {
     this.#check(at, 8);
     return this.#view.getBigUint64(at, true);
   }
 
-  /** Eight bytes, signed, all of them. Not for loops: it allocates. */
+  /** Reads eight bytes, signed, with any value. Allocates, so it is not for loops. */
   bigI64(at: number): bigint {
     this.#check(at, 8);
     return this.#view.getBigInt64(at, true);
   }
 
-  /** A window on `length` bytes; not a copy. */
+  /** Returns a view of `length` bytes, not a copy. */
   slice(at: number, length: number): Uint8Array {
     this.#check(at, length);
     return this.bytes.subarray(at, at + length);
   }
 
-  /** Whether these ASCII characters are here; false also past the end. */
+  /** Whether these ASCII characters are at `at`; false past the end. */
   startsWith(text: string, at = 0): boolean {
     if (at < 0 || at + text.length > this.length) return false;
     for (let i = 0; i < text.length; i++) {
@@ -136,7 +142,7 @@ export class ByteReader {
   }
 
   #check(at: number, length: number): void {
-    // The comparison is written so that NaN fails it too.
+    // Written so that NaN fails the check too.
     if (!(at >= 0 && at + length <= this.length)) {
       throw new LoadError("InvalidFormat", `Cannot read ${length} bytes: the data ends before them`, {
         offset: this.fileOffset + at,
@@ -146,12 +152,12 @@ export class ByteReader {
   }
 }
 
-/** Whether this machine's own numbers are little-endian, as those of the format are. */
+/** Whether this machine is little-endian, like the format. */
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
- * Little-endian 32-bit numbers as an array, for loops over many records: a view
- * where the machine allows, else a copy.
+ * Makes an array of little-endian 32-bit numbers, for loops over many records: a
+ * view where alignment and byte order of the machine allow it, else a copy.
  *
  * @param bytes A multiple of four bytes.
  */
@@ -164,7 +170,7 @@ export function littleEndianWords(bytes: Uint8Array): Uint32Array {
   return Uint32Array.from({ length: bytes.length / 4 }, (_, i) => reader.u32(i * 4));
 }
 
-/** The same words with signs, which fit into the engine's small integers. */
+/** Views words as signed, so that the engine can represent them as small integers. */
 export function signedWords(words: Uint32Array): Int32Array {
   return new Int32Array(words.buffer, words.byteOffset, words.length);
 }
@@ -172,10 +178,10 @@ export function signedWords(words: Uint32Array): Int32Array {
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * UTF-8 bytes as text. Short ASCII, which nearly every name is, never leaves
- * JavaScript.
+ * Decodes UTF-8. Short ASCII, as nearly every name is, is decoded in JavaScript
+ * without a call into the runtime.
  *
- * @returns the text, or `undefined` when the bytes are not UTF-8.
+ * @returns the text, or `undefined` if the bytes are not UTF-8.
  */
 export function decodeUtf8(bytes: Uint8Array): string | undefined {
   if (bytes.length <= 64) {

@@ -1,6 +1,6 @@
 /**
- * Relocations: all Reloc sections of a file behind one another, read by
- * accessors that allocate nothing.
+ * The relocations of all Reloc sections of a file, concatenated, with accessors
+ * that do not allocate.
  */
 
 import { LoadError, raise, type Report } from "../errors.ts";
@@ -8,55 +8,55 @@ import { RELOCATION_FIELDS, RELOCATION_SIZE } from "./layout.ts";
 import { littleEndianWords } from "./reader.ts";
 import { contentLength, sectionLabel, type SmfSection } from "./section.ts";
 
-/** A relocation, as an object of its own. */
+/** A relocation, as an object. */
 export interface SmfRelocation {
-  /** The place to patch: an offset in the file's own image. */
+  /** The place to patch, an offset in the file's own image. */
   readonly offset: number;
-  /** The symbol's place in the symbol table. */
+  /** The index of its symbol in the symbol table. */
   readonly symbol: number;
   /** A {@linkcode RelocationType}. */
   readonly type: number;
-  /** A, in the formulas. */
+  /** The addend, A in the formulas. */
   readonly addend: bigint;
 }
 
-/** A Reloc section within the table. */
+/** The part of the table that comes from one Reloc section. */
 interface Part {
   readonly section: SmfSection;
-  /** Its first relocation. */
+  /** The index of its first relocation. */
   readonly first: number;
 }
 
-/** Where the fields of a record are, in words; those of eight bytes have two, low half first. */
+/** The offsets of a record's fields in 32-bit words; fields of eight bytes have two, low half first. */
 export const RELOCATION_WORDS = {
   offset: RELOCATION_FIELDS.offset[0] / 4,
   symbol: RELOCATION_FIELDS.symbol_index[0] / 4,
-  /** Its lowest byte is the type; what follows is padding. */
+  /** The lowest byte is the type, the other three are padding. */
   type: RELOCATION_FIELDS.reloc_type[0] / 4,
   addend: RELOCATION_FIELDS.addend[0] / 4,
-  /** From one record to the next. */
+  /** The distance from one record to the next. */
   step: RELOCATION_SIZE / 4,
 } as const;
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
 
-/** The high half of 2^53. */
+/** The high word of 2^53. */
 const UNSAFE_HIGH = 0x20_0000;
 
 /** The relocations of a file, in the order of the sections that hold them. */
 export class RelocationTable implements Iterable<SmfRelocation> {
-  /** How many there are. */
+  /** The number of relocations. */
   readonly length: number;
-  /** The records, for loops over many; {@linkcode RELOCATION_WORDS} says what is where. */
+  /** The records as words, for loops over many; {@linkcode RELOCATION_WORDS} has the offsets. */
   readonly words: Uint32Array;
   readonly #parts: readonly Part[];
 
   /**
-   * Checks that every relocation names a symbol that exists.
+   * Checks that every relocation's symbol exists and its offset is at most 2^53 - 1.
    *
    * @param sections The Reloc sections.
-   * @param bytes Their contents, behind one another.
-   * @param symbolCount How many symbols the file has.
-   * @param report Told what is wrong with a relocation.
+   * @param bytes Their contents, concatenated.
+   * @param symbolCount The number of symbols in the file.
+   * @param report Called with each problem.
    */
   constructor(
     sections: readonly SmfSection[],
@@ -89,43 +89,43 @@ export class RelocationTable implements Iterable<SmfRelocation> {
     }
   }
 
-  /** The place to patch: an offset in the file's own image. */
+  /** A relocation's place to patch, an offset in the file's own image. */
   offset(index: number): number {
     const at = index * STEP + OFFSET;
     return this.words[at + 1] * 0x1_0000_0000 + this.words[at];
   }
 
-  /** The symbol's place in the symbol table. */
+  /** The index of a relocation's symbol in the symbol table. */
   symbol(index: number): number {
     return this.words[index * STEP + SYMBOL];
   }
 
-  /** A {@linkcode RelocationType}. One byte: what follows it is padding. */
+  /** A relocation's {@linkcode RelocationType}: one byte, which padding follows. */
   type(index: number): number {
     return this.words[index * STEP + TYPE] & 0xff;
   }
 
-  /** The addend's low 32 bits, unsigned. */
+  /** The low 32 bits of a relocation's addend, unsigned. */
   addendLow(index: number): number {
     return this.words[index * STEP + ADDEND];
   }
 
-  /** The addend's high 32 bits, signed. */
+  /** The high 32 bits of a relocation's addend, signed. */
   addendHigh(index: number): number {
     return this.words[index * STEP + ADDEND + 1] | 0;
   }
 
-  /** The addend. Allocates; loops take the halves. */
+  /** A relocation's addend. Allocates; loops use the halves. */
   addend(index: number): bigint {
     return BigInt(this.addendHigh(index)) << 32n | BigInt(this.addendLow(index));
   }
 
-  /** The name of the section that a relocation stands in, for errors. */
+  /** The name of the Reloc section that has a relocation, for errors. */
   sectionName(index: number): string {
     return sectionLabel(this.#part(index).section);
   }
 
-  /** A relocation as an object. */
+  /** Returns a relocation as an object. */
   at(index: number): SmfRelocation {
     return {
       offset: this.offset(index),
@@ -135,7 +135,7 @@ export class RelocationTable implements Iterable<SmfRelocation> {
     };
   }
 
-  /** All relocations, as objects. */
+  /** Iterates over all relocations, as objects. */
   *[Symbol.iterator](): Iterator<SmfRelocation> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
@@ -157,7 +157,7 @@ export class RelocationTable implements Iterable<SmfRelocation> {
     const at = (index - first) * RELOCATION_SIZE + 4 * field;
     return new LoadError("InvalidFormat", `Cannot use relocation ${index}: ${reason}`, {
       section: sectionLabel(section),
-      // Inside compressed bytes there is no place in the file to point at.
+      // A record inside compressed bytes has no file offset of its own.
       offset: section.compressed ? section.offset : section.offset + at,
       value,
       range,

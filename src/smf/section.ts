@@ -1,11 +1,12 @@
 /**
- * The section table: every record is read and checked here, so that the rest of
- * the package may trust what a section says of itself.
+ * The section table: reads and checks every record, so that the rest of the
+ * package can rely on a section's fields.
  */
 
 import { attempt, LoadError, raise, type Report } from "../errors.ts";
 import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.ts";
 import { contentRange, readField, type SmfHeader } from "./header.ts";
+import { COMPRESS_WITH_ZSTD, COPY_AGAIN, UPDATE_PACKAGE, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
 import { imageOffsets, isLoaded } from "./offsets.ts";
@@ -13,19 +14,19 @@ import { ByteReader, decodeUtf8, type Reading } from "./reader.ts";
 
 /** A section. */
 export interface SmfSection {
-  /** Its place in the section table. */
+  /** Its index in the section table. */
   readonly index: number;
   /** Its name, at most 16 bytes. */
   readonly name: string;
-  /** A {@linkcode SectionType}, or a number that has no meaning here. */
+  /** A {@linkcode SectionType}, or a number that this package does not know. */
   readonly type: number;
   /** {@linkcode SectionFlag} bits. */
   readonly flags: number;
-  /** Where its bytes are in the file, whatever precedes the data. */
+  /** The file offset of its bytes, the stub included. */
   readonly offset: number;
-  /** How many bytes the file has of it; 0 for Bss. */
+  /** Size in the file, in bytes; 0 for Bss. */
   readonly size: number;
-  /** How many bytes it has in memory. */
+  /** Size in memory, in bytes. */
   readonly virtualSize: number;
   /** A power of two, at least 1. */
   readonly alignment: number;
@@ -33,28 +34,31 @@ export interface SmfSection {
   readonly compressed: boolean;
 }
 
+const SPLIT_CODE =
+  "put code and variables into separate sections; code that modifies itself cannot be loaded";
+
 /** The section table. */
 export interface Sections {
   /** The sections, in table order. */
   readonly list: readonly SmfSection[];
-  /** The table as it is in the file. */
+  /** The bytes of the table in the file. */
   readonly bytes: Uint8Array;
 }
 
-/** How many bytes a section's contents have, decompressed if they are compressed. */
+/** The size of a section's contents in bytes, decompressed if they are compressed. */
 export function contentLength({ compressed, size, virtualSize }: SmfSection): number {
   return compressed ? virtualSize : size;
 }
 
-/** How a section is called in messages. */
+/** The name of a section in messages: `#index` if it has none. */
 export function sectionLabel(section: SmfSection): string {
   return section.name === "" ? `#${section.index}` : section.name;
 }
 
 /**
- * Reads and checks the section table. The header's geometry has been checked.
+ * Reads and checks the section table. The header must have passed `checkGeometry`.
  *
- * @param report Told what is wrong; sections with a problem are left out, if it returns.
+ * @param report Called with each problem; if it returns, the section with the problem is left out.
  */
 export function* readSections(
   header: SmfHeader,
@@ -68,6 +72,7 @@ export function* readSections(
       offset: header.offset + layout.header.fields.section_count[0],
       value: count,
       range: [1, MAX_SECTIONS + 1],
+      hint: "merge sections: link without -ffunction-sections, or split the module",
     });
   }
   const bytes = yield { offset: start, length: count * layout.section.size };
@@ -80,16 +85,17 @@ export function* readSections(
   };
   for (let i = 0; i < count; i++) {
     const before = problems;
-    const section = attempt(counted, () => readSection(reader, i, header, layout));
+    const section = attempt(counted, () => readRecord(reader, i, header, layout));
     if (section === undefined) continue;
     checkSection(section, header, layout, fileSize, start + i * layout.section.size, counted);
     if (problems === before) list.push(section);
   }
-  checkSums(list, fileSize, report);
+  checkTotals(list, fileSize, report);
   return { list, bytes };
 }
 
-function readSection(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
+/** Reads one record of the table. */
+function readRecord(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
   const at = index * layout.section.size;
   const { fields } = layout.section;
   const name = readName(reader, at + layout.section.name);
@@ -108,7 +114,7 @@ function readSection(reader: ByteReader, index: number, header: SmfHeader, layou
       type,
       flags,
       offset: header.base + readField(reader, at, fields.offset, "offset"),
-      // Zeroed sections have nothing in the file, whatever their writer put here.
+      // Bss has no bytes in the file, whatever size its writer stored.
       size: type === SectionType.Bss ? 0 : readField(reader, at, fields.size, "size"),
       virtualSize: readField(reader, at, fields.virtual_size, "virtual_size"),
       alignment: readField(reader, at, fields.alignment, "alignment") || 1,
@@ -119,15 +125,15 @@ function readSection(reader: ByteReader, index: number, header: SmfHeader, layou
   }
 }
 
-/** A section's name; undefined if it is not UTF-8. */
+/** Reads a section's name; undefined if it is not UTF-8. */
 function readName(reader: ByteReader, at: number): string | undefined {
   const stored = reader.slice(at, SECTION_NAME_SIZE);
   const end = stored.indexOf(0);
   return decodeUtf8(end < 0 ? stored : stored.subarray(0, end));
 }
 
-/** Names whose meaning is known, with the number that the format's first plan had for it. */
-const PLAN_NUMBERS: Readonly<Record<string, number>> = {
+/** Well-known section names, with the section type that the format's first plan gave them. */
+const FIRST_PLAN_TYPES: Readonly<Record<string, number>> = {
   ".bss": 3,
   ".rodata": 4,
   ".symtab": 5,
@@ -137,6 +143,11 @@ const PLAN_NUMBERS: Readonly<Record<string, number>> = {
   rela: 6,
 };
 
+/**
+ * Checks the fields of one section.
+ *
+ * @param record The file offset of its record, for errors.
+ */
 function checkSection(
   section: SmfSection,
   header: SmfHeader,
@@ -153,49 +164,54 @@ function checkSection(
     field: keyof typeof fields,
     value: number | string,
     range?: readonly [number, number],
+    hint?: string,
   ) => {
-    const what = isLoaded(type) ? "load" : "read";
+    const verb = isLoaded(type) ? "load" : "read";
     report(
-      new LoadError(kind, `Cannot ${what} the section: ${reason}`, {
+      new LoadError(kind, `Cannot ${verb} the section: ${reason}`, {
         section: sectionLabel(section),
         offset: record + fields[field][0],
         value,
         ...(range && { range }),
+        ...(hint !== undefined && { hint }),
       }),
     );
   };
 
-  if (Object.hasOwn(PLAN_NUMBERS, section.name) && PLAN_NUMBERS[section.name] === type) {
-    const reason = "its name and type disagree, as in files that number section types like the first plan";
-    refuse("Unsupported", reason, "section_type", `${type} (${sectionTypeName(type)})`);
+  if (Object.hasOwn(FIRST_PLAN_TYPES, section.name) && FIRST_PLAN_TYPES[section.name] === type) {
+    const reason = "its name and type disagree, as in files with the numbering of the format's first plan";
+    const value = `${type} (${sectionTypeName(type)})`;
+    refuse("Unsupported", reason, "section_type", value, undefined, WRITE_AGAIN);
   }
 
   const content = contentRange(header, layout, fileSize);
   if (size > 0 && (offset < header.base || offset + size > content[1])) {
-    refuse("InvalidFormat", "its data passes the end of the file", "offset", offset, content);
+    refuse("InvalidFormat", "its data passes the end of the file", "offset", offset, content, COPY_AGAIN);
   }
   const used = isLoaded(type) || type === SectionType.Reloc;
   if (!used) return;
 
   if (size > 0) {
-    const apart = (what: string, start: number, length: number): void => {
+    const checkApart = (part: string, start: number, length: number): void => {
       if (start >= offset + size || offset >= start + length) return;
-      refuse("InvalidFormat", `its data overlaps the ${what}`, "offset", offset, content);
+      refuse("InvalidFormat", `its data overlaps the ${part}`, "offset", offset, content);
     };
-    apart("header", header.offset, layout.header.size);
-    apart("section table", header.sectionTableOffset, header.sectionCount * layout.section.size);
-    apart("symbol table", header.symbolTableOffset, header.symbolCount * layout.symbolSize);
+    checkApart("header", header.offset, layout.header.size);
+    checkApart("section table", header.sectionTableOffset, header.sectionCount * layout.section.size);
+    checkApart("symbol table", header.symbolTableOffset, header.symbolCount * layout.symbolSize);
   }
-  if (flags > 0x0f) refuse("Unsupported", "it has flags without a meaning", "flags", flags, [0, 0x10]);
+  if (flags > 0x0f) {
+    refuse("Unsupported", "it has unknown flags", "flags", flags, [0, 0x10], UPDATE_PACKAGE);
+  }
   if (alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) !== 0) {
     const reason = alignment > MAX_ALIGNMENT
       ? "its alignment is too large"
-      : "its alignment is no power of two";
+      : "its alignment is not a power of two";
     refuse("InvalidFormat", reason, "alignment", alignment, [1, MAX_ALIGNMENT + 1]);
   }
-  const written = (flags & SectionFlag.Write) !== 0, executed = (flags & SectionFlag.Exec) !== 0;
-  if (written && executed || written && type === SectionType.Code) {
-    refuse("InvalidFormat", "it would be writable and executable", "flags", flags);
+  const writable = (flags & SectionFlag.Write) !== 0, executable = (flags & SectionFlag.Exec) !== 0;
+  if (writable && (executable || type === SectionType.Code)) {
+    refuse("InvalidFormat", "it is both writable and executable", "flags", flags, undefined, SPLIT_CODE);
   }
   if (virtualSize > MAX_IMAGE_SIZE) {
     refuse("InvalidFormat", "its virtual size is too large", "virtual_size", virtualSize, [
@@ -212,45 +228,54 @@ function checkSection(
   }
   const length = contentLength(section);
   if (type === SectionType.Reloc && length % RELOCATION_SIZE !== 0) {
-    const reason = `its size is no multiple of ${RELOCATION_SIZE}`;
+    const reason = `its size is not a multiple of ${RELOCATION_SIZE}`;
     refuse("InvalidFormat", reason, "size", length);
   }
 }
 
+/** Checks that the header's method can decompress a compressed section. */
 function checkCompression(
   header: SmfHeader,
-  refuse: (kind: "Unsupported", reason: string, field: "flags", value: number) => void,
+  refuse: (
+    kind: "Unsupported",
+    reason: string,
+    field: "flags",
+    value: number,
+    range: undefined,
+    hint: string,
+  ) => void,
 ): void {
   if (header.compression === Compression.Zstd) return;
   const reason = header.compression === Compression.Lz4
-    ? "it is compressed with lz4, which this loader does not include; compress it with zstd"
+    ? "it is compressed with lz4, which this package does not support"
     : header.compression === Compression.None
     ? "it is compressed, but the header names no method"
     : "it is compressed with an unknown method";
-  refuse("Unsupported", reason, "flags", header.compression);
+  refuse("Unsupported", reason, "flags", header.compression, undefined, COMPRESS_WITH_ZSTD);
 }
 
-/** What single sections cannot show: together they ask for more than there is. */
-function checkSums(sections: readonly SmfSection[], fileSize: number, report: Report): void {
+/** Checks the total size of all sections, in the file and in memory. */
+function checkTotals(sections: readonly SmfSection[], fileSize: number, report: Report): void {
   let stored = 0;
-  let unpacked = 0;
+  let decompressed = 0;
   for (const section of sections) {
     stored += section.size;
-    if (section.compressed && section.type === SectionType.Reloc) unpacked += section.virtualSize;
+    if (section.compressed && section.type === SectionType.Reloc) decompressed += section.virtualSize;
   }
   if (stored > fileSize) {
     report(
       new LoadError("InvalidFormat", "Cannot read the sections: together they are larger than the file", {
         value: stored,
         range: [0, fileSize + 1],
+        hint: COPY_AGAIN,
       }),
     );
   }
   const { end } = imageOffsets(sections);
-  if (end + unpacked > MAX_IMAGE_SIZE) {
+  if (end + decompressed > MAX_IMAGE_SIZE) {
     report(
       new LoadError("InvalidFormat", "Cannot load the sections: together they are too large", {
-        value: end + unpacked,
+        value: end + decompressed,
         range: [0, MAX_IMAGE_SIZE + 1],
       }),
     );

@@ -1,22 +1,13 @@
 /**
- * All that is wrong with a file, where the parser ends at the first problem.
- * The rules are the parser's own; only where to go on after one is broken is
- * decided here.
+ * Finds every problem of a file, where the parser stops at the first. The rules
+ * are the parser's own; this file only decides where to continue after a problem.
  */
 
 import { attempt, type Report } from "../errors.ts";
-import { checkStoredSize, hashHeader, isMarked, ModuleChecksum } from "./checksum.ts";
+import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
+import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";
 import { detect, type Detected } from "./detect.ts";
-import {
-  ParsedSmf,
-  readContents,
-  readRelocations,
-  refuseBytecode,
-  refuseForeignCode,
-  SmfFile,
-  symbolsEnd,
-  verifyModuleHash,
-} from "./file.ts";
+import { ParsedSmf, refuseBytecode, SmfFile, symbolsEnd } from "./file.ts";
 import { xxh32 } from "./hash.ts";
 import type { SmfHeader } from "./header.ts";
 import { SectionType } from "./enums.ts";
@@ -27,24 +18,25 @@ import { readSections, type Sections, type SmfSection } from "./section.ts";
 import { SymbolTable, type SymbolTableSource } from "./symbol.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
-/** What was found. */
+/** The result of a survey, besides the problems. */
 export interface Survey {
-  /** The file, if all its tables are sound; its contents may not be. */
+  /** The file, if all its tables are valid; section contents may have problems all the same. */
   readonly file: ParsedSmf | undefined;
-  /** The header, if there is one. */
+  /** The header, if it is valid. */
   readonly header: SmfHeader | undefined;
-  /** What could not be looked at because of a problem before it, for people. */
+  /** The checks that were skipped because they depend on something invalid, in words. */
   readonly skipped: readonly string[];
 }
 
 /**
- * Looks at everything that can be looked at. A symbol has one finding at most;
- * what needs the whole of a table that is broken is left out, and said so.
+ * Checks everything that can be checked, and reports every problem. A symbol has
+ * one problem at most; checks that need a whole table are skipped if the table has
+ * a problem.
  *
  * @param bytes The file; must not change while the result is in use.
- * @param report Told about each problem; what it throws ends the survey.
+ * @param report Called with each problem; if it throws, the survey ends.
  *
- * @example Everything that is wrong with a file
+ * @example List every problem of a file
  * ```ts
  * import { type LoadError, surveySmf } from "@simple/loader/format";
  * import { assertEquals } from "@std/assert";
@@ -57,10 +49,10 @@ export interface Survey {
 export function surveySmf(bytes: Uint8Array, report: Report): Survey {
   const found = attempt(report, () => readFrom(bytes, detect(bytes.length)));
   if (found !== undefined) return new Surveyor(bytes, found, report).run();
-  return { file: undefined, header: undefined, skipped: ["everything behind the header"] };
+  return { file: undefined, header: undefined, skipped: ["everything after the header"] };
 }
 
-/** One look at a file whose header is sound. */
+/** The survey of a file whose header is valid. */
 class Surveyor {
   readonly #bytes: Uint8Array;
   readonly #found: Detected;
@@ -81,19 +73,19 @@ class Surveyor {
     const { header, layout } = this.#found;
     const size = this.#bytes.length;
     if (this.#fails(() => refuseBytecode(header, layout))) {
-      return { file: undefined, header, skipped: ["everything behind the header"] };
+      return { file: undefined, header, skipped: ["everything after the header"] };
     }
-    const isHashed = isMarked(this.#found.bytes, layout) && header.moduleHash !== 0n;
-    const hasItsSize = !isHashed || !this.#fails(() => checkStoredSize(header, layout, size));
+    const hasHash = isMarked(this.#found.bytes, layout) && header.moduleHash !== 0n;
+    const sizeMatches = !hasHash || !this.#fails(() => checkStoredSize(header, layout, size));
 
     const sections = this.#sections();
     const list = sections?.list ?? [];
     const source = this.#symbolSource(list);
     const symbols = this.#symbols(source);
-    const checksum = isHashed ? this.#checksum(sections, source) : undefined;
+    const checksum = hasHash ? this.#checksum(sections, source) : undefined;
     const relocations = sections === undefined ? undefined : this.#relocations(list, checksum);
     for (const section of list) this.#contents(section, checksum);
-    if (checksum !== undefined && hasItsSize) {
+    if (checksum !== undefined && sizeMatches) {
       this.#fails(() => readFrom(this.#bytes, verifyModuleHash({ checksum, sections: list })));
     }
     const skipped = this.#skipped;
@@ -104,15 +96,15 @@ class Surveyor {
     return { file: new ParsedSmf(file, this.#bytes), header, skipped };
   }
 
-  /** Whether there was any problem in `work`. */
+  /** Runs `work`; returns whether it had a problem. */
   #fails(work: () => void): boolean {
     const before = this.#problems;
     attempt(this.#report, work);
     return this.#problems > before;
   }
 
-  /** The result of `work`, if all of it is sound. */
-  #sound<T>(skipped: string, work: () => T): T | undefined {
+  /** Runs `work` and returns its result; after a problem, adds to the list of skipped checks instead. */
+  #resultOf<T>(skipped: string, work: () => T): T | undefined {
     let result: T | undefined;
     if (!this.#fails(() => result = work())) return result;
     this.#skipped.push(skipped);
@@ -122,8 +114,8 @@ class Surveyor {
   #sections(): Sections | undefined {
     const { header, layout } = this.#found;
     const { length } = this.#bytes;
-    return this.#sound(
-      "relocations, contents and the hash of the file",
+    return this.#resultOf(
+      "relocations, section contents and the hash of the file",
       () => readFrom(this.#bytes, readSections(header, layout, length, this.#report)),
     );
   }
@@ -145,18 +137,18 @@ class Surveyor {
     const { bytes, count, layout, fileOffset } = source;
     const records = bytes.subarray(0, count * layout.symbolSize);
     const names = bytes.subarray(records.length);
-    const globals = this.#sound(
-      "whether names are exported twice, and what symbols and relocations refer to",
+    const counts = this.#resultOf(
+      "duplicate exports, and the targets of symbols and relocations",
       () => checkSymbols(littleEndianWords(records), names, layout, fileOffset, this.#report),
     );
-    return globals === undefined ? undefined : new SymbolTable(source, this.#report);
+    return counts === undefined ? undefined : new SymbolTable(source, this.#report);
   }
 
   #checksum(sections: Sections | undefined, symbols: SymbolTableSource): ModuleChecksum | undefined {
     if (sections === undefined) return undefined;
     const { header, layout, bytes } = this.#found;
-    const tables = [hashHeader(bytes, layout), xxh32(sections.bytes), xxh32(symbols.bytes)];
-    return new ModuleChecksum(header, layout, tables, sections.list, this.#bytes.length);
+    const tableHashes = [hashHeader(bytes, layout), xxh32(sections.bytes), xxh32(symbols.bytes)];
+    return new ModuleChecksum(header, layout, tableHashes, sections.list, this.#bytes.length);
   }
 
   #relocations(
@@ -164,13 +156,13 @@ class Surveyor {
     checksum: ModuleChecksum | undefined,
   ): RelocationTable | undefined {
     const { symbolCount } = this.#found.header;
-    return this.#sound(
-      "what relocations patch",
+    return this.#resultOf(
+      "the places that relocations patch",
       () => readFrom(this.#bytes, readRelocations(sections, symbolCount, checksum, this.#report)),
     );
   }
 
-  /** Whether code may be code, and what is compressed comes out again. */
+  /** Checks that compressed bytes decompress and that code is machine code. */
   #contents(section: SmfSection, checksum: ModuleChecksum | undefined): void {
     if (!isLoaded(section.type) || (section.type !== SectionType.Code && !section.compressed)) return;
     const into = new Uint8Array(section.virtualSize);

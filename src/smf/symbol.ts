@@ -1,110 +1,111 @@
 /**
- * The symbol table and its names: views over the file's bytes, with accessors
- * that allocate nothing, so that a million symbols cost two buffers.
+ * The symbol table and its names: views of the file's bytes, with accessors that
+ * do not allocate, so that a million symbols cost two buffers.
  */
 
 import { LoadError, raise, type Report } from "../errors.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
-import { duplicateExports, type Named, NameIndex } from "./symbol_hash_index.ts";
-import { type NameRecords, OrderedNames } from "./symbol_sorted_index.ts";
+import { duplicateExports, type Named, SymbolHashIndex } from "./symbol_hash_index.ts";
+import { type NameRecords, SymbolSortedIndex } from "./symbol_sorted_index.ts";
 import { decodeUtf8, littleEndianWords } from "./reader.ts";
-import { SearchKey } from "./symbol_key.ts";
+import { SymbolKey } from "./symbol_key.ts";
 import { checkSymbols } from "./symbol_check.ts";
 
-/** A symbol, as an object of its own. */
+/** A symbol, as an object. */
 export interface SmfSymbol {
-  /** Its place in the table. */
+  /** Its index in the table. */
   readonly index: number;
   /** Its name. */
   readonly name: string;
-  /** FNV-1a of the name. */
+  /** The FNV-1a of the name. */
   readonly nameHash: number;
   /** A {@linkcode SymbolType}. */
   readonly type: number;
   /** A {@linkcode Binding}. */
   readonly binding: number;
-  /** 0, or 1 for what this package's writer defines. */
+  /** 0, or 1 for symbols that this package's writer defines. */
   readonly visibility: number;
-  /** Layout phase, template and pinning bits; of no meaning to loading. */
+  /** Layout phase, template and pinning bits; loading ignores them. */
   readonly flags: number;
   /** An offset in the file's own image. */
   readonly value: number;
-  /** Bytes, 0 when unknown. */
+  /** Size in bytes, 0 if unknown. */
   readonly size: number;
-  /** The writer's number for the symbol's type. */
+  /** The writer's own number for the symbol's type. */
   readonly typeId: number;
-  /** The writer's version of the symbol. */
+  /** The writer's own version of the symbol. */
   readonly version: number;
-  /** How many template parameters it has. */
+  /** The number of template parameters. */
   readonly templateParamCount: number;
-  /** Where its template is in the TemplateCode section. */
+  /** The offset of its template in the TemplateCode section. */
   readonly templateOffset: number;
 }
 
-/** Where the parts of a symbol table are. */
+/** The bytes of a symbol table, and what is needed to read them. */
 export interface SymbolTableSource {
-  /** Symbols and, right behind them, their names. */
+  /** The symbols and, right behind them, their names. */
   readonly bytes: Uint8Array;
-  /** How many symbols there are. */
+  /** The number of symbols. */
   readonly count: number;
   /** The layout of the file. */
   readonly layout: Layout;
-  /** Where `bytes` are in the file, for errors. */
+  /** The file offset of `bytes`, for errors. */
   readonly fileOffset: number;
-  /** The header's count of exports. */
+  /** The number of exports, according to the header. */
   readonly exportedCount: number;
-  /** Whether the writer is this package's, which marks what it defines. */
+  /** Whether the file is by this package's writer, which sets the visibility of all symbols that it defines. */
   readonly marked: boolean;
 }
 
-/** Where the fields of a record are, in words; those of eight bytes have two, low half first. */
+/** The offsets of a record's fields in 32-bit words; fields of eight bytes have two, low half first. */
 export const SYMBOL_WORDS = {
   nameOffset: SYMBOL_FIELDS.name_offset[0] / 4,
   nameHash: SYMBOL_FIELDS.name_hash[0] / 4,
-  /** Type as the layout numbers it, binding, visibility and flags: a byte each, type lowest. */
+  /** The stored type, binding, visibility and flags: a byte each, the type lowest. */
   kind: SYMBOL_FIELDS.sym_type[0] / 4,
   value: SYMBOL_FIELDS.value[0] / 4,
   size: SYMBOL_FIELDS.size[0] / 4,
   typeId: SYMBOL_FIELDS.type_id[0] / 4,
   version: SYMBOL_FIELDS.version[0] / 4,
-  /** Only where a record has 14 words. */
+  /** Present only if a record has 14 words. */
   templateParams: SYMBOL_FIELDS.template_param_count[0] / 4,
   templateOffset: SYMBOL_FIELDS.template_offset[0] / 4,
 } as const;
 const { nameOffset: NAME_OFFSET, nameHash: NAME_HASH, kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
 const { typeId: TYPE_ID, version: VERSION, templateParams: TEMPLATE_PARAMS } = SYMBOL_WORDS;
 const { templateOffset: TEMPLATE_OFFSET } = SYMBOL_WORDS;
+/** Words of a record with template fields. */
 const WIDE = 14;
 
-/** What is looked for; no search begins before another has ended. */
-const key = new SearchKey();
+/** The key of the current search; searches do not nest. */
+const key = new SymbolKey();
 
 /** The symbols of a file, in table order. */
 export class SymbolTable implements Iterable<SmfSymbol>, Named {
-  /** How many there are. */
+  /** The number of symbols. */
   readonly length: number;
-  /** What the table was made from; the same again makes an equal one. */
+  /** The argument of the constructor, from which another isolate can make an equal table. */
   readonly source: SymbolTableSource;
-  /** The records, for loops over many; {@linkcode SYMBOL_WORDS} says what is where. */
+  /** The records as words, for loops over many; {@linkcode SYMBOL_WORDS} has the offsets. */
   readonly words: Uint32Array;
-  /** Words of a record. */
+  /** The distance from one record to the next, in words. */
   readonly step: number;
   readonly #records: NameRecords;
-  /** What to add to a stored type to get a {@linkcode SymbolType}. */
+  /** The number to add to a stored type to get a {@linkcode SymbolType}. */
   readonly typeBase: number;
-  /** The exports, if they stand first and ascend. */
-  readonly #exports: OrderedNames | undefined;
-  /** All other symbols, once somebody has looked for one of them. */
-  #others: NameIndex | undefined;
-  /** Whether no symbol is an import, as the header says or because none looks like one. */
+  /** The exports, if they come first in the table and are sorted. */
+  readonly #exports: SymbolSortedIndex | undefined;
+  /** All other symbols; made by the first search for one of them. */
+  #others: SymbolHashIndex | undefined;
+  /** Whether no symbol is an import: the header says so, or all symbols have a value, size or visibility. */
   readonly #allDefined: boolean;
 
   /**
    * Checks every record.
    *
-   * @param report Told about exports of one name, which do not make the rest unusable.
-   * @throws {LoadError} `InvalidFormat` for the first that is wrong, and for two exports of one name.
+   * @param report Called with each pair of exports with the same name, which do not make the rest unusable.
+   * @throws {LoadError} `InvalidFormat` for the first invalid record, and for two exports with the same name.
    */
   constructor(source: SymbolTableSource, report: Report = raise) {
     const { bytes, count, layout, fileOffset } = source;
@@ -120,23 +121,24 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     this.#allDefined = (!source.marked && globals === source.exportedCount) ||
       (globals === defined && weak === 0);
     if (ordered === (this.#allDefined ? globals : defined)) {
-      this.#exports = new OrderedNames(this.#records, ordered);
+      this.#exports = new SymbolSortedIndex(this.#records, ordered);
       return;
     }
-    this.#others = new NameIndex(this, this.#records);
+    this.#others = new SymbolHashIndex(this, this.#records);
     if (this.#others.duplicate === undefined) return;
     for (const [first, second] of duplicateExports(this)) {
       report(
-        new LoadError("InvalidFormat", "Cannot use the symbols: two exports have one name", {
+        new LoadError("InvalidFormat", "Cannot use the symbols: two exports have the same name", {
           symbol: this.name(second),
           offset: fileOffset + second * layout.symbolSize,
           value: `symbols ${first} and ${second}`,
+          hint: "rename one of them or make it local (static in C), and build again",
         }),
       );
     }
   }
 
-  /** A symbol's {@linkcode SymbolType}, in the common numbering. */
+  /** A symbol's {@linkcode SymbolType}, in the common numbering of all layouts. */
   type(index: number): number {
     return (this.words[index * this.step + KIND] & 0xff) + this.typeBase;
   }
@@ -151,7 +153,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return (this.words[index * this.step + KIND] >>> 16) & 0xff;
   }
 
-  /** A symbol's value: an offset in the file's own image. */
+  /** A symbol's value, an offset in the file's own image. */
   value(index: number): number {
     return this.#number(index, VALUE);
   }
@@ -161,17 +163,17 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return this.#number(index, SIZE);
   }
 
-  /** The number that a symbol's file gives its type. */
+  /** The writer's own number for a symbol's type. */
   typeId(index: number): number {
     return this.words[index * this.step + TYPE_ID];
   }
 
-  /** A symbol's own version. */
+  /** The writer's own version of a symbol. */
   version(index: number): number {
     return this.words[index * this.step + VERSION];
   }
 
-  /** The stored hash of a symbol's name, which has been checked. */
+  /** The FNV-1a of a symbol's name. */
   nameHash(index: number): number {
     return this.words[index * this.step + NAME_HASH];
   }
@@ -180,30 +182,38 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   name(index: number): string {
     const { strings } = this.#records, start = this.#nameOffset(index);
     const name = decodeUtf8(strings.subarray(start, strings.indexOf(0, start)));
-    // Checked when the table was read; only a changed buffer gets here.
-    if (name === undefined) throw new LoadError("InvalidFormat", "Cannot read the symbol's name: it changed");
+    // The constructor has checked all names, so the buffer has changed since.
+    if (name === undefined) {
+      throw new LoadError(
+        "InvalidFormat",
+        "Cannot read the symbol's name: its bytes changed after the check",
+        {
+          hint: "do not change the bytes of a file while it is in use",
+        },
+      );
+    }
     return name;
   }
 
   /**
-   * Whether a symbol is defined in this file, not imported: it is local, or has
-   * a value, size or visibility; or the header counts every global symbol as
-   * an export, as real compilers' files do whose functions are at offset 0.
+   * Whether a symbol is defined in this file, not imported: it is local, or has a
+   * value, size or visibility; or the header counts every global symbol as an
+   * export, as in files of real compilers with a function at offset 0.
    */
   isDefined(index: number): boolean {
     if (this.#allDefined) return true;
     const words = this.words, at = index * this.step;
-    // The second and third byte: binding and visibility.
+    // Binding and visibility are the second and third byte.
     return ((words[at + KIND] >>> 8) & 0xff) === Binding.Local || (words[at + KIND] & 0xff_0000) !== 0 ||
       (words[at + VALUE] | words[at + VALUE + 1] | words[at + SIZE] | words[at + SIZE + 1]) !== 0;
   }
 
-  /** Whether other modules may use a symbol: global, and defined here. */
+  /** Whether a symbol is exported to other modules: global and defined in this file. */
   isExport(index: number): boolean {
     return this.binding(index) === Binding.Global && this.isDefined(index);
   }
 
-  /** A symbol as an object. */
+  /** Returns a symbol as an object. */
   at(index: number): SmfSymbol {
     const at = index * this.step;
     const words = this.words;
@@ -225,44 +235,44 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     };
   }
 
-  /** The first symbol of this name, whatever it is. */
+  /** Finds the first symbol with a name, exported or not. */
   find(name: string): SmfSymbol | undefined {
     const index = this.indexOf(name);
     return index < 0 ? undefined : this.at(index);
   }
 
-  /** The symbol of this name that other modules may use; there is at most one. */
+  /** Finds the exported symbol with a name; there is at most one. */
   findExport(name: string): SmfSymbol | undefined {
     const index = this.exportOf(name);
     return index < 0 ? undefined : this.at(index);
   }
 
-  /** As {@linkcode SymbolTable.find}, but its place in the table, or -1; makes no object. */
+  /** Like {@linkcode SymbolTable.find}, but returns the symbol's index or -1, without allocating an object. */
   indexOf(name: string): number {
     if (!key.set(name)) return -1;
     const found = this.#exports?.find(key) ?? -1;
     if (found >= 0) return found;
-    this.#others ??= new NameIndex(this, this.#records, this.#exports?.length);
+    this.#others ??= new SymbolHashIndex(this, this.#records, this.#exports?.length);
     return this.#others.find(key, false);
   }
 
-  /** As {@linkcode SymbolTable.findExport}, but its place in the table, or -1; makes no object. */
+  /** Like {@linkcode SymbolTable.findExport}, but returns the symbol's index or -1, without allocating an object. */
   exportOf(name: string): number {
     if (!key.set(name)) return -1;
     return this.#exports === undefined ? this.#others!.find(key, true) : this.#exports.find(key);
   }
 
-  /** All symbols, as objects. */
+  /** Iterates over all symbols, as objects. */
   *[Symbol.iterator](): Iterator<SmfSymbol> {
     for (let i = 0; i < this.length; i++) yield this.at(i);
   }
 
-  /** Whether two symbols have one name. */
+  /** Whether two symbols have the same name. */
   sameName(a: number, b: number): boolean {
     const { strings } = this.#records;
     let i = this.#nameOffset(a), j = this.#nameOffset(b);
     if (i === j) return true;
-    // In a buffer that somebody changed after the check there may be no NUL.
+    // If the buffer was changed after the check, there may not be a NUL.
     for (; i < strings.length && strings[i] === strings[j]; i++, j++) if (strings[i] === 0) return true;
     return false;
   }
@@ -271,7 +281,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return this.words[index * this.step + NAME_OFFSET];
   }
 
-  /** A field of eight bytes; none is above 2^53 - 1. */
+  /** Reads a field of eight bytes, which the check has limited to 2^53 - 1. */
   #number(index: number, field: number): number {
     const at = index * this.step + field;
     return this.words[at + 1] * 0x1_0000_0000 + this.words[at];

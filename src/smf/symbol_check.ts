@@ -1,7 +1,6 @@
 /**
- * The check of every symbol, in one pass that works on plain arrays: a module
- * may have 10^5 symbols, and the pass mostly runs before the engine has
- * compiled anything.
+ * Checks every symbol in one pass over plain arrays: a module may have 10^5
+ * symbols, and the pass usually runs before the engine has compiled it.
  */
 
 import { LoadError, raise, type Report } from "../errors.ts";
@@ -11,7 +10,7 @@ import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { MAX_NAME_LENGTH } from "./limits.ts";
 import { decodeUtf8 } from "./reader.ts";
 
-/** The fields' places, in words. Type, binding, visibility and flags share one. */
+/** The offsets of a record's fields in words. Type, binding, visibility and flags share one. */
 const NAME_OFFSET = SYMBOL_FIELDS.name_offset[0] / 4;
 const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
 const KIND = SYMBOL_FIELDS.sym_type[0] / 4;
@@ -19,13 +18,15 @@ const VALUE = SYMBOL_FIELDS.value[0] / 4;
 const SIZE = SYMBOL_FIELDS.size[0] / 4;
 const TEMPLATE = SYMBOL_FIELDS.template_offset[0] / 4;
 
-/** The byte of visibility in its word. */
+const HASH_HINT = "fix the writer: the stored hash must be the 32-bit FNV-1a of the name's UTF-8 bytes";
+
+/** The byte of the visibility in its word. */
 const VISIBILITY = 0xff_0000;
 
-/** The high half of 2^53. */
+/** The high word of 2^53. */
 const UNSAFE_HIGH = 0x20_0000;
 
-/** The symbols being checked. */
+/** The symbols to check. */
 interface Records {
   readonly words: Uint32Array;
   readonly strings: Uint8Array;
@@ -33,28 +34,28 @@ interface Records {
   readonly fileOffset: number;
 }
 
-/** What the check of all symbols finds out beside. */
+/** Counts that the check of all symbols makes on the way. */
 export interface SymbolCounts {
-  /** How many symbols are Global. */
+  /** The number of Global symbols. */
   readonly globals: number;
-  /** How many of these have a value, a size or visibility, so that they are defined whatever the header says. */
+  /** The number of Global symbols with a value, size or visibility, which makes them defined. */
   readonly defined: number;
-  /** How many Weak symbols have none of these. */
+  /** The number of Weak symbols without value, size and visibility. */
   readonly weak: number;
   /**
-   * How many of these stand at the start of the table, ascending by hash, those of equal hash by the bytes of
-   * their names: each has another name than all others.
+   * The number of defined Global symbols that come first in the table and ascend by hash, and by the bytes of their
+   * names where hashes are equal. No two of them have the same name.
    */
   readonly ordered: number;
 }
 
 /**
- * Checks names, hashes and enumerations of all symbols.
+ * Checks the names, hashes, enumerations and 64-bit values of all symbols.
  *
  * @param words The records.
  * @param strings The names behind them.
- * @param fileOffset Where the records are in the file, for errors.
- * @param report Told what is wrong with a symbol, one thing for each.
+ * @param fileOffset The file offset of the records, for errors.
+ * @param report Called with the first problem of each symbol.
  */
 export function checkSymbols(
   words: Uint32Array,
@@ -67,24 +68,24 @@ export function checkSymbols(
   const lastType = SymbolType.Constant - layout.symbolTypeBase;
   const wide = step > TEMPLATE;
   const scan = new NameScan();
-  // Names may share bytes, so that few bytes could be walked over very often.
+  // Limits the total length of names: they may share bytes, and a small file could have many long ones.
   let allowance = strings.length * 16 + MAX_NAME_LENGTH;
-  // The end of the exports that ascend from the start, and the hash of the last of them.
+  // The end of the exports that ascend from the start of the table, in words, and the hash of the last one.
   let end = 0, last = -1;
   let globals = 0, defined = 0, weak = 0;
   for (let at = 0; at < words.length; at += step) {
     const start = words[at + NAME_OFFSET];
-    const named = scan.run(strings, start, MAX_NAME_LENGTH) && scan.hash === words[at + NAME_HASH] &&
+    const isNameValid = scan.run(strings, start, MAX_NAME_LENGTH) && scan.hash === words[at + NAME_HASH] &&
       (scan.ascii || decodeUtf8(strings.subarray(start, start + scan.length)) !== undefined);
     allowance -= scan.length;
     const kind = words[at + KIND];
     const binding = (kind >>> 8) & 0xff;
     if (
-      !named || allowance < 0 || (kind & 0xff) > lastType || binding > Binding.Weak ||
+      !isNameValid || allowance < 0 || (kind & 0xff) > lastType || binding > Binding.Weak ||
       words[at + VALUE + 1] >= UNSAFE_HIGH || words[at + SIZE + 1] >= UNSAFE_HIGH ||
       (wide && words[at + TEMPLATE + 1] >= UNSAFE_HIGH)
     ) {
-      report(explain(at, { words, strings, layout, fileOffset }));
+      report(problemOf(at, { words, strings, layout, fileOffset }));
       if (allowance < 0) break;
     }
     if (binding === Binding.Local) continue;
@@ -97,7 +98,7 @@ export function checkSymbols(
     globals++;
     if (bare) continue;
     defined++;
-    if (at !== end || !named) continue;
+    if (at !== end || !isNameValid) continue;
     const hash = words[at + NAME_HASH];
     if (hash > last || (hash === last && isLess(strings, words[at - step + NAME_OFFSET], start))) {
       end += step;
@@ -107,14 +108,14 @@ export function checkSymbols(
   return { globals, defined, weak, ordered: end / step };
 }
 
-/** Whether the name at `a` is less than the one at `b`, by bytes; both have been walked to their NULs. */
+/** Whether the name at `a` is less than the one at `b`, by bytes. Both must end in a NUL. */
 function isLess(strings: Uint8Array, a: number, b: number): boolean {
   while (strings[a] === strings[b] && strings[a] > 0) a++, b++;
   return strings[a] < strings[b];
 }
 
-/** What is wrong with the symbol at word `at`, which {@linkcode checkSymbols} refused. */
-function explain(at: number, { words, strings, layout, fileOffset }: Records): LoadError {
+/** Finds the problem of the symbol at word `at`, which {@linkcode checkSymbols} has refused. */
+function problemOf(at: number, { words, strings, layout, fileOffset }: Records): LoadError {
   const base = layout.symbolTypeBase;
   const index = at / (layout.symbolSize / 4);
   const refuse = (
@@ -123,12 +124,14 @@ function explain(at: number, { words, strings, layout, fileOffset }: Records): L
     value: number | bigint,
     range?: readonly [number, number],
     symbol?: string,
+    hint?: string,
   ) =>
     new LoadError("InvalidFormat", `Cannot use symbol ${index}: ${reason}`, {
       ...(symbol !== undefined && { symbol }),
       offset: fileOffset + at * 4 + byte,
       value,
       ...(range && { range }),
+      ...(hint !== undefined && { hint }),
     });
 
   const start = words[at + NAME_OFFSET];
@@ -146,7 +149,7 @@ function explain(at: number, { words, strings, layout, fileOffset }: Records): L
   const hash = words[at + NAME_HASH];
   if (hash !== scan.hash) {
     const only = [scan.hash, scan.hash + 1] as const;
-    return refuse("the stored hash is not that of its name", NAME_HASH * 4, hash, only, name);
+    return refuse("its stored hash does not match its name", NAME_HASH * 4, hash, only, name, HASH_HINT);
   }
 
   const type = words[at + KIND] & 0xff, binding = (words[at + KIND] >>> 8) & 0xff;
@@ -156,10 +159,12 @@ function explain(at: number, { words, strings, layout, fileOffset }: Records): L
   if (binding > Binding.Weak) {
     return refuse("its binding does not exist", KIND * 4 + 1, binding, [0, Binding.Weak + 1], name);
   }
-  for (const [what, field] of [["value", VALUE], ["size", SIZE], ["template offset", TEMPLATE]] as const) {
+  for (
+    const [fieldName, field] of [["value", VALUE], ["size", SIZE], ["template offset", TEMPLATE]] as const
+  ) {
     if (field >= layout.symbolSize / 4 || words[at + field + 1] < UNSAFE_HIGH) continue;
     const value = BigInt(words[at + field + 1]) << 32n | BigInt(words[at + field]);
-    return refuse(`its ${what} is above 2^53 - 1`, field * 4, value, [0, 2 ** 53], name);
+    return refuse(`its ${fieldName} is above 2^53 - 1`, field * 4, value, [0, 2 ** 53], name);
   }
   return inName("too many names share their bytes");
 }

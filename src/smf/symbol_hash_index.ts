@@ -1,28 +1,28 @@
 /**
- * From a name to the first symbol that has it.
+ * Finds symbols by name where the table is in any order: by a hash table.
  */
 
 import { SYMBOL_FIELDS } from "./layout.ts";
 import type { NameRecords } from "./symbol_sorted_index.ts";
-import type { SearchKey } from "./symbol_key.ts";
+import type { SymbolKey } from "./symbol_key.ts";
 
-/** Where a record has its name and its name's hash, in words. */
+/** The offsets of a record's name and name hash, in words. */
 const NAME_OFFSET = SYMBOL_FIELDS.name_offset[0] / 4;
 const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
 
-/** What the index must know of the symbols that it holds. */
+/** The part of a symbol table that the index needs. */
 export interface Named {
-  /** How many there are. */
+  /** The number of symbols. */
   readonly length: number;
-  /** A symbol's name. */
+  /** Returns a symbol's name. */
   name(index: number): string;
-  /** Whether two symbols have one name. */
+  /** Whether two symbols have the same name. */
   sameName(a: number, b: number): boolean;
-  /** Whether other modules may use a symbol. */
+  /** Whether a symbol is exported to other modules. */
   isExport(index: number): boolean;
 }
 
-/** Every export whose name an earlier one has. */
+/** Finds every export that has the name of an earlier one. */
 export function* duplicateExports(symbols: Named): Iterable<readonly [first: number, second: number]> {
   const exports = new Map<string, number>();
   for (let i = 0; i < symbols.length; i++) {
@@ -34,64 +34,68 @@ export function* duplicateExports(symbols: Named): Iterable<readonly [first: num
   }
 }
 
-/** Slots for each symbol: some must stay empty, many of them so that misses are short. */
-const SLOTS = 1.875;
+/** Buckets per symbol: some must stay empty to end searches, and many do so that misses are short. */
+const BUCKETS_PER_SYMBOL = 1.875;
 
 /**
- * Open addressing with less than two slots a symbol, eight bytes: no object for
- * any symbol. A name has at most two entries, its first symbol and, when that is no
- * export, its first export.
+ * A hash table with open addressing: less than two buckets of four bytes per
+ * symbol, and no objects. A name has at most two entries: its first symbol and, if
+ * that is not an export, its first export.
  *
- * FNV-1a has no key, so a file can hold many names of one hash; when building
- * takes more steps than any honest table needs, a `Map` takes over, whose hash
- * the file cannot know.
+ * FNV-1a has no key, so a hostile file can hold many names with the same hash. If
+ * building takes more steps than an honest table needs, `Map`s replace the table,
+ * whose hash the file cannot know.
  */
-export class NameIndex {
+export class SymbolHashIndex {
   readonly #symbols: Named;
   readonly #records: NameRecords;
-  /** The first symbol that is indexed. */
+  /** The first symbol in the index. */
   readonly #from: number;
-  readonly #slots: Int32Array;
-  /** Slots for each of the 2^32 hashes there may be. */
+  /** The index of a symbol plus 1, or 0 for an empty bucket. */
+  readonly #buckets: Int32Array;
+  /** The number of buckets divided by 2^32, the number of hashes. */
   readonly #scale: number;
-  #first: Map<string, number> | undefined;
-  #exports: Map<string, number> | undefined;
-  /** Two exports of one name, if there are any. */
+  #firstByName: Map<string, number> | undefined;
+  #exportByName: Map<string, number> | undefined;
+  /** Two exports with the same name, if there are any. */
   readonly duplicate: readonly [first: number, second: number] | undefined;
 
   /**
-   * Indexes symbols, or as many as there are before a duplicate.
+   * Indexes symbols, up to the first duplicate export.
    *
-   * @param symbols What to index; asked again at every search.
+   * @param symbols The symbols; searches use them too.
    * @param records Their records and names.
-   * @param from The first symbol that counts; none that stand before it is known here.
+   * @param from The first symbol to index.
    */
   constructor(symbols: Named, records: NameRecords, from = 0) {
     this.#symbols = symbols;
     this.#records = records;
     this.#from = from;
-    this.#slots = new Int32Array(Math.ceil((symbols.length - from) * SLOTS));
-    this.#scale = this.#slots.length / 0x1_0000_0000;
+    this.#buckets = new Int32Array(Math.ceil((symbols.length - from) * BUCKETS_PER_SYMBOL));
+    this.#scale = this.#buckets.length / 0x1_0000_0000;
     this.duplicate = this.#insertAll();
   }
 
-  /** @returns two exports of one name, if there are any. */
+  /** Fills the table; returns two exports with the same name, if there are any. */
   #insertAll(): readonly [number, number] | undefined {
-    const symbols = this.#symbols, slots = this.#slots, from = this.#from, { words, step } = this.#records;
-    const scale = this.#scale, size = slots.length, end = symbols.length;
+    const symbols = this.#symbols,
+      buckets = this.#buckets,
+      from = this.#from,
+      { words, step } = this.#records;
+    const scale = this.#scale, size = buckets.length, end = symbols.length;
     let steps = (end - from) * 16 + 256;
     for (let index = from; index < end; index++) {
       const hash = words[index * step + NAME_HASH];
-      for (let slot = home(hash, scale);; slot = slot + 1 === size ? 0 : slot + 1) {
-        const held = slots[slot] - 1;
-        if (held < 0) {
-          slots[slot] = index + 1;
+      for (let bucket = homeBucket(hash, scale);; bucket = bucket + 1 === size ? 0 : bucket + 1) {
+        const occupant = buckets[bucket] - 1;
+        if (occupant < 0) {
+          buckets[bucket] = index + 1;
           break;
         }
         if (--steps < 0) return this.#useMaps();
-        if (words[held * step + NAME_HASH] !== hash || !symbols.sameName(held, index)) continue;
+        if (words[occupant * step + NAME_HASH] !== hash || !symbols.sameName(occupant, index)) continue;
         if (!symbols.isExport(index)) break;
-        if (symbols.isExport(held)) return [held, index];
+        if (symbols.isExport(occupant)) return [occupant, index];
       }
     }
     return undefined;
@@ -99,41 +103,43 @@ export class NameIndex {
 
   #useMaps(): readonly [number, number] | undefined {
     const symbols = this.#symbols;
-    this.#first = new Map();
-    this.#exports = new Map();
+    this.#firstByName = new Map();
+    this.#exportByName = new Map();
     for (let i = this.#from; i < symbols.length; i++) {
       const name = symbols.name(i);
-      if (!this.#first.has(name)) this.#first.set(name, i);
+      if (!this.#firstByName.has(name)) this.#firstByName.set(name, i);
       if (!symbols.isExport(i)) continue;
-      const other = this.#exports.get(name);
+      const other = this.#exportByName.get(name);
       if (other !== undefined) return [other, i];
-      this.#exports.set(name, i);
+      this.#exportByName.set(name, i);
     }
     return undefined;
   }
 
   /**
-   * @param exported Whether only exports count.
-   * @returns the index of the first symbol of this name, or -1.
+   * Finds the first symbol, or the first export, with a name.
+   *
+   * @param exported Whether to consider exports only.
+   * @returns the index of the symbol, or -1.
    */
-  find(key: SearchKey, exported: boolean): number {
-    const maps = exported ? this.#exports : this.#first;
+  find(key: SymbolKey, exported: boolean): number {
+    const maps = exported ? this.#exportByName : this.#firstByName;
     if (maps !== undefined) return maps.get(key.text()) ?? -1;
-    const slots = this.#slots, size = slots.length, { words, step, strings } = this.#records;
+    const buckets = this.#buckets, size = buckets.length, { words, step, strings } = this.#records;
     if (size === 0) return -1;
     const { hash } = key;
-    for (let slot = home(hash, this.#scale);; slot = slot + 1 === size ? 0 : slot + 1) {
-      const held = slots[slot] - 1;
-      if (held < 0) return -1;
-      const at = held * step;
+    for (let bucket = homeBucket(hash, this.#scale);; bucket = bucket + 1 === size ? 0 : bucket + 1) {
+      const occupant = buckets[bucket] - 1;
+      if (occupant < 0) return -1;
+      const at = occupant * step;
       if (words[at + NAME_HASH] !== hash || key.compare(strings, words[at + NAME_OFFSET]) !== 0) continue;
-      if (!exported || this.#symbols.isExport(held)) return held;
+      if (!exported || this.#symbols.isExport(occupant)) return occupant;
     }
   }
 }
 
-/** The slot where a search for this hash begins. */
-function home(hash: number, scale: number): number {
-  // Fibonacci hashing: FNV-1a of short names leaves the high bits poor.
+/** Returns the bucket where the search for a hash starts. */
+function homeBucket(hash: number, scale: number): number {
+  // Fibonacci hashing, because the high bits of FNV-1a of short names vary little.
   return ((Math.imul(hash, 0x9e3779b1) >>> 0) * scale) | 0;
 }

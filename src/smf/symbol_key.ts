@@ -1,42 +1,41 @@
 /**
- * A name that is looked for, in the form that symbol tables have names in:
- * bytes and their hash.
+ * A name to search for, in the form that symbol tables have: bytes and their hash.
  */
 
 import { FNV_BASIS, FNV_PRIME, hashName } from "./hash.ts";
 import { decodeUtf8 } from "./reader.ts";
 
-/** Names of so many letters at most need no buffer of their own. */
-const ROOM = 1024;
+/** The length up to which ASCII names use the key's own buffer. */
+const BUFFER_SIZE = 1024;
 
 const encoder = new TextEncoder();
 
-/** What a search compares names with; reused, so that searches do not allocate. */
-export class SearchKey {
-  readonly #room: Uint8Array = new Uint8Array(ROOM);
-  /** The name, and what an earlier one left behind it. */
-  #bytes: Uint8Array = this.#room;
+/** The key of a search by name; reusable, so that searches do not allocate. */
+export class SymbolKey {
+  readonly #buffer: Uint8Array = new Uint8Array(BUFFER_SIZE);
+  /** The name, which may be followed by bytes of an earlier one. */
+  #bytes: Uint8Array = this.#buffer;
   #length = 0;
-  /** Signed: what is above 2^31 would be an object. */
+  /** Signed, because V8 allocates numbers of 2^31 and above. */
   #hash = 0;
 
-  /** FNV-1a of the name. */
+  /** The FNV-1a of the name. */
   get hash(): number {
     return this.#hash >>> 0;
   }
 
   /**
-   * Takes a name.
+   * Sets the name.
    *
-   * @returns whether it can be anybody's: names end at a NUL and are UTF-8.
+   * @returns whether a symbol can have it: false for names with a NUL or an unpaired surrogate.
    */
   set(name: string): boolean {
-    return name.length <= ROOM && this.#setAscii(name) || this.#setAny(name);
+    return name.length <= BUFFER_SIZE && this.#setAscii(name) || this.#setUtf8(name);
   }
 
-  /** Nearly every name is ASCII, whose letters are its bytes. */
+  /** The fast path: nearly every name is ASCII, where characters are bytes. */
   #setAscii(name: string): boolean {
-    const bytes = this.#room, { length } = name;
+    const bytes = this.#buffer, { length } = name;
     let hash = FNV_BASIS;
     for (let i = 0; i < length; i++) {
       const code = name.charCodeAt(i);
@@ -50,7 +49,7 @@ export class SearchKey {
     return true;
   }
 
-  #setAny(name: string): boolean {
+  #setUtf8(name: string): boolean {
     if (name.includes("\0") || !name.isWellFormed()) return false;
     const bytes = encoder.encode(name);
     this.#bytes = bytes;
@@ -59,15 +58,15 @@ export class SearchKey {
     return true;
   }
 
-  /** The name again, as a text: for what is rare. */
+  /** Returns the name as a string. Slow, for rare cases. */
   text(): string {
     return decodeUtf8(this.#bytes.subarray(0, this.#length))!;
   }
 
   /**
-   * Compares the NUL-ended name at `start`, byte by byte.
+   * Compares the NUL-terminated name at `start` with the key, byte by byte.
    *
-   * @returns 0 if it is the same, a negative number if it is less.
+   * @returns 0 if they are equal, a negative number if the name is less than the key.
    */
   compare(strings: Uint8Array, start: number): number {
     const bytes = this.#bytes, length = this.#length;

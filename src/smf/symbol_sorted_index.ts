@@ -1,64 +1,67 @@
 /**
- * From a name to its symbol, where symbols stand in ascending order: the table
- * itself is searched.
+ * Finds symbols by name where the table is sorted: by binary search in the table
+ * itself.
  */
 
 import { SYMBOL_FIELDS } from "./layout.ts";
-import type { SearchKey } from "./symbol_key.ts";
+import type { SymbolKey } from "./symbol_key.ts";
 
-/** Where a record has its name and its name's hash, in words. */
+/** The offsets of a record's name and name hash, in words. */
 const NAME_OFFSET = SYMBOL_FIELDS.name_offset[0] / 4;
 const NAME_HASH = SYMBOL_FIELDS.name_hash[0] / 4;
 
-/** Records and names of a symbol table. */
+/** The records and names of a symbol table. */
 export interface NameRecords {
   /** The records. */
   readonly words: Uint32Array;
-  /** Words from one record to the next. */
+  /** The distance from one record to the next, in words. */
   readonly step: number;
-  /** The names that the records speak of. */
+  /** The names, to which the records have offsets. */
   readonly strings: Uint8Array;
 }
 
-/** After so many searches for each symbol, finding where hashes begin has paid for itself. */
-const SEARCHES = 1 / 32;
+/** The number of searches per symbol from which on the prefix table costs less than it saves. */
+const SEARCHES_PER_SYMBOL = 1 / 32;
 
 /**
- * Binary search by hash and name. Who searches often gets places to begin at,
- * by the highest bits of the hash and four bytes each, no more of them than there
- * are symbols: one or two records are left to look at then. However a file has
- * chosen its hashes, a search takes no more steps than the logarithm.
+ * Binary search by hash and name. After many searches a prefix table is built,
+ * which maps the highest bits of a hash to the first symbol that has them; it has
+ * four bytes per entry and no more entries than there are symbols, and leaves one
+ * or two records to compare. A search takes logarithmic time at most, whatever
+ * hashes the file has.
  */
-export class OrderedNames {
-  /** How many symbols are searched, from the first of the table on. */
+export class SymbolSortedIndex {
+  /** The number of symbols in the index, from the start of the table. */
   readonly length: number;
   readonly #records: NameRecords;
-  /** For each value of a hash's highest bits the first symbol that has it or a higher one, and the end. */
+  /** For each prefix of a hash, the first symbol with that prefix or a higher one; then the number of symbols. */
   #starts: Uint32Array | undefined;
-  /** How far right the highest bits are shifted. */
+  /** The right shift that makes a hash a prefix. */
   #shift = 0;
   #searches = 0;
 
   /**
-   * @param length How many symbols, from the first on, are known to ascend by hash, those of equal hash by
-   * their names' bytes.
+   * Starts an index.
+   *
+   * @param length The number of symbols, from the start of the table, that are known to ascend by hash, and by the
+   * bytes of their names where hashes are equal.
    */
   constructor(records: NameRecords, length: number) {
     this.#records = records;
     this.length = length;
   }
 
-  /** @returns the index of the symbol of this name, or -1. */
-  find(key: SearchKey): number {
+  /** Returns the index of the symbol with this name, or -1. */
+  find(key: SymbolKey): number {
     const { words, step, strings } = this.#records;
     const { hash } = key;
     const starts = this.#starts;
     let low = 0, high = this.length;
     if (starts !== undefined) {
-      const bucket = hash >>> this.#shift;
-      low = starts[bucket];
-      high = starts[bucket + 1];
-    } else if (++this.#searches > high * SEARCHES) this.#findStarts();
+      const prefix = hash >>> this.#shift;
+      low = starts[prefix];
+      high = starts[prefix + 1];
+    } else if (++this.#searches > high * SEARCHES_PER_SYMBOL) this.#indexPrefixes();
     while (low < high) {
       const middle = low + high >>> 1, at = middle * step;
       const other = words[at + NAME_HASH];
@@ -70,18 +73,18 @@ export class OrderedNames {
     return -1;
   }
 
-  #findStarts(): void {
+  #indexPrefixes(): void {
     const { words, step } = this.#records;
     const count = this.length;
     const shift = Math.min(31, Math.clz32(count) + 1);
-    const buckets = 2 ** (32 - shift);
-    const starts = new Uint32Array(buckets + 1);
+    const prefixes = 2 ** (32 - shift);
+    const starts = new Uint32Array(prefixes + 1);
     let next = 0;
     for (let index = 0; index < count; index++) {
-      const bucket = words[index * step + NAME_HASH] >>> shift;
-      while (next <= bucket) starts[next++] = index;
+      const prefix = words[index * step + NAME_HASH] >>> shift;
+      while (next <= prefix) starts[next++] = index;
     }
-    while (next <= buckets) starts[next++] = count;
+    while (next <= prefixes) starts[next++] = count;
     this.#starts = starts;
     this.#shift = shift;
   }

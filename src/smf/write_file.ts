@@ -1,6 +1,6 @@
 /**
- * From the parts of a file to its bytes: places first, then records, then the
- * hash over all of them.
+ * Writes the parts of a file to bytes: computes offsets first, then writes records,
+ * then the hash of everything.
  */
 
 import type { RelocationOptions, SmfBuilderOptions, SymbolOptions } from "./builder_options.ts";
@@ -11,7 +11,7 @@ import { type Layout, MAGIC, RELOCATION_FIELDS, RELOCATION_SIZE, SYMBOL_FIELDS }
 import { alignUp } from "./offsets.ts";
 import { type Fields, writeRecord } from "./write_record.ts";
 
-/** A section as it will be in the file. */
+/** A section in the form in which the file stores it. */
 export interface StoredSection {
   readonly name: Uint8Array;
   readonly type: number;
@@ -21,7 +21,7 @@ export interface StoredSection {
   readonly virtualSize: number;
 }
 
-/** All that a file is made of. */
+/** The parts of a file. */
 export interface FileParts {
   readonly layout: Layout;
   readonly options: SmfBuilderOptions;
@@ -34,7 +34,7 @@ export interface FileParts {
 const EMPTY = new Uint8Array(0);
 const { template_param_count: _, template_offset: __, ...NARROW_SYMBOL_FIELDS } = SYMBOL_FIELDS;
 
-/** The bytes of a Reloc section. */
+/** Returns the bytes of a Reloc section. */
 export function emitRelocations(relocations: readonly Required<RelocationOptions>[]): Uint8Array {
   const bytes = new Uint8Array(relocations.length * RELOCATION_SIZE);
   const view = new DataView(bytes.buffer);
@@ -47,15 +47,15 @@ export function emitRelocations(relocations: readonly Required<RelocationOptions
   return bytes;
 }
 
-/** The bytes of a file. */
-export function emit(parts: FileParts): Uint8Array {
+/** Returns the bytes of a file. */
+export function emitFile(parts: FileParts): Uint8Array {
   const { layout, options, sections, symbols } = parts;
   const stub = options.stub ?? EMPTY;
   const strings = stringTable(symbols);
 
-  // Places, relative to the end of the stub. A leading header: header, section
-  // table, contents, symbols, names. A trailing one: contents, section table,
-  // symbols, names, header.
+  // Offsets are relative to the end of the stub. With a leading header the order is
+  // header, section table, contents, symbols, names; with a trailing one contents,
+  // section table, symbols, names, header.
   const tableSize = sections.length * layout.section.size;
   let at = layout.trailer ? 0 : layout.header.size + tableSize;
   const offsets = sections.map(({ bytes, alignment }) => {
@@ -136,48 +136,48 @@ export function emit(parts: FileParts): Uint8Array {
     prefetch_file_count: options.prefetchFileCount ?? 0,
   });
 
-  // The hash of all the rest comes last.
-  const tables = [
+  // The hash comes last because it covers everything else.
+  const tableHashes = [
     hashHeader(data.subarray(headerAt, headerAt + layout.header.size), layout),
     xxh32(data.subarray(sectionTable, sectionTable + tableSize)),
     xxh32(symbols.length > 0 ? data.subarray(symbolTable, stringsAt + strings.bytes.length) : EMPTY),
   ];
-  const contents = sections.map(({ bytes }) => xxh32(bytes));
+  const contentHashes = sections.map(({ bytes }) => xxh32(bytes));
   writeRecord(view, headerAt, layout.header.fields, {
-    module_hash: combineHashes([...tables, ...contents], file.length),
+    module_hash: combineHashes([...tableHashes, ...contentHashes], file.length),
   });
   return file;
 }
 
 interface StringTable {
   readonly bytes: Uint8Array;
-  /** Of each symbol, where its name starts. */
+  /** The start of each symbol's name. */
   readonly offsets: readonly number[];
-  /** Of each symbol, where its name's NUL is. */
+  /** The offset of the NUL of each symbol's name. */
   readonly ends: readonly number[];
 }
 
-/** All names, each once, behind an empty one at 0. */
+/** Makes a string table of all names, each once, with the empty name at offset 0. */
 function stringTable(symbols: readonly Required<SymbolOptions>[]): StringTable {
   const encoder = new TextEncoder();
   let bytes = new Uint8Array(1024);
   let size = 1;
-  const known = new Map<string, number>();
+  const firstSymbolOf = new Map<string, number>();
   const offsets: number[] = [], ends: number[] = [];
   symbols.forEach(({ name }, i) => {
-    const before = name === "" ? undefined : known.get(name);
-    if (name === "" || before !== undefined) {
-      offsets.push(before === undefined ? 0 : offsets[before]);
-      ends.push(before === undefined ? 0 : ends[before]);
+    const first = name === "" ? undefined : firstSymbolOf.get(name);
+    if (name === "" || first !== undefined) {
+      offsets.push(first === undefined ? 0 : offsets[first]);
+      ends.push(first === undefined ? 0 : ends[first]);
       return;
     }
-    const room = size + name.length * 3 + 1; // at most three bytes of UTF-8 for a unit of UTF-16
-    if (room > bytes.length) {
-      const grown = new Uint8Array(room * 2);
+    const needed = size + name.length * 3 + 1; // a UTF-16 code unit takes at most three bytes of UTF-8
+    if (needed > bytes.length) {
+      const grown = new Uint8Array(needed * 2);
       grown.set(bytes.subarray(0, size));
       bytes = grown;
     }
-    known.set(name, i);
+    firstSymbolOf.set(name, i);
     offsets.push(size);
     size += encoder.encodeInto(name, bytes.subarray(size)).written;
     ends.push(size);

@@ -1,16 +1,16 @@
 /**
- * The counterpart of reader.ts: records filled by their layout's table, and the
- * checks of what may be written into them.
+ * Writes records by their layout's tables, and checks values before it writes them.
+ * The counterpart of reader.ts.
  */
 
 import type { Field } from "./layout.ts";
 
-/** Fields by the specification's names. */
+/** The fields of a record, by the specification's names. */
 export type Fields = Readonly<Record<string, Field | undefined>>;
 
 /**
- * Fills a zeroed record. Every value must have a field, unless it is 0; fields
- * without a value stay 0.
+ * Writes values to a zeroed record. Every value must have a field unless it is 0;
+ * fields without a value stay 0.
  *
  * @param at Where the record starts.
  * @param fields The record's layout.
@@ -42,24 +42,24 @@ export function writeRecord(
   }
 }
 
-/** Throws unless `value` is a whole number of at most `bits` bits; a bigint is for 64 bits only. */
+/** Throws unless `value` is an unsigned integer of at most `bits` bits; a bigint is for 64 bits only. */
 export function checkUnsigned(name: string, value: number | bigint, bits: number): void {
   const fits = typeof value === "bigint"
     ? bits === 64 && BigInt.asUintN(64, value) === value
     : Number.isSafeInteger(value) && value >= 0 && value < 2 ** bits;
   if (!fits) {
-    throw new RangeError(`Cannot write ${name} as ${value}: it is no unsigned number of ${bits} bits`);
+    throw new RangeError(`Cannot write ${name} as ${value}: it is not an unsigned ${bits}-bit number`);
   }
 }
 
-/** Throws unless `value` is one of the numbers of an enumeration. */
+/** Throws unless `value` is in an enumeration. */
 export function checkEnum(name: string, value: number, names: Readonly<Record<string, number>>): void {
   for (const key in names) if (names[key] === value) return;
-  throw new RangeError(`Cannot write ${name} as ${value}: there is none`);
+  throw new RangeError(`Cannot write ${name} as ${value}: it does not exist`);
 }
 
-/** Throws unless a name can be written: UTF-8 that ends at the first NUL. */
+/** Throws unless a name can be stored as NUL-terminated UTF-8. */
 export function checkName(name: string): void {
   if (!name.includes("\0") && name.isWellFormed()) return;
-  throw new TypeError(`Cannot write the name ${JSON.stringify(name)}: it has a NUL or half a surrogate pair`);
+  throw new TypeError(`Cannot write the name ${JSON.stringify(name)}: it has a NUL or an unpaired surrogate`);
 }

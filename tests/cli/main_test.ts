@@ -92,7 +92,7 @@ Deno.test({
     assertStringIncludes(file.out.join("\n"), "  T  add");
     assertEquals([piped.code, piped.err, JSON.parse(piped.out[0]).version], [0, [], 1]);
     assertEquals([bad.code, bad.out], [1, []]);
-    assertStringIncludes(bad.err[0], "the stored hash is not that of its name");
+    assertStringIncludes(bad.err[0], "its stored hash does not match its name");
     assertMatch(bad.err[1], /^next: /);
     assertEquals([missing.code, missing.out, missing.err.length], [2, [], 1]);
     assertStringIncludes(missing.err[0], "no_such_file.smf: Cannot read");

@@ -100,7 +100,7 @@ for (
 for (const [title, arch] of [["x86-64", enums.Arch.X86_64], ["AArch64", enums.Arch.Aarch64]] as const) {
   Deno.test(`the relocations of ${title} are those of the code`, () => {
     const { widths, range } = relocationArch(arch);
-    const rows = [...FORMAT.table(title), ...FORMAT.table("What the system answers")]
+    const rows = [...FORMAT.table(title), ...FORMAT.table("Thread-local variables and ifuncs")]
       .toSorted((a, b) => Number(a.value) - Number(b.value));
     const known = [...widths.keys()].filter((type) => widths[type] >= 0);
     assertEquals(rows.map(({ value }) => Number(value)), known);

@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { CHECKSUM_MARK } from "../../src/smf/checksum.ts";
-import { parseSmf, readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
+import { CHECKSUM_MARK, verifyModuleHash } from "../../src/smf/checksum.ts";
+import { readSection } from "../../src/smf/contents.ts";
+import { parseSmf, readSmf } from "../../src/smf/file.ts";
 import { xxh32 } from "../../src/smf/hash.ts";
 import { LAYOUTS } from "../../src/smf/layout.ts";
 import { isLoaded } from "../../src/smf/offsets.ts";
@@ -15,7 +16,7 @@ for (const layout of LAYOUT_NAMES) {
   const { header: place } = LAYOUTS[layout];
   const headerAt = LAYOUTS[layout].trailer ? file.length - place.size : 0;
 
-  Deno.test(`${layout}: the hash is what its definition says`, () => {
+  Deno.test(`${layout}: the hash is the one that its definition gives`, () => {
     const { header, sections } = parseSmf(file);
     const zeroed = patched(file, [headerAt + place.fields.module_hash[0], 8, 0]);
     const slice = (from: number, length: number) => zeroed.subarray(from, from + length);
@@ -31,7 +32,7 @@ for (const layout of LAYOUT_NAMES) {
     assertEquals(new TextDecoder().decode(slice(headerAt + place.mark, 5)), CHECKSUM_MARK);
   });
 
-  Deno.test(`${layout}: a change of any byte that is read is noticed`, () => {
+  Deno.test(`${layout}: a change of any byte that is read is detected`, () => {
     const { header, sections } = parseSmf(file);
     const padding = new Set<number>(file.keys());
     const covered = (from: number, length: number) => {
@@ -44,32 +45,32 @@ for (const layout of LAYOUT_NAMES) {
     for (let at = 0; at < file.length; at++) {
       const change = patched(file, [at, 1, file[at] ^ 0x40]);
       const inMark = at >= headerAt + place.mark && at < headerAt + place.mark + 5;
-      // Without the mark there is no hash to compare; between the parts there is nothing.
+      // Without the mark there is no hash to compare, and padding between the parts is not hashed.
       if (padding.has(at) || inMark) continue;
       assertThrows(() => parseSmf(change), LoadError, undefined, `byte ${at}`);
     }
   });
 }
 
-Deno.test("a changed byte is named as what it is (row 43)", () => {
+Deno.test("a changed byte is reported as a hash mismatch (row 43)", () => {
   const file = sample();
   const code = parseSmf(file).sections[0].offset;
   const error = assertLoadError(() => parseSmf(patched(file, [code + 1, 1, 8])), "InvalidFormat", {
     offset: 64,
   });
-  assertMatch(error.message, /do not have the hash/);
+  assertMatch(error.message, /its bytes do not match the hash/);
 });
 
-Deno.test("a file that grew or shrank is named as that", () => {
+Deno.test("a file that grew or shrank is reported as a size mismatch", () => {
   const file = sample();
   const grown = new Uint8Array([...file, 0]);
   assertMatch(
     assertLoadError(() => parseSmf(grown), "InvalidFormat", { value: file.length + 1 }).message,
-    /not have the size/,
+    /its size does not match the size/,
   );
   assertMatch(
     assertLoadError(() => parseSmf(file.subarray(0, -1)), "InvalidFormat").message,
-    /not have the size/,
+    /its size does not match the size/,
   );
 });
 
@@ -82,7 +83,7 @@ Deno.test("without the mark, or with hash 0, nothing is compared", () => {
   assertEquals(parseSmf(patched(changed, [88, 1, 0], [64, 8, 12345n])).header.moduleHash, 12345n);
 });
 
-Deno.test("sections may be read in any order, and the rest is read in small pieces", () => {
+Deno.test("sections can be read in any order, and the rest is read in small pieces", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: 1, bytes: new Uint8Array(100).fill(0xc3) });
   builder.section({ name: "debug", type: 8, bytes: Uint8Array.from({ length: 200_001 }, (_, i) => i) });
@@ -103,7 +104,7 @@ Deno.test("sections may be read in any order, and the rest is read in small piec
   assertEquals(asked, [65_536, 65_536, 65_536, 200_001 - 3 * 65_536]);
 });
 
-Deno.test("the checksum takes a section at once, in pieces or again, and nothing more", () => {
+Deno.test("the checksum accepts a section at once, in pieces or again, and no bytes beyond it", () => {
   const bytes = sample();
   const file = readFrom(bytes, readSmf(bytes.length));
   const checksum = file.checksum!;
@@ -114,7 +115,7 @@ Deno.test("the checksum takes a section at once, in pieces or again, and nothing
   assertEquals(checksum.seen(code), 2);
   assertThrows(() => checksum.section(code, stored(code)), RangeError);
   checksum.section(code, stored(code).subarray(2));
-  checksum.section(code, new Uint8Array(6)); // seen whole: not looked at
+  checksum.section(code, new Uint8Array(6)); // the section is complete: ignored
   checksum.section(rodata, stored(rodata));
   readFrom(bytes, verifyModuleHash(file));
 });

@@ -22,7 +22,7 @@ const contents = (bytes: Uint8Array) => {
   return file.contents(file.sections[1]);
 };
 
-Deno.test("what is compressed comes back, with zeros up to its virtual size", () => {
+Deno.test("compressed bytes are decompressed, with zeros up to the virtual size", () => {
   const file = parseSmf(compressedFile({ bytes: DATA, virtualSize: 12_000 }));
   const [, section] = file.sections;
   assertEquals([section.compressed, section.virtualSize, section.flags], [
@@ -47,7 +47,7 @@ Deno.test("a length other than the virtual size is refused (row 15)", () => {
       value: 10_000,
     },
   );
-  assertMatch(error.message, /its length is not its virtual size/);
+  assertMatch(error.message, /its decompressed length is not its virtual size/);
   assertMatch(
     assertLoadError(() => contents(withSection(file, 1, "virtual_size", 9_999)), "InvalidFormat").message,
     /more bytes than its virtual size/,
@@ -55,7 +55,7 @@ Deno.test("a length other than the virtual size is refused (row 15)", () => {
   assertLoadError(() => contents(withSection(file, 1, "virtual_size", 0)), "InvalidFormat");
 });
 
-Deno.test("a bomb makes no more than the virtual size (row 15)", () => {
+Deno.test("a zip bomb decompresses to no more than the virtual size (row 15)", () => {
   const bomb = compressZstd(new Uint8Array(50_000_000));
   assert(bomb.length < 10_000);
   const before = Deno.memoryUsage().rss;
@@ -64,7 +64,7 @@ Deno.test("a bomb makes no more than the virtual size (row 15)", () => {
   assert(Deno.memoryUsage().rss - before < 200_000_000);
 });
 
-Deno.test("bytes that are no zstd frame, or half of one, are refused (row 15)", () => {
+Deno.test("bytes that are not a whole zstd frame are refused (row 15)", () => {
   const frame = compressZstd(DATA);
   for (const bytes of [bytesOf(), bytesOf(1, 2, 3, 4, 5), frame.subarray(0, 4), frame.subarray(0, -1)]) {
     const file = compressedFile({ bytes, virtualSize: 10_000, compressed: true });
@@ -74,7 +74,7 @@ Deno.test("bytes that are no zstd frame, or half of one, are refused (row 15)", 
   for (let i = 0; i < flipped.length; i++) {
     flipped[i] ^= 0xff;
     try {
-      decompressZstd(flipped, new Uint8Array(10_000), "x"); // without a checksum some changes are no errors
+      decompressZstd(flipped, new Uint8Array(10_000), "x"); // frames have no checksum, so that some changes are not detected
     } catch (error) {
       assertEquals((error as Error).name, "LoadError");
     }
@@ -82,7 +82,7 @@ Deno.test("bytes that are no zstd frame, or half of one, are refused (row 15)", 
   }
 });
 
-Deno.test("an empty section compresses too", () => {
+Deno.test("an empty section can be compressed", () => {
   assertEquals(contents(compressedFile({ bytes: bytesOf() })), bytesOf());
 });
 
@@ -90,7 +90,7 @@ Deno.test("the same bytes compress to the same bytes", () => {
   assertEquals(compressZstd(DATA), compressZstd(DATA.slice()));
 });
 
-Deno.test("zstd is not looked for before a compressed section is met", () => {
+Deno.test("zstd is looked up only for the first compressed section", () => {
   const process = (globalThis as { process?: { getBuiltinModule?: unknown } }).process!;
   const original = process.getBuiltinModule;
   process.getBuiltinModule = () => undefined;

@@ -22,7 +22,7 @@ const CODE = {
 const MAIN = { name: "main", sym_type: 1, binding: 1 };
 const MAIN_FILE = { sections: [CODE], symbols: [MAIN], header: { flags: 1, exported_count: 1 } };
 
-Deno.test("each layout is told from the others, whatever the version says", () => {
+Deno.test("each layout is detected, with any version", () => {
   for (const layout of LAYOUT_NAMES) {
     for (const [version_major, version_minor] of [[0, 1], [1, 0], [1, 1]]) {
       const bytes = rawFile({
@@ -45,7 +45,7 @@ Deno.test("garbage in every padding byte changes nothing", () => {
   }
 });
 
-Deno.test("20,000 files with counts that look like header sizes, stubs and random padding", () => {
+Deno.test("20,000 files with counts that look like header sizes, stubs and random padding are detected", () => {
   const next = randomFrom(2);
   for (let round = 0; round < stress(20_000); round++) {
     const layout = LAYOUT_NAMES[next() % LAYOUT_NAMES.length];
@@ -79,7 +79,7 @@ Deno.test("an empty file and one shorter than a header are refused (row 1)", () 
   }
 });
 
-Deno.test("a bad magic is refused, and the bytes that stand in its place are shown (row 2)", () => {
+Deno.test("a bad magic number is refused, and the error has the bytes in its place (row 2)", () => {
   const error = assertLoadError(() => parseSmf(patched(sample(), [3, 1, 1])), "InvalidFormat", {
     value: "53 4d 46 01",
   });
@@ -89,8 +89,8 @@ Deno.test("a bad magic is refused, and the bytes that stand in its place are sho
   }
 });
 
-Deno.test("when no layout fits, the error is about the one that was meant (row 3)", () => {
-  // 72 and 96 stand where these layouts have the offset of a section table right behind the header.
+Deno.test("if no layout fits, the error is about the most likely one (row 3)", () => {
+  // The section table's offset is 72 or 96: right behind the header of the layout.
   const h72 = patched(sample("H72"), [24, 8, 1 << 30]);
   assertEquals(assertLoadError(() => parseSmf(h72), "InvalidFormat").data.value, 1 << 30);
   const h96 = patched(sample("H96"), [32, 8, 1 << 30]);
@@ -106,7 +106,7 @@ Deno.test("no truncated file is accepted", () => {
   }
 });
 
-Deno.test("no truncated file of other writers is taken for another layout", () => {
+Deno.test("truncated files of other writers are refused", () => {
   for (const layout of ["H72", "H80", "H96"] as const) {
     const file = rawFile({ ...MAIN_FILE, layout });
     for (let length = 0; length < file.length; length++) {
@@ -120,10 +120,10 @@ Deno.test("no truncated file of other writers is taken for another layout", () =
   }
 });
 
-Deno.test("a header at the start goes before text that looks like one at the end", () => {
+Deno.test("a header at the start takes precedence over text that looks like one at the end", () => {
   for (const distance of [96, 128]) {
     for (const layout of ["H72", "H80", "H96"] as const) {
-      // The magic and the zeros behind it are names: "SMF", then empty ones.
+      // The magic number is a name and its NUL.
       const names = ["x".repeat(200), "SMF"];
       const file = rawFile({
         ...MAIN_FILE,
@@ -136,7 +136,7 @@ Deno.test("a header at the start goes before text that looks like one at the end
   }
 });
 
-Deno.test("a whole trailing header in a string table changes nothing", () => {
+Deno.test("a whole trailing header in a string table is ignored", () => {
   const inner = rawFile({ ...MAIN_FILE, layout: "H96-trailer" });
   const outer = rawFile({ ...MAIN_FILE, layout: "H72" });
   const both = new Uint8Array([...outer, ...inner]);
@@ -178,7 +178,7 @@ Deno.test("a P128 header at the start of the file is read too", () => {
   assertEquals(parseSmf(file).symbols.at(0).name, "main");
 });
 
-Deno.test("H80 is told from H72 by what bytes 72 to 79 are used for", () => {
+Deno.test("H80 is told from H72 by the use of bytes 72 to 79", () => {
   // Tables elsewhere: the section table last, the code at 72 or at 80.
   const moved = (codeAt: number) => {
     const size = 80 + 6;
@@ -193,7 +193,7 @@ Deno.test("H80 is told from H72 by what bytes 72 to 79 are used for", () => {
   assertEquals(layoutOf(moved(80)), "H80");
 });
 
-Deno.test("containers are refused by name", () => {
+Deno.test("containers are refused with their name", () => {
   const cases: [Uint8Array, RegExp][] = [
     [new Uint8Array([...text("LSMF"), 1, 0, ...new Uint8Array(200)]), /LSM library archive/],
     [new Uint8Array([...text("SSMF"), 1, 0, ...new Uint8Array(240)]), /settlement/],
@@ -205,20 +205,20 @@ Deno.test("containers are refused by name", () => {
   }
 });
 
-Deno.test("the old 64-byte header is refused by name", () => {
+Deno.test("the old 64-byte header is refused with this reason", () => {
   const bytes = new Uint8Array(300);
   bytes.set(text("SMF\0"));
   const file = patched(bytes, [5, 1, 1], [12, 4, 2], [16, 8, 64], [24, 4, 1]);
   assertMatch(assertLoadError(() => parseSmf(file), "Unsupported").message, /64-byte header/);
 });
 
-Deno.test("64 sections in an H96 file are no old header", () => {
+Deno.test("64 sections in an H96 file are not taken for an old header", () => {
   const builder = new SmfBuilder();
   for (let i = 0; i < 64; i++) builder.section({ name: `s${i}`, type: 1, bytes: bytesOf(0xc3) });
   assertEquals(parseSmf(builder.build()).sections.length, 64);
 });
 
-Deno.test("bytecode files are refused as bytecode", () => {
+Deno.test("bytecode files are refused with this reason", () => {
   const section = { ...CODE, bytes: text("BCOD\x01\0\x01\0\0\0") };
   const file = rawFile({
     ...MAIN_FILE,
@@ -230,7 +230,7 @@ Deno.test("bytecode files are refused as bytecode", () => {
   assertMatch(assertLoadError(() => parseSmf(file), "Unsupported").message, /bytecode/);
 });
 
-Deno.test("when two layouts fit and nothing decides, the file is refused as ambiguous", () => {
+Deno.test("a file that fits two layouts equally is refused as ambiguous", () => {
   // H72: one section at 128, symbols (none) at 1000. H96: 128 sections at 1000, no symbols.
   const both = new Uint8Array(16384);
   both.set(text("SMF\0"));
@@ -240,7 +240,7 @@ Deno.test("when two layouts fit and nothing decides, the file is refused as ambi
   v.setBigUint64(16, 128n, true);
   v.setBigUint64(24, 1000n, true);
   assertMatch(assertLoadError(() => parseSmf(both), "InvalidFormat").message, /more than one fits/);
-  // Sound records decide: H96's table of 128 zeros is not sound once H72's is.
+  // Valid records decide: now H72's table is valid, and H96's 128 zeroed records are not.
   both.set([9, 0, 0, 0], 128);
   both.set(text("dbg"), 128 + 40);
   assertEquals(layoutOf(both), "H80");

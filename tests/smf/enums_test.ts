@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import * as enums from "../../src/smf/enums.ts";
 
-Deno.test("every number has its name, and unknown ones say what they are", () => {
+Deno.test("every number has a name, and unknown numbers are described", () => {
   assertEquals(enums.platformName(1), "Linux");
   assertEquals(enums.platformName(9), "platform 9");
   assertEquals(enums.archName(0), "X86_64");
@@ -14,7 +14,7 @@ Deno.test("every number has its name, and unknown ones say what they are", () =>
   assertEquals(enums.bindingName(2), "Weak");
 });
 
-Deno.test("relocation 5 is named by processor", () => {
+Deno.test("relocation type 5 is named by processor", () => {
   assertEquals(enums.relocationTypeName(5, enums.Arch.X86_64), "Abs32");
   assertEquals(enums.relocationTypeName(5, enums.Arch.Aarch64), "Arm64Branch26");
   assertEquals(enums.relocationTypeName(2, enums.Arch.Aarch64), "Pc32");
@@ -28,6 +28,6 @@ Deno.test("flags are listed by name, unknown bits in hexadecimal", () => {
   assertEquals(enums.sectionFlagNames(0x8000_0001 | 0), "Read|0x80000000");
 });
 
-Deno.test("names that every object has are no numbers' names", () => {
+Deno.test("properties of Object.prototype are not names of numbers", () => {
   assertEquals(enums.platformName(NaN), "platform NaN");
 });

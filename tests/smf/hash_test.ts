@@ -4,15 +4,15 @@ import { randomFrom } from "../support/testing.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
 
-Deno.test("names hash as FNV-1a does", () => {
-  assertEquals(hashName("main"), 0xea90e208); // as stored in real compilers' files
+Deno.test("names are hashed with FNV-1a", () => {
+  assertEquals(hashName("main"), 0xea90e208); // the value in files of real compilers
   assertEquals(hashName(""), 0x811c9dc5);
   assertEquals(hashName("a"), 0xe40c292c);
   assertEquals(hashName("foobar"), 0xbf9cf968);
   assertEquals(hashName("grüße"), hashName(encode("grüße")));
 });
 
-Deno.test("XXH32 gives the published values", () => {
+Deno.test("XXH32 has the published values", () => {
   assertEquals(xxh32(encode("")), 0x02cc5d05);
   assertEquals(xxh32(encode(""), 0x9e3779b1), 0x36b78ae7);
   assertEquals(xxh32(encode("a")), 0x550d7456);
@@ -20,7 +20,7 @@ Deno.test("XXH32 gives the published values", () => {
   assertEquals(xxh32(encode("Nobody inspects the spammish repetition")), 0xe2293b2f);
 });
 
-Deno.test("XXH32 does not depend on how its input is cut", () => {
+Deno.test("XXH32 does not depend on how its input is split", () => {
   const next = randomFrom(32);
   for (let round = 0; round < 200; round++) {
     const most = round % 2 === 0 ? 40 : 900;
@@ -37,7 +37,7 @@ Deno.test("XXH32 does not depend on how its input is cut", () => {
   }
 });
 
-Deno.test("a name's walk ends at its NUL, at the limit or at the end", () => {
+Deno.test("the scan of a name ends at its NUL, at the limit or at the end", () => {
   const scan = new NameScan();
   const bytes = encode("ab\0grün\0open");
   assertEquals([scan.run(bytes, 0, 10), scan.length, scan.hash, scan.ascii], [true, 2, hashName("ab"), true]);

@@ -85,7 +85,7 @@ for (const layout of LAYOUT_NAMES) {
     }
   });
 
-  Deno.test(`${layout}: counts are refused before anything is allocated by them (row 8)`, () => {
+  Deno.test(`${layout}: invalid counts are refused before they cause an allocation (row 8)`, () => {
     for (const field of ["section_count", "symbol_count"] as const) {
       const error = assertLoadError(() => parseSmf(withHeader(file, field, 2 ** 32 - 1)), "InvalidFormat");
       assertMatch(error.message, /4294967295 entries of \d+ bytes pass the end of the file/);
@@ -107,7 +107,7 @@ for (const layout of LAYOUT_NAMES) {
       assertMatch(error.message, /overlaps the (section table|header)/);
     }
     if (LAYOUTS[layout].trailer) return;
-    // H80's last eight bytes are nobody's, so that nothing tells the reader that they are header.
+    // Nothing tells the reader that the last eight bytes of H80's header belong to it.
     const size = layout === "H80" ? 72 : LAYOUTS[layout].header.size;
     for (const value of [1, 8, size - 1]) {
       assertLoadError(() => parseSmf(withHeader(file, "section_table_offset", value)), "InvalidFormat");
@@ -130,11 +130,11 @@ Deno.test("a file without symbols needs no symbol table", () => {
   }
 });
 
-Deno.test("more sections than any module has are refused before they are read", () => {
+Deno.test("a section count over the limit is refused before the table is read", () => {
   const size = 96 + (MAX_SECTIONS + 1) * 56;
   const bytes = new Uint8Array(size);
   bytes.set(sample("H96").subarray(0, 96));
-  bytes.fill(0, 88, 93); // no hash to check
+  bytes.fill(0, 88, 93); // no hash
   const view = new DataView(bytes.buffer);
   view.setUint32(16, MAX_SECTIONS + 1, true);
   view.setUint32(32, 0, true); // no symbols
@@ -145,7 +145,7 @@ Deno.test("more sections than any module has are refused before they are read", 
   });
 });
 
-Deno.test("every offset is relative to the end of the stub, and errors are not", () => {
+Deno.test("every offset is relative to the end of the stub, except in errors", () => {
   const stub = new TextEncoder().encode("#!/usr/bin/env simple\n");
   for (const layout of ["H96-trailer", "P128"] as const) {
     const plain = parseSmf(sample(layout));
@@ -178,7 +178,7 @@ Deno.test("a data offset outside the file is refused", () => {
   }
 });
 
-Deno.test("H72's bit 0x10 has no meaning", () => {
+Deno.test("flag 0x10 is ignored in H72", () => {
   const file = withHeader(withHeader(sample("H72"), "module_hash", 0), "flags", 0x10);
   assertEquals(parseSmf(file).header.base, 0);
 });

@@ -20,11 +20,11 @@ function known(algorithm: IntegrityAlgorithm): string {
 }
 
 for (const algorithm of ALGORITHMS) {
-  Deno.test(`the integrity of "abc" by ${algorithm} is the standard's`, () => {
+  Deno.test(`the ${algorithm} integrity of "abc" is that of the standard`, () => {
     assertEquals(integrityOf(BYTES, algorithm), known(algorithm));
   });
 
-  Deno.test(`bytes pass their own ${algorithm}, and other bytes do not`, () => {
+  Deno.test(`bytes match their own ${algorithm} integrity, and other bytes do not`, () => {
     const integrity = new Integrity(known(algorithm));
     assertEquals(integrity.check(BYTES), known(algorithm));
     assertLoadError(() => integrity.check(OTHER), "IntegrityMismatch", {
@@ -38,14 +38,14 @@ Deno.test("sha256 is the default", () => {
   assertEquals(integrityOf(BYTES), known("sha256"));
 });
 
-Deno.test("of several hashes of one algorithm, one has to match", () => {
+Deno.test("one of several hashes of an algorithm has to match", () => {
   const both = `  ${integrityOf(OTHER)}\n\t${integrityOf(BYTES)} `;
   assertEquals(new Integrity(both).check(BYTES), integrityOf(BYTES));
   assertEquals(new Integrity(both).check(OTHER), integrityOf(OTHER));
   assertLoadError(() => new Integrity(both).check(new Uint8Array(3)), "IntegrityMismatch");
 });
 
-Deno.test("of several algorithms the strongest counts, wherever it stands", () => {
+Deno.test("the strongest of several algorithms counts, in any order", () => {
   const right = { sha256: known("sha256"), sha512: known("sha512") };
   const wrong = { sha256: integrityOf(OTHER, "sha256"), sha512: integrityOf(OTHER, "sha512") };
   assertEquals(new Integrity(`${wrong.sha256} ${right.sha512}`).check(BYTES), right.sha512);
@@ -57,12 +57,12 @@ Deno.test("of several algorithms the strongest counts, wherever it stands", () =
   }
 });
 
-Deno.test("options behind a hash and the other alphabet of base64 change nothing", () => {
+Deno.test("options after a hash are ignored, and URL-safe base64 is accepted", () => {
   const url = known("sha512").slice(7).replaceAll("+", "-").replaceAll("/", "_");
   assertEquals(new Integrity(`sha512-${url}?ct=application/octet-stream`).check(BYTES), known("sha512"));
 });
 
-Deno.test("what was checked before answers for bytes that are gone", () => {
+Deno.test("bytes that were loaded before are checked by their recorded integrity", () => {
   const integrity = new Integrity(known("sha384"));
   integrity.checkKnown(known("sha384"));
   assertLoadError(() => integrity.checkKnown(integrityOf(OTHER, "sha384")), "IntegrityMismatch");
@@ -70,15 +70,15 @@ Deno.test("what was checked before answers for bytes that are gone", () => {
   assertLoadError(() => integrity.checkKnown(undefined), "IntegrityMismatch", { expected: known("sha384") });
 });
 
-/** What the errors of others than malformed digests say. */
+/** The reasons in errors, except of malformed digests. */
 const REASONS: Record<string, string> = {
   "nothing": "no hash",
   "spaces": "no hash",
   "no algorithm": "of the form",
   "other characters": "of the form",
-  "an unknown algorithm": "'md5' is none of",
-  "an unknown algorithm beside a known one": "'sha1' is none of",
-  "a name of Object.prototype": "'constructor' is none of",
+  "an unknown algorithm": "'md5' is not one of",
+  "an unknown algorithm beside a known one": "'sha1' is not one of",
+  "a name of Object.prototype": "'constructor' is not one of",
 };
 
 const MALFORMED: Record<string, string> = {

@@ -7,7 +7,7 @@ import {
   SYMBOL_FIELDS,
 } from "../../src/smf/layout.ts";
 
-/** The structures as their writers declare them: fields in order with their sizes; `_` is reserved. */
+/** The structures as the writers declare them: fields in order with their sizes; `_` is reserved. */
 const COMMON = ["magic:4", "version_major:1", "version_minor:1", "platform:1", "arch:1", "flags:4"];
 const COUNTS = ["symbol_count:4", "exported_count:4", "entry_point:8"];
 const HINTS = ["app_type:1", "window_width:2", "window_height:2", "prefetch_hint:1", "prefetch_file_count:1"];
@@ -26,7 +26,7 @@ const SYMBOL = [
 ];
 const SECTION = ["section_type:1", "flags:4", "offset:8", "size:8", "virtual_size:8"];
 
-/** Offsets as a C compiler gives them, or packed; and the size of the whole. */
+/** Computes the offsets of fields as a C compiler does, or packed, and the size of the structure. */
 function lay(declared: readonly string[], packed: boolean, alignment = 8): [Record<string, Field>, number] {
   const fields: Record<string, Field> = {};
   let at = 0;
@@ -42,7 +42,7 @@ function lay(declared: readonly string[], packed: boolean, alignment = 8): [Reco
   return [fields, packed ? at : Math.ceil(at / alignment) * alignment];
 }
 
-Deno.test("header tables are what a C compiler makes of the writers' structures", () => {
+Deno.test("header tables match a C compiler's layout of the writers' structures", () => {
   assertEquals(lay(H72, false), [{ ...LAYOUTS.H72.header.fields } as Record<string, Field>, 72]);
   assertEquals(lay(H80, false), [{ ...LAYOUTS.H80.header.fields } as Record<string, Field>, 80]);
   assertEquals(lay(H96, false), [{ ...LAYOUTS.H96.header.fields } as Record<string, Field>, 96]);
@@ -50,7 +50,7 @@ Deno.test("header tables are what a C compiler makes of the writers' structures"
   assertEquals(lay(P128, true), [{ ...LAYOUTS.P128.header.fields } as Record<string, Field>, 128]);
 });
 
-Deno.test("record tables are what a C compiler makes of the writers' structures", () => {
+Deno.test("record tables match a C compiler's layout of the writers' structures", () => {
   const [section, end] = lay([...SECTION, "alignment:8"], false);
   assertEquals([section, end], [{ ...LAYOUTS.H96.section.fields }, LAYOUTS.H96.section.name]);
   assertEquals(LAYOUTS.H96.section.size, end + 16);
@@ -69,7 +69,7 @@ Deno.test("record tables are what a C compiler makes of the writers' structures"
   ]);
 });
 
-Deno.test("the mark of this package's files stands in bytes that no field owns", () => {
+Deno.test("the mark of this package's files is outside all fields", () => {
   for (const { header } of Object.values(LAYOUTS)) {
     assert(header.mark + 5 <= header.size);
     for (const field of Object.values(header.fields)) {

@@ -49,7 +49,7 @@ Deno.test("an alignment above 4096 is kept within a group that starts at a 4096 
   assertEquals(groups[1], { kind: "data", start: 4096, end: 131073, alignment: 65536 });
 });
 
-Deno.test("missing groups take no place, empty sections take none either", () => {
+Deno.test("missing groups and empty sections take no space", () => {
   assertEquals(imageOffsets([]), { offsets: [], end: 0, groups: [] });
   assertEquals(imageOffsets([section(Data, 4)]).offsets, [0]);
   const { offsets, groups } = imageOffsets([section(Code, 0, 16), section(RoData, 0, 1), section(Bss, 5, 1)]);
@@ -57,7 +57,7 @@ Deno.test("missing groups take no place, empty sections take none either", () =>
   assertEquals(groups.map(({ kind }) => kind), ["code", "rodata", "bss"]);
 });
 
-Deno.test("unknown types and tables are no part of the image", () => {
+Deno.test("sections of unknown types and tables are not part of the image", () => {
   for (let type = 0; type < 256; type++) assertEquals(isLoaded(type), type >= 1 && type <= 4);
 });
 

@@ -15,7 +15,7 @@ Deno.test("numbers are little-endian and read at any alignment", () => {
   assertEquals(reader.slice(14, 2), new Uint8Array([0xfe, 0xff]));
 });
 
-Deno.test("reading outside the bytes is an error that names the place in the file", () => {
+Deno.test("reading outside the bytes is an error with the file offset", () => {
   const reader = new ByteReader(bytes, 1000);
   for (const read of ["u8", "u16", "u32", "i32", "u64", "bigU64", "bigI64"] as const) {
     assertLoadError(() => reader[read](16), "InvalidFormat", { offset: 1016, range: [1000, 1016] });
@@ -27,7 +27,7 @@ Deno.test("reading outside the bytes is an error that names the place in the fil
   assertLoadError(() => reader.slice(10, 7), "InvalidFormat", { offset: 1010 });
 });
 
-Deno.test("a window onto a larger buffer ends where the window ends", () => {
+Deno.test("a view of a larger buffer ends where the view ends", () => {
   const reader = new ByteReader(bytes.subarray(4, 8));
   assertEquals(reader.u32(0), 0xf7f6f5f4);
   assertLoadError(() => reader.u32(1), "InvalidFormat");
@@ -61,7 +61,7 @@ Deno.test("words are the same from aligned and unaligned bytes", () => {
   assertEquals(littleEndianWords(aligned)[1], 0xf8f7f6f5);
 });
 
-Deno.test("readFrom serves a parser from memory and refuses to go past the end", () => {
+Deno.test("readFrom runs a parser on memory and refuses to read past the end", () => {
   function* sum(offset: number): Reading<number> {
     const given = yield { offset, length: 2 };
     const into = new Uint8Array(2);
@@ -73,7 +73,7 @@ Deno.test("readFrom serves a parser from memory and refuses to go past the end",
   assertLoadError(() => readFrom(bytes, sum(15)), "Io", { offset: 15, size: 2 });
 });
 
-Deno.test("what a parser throws leaves readFrom unchanged", () => {
+Deno.test("readFrom rethrows a parser's error unchanged", () => {
   // deno-lint-ignore require-yield
   function* fail(): Reading<void> {
     throw new TypeError("mine");
@@ -81,7 +81,7 @@ Deno.test("what a parser throws leaves readFrom unchanged", () => {
   assertThrows(() => readFrom(bytes, fail()), TypeError, "mine");
 });
 
-Deno.test("UTF-8 is decoded exactly, and what is not UTF-8 is undefined", () => {
+Deno.test("UTF-8 is decoded exactly, and invalid UTF-8 is undefined", () => {
   const encode = (text: string) => new TextEncoder().encode(text);
   for (const text of ["", "main", "grüße", "\ufeffmark kept", "x".repeat(1000), "a".repeat(64) + "é", "𝄞"]) {
     assertEquals(decodeUtf8(encode(text)), text);

@@ -29,7 +29,7 @@ for (const layout of LAYOUT_NAMES) {
   });
 }
 
-Deno.test("a relocation's type is one byte: what follows it is padding", () => {
+Deno.test("a relocation's type is one byte, which padding follows", () => {
   const next = randomFrom(7);
   const list = [{ offset: 3, symbol_index: 0, reloc_type: 2, addend: -4n }];
   const bytes = rawRelocations(list, () => next());
@@ -92,12 +92,12 @@ Deno.test("an offset above 2^53 is refused (row 25)", () => {
   assertEquals(parseSmf(withRelocation(open, 0, "offset", 2 ** 53 - 1)).relocations.offset(0), 2 ** 53 - 1);
 });
 
-Deno.test("unknown types are left to who applies them", () => {
+Deno.test("unknown types are accepted by the parser", () => {
   const open = withHeader(sample(), "module_hash", 0);
   assertEquals(parseSmf(withRelocation(open, 0, "reloc_type", 200)).relocations.type(0), 200);
 });
 
-Deno.test("the whole range of an addend survives", () => {
+Deno.test("addends keep their whole range", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
   const symbol = builder.symbol({ name: "f", type: 1 });
@@ -110,7 +110,7 @@ Deno.test("the whole range of an addend survives", () => {
   }
 });
 
-Deno.test("compressed relocations are read like others", () => {
+Deno.test("compressed relocations are read", () => {
   const plain = rawRelocations([{ offset: 3, symbol_index: 0, reloc_type: 2, addend: -4n }]);
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });

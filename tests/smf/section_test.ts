@@ -17,10 +17,10 @@ import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
 
 const CODE = 0, RODATA = 1, DATA = 2, BSS = 3, NOTE = 4, RELOC = 5;
 
-/** A file without a hash, so that what is changed on purpose may also be right. */
+/** A file without a hash, so that changes are not refused as such. */
 const open = withHeader(sample(), "module_hash", 0);
 
-/** The file offset of a section's field. */
+/** Returns the file offset of a section's field. */
 const field = (index: number, name: keyof typeof LAYOUTS.H96.section.fields) =>
   96 + index * 56 + LAYOUTS.H96.section.fields[name][0];
 
@@ -58,7 +58,7 @@ for (const layout of LAYOUT_NAMES) {
   });
 }
 
-Deno.test("a section's error tells where its record is", () => {
+Deno.test("a section's error has the offset of its record", () => {
   assertLoadError(() => parseSmf(withSection(open, DATA, "offset", 1 << 30)), "InvalidFormat", {
     section: ".data",
     offset: field(DATA, "offset"),
@@ -87,7 +87,7 @@ Deno.test("data that lies in the header or in a table is refused (row 7)", () =>
   for (const [value, what] of places as [number, string][]) {
     for (const index of [CODE, RELOC]) {
       const file = withSection(withSection(open, index, "size", 0), index, "offset", value);
-      parseSmf(file); // nothing is read from there
+      parseSmf(file); // has no bytes
       const wrong = withSection(
         withSection(open, index, "offset", value),
         index,
@@ -98,7 +98,7 @@ Deno.test("data that lies in the header or in a table is refused (row 7)", () =>
       assertMatch(error.message, new RegExp(`overlaps the ${what}`));
     }
   }
-  // What is skipped may describe the tables.
+  // Sections that are skipped may overlap the tables.
   parseSmf(withSection(open, NOTE, "offset", header.symbolTableOffset));
 });
 
@@ -116,7 +116,7 @@ Deno.test("more bytes in the file than in memory are refused (row 10)", () => {
   assertEquals(parseSmf(withSection(open, NOTE, "virtual_size", 0)).sections[NOTE].virtualSize, 0);
 });
 
-Deno.test("a virtual size over the cap is refused, alone or in sum (row 11)", () => {
+Deno.test("a virtual size over the limit is refused, alone or in sum (row 11)", () => {
   for (const value of [MAX_IMAGE_SIZE + 1, 2 ** 40, 2 ** 53 - 1]) {
     const error = assertLoadError(
       () => parseSmf(withSection(open, BSS, "virtual_size", value)),
@@ -138,7 +138,7 @@ Deno.test("a virtual size over the cap is refused, alone or in sum (row 11)", ()
   assertLoadError(() => parseSmf(withSection(open, BSS, "virtual_size", rest + 1)), "InvalidFormat");
 });
 
-Deno.test("gaps that alignment makes count towards the cap", () => {
+Deno.test("gaps due to alignment count towards the limit", () => {
   const builder = new SmfBuilder();
   for (let i = 0; i < 100; i++) {
     builder.section({ name: "d", type: SectionType.Data, virtualSize: 1, alignment: MAX_ALIGNMENT });
@@ -146,7 +146,7 @@ Deno.test("gaps that alignment makes count towards the cap", () => {
   assertLoadError(() => parseSmf(builder.build()), "InvalidFormat");
 });
 
-Deno.test("alignment 0 means 1; what is no power of two or too large is refused (row 12)", () => {
+Deno.test("alignment 0 means 1; other values that are not a power of two, or too large, are refused (row 12)", () => {
   assertEquals(parseSmf(withSection(open, DATA, "alignment", 0)).sections[DATA].alignment, 1);
   assertEquals(
     parseSmf(withSection(open, DATA, "alignment", MAX_ALIGNMENT)).sections[DATA].alignment,
@@ -163,7 +163,7 @@ Deno.test("alignment 0 means 1; what is no power of two or too large is refused 
   parseSmf(withSection(open, NOTE, "alignment", 3)); // never placed
 });
 
-Deno.test("what would be writable and executable is refused (row 13)", () => {
+Deno.test("a section that is both writable and executable is refused (row 13)", () => {
   const { Read, Write, Exec } = SectionFlag;
   for (const index of [CODE, RODATA, DATA, BSS]) {
     for (const flags of [Write | Exec, Read | Write | Exec]) {
@@ -175,17 +175,17 @@ Deno.test("what would be writable and executable is refused (row 13)", () => {
       assertMatch(error.message, /writable and executable/);
     }
   }
-  // Code is executed whether it says so or not.
+  // Code is executable with or without the flag.
   assertLoadError(() => parseSmf(withSection(open, CODE, "flags", Read | Write)), "InvalidFormat");
   assertEquals(parseSmf(withSection(open, CODE, "flags", 0)).sections[CODE].flags, 0);
 });
 
-Deno.test("section flags without a meaning are refused where the section is used", () => {
+Deno.test("unknown flags are refused in sections that are used", () => {
   assertLoadError(() => parseSmf(withSection(open, DATA, "flags", 0x13)), "Unsupported", { value: 0x13 });
   parseSmf(withSection(open, NOTE, "flags", 0xffff_ffff & ~SectionFlag.Compressed));
 });
 
-Deno.test("unknown section types are skipped, whatever else they say (row 14)", () => {
+Deno.test("sections of unknown types are skipped, with any other fields (row 14)", () => {
   for (const type of [0, 17, 99, 255]) {
     let file = withSection(open, NOTE, "section_type", type);
     file = withSection(withSection(file, NOTE, "flags", 0xffff_ffff), NOTE, "alignment", 77);
@@ -195,18 +195,18 @@ Deno.test("unknown section types are skipped, whatever else they say (row 14)", 
   }
 });
 
-Deno.test("a section type is one byte: what follows it is padding", () => {
+Deno.test("a section type is one byte, which padding follows", () => {
   const garbage = open.slice();
   garbage.set([0xaa, 0xbb, 0xcc], field(CODE, "section_type") + 1);
   assertEquals(parseSmf(garbage).sections[CODE].type, SectionType.Code);
 });
 
-Deno.test("Bss has no bytes, whatever its size says", () => {
+Deno.test("Bss has no bytes, with any stored size", () => {
   const file = withSection(withSection(open, BSS, "size", 1 << 20), BSS, "offset", 2 ** 40);
   assertEquals(parseSmf(file).sections[BSS].size, 0);
 });
 
-Deno.test("a name may use all 16 bytes, and none", () => {
+Deno.test("a name may have all 16 bytes, or none", () => {
   const name = "0123456789abcdef";
   const full = parseSmf(withSectionName(open, CODE, new TextEncoder().encode(name)));
   assertEquals(full.sections[CODE].name, name);
@@ -226,7 +226,7 @@ Deno.test("a name that is not UTF-8 is refused", () => {
   }
 });
 
-Deno.test("compressed sections need a method that is there (row 15)", () => {
+Deno.test("compressed sections need a supported method (row 15)", () => {
   const flagged = withSection(open, DATA, "flags", 3 | SectionFlag.Compressed);
   assertMatch(assertLoadError(() => parseSmf(flagged), "Unsupported").message, /names no method/);
   const lz4 = assertLoadError(() => parseSmf(withHeader(flagged, "compression", 2)), "Unsupported", {
@@ -238,12 +238,12 @@ Deno.test("compressed sections need a method that is there (row 15)", () => {
     assertLoadError(() => parseSmf(withHeader(flagged, "compression", 3)), "Unsupported").message,
     /unknown method/,
   );
-  parseSmf(withHeader(open, "compression", 2)); // named, not used
+  parseSmf(withHeader(open, "compression", 2)); // no section uses the method
   const h72 = withSection(withHeader(sample("H72"), "module_hash", 0), DATA, "flags", 11);
   assertLoadError(() => parseSmf(h72), "Unsupported");
 });
 
-Deno.test("files numbered like the first plan are refused by that name", () => {
+Deno.test("files with the section types of the first plan are refused with this reason", () => {
   for (
     const [name, type] of [[".rodata", 4], [".bss", 3], [".reloc", 6], ["rela", 6], [".symtab", 5]] as const
   ) {
@@ -262,18 +262,18 @@ Deno.test("files numbered like the first plan are refused by that name", () => {
   }
 });
 
-Deno.test("a Reloc section is a whole number of relocations", () => {
+Deno.test("a Reloc section has a whole number of relocations", () => {
   for (const value of [1, 23, 25, 47]) {
     const error = assertLoadError(() => parseSmf(withSection(open, RELOC, "size", value)), "InvalidFormat", {
       section: ".reloc",
       value,
     });
-    assertMatch(error.message, /no multiple of 24/);
+    assertMatch(error.message, /not a multiple of 24/);
   }
   assertEquals(parseSmf(withSection(open, RELOC, "size", 24)).relocations.length, 1);
 });
 
-Deno.test("sections that share bytes cannot ask for more than the file has", () => {
+Deno.test("sections that share bytes cannot be larger in total than the file", () => {
   const bytes = rawRelocations([{ offset: 0, symbol_index: 0, reloc_type: 0, addend: 0n }]);
   const sections = Array.from({ length: 200 }, (_, i) => ({
     name: `r${i}`,

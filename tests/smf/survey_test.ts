@@ -26,7 +26,7 @@ Deno.test("the first problem of a survey is the parser's error", () => {
   }
 });
 
-Deno.test("a survey of a sound file finds nothing, and gives the file", () => {
+Deno.test("a survey of a valid file reports nothing and returns the file", () => {
   for (const layout of ["H72", "H80", "H96", "H96-trailer", "P128"] as const) {
     const { file, problems, skipped, header } = survey(sampler({ layout }).bytes);
     assertEquals([problems, skipped, header?.layout], [[], [], layout]);
@@ -35,8 +35,8 @@ Deno.test("a survey of a sound file finds nothing, and gives the file", () => {
   }
 });
 
-/** Nine symbols and relocations each, of which those in `at` are spoiled by `change`. */
-function spoiled(): { bytes: Uint8Array; symbols: number; relocations: number } {
+/** A file with nine symbols and nine relocations, and the offsets of both tables. */
+function fileToSpoil(): { bytes: Uint8Array; symbols: number; relocations: number } {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(128) });
@@ -49,8 +49,8 @@ function spoiled(): { bytes: Uint8Array; symbols: number; relocations: number } 
   return { bytes, symbols: header.symbolTableOffset, relocations: sections[2].offset };
 }
 
-Deno.test("every broken section, symbol and relocation is found, whatever else is broken", () => {
-  const { bytes, symbols, relocations } = spoiled();
+Deno.test("every broken symbol and relocation is reported", () => {
+  const { bytes, symbols, relocations } = fileToSpoil();
   const broken = patched(
     bytes,
     [symbols + 1 * 56 + 4, 4, 1], // hash
@@ -61,7 +61,7 @@ Deno.test("every broken section, symbol and relocation is found, whatever else i
   );
   const { problems, file, skipped } = survey(broken);
   assertEquals(problems.map(({ message }) => message.replace(/ \(.*/, "")), [
-    "Cannot use symbol 1: the stored hash is not that of its name",
+    "Cannot use symbol 1: its stored hash does not match its name",
     "Cannot use symbol 4: its type does not exist",
     "Cannot use symbol 8: its binding does not exist",
     "Cannot use relocation 2: its symbol does not exist",
@@ -78,8 +78,8 @@ Deno.test("every broken section, symbol and relocation is found, whatever else i
   assertEquals(skipped.length, 2);
 });
 
-Deno.test("a section may be wrong in several ways, and each section is looked at", () => {
-  const { bytes } = spoiled();
+Deno.test("every problem of every section is reported", () => {
+  const { bytes } = fileToSpoil();
   const [code, data] = [96, 96 + 56];
   const { problems } = survey(
     patched(bytes, [code + 4, 4, 0x33], [code + 32, 8, 3], [data + 8, 8, 1 << 20], [data + 4, 4, 7]),
@@ -87,16 +87,16 @@ Deno.test("a section may be wrong in several ways, and each section is looked at
   assertEquals(
     problems.map(({ message, data }) => `${data.section}: ${/: ([^(]*)/.exec(message)![1].trim()}`),
     [
-      "code: it has flags without a meaning",
-      "code: its alignment is no power of two",
-      "code: it would be writable and executable",
+      "code: it has unknown flags",
+      "code: its alignment is not a power of two",
+      "code: it is both writable and executable",
       "data: its data passes the end of the file",
-      "data: it would be writable and executable",
+      "data: it is both writable and executable",
     ],
   );
 });
 
-Deno.test("every name that is exported twice is found", () => {
+Deno.test("every name that is exported twice is reported", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
   for (let index = 0; index < 6; index++) {
@@ -114,7 +114,7 @@ Deno.test("every name that is exported twice is found", () => {
   assert(file !== undefined);
 });
 
-Deno.test("whatever bytes are changed, a survey ends, and agrees with the parser", () => {
+Deno.test("a survey of any changed file ends, and agrees with the parser", () => {
   const random = randomFrom(9);
   const originals = [sampler().bytes, sampler({ compress: true }).bytes, sampler({ layout: "P128" }).bytes];
   for (let round = 0; round < stress(2000); round++) {
@@ -130,13 +130,13 @@ Deno.test("whatever bytes are changed, a survey ends, and agrees with the parser
       if (!(error instanceof LoadError)) throw error;
       refused = error;
     }
-    // The parser does not decompress, so it may accept what a survey finds fault with.
+    // The parser does not decompress, so that it may accept a file in which a survey finds a problem.
     if (refused !== undefined) assert(problems.length > 0, refused.message);
     else assert(problems.every(({ message }) => /decompress|holds/.test(message)), `${problems}`);
   }
 });
 
-Deno.test("a report that throws ends the survey with what it throws", () => {
+Deno.test("a survey ends with the error that the report throws", () => {
   const error = assertLoadError(() =>
     surveySmf(new Uint8Array(3), (problem) => {
       throw problem;

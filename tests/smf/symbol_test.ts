@@ -4,7 +4,6 @@ import { Binding, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { hashName } from "../../src/smf/hash.ts";
 import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
-import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
 import { inOrder } from "../../src/link/export_order.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom } from "../support/testing.ts";
@@ -14,13 +13,12 @@ import { bytesOf, LAYOUT_NAMES, sample, withHeader, withSymbol } from "../suppor
 const CODE = { name: "code", section_type: 1, flags: 5, alignment: 1, bytes: new Uint8Array(64).fill(0xc3) };
 const GLOBAL = { sym_type: 1, binding: Binding.Global };
 
-/** A file of another writer, with these symbols. */
+/** A file of another writer with these symbols. */
 const fileOf = (symbols: readonly RawSymbol[], exported_count = symbols.length): Uint8Array =>
   rawFile({ layout: "H96", sections: [CODE], symbols, header: { exported_count } });
 
 const open = withHeader(sample(), "module_hash", 0);
 const table = parseSmf(open).header.symbolTableOffset;
-const strings = table + 4 * 56;
 const field = (index: number, name: keyof typeof SYMBOL_FIELDS) =>
   table + index * 56 + SYMBOL_FIELDS[name][0];
 
@@ -67,116 +65,15 @@ Deno.test("types of P128 files are counted from Function = 0", () => {
   });
 });
 
-Deno.test("an empty string table is refused (row 16)", () => {
-  const file = fileOf([{ name: "", ...GLOBAL }]);
-  parseSmf(file);
-  const error = assertLoadError(() => parseSmf(file.subarray(0, file.length - 1)), "InvalidFormat");
-  assertMatch(error.message, /string table is empty/);
-});
-
-Deno.test("a name without a NUL at its end is refused (row 16)", () => {
-  const file = fileOf([{ name: "main", ...GLOBAL }]);
-  const error = assertLoadError(() => parseSmf(file.subarray(0, file.length - 1)), "InvalidFormat");
-  assertMatch(error.message, /no NUL/);
-});
-
-Deno.test("a name offset outside the string table is refused (row 17)", () => {
-  const length = open.length - strings;
-  for (const value of [length, length + 1, 2 ** 32 - 1]) {
-    const error = assertLoadError(
-      () => parseSmf(withSymbol(open, 2, "name_offset", value)),
-      "InvalidFormat",
-      {
-        offset: field(2, "name_offset"),
-        value,
-        range: [0, length],
-      },
-    );
-    assertMatch(error.message, /symbol 2: its name is outside the string table/);
-  }
-});
-
-Deno.test("names in a file with a trailing header end before it", () => {
-  for (const layout of ["H96-trailer", "P128"] as const) {
-    const file = sample(layout);
-    const { header } = parseSmf(file);
-    const length = header.offset - header.symbolTableOffset - 4 * 56;
-    assertLoadError(() => parseSmf(withSymbol(file, 0, "name_offset", length)), "InvalidFormat", {
-      range: [0, length],
-    });
-  }
-});
-
-Deno.test("a name that is not UTF-8 is refused (row 18)", () => {
-  for (const wrong of [[0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80]]) {
-    const name = bytesOf(...wrong);
-    const bytes = fileOf([{ name: "x".repeat(wrong.length), ...GLOBAL }]);
-    bytes.set(name, bytes.length - 1 - wrong.length);
-    const file = withSymbol(bytes, 0, "name_hash", hashName(name));
-    assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /not UTF-8/);
-  }
-});
-
-Deno.test("a name of 1 MiB is fine, one byte more is refused (row 18)", () => {
-  const name = "é".repeat(MAX_NAME_LENGTH / 2);
-  const file = parseSmf(fileOf([{ name, ...GLOBAL }]));
-  assertEquals(file.symbols.find(name)?.index, 0);
-  const error = assertLoadError(() => parseSmf(fileOf([{ name: `${name}x`, ...GLOBAL }])), "InvalidFormat");
-  assertMatch(error.message, /longer than 1048576 bytes/);
-});
-
-Deno.test("names in a buffer that somebody changed after the check are an error, not another name", () => {
+Deno.test("names in a buffer that changed after the check are an error, not another name", () => {
   const { symbols } = parseSmf(open.slice());
   assertEquals(symbols.name(0), "seven");
   symbols.source.bytes.fill(0xff, symbols.length * symbols.source.layout.symbolSize);
   const { message } = assertLoadError(() => symbols.name(0), "InvalidFormat");
-  assertStringIncludes(message, "it changed");
+  assertStringIncludes(message, "its bytes changed after the check");
 });
 
-Deno.test("a hash that is not that of the name is refused (row 19)", () => {
-  const wrong = hashName("seven") ^ 1;
-  assertLoadError(() => parseSmf(withSymbol(open, 0, "name_hash", wrong >>> 0)), "InvalidFormat", {
-    symbol: "seven",
-    offset: field(0, "name_hash"),
-    value: wrong >>> 0,
-  });
-  assertLoadError(() => parseSmf(withSymbol(open, 3, "name_hash", 0)), "InvalidFormat", { symbol: "helper" });
-});
-
-Deno.test("types and bindings that do not exist are refused", () => {
-  for (const value of [7, 255]) {
-    assertLoadError(() => parseSmf(withSymbol(open, 1, "sym_type", value)), "InvalidFormat", {
-      symbol: "ext",
-      offset: field(1, "sym_type"),
-      value,
-      range: [0, 7],
-    });
-  }
-  for (const value of [3, 255]) {
-    assertLoadError(() => parseSmf(withSymbol(open, 1, "binding", value)), "InvalidFormat", {
-      symbol: "ext",
-      offset: field(1, "binding"),
-      value,
-      range: [0, 3],
-    });
-  }
-});
-
-Deno.test("values, sizes and template offsets above 2^53 are refused (row 5)", () => {
-  for (const name of ["value", "size", "template_offset"] as const) {
-    for (const value of [2n ** 53n, 2n ** 64n - 1n]) {
-      assertLoadError(() => parseSmf(withSymbol(open, 2, name, value)), "InvalidFormat", {
-        symbol: "table",
-        offset: field(2, name),
-        value,
-      });
-    }
-  }
-  const largest = parseSmf(withSymbol(open, 2, "value", 2n ** 53n - 1n));
-  assertEquals(largest.symbols.value(2), 2 ** 53 - 1);
-});
-
-Deno.test("two exports of one name are refused (row 22)", () => {
+Deno.test("two exports with the same name are refused (row 22)", () => {
   const twice = fileOf([{ name: "f", ...GLOBAL, value: 1 }, { name: "g", ...GLOBAL, value: 2 }, {
     name: "f",
     ...GLOBAL,
@@ -186,10 +83,10 @@ Deno.test("two exports of one name are refused (row 22)", () => {
     symbol: "f",
     value: "symbols 0 and 2",
   });
-  assertMatch(error.message, /two exports have one name/);
+  assertMatch(error.message, /two exports have the same name/);
 });
 
-Deno.test("one name may be local, weak, imported and exported at once", () => {
+Deno.test("symbols with the same name may be local, weak, imported and exported at once", () => {
   const file = parseSmf(fileOf([
     { name: "f", ...GLOBAL, binding: Binding.Local },
     { name: "f", ...GLOBAL, binding: Binding.Local, value: 1 },
@@ -208,11 +105,11 @@ Deno.test("one name may be local, weak, imported and exported at once", () => {
   assertEquals(none.symbols.find("f")?.index, 0);
 });
 
-/** Exports of these names at these values, in the order in which the linker writes them. */
+/** Exports with these names and values, in the order in which the linker writes them. */
 const ascending = (symbols: readonly { name: string; value: number }[]): RawSymbol[] =>
   inOrder(symbols).map((symbol) => ({ ...symbol, ...GLOBAL }));
 
-Deno.test("two exports of one name are refused in a table that else ascends", () => {
+Deno.test("two exports with the same name are refused in a table that is sorted otherwise", () => {
   const names = Array.from({ length: 100 }, (_, i) => ({ name: `f${i}`, value: i + 1 }));
   const symbols = ascending(names);
   parseSmf(fileOf(symbols));
@@ -223,12 +120,12 @@ Deno.test("two exports of one name are refused in a table that else ascends", ()
         symbol: symbols[first].name,
         value: `symbols ${first} and ${at}`,
       });
-      assertMatch(error.message, /two exports have one name/);
+      assertMatch(error.message, /two exports have the same name/);
     }
   }
 });
 
-Deno.test("two exports of one name are refused among names of one hash", () => {
+Deno.test("two exports with the same name are refused among names with the same hash", () => {
   const names = collidingNames(2).sort();
   for (const order of [[0, 1, 2, 3, 0], [0, 1, 0, 2], [1, 1], [0, 1, 2, 1, 3]]) {
     const file = fileOf(order.map((i, at) => ({ name: names[i], ...GLOBAL, value: at + 1 })));
@@ -247,7 +144,7 @@ Deno.test("two exports of one name are refused among names of one hash", () => {
   }
 });
 
-Deno.test("imports and locals behind exports that ascend are found by their names too", () => {
+Deno.test("imports and locals after sorted exports are found by name too", () => {
   const names = Array.from({ length: 300 }, (_, i) => ({ name: `f${i}`, value: i + 1 }));
   const rest = [
     { name: "f7", ...GLOBAL, binding: Binding.Local, value: 5 },
@@ -257,12 +154,12 @@ Deno.test("imports and locals behind exports that ascend are found by their name
     { name: "größe", ...GLOBAL, binding: Binding.Local, value: 9 },
   ];
   const symbols = [...ascending(names), ...rest];
-  // The same symbols in an order that proves nothing.
+  // The same symbols, unsorted.
   const shuffled = [...symbols.slice(0, 300).reverse(), ...rest];
   for (const order of [symbols, shuffled]) {
     const file = parseSmf(fileOf(order, 0));
     const table = file.symbols;
-    // More turns than it takes until places to begin at are looked for.
+    // More searches than it takes until the prefix table is made.
     for (let turn = 0; turn < 10; turn++) {
       assertEquals(["import", "weak", "größe"].map((name) => table.indexOf(name)), [301, 303, 304]);
       assertEquals(["import", "weak", "größe"].map((name) => table.exportOf(name)), [-1, -1, -1]);
@@ -276,14 +173,14 @@ Deno.test("imports and locals behind exports that ascend are found by their name
   }
 });
 
-Deno.test("a local before exports that ascend is the first of its name, and they are found", () => {
+Deno.test("a local before sorted exports is the first with its name, and the exports are found", () => {
   const names = ascending(Array.from({ length: 50 }, (_, i) => ({ name: `f${i}`, value: i + 1 })));
   const { symbols } = parseSmf(fileOf([{ ...names[3], binding: Binding.Local }, ...names]));
   assertEquals([symbols.indexOf(names[3].name), symbols.exportOf(names[3].name)], [0, 4]);
   names.forEach(({ name }, i) => assertEquals(symbols.exportOf(name), i + 1));
 });
 
-Deno.test("imports between exports that ascend are no exports, and may have a name of theirs", () => {
+Deno.test("imports between sorted exports are not exports, and may have the same name as one", () => {
   const names = ascending(Array.from({ length: 50 }, (_, i) => ({ name: `f${i}`, value: i + 1 })));
   const { symbols } = parseSmf(fileOf(names.toSpliced(9, 0, { name: names[8].name, ...GLOBAL }), 0));
   assertEquals([symbols.indexOf(names[8].name), symbols.exportOf(names[8].name)], [8, 8]);
@@ -291,10 +188,10 @@ Deno.test("imports between exports that ascend are no exports, and may have a na
   assertEquals([before.indexOf(names[8].name), before.exportOf(names[8].name)], [8, 9]);
 });
 
-Deno.test("exports that ascend count only if they are all that the header makes exports", () => {
+Deno.test("sorted exports are used only if they are all exports, according to the header", () => {
   const names = ascending([{ name: "a", value: 1 }, { name: "b", value: 2 }, { name: "c", value: 3 }]);
   const zero = { name: names[1].name, ...GLOBAL };
-  // An import if the header counts three exports, an export at offset 0 if it counts four.
+  // This symbol is an import if the header counts three exports, and an export at offset 0 if it counts four.
   assertEquals(parseSmf(fileOf([...names, zero], 3)).symbols.exportOf(zero.name), 1);
   assertLoadError(() => parseSmf(fileOf([...names, zero], 4)), "InvalidFormat", {
     symbol: zero.name,
@@ -305,7 +202,7 @@ Deno.test("exports that ascend count only if they are all that the header makes 
   assertEquals(parseSmf(fileOf([...names, other], 4)).symbols.exportOf("zero"), 3);
 });
 
-Deno.test("whatever symbols there are and however they stand, lookups find what a look at each finds", () => {
+Deno.test("lookups in random tables agree with a linear search", () => {
   const names = [...collidingNames(2), "a", "b", "", "größe", "liquid", "costarring"];
   const next = randomFrom(22);
   const seen = { refused: 0, ordered: 0, other: 0 };
@@ -323,7 +220,7 @@ Deno.test("whatever symbols there are and however they stand, lookups find what 
     const order = next() % 3 === 0 ? symbols : [...inOrder(exports), ...rest];
     const file = fileOf(order, allDefined ? order.filter(isGlobal).length : 99);
     if (new Set(exports.map(({ name }) => name)).size < exports.length) {
-      assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /one name/);
+      assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /the same name/);
       seen.refused++;
       continue;
     }
@@ -342,7 +239,7 @@ Deno.test("whatever symbols there are and however they stand, lookups find what 
   for (const count of Object.values(seen)) assert(count > 300, JSON.stringify(seen));
 });
 
-Deno.test("names that every object has are names like others (row 24)", () => {
+Deno.test("names of Object.prototype are ordinary names (row 24)", () => {
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "", " ", "a\nb", "\ufeffx"];
   const file = parseSmf(fileOf(names.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
   names.forEach((name, i) => {
@@ -354,7 +251,7 @@ Deno.test("names that every object has are names like others (row 24)", () => {
   }
 });
 
-Deno.test("what cannot be a name is nobody's name", () => {
+Deno.test("strings that cannot be names are not found", () => {
   const file = parseSmf(
     fileOf([{ name: "a", ...GLOBAL, value: 1 }, { name: "\ufffd", ...GLOBAL, value: 2 }]),
   );
@@ -380,7 +277,7 @@ Deno.test("a symbol is defined if it is local, or has a value, size or visibilit
   assertEquals(defined({ binding: Binding.Local }), true);
 });
 
-Deno.test("a header that counts every global as an export defines them at offset 0", () => {
+Deno.test("globals at offset 0 are defined if the header counts every global as an export", () => {
   const main = { name: "main", ...GLOBAL };
   assertEquals(parseSmf(fileOf([main], 1)).isDefined(0), true);
   assertEquals(parseSmf(fileOf([main], 0)).isDefined(0), false);
@@ -390,7 +287,7 @@ Deno.test("a header that counts every global as an export defines them at offset
   assertEquals(parseSmf(fileOf([main, weak], 2)).isDefined(0), false);
 });
 
-Deno.test("this package's files mark what they define, so that counts decide nothing", () => {
+Deno.test("this package's files mark definitions, so that the header's count is not used", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
   builder.symbol({ name: "f", type: SymbolType.Function });
@@ -410,7 +307,7 @@ Deno.test("padding in symbols is ignored", () => {
   assertEquals([...parseSmf(garbage).symbols], [...parseSmf(open).symbols]);
 });
 
-Deno.test("100,000 symbols are all found, and nothing else is", () => {
+Deno.test("100,000 symbols are all found, and no other name is", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: 1, virtualSize: 1_000_000 });
   for (let i = 0; i < 100_000; i++) builder.symbol({ name: `f${i}`, type: SymbolType.Function, value: i });
@@ -419,7 +316,7 @@ Deno.test("100,000 symbols are all found, and nothing else is", () => {
   for (let i = 100_000; i < 101_000; i++) assertEquals(symbols.find(`f${i}`), undefined);
 });
 
-Deno.test("names that all have one hash do not take quadratic time", () => {
+Deno.test("names with the same hash do not take quadratic time", () => {
   const texts = collidingNames(12);
   const file = parseSmf(fileOf(texts.map((name, i) => ({ name, ...GLOBAL, value: i + 1 }))));
   assertEquals(file.symbols.find(texts[0])?.value, 1);
@@ -431,20 +328,4 @@ Deno.test("names that all have one hash do not take quadratic time", () => {
   const ordered = parseSmf(fileOf(sorted.map((name, i) => ({ name, ...GLOBAL, value: i + 1 })))).symbols;
   sorted.forEach((name, i) => assertEquals(ordered.exportOf(name), i));
   assertEquals(ordered.exportOf("absent"), -1);
-});
-
-Deno.test("symbols that share one long name are refused before they take quadratic time", () => {
-  const name = "n".repeat(100_000);
-  const file = fileOf([
-    { name, ...GLOBAL, binding: 0 },
-    ...Array.from({ length: 1000 }, () => ({ name: "", ...GLOBAL, binding: 0 })),
-  ]);
-  parseSmf(file);
-  const view = new DataView(file.buffer);
-  const first = parseSmf(file).header.symbolTableOffset;
-  for (let i = 1; i <= 1000; i++) {
-    view.setUint32(first + i * 56, 0, true);
-    view.setUint32(first + i * 56 + 4, hashName(name), true);
-  }
-  assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /share/);
 });

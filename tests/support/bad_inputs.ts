@@ -1,99 +1,50 @@
 /**
- * The rows of the list of bad inputs that are a file's bytes: what goes in, and
- * which error must come out. Offsets are those of the format's own tables:
- * H96 header 96 bytes, section 56, symbol 56, relocation 24.
+ * The list of bad inputs, as far as they are a file's bytes: the file, and the
+ * error to expect.
  */
-import { parseSmf } from "../../src/smf/file.ts";
 import type { ImportResolver } from "../../src/load/imports/resolve.ts";
 import type { LoadErrorData, LoadErrorKind } from "../../src/errors.ts";
-import {
-  Arch,
-  Binding,
-  HeaderFlag,
-  Platform,
-  RelocationType,
-  SectionType,
-  SymbolType,
-} from "../../src/smf/enums.ts";
+import { Arch, HeaderFlag, Platform, RelocationType, SymbolType } from "../../src/smf/enums.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
-import { addModule, hostBuilder, importerModule, machineCode, patched, unhashed } from "./testing.ts";
+import {
+  ALIGNMENT,
+  broken,
+  built,
+  CODE,
+  compressed,
+  DATA,
+  FLAGS,
+  OFFSET,
+  padded,
+  PARSED,
+  RELOC,
+  RELOCATION,
+  sample,
+  SECOND,
+  SECTION_TABLE,
+  SIZE,
+  STRINGS,
+  SYMBOLS,
+  text,
+  TYPE,
+  VIRTUAL_SIZE,
+  WHOLE,
+  withDuplicateExports,
+} from "./bad_files.ts";
+import { addModule, importerModule, patched } from "./testing.ts";
 
-/** One bad input. */
+/** A bad input. */
 export interface BadInput {
   /** The row of the list. */
   readonly row: number;
   readonly what: string;
   readonly bytes: Uint8Array;
   readonly kind: LoadErrorKind;
-  /** Facts that the error must have. */
+  /** Facts that the error must contain. */
   readonly data: LoadErrorData;
   readonly resolver?: ImportResolver;
 }
 
-type Change = readonly [offset: number, size: 1 | 2 | 4 | 8, value: number | bigint];
-
-const SECTION_TABLE = 96;
-const CODE = SECTION_TABLE;
-const DATA = SECTION_TABLE + 56;
-const RELOC = SECTION_TABLE + 112;
-const [TYPE, FLAGS, OFFSET, SIZE, VIRTUAL_SIZE, ALIGNMENT] = [0, 4, 8, 16, 24, 32];
-
-/** 16 bytes of code, 8 of data that hold an address; exports `seven` and `word`. */
-export function sample(options: Parameters<typeof hostBuilder>[0] = {}): Uint8Array {
-  const code = new Uint8Array(16);
-  code.set(machineCode.returns(7));
-  const builder = hostBuilder(options);
-  builder.section({ name: "code", type: SectionType.Code, bytes: code });
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
-  const symbol = builder.symbol({ name: "seven", type: SymbolType.Function, size: 6 });
-  builder.symbol({ name: "word", type: SymbolType.Data, value: 4096, size: 8 });
-  builder.relocation({ offset: 4096, symbol, type: RelocationType.Abs64 });
-  return builder.build();
-}
-
-const WHOLE = sample();
-const PARSED = parseSmf(WHOLE);
-const SYMBOLS = PARSED.header.symbolTableOffset;
-const STRINGS = SYMBOLS + 2 * 56;
-const SECOND = SYMBOLS + 56;
-const RELOCATION = PARSED.sections[2].offset;
-
-/** The sample without its hash and with some fields changed. */
-const broken = (...changes: Change[]): Uint8Array => patched(unhashed(WHOLE), ...changes);
-
-/** The sample made anew with other symbols and relocations. */
-function built(
-  symbols: readonly { name?: string; type?: number; value?: number; size?: number; binding?: number }[],
-  relocations: readonly { offset: number; type: number; symbol?: number; addend?: bigint }[] = [],
-  options: Parameters<typeof hostBuilder>[0] = {},
-): Uint8Array {
-  const builder = hostBuilder(options);
-  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(16) });
-  symbols.forEach((symbol, index) => builder.symbol({ name: `s${index}`, type: SymbolType.Data, ...symbol }));
-  for (const relocation of relocations) builder.relocation({ symbol: 0, ...relocation });
-  return builder.build();
-}
-
-/** A file with one compressed section of 5000 bytes, of which some fields are changed. */
-function compressed(...changes: Change[]): Uint8Array {
-  const builder = hostBuilder();
-  builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
-  builder.section({
-    name: "packed",
-    type: SectionType.Data,
-    bytes: new Uint8Array(5000).fill(3),
-    compress: true,
-  });
-  return patched(unhashed(builder.build()), ...changes);
-}
-
-const text = (letters: string): Uint8Array => new TextEncoder().encode(letters);
-const padded = (bytes: Uint8Array, length: number): Uint8Array => {
-  const all = new Uint8Array(length);
-  all.set(bytes);
-  return all;
-};
 const TWO_53 = 2n ** 53n;
 const INVALID = "InvalidFormat";
 const FAILED = "RelocationFailed";
@@ -106,27 +57,27 @@ const rows: (readonly [
   data?: LoadErrorData,
   resolver?: ImportResolver,
 ])[] = [
-  [1, "nothing", new Uint8Array(0), INVALID, { offset: 0 }],
+  [1, "an empty file", new Uint8Array(0), INVALID, { offset: 0 }],
   [1, "one byte", text("S"), INVALID],
   [1, "the magic alone", text("SMF\0"), INVALID, { value: 4 }],
-  [1, "a header less its last byte", WHOLE.subarray(0, 71), INVALID, { value: 71 }],
+  [1, "a header without its last byte", WHOLE.subarray(0, 71), INVALID, { value: 71 }],
   [2, "text", padded(text("#!/bin/sh\nexit 1\n"), 300), INVALID, { offset: 0 }],
   [2, "zeros", new Uint8Array(300), INVALID, { value: "00 00 00 00" }],
   [2, "an ELF file", padded(text("\x7fELF"), 300), INVALID],
   [2, "a library archive", padded(text("LSMF"), 300), "Unsupported"],
   [2, "a settlement", padded(text("SSMF"), 300), "Unsupported"],
   [2, "a package", patched(new Uint8Array(300), [296, 4, 0x314b5053]), "Unsupported"],
-  [3, "a version that does not exist", broken([4, 1, 7]), "Unsupported", { offset: 4 }],
+  [3, "an unknown version", broken([4, 1, 7]), "Unsupported", { offset: 4 }],
   [3, "the old writer's header", broken([16, 8, 64], [12, 4, 1]), "Unsupported", { offset: 16 }],
   [3, "no sections", broken([16, 4, 0]), INVALID],
   [3, "a section table inside the header", broken([24, 8, 40]), INVALID],
   [
     4,
-    "another system",
+    "another platform",
     sample({ platform: HOST_PLATFORM === Platform.Linux ? Platform.Windows : Platform.Linux }),
     "IncompatiblePlatform",
   ],
-  [4, "no system at all", sample({ platform: Platform.None }), "IncompatiblePlatform", { value: 5 }],
+  [4, "platform None", sample({ platform: Platform.None }), "IncompatiblePlatform", { value: 5 }],
   [
     4,
     "another processor",
@@ -134,8 +85,8 @@ const rows: (readonly [
     "IncompatibleArch",
   ],
   [4, "WebAssembly", sample({ arch: Arch.Wasm32 }), "IncompatibleArch", { value: 6 }],
-  [4, "a system that does not exist", broken([6, 1, 9]), INVALID, { offset: 6, value: 9 }],
-  [4, "a processor that does not exist", broken([7, 1, 8]), INVALID, { offset: 7, value: 8 }],
+  [4, "an unknown platform", broken([6, 1, 9]), INVALID, { offset: 6, value: 9 }],
+  [4, "an unknown processor", broken([7, 1, 8]), INVALID, { offset: 7, value: 8 }],
   ...[
     ["the section table's offset", 24],
     ["the symbol table's offset", 32],
@@ -154,10 +105,10 @@ const rows: (readonly [
   ),
   [6, "a section table past the end", broken([24, 8, WHOLE.length - 1]), INVALID],
   [6, "a symbol table past the end", broken([32, 8, WHOLE.length + 1]), INVALID],
-  [6, "a section table whose end wraps", broken([24, 8, TWO_53 - 1n]), INVALID],
-  [6, "a symbol table whose end wraps", broken([32, 8, TWO_53 - 1n], [40, 4, 0xffffffff]), INVALID],
-  [6, "one symbol more than there is room for", broken([40, 4, 1000]), INVALID],
-  [7, "tables in one place", broken([32, 8, SECTION_TABLE]), INVALID],
+  [6, "a section table whose end overflows", broken([24, 8, TWO_53 - 1n]), INVALID],
+  [6, "a symbol table whose end overflows", broken([32, 8, TWO_53 - 1n], [40, 4, 0xffffffff]), INVALID],
+  [6, "more symbols than there is room for", broken([40, 4, 1000]), INVALID],
+  [7, "tables at the same offset", broken([32, 8, SECTION_TABLE]), INVALID],
   [7, "tables that share a byte", broken([32, 8, SECTION_TABLE + 3 * 56 - 1], [40, 4, 1]), INVALID],
   [7, "a section in the header", broken([CODE + OFFSET, 8, 0]), INVALID, { section: "code" }],
   [7, "a section in the section table", broken([CODE + OFFSET, 8, SECTION_TABLE]), INVALID, {
@@ -169,7 +120,7 @@ const rows: (readonly [
   [9, "data past the end", broken([DATA + OFFSET, 8, WHOLE.length - 7]), INVALID, { section: "data" }],
   [9, "data far past the end", broken([DATA + OFFSET, 8, 2n ** 50n]), INVALID, { section: "data" }],
   [9, "a size past the end", broken([DATA + SIZE, 8, 2n ** 40n]), INVALID, { section: "data" }],
-  [10, "more in the file than in memory", broken([CODE + VIRTUAL_SIZE, 8, 15]), INVALID, {
+  [10, "more bytes in the file than in memory", broken([CODE + VIRTUAL_SIZE, 8, 15]), INVALID, {
     section: "code",
     value: 16,
     range: [0, 16],
@@ -177,7 +128,7 @@ const rows: (readonly [
   [11, "2⁴⁰ bytes in memory", broken([DATA + VIRTUAL_SIZE, 8, 2n ** 40n]), INVALID, { section: "data" }],
   [
     11,
-    "a sum over the cap",
+    "a total over the limit",
     broken([CODE + VIRTUAL_SIZE, 8, 2n ** 30n], [DATA + VIRTUAL_SIZE, 8, 2n ** 30n]),
     INVALID,
   ],
@@ -191,18 +142,18 @@ const rows: (readonly [
   [13, "code that is writable only", broken([CODE + FLAGS, 4, 2]), INVALID, { section: "code", value: 2 }],
   [15, "compressed without a method", compressed([12, 1, 0]), "Unsupported", { section: "packed" }],
   [15, "compressed with lz4", compressed([12, 1, 2]), "Unsupported", { section: "packed" }],
-  [15, "compressed with something unknown", compressed([12, 1, 3]), "Unsupported", { section: "packed" }],
-  [15, "more than its virtual size", compressed([DATA + VIRTUAL_SIZE, 8, 4999]), INVALID, {
+  [15, "compressed with an unknown method", compressed([12, 1, 3]), "Unsupported", { section: "packed" }],
+  [15, "decompresses to more than its virtual size", compressed([DATA + VIRTUAL_SIZE, 8, 4999]), INVALID, {
     section: "packed",
   }],
-  [15, "less than its virtual size", compressed([DATA + VIRTUAL_SIZE, 8, 5001]), INVALID, {
+  [15, "decompresses to less than its virtual size", compressed([DATA + VIRTUAL_SIZE, 8, 5001]), INVALID, {
     section: "packed",
     value: 5000,
     range: [5001, 5002],
   }],
-  [15, "a bomb", compressed([DATA + VIRTUAL_SIZE, 8, 1]), INVALID, { section: "packed" }],
-  [15, "no frame", compressed([DATA + SIZE, 8, 3]), INVALID, { section: "packed" }],
-  [15, "nothing", compressed([DATA + SIZE, 8, 0]), INVALID, { section: "packed" }],
+  [15, "a zip bomb", compressed([DATA + VIRTUAL_SIZE, 8, 1]), INVALID, { section: "packed" }],
+  [15, "not a whole zstd frame", compressed([DATA + SIZE, 8, 3]), INVALID, { section: "packed" }],
+  [15, "no compressed bytes", compressed([DATA + SIZE, 8, 0]), INVALID, { section: "packed" }],
   [16, "no names", broken().subarray(0, STRINGS), INVALID, { offset: SYMBOLS }],
   [16, "no final NUL", broken().subarray(0, WHOLE.length - 1), INVALID],
   [17, "a name outside", broken([SYMBOLS, 4, WHOLE.length - STRINGS]), INVALID, { offset: SYMBOLS }],
@@ -218,7 +169,7 @@ const rows: (readonly [
   }],
   [20, "a symbol outside", built([{ value: 5000, size: 1 }]), INVALID, { symbol: "s0", value: 5000 }],
   [20, "a symbol across the end", built([{ value: 4096, size: 17 }]), INVALID, { symbol: "s0", value: 4096 }],
-  [20, "value + size that wrap", built([{ value: 8, size: 2 ** 53 - 1 }]), INVALID, {
+  [20, "value + size that overflow", built([{ value: 8, size: 2 ** 53 - 1 }]), INVALID, {
     symbol: "s0",
     value: 8,
   }],
@@ -229,7 +180,7 @@ const rows: (readonly [
   [21, "a function where code ends", built([{ type: SymbolType.Function, value: 16 }]), INVALID, {
     symbol: "s0",
   }],
-  [22, "two exports of one name", renamed(), INVALID, { symbol: "first" }],
+  [22, "two exports with the same name", withDuplicateExports(), INVALID, { symbol: "first" }],
   [23, "an entry point where code ends", sample({ flags: HeaderFlag.Executable, entryPoint: 16 }), INVALID, {
     value: 16,
   }],
@@ -254,7 +205,7 @@ const rows: (readonly [
     range: [0, 2],
   }],
   [26, "symbol 2³² − 1", broken([RELOCATION + 8, 4, 0xffffffff]), INVALID, { value: 0xffffffff }],
-  [26, "a part of a relocation", broken([RELOC + SIZE, 8, 23]), INVALID, { section: ".reloc" }],
+  [26, "an incomplete relocation", broken([RELOC + SIZE, 8, 23]), INVALID, { section: ".reloc" }],
   ...[11, 31, 64, 255].map((type) =>
     [27, `type ${type}`, broken([RELOCATION + 12, 1, type]), FAILED, { value: type, offset: 4096 }] as const
   ),
@@ -282,7 +233,7 @@ const rows: (readonly [
   ],
   [
     29,
-    "two that share their place",
+    "two relocations of the same place",
     built([{ value: 4096, size: 8 }], [
       { offset: 0, type: RelocationType.Abs64 },
       { offset: 0, type: RelocationType.Abs64 },
@@ -292,7 +243,7 @@ const rows: (readonly [
   ],
   [
     29,
-    "two that share a byte",
+    "two relocations that share a byte",
     built([{ value: 4096, size: 8 }], [
       { offset: 7, type: RelocationType.Abs64 },
       { offset: 0, type: RelocationType.Abs64 },
@@ -300,30 +251,19 @@ const rows: (readonly [
     FAILED,
     { symbol: "s0", offset: 7 },
   ],
-  [30, "an import that nobody answers", importerModule(["a"]), "UndefinedSymbol", { symbols: ["a"] }],
+  [30, "an undefined import", importerModule(["a"]), "UndefinedSymbol", { symbols: ["a"] }],
   [
     30,
-    "some that nobody answers",
+    "several undefined imports",
     importerModule(["a", "b", "__proto__", "c"]),
     "UndefinedSymbol",
     { symbols: ["a", "__proto__", "c"] },
     (name) => name === "b" ? 1n : null,
   ],
   [43, "a hash that is wrong", patched(WHOLE, [64, 1, WHOLE[64] ^ 1]), INVALID, { offset: 64 }],
-  [43, "a file that was cut", WHOLE.subarray(0, WHOLE.length - 2), INVALID, { value: WHOLE.length - 2 }],
-  [43, "one bit of the code", patched(WHOLE, [PARSED.sections[0].offset, 1, 0xff]), INVALID, { offset: 64 }],
+  [43, "a truncated file", WHOLE.subarray(0, WHOLE.length - 2), INVALID, { value: WHOLE.length - 2 }],
+  [43, "changed code", patched(WHOLE, [PARSED.sections[0].offset, 1, 0xff]), INVALID, { offset: 64 }],
 ];
-
-/** A file whose two exports have one name. */
-function renamed(): Uint8Array {
-  const builder = hostBuilder();
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
-  builder.symbol({ name: "first", type: SymbolType.Data, value: 0, size: 8 });
-  builder.symbol({ name: "first", type: SymbolType.Data, value: 0, size: 4, binding: Binding.Local });
-  const bytes = builder.build();
-  const { symbolTableOffset } = parseSmf(bytes).header;
-  return patched(unhashed(bytes), [symbolTableOffset + 56 + 9, 1, Binding.Global]);
-}
 
 /** Every bad input. */
 export const BAD_INPUTS: readonly BadInput[] = rows.map(([row, what, bytes, kind, data = {}, resolver]) => ({
@@ -335,7 +275,7 @@ export const BAD_INPUTS: readonly BadInput[] = rows.map(([row, what, bytes, kind
   ...(resolver && { resolver }),
 }));
 
-/** What looks bad and is not. */
+/** Files that look bad and are valid. */
 export const ODD_INPUTS: readonly {
   readonly row: number;
   readonly what: string;
@@ -351,5 +291,5 @@ export const ODD_INPUTS: readonly {
   { row: 3, what: "version 0.1, as real files have it", bytes: broken([4, 1, 0]) },
 ];
 
-/** A good module, loaded before each bad one. */
+/** A good module, which tests load before each bad one. */
 export const GOOD: Uint8Array = addModule();

@@ -1,11 +1,11 @@
 /**
- * Symbols that are nothing but names.
+ * Symbols that have only names.
  */
 import { hashName } from "../../src/smf/hash.ts";
 import type { Named } from "../../src/smf/symbol_hash_index.ts";
 import type { NameRecords } from "../../src/smf/symbol_sorted_index.ts";
 
-/** Symbols of these names and nothing else, their records, and how often two of them were compared. */
+/** Makes symbols with these names: the table, its records, and a count of comparisons of two names. */
 export function symbolsOf(
   names: readonly string[],
   hash: (name: string) => number = hashName,

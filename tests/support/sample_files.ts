@@ -1,4 +1,4 @@
-/** A small file in every layout, and ways to spoil one field of it. */
+/** A small file in every layout, and functions that change one field of it. */
 import { SmfBuilder, type SmfBuilderOptions } from "../../src/smf/builder.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import {
@@ -34,33 +34,33 @@ export function sample(layout: LayoutName = "H96", options: SmfBuilderOptions = 
   return builder.build();
 }
 
-/** Where the parts of a file are. */
-function places(bytes: Uint8Array) {
+/** Detects the layout of a file. */
+function detected(bytes: Uint8Array) {
   const { header, layout } = readFrom(bytes, detect(bytes.length));
   return { header, layout };
 }
 
-/** A copy in which one header field differs. The detector must know the original. */
+/** A copy with one header field changed. The original must be valid. */
 export function withHeader(bytes: Uint8Array, name: string, value: number | bigint): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = detected(bytes);
   return patched(bytes, at(header.offset, (layout.header.fields as Record<string, Field>)[name], value));
 }
 
-/** A copy in which one field of a section differs. */
+/** A copy with one field of a section changed. */
 export function withSection(
   bytes: Uint8Array,
   index: number,
   name: string,
   value: number | bigint,
 ): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = detected(bytes);
   const record = header.sectionTableOffset + index * layout.section.size;
   return patched(bytes, at(record, (layout.section.fields as Record<string, Field>)[name], value));
 }
 
-/** A copy in which a section has another name. */
+/** A copy with another name for a section. */
 export function withSectionName(bytes: Uint8Array, index: number, name: Uint8Array): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = detected(bytes);
   const record = header.sectionTableOffset + index * layout.section.size + layout.section.name;
   const copy = bytes.slice();
   copy.fill(0, record, record + 16);
@@ -68,18 +68,18 @@ export function withSectionName(bytes: Uint8Array, index: number, name: Uint8Arr
   return copy;
 }
 
-/** A copy in which one field of a symbol differs. */
+/** A copy with one field of a symbol changed. */
 export function withSymbol(
   bytes: Uint8Array,
   index: number,
   name: keyof typeof SYMBOL_FIELDS,
   value: number | bigint,
 ): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = detected(bytes);
   return patched(bytes, at(header.symbolTableOffset + index * layout.symbolSize, SYMBOL_FIELDS[name], value));
 }
 
-/** A copy in which one field of a relocation differs. */
+/** A copy with one field of a relocation changed. */
 export function withRelocation(
   bytes: Uint8Array,
   index: number,
@@ -98,7 +98,7 @@ function at(
   return [record + offset, size, value];
 }
 
-/** Everything that a file says, as plain objects. */
+/** Returns everything in a file as plain objects. */
 export function contentsOf(file: ParsedSmf): unknown {
   return {
     sections: file.sections.map((section) => ({

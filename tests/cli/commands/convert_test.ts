@@ -51,7 +51,7 @@ Deno.test("sections are compressed and decompressed without a difference", async
   assertEquals(meaning(back), meaning(plain));
   const refused = await smf("convert", small, "--layout", "H72", "-o", back);
   assertEquals(refused.code, 2);
-  assertStringIncludes(refused.err[0], "no place for the method");
+  assertStringIncludes(refused.err[0], "no field for the method");
 });
 
 Deno.test("what a layout has no place for is said", async () => {

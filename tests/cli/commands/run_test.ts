@@ -54,12 +54,12 @@ Deno.test("run says what there is in place of what there is not", async () => {
     [[path, "add", "1", "x", ...SUM], 2, "'x' is no whole number"],
     [[folder.join("none.smf")], 2, "none.smf: Cannot read module"],
     [[folder.path], 2, "not a regular file"],
-    [["fixtures/malformed/row19_name_hash.smf"], 1, "the stored hash is not that of its name"],
+    [["fixtures/malformed/row19_name_hash.smf"], 1, "its stored hash does not match its name"],
     [[folder.file("i.smf", importerModule(["no_such_name"]))], 1, "nobody defines 'no_such_name'"],
     [
       [path, "add", "1", "2", ...SUM, "--integrity", integrityOf(mainModule())],
       1,
-      "not those that were expected",
+      "they do not match the integrity string",
     ],
   ];
   for (const [args, code, message] of cases) {
