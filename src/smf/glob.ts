@@ -20,18 +20,27 @@ export function matchesGlob(pattern: string, text: string): boolean {
     if (pattern[p] === "*") {
       star = p++;
       resume = t;
-    } else if (pattern[p] === "?" || (p < pattern.length && pattern[p] === text[t])) {
+    } else if (pattern[p] === "?") {
+      p++;
+      t += widthAt(text, t);
+    } else if (p < pattern.length && pattern[p] === text[t]) {
       p++;
       t++;
     } else if (star !== -1) {
       p = star + 1;
-      t = ++resume;
+      resume += widthAt(text, resume);
+      t = resume;
     } else {
       return false;
     }
   }
   while (pattern[p] === "*") p++;
   return p === pattern.length;
+}
+
+/** The number of code units of the character at an index: a character is a code point. */
+function widthAt(text: string, index: number): number {
+  return text.codePointAt(index)! > 0xffff ? 2 : 1;
 }
 
 /** A set of names, given as exact names and globs: the linker's `exports` and `keep`, the loader's `allowImports`. */
