@@ -18,7 +18,7 @@ import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { readSection, readSmf, verifyModuleHash } from "../../src/smf/file.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
-import { CHECK_UNCHANGED } from "../../src/load/file/source.ts";
+import { CHECK_UNCHANGED } from "../../src/load/file/reading.ts";
 import { planThreadLocals } from "../../src/image/relocation/thread_locals.ts";
 import { addModule } from "../support/testing.ts";
 import { DIALECTS, fnv1a, type Module, Refusal } from "./format.ts";
