@@ -6,7 +6,12 @@ import { LoadError } from "../../errors.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
 
-/** Shared libraries, opened when the first name is looked up in them. */
+/**
+ * Shared libraries, opened when the first name is looked up in them.
+ *
+ * Platforms: the names of libraries, and where they are searched, are the
+ * system's own.
+ */
 export class HostLibraries implements ImportSource, Disposable {
   readonly #names: readonly string[];
   #linker: DynamicLinker | undefined;
@@ -14,12 +19,7 @@ export class HostLibraries implements ImportSource, Disposable {
   /** The users of the dynamic linker: this object and each open library. */
   #users = 1;
 
-  /**
-   * @param names Paths, or names that the system's dynamic linker finds.
-   *
-   * Platforms: the names of libraries, and where they are searched, are the
-   * system's own.
-   */
+  /** @param names Paths, or names that the system's dynamic linker finds. */
   constructor(names: readonly string[]) {
     this.#names = names;
   }
