@@ -109,7 +109,7 @@ for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.
     async fn() {
       const flags = permissions.split(" ").filter((flag) => !flag.startsWith("--allow-read"));
       const outcome = await run(feature, flags, args);
-      assertStringIncludes(outcome, "PermissionDenied: Cannot read module: run with --allow-read=");
+      assertStringIncludes(outcome, "PermissionDenied: Cannot read module: it needs --allow-read=");
       assertStringIncludes(outcome, "m.smf (file '");
     },
   });
@@ -120,7 +120,7 @@ Deno.test({
   ignore: !HAS_NATIVE_CODE,
   async fn() {
     const outcome = await run("watch", ["--allow-ffi", "--allow-read=FILE"], ["FILE"]);
-    assertStringIncludes(outcome, "PermissionDenied: Cannot watch module: run with --allow-read=");
+    assertStringIncludes(outcome, "PermissionDenied: Cannot watch module: it needs --allow-read=");
     assertStringIncludes(outcome, "m.smf'");
   },
 });

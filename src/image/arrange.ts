@@ -1,9 +1,9 @@
 /**
- * Where the groups of a file's image, its GOT and its PLT go in one reserved
+ * Arranges the groups of a file's image, its GOT and its PLT in one reserved
  * range: pure arithmetic.
  *
- * Each region has pages of its own, of the host's size; the groups move apart
- * as far as those need:
+ * Each region has pages of its own, of the host's size, for which the groups
+ * move apart as far as necessary:
  *
  * ```text
  * code | plt        read, execute
@@ -11,10 +11,10 @@
  * data | bss        read, write
  * ```
  *
- * Code with {@linkcode HeaderFlag.FixedLayout} counts on the distances of the
+ * Code with {@linkcode HeaderFlag.FixedLayout} relies on the distances of the
  * file's own image, where groups begin at multiples of 4096. Such an image moves
- * as a whole. GOT and PLT take what is left of the last page of the group with
- * their protection, or pages in front of everything:
+ * as a whole. GOT and PLT take the rest of the last page of the group with their
+ * protection, or pages in front of everything:
  *
  * ```text
  * got | plt code | rodata | data bss
@@ -28,7 +28,7 @@ export const GOT_SLOT_SIZE = 8;
 /** Bytes of one Procedure Linkage Table stub, padding included. */
 export const PLT_STUB_SIZE = 16;
 
-/** A part of the range that has one protection; page multiples. */
+/** A part of the range that has one protection: whole pages. */
 export interface Region {
   /** Bytes from the range's start. */
   readonly offset: number;
@@ -36,27 +36,28 @@ export interface Region {
   readonly length: number;
 }
 
-/** Sections of one kind, which lie behind one another. */
+/** The sections of one kind, one after another. */
 export interface PlacedGroup {
-  /** In the file's own image. */
+  /** The first offset in the file's own image. */
   readonly start: number;
+  /** The offset behind the last byte. */
   readonly end: number;
   readonly isCode: boolean;
-  /** What to add to an offset of the file's image. */
+  /** The difference between an offset in the range and the one in the file's image. */
   readonly delta: number;
 }
 
-/** What the loader must reserve beside the sections. */
+/** The GOT slots and PLT stubs to reserve beside the sections. */
 export interface SlotCounts {
   readonly got: number;
   readonly plt: number;
 }
 
-/** One range. */
+/** The arrangement of one range. */
 export interface Arrangement {
-  /** Of the whole range in bytes, a multiple of the page size, at least one page. */
+  /** The size of the whole range in bytes: a multiple of the page size, at least one page. */
   readonly size: number;
-  /** That the range's address must have: a power of two, at least the page size. */
+  /** Required address alignment of the range: a power of two, at least the page size. */
   readonly alignment: number;
   /** Read and execute. */
   readonly code: Region;
@@ -70,11 +71,11 @@ export interface Arrangement {
   readonly plt: number;
   /** The first GOT slot, as an offset in the range. */
   readonly got: number;
-  /** In the order of the file's image. */
+  /** The groups, in the order of the file's image. */
   readonly groups: readonly PlacedGroup[];
 }
 
-/** Gives every region pages of its own. */
+/** Arranges a range in which every region has pages of its own. */
 export function arrange(
   groups: readonly SectionGroup[],
   pageSize: number,
@@ -83,11 +84,11 @@ export function arrange(
   const placed: PlacedGroup[] = [];
   let cursor = 0;
   let alignment = pageSize;
-  const place = (kind: string): void => {
+  const placeGroup = (kind: string): void => {
     const group = groups.find((candidate) => candidate.kind === kind);
     if (group === undefined) return;
     if (group.end === group.start) {
-      // It takes no place, but a symbol may mark where it would begin.
+      // An empty group takes no bytes, but a symbol may mark its start.
       placed.push(moved(group, cursor - group.start));
       return;
     }
@@ -98,9 +99,9 @@ export function arrange(
     cursor = start + (group.end - group.start);
     alignment = Math.max(alignment, group.alignment);
   };
-  const region = (fill: () => void): Region => {
+  const region = (placeContents: () => void): Region => {
     const offset = cursor;
-    fill();
+    placeContents();
     cursor = alignUp(cursor, pageSize);
     return { offset, length: cursor - offset };
   };
@@ -113,16 +114,16 @@ export function arrange(
   let plt = 0;
   let got = 0;
   const code = region(() => {
-    place("code");
+    placeGroup("code");
     plt = reserve(slots.plt, PLT_STUB_SIZE);
   });
   const rodata = region(() => {
-    place("rodata");
+    placeGroup("rodata");
     got = reserve(slots.got, GOT_SLOT_SIZE);
   });
   const data = region(() => {
-    place("data");
-    place("bss");
+    placeGroup("data");
+    placeGroup("bss");
   });
   return {
     size: Math.max(cursor, pageSize),
@@ -137,7 +138,7 @@ export function arrange(
   };
 }
 
-/** Moves the image as a whole, on pages of {@linkcode IMAGE_PAGE}. */
+/** Arranges a range in which the image moves as a whole, on pages of {@linkcode IMAGE_PAGE}. */
 export function arrangeFixed(groups: readonly SectionGroup[], slots: SlotCounts): Arrangement {
   const filled = groups.filter(({ start, end }) => end > start);
   const endOf = (...kinds: readonly string[]): number =>
@@ -145,7 +146,7 @@ export function arrangeFixed(groups: readonly SectionGroup[], slots: SlotCounts)
   const onPages = (end: number): number => alignUp(end, IMAGE_PAGE);
   const alignment = filled.reduce((most, group) => Math.max(most, group.alignment), IMAGE_PAGE);
 
-  // In the last page of a group, as an offset in the file's image, or in front.
+  // Behind the last byte of a group, as an offset in the file's image, if its last page has the room.
   const [codeEnd, constantsEnd] = [endOf("code"), endOf("rodata")];
   const behind = (end: number, count: number, size: number): number | undefined => {
     const start = alignUp(end, size);

@@ -1,7 +1,7 @@
 /**
- * Whether one version of a module can follow another: the rules, as pure
- * functions of two files. Reloads apply them to what is in use; whoever only
- * has the files can ask what a reload would say.
+ * The rules by which one version of a module can follow another, as pure
+ * functions of two files. Reloads apply them to the exports in use; commands can
+ * predict from the files alone what a reload would do.
  */
 
 import { type ImagePlan, isAddress } from "./plan.ts";
@@ -9,25 +9,25 @@ import { SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { SymbolTable } from "../smf/symbol.ts";
 
-/** A file and where its image has what. */
+/** A file with the plan of its image. */
 export interface PlannedFile {
   readonly file: SmfFile;
   readonly plan: ImagePlan;
 }
 
-/** What a name in use is: its kind may not change from version to version. */
+/** The kind of an export, which may not change from version to version while the export is in use. */
 export type ExportKind = "function" | "data";
 
 /** An export that has an address. */
 export interface ExportPlace {
   readonly kind: ExportKind;
-  /** The symbol's place in the symbol table. */
+  /** The symbol's index in the symbol table. */
   readonly index: number;
-  /** Bytes from it to the end of the image. */
+  /** Bytes from the export to the end of the image. */
   readonly room: number;
 }
 
-/** The export of that name, if there is one that has an address. */
+/** Finds the export of a name; undefined if there is none that has an address. */
 export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPlace | undefined {
   const symbol = file.symbols.findExport(name);
   if (symbol === undefined || !isAddress(symbol.type)) return undefined;
@@ -35,13 +35,13 @@ export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPl
   return { kind, index: symbol.index, room: plan.size - plan.place(symbol.value, 0) };
 }
 
-/** What a version has for a name that is in use: what it needs, nothing, or something else. */
+/** How a version fits the use of a name: it has the export, lacks it, or has something else of that name. */
 export type Fit = "fits" | "missing" | "changed";
 
 /**
- * Whether a version has what a name is used for.
+ * Compares the use of a name with a version's export of that name.
  *
- * @param use What it is used as, and the bytes that are read and written there.
+ * @param use The kind that is expected, and the bytes that are read and written there.
  * @param found The version's export of that name.
  */
 export function fitOf(
@@ -52,32 +52,32 @@ export function fitOf(
   return found.kind === use.kind && found.room >= use.size ? "fits" : "changed";
 }
 
-/** How strict a reload is: `allow` lets a version lack what is in use. */
+/** How strict a reload is: with `allow` a version may lack exports that are in use. */
 export type Compatibility = "strict" | "allow";
 
-/** Whether a reload is refused for a name in use. */
+/** Whether a reload is refused because of a name in use. */
 export function isRefused(fit: Fit, compatibility: Compatibility): boolean {
   return fit === "changed" || (fit === "missing" && compatibility === "strict");
 }
 
-/** A variable of a new version: which of the old one gives it its value, or why it starts anew. */
+/** A variable of a new version: the variable of the old version that gives it its value, or why none does. */
 export type VariableMatch =
   & {
-    /** In the new version's symbol table. */
+    /** The index in the new version's symbol table. */
     readonly index: number;
     readonly name: string;
   }
   & ({
-    /** In the old version's symbol table. */
+    /** The index in the old version's symbol table. */
     readonly before: number;
     readonly reason?: undefined;
   } | {
     readonly before?: undefined;
-    /** What did not match, for people. */
+    /** The reason, for messages: "its size was 4, is 8". */
     readonly reason: string;
   });
 
-/** Two versions' symbols, by the names that only one symbol of a version has. */
+/** The symbols of two versions by name, without names that several symbols of a version share. */
 export class VersionPair {
   readonly previous: PlannedFile;
   readonly candidate: PlannedFile;
@@ -91,7 +91,7 @@ export class VersionPair {
     this.after = uniqueNames(candidate.file.symbols);
   }
 
-  /** Every variable of the candidate: matched by name, size, type and version. */
+  /** Matches every variable of the candidate by name, size, type and version. */
   *variables(): Iterable<VariableMatch> {
     const { symbols } = this.candidate.file;
     for (const index of variablesOf(this.candidate)) {
@@ -113,7 +113,7 @@ export class VersionPair {
     const [was, is] = [old.size(before), now.size(after)];
     if (was !== is) return `its size was ${was}, is ${is}`;
     if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
-      return "its type is another";
+      return "its type has changed";
     }
     const [from, to] = [old.version(before), now.version(after)];
     if (from !== to) return `its version was ${from}, is ${to}`;
@@ -121,7 +121,7 @@ export class VersionPair {
   }
 }
 
-/** The writable variables of an image. */
+/** The indices of the writable variables of an image. */
 export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable<number> {
   for (let index = 0; index < symbols.length; index++) {
     if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
@@ -132,7 +132,7 @@ export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable
   }
 }
 
-/** Defined symbols by name, without those that share theirs. */
+/** The defined symbols by name, without names that several symbols share. */
 function uniqueNames(symbols: SymbolTable): Map<string, number> {
   const unique = new Map<string, number>();
   const shared = new Set<string>();

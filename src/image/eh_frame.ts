@@ -19,18 +19,18 @@ import { LoadError } from "../errors.ts";
 /** `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: a distance of 32 bits from the place that holds it. */
 const NEAR = 0x1b;
 
-/** Which encodings of pointers an unwinder understands: DW_EH_PE_* in the low four bits. */
+/** The sizes of the pointer encodings that unwinders understand, by the low four bits of DW_EH_PE_*. */
 const POINTER_SIZES: Readonly<Record<number, number | undefined>> = { 0: 8, 3: 4, 4: 8, 11: 4, 12: 8 };
-/** `DW_EH_PE_indirect`, `DW_EH_PE_pcrel`, and what may stand between them and the size. */
+/** `DW_EH_PE_indirect`, `DW_EH_PE_pcrel`, and the mask of the bits that say what a pointer is relative to. */
 const INDIRECT = 0x80, RELATIVE = 0x10, KIND = 0x70;
 
-/** A part of the image, as offsets. */
+/** A part of the image, by its first offset and the one behind its end. */
 export interface Extent {
   readonly start: number;
   readonly end: number;
 }
 
-/** Reads one table; everything in it must lie inside. */
+/** Reads one table, and refuses records that leave it. */
 class FrameTable {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
@@ -46,7 +46,7 @@ class FrameTable {
     this.#end = bytes.length;
   }
 
-  /** See {@linkcode countFrames}; `start` is where the table lies in the image. */
+  /** Implements {@linkcode countFrames}. */
   count(start: number, code: Extent): number {
     const cies = new Set<number>();
     let frames = 0;
@@ -94,21 +94,21 @@ class FrameTable {
     }
   }
 
-  /** Answers the size of the function. */
+  /** Returns the size of the function. */
   #readFde(start: number, code: Extent): number {
     const place = start + this.#at;
     const first = place + this.#view.getInt32(this.#skip(4), true);
     const size = this.#uint32();
     if (first < code.start || first + size > code.end) throw this.#broken("a function is not in the code");
-    // Present in all that begin with 'z'.
+    // Every augmentation that begins with 'z' has this length.
     this.#skip(this.#leb128());
     return size;
   }
 
-  /** Reads an encoding and answers the size of what is encoded so. */
+  /** Reads a pointer encoding, and returns the size of a pointer in that encoding. */
   #pointerSize(): number {
     const encoding = this.#uint8();
-    // DW_EH_PE_omit: there is none
+    // DW_EH_PE_omit: there is no pointer.
     if (encoding === 0xff) return 0;
     const kind = encoding & KIND;
     const size = POINTER_SIZES[encoding & ~(INDIRECT | KIND)];
@@ -136,7 +136,7 @@ class FrameTable {
     return this.#view.getUint32(this.#skip(4), true);
   }
 
-  /** Goes on by some bytes of the record; answers where they begin. */
+  /** Skips bytes of the record, and returns where they begin. */
   #skip(count: number): number {
     if (count > this.#end - this.#at) throw this.#broken("it ends too early");
     this.#at += count;
@@ -144,7 +144,7 @@ class FrameTable {
   }
 
   #broken(problem: string): LoadError {
-    return new LoadError("InvalidFormat", `Cannot use frame information: ${problem}`, {
+    return new LoadError("InvalidFormat", `Cannot use unwind tables: ${problem}`, {
       section: this.#section,
       offset: this.#at,
     });
@@ -152,12 +152,12 @@ class FrameTable {
 }
 
 /**
- * Counts the functions that a table describes, empty ones left out.
+ * Checks a table and counts the functions that it describes, without empty ones.
  *
  * @param bytes The table, relocated.
- * @param start Where it lies in the image.
- * @param code Where functions may lie.
- * @throws {LoadError} `InvalidFormat` if an unwinder could stumble over it.
+ * @param start The table's offset in the image.
+ * @param code The part of the image in which functions must lie.
+ * @throws {LoadError} `InvalidFormat` if an unwinder would misread the table.
  */
 export function countFrames(bytes: Uint8Array, section: string, start: number, code: Extent): number {
   return new FrameTable(bytes, section).count(start, code);

@@ -1,23 +1,24 @@
 /**
- * Where offsets of a file's own image are in the range, for loops over many:
- * groups of sections begin at pages of that image, so a page says which group
- * it is, without a search and without a branch that would be guessed wrong.
+ * Translates offsets in a file's own image to offsets in the range, for loops
+ * over many. Groups of sections begin at pages of that image, so the page of an
+ * offset gives the group, without a search and without a branch that would be
+ * mispredicted.
  */
 
 import type { PlacedGroup } from "./arrange.ts";
 import { IMAGE_PAGE } from "../smf/offsets.ts";
 
-/** `offset >>> PAGE_SHIFT` is an offset's page. */
+/** `offset >>> PAGE_SHIFT` is the page of an offset. */
 export const PAGE_SHIFT: number = Math.log2(IMAGE_PAGE);
 
 /**
- * For each page of a file's own image where its group ends, and behind all of
- * these for each page what to add. A place of `length` bytes at `offset` is
- * inside its group if the page is below `count` and `offset + length` not above
- * the end; so is the end of a group for what has no bytes.
+ * Has the end of the group for each page of a file's own image, then for each
+ * page the difference to offsets in the range. A place of `length` bytes at
+ * `offset` is inside its group if the page is below `count` and `offset + length`
+ * is not above the end. For a place without bytes the end itself is inside.
  */
-export class PlaceTable {
-  /** How many pages there are. */
+export class PageTable {
+  /** The number of pages. */
   readonly count: number;
   readonly words: Int32Array;
 
@@ -28,7 +29,7 @@ export class PlaceTable {
     const words = new Int32Array(2 * count);
     this.count = count;
     this.words = words;
-    // Where a group ends with a page: of several the first, and only if no other begins there.
+    // For a group that ends with a page. If several end there, the first counts, and none if another begins there.
     for (let index = groups.length - 1; index >= 0; index--) {
       const { end, delta } = groups[index];
       words[end >>> PAGE_SHIFT] = end;
@@ -43,7 +44,7 @@ export class PlaceTable {
     }
   }
 
-  /** Where a symbol is in the range, by the halves of its value; -1 if the image has no such place. */
+  /** The offset of a symbol in the range, by the halves of its value; -1 if it is not in the image. */
   ofSymbol(value: number, high: number): number {
     const { words, count } = this, page = value >>> PAGE_SHIFT;
     return high === 0 && page < count && value <= words[page] ? value + words[count + page] : -1;

@@ -1,9 +1,9 @@
 /**
- * Where each section goes in one reserved range: pure arithmetic, no memory.
+ * Plans where each section goes in one reserved range: pure arithmetic, no memory.
  *
- * Symbol values and relocation offsets address the file's own image;
- * {@linkcode ImagePlan.place} turns them into offsets in the range, whose
- * groups, GOT and PLT `arrangement.ts` has placed.
+ * Symbol values and relocation offsets address the file's own image.
+ * {@linkcode ImagePlan.place} turns them into offsets in the range, in which
+ * `arrange.ts` has placed the groups, GOT and PLT.
  */
 
 import {
@@ -15,7 +15,7 @@ import {
   type SlotCounts,
 } from "./arrange.ts";
 import { LoadError, raise, type Report } from "../errors.ts";
-import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, PlaceTable } from "./page_table.ts";
+import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, PageTable } from "./page_table.ts";
 import { HeaderFlag, SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { SmfHeader } from "../smf/header.ts";
@@ -24,18 +24,18 @@ import { signedWords } from "../smf/reader.ts";
 import type { SmfSection } from "../smf/section.ts";
 import { SYMBOL_WORDS, type SymbolTable } from "../smf/symbol.ts";
 
-// The engine takes constants of this file as numbers, and loads those of others.
+// The engine inlines constants of this file as numbers, and loads imported ones each time.
 const { kind: KIND, value: VALUE, size: SIZE } = SYMBOL_WORDS;
 const PAGE_SHIFT = IMAGE_PAGE_SHIFT;
 
-/** A section that is loaded, and where. */
+/** A section that is loaded, and its place. */
 export interface PlacedSection {
   readonly section: SmfSection;
-  /** Bytes from the range's start. */
+  /** Its offset in the range. */
   readonly offset: number;
 }
 
-/** The plan of one module's range. */
+/** Says where everything of one module lies in its range. */
 export class ImagePlan implements Arrangement {
   readonly size: number;
   readonly alignment: number;
@@ -47,15 +47,15 @@ export class ImagePlan implements Arrangement {
   readonly got: number;
   /** The loaded sections in file order. */
   readonly sections: readonly PlacedSection[];
-  /** What was reserved. */
+  /** The GOT slots and PLT stubs that are reserved. */
   readonly slots: SlotCounts;
   readonly groups: readonly PlacedGroup[];
-  #places: PlaceTable | undefined;
+  #pageTable: PageTable | undefined;
 
   /**
-   * @param sections Of the file, in file order.
-   * @param pageSize Of the host, in bytes.
-   * @param slots How many GOT slots and PLT stubs the relocations may need.
+   * @param sections The file's sections, in file order.
+   * @param pageSize The host's page size, in bytes.
+   * @param slots The numbers of GOT slots and PLT stubs that the relocations may need.
    * @param isFixed Whether the image must move as a whole, on pages of 4096 bytes.
    */
   constructor(sections: readonly SmfSection[], pageSize: number, slots: SlotCounts, isFixed = false) {
@@ -80,12 +80,12 @@ export class ImagePlan implements Arrangement {
     this.sections = placed;
   }
 
-  /** The same for loops over many offsets. */
-  get places(): PlaceTable {
-    return this.#places ??= new PlaceTable(this.groups);
+  /** Does the work of {@linkcode ImagePlan.place} in loops over many offsets. */
+  get pageTable(): PageTable {
+    return this.#pageTable ??= new PageTable(this.groups);
   }
 
-  /** The group that has the byte at `offset` of the file's image. */
+  /** The group that contains the byte at `offset` of the file's image. */
   groupOf(offset: number): PlacedGroup | undefined {
     const { groups } = this;
     for (let index = 0; index < groups.length; index++) {
@@ -97,13 +97,13 @@ export class ImagePlan implements Arrangement {
 
   /**
    * The offset in the range of `length` bytes at `offset` of the file's image,
-   * or -1 when they are not wholly inside one group of sections.
+   * or -1 if they are not wholly inside one group of sections.
    */
   place(offset: number, length: number): number {
     const group = this.groupOf(offset);
     if (group !== undefined) return offset + length <= group.end ? offset + group.delta : -1;
     if (length !== 0) return -1;
-    // A symbol without size may mark the end of a group.
+    // A symbol of size 0 may mark the end of a group.
     for (const group of this.groups) {
       if (offset === group.end) return offset + group.delta;
     }
@@ -117,10 +117,12 @@ export class ImagePlan implements Arrangement {
 }
 
 /**
- * Plans a module's range and checks what needs the plan: that every defined
- * symbol lies inside the image, functions and the entry point in code.
+ * Plans a module's range, and checks that every defined symbol lies inside the
+ * image, functions and the entry point in code.
  *
- * @param report Told what is wrong with a symbol or with the entry point.
+ * Platforms: a file with a fixed layout needs pages of 4096 bytes.
+ *
+ * @param report Called for each symbol that is wrong, and for a wrong entry point.
  * @throws {LoadError} `InvalidFormat`; `Unsupported` if the file's layout does not fit the pages.
  */
 export function planImage(
@@ -133,16 +135,20 @@ export function planImage(
   if (isFixed && pageSize !== IMAGE_PAGE) {
     throw new LoadError(
       "Unsupported",
-      `Cannot load module: its code was linked for pages of ${IMAGE_PAGE} bytes`,
-      { value: pageSize, range: [IMAGE_PAGE, IMAGE_PAGE + 1] },
+      `Cannot load module: its code is linked for pages of ${IMAGE_PAGE} bytes`,
+      {
+        value: pageSize,
+        range: [IMAGE_PAGE, IMAGE_PAGE + 1],
+        hint: `load it where pages have ${IMAGE_PAGE} bytes, as they do on x86-64`,
+      },
     );
   }
   const plan = new ImagePlan(file.sections, pageSize, slots, isFixed);
   const { symbols } = file;
-  const { places } = plan;
+  const { pageTable } = plan;
   const codeEnd = plan.groups.find(({ isCode }) => isCode)?.end ?? 0;
   for (let index = 0;; index++) {
-    index = nextDoubtful(symbols, places, codeEnd, index);
+    index = nextUnproven(symbols, pageTable, codeEnd, index);
     if (index === symbols.length) break;
     checkSymbol(file, plan, index, report);
   }
@@ -157,7 +163,7 @@ export function planImage(
   return plan;
 }
 
-/** Whether an image must move as a whole, since its code counts on its distances. */
+/** Whether an image must move as a whole, because its code relies on its distances. */
 export function isFixedLayout({ flags }: SmfHeader): boolean {
   return (flags & HeaderFlag.FixedLayout) !== 0;
 }
@@ -172,12 +178,12 @@ export function isAddress(type: number): boolean {
 }
 
 /**
- * The first symbol, from one on, that is not seen at a glance to be inside the
- * image, and in code if it is a function; or how many there are.
+ * The first symbol, from `first` on, that this fast check does not prove to be
+ * inside the image, and in code if it is a function; or the number of symbols.
  */
-function nextDoubtful(symbols: SymbolTable, table: PlaceTable, codeEnd: number, first: number): number {
-  const words = signedWords(symbols.words), places = table.words;
-  // What is known to be an integer is not looked at again in every round.
+function nextUnproven(symbols: SymbolTable, table: PageTable, codeEnd: number, first: number): number {
+  const words = signedWords(symbols.words), ends = table.words;
+  // `| 0` tells the engine that these are integers, so that it does not check them in every round.
   const step = symbols.step | 0, pages = table.count | 0, limit = codeEnd | 0;
   const functionType = (SymbolType.Function - symbols.typeBase) | 0;
   for (let at = (first * step) | 0; at < words.length; at = (at + step) | 0) {
@@ -185,7 +191,7 @@ function nextDoubtful(symbols: SymbolTable, table: PlaceTable, codeEnd: number, 
     const page = value >>> PAGE_SHIFT;
     if (
       (words[at + VALUE + 1] | words[at + SIZE + 1]) !== 0 || page >= pages || size < 0 ||
-      value + size > places[page] || (value >= limit && (words[at + KIND] & 0xff) === functionType)
+      value + size > ends[page] || (value >= limit && (words[at + KIND] & 0xff) === functionType)
     ) return at / step;
   }
   return symbols.length;

@@ -5,32 +5,34 @@
  *
  * | section | when | order |
  * |---|---|---|
- * | `.preinit_array`, `.init_array` | once linked and protected, before anybody else calls | first to last |
- * | `.fini_array` | when the module is freed in order | last to first |
+ * | `.preinit_array`, `.init_array` | once the module is linked and protected, before any other call | first to last |
+ * | `.fini_array` | when the module is closed, before its memory is freed | last to first |
  */
 
 import { pointerCall } from "../os/pointer.ts";
 import { readAddresses } from "../os/native_memory.ts";
 import { LoadError } from "../errors.ts";
 import type { ImagePlan } from "../image/plan.ts";
-import type { LoadedImage } from "./loader.ts";
+import type { LoadedImage } from "./image.ts";
 import { SectionType } from "../smf/enums.ts";
 
-/** Of an initialiser, with what the C library passes: argc, argv, envp. Finalisers take nothing. */
+/** An initialiser takes the arguments that the C library passes: argc, argv, envp. A finaliser takes none. */
 const INITIALISER = { parameters: ["i32", "pointer", "pointer"], result: "void" } as const;
 const FINALISER = { parameters: [], result: "void" } as const;
 
-/** Entries that old tool chains put at the ends of such arrays. */
-const UNUSED = new Set([0n, 0xffff_ffff_ffff_ffffn]);
+/** Markers that old tool chains put at the ends of such arrays. */
+const END_MARKERS = new Set([0n, 0xffff_ffff_ffff_ffffn]);
 
 /**
- * Runs what is to run before the module is used.
+ * Runs the module's initialisers.
  *
- * @throws {LoadError} `InvalidFormat` if an entry of any array is no function
+ * Safety: runs native code of the module, once only.
+ *
+ * @throws {LoadError} `InvalidFormat` if an entry of any array is not a function
  * of the module; then nothing has run.
  */
 export function runInitialisers(image: LoadedImage): void {
-  // Finalisers are looked at now, while the module can still be refused.
+  // Finalisers are checked now, while the module can still be refused.
   arrays(image, [".fini_array"]);
   for (const address of arrays(image, [".preinit_array", ".init_array"])) {
     pointerCall(address, INITIALISER)(0, null, null);
@@ -38,8 +40,12 @@ export function runInitialisers(image: LoadedImage): void {
 }
 
 /**
- * Runs what is to run before the module goes: destructors of objects that
- * threads still have, then finalisers, then what was registered for the end.
+ * Ends a module before its memory is freed: runs the destructors of objects that
+ * threads still have, then its finalisers, then the functions that it registered
+ * for its end.
+ *
+ * Safety: runs native code of the module, once only. No thread may run other
+ * code of the module afterwards.
  */
 export function runFinalisers(image: LoadedImage): void {
   image.exits?.endThreads();
@@ -52,7 +58,7 @@ function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   const { memory, plan } = image;
   if (!plan.sections.some(({ section }) => names.includes(section.name))) return [];
   const first = memory.address + BigInt(plan.code.offset);
-  // Not where its pages end: behind the last section there are only zeros.
+  // The end of the last section, not of its pages: only zeros follow.
   const end = memory.address + BigInt(codeEnd(plan));
   const addresses: bigint[] = [];
   for (const name of names) {
@@ -60,11 +66,11 @@ function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
       if (section.name !== name) continue;
       const count = Math.floor(section.virtualSize / 8);
       for (const address of readAddresses(memory.address + BigInt(offset), count)) {
-        if (UNUSED.has(address)) continue;
+        if (END_MARKERS.has(address)) continue;
         if (address < first || address >= end) {
           throw new LoadError(
             "InvalidFormat",
-            "Cannot start module: an entry is not the address of its own code",
+            "Cannot start module: an entry of the array is not the address of code of the module",
             { section: name, value: address, range: [first, end] },
           );
         }
@@ -75,7 +81,7 @@ function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   return addresses;
 }
 
-/** Where the last Code section ends, as an offset in the range. */
+/** The end of the last Code section, as an offset in the range. */
 function codeEnd(plan: ImagePlan): number {
   let end = plan.code.offset;
   for (const { section, offset } of plan.sections) {

@@ -56,7 +56,7 @@ class VersionBody {
   constructor(image: LoadedImage, attachment?: Attachment) {
     this.image = image;
     this.attachment = attachment;
-    this.lifetime = new Lifetime(image.importer, {
+    this.lifetime = new Lifetime(image.identity, {
       revoke: () => this.#revoke(),
       wasBound: () => this.resources.used,
       callsInFlight: () =>
@@ -167,7 +167,7 @@ export class ModuleVersion implements CallOwner {
     this.#token = token;
     const { lifetime, resources } = body;
     this.provider = {
-      description: body.image.importer.description,
+      description: body.image.identity.description,
       hold: (importer) => lifetime.holdFor(importer),
     };
     this.binder = new Binder(this, resources);

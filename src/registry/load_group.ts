@@ -6,7 +6,7 @@
 import { inFile } from "../errors.ts";
 import type { ImportScope } from "./import_scope.ts";
 import { resolveImports } from "../load/imports/resolve.ts";
-import { type LoadContext, type PlacedImage, placeSteps } from "../load/loader.ts";
+import { linkImage, type LoadContext, type PlacedImage, placeSteps } from "../load/loader.ts";
 import { readFile } from "../load/file/source.ts";
 import type { Exporter } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
@@ -46,7 +46,7 @@ export function loadGroup(
       inFile(file, () => {
         const image = images[index];
         const sources = scope.sourcesFor(key, beside);
-        image.link(resolveImports(image.file, image.undefinedSymbols, sources, image.importer));
+        linkImage(image, resolveImports(image.file, image.needs.imports, sources, image.identity));
         versions[index].registerFrames();
       })
     );

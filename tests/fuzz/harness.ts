@@ -16,7 +16,7 @@ import { readSection } from "../../src/smf/contents.ts";
 import { readSmf } from "../../src/smf/file.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
-import { CHECK_UNCHANGED } from "../../src/load/file/source.ts";
+import { CHECK_UNCHANGED } from "../../src/load/file/reading.ts";
 import { planThreadLocals } from "../../src/image/relocation/thread_locals.ts";
 import { addModule } from "../support/testing.ts";
 import type { Claim } from "./claim.ts";

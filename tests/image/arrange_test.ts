@@ -14,17 +14,17 @@ const NO_SLOTS = { got: 0, plt: 0 };
 const groupsOf = (...of: readonly (readonly [type: number, virtualSize: number, alignment?: number])[]) =>
   imageOffsets(of.map(([type, virtualSize, alignment = 1]) => ({ type, virtualSize, alignment }))).groups;
 
-Deno.test("a fixed image without slots is the file's own", () => {
+Deno.test("a fixed image without slots equals the file's own", () => {
   const plan = arrangeFixed(groupsOf([Code, 5000], [RoData, 10], [Data, 8], [Bss, 20_000]), NO_SLOTS);
   assertEquals(plan.groups.map(({ delta }) => delta), [0, 0, 0, 0]);
   assertEquals(plan.code, { offset: 0, length: 8192 });
   assertEquals(plan.rodata, { offset: 8192, length: 4096 });
-  // Zeroed data begins at a page of its own in the file's image, so here too.
+  // Zeroed data begins at a page of its own, as in the file's image.
   assertEquals(plan.data, { offset: 12288, length: 4096 + 20480 });
   assertEquals([plan.size, plan.alignment], [36864, 4096]);
 });
 
-Deno.test("slots take what is left of a last page, and move nothing", () => {
+Deno.test("slots take the rest of a last page, and move nothing", () => {
   const plan = arrangeFixed(groupsOf([Code, 4000], [RoData, 3], [Data, 8]), { got: 511, plt: 6 });
   assertEquals(plan.groups.map(({ delta }) => delta), [0, 0, 0]);
   assertEquals([plan.plt, plan.got], [4000, 4096 + 8]);
@@ -32,7 +32,7 @@ Deno.test("slots take what is left of a last page, and move nothing", () => {
   assertEquals(plan.size, 3 * 4096);
 });
 
-Deno.test("slots that have no room there have pages in front, and all groups move alike", () => {
+Deno.test("slots that do not fit there take pages in front, and all groups move alike", () => {
   const plan = arrangeFixed(groupsOf([Code, 4001], [RoData, 9], [Data, 8]), { got: 512, plt: 6 });
   assertEquals(plan.gotRegion, { offset: 0, length: 4096 });
   assertEquals([plan.got, plan.plt], [0, 4096]);
@@ -102,7 +102,7 @@ Deno.test("any fixed image keeps its distances, its alignments and its protectio
   }
 });
 
-Deno.test("a file that counts on its distances is refused where pages are larger", () => {
+Deno.test("a file that relies on its distances is refused where pages are larger", () => {
   const builder = new SmfBuilder({ flags: HeaderFlag.FixedLayout });
   builder.section({ name: "code", type: Code, bytes: new Uint8Array(16) });
   const file = parseSmf(builder.build());
@@ -112,5 +112,6 @@ Deno.test("a file that counts on its distances is refused where pages are larger
       value: pageSize,
     });
     assert(error.message.includes("pages of 4096 bytes"), error.message);
+    assert(error.hint.includes("on x86-64"), error.hint);
   }
 });

@@ -82,14 +82,14 @@ Deno.test("variables are carried by name, size, type and version", () => {
   assertEquals([...new VersionPair(previous, candidate).variables()], [
     { index: 0, name: "same", before: 0 },
     { index: 1, name: "larger", reason: "its size was 8, is 16" },
-    { index: 2, name: "retyped", reason: "its type is another" },
+    { index: 2, name: "retyped", reason: "its type has changed" },
     { index: 3, name: "newer", reason: "its version was 1, is 2" },
-    { index: 4, name: "was_constant", reason: "its type is another" },
+    { index: 4, name: "was_constant", reason: "its type has changed" },
     { index: 5, name: "fresh", reason: "the old version has no variable of this name" },
   ]);
 });
 
-Deno.test("a name that two symbols have matches nothing", () => {
+Deno.test("a name that two symbols share matches nothing", () => {
   const twice = (binding: number): SymbolOptions => ({
     name: "twice",
     type: Data,

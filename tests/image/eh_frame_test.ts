@@ -1,4 +1,4 @@
-// Frame information is looked over before an unwinder believes it.
+// Unwind tables are checked before an unwinder reads them.
 import { assertEquals } from "@std/assert";
 import { LoadError } from "../../src/errors.ts";
 import { countFrames } from "../../src/image/eh_frame.ts";
@@ -10,7 +10,7 @@ import { assertLoadError, randomFrom } from "../support/testing.ts";
 const START = 8192;
 const CODE = { start: 0, end: 4096 };
 const CIE = cie();
-/** From the field of the first FDE to the start of the code. */
+/** The distance from the first FDE's address field to the start of the code. */
 const BACK = -(START + CIE.length + 8);
 
 function count(...pieces: readonly (readonly number[])[]): number {
@@ -22,7 +22,7 @@ function refused(problem: string, ...pieces: readonly (readonly number[])[]): vo
   assertEquals(error.message.includes(problem), true, error.message);
 }
 
-Deno.test("functions are counted, of several CIEs too", () => {
+Deno.test("functions are counted, also those of several CIEs", () => {
   assertEquals(count(END), 0);
   assertEquals(count(CIE, END), 0);
   assertEquals(count(CIE, fde(CIE.length, BACK, 4096), END), 1);
@@ -34,7 +34,7 @@ Deno.test("functions are counted, of several CIEs too", () => {
   assertEquals(count(CIE, first, second, other, third, END), 3);
 });
 
-Deno.test("what comes behind the end does not count", () => {
+Deno.test("bytes behind the end of the table do not count", () => {
   assertEquals(count(CIE, END, [1, 2, 3, 4, 5]), 0);
 });
 
@@ -68,7 +68,7 @@ Deno.test("a function outside the code is refused", () => {
   }
 });
 
-Deno.test("what an unwinder does not know is refused", () => {
+Deno.test("records that unwinders do not understand are refused", () => {
   const parts: [string, CieParts][] = [
     ["version 4 is unknown", { version: 4 }],
     ["augmentation '' is unknown", { augmentation: "" }],
@@ -92,7 +92,7 @@ Deno.test("an FDE's own augmentation must end inside it", () => {
   refused("it ends too early", CIE, uint32(12), uint32(CIE.length + 4), uint32(BACK), uint32(1), END);
 });
 
-Deno.test("whatever is wrong in a compiler's table, it is counted or refused", () => {
+Deno.test("a compiler's table with any byte changed is counted or refused", () => {
   const file = parseSmf(Deno.readFileSync(new URL("../../fixtures/cpp/exceptions.smf", import.meta.url)));
   const index = file.sections.findIndex(({ name }) => name === ".eh_frame");
   const original = file.contents(file.sections[index]);
@@ -105,7 +105,7 @@ Deno.test("whatever is wrong in a compiler's table, it is counted or refused", (
       bytes[random() % bytes.length] = random();
     }
     try {
-      // Not relocated, so no function can be found: any place will do.
+      // The table is not relocated, so the code may be anywhere.
       countFrames(bytes, ".eh_frame", start, { start: -(2 ** 33), end: 2 ** 33 });
     } catch (error) {
       if (!(error instanceof LoadError && error.kind === "InvalidFormat")) throw error;

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { ImagePlan } from "../../src/image/plan.ts";
-import { PAGE_SHIFT, PlaceTable } from "../../src/image/page_table.ts";
+import { PAGE_SHIFT, PageTable } from "../../src/image/page_table.ts";
 import { SectionType } from "../../src/smf/enums.ts";
 import { randomFrom, sections, stress } from "../support/testing.ts";
 
@@ -11,31 +11,31 @@ function plan(list: Parameters<typeof sections>, pageSize = 4096) {
   return new ImagePlan(sections(...list), pageSize, { got: 3, plt: 5 });
 }
 
-function ofSymbol(table: PlaceTable, value: number): number {
+function ofSymbol(table: PageTable, value: number): number {
   return table.ofSymbol(value | 0, Math.floor(value / 2 ** 32));
 }
 
-/** By the table as loops read it: where `length` bytes are, or -1. */
-function read({ words, count }: PlaceTable, offset: number, length: number): number {
+/** The offset of `length` bytes, or -1, read from the table as loops read it. */
+function read({ words, count }: PageTable, offset: number, length: number): number {
   const page = offset >>> PAGE_SHIFT;
   return page < count && offset + length <= words[page] ? offset + words[count + page] : -1;
 }
 
-Deno.test("an image without sections has one place, its start, for what has no bytes", () => {
-  const table = new PlaceTable(plan([]).groups);
+Deno.test("an image without sections has one place, its start, of length 0", () => {
+  const table = new PageTable(plan([]).groups);
   assertEquals([read(table, 0, 0), read(table, 0, 1), read(table, 1, 0)], [0, -1, -1]);
 });
 
 Deno.test("the end of a group that ends with a page is a place, unless another group begins there", () => {
-  const last = new PlaceTable(plan([[Code, 4096]]).groups);
+  const last = new PageTable(plan([[Code, 4096]]).groups);
   assertEquals([ofSymbol(last, 4096), read(last, 4096, 0), read(last, 4096, 1)], [4096, 4096, -1]);
   // On pages of 64 KiB constants do not lie right behind the code.
   const { groups, rodata } = plan([[Code, 4096], [RoData, 8]], 65536);
-  assertEquals(ofSymbol(new PlaceTable(groups), 4096), rodata.offset);
+  assertEquals(ofSymbol(new PageTable(groups), 4096), rodata.offset);
 });
 
-Deno.test("what is above 2³¹ is in no image", () => {
-  const table = new PlaceTable(plan([[Code, 4096]]).groups);
+Deno.test("offsets above 2³¹ are not in any image", () => {
+  const table = new PageTable(plan([[Code, 4096]]).groups);
   for (const value of [2 ** 31, 2 ** 32, 2 ** 32 + 8, 2 ** 53 - 1]) assertEquals(ofSymbol(table, value), -1);
 });
 
@@ -50,7 +50,7 @@ Deno.test("the table has every place that the plan has, and no other", () => {
         [1, 16, 4096, 65536][random() % 4],
       ] as const);
     const image = plan(sections, [4096, 16384, 65536][random() % 3]);
-    const table = new PlaceTable(image.groups);
+    const table = new PageTable(image.groups);
     const edges = [0, ...image.groups.flatMap(({ start, end }) => [start, end])];
     for (const edge of edges) {
       for (const offset of [edge - 8, edge - 1, edge, edge + 1, edge + 4096, random() % 300_000]) {

@@ -50,7 +50,7 @@ for (const pageSize of PAGE_SIZES) {
   });
 }
 
-Deno.test("an alignment above the page size asks for a range and a place that have it", () => {
+Deno.test("an alignment above the page size is that of the range and of the section's place", () => {
   const plan = new ImagePlan(sections([Code, 1], [RoData, 16, 65536], [Data, 8, 1 << 20]), 4096, NO_SLOTS);
   assertEquals(plan.alignment, 1 << 20);
   assertEquals(offsetsOf(plan), [0, 65536, 1 << 20]);
@@ -58,7 +58,7 @@ Deno.test("an alignment above the page size asks for a range and a place that ha
   assertEquals(plan.data.offset + plan.data.length, plan.size);
 });
 
-Deno.test("the alignment of code is that of the range, so its first section has it", () => {
+Deno.test("the range has the alignment of code, so the first section has it, too", () => {
   assertEquals(new ImagePlan(sections([Code, 1, 32768]), 4096, NO_SLOTS).alignment, 32768);
   assertEquals(new ImagePlan(sections([Code, 1, 32768]), 65536, NO_SLOTS).alignment, 65536);
 });
@@ -71,7 +71,7 @@ Deno.test("an aligned section behind an unaligned one of its group is found wher
   assertEquals(plan.place(8192, 8) - plan.place(4096, 3), 4096);
 });
 
-Deno.test("sections that are not loaded and empty ones take no place", () => {
+Deno.test("sections that are not loaded and empty ones take no bytes", () => {
   const plan = new ImagePlan(sections([Debug, 50], [Code, 0], [Data, 0], [Code, 4]), 4096, NO_SLOTS);
   assertEquals(plan.sections.map(({ section }) => section.index), [3]);
   assertEquals(plan.size, 4096);
@@ -97,14 +97,14 @@ Deno.test("PLT stubs lie in executable pages, GOT slots in read-only ones, both 
   assertEquals(plan.data.offset, 8192);
 });
 
-Deno.test("slots have room also where the sections fill their pages", () => {
+Deno.test("slots fit also where the sections fill their pages", () => {
   const plan = new ImagePlan(sections([Code, 4096], [RoData, 4096]), 4096, { got: 513, plt: 257 });
   assertEquals([plan.plt, plan.code.length], [4096, 3 * 4096]);
   assertEquals([plan.got, plan.rodata.length], [4 * 4096, 3 * 4096]);
   assertEquals(plan.size, 6 * 4096);
 });
 
-Deno.test("slots alone make their pages", () => {
+Deno.test("slots get pages even if no section has pages of that kind", () => {
   const plan = new ImagePlan(sections([Data, 8]), 4096, { got: 1, plt: 1 });
   assertEquals([plan.plt, plan.code.length], [0, 4096]);
   assertEquals([plan.got, plan.rodata.length], [4096, 4096]);
@@ -124,7 +124,7 @@ Deno.test("bytes have a place only if they are wholly inside one group", () => {
   assertEquals(plan.place(0, 2 ** 53), -1);
 });
 
-Deno.test("the end of a group is a place for what has no size, and for nothing else", () => {
+Deno.test("the end of a group is a place for symbols of size 0, and for nothing else", () => {
   const plan = new ImagePlan(sections([Code, 16], [Data, 8]), 4096, NO_SLOTS);
   assertEquals(plan.place(16, 0), 16);
   assertEquals(plan.place(16, 1), -1);
@@ -133,7 +133,7 @@ Deno.test("the end of a group is a place for what has no size, and for nothing e
   assertEquals(plan.place(4105, 0), -1);
 });
 
-Deno.test("a group that begins where another ends answers for that offset", () => {
+Deno.test("an offset at which one group ends and another begins belongs to the latter", () => {
   const plan = new ImagePlan(sections([Code, 4096], [Data, 8]), 16384, NO_SLOTS);
   assertEquals(plan.place(4095, 1), 4095);
   assertEquals(plan.place(4096, 0), 16384);
@@ -259,7 +259,7 @@ Deno.test("a symbol that lies outside the image is refused with its name and val
   }
 });
 
-Deno.test("a symbol across two groups is refused also where they touch", () => {
+Deno.test("a symbol across two groups is refused even if they touch", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: Code, bytes: new Uint8Array(4096) });
   builder.section({ name: "data", type: Data, bytes: new Uint8Array(8) });
@@ -293,7 +293,7 @@ Deno.test("a function at the end of code is outside, also where code ends with a
   }
 });
 
-Deno.test("every symbol that is wrong is reported, on pages of any size", () => {
+Deno.test("every wrong symbol is reported, on pages of any size", () => {
   for (const pageSize of PAGE_SIZES) {
     const builder = new SmfBuilder();
     builder.section({ name: "code", type: Code, bytes: new Uint8Array(16) });
@@ -335,7 +335,7 @@ Deno.test("an executable without code has no entry point to start at", () => {
   assertLoadError(() => planImage(parseSmf(builder.build()), 4096, NO_SLOTS), "InvalidFormat", { value: 0 });
 });
 
-Deno.test("a mark in an empty section has a place: the end of what precedes it", () => {
+Deno.test("a symbol in an empty section has a place: the end of the section before it", () => {
   const plan = new ImagePlan(sections([Code, 16], [RoData, 0], [Data, 8], [Bss, 0]), 4096, NO_SLOTS);
   // The file's image: rodata 4096..4096, data 4096..4104, bss 8192..8192.
   assertEquals(plan.place(4096, 0), 4096);

@@ -27,7 +27,7 @@ function load(bytes: Uint8Array, allocator: MemoryAllocator, sources: ImportSour
   return readBytes(bytes, loadSteps({ allocator, sources, description: "module 'test'" }));
 }
 
-Deno.test("sections and relocations are where the file says, and what is left out is zero", () => {
+Deno.test("sections and relocations are where the file says, and bytes that the file leaves out are zero", () => {
   const { bytes, plainBytes } = sampler();
   const allocator = new WatchedAllocator();
   using image = load(bytes, allocator);
@@ -155,7 +155,7 @@ Deno.test({
       );
       assertEquals(readWord(at(plan.got)), 0x1234n);
       assertEquals(readMemory(at(plan.plt), 2), new Uint8Array([0xff, 0x25]));
-      // What the linker would have settled is what the loader calculates.
+      // The loader calculates the same distance that the linker would have settled.
       const distance = new DataView(readMemory(at(code.offset + 16), 4).buffer).getInt32(0, true);
       assertEquals(distance, 8192 - 16);
       image[Symbol.dispose]();
@@ -164,7 +164,7 @@ Deno.test({
   },
 });
 
-Deno.test("a range lies at the alignment that its sections ask for", () => {
+Deno.test("a range has the alignment that its sections require", () => {
   for (const alignment of [16, 4096, 65536, 1 << 20]) {
     const builder = hostBuilder();
     builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
@@ -201,7 +201,7 @@ Deno.test("a module is placed near the first import that has an address", () => 
   assertEquals(near(weak.build(), {}), undefined, "0 is no neighbour");
 });
 
-Deno.test("what is imported is asked for before any memory is taken", () => {
+Deno.test("imports are resolved before any memory is reserved", () => {
   const allocator = new WatchedAllocator();
   let live = -1;
   assertLoadError(
@@ -229,7 +229,7 @@ Deno.test("every byte that the hash covers is protected by it", () => {
     for (const at of [section.offset, section.offset + section.size - 1]) {
       const broken = patched(bytes, [at, 1, bytes[at] ^ 0x40]);
       const error = assertLoadError(() => load(broken, allocator), "InvalidFormat");
-      // Relocations are read before the hash can be known; what they say may be wrong already.
+      // Relocations are used before the hash can be checked; a broken one may be refused first.
       if (section.type !== SectionType.Reloc) {
         assertEquals(error.data.offset, H96_MODULE_HASH, `${section.name}: ${error.message}`);
       }
@@ -238,7 +238,7 @@ Deno.test("every byte that the hash covers is protected by it", () => {
   assertEquals(allocator.live.size, 0);
 });
 
-Deno.test("a wrong hash is an error that has both", () => {
+Deno.test("a wrong hash is an error with both hashes", () => {
   const bytes = addModule();
   const view = new DataView(bytes.buffer);
   const expected = view.getBigUint64(H96_MODULE_HASH, true);
@@ -289,7 +289,7 @@ class RefusingAllocator extends WatchedAllocator {
   }
 }
 
-Deno.test("memory that is refused at any step ends in OutOfMemory, with nothing left", () => {
+Deno.test("memory that is refused in any phase is OutOfMemory, and leaves nothing behind", () => {
   for (const [call, turn] of [["allocate", 1], ["view", 1], ["protect", 1], ["protect", 2]] as const) {
     const allocator = new RefusingAllocator(call, turn);
     let held = 0;
@@ -306,15 +306,15 @@ Deno.test("memory that is refused at any step ends in OutOfMemory, with nothing 
     assertLoadError(() => load(builder.build(), allocator, [source]), "OutOfMemory", { call });
     assertEquals([allocator.live.size, held], [0, 0], `${call} ${turn}`);
     assertEquals(allocator.mappings(), []);
-    // And the next load goes on as if nothing had been.
+    // The next load is not affected.
     load(builder.build(), allocator, [source])[Symbol.dispose]();
     assertEquals([allocator.live.size, held], [0, 0]);
   }
 });
 
-Deno.test("what was wrong with the module is told also if its memory cannot be given back", () => {
+Deno.test("the module's error is reported even if its memory cannot be freed", () => {
   const bytes = importerModule(["a"]);
-  // One fails while it is read, the other while it is linked.
+  // The first fails while it is filled, the second while it is relocated.
   const wrongHash = patched(bytes, [H96_MODULE_HASH, 1, bytes[H96_MODULE_HASH] ^ 1]);
   const builder = hostBuilder();
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
@@ -329,12 +329,12 @@ Deno.test("what was wrong with the module is told also if its memory cannot be g
     const source = { find: () => ({ address: 1n, from: "p", provider }) };
     assertLoadError(() => load(broken, allocator, [source]), kind);
     assertEquals(allocator.live.size, 1);
-    assertEquals(held, 0, "who answered is let go all the same");
+    assertEquals(held, 0, "the provider is released all the same");
     for (const memory of allocator.live) allocator.free(memory);
   }
 });
 
-Deno.test("disposing frees the memory and lets providers go", () => {
+Deno.test("disposing frees the memory and releases providers", () => {
   let held = 0;
   const provider = { description: "p", hold: () => (held++, { [Symbol.dispose]: () => void held-- }) };
   const allocator = new WatchedAllocator();

@@ -11,7 +11,7 @@ import {
   WatchedAllocator,
 } from "../support/testing.ts";
 
-/** A number of this test that native code can write to: each function appends its digit. */
+/** A number that native code can write to: each function appends its digit. */
 class Log {
   readonly #number = new BigInt64Array(1);
 
@@ -24,7 +24,7 @@ class Log {
   }
 }
 
-/** An entry of an array: the digit that its function appends, or a value as it is. */
+/** An entry of an array: the digit that its function appends, or a plain value. */
 type Entry = number | { value: bigint } | { codeOffset: number };
 
 /** A module with arrays of functions that append digits to `log`, in sections of the given names. */
@@ -66,7 +66,7 @@ function moduleWith(
 
 const SEVEN = { parameters: [], result: "i32" } as const;
 
-Deno.test("initialisers run once, in order, before anybody can call", () => {
+Deno.test("initialisers run once, in order, before any other call", () => {
   const log = new Log();
   using module = new ModuleLoader().loadBytes(moduleWith([".init_array", [1, 2, 3]]), log.resolver);
   assertEquals(log.digits, 123);
@@ -74,7 +74,7 @@ Deno.test("initialisers run once, in order, before anybody can call", () => {
   assertEquals(log.digits, 123);
 });
 
-Deno.test("finalisers run once, in reverse order, when the module goes", () => {
+Deno.test("finalisers run once, in reverse order, when the module is closed", () => {
   const log = new Log();
   const module = new ModuleLoader().loadBytes(moduleWith([".fini_array", [1, 2, 3]]), log.resolver);
   assertEquals(log.digits, 0);
@@ -84,7 +84,7 @@ Deno.test("finalisers run once, in reverse order, when the module goes", () => {
   assertEquals(log.digits, 321);
 });
 
-Deno.test("arrays of one kind follow each other, .preinit_array first", () => {
+Deno.test("arrays of one kind run one after another, .preinit_array first", () => {
   const log = new Log();
   const bytes = moduleWith(
     [".fini_array", [6]],
@@ -99,7 +99,7 @@ Deno.test("arrays of one kind follow each other, .preinit_array first", () => {
   assertEquals(log.digits, 12356);
 });
 
-Deno.test("entries 0 and −1 and a part of an entry at the end are no functions", () => {
+Deno.test("entries 0 and −1 and a part of an entry at the end are not functions", () => {
   const log = new Log();
   const none = [{ value: 0n }, { value: (1n << 64n) - 1n }];
   const module = new ModuleLoader().loadBytes(
@@ -115,7 +115,7 @@ Deno.test("entries 0 and −1 and a part of an entry at the end are no functions
   new ModuleLoader().loadBytes(builder.build()).close();
 });
 
-Deno.test("a section of another name is no array, one in zeroed data is empty", () => {
+Deno.test("a section of another name is not an array, one in zeroed data is empty", () => {
   const log = new Log();
   using _ = new ModuleLoader().loadBytes(
     moduleWith([".init", [1]], [".init_array.0", [2]], ["init_array", [3]]),
@@ -134,7 +134,7 @@ for (const name of [".preinit_array", ".init_array", ".fini_array"]) {
       { value: 0x7fff_ffff_0000n },
       { value: 1n << 63n },
       { codeOffset: -1 },
-      { codeOffset: 2 * 48 }, // where the code ends; the page goes on
+      { codeOffset: 2 * 48 }, // the end of the code, inside its last page
       { codeOffset: 4095 },
       { codeOffset: 4096 }, // data
     ];

@@ -82,7 +82,7 @@ Deno.test("a variable of another size, type or version starts anew, with the rea
     carried: ["same"],
     fresh: [
       { name: "size", reason: "its size was 8, is 16" },
-      { name: "type", reason: "its type is another" },
+      { name: "type", reason: "its type has changed" },
       { name: "version", reason: "its version was 1, is 3" },
     ],
     oldPointers: [],

@@ -18,15 +18,15 @@
  * 36     Arm64LoadPrel19         4      S + A − P             4·     [−2²⁰, 2²⁰)    LD_PREL_LO19
  * 37     Arm64AdrPrel21          4      S + A − P                    [−2²⁰, 2²⁰)    ADR_PREL_LO21
  * 38–41  Tls…                    8, 16  see thread_locals.ts
- * 42     Indirect64              8      what S + A answers                         IRELATIVE
+ * 42     Indirect64              8      the result of the resolver at S + A        IRELATIVE
  * ```
  *
- * Page(x) is x without its low 12 bits, whatever the host's pages are. `4·`:
+ * Page(x) is x without its low 12 bits, whatever the host's page size is. `4·`:
  * both low bits must be 0. `size·`: a multiple of the size that the instruction
  * loads or stores, 1 to 16 bytes; of 1 for ADD and SUB.
  *
- * L, a stub in the PLT, is the veneer of a branch to what is imported and out of
- * reach: AAELF64 leaves x16 and x17 to veneers.
+ * L, a stub in the PLT, is the veneer of a branch to an imported symbol that is
+ * out of reach: AAELF64 reserves x16 and x17 for veneers.
  */
 
 import { RelocationType } from "../../smf/enums.ts";
@@ -109,7 +109,7 @@ const PAGE = 4096;
 const ADRP = 0x9000_0000;
 const ADR = 0x1000_0000;
 
-/** Of types other than {@linkcode WORD_DISTANCES} and those of 32 bits. */
+/** The bits of types that are neither in {@linkcode WORD_DISTANCES} nor of 32 bits. */
 const RANGE_BITS: Readonly<Record<number, number>> = {
   [RelocationType.Arm64Page21]: 33,
   [RelocationType.Arm64GotLoadPage21]: 33,
@@ -121,7 +121,7 @@ interface WordDistance {
   readonly bits: number;
   /** The field's lowest bit. */
   readonly low: number;
-  /** Whether an instruction has the field. */
+  /** Whether an instruction is one that has the field. */
   isInstruction(instruction: number): boolean;
 }
 
@@ -168,7 +168,7 @@ function patchWords(
   return Patch.Done;
 }
 
-/** Whether a value fits into `bits` bits, sign included. */
+/** Whether a value fits into `bits` bits, including the sign. */
 function fitsBits(low: number, high: number, bits: number): boolean {
   return fitsSigned32(low, high) && low >> (bits - 1) === low >> 31;
 }
@@ -189,7 +189,7 @@ function patchPageOffset(bytes: DataView, place: number, instruction: number, lo
   return Patch.Done;
 }
 
-/** The offset's unit as a power of two; -1 if the instruction has no such offset. */
+/** The unit of the offset as a power of two; -1 if the instruction has no such offset. */
 function offsetScale(instruction: number): number {
   // ADD, SUB, not shifted.
   if ((instruction & 0x1fc0_0000) === 0x1100_0000) return 0;

@@ -1,35 +1,35 @@
 /**
- * What relocation must know of a processor.
+ * The description of a processor's relocation types.
  */
 
 import { RelocationType } from "../../smf/enums.ts";
 
-/** What a relocation type takes, whether it counts from its own place, and how it is written; bits. */
+/** The bits of a relocation type: the operands of its formula, and how the value is written. */
 export const Use = {
-  /** Minus P. */
+  /** P is subtracted. */
   Relative: 1,
-  /** The address of a GOT slot in place of S. */
+  /** The address of a GOT slot takes the place of S. */
   Got: 2,
   /** Four bytes are calculated and written; the bit is their number. */
   Bytes4: 4,
-  /** All eight bytes are. */
+  /** Eight bytes are calculated and written; the bit is their number. */
   Bytes8: 8,
-  /** Of the four bytes, that they extended by their sign must be the value. */
+  /** The four bytes, sign-extended, must be the value. */
   Signed: 16,
-  /** Of the four bytes, that they extended by zeros must be the value. */
+  /** The four bytes, zero-extended, must be the value. */
   Unsigned: 32,
-  /** Of the four bytes, that they are an instruction; see {@linkcode RelocationArch.patchInstruction}. */
+  /** The four bytes are an instruction, which {@linkcode RelocationArch.patchInstruction} patches. */
   Instruction: 64,
-  /** Of the value and of P only the page. */
+  /** Only the pages of the value and of P count. */
   Page: 128,
-  /** A call by its nature: a PLT stub may stand for what is imported. */
+  /** Always a call: a PLT stub may take the place of an imported symbol. */
   Call: 256,
   /** A call if the symbol is a function. */
   CallOfFunction: 512,
-  /** What the system says of a thread-local variable; not calculated here. */
+  /** A word of a thread-local variable, which the system fills. */
   ThreadLocal: 1024,
-  /** The address of a function, in whose place its answer is put once it can run. */
-  Resolver: 2048,
+  /** The address of an ifunc resolver; the address that it returns is stored instead, once code can run. */
+  Ifunc: 2048,
 } as const;
 
 /** All eight bytes of the value. */
@@ -41,35 +41,35 @@ export const UNSIGNED_32: number = Use.Bytes4 | Use.Unsigned;
 /** A part of an instruction. */
 export const INSTRUCTION: number = Use.Bytes4 | Use.Instruction;
 
-/** What became of a value that was to be written. */
+/** The outcome of patching an instruction. */
 export const Patch = {
   Done: 0,
-  /** It does not fit. */
+  /** The value does not fit. */
   OutOfRange: 1,
-  /** It is not a multiple of what the instruction counts in. */
+  /** The value is not a multiple of the instruction's unit. */
   Misaligned: 2,
-  /** There is no instruction that takes such a value. */
+  /** The bytes are not an instruction that takes such a value. */
   WrongInstruction: 3,
 } as const;
-/** What became of a value that was to be written. */
+/** The outcome of patching an instruction. */
 export type Patch = (typeof Patch)[keyof typeof Patch];
 
 /** The relocation types of one processor. */
 export interface RelocationArch {
   /** Bytes that each type patches, by its number; -1 for a type that is unknown. */
   readonly widths: Int8Array;
-  /** Bits of {@linkcode Use} of each type. */
+  /** The {@linkcode Use} of each type, by its number. */
   readonly uses: Uint16Array;
-  /** The addend of a call, which a stub can stand for. */
+  /** The addend that a call must have to go through a stub. */
   readonly callAddend: number;
   /**
-   * Writes the part of a value of 64 bits that an instruction at an offset takes.
+   * Writes those bits of a 64-bit value that the instruction at an offset takes.
    *
-   * @param low Its low half, signed.
-   * @param high Its high half, signed.
+   * @param low The value's low half, signed.
+   * @param high The value's high half, signed.
    */
   patchInstruction(bytes: DataView, place: number, type: number, low: number, high: number): Patch;
-  /** The values that a type takes: from the first, up to but not including the second. */
+  /** The values that a type can hold: from the first, up to but not including the second. */
   range(type: number): readonly [bigint, bigint];
   /** Fills the `size` bytes of a PLT stub that jumps through a GOT slot. The range begins at a page. */
   writeStub(bytes: DataView, place: number, slot: number, size: number): void;
@@ -78,16 +78,16 @@ export interface RelocationArch {
 /** One row of a processor's table: type, width, bits of {@linkcode Use}. */
 export type RelocationRow = readonly [type: number, width: 0 | 4 | 8 | 16, use: number];
 
-/** The types that are alike on all processors: what is written is not calculated, but asked for. */
+/** The types that are alike on all processors: the system or an ifunc resolver supplies the value. */
 export const SYSTEM_ROWS: readonly RelocationRow[] = [
   [RelocationType.TlsModule64, 8, Use.ThreadLocal],
   [RelocationType.TlsOffset64, 8, Use.ThreadLocal],
   [RelocationType.TlsStatic64, 8, Use.ThreadLocal],
   [RelocationType.TlsDescriptor, 16, Use.ThreadLocal],
-  [RelocationType.Indirect64, 8, WORD_64 | Use.Resolver],
+  [RelocationType.Indirect64, 8, WORD_64 | Use.Ifunc],
 ];
 
-/** The columns of a table. */
+/** Turns the rows of a processor's table into columns. */
 export function columns(rows: readonly RelocationRow[]): Pick<RelocationArch, "widths" | "uses"> {
   const widths = new Int8Array(256).fill(-1);
   const uses = new Uint16Array(256);
@@ -103,7 +103,7 @@ export function fitsSigned32(low: number, high: number): boolean {
   return high === low >> 31;
 }
 
-/** The values that fit into {@linkcode SIGNED_32}: from the first, up to but not including the second. */
+/** The values of {@linkcode SIGNED_32}: from the first, up to but not including the second. */
 export const SIGNED_RANGE: readonly [bigint, bigint] = [-0x8000_0000n, 0x8000_0000n];
-/** Those that fit into {@linkcode UNSIGNED_32}. */
+/** The values of {@linkcode UNSIGNED_32}: from the first, up to but not including the second. */
 export const UNSIGNED_RANGE: readonly [bigint, bigint] = [0n, 0x1_0000_0000n];

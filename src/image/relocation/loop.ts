@@ -1,73 +1,73 @@
 /**
- * The loop over relocations: S + A − P for all of them, whatever the processor,
- * and whole words written.
+ * The loop over relocations: calculates S + A − P for all types of all
+ * processors, and writes whole words.
  *
  * Values are pairs of signed 32-bit halves, whose sums are exact modulo 2⁶⁴:
  * there is no BigInt, and nothing that the engine would have to compute as a
- * float. S, G and P count from the range's address, which cancels out of S − P
- * and is added where there is no P.
+ * float. S, G and P are relative to the range's address, which cancels out of
+ * S − P and is added where there is no P.
  *
- * The loop calls nothing that the engine could not put in its place, so that
- * it can keep everything in registers. What is rare ends the loop: its caller
- * deals with it, and goes on behind it.
+ * The loop calls only functions that the engine can inline, so that it keeps
+ * everything in registers. Rare cases leave the loop; the caller handles them
+ * and resumes.
  */
 
 import { RELOCATION_WORDS } from "../../smf/reloc.ts";
 import { SYMBOL_WORDS } from "../../smf/symbol.ts";
 import { type RelocationArch, Use } from "./arch.ts";
-import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, type PlaceTable } from "../page_table.ts";
+import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, type PageTable } from "../page_table.ts";
 
-// The engine takes constants of this file as numbers, and loads those of others.
+// The engine inlines constants of this file as numbers, and loads imported ones each time.
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, addend: ADDEND, step: STEP } = RELOCATION_WORDS;
 const { value: VALUE } = SYMBOL_WORDS;
 const { Bytes8: BYTES_8, Signed: SIGNED, Unsigned: UNSIGNED, Got: GOT, Page: PAGE } = Use;
 const WIDTH = Use.Bytes4 | Use.Bytes8;
-/** Moves the bit to where a sign is, which then fills the word. */
+/** Shifts the bit to the sign bit, which an arithmetic shift then spreads over the word. */
 const RELATIVE_SHIFT = Math.clz32(Use.Relative);
-/** A slot is an address of eight bytes. */
+/** A GOT slot is an address of eight bytes. */
 const GOT_SLOT_SHIFT = 3;
 const PAGE_SHIFT = IMAGE_PAGE_SHIFT;
-/** The bits of an index of words: what is so small is added without a check whether the sum is an integer. */
+/** The bits of an index of words: the engine adds numbers this small without an overflow check. */
 const INDEX = 0x3fff_ffff;
-/** The bits of an address within what AArch64 calls a page, whatever the host's are. */
+/** The offset bits of an address within a page as AArch64 relocations count them, whatever the host's page size. */
 const IN_PAGE = 4095;
 
-/** Why the loop ended before its end. */
+/** Why the loop stopped early. */
 export const Stop = {
-  /** The value was not written: it is for a part of an instruction, or does not fit. */
+  /** The value is not written: it is for a part of an instruction, or does not fit. */
   Value: 0,
   /** Not all bytes of the place are inside one group. */
   Place: 1,
   /** The symbol is neither imported nor in the image. */
   Symbol: 2,
 } as const;
-/** Why the loop ended before its end. */
+/** Why the loop stopped early. */
 export type Stop = (typeof Stop)[keyof typeof Stop];
 
-/** What the loop works on, and what it says when it ends early. Nothing in the range lies beyond 2³¹. */
+/** The input of the loop, and its state when it stops early. No offset in the range is 2³¹ or more. */
 export interface RelocationWork {
   /** The whole range. */
   readonly bytes: DataView;
   readonly uses: RelocationArch["uses"];
-  /** The records of relocations and symbols. */
+  /** The words of the relocation records and of the symbol records. */
   readonly relocations: Int32Array;
   readonly symbols: Int32Array;
-  /** Words of a symbol. */
+  /** The number of words in a symbol record. */
   readonly symbolStep: number;
-  readonly places: PlaceTable;
-  /** The halves of the range's address. It begins at a page. */
+  readonly pageTable: PageTable;
+  /** The halves of the range's address, which is a multiple of the page size. */
   readonly baseLow: number;
   readonly baseHigh: number;
-  /** The imports' addresses less the range's, low half first. */
+  /** The imports' addresses minus the range's, low half first. */
   readonly imports: Int32Array;
-  /** For each symbol its place among the imports plus one, or 0; empty if nothing is imported. */
+  /** The position of each symbol among the imports plus one, or 0; empty if nothing is imported. */
   readonly importOf: Int32Array;
-  /** The first GOT slot. */
+  /** The offset of the first GOT slot. */
   readonly got: number;
-  /** For each symbol its GOT slot plus one. */
+  /** The GOT slot of each symbol plus one. */
   readonly gotSlots: Int32Array;
   stop: Stop;
-  /** P, less the range's address, of the value that was not written. */
+  /** P of the value that is not written, minus the range's address. */
   place: number;
   /** The halves of that value. */
   low: number;
@@ -77,16 +77,17 @@ export interface RelocationWork {
 /**
  * Applies the relocations from `first` up to but not including `end`.
  *
- * @returns the first one that it could not, with the reason in `work.stop`; or `end`.
+ * @returns the first relocation that it could not apply, with the reason in `work.stop`; or `end`.
  */
 export function applyRelocations(work: RelocationWork, first: number, end: number): number {
   const { bytes, uses, relocations: words, symbols: symbolWords, imports, importOf, gotSlots } = work;
-  const places = work.places.words;
-  // What is known to be an integer is not looked at again in every round.
-  const pages = work.places.count & INDEX, got = work.got | 0, symbolStep = work.symbolStep | 0;
+  // The ends of groups by page, and behind them the differences by page.
+  const table = work.pageTable.words;
+  // `| 0` and `& INDEX` tell the engine that these are integers, so that it does not check them in every round.
+  const pages = work.pageTable.count & INDEX, got = work.got | 0, symbolStep = work.symbolStep | 0;
   const baseLow = work.baseLow | 0, baseHigh = work.baseHigh | 0;
   const isImporting = importOf.length > 0;
-  // Of the group that the last place was in, from there on: neighbours mostly lie in one.
+  // The group of the previous place, from that place on: neighbours mostly lie in one group.
   let groupStart = 0, groupEnd = 0, groupDelta = 0;
   const last = (end * STEP) | 0;
   for (let next = (first * STEP) | 0; next < last; next = (next + STEP) | 0) {
@@ -100,12 +101,12 @@ export function applyRelocations(work: RelocationWork, first: number, end: numbe
     const offsetEnd = offset + width;
     if (words[at + OFFSET + 1] !== 0 || offset < groupStart || offsetEnd > groupEnd) {
       const page = offset >>> PAGE_SHIFT;
-      if (words[at + OFFSET + 1] !== 0 || page >= pages || offsetEnd > places[page]) {
+      if (words[at + OFFSET + 1] !== 0 || page >= pages || offsetEnd > table[page]) {
         return stopAt(work, at, Stop.Place);
       }
       groupStart = offset;
-      groupEnd = places[page];
-      groupDelta = places[pages + page];
+      groupEnd = table[page];
+      groupDelta = table[pages + page];
     }
     const place = (offset + groupDelta) | 0;
 
@@ -122,10 +123,10 @@ export function applyRelocations(work: RelocationWork, first: number, end: numbe
       const field = (Math.imul(symbol, symbolStep) & INDEX) + VALUE;
       const value = symbolWords[field];
       const page = value >>> PAGE_SHIFT;
-      if (symbolWords[field + 1] !== 0 || page >= pages || value > places[page]) {
+      if (symbolWords[field + 1] !== 0 || page >= pages || value > table[page]) {
         return stopAt(work, at, Stop.Symbol);
       }
-      low = (value + places[pages + page]) | 0;
+      low = (value + table[pages + page]) | 0;
     }
 
     // S + A
@@ -133,7 +134,7 @@ export function applyRelocations(work: RelocationWork, first: number, end: numbe
     let sum = (low + addend) | 0;
     high = (high + words[at + ADDEND + 1] + carry(low, addend, sum)) | 0;
 
-    // Minus P, or plus the range's address; without a branch, since types alternate.
+    // Subtracts P or adds the range's address, without a branch, since types alternate.
     let origin = place;
     if ((use & PAGE) !== 0) {
       sum &= ~IN_PAGE;
@@ -145,7 +146,7 @@ export function applyRelocations(work: RelocationWork, first: number, end: numbe
     low = (sum + other) | 0;
     high = (high + otherHigh + carry(sum, other, low)) | 0;
 
-    // Written here and not by a function, which took as long as the sum.
+    // Written here, since a function call would take as long as the sum.
     if ((use & SIGNED) !== 0 && high === low >> 31) {
       bytes.setInt32(place, low, true);
     } else if ((use & BYTES_8) !== 0) {
@@ -168,7 +169,7 @@ function stopAt(work: RelocationWork, at: number, stop: Stop): number {
   return at / STEP;
 }
 
-/** What a sum of low halves carries to the high half: 1 or 0, without a branch. */
+/** The carry of a sum of low halves into the high half, 1 or 0, without a branch. */
 export function carry(a: number, b: number, sum: number): number {
   return ((a & b) | ((a | b) & ~sum)) >>> 31;
 }

@@ -1,5 +1,5 @@
 /**
- * The processors whose relocations are known.
+ * Relocation, and the processors whose relocation types are known.
  */
 
 import { Arch } from "../../smf/enums.ts";
@@ -7,7 +7,7 @@ import { AARCH64 } from "./aarch64.ts";
 import type { RelocationArch } from "./arch.ts";
 import { X86_64 } from "./x86_64.ts";
 
-/** What the relocation types of a header's processor mean; modules for others are refused before. */
+/** The relocation types of a header's processor. Modules for other processors have been refused before. */
 export function relocationArch(arch: number): RelocationArch {
   return arch === Arch.Aarch64 ? AARCH64 : X86_64;
 }

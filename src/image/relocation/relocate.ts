@@ -1,5 +1,5 @@
 /**
- * The relocation formulas: pure bytes in, pure bytes out.
+ * Relocates an image: pure bytes in, pure bytes out.
  *
  * In the letters of the psABIs:
  *
@@ -13,11 +13,11 @@
  * Page(x)  x without its low 12 bits
  * ```
  *
- * The formulas of each processor stand in its file in `relocation/`. L stands
- * for S where S is imported and out of reach.
+ * The formulas of each processor are in its file. L replaces S where S is
+ * imported and out of reach.
  *
- * `relocation/loop.ts` calculates them; here is what is rare: stubs, parts of
- * instructions, and saying what is wrong.
+ * `loop.ts` calculates them. This file handles the rare cases: stubs, parts of
+ * instructions, and errors.
  */
 
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../arrange.ts";
@@ -26,7 +26,7 @@ import type { ImagePlan } from "../plan.ts";
 import { Patch, type RelocationArch, Use } from "./arch.ts";
 import { relocationArch } from "./mod.ts";
 import { applyRelocations, carry, highHalf, lowHalf, type RelocationWork, Stop } from "./loop.ts";
-import { failure, type RelocationNeeds } from "./scan.ts";
+import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { signedWords } from "../../smf/reader.ts";
@@ -35,7 +35,7 @@ import { SYMBOL_WORDS } from "../../smf/symbol.ts";
 const { value: VALUE } = SYMBOL_WORDS;
 const NONE = new Int32Array(0);
 
-/** Where a module and its imports are. */
+/** The addresses of a module and of its imports. */
 export interface SymbolAddresses {
   /** The range's address. */
   readonly base: bigint;
@@ -47,7 +47,7 @@ export interface SymbolAddresses {
  * Fills GOT and PLT and applies every relocation of `file` to `image`, the
  * bytes of the whole range.
  *
- * @param report Told about relocations that cannot be applied.
+ * @param report Called for each relocation that cannot be applied.
  * @throws {LoadError} `RelocationFailed`, with the relocation's section, symbol,
  * offset, value and allowed range.
  */
@@ -64,7 +64,7 @@ export function relocate(
   else relocator.tryAll(report);
 }
 
-/** Applies the relocations of one module that is linked. */
+/** Applies the relocations of one module. */
 class Relocator {
   readonly #file: SmfFile;
   readonly #plan: ImagePlan;
@@ -95,7 +95,7 @@ class Relocator {
       relocations: signedWords(file.relocations.words),
       symbols: signedWords(file.symbols.words),
       symbolStep: file.symbols.step,
-      places: plan.places,
+      pageTable: plan.pageTable,
       baseLow: lowHalf(base),
       baseHigh: highHalf(base),
       imports: distances(imports, base),
@@ -121,11 +121,11 @@ class Relocator {
     for (; index < end; index = applyRelocations(work, index + 1, end)) {
       if (work.stop === Stop.Place) throw this.#isOutside(index);
       if (work.stop === Stop.Symbol) throw this.#hasNoAddress(index);
-      this.#applyOtherwise(index);
+      this.#applyRare(index);
     }
   }
 
-  /** As {@linkcode Relocator.run}, past what cannot be applied. */
+  /** Like {@linkcode Relocator.run}, but reports what cannot be applied and continues. */
   tryAll(report: Report): void {
     attempt(report, () => this.#fillSlots());
     const { relocations } = this.#file;
@@ -134,8 +134,8 @@ class Relocator {
     }
   }
 
-  /** Writes a part of an instruction; goes by a PLT stub where the symbol is out of reach, if it can. */
-  #applyOtherwise(index: number): void {
+  /** Patches a part of an instruction, or goes through a PLT stub if the symbol is out of reach. */
+  #applyRare(index: number): void {
     const { place, low, high } = this.#work;
     const arch = this.#arch, bytes = this.#bytes;
     const type = this.#file.relocations.type(index);
@@ -147,7 +147,7 @@ class Relocator {
       const distance = this.#plan.plt + PLT_STUB_SIZE * (stub - 1) + arch.callAddend - place;
       if (isInstruction) result = arch.patchInstruction(bytes, place, type, distance, distance >> 31);
       else {
-        // No range is so large that this would not fit.
+        // Always fits: no range is that large.
         bytes.setInt32(place, distance, true);
         result = Patch.Done;
       }
@@ -157,7 +157,7 @@ class Relocator {
 
   #isOutside(index: number): LoadError {
     const width = this.#arch.widths[this.#file.relocations.type(index)];
-    return failure(
+    return relocationError(
       this.#file,
       index,
       `Cannot apply relocation: its ${width} bytes are not inside the image`,
@@ -165,17 +165,21 @@ class Relocator {
   }
 
   #hasNoAddress(index: number): LoadError {
-    return failure(this.#file, index, "Cannot apply relocation: its symbol has no address in the image");
+    return relocationError(
+      this.#file,
+      index,
+      "Cannot apply relocation: its symbol has no address in the image",
+    );
   }
 
-  /** The PLT stub plus one by which a relocation may go: of a call, if there is one; else 0. */
+  /** The PLT stub, plus one, that a relocation may go through: only a call may; 0 if there is none. */
   #stubFor(index: number, use: number): number {
     const { relocations, symbols } = this.#file;
     const symbol = relocations.symbol(index);
     const stub = this.#needs.pltStubs.length === 0 ? 0 : this.#needs.pltStubs[symbol];
     if (stub === 0) return 0;
     const { callAddend } = this.#arch;
-    // Another relocation may have asked for the stub.
+    // The stub may exist for another relocation of the symbol only.
     const isCall = (use & Use.Call) !== 0 ||
       ((use & Use.CallOfFunction) !== 0 && symbols.type(symbol) === SymbolType.Function);
     const isPlain = relocations.addendHigh(index) === callAddend >> 31 &&
@@ -183,11 +187,11 @@ class Relocator {
     return isCall && isPlain ? stub : 0;
   }
 
-  /** Writes S into the GOT's slots, and the stubs that jump through them. */
+  /** Fills the GOT slots with S, and writes the stubs that jump through them. */
   #fillSlots(): void {
     const { pltStubs, firstUse } = this.#needs;
     const { relocations } = this.#file;
-    const { bytes, symbols, places, imports, importOf } = this.#work;
+    const { bytes, symbols, pageTable, imports, importOf } = this.#work;
     const isImporting = importOf.length > 0;
     const got = this.#plan.got | 0, plt = this.#plan.plt | 0, step = this.#work.symbolStep | 0;
     const baseLow = this.#work.baseLow | 0, baseHigh = this.#work.baseHigh | 0;
@@ -201,7 +205,7 @@ class Relocator {
         distanceHigh = imports[2 * position + 1];
       } else {
         const field = symbol * step + VALUE;
-        distance = places.ofSymbol(symbols[field], symbols[field + 1]);
+        distance = pageTable.ofSymbol(symbols[field], symbols[field + 1]);
         if (distance < 0) throw this.#hasNoAddress(index);
       }
       const low = (distance + baseLow) | 0;
@@ -215,31 +219,34 @@ class Relocator {
 
   #refused(index: number, type: number, place: number, result: Patch, low: number, high: number): LoadError {
     const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
-    const what = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
+    const cannot = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
     switch (result) {
       case Patch.Misaligned:
-        return failure(
+        return relocationError(
           this.#file,
           index,
-          `${what}: the value is no multiple of what the instruction counts in`,
-          value,
+          `${cannot}: the value is not a multiple of the instruction's unit`,
+          { value },
         );
       case Patch.WrongInstruction:
-        return failure(
+        return relocationError(
           this.#file,
           index,
-          `${what}: there is no instruction that takes it`,
-          place % 4 === 0 ? this.#bytes.getUint32(place, true) : undefined,
+          `${cannot}: the bytes are not an instruction that takes it`,
+          place % 4 === 0 ? { value: this.#bytes.getUint32(place, true) } : {},
         );
       default: {
-        const problem = `${what}: the value does not fit; compile with -fPIC`;
-        return failure(this.#file, index, problem, value, this.#arch.range(type));
+        return relocationError(this.#file, index, `${cannot}: the value does not fit`, {
+          value,
+          range: this.#arch.range(type),
+          hint: "compile with -fPIC; if it is compiled so, its symbol is more than 2 GiB away",
+        });
       }
     }
   }
 }
 
-/** From `base` to each address, in halves, low half first. */
+/** The distances from `base` to each address, in halves, low half first. */
 function distances(addresses: BigUint64Array<ArrayBuffer>, base: bigint): Int32Array {
   if (addresses.length === 0) return NONE;
   const words = new Int32Array(addresses.slice().buffer);

@@ -1,10 +1,10 @@
 /**
- * What a file's relocations need, found in one pass before any memory is
- * reserved: which names are imported, how many GOT slots and PLT stubs there
- * must be, and whether they can be applied at all.
+ * Scans a file's relocations in one pass before any memory is reserved: finds the
+ * imports, counts GOT slots and PLT stubs, and refuses relocations that cannot be
+ * applied.
  */
 
-import { LoadError, raise, type Report } from "../../errors.ts";
+import { LoadError, type LoadErrorData, raise, type Report } from "../../errors.ts";
 import { relocationArch } from "./mod.ts";
 import { Use } from "./arch.ts";
 import { archName, SymbolType } from "../../smf/enums.ts";
@@ -15,37 +15,37 @@ import { RELOCATION_WORDS } from "../../smf/reloc.ts";
 const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WORDS;
 const GOT = Use.Got;
 const CALLS = Use.Call | Use.CallOfFunction;
-/** That it is known whether a symbol is imported: of all that is calculated. */
-const KNOWN = Use.Bytes4 | Use.Bytes8;
-/** What a relocation may need beyond its symbol. */
-const ASKS = KNOWN | GOT | CALLS | Use.ThreadLocal | Use.Resolver;
-// An empty array costs as much as any other.
+/** The value is calculated, from a symbol that may be an import. */
+const CALCULATED = Use.Bytes4 | Use.Bytes8;
+/** Every bit that may need more than a look at the type. */
+const NEEDS = CALCULATED | GOT | CALLS | Use.ThreadLocal | Use.Ifunc;
+// Shared, since an empty array costs as much as any other.
 const NONE = new Int32Array(0);
-const NOTHING_SETTLED = new Uint16Array(0);
+const NOTHING_HANDLED = new Uint16Array(0);
 
-/** What the relocations of a file need before they can be applied. */
+/** The resources that a file's relocations need before they can be applied. */
 export interface RelocationNeeds {
-  /** Indices of the undefined symbols that are referred to, each once, ascending by first use. */
+  /** The indices of the undefined symbols that are referred to, each once, in the order of first use. */
   readonly imports: readonly number[];
-  /** For each symbol its GOT slot plus one, 0 for none; empty if no slot is needed. */
+  /** The GOT slot of each symbol plus one, 0 for none; empty if no slot is needed. */
   readonly gotSlots: Int32Array;
   readonly gotCount: number;
-  /** For each GOT slot the relocation that needed it first. */
+  /** The relocation that needs each GOT slot first. */
   readonly firstUse: readonly number[];
-  /** For each symbol its PLT stub plus one, 0 for none; empty if no stub may be needed. */
+  /** The PLT stub of each symbol plus one, 0 for none; empty if no stub may be needed. */
   readonly pltStubs: Int32Array;
   readonly pltCount: number;
-  /** The relocations that ask for thread-local variables. */
+  /** The relocations of thread-local variables. */
   readonly threadLocal: readonly number[];
-  /** The relocations whose function must be asked. */
-  readonly resolvers: readonly number[];
+  /** The relocations of ifuncs. */
+  readonly ifuncs: readonly number[];
 }
 
 /**
- * Looks through all relocations once: refuses unknown types and overlapping
- * places, counts GOT slots and PLT stubs, and lists the imports.
+ * Scans all relocations once: refuses unknown types and overlapping places,
+ * counts GOT slots and PLT stubs, and lists the imports.
  *
- * @param report Told about relocations that cannot be applied.
+ * @param report Called for each relocation that cannot be applied.
  * @throws {LoadError} `RelocationFailed`.
  */
 export function scanRelocations(file: SmfFile, report: Report = raise): RelocationNeeds {
@@ -53,9 +53,9 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
   const { widths, uses } = relocationArch(file.header.arch);
   const words = signedWords(relocations.words);
   const imports: number[] = [], firstUse: number[] = [];
-  const threadLocal: number[] = [], resolvers: number[] = [], unknown: number[] = [];
-  /** For each symbol the bits of {@linkcode Use} that were dealt with. */
-  const settled = words.length === 0 ? NOTHING_SETTLED : new Uint16Array(symbols.length);
+  const threadLocal: number[] = [], ifuncs: number[] = [], unknown: number[] = [];
+  /** The bits of {@linkcode Use} of each symbol that need no more work. */
+  const handled = words.length === 0 ? NOTHING_HANDLED : new Uint16Array(symbols.length);
   let gotSlots = NONE, pltStubs = NONE;
   let pltCount = 0;
   let end = 0;
@@ -68,24 +68,24 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
       continue;
     }
     const offset = words[at + OFFSET];
-    // What is not below 2³¹ is looked at closer, as what is in no order.
+    // Offsets from 2³¹ on get the same closer check as offsets out of order.
     if (offset < end || words[at + OFFSET + 1] !== 0) ascending = false;
     end = offset + width;
     const symbol = words[at + SYMBOL];
     const use = uses[type];
-    if ((use & ASKS & ~settled[symbol]) === 0) continue;
+    if ((use & NEEDS & ~handled[symbol]) === 0) continue;
 
-    // The first use of its kind of a symbol, or one of those that are listed.
-    let done = settled[symbol];
+    // The first use of this kind of the symbol, or a relocation that is listed.
+    let done = handled[symbol];
     if (done === 0) {
       const isDefined = symbols.isDefined(symbol);
       if (!isDefined) imports.push(symbol);
-      done = isDefined ? KNOWN | CALLS : KNOWN;
-      settled[symbol] = done;
-      if ((use & ASKS & ~done) === 0) continue;
+      done = isDefined ? CALCULATED | CALLS : CALCULATED;
+      handled[symbol] = done;
+      if ((use & NEEDS & ~done) === 0) continue;
     }
     if ((use & Use.ThreadLocal) !== 0) threadLocal.push(index);
-    if ((use & Use.Resolver) !== 0) resolvers.push(index);
+    if ((use & Use.Ifunc) !== 0) ifuncs.push(index);
     let needsSlot = (use & GOT) !== 0;
     const calls = use & CALLS & ~done;
     if (calls !== 0) {
@@ -102,7 +102,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
       gotSlots[symbol] = firstUse.push(index);
       done |= GOT;
     }
-    settled[symbol] = done;
+    handled[symbol] = done;
   }
   for (const index of unknown) report(unknownType(file, index));
   if (!ascending && mayOverlap(file)) refuseOverlaps(file, report);
@@ -114,16 +114,17 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
     pltStubs,
     pltCount,
     threadLocal,
-    resolvers,
+    ifuncs,
   };
 }
 
-/** More bytes than any relocation patches. */
+/** Greater than the width of any relocation. */
 const WIDTHS = 32;
 
 /**
- * Whether to look closer: sorts numbers, which the engine does many times
- * faster than by a comparison of ours, each an offset with its width below it.
+ * Whether relocations may overlap, which {@linkcode refuseOverlaps} finds out
+ * exactly. Sorts numbers that contain offset and width: the engine does that many
+ * times faster than with a comparison function.
  */
 function mayOverlap({ relocations: { words, length }, header }: SmfFile): boolean {
   const { widths } = relocationArch(header.arch);
@@ -132,7 +133,7 @@ function mayOverlap({ relocations: { words, length }, header }: SmfFile): boolea
   for (let at = 0; at < words.length; at += STEP) {
     const width = widths[words[at + TYPE] & 0xff];
     if (width <= 0) continue;
-    // No image reaches there, and the sum below would not be exact.
+    // No image is that large, and the sum below would not be exact.
     if (words[at + OFFSET + 1] !== 0) return true;
     places[count++] = words[at + OFFSET] * WIDTHS + width;
   }
@@ -146,7 +147,7 @@ function mayOverlap({ relocations: { words, length }, header }: SmfFile): boolea
   return false;
 }
 
-/** Two relocations that patch the same byte have no defined result. */
+/** Refuses relocations that patch the same byte, whose result is not defined. */
 function refuseOverlaps(file: SmfFile, report: Report): void {
   const { relocations } = file;
   const { widths } = relocationArch(file.header.arch);
@@ -157,7 +158,11 @@ function refuseOverlaps(file: SmfFile, report: Report): void {
   for (const index of order) {
     const offset = relocations.offset(index);
     if (offset < end) {
-      report(failure(file, index, "Cannot apply relocation: it overlaps another one"));
+      report(
+        relocationError(file, index, "Cannot apply relocation: it overlaps another one", {
+          hint: "build the file again: its writer has a bug",
+        }),
+      );
     }
     end = offset + widths[relocations.type(index)];
   }
@@ -166,23 +171,25 @@ function refuseOverlaps(file: SmfFile, report: Report): void {
 function unknownType(file: SmfFile, index: number): LoadError {
   const type = file.relocations.type(index);
   const arch = archName(file.header.arch);
-  return failure(file, index, `Cannot apply relocation: type ${type} is unknown on ${arch}`, type);
+  return relocationError(file, index, `Cannot apply relocation: type ${type} is unknown on ${arch}`, {
+    value: type,
+    hint: "its compiler uses a relocation type that this loader does not know: " +
+      "another code model or smf link may avoid it",
+  });
 }
 
-/** Says which relocation of which symbol could not be applied. */
-export function failure(
+/** The error of a relocation that cannot be applied: names its section, symbol and offset beside other facts. */
+export function relocationError(
   file: SmfFile,
   index: number,
   problem: string,
-  value?: bigint | number,
-  range?: readonly [bigint, bigint],
+  facts: Pick<LoadErrorData, "value" | "range" | "hint"> = {},
 ): LoadError {
   const { relocations, symbols } = file;
   return new LoadError("RelocationFailed", problem, {
     section: relocations.sectionName(index),
     symbol: symbols.name(relocations.symbol(index)),
     offset: relocations.offset(index),
-    ...(value === undefined ? {} : { value }),
-    ...(range === undefined ? {} : { range }),
+    ...facts,
   });
 }

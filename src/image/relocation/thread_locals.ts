@@ -1,60 +1,61 @@
 /**
- * Thread-local variables: what a module asks of the system before its code can
- * find them. The words themselves are the system's to fill, since it makes the
+ * Plans thread-local variables: the TLS block of a module, and the words by which
+ * its code finds variables. The system fills the words, since it allocates the
  * block of each thread.
  *
  * ```text
- * value  name           width  is, in the letters of "ELF Handling For Thread-Local Storage"
+ * value  name           width  word, in the letters of "ELF Handling For Thread-Local Storage"
  * 38     TlsModule64    8      the module's number                         DTPMOD
  * 39     TlsOffset64    8      S + A − the start of `.tdata`               DTPREL, DTPOFF
- * 40     TlsStatic64    8      that, counted from the thread pointer       TPREL, TPOFF
- * 41     TlsDescriptor  16     a resolver and its argument, of S + A       TLSDESC
+ * 40     TlsStatic64    8      the same, relative to the thread pointer    TPREL, TPOFF
+ * 41     TlsDescriptor  16     a function and its argument, for S + A      TLSDESC
  * ```
  *
- * The section `.tdata` holds the bytes that each thread's block begins with,
- * and by its virtual size says how large a block is. It is relocated as any
- * other; S is a place in it.
+ * The section `.tdata` holds the bytes that each thread's block begins with; its
+ * virtual size is the size of a block. It is relocated like any other section; S
+ * is a place in it.
  */
 
 import type { LoadError } from "../../errors.ts";
 import type { ImagePlan, PlacedSection } from "../plan.ts";
 import { relocationArch } from "./mod.ts";
-import { failure, type RelocationNeeds } from "./scan.ts";
+import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { contentLength } from "../../smf/section.ts";
 
-/** The section with the initial image. */
+/** The section with the initial contents of a block. */
 const SECTION = ".tdata";
 
-/** A word, or two, that the system fills. */
+/** One or two words that the system fills. */
 export interface ThreadLocalWord {
-  /** Where, as an offset in the range. */
+  /** The offset in the range. */
   readonly place: number;
-  /** Bytes: 8 or 16. */
+  /** The size in bytes: 8 or 16. */
   readonly size: number;
   /** A {@linkcode RelocationType}. */
   readonly type: number;
-  /** The undefined symbol of a variable of another library; undefined for the module's own. */
+  /** The symbol index of another library's variable; undefined for one of the module's own. */
   readonly imported: number | undefined;
-  /** Where the variable is in the block, or how far behind the imported symbol. */
+  /** The variable's offset in the block, or the distance from the imported symbol. */
   readonly offset: number;
 }
 
-/** The blocks with a module's own variables. */
+/** The TLS blocks of a module's own variables. */
 export interface ThreadLocalBlocks {
-  /** The bytes that a block begins with, as offsets in the range; the rest is zero. */
+  /** The part of the range that a block begins as a copy of; the rest of the block is zero. */
   readonly image: { readonly offset: number; readonly length: number };
-  /** Of a block, in bytes. */
+  /** The size of a block, in bytes. */
   readonly size: number;
-  /** A power of two. */
+  /** The alignment of a block: a power of two. */
   readonly alignment: number;
 }
 
-/** The blocks that a module needs, and what it must know of them and of those of others. */
+/** The thread-local variables of a module: its own, and those that it imports. */
 export interface ThreadLocalPlan {
-  /** Undefined if it has no variables of its own. */
+  /** Undefined if the module has no variables of its own. */
   readonly blocks: ThreadLocalBlocks | undefined;
+  /** The words that lead to own and imported variables. */
   readonly words: readonly ThreadLocalWord[];
 }
 
@@ -74,7 +75,9 @@ export function planThreadLocals(
   const placed = plan.sections.find(({ section }) => section.name === SECTION);
   const refuse = (index: number, problem: string, value?: number): LoadError => {
     const type = relocationTypeName(relocations.type(index), file.header.arch);
-    return failure(file, index, `Cannot apply relocation ${type}: ${problem}`, value);
+    return relocationError(file, index, `Cannot apply relocation ${type}: ${problem}`, {
+      ...(value === undefined ? {} : { value }),
+    });
   };
   const words = needs.threadLocal.map((index): ThreadLocalWord => {
     const type = relocations.type(index);
@@ -84,7 +87,7 @@ export function planThreadLocals(
     const place = plan.place(relocations.offset(index), size);
     if (place < 0) throw refuse(index, `its ${size} bytes are not inside the image`);
     if (!file.isDefined(symbol)) {
-      if (!Number.isSafeInteger(addend)) throw refuse(index, "its addend is no distance in a block");
+      if (!Number.isSafeInteger(addend)) throw refuse(index, "its addend is not a distance in a block");
       return { place, size, type, imported: symbol, offset: addend };
     }
     if (placed === undefined) throw refuse(index, `the module has no section '${SECTION}'`);

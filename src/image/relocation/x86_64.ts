@@ -11,11 +11,11 @@
  * 32     Pc64           8      S + A − P           any
  * 33     Abs32Signed    4      S + A               [−2³¹, 2³¹)
  * 38–41  Tls…           8, 16  see thread_locals.ts
- * 42     Indirect64     8      what S + A answers
+ * 42     Indirect64     8      the result of the resolver at S + A
  * ```
  *
- * Plt32 is a call by its nature; Pc32 may be a data access, for which a stub
- * would be silently wrong, so it gets one only if the symbol is a function.
+ * Plt32 is always a call. Pc32 may be a data access, for which a stub would be
+ * silently wrong, so it gets one only if the symbol is a function.
  */
 
 import { RelocationType } from "../../smf/enums.ts";
@@ -45,9 +45,9 @@ export const X86_64: RelocationArch = {
     [RelocationType.Abs32Signed, 4, SIGNED_32],
     ...SYSTEM_ROWS,
   ]),
-  // The distance counts from the end of the instruction.
+  // Distances count from the end of the instruction, four bytes behind the operand's start.
   callAddend: -4,
-  // Operands are whole words.
+  // Operands are whole words: no type patches a part of one.
   patchInstruction: () => Patch.WrongInstruction,
   range: (type) => type === RelocationType.Abs32 ? UNSIGNED_RANGE : SIGNED_RANGE,
   // ff 25 disp32    jmp *[rip + disp32]    the GOT slot

@@ -1,24 +1,24 @@
 /**
- * Small reads of a file made of one larger one: header, tables and sections of
- * a small module lie side by side and cost one read together.
+ * Turns small reads of a file into one larger read: header, tables and sections
+ * of a small module lie side by side and cost one read together.
  */
 
 import type { ReadRequest } from "../../smf/reader.ts";
 
-/** What is read at once, in bytes; a request of that size or more is read by itself. */
+/** Bytes that one read takes; a request of that size or more is read by itself. */
 export const WINDOW = 16_384;
 
-/** What to read: more than was asked for, perhaps. */
+/** A read that covers a request and may go beyond it. */
 export interface WideRequest {
   readonly offset: number;
   readonly into: Uint8Array;
 }
 
-/** A stretch of one file that has been read already. What it hands out stays as it is. */
+/** The part of one file that was read last. Bytes that it has handed out stay unchanged. */
 export class ReadAhead {
   readonly #fileSize: number;
   #bytes: Uint8Array | undefined;
-  /** Where the stretch begins in the file, and where it ends. */
+  /** The file offsets at which the part begins and ends. */
   #start = 0;
   #end = 0;
 
@@ -26,7 +26,7 @@ export class ReadAhead {
     this.#fileSize = fileSize;
   }
 
-  /** Answers a request from what there is; undefined if that is not all of it. */
+  /** Answers a request from the bytes at hand; undefined if they do not cover it. */
   serve({ offset, length, into }: ReadRequest): Uint8Array | undefined {
     const at = offset - this.#start;
     if (this.#bytes === undefined || at < 0 || offset + length > this.#end) return undefined;
@@ -36,9 +36,9 @@ export class ReadAhead {
   }
 
   /**
-   * What to read for a request that could not be served: more than it wants,
-   * unless that is much by itself or has a place already. No more than the file
-   * has, but for a request that asks for more.
+   * The read to make for a request that could not be served. It goes beyond the
+   * request unless that is large or has a buffer of its own, and never beyond the
+   * end of the file unless the request does.
    */
   widen({ offset, length, into }: ReadRequest): WideRequest {
     if (into !== undefined) return { offset, into };
@@ -49,7 +49,7 @@ export class ReadAhead {
     return { offset, into: this.#bytes };
   }
 
-  /** Takes note of how much of a {@linkcode ReadAhead.widen} has been read; its request can be served then. */
+  /** Records how many bytes of a {@linkcode ReadAhead.widen} have been read; its request can be served then. */
   filled({ offset, into }: WideRequest, count: number): void {
     if (into === this.#bytes) this.#end = offset + count;
   }

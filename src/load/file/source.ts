@@ -1,12 +1,12 @@
 /**
- * Module files: opened, checked and read by seeks, never mapped and, beyond
- * small ones, never read as a whole. One sequence of steps serves both the synchronous and the
- * asynchronous functions.
+ * Module files: opened, checked and read by seeks. A file is never mapped and,
+ * unless it is small or its integrity is checked, never read as a whole.
  */
 
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "../../errors.ts";
-import { type FileStamp, isSameInode, isSameMoment, stampOf } from "./stamp.ts";
+import { type FileStamp, isSameInode, isUnchanged, stampOf } from "./stamp.ts";
+import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
 import { Integrity } from "../../smf/integrity.ts";
 import { ReadAhead, WINDOW } from "./read_ahead.ts";
 import type { ReadRequest } from "../../smf/reader.ts";
@@ -15,40 +15,36 @@ import { PATHS_NAME_HOSTS } from "../../os/path.ts";
 /** The largest module file that is opened, in bytes: 1 GiB. */
 export const MAX_FILE_SIZE = 0x4000_0000;
 
-/** What the steps yield when they have read all that they want of the file. */
-export const CHECK_UNCHANGED = Symbol("reading ends");
-
 /**
- * Steps that turn a file of a known size into something: they yield what they
- * want read, then {@linkcode CHECK_UNCHANGED}. A failed read is thrown into them.
+ * The path of a module: a string stays as it is, a `file:` URL becomes a path.
+ *
+ * Platforms: a `file:` URL may name another host on Windows only.
+ *
+ * @throws {LoadError} `Io` for any other URL.
  */
-export type FileReading<T> = (
-  size: number,
-  stamp?: FileStamp,
-) => Generator<ReadRequest | typeof CHECK_UNCHANGED, T, Uint8Array>;
-
-/** The path of a module: a string stays as it is, a `file:` URL becomes a path. */
 export function pathOf(path: string | URL): string {
   if (typeof path === "string") return path;
   if (path.protocol !== "file:") {
-    throw new LoadError("Io", `Cannot open module: only file: URLs can be opened, not ${path.protocol}`, {
+    throw new LoadError("Io", `Cannot open module: a ${path.protocol} URL is not a file: URL`, {
       path: path.href,
+      hint: "fetch the bytes first and load those (loadBytes)",
     });
   }
   if (path.hostname !== "" && !PATHS_NAME_HOSTS) {
     throw new LoadError("Io", `Cannot open module: the URL names another host, '${path.hostname}'`, {
       path: path.href,
+      hint: "give the path of a file on this machine, such as file:///path",
     });
   }
   return fromFileUrl(path);
 }
 
 /**
- * Steps that read the whole file once, check it, and run other steps over these
- * very bytes: nobody can change them in between.
+ * Steps that read the whole file once, check its integrity, and run other steps
+ * over these very bytes, which nothing can change in between.
  *
- * @param integrity What the bytes have to be.
- * @param steps Given the integrity string of the bytes.
+ * @param integrity The integrity string that the bytes must have.
+ * @param steps Made from the integrity string of the bytes.
  */
 export function checkedSteps<T>(
   integrity: string,
@@ -73,16 +69,17 @@ function privateBuffer(size: number): Uint8Array {
   try {
     return new Uint8Array(size);
   } catch (cause) {
-    throw new LoadError("OutOfMemory", "Cannot read the whole module: no memory", { size }, {
-      cause,
-    });
+    throw new LoadError("OutOfMemory", "Cannot read the whole module: memory is exhausted", {
+      size,
+      hint: "free memory, or load the module without `integrity`, which needs no buffer of the file's size",
+    }, { cause });
   }
 }
 
 /**
- * Runs steps over bytes in memory. What they are given are copies.
+ * Runs steps over bytes in memory. The steps get copies.
  *
- * @param stamp Of the file that they were read from, if there is one.
+ * @param stamp The state of the file that the bytes were read from, if there is one.
  */
 export function readBytes<T>(bytes: Uint8Array, steps: FileReading<T>, stamp?: FileStamp): T {
   // One copy of a small file serves all requests.
@@ -100,22 +97,22 @@ export function readBytes<T>(bytes: Uint8Array, steps: FileReading<T>, stamp?: F
 
 /**
  * Runs steps over a file. If another file takes its place before it is open,
- * they run once more, over that one.
+ * the steps run once more, over that file.
  *
  * @throws {LoadError} `Io`, `PermissionDenied`, and whatever the steps throw.
  */
 export function readFile<T>(path: string, steps: FileReading<T>): T {
-  // Opening a FIFO would wait for its other end: look first.
-  const looked = system(path, () => checkKind(Deno.statSync(path)));
+  // Opening a FIFO would wait for its other end, so its kind is checked before.
+  const found = system(path, () => checkKind(Deno.statSync(path)));
   using file = system(path, () => Deno.openSync(path));
   const run = (before: Deno.FileInfo): T => {
     const ahead = new ReadAhead(before.size);
-    let position = before === looked ? 0 : NaN;
+    let position = before === found ? 0 : NaN;
     const read = (request: ReadRequest): Uint8Array => {
       const wide = ahead.widen(request);
       const { offset, into } = wide;
       if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
-      position = NaN; // Until it is known again.
+      position = NaN; // Unknown if a read fails.
       let filled = 0;
       while (filled < into.length) {
         const count = file.readSync(filled === 0 ? into : into.subarray(filled));
@@ -134,31 +131,31 @@ export function readFile<T>(path: string, steps: FileReading<T>): T {
       ));
   };
   try {
-    return run(looked);
+    return run(found);
   } catch (error) {
-    let opened = looked;
+    let opened = found;
     try {
       opened = file.statSync();
     } catch {
-      // Why the steps failed is what counts.
+      // The steps' own error is the one to report.
     }
-    if (isSameInode(looked, opened)) throw error;
+    if (isSameInode(found, opened)) throw error;
     return run(inFile(path, () => checkKind(opened)));
   }
 }
 
-/** As {@linkcode readFile}, without blocking the event loop. */
+/** Like {@linkcode readFile}, without blocking the event loop. */
 export async function readFileAsync<T>(path: string, steps: FileReading<T>): Promise<T> {
-  const looked = await systemAsync(path, async () => checkKind(await Deno.stat(path)));
+  const found = await systemAsync(path, async () => checkKind(await Deno.stat(path)));
   using file = await systemAsync(path, () => Deno.open(path));
   const run = async (before: Deno.FileInfo): Promise<T> => {
     const ahead = new ReadAhead(before.size);
-    let position = before === looked ? 0 : NaN;
+    let position = before === found ? 0 : NaN;
     const read = async (request: ReadRequest): Promise<Uint8Array> => {
       const wide = ahead.widen(request);
       const { offset, into } = wide;
       if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
-      position = NaN; // Until it is known again.
+      position = NaN; // Unknown if a read fails.
       let filled = 0;
       while (filled < into.length) {
         const count = await file.read(filled === 0 ? into : into.subarray(filled));
@@ -172,7 +169,6 @@ export async function readFileAsync<T>(path: string, steps: FileReading<T>): Pro
     try {
       return await driveAsync(
         steps(before.size, stampOf(before)),
-        // What is there already needs no turn of the event loop.
         (request) => ahead.serve(request) ?? systemAsync(path, () => read(request)),
         () => systemAsync(path, async () => checkUnchanged(before, await file.stat())),
       );
@@ -183,68 +179,22 @@ export async function readFileAsync<T>(path: string, steps: FileReading<T>): Pro
     }
   };
   try {
-    return await run(looked);
+    return await run(found);
   } catch (error) {
-    const opened = await file.stat().catch(() => looked);
-    if (isSameInode(looked, opened)) throw error;
+    const opened = await file.stat().catch(() => found);
+    if (isSameInode(found, opened)) throw error;
     return await run(inFile(path, () => checkKind(opened)));
   }
 }
 
-/** The canonical path of a file: one file, one answer, whatever links lead to it. */
+/** The canonical path of a file, the same whatever links lead to it. */
 export function realPath(path: string): string {
   return system(path, () => Deno.realPathSync(path));
 }
 
-/** As {@linkcode realPath}, without blocking the event loop. */
+/** Like {@linkcode realPath}, without blocking the event loop. */
 export function realPathAsync(path: string): Promise<string> {
   return systemAsync(path, () => Deno.realPath(path));
-}
-
-const NO_BYTES: Uint8Array = new Uint8Array(0);
-
-function drive<T>(
-  steps: ReturnType<FileReading<T>>,
-  read: (request: ReadRequest) => Uint8Array,
-  end: () => void,
-): T {
-  let step = steps.next(NO_BYTES);
-  while (!step.done) {
-    let bytes = NO_BYTES;
-    try {
-      if (step.value === CHECK_UNCHANGED) end();
-      else bytes = read(step.value);
-    } catch (error) {
-      // The steps release what they hold and throw it again.
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(bytes);
-  }
-  return step.value;
-}
-
-async function driveAsync<T>(
-  steps: ReturnType<FileReading<T>>,
-  read: (request: ReadRequest) => Promise<Uint8Array> | Uint8Array,
-  end: () => Promise<void>,
-): Promise<T> {
-  let step = steps.next(NO_BYTES);
-  while (!step.done) {
-    let bytes = NO_BYTES;
-    try {
-      if (step.value === CHECK_UNCHANGED) await end();
-      else {
-        const found = read(step.value);
-        bytes = found instanceof Promise ? await found : found;
-      }
-    } catch (error) {
-      step = steps.throw(error);
-      continue;
-    }
-    step = steps.next(bytes);
-  }
-  return step.value;
 }
 
 function checkKind(info: Deno.FileInfo): Deno.FileInfo {
@@ -262,6 +212,7 @@ function checkKind(info: Deno.FileInfo): Deno.FileInfo {
     throw new LoadError("Io", "Cannot read module: the file is too large", {
       size: info.size,
       range: [0, MAX_FILE_SIZE + 1],
+      hint: "check that the path names a module; one that large has to be split into several",
     });
   }
   return info;
@@ -271,18 +222,23 @@ function endsEarly(request: ReadRequest, filled: number): LoadError {
   return new LoadError("Io", "Cannot read module: the file ends before the bytes it announces", {
     offset: request.offset + filled,
     size: request.length,
+    hint: REPLACE,
   });
 }
 
-/** A file that was written meanwhile may be half old and half new. */
+/** Refuses a file that was written while it was read: it may be half old and half new. */
 function checkUnchanged(before: Deno.FileInfo, after: Deno.FileInfo): void {
-  if (isSameMoment(before, after)) return;
-  throw new LoadError("Io", "Cannot read module: the file was changed while it was read", {
+  if (isUnchanged(before, after)) return;
+  throw new LoadError("Io", "Cannot read module: the file changed while it was read", {
     size: after.size,
+    hint: REPLACE,
   });
 }
 
-/** Runs nothing but Deno's file functions, so that no error of other code is taken for theirs. */
+const REPLACE =
+  "wait until the file is written, and load it again; replace a file that is in use by renaming a new one over it";
+
+/** Runs Deno's file functions and nothing else, so that no other error is taken for one of theirs. */
 function system<T>(path: string, work: () => T): T {
   try {
     return work();
@@ -291,7 +247,7 @@ function system<T>(path: string, work: () => T): T {
   }
 }
 
-/** As {@linkcode system}. */
+/** Like {@linkcode system}, for asynchronous functions. */
 async function systemAsync<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -301,16 +257,16 @@ async function systemAsync<T>(path: string, work: () => Promise<T>): Promise<T> 
 }
 
 /**
- * The one place where errors of Deno's file functions become ours.
+ * Turns an error of Deno's file functions into a {@linkcode LoadError}.
  *
- * @param path Of the module.
- * @param task What was tried, and what has to be readable for that.
+ * @param path The module's path.
+ * @param task The verb for the message, and the path that must be readable.
  */
 export function fromSystem(error: unknown, path: string, task = { verb: "read", needs: path }): LoadError {
   if (error instanceof LoadError) return error.locate({ path });
   const cannot = `Cannot ${task.verb} module:`;
   if (error instanceof Deno.errors.NotCapable) {
-    const problem = `${cannot} run with --allow-read=${task.needs}`;
+    const problem = `${cannot} it needs --allow-read=${task.needs}`;
     return new LoadError("PermissionDenied", problem, { path }, { cause: error });
   }
   const reason = error instanceof Error ? error.message : String(error);

@@ -1,15 +1,15 @@
 /**
- * What is known of a file that was read, to tell later whether it is still the
- * same one without having kept its contents.
+ * The state of a file when it was read, to tell later whether it has changed
+ * without having kept its contents.
  */
 
-/** What tells a file from another, and from what it was before. */
+/** The facts that tell files, and states of one file, apart. */
 export type FileFacts = Pick<Deno.FileInfo, "size" | "mtime" | "dev" | "ino">;
 
 /** A file as the system described it when it was read. */
 export interface FileStamp {
   readonly info: FileFacts;
-  /** When that was, in milliseconds. */
+  /** The time of reading, in milliseconds. */
   readonly time: number;
 }
 
@@ -19,23 +19,24 @@ export interface FileStamp {
  */
 const CLOCK_STEP = 20;
 
-/** What the system says of a file now. */
+/** Makes the stamp of a file that is read now. */
 export function stampOf({ size, mtime, dev, ino }: FileFacts): FileStamp {
-  // Every loaded module keeps one: no more than is asked for.
+  // Every loaded module keeps one, so the other fields are left out.
   return { info: { size, mtime, dev, ino }, time: Date.now() };
 }
 
 /**
- * Whether a file is surely what it was. One that had just been written when it
- * was read may have been written again, unseen by any clock.
+ * Whether a file is certainly unchanged since it was read. A file that was
+ * written just before it was read may have been written again at the same time
+ * of the file system's clock.
  */
 export function isSameFile({ info: before, time }: FileStamp, now: FileFacts): boolean {
   const written = before.mtime?.getTime() ?? Infinity;
-  return isSameMoment(before, now) && written + CLOCK_STEP < time;
+  return isUnchanged(before, now) && written + CLOCK_STEP < time;
 }
 
-/** Whether nothing that the system knows of a file has changed. */
-export function isSameMoment(before: FileFacts, after: FileFacts): boolean {
+/** Whether size, mtime and inode are unchanged. */
+export function isUnchanged(before: FileFacts, after: FileFacts): boolean {
   return before.size === after.size && before.mtime?.getTime() === after.mtime?.getTime() &&
     isSameInode(before, after);
 }

@@ -1,22 +1,17 @@
 /**
- * Which names modules may import at all.
+ * Limits the names that modules may import.
  */
 
 import { LoadError } from "../../errors.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import { NameMatcher } from "../../smf/glob.ts";
 
-/** A pattern as an expression: everything but `*` and `?` stands for itself. */
-function toExpression(pattern: string): RegExp {
-  const letters = pattern.replace(/[\\^$.|+()[\]{}]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
-  return new RegExp(`^${letters}$`, "su");
-}
-
-/** Names, and globs in which `*` and `?` stand for any letters. */
+/** The option `allowImports`: exact names, and globs in which `*` stands for any characters and `?` for one. */
 export class ImportAllowlist {
-  readonly #patterns: readonly RegExp[];
+  readonly #allowed: NameMatcher;
 
   constructor(allowed: readonly string[]) {
-    this.#patterns = allowed.map(toExpression);
+    this.#allowed = new NameMatcher(allowed);
   }
 
   /**
@@ -26,19 +21,14 @@ export class ImportAllowlist {
    * @throws {LoadError} `ForbiddenImport`, listing every name that is not allowed.
    */
   check(file: SmfFile, symbols: readonly number[]): void {
-    const refused = symbols.map((symbol) => file.symbols.name(symbol)).filter((name) => !this.#allows(name));
+    const refused = symbols.map((symbol) => file.symbols.name(symbol))
+      .filter((name) => !this.#allowed.matches(name));
     if (refused.length === 0) return;
     const listed = refused.map((name) => `'${name}'`).join(", ");
     throw new LoadError(
       "ForbiddenImport",
       `Cannot load module: it imports ${listed}, which allowImports does not allow`,
-      {
-        symbols: refused,
-      },
+      { symbols: refused },
     );
-  }
-
-  #allows(name: string): boolean {
-    return this.#patterns.some((pattern) => pattern.test(name));
   }
 }

@@ -1,26 +1,31 @@
 /**
  * Imports that the user gives as values: addresses, and JavaScript functions
- * that native code may call.
+ * for native code to call.
  */
 
-import { LoadError } from "../../errors.ts";
-import type { FoundImport, ImportSource, Provider } from "./resolve.ts";
+import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
 
 /**
  * A JavaScript function for native code to call, with the signature that the
  * native code expects. The registry makes the callback and closes it.
  */
 export interface ImportedFunction {
-  /** As `Deno.UnsafeCallback` takes them. */
+  /** The parameter types, as `Deno.UnsafeCallback` takes them. */
   readonly parameters: readonly Deno.NativeType[];
-  /** As `Deno.UnsafeCallback` takes it. */
+  /** The result type, as `Deno.UnsafeCallback` takes it. */
   readonly result: Deno.NativeResultType;
   /** Called with values of the parameters' types; must return one of the result's. */
   // deno-lint-ignore no-explicit-any
   readonly callback: (...parameters: any[]) => any;
 }
 
-/** What a name that modules import can be bound to. */
+/**
+ * A value for a name that modules import.
+ *
+ * Safety: an address is used as it is. It must be that of a function or a
+ * variable of the type that the module expects, for as long as the module is
+ * loaded.
+ */
 export type ImportValue = bigint | Deno.PointerObject | Deno.UnsafeCallback | ImportedFunction;
 
 /** The values that a registry was given, by name. */
@@ -28,12 +33,12 @@ export class GivenImports implements ImportSource, Disposable {
   readonly #values: ReadonlyMap<string, ImportValue>;
   readonly #callbacks = new Map<string, OwnedCallback>();
 
-  /** @throws {TypeError} for a number that is no address. */
+  /** @throws {TypeError} for a number that is not a 64-bit address. */
   constructor(values: Readonly<Record<string, ImportValue>>) {
     this.#values = new Map(Object.entries(values));
     for (const [name, value] of this.#values) {
       if (typeof value !== "bigint" || BigInt.asUintN(64, value) === value) continue;
-      throw new TypeError(`Cannot import '${name}': ${value} is no address of 64 bits`);
+      throw new TypeError(`Cannot import '${name}': ${value} is not a 64-bit address`);
     }
   }
 
@@ -56,7 +61,7 @@ export class GivenImports implements ImportSource, Disposable {
     return this.#values.keys();
   }
 
-  /** Lets go of the callbacks; each is closed when no module needs it any more. */
+  /** Releases the callbacks; each is closed once no module holds it. */
   [Symbol.dispose](): void {
     for (const callback of this.#callbacks.values()) callback[Symbol.dispose]();
   }
@@ -72,11 +77,11 @@ function addressOf(pointer: Deno.PointerObject): bigint {
   return BigInt(Deno.UnsafePointer.value(pointer));
 }
 
-/** A callback that lives until its owner and all importers have let go of it. */
+/** A callback that lives until its owner and all importers have released it. */
 class OwnedCallback implements Provider, Disposable {
   readonly description: string;
   readonly #callback: Deno.UnsafeCallback;
-  #needed = 1;
+  #holders = 1;
 
   constructor(name: string, { parameters, result, callback }: ImportedFunction) {
     this.description = `callback '${name}'`;
@@ -88,12 +93,12 @@ class OwnedCallback implements Provider, Disposable {
   }
 
   hold(): Disposable {
-    if (this.#needed === 0) throw new LoadError("Closed", `Cannot use ${this.description}: it was closed`);
-    this.#needed++;
+    if (this.#holders === 0) throw closedProvider(this);
+    this.#holders++;
     return { [Symbol.dispose]: () => this[Symbol.dispose]() };
   }
 
   [Symbol.dispose](): void {
-    if (--this.#needed === 0) this.#callback.close();
+    if (--this.#holders === 0) this.#callback.close();
   }
 }

@@ -4,16 +4,22 @@
 
 import { LoadError } from "../../errors.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
-import type { FoundImport, ImportSource, Provider } from "./resolve.ts";
+import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
 
-/** Shared libraries, opened when the first name is looked up in them. */
+/**
+ * Shared libraries, opened when the first name is looked up in them.
+ *
+ * Platforms: the names of libraries, and where they are searched, are the
+ * system's own.
+ */
 export class HostLibraries implements ImportSource, Disposable {
   readonly #names: readonly string[];
   #linker: DynamicLinker | undefined;
   #libraries: HostLibrary[] | undefined;
-  #needed = 1;
+  /** The users of the dynamic linker: this object and each open library. */
+  #users = 1;
 
-  /** @param names Paths, or names that the system's own search finds. */
+  /** @param names Paths, or names that the system's dynamic linker finds. */
   constructor(names: readonly string[]) {
     this.#names = names;
   }
@@ -28,7 +34,7 @@ export class HostLibraries implements ImportSource, Disposable {
     return undefined;
   }
 
-  /** Lets go of the libraries; each is closed when no module needs it any more. */
+  /** Releases the libraries; each is closed once no module holds it. */
   [Symbol.dispose](): void {
     for (const library of this.#libraries ?? []) library[Symbol.dispose]();
     this.#release();
@@ -38,61 +44,61 @@ export class HostLibraries implements ImportSource, Disposable {
     if (this.#libraries !== undefined) return this.#libraries;
     if (this.#names.length === 0) return this.#libraries = [];
     const linker = this.#linker ??= openDynamicLinker();
+    using undo = new DisposableStack();
     const opened: HostLibrary[] = [];
-    try {
-      for (const name of this.#names) {
-        opened.push(new HostLibrary(name, linker, () => this.#release()));
-        this.#needed++;
-      }
-    } catch (error) {
-      for (const library of opened) library[Symbol.dispose]();
-      throw error;
+    for (const name of this.#names) {
+      opened.push(undo.use(new HostLibrary(name, linker, () => this.#release())));
+      this.#users++;
     }
+    undo.move();
     return this.#libraries = opened;
   }
 
   #release(): void {
-    if (--this.#needed > 0) return;
+    if (--this.#users > 0) return;
     this.#linker?.[Symbol.dispose]();
     this.#linker = undefined;
   }
 }
 
+/** An open library that lives until its owner and all importers have released it. */
 class HostLibrary implements Provider, Disposable {
   readonly name: string;
   readonly description: string;
   readonly #linker: DynamicLinker;
   readonly #handle: Deno.PointerObject;
-  readonly #closed: () => void;
-  #needed = 1;
+  readonly #onClosed: () => void;
+  #holders = 1;
 
-  constructor(name: string, linker: DynamicLinker, closed: () => void) {
+  constructor(name: string, linker: DynamicLinker, onClosed: () => void) {
     this.name = name;
     this.description = `library '${name}'`;
     this.#linker = linker;
-    this.#closed = closed;
+    this.#onClosed = onClosed;
     const handle = linker.open(name);
     if (handle === null) {
       throw new LoadError("Io", "Cannot open host library: the system does not find or accept it", {
         path: name,
+        hint: "give the library's full path, or a name that the system's dynamic linker finds",
       });
     }
     this.#handle = handle;
   }
 
+  /** The address of an export; 0 if there is none of that name. */
   find(name: string): bigint {
     return this.#linker.find(this.#handle, name);
   }
 
   hold(): Disposable {
-    if (this.#needed === 0) throw new LoadError("Closed", `Cannot use ${this.description}: it was closed`);
-    this.#needed++;
+    if (this.#holders === 0) throw closedProvider(this);
+    this.#holders++;
     return { [Symbol.dispose]: () => this[Symbol.dispose]() };
   }
 
   [Symbol.dispose](): void {
-    if (--this.#needed > 0) return;
+    if (--this.#holders > 0) return;
     this.#linker.close(this.#handle);
-    this.#closed();
+    this.#onClosed();
   }
 }

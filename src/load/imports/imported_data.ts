@@ -1,8 +1,8 @@
 /**
- * Where a linked module holds the address of a variable that it imports, and
- * how that becomes the address of the same variable in another version.
+ * The words of a linked module that hold the address of an imported variable,
+ * and how a reload of the variable's module changes them.
  *
- * | relocation | where | can follow |
+ * | relocation | where | can be changed |
  * |---|---|---|
  * | GotPcRel | the GOT slot | yes |
  * | Abs64 | an aligned word of writable data | yes |
@@ -10,7 +10,7 @@
  * | any other | in code | no |
  *
  * Only a word that still holds the old address is changed: the module may have
- * stored another one there.
+ * stored another address there.
  */
 
 import { GOT_SLOT_SIZE, type Region } from "../../image/arrange.ts";
@@ -27,14 +27,14 @@ import { RelocationType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 
 /** A word that holds S + A. */
-interface Place {
-  /** In the range. */
+interface AddressWord {
+  /** Its offset in the range. */
   readonly offset: number;
   readonly addend: bigint;
 }
 
-/** What a module in memory is made of, as far as its words are concerned. */
-export interface LinkedWords {
+/** The parts of a linked module that its words are found by and changed through. */
+export interface LinkedModule {
   readonly allocator: MemoryAllocator;
   readonly memory: ExecutableMemory;
   readonly file: SmfFile;
@@ -46,16 +46,16 @@ export interface LinkedWords {
 /** The words of one module that hold the address of one imported variable. */
 export class ImportedData implements DataReferences {
   readonly canFollow: boolean;
-  readonly #words: LinkedWords;
-  /** In the GOT, which is read-only but for the moment of a patch. */
-  readonly #slots: Place[] = [];
-  /** In writable data. */
-  readonly #variables: Place[] = [];
+  readonly #module: LinkedModule;
+  /** Words in the GOT, which is writable only during a patch. */
+  readonly #slots: AddressWord[] = [];
+  /** Words in writable data. */
+  readonly #data: AddressWord[] = [];
 
-  /** @param symbol Its index in the module that imports it. */
-  constructor(words: LinkedWords, symbol: number) {
-    this.#words = words;
-    const { file: { relocations }, plan, needs } = words;
+  /** @param symbol The variable's index in the module that imports it. */
+  constructor(module: LinkedModule, symbol: number) {
+    this.#module = module;
+    const { file: { relocations }, plan, needs } = module;
     const slot = needs.gotSlots.length === 0 ? 0 : needs.gotSlots[symbol];
     if (slot !== 0) this.#slots.push({ offset: plan.got + GOT_SLOT_SIZE * (slot - 1), addend: 0n });
     let canFollow = true;
@@ -65,9 +65,9 @@ export class ImportedData implements DataReferences {
       if (type === RelocationType.None || type === RelocationType.GotPcRel) continue;
       const offset = plan.place(relocations.offset(index), 8);
       const { data } = plan;
-      const isVariable = offset >= data.offset && offset + 8 <= data.offset + data.length && offset % 8 === 0;
-      if (type === RelocationType.Abs64 && isVariable) {
-        this.#variables.push({ offset, addend: relocations.addend(index) });
+      const isData = offset >= data.offset && offset + 8 <= data.offset + data.length && offset % 8 === 0;
+      if (type === RelocationType.Abs64 && isData) {
+        this.#data.push({ offset, addend: relocations.addend(index) });
       } else {
         canFollow = false;
       }
@@ -76,53 +76,44 @@ export class ImportedData implements DataReferences {
   }
 
   /**
-   * Gets ready to change the address; everything that can fail happens here.
+   * Prepares to change the address; everything that can fail happens here.
    *
    * @throws {LoadError} `OutOfMemory` if the GOT cannot be made writable.
    */
   prepare(from: bigint, to: bigint): PreparedPatch {
-    const { allocator, memory, seal, plan: { gotRegion, data } } = this.#words;
+    const { allocator, memory, seal, plan: { gotRegion, data } } = this.#module;
+    using preparing = new DisposableStack();
     const patches: (() => void)[] = [];
-    const views: Uint8Array<ArrayBuffer>[] = [];
-    const patch = (region: { offset: number; length: number }, places: readonly Place[]): void => {
-      if (places.length === 0) return;
-      const bytes = allocator.view(memory, region.offset, region.length);
-      views.push(bytes);
-      for (const { offset, addend } of places) {
+    const patch = (region: Region, words: readonly AddressWord[]): void => {
+      if (words.length === 0) return;
+      // The allocator keeps track of views until they are detached.
+      const bytes = preparing.adopt(allocator.view(memory, region.offset, region.length), detach);
+      for (const { offset, addend } of words) {
         const word = new BigUint64Array(bytes.buffer, bytes.byteOffset + offset - region.offset, 1);
         const old = BigInt.asUintN(64, from + addend);
         const now = BigInt.asUintN(64, to + addend);
         patches.push(() => void Atomics.compareExchange(word, 0, old, now));
       }
     };
-    const unsealed = this.#slots.length === 0 ? undefined : seal.open();
-    const release = (): void => {
-      // The allocator keeps views in mind until they end.
-      views.forEach(detach);
-      unsealed?.[Symbol.dispose]();
-    };
-    try {
-      patch(gotRegion, this.#slots);
-      patch(data, this.#variables);
-    } catch (error) {
-      release();
-      throw error;
-    }
+    if (this.#slots.length > 0) preparing.use(seal.open());
+    patch(gotRegion, this.#slots);
+    patch(data, this.#data);
+    const prepared = preparing.move();
     return {
       commit(): void {
         for (const apply of patches) apply();
       },
-      release,
+      release: () => prepared.dispose(),
     };
   }
 }
 
-/** The GOT of one module: read-only but while somebody has it open. */
+/** Keeps the GOT of one module read-only except while it is open. */
 export class GotSeal {
   readonly #allocator: MemoryAllocator;
   readonly #memory: ExecutableMemory;
   readonly #region: Region;
-  #open = 0;
+  #openings = 0;
 
   /** @param region The pages of the GOT, which constants may share. */
   constructor(allocator: MemoryAllocator, memory: ExecutableMemory, region: Region) {
@@ -132,23 +123,23 @@ export class GotSeal {
   }
 
   /**
-   * Makes it writable, never executable, until the last result is disposed.
+   * Makes the GOT writable, never executable, until the last result is disposed of.
    *
    * @throws {LoadError} `OutOfMemory` if the system refuses.
    */
   open(): Disposable {
-    if (this.#open === 0) this.#protect(Protection.READ_WRITE);
-    this.#open++;
-    let held = true;
+    if (this.#openings === 0) this.#protect(Protection.READ_WRITE);
+    this.#openings++;
+    let isOpen = true;
     return {
       [Symbol.dispose]: (): void => {
-        if (!held) return;
-        held = false;
-        if (--this.#open > 0) return;
+        if (!isOpen) return;
+        isOpen = false;
+        if (--this.#openings > 0) return;
         try {
           this.#protect(Protection.READ_ONLY);
         } catch {
-          // It stays writable, never executable; the next time tries again.
+          // The GOT stays writable, never executable; the next opening tries again at its end.
         }
       },
     };

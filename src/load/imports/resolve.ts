@@ -1,6 +1,6 @@
 /**
- * Who answers for an undefined name: every source is asked in order, the
- * first answer counts, and all names that nobody answers are reported at once.
+ * Resolves imports: each undefined symbol is looked up in the sources in order,
+ * the first answer counts, and all symbols without one are reported together.
  */
 
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
@@ -8,17 +8,17 @@ import { LoadError } from "../../errors.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 
-/** A module that imports; told apart by identity. */
+/** Identifies one version of a module to the providers that it imports from; compared by reference. */
 export interface ModuleIdentity {
-  /** For people: `module '/a/b.smf'`. */
+  /** Names the module in messages: `module '/a/b.smf'`. */
   readonly description: string;
 }
 
-/** Something that must outlive the modules that import from it. */
+/** A module, library or callback that must outlive the modules that import from it. */
 export interface Provider {
-  /** For people: `module '/a/b.smf'`, `library 'libm.so.6'`. */
+  /** Names the provider in messages: `module '/a/b.smf'`, `library 'libm.so.6'`. */
   readonly description: string;
-  /** Keeps it alive for `importer` until disposed. */
+  /** Keeps the provider alive for `importer` until the result is disposed of. */
   hold(importer: ModuleIdentity): Disposable;
 }
 
@@ -26,43 +26,43 @@ export interface Provider {
 export interface DataReferences {
   /** Whether all of them can be changed; code that refers to the variable directly cannot. */
   readonly canFollow: boolean;
-  /** Gets ready to change the address. */
+  /** Prepares to change the address. */
   prepare(from: bigint, to: bigint): PreparedPatch;
 }
 
-/** A change that cannot fail any more. */
+/** A prepared change, which cannot fail any more. */
 export interface PreparedPatch {
   commit(): void;
-  /** Ends what it took to get ready, committed or not. */
+  /** Releases what the preparation acquired, committed or not. */
   release(): void;
 }
 
-/** An answer for one name. */
+/** A source's answer for one name. */
 export interface FoundImport {
-  /** Of a variable, it may be another one once the importer holds the provider. */
+  /** The address. That of a variable may change until the importer is linked. */
   readonly address: bigint;
-  /** Who answered, for people. */
+  /** Names the source in messages and in {@linkcode ImportRecord.from}. */
   readonly from: string;
-  /** What must live as long as the importer does. */
+  /** Held for as long as the importer is loaded. */
   readonly provider?: Provider;
-  /** Marks the answer as in use until disposed. */
+  /** Marks the export as in use until the result is disposed of. */
   readonly claim?: () => Disposable;
-  /** Told, once the importer is linked, where it holds the address of this variable. */
-  readonly follow?: (references: DataReferences) => void;
-  /** The shared library of the host that has it, by a name that the system finds it by. */
+  /** For a variable: called once the importer is linked, with the words that hold the variable's address. */
+  readonly onLinked?: (references: DataReferences) => void;
+  /** The name by which the system finds the host library that defines the symbol. */
   readonly library?: string;
-  /** Whether it works in this isolate only, as a JavaScript callback does: not if only what was asked already does. */
+  /** Whether the symbol works in this isolate only, as a JavaScript callback does. */
   readonly isIsolateLocal?: IsolateQuestion;
 }
 
-/** @param asked Keeps modules that import from each other from asking each other for ever. */
+/** @param asked The objects that were asked already and answer no; ends the recursion where modules import from each other. */
 export type IsolateQuestion = (asked: Set<unknown>) => boolean;
 
-/** One party that may answer for names. */
+/** A source of addresses for undefined symbols. */
 export interface ImportSource {
-  /** @param wantsFunction whether the importer calls it; undefined if the file does not say. */
+  /** @param wantsFunction Whether the importer calls the symbol; undefined if the file does not say. */
   find(name: string, wantsFunction: boolean | undefined): FoundImport | undefined;
-  /** Names that it could answer, for suggestions when nobody answers. */
+  /** The names that the source defines, to suggest one for an undefined symbol. */
   names?(): Iterable<string>;
 }
 
@@ -70,32 +70,32 @@ export interface ImportSource {
 export interface ImportRecord {
   /** The undefined symbol's name. */
   readonly name: string;
-  /** Its address; 0 for a weak one that nobody answered. */
+  /** Its address; 0 for a weak symbol that no source defines. */
   readonly address: bigint;
-  /** Who answered, for people, such as `module '/a/b.smf'`; `nobody` for a weak one that is 0. */
+  /** The source, such as `module '/a/b.smf'`; `nobody` for a weak symbol that no source defines. */
   readonly from: string;
 }
 
-/** The imports of one module, each with its address, and a hold on all who answered. */
+/** The addresses of one module's imports, and a hold on every provider. */
 export interface ResolvedImports extends Disposable {
   readonly records: readonly ImportRecord[];
-  /** In the order that was asked for. */
+  /** In the order of the symbols that were asked for. */
   readonly addresses: BigUint64Array<ArrayBuffer>;
-  /** Those who want to know where the importer holds an address, by position. */
-  readonly followers: ReadonlyMap<number, (references: DataReferences) => void>;
-  /** The shared library of the host that has the import at a position. */
+  /** {@linkcode FoundImport.onLinked} of the variables, by position. */
+  readonly onLinked: ReadonlyMap<number, (references: DataReferences) => void>;
+  /** {@linkcode FoundImport.library} of the import at a position. */
   libraryOf(position: number): string | undefined;
   /** The name of an import that works in this isolate only, if there is one. */
   isolateLocalImport(asked: Set<unknown>): string | undefined;
-  /** Takes the addresses of variables as they are now; after this their modules change them in place. */
+  /** Updates the addresses of variables. Later changes reach the importer through {@linkcode DataReferences}. */
   settle(): void;
 }
 
-/** Of the many modules that import nothing. */
+/** Shared by the many modules that import nothing. */
 const NO_IMPORTS: ResolvedImports = {
   records: [],
   addresses: new BigUint64Array(0),
-  followers: new Map(),
+  onLinked: new Map(),
   libraryOf: () => undefined,
   isolateLocalImport: () => undefined,
   settle: () => {},
@@ -105,9 +105,9 @@ const NO_IMPORTS: ResolvedImports = {
 /**
  * Finds an address for each of a file's undefined symbols.
  *
- * @param symbols Their indices.
- * @param importer Given to those who are held.
- * @throws {LoadError} `UndefinedSymbol`, listing every name that nobody answers.
+ * @param symbols The indices of these symbols.
+ * @param importer Passed to the providers that are held.
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that no source defines.
  */
 export function resolveImports(
   file: SmfFile,
@@ -128,14 +128,14 @@ export function resolveImports(
     const name = file.symbols.name(symbol);
     const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
-      const { address, from, provider, claim, follow, library, isIsolateLocal } = found;
+      const { address, from, provider, claim, onLinked, library, isIsolateLocal } = found;
       addresses[position] = address;
       records.push({ name, address: addresses[position], from });
-      // At once: whoever answers next may run code that closes or replaces this one.
+      // Held at once: the next source may run code that closes or replaces this provider.
       if (provider !== undefined && !providers.has(provider)) holding.use(provider.hold(importer));
       if (provider !== undefined) providers.add(provider);
       if (claim !== undefined) holding.use(claim());
-      if (follow !== undefined) variables.set(position, found);
+      if (onLinked !== undefined) variables.set(position, found);
       if (library !== undefined) libraries.set(position, library);
       if (isIsolateLocal !== undefined && !questions.has(isIsolateLocal)) questions.set(isIsolateLocal, name);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
@@ -158,7 +158,7 @@ export function resolveImports(
       return records;
     },
     addresses,
-    followers: new Map([...variables].map(([position, { follow }]) => [position, follow!])),
+    onLinked: new Map([...variables].map(([position, { onLinked }]) => [position, onLinked!])),
     libraryOf: (position) => libraries.get(position),
     isolateLocalImport(asked) {
       for (const [question, name] of questions) if (question(asked)) return name;
@@ -187,7 +187,7 @@ function wantsFunction(type: number): boolean | undefined {
   return type === SymbolType.None ? undefined : type === SymbolType.Function;
 }
 
-/** All of them in one error, each with a name that it may have meant. */
+/** One error for all undefined symbols, each with the nearest name that is defined. */
 function undefinedSymbols(
   names: readonly string[],
   sources: readonly ImportSource[],
@@ -198,21 +198,27 @@ function undefinedSymbols(
     const near = nearestName(name, known);
     return near === undefined ? `'${name}'` : `'${name}' (did you mean '${near}'?)`;
   }).join(", ");
+  const noun = names.length === 1 ? "undefined symbol" : "undefined symbols";
   return new LoadError(
     "UndefinedSymbol",
-    `Cannot resolve imports of ${importer.description}: nobody defines ${listed}`,
-    {
-      symbols: names,
-    },
+    `Cannot resolve imports of ${importer.description}: ${noun} ${listed}`,
+    { symbols: names },
   );
 }
 
-/** How many letters may differ, as a share of the name's length. */
-const NEAR = 1 / 3;
+/** The error of a provider that is asked for a hold after its end. */
+export function closedProvider({ description }: Provider): LoadError {
+  return new LoadError("Closed", `Cannot use ${description}: it was closed`, {
+    hint: "load the module with a registry that is open: this one ended while the module was loaded",
+  });
+}
+
+/** How many letters of a suggested name may differ, as a share of the undefined name's length. */
+const MAX_DIFFERENCE = 1 / 3;
 
 function nearestName(name: string, known: ReadonlySet<string>): string | undefined {
   let nearest: string | undefined;
-  let limit = Math.floor(name.length * NEAR);
+  let limit = Math.floor(name.length * MAX_DIFFERENCE);
   for (const candidate of known) {
     if (Math.abs(candidate.length - name.length) > limit) continue;
     const distance = levenshteinDistance(name, candidate);
@@ -224,8 +230,12 @@ function nearestName(name: string, known: ReadonlySet<string>): string | undefin
 }
 
 /**
- * Answers a module's undefined names: the address of `name`, or `null` or
- * `undefined` if it has none.
+ * Resolves a module's undefined symbols: returns the address of `name`, or
+ * `null` or `undefined` if it knows none.
+ *
+ * Safety: the address is used as it is. It must be that of a function or a
+ * variable of the type that the module expects, for as long as the module is
+ * loaded.
  *
  * @example
  * ```ts ignore
@@ -234,14 +244,16 @@ function nearestName(name: string, known: ReadonlySet<string>): string | undefin
  */
 export type ImportResolver = (name: string) => bigint | null | undefined;
 
-/** A resolver that the user gave, as a source. */
+/** The user's resolver as a source. */
 export function resolverSource(resolver: ImportResolver): ImportSource {
   return {
     find(name) {
       const address = resolver(name);
       if (address === null || address === undefined) return undefined;
       if (typeof address !== "bigint" || BigInt.asUintN(64, address) !== address) {
-        throw new TypeError(`Cannot use resolver's answer for '${name}': expected an address as a bigint`);
+        throw new TypeError(
+          `Cannot use resolver's answer for '${name}': it is not a 64-bit address (bigint)`,
+        );
       }
       return { address, from: "resolver" };
     },

@@ -1,15 +1,15 @@
 /**
- * What a module has registered to be called later, and when that is:
+ * Functions that modules register to be called later, and when they run:
  *
  * | registered by | runs |
  * |---|---|
  * | `__cxa_thread_atexit`, `__cxa_thread_atexit_impl` | when the thread ends, or the module if that is sooner |
- * | `__cxa_atexit` and what rests on it: `atexit`, static objects | when the module ends |
- * | `pthread_key_create`, `tss_create`: destructors | when a thread ends, while the module is there |
+ * | `__cxa_atexit` and its users: `atexit`, static objects | when the module ends |
+ * | `pthread_key_create`, `tss_create`: destructors | when a thread ends while the module is loaded |
  *
- * Nothing runs when the process ends. The functions that a module calls are
- * those of native/exits.c, one library for the whole process that stays until
- * its end: the end of a thread leads there, never into a module that is gone.
+ * None runs when the process ends. A module's calls go to the functions of
+ * native/exits.c, one library for the whole process that is never closed: the
+ * end of a thread leads there, never into a module that has been freed.
  */
 
 import { MemoryFiles } from "../../os/memory_file.ts";
@@ -19,8 +19,8 @@ import type { ExecutableMemory } from "../../os/memory/contract.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
 
-/** The names that modules know, and the functions that stand for them. */
-const STANDS_FOR: ReadonlyMap<string, string> = new Map([
+/** The C library's functions, and the library's functions that replace them. */
+const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
   ["__cxa_atexit", "smf_atexit"],
   ["__cxa_finalize", "smf_finalize"],
   ["__cxa_thread_atexit", "smf_thread_atexit"],
@@ -32,7 +32,7 @@ const STANDS_FOR: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * What the loader itself calls.
+ * The library's functions for the loader itself.
  *
  * | C declaration | failure |
  * |---|---|
@@ -48,8 +48,8 @@ const FUNCTIONS = {
   smf_remove_module: { parameters: ["pointer", "u32"], result: "i32" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
-/** How long the end of a module waits for destructors that run in other threads at that moment. */
-const PATIENCE = 1000;
+/** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
+const DESTRUCTOR_TIMEOUT = 1000;
 
 const addresses: Map<string, bigint> = new Map();
 
@@ -57,20 +57,21 @@ const addresses: Map<string, bigint> = new Map();
 function addressOf(name: string): bigint {
   let address = addresses.get(name);
   if (address !== undefined) return address;
-  const linker = openDynamicLinker();
-  try {
-    // Some isolate may have opened it before. It is never closed.
-    const handle = linker.open(EXITS_NAME) ?? openLibrary((path) => linker.open(path));
-    if (handle === null) {
-      throw new LoadError(
-        "Unsupported",
-        `Cannot provide for the end of threads: the system refuses the library (${linker.failure()})`,
-      );
-    }
-    address = linker.find(handle, name);
-  } finally {
-    linker[Symbol.dispose]();
+
+  using linker = openDynamicLinker();
+  // Another isolate may have opened the library before. It is never closed.
+  const handle = linker.open(EXITS_NAME) ?? openLibrary((path) => linker.open(path));
+  if (handle === null) {
+    throw new LoadError(
+      "Unsupported",
+      `Cannot open the loader's own library: the system refuses it: ${linker.failure()}`,
+      {
+        hint:
+          "let this process open shared libraries from memory: nothing may forbid memfd_create or executing it",
+      },
+    );
   }
+  address = linker.find(handle, name);
   addresses.set(name, address);
   return address;
 }
@@ -85,26 +86,40 @@ function call(name: keyof typeof FUNCTIONS, ...parameters: unknown[]): unknown {
   return pointerCall(addressOf(name), FUNCTIONS[name])(...parameters as never[]);
 }
 
-/** Whether modules get a function from here when they ask for a name. */
+/** Whether the library replaces the C library's function of that name. */
 export function isExitName(name: string): boolean {
-  return STANDS_FOR.has(name);
+  return REPLACEMENTS.has(name);
 }
 
-/** The function that stands for a name. */
+/**
+ * The address of the replacement of a C library's function.
+ *
+ * Platforms: the library exists for Linux only.
+ *
+ * @param name One that {@linkcode isExitName} accepts.
+ * @throws {LoadError} `Unsupported` if the system refuses the library.
+ */
 export function exitFunction(name: string): bigint {
-  return addressOf(STANDS_FOR.get(name)!);
+  return addressOf(REPLACEMENTS.get(name)!);
 }
 
-/** A module that may have something registered; dispose of it before its memory goes. */
+/**
+ * The library's record of a module that can register functions.
+ *
+ * Safety: dispose of it before the module's memory is freed, and never use it
+ * afterwards.
+ *
+ * Platforms: works on Linux only.
+ */
 export class ModuleExits implements Disposable {
   readonly #module: Deno.PointerValue;
   #isRemoved = false;
 
-  /** From here on the module's code may register something. */
+  /** Makes the record; the module's code may register functions from then on. */
   constructor({ address, size }: ExecutableMemory) {
     this.#module = call("smf_add_module", address, BigInt(size)) as Deno.PointerValue;
     if (this.#module !== null) return;
-    throw new LoadError("OutOfMemory", "Cannot provide for the module's end: memory is exhausted", { size });
+    throw new LoadError("OutOfMemory", "Cannot record module for its end: memory is exhausted", { size });
   }
 
   /** Destroys the thread-local objects that threads still have in the module. */
@@ -112,18 +127,19 @@ export class ModuleExits implements Disposable {
     call("smf_end_threads", this.#module);
   }
 
-  /** Runs what is to run when the module ends. */
+  /** Runs the functions that are registered for the module's end, newest first. */
   runFinalisers(): void {
     call("smf_run_finalisers", this.#module);
   }
 
-  /** @throws {LoadError} `Busy` if a thread ends in the module and is not done with that soon. */
+  /** @throws {LoadError} `Busy` if a thread that ends stays in one of the module's destructors. */
   [Symbol.dispose](): void {
     if (this.#isRemoved) return;
-    if (call("smf_remove_module", this.#module, PATIENCE) !== 0) {
+    if (call("smf_remove_module", this.#module, DESTRUCTOR_TIMEOUT) !== 0) {
       throw new LoadError(
         "Busy",
         "Cannot free module: a thread that ends is still in one of its destructors",
+        { hint: "wait until the thread has ended, and close the module again" },
       );
     }
     this.#isRemoved = true;

@@ -1,5 +1,5 @@
 /**
- * What this process runs on, in the format's own numbers.
+ * The operating system and processor of this process, in the format's numbers.
  */
 
 import { LoadError, raise, type Report } from "../../errors.ts";
@@ -18,13 +18,13 @@ const ARCHES: Record<typeof Deno.build.arch, Arch> = {
   aarch64: Arch.Aarch64,
 };
 
-/** The operating system, as a module's header names it; `None` for one that it has no number for. */
+/** This operating system, as a module's header names it; `None` if the format has no number for it. */
 export const HOST_PLATFORM: Platform = PLATFORMS[Deno.build.os] ?? Platform.None;
 
-/** The processor, as a module's header names it. */
+/** This processor, as a module's header names it. */
 export const HOST_ARCH: Arch = ARCHES[Deno.build.arch];
 
-/** A system that loads modules. */
+/** A system to load modules on. */
 export interface Host {
   readonly platform: Platform;
   readonly arch: Arch;
@@ -35,8 +35,8 @@ const HOST: Host = { platform: HOST_PLATFORM, arch: HOST_ARCH };
 /**
  * Refuses a module made for another system.
  *
- * @param host The system that would load it. Default: this one.
- * @param report Told about platform and processor.
+ * @param host The system that would load the module. Default: this one.
+ * @param report Called for a wrong platform and for a wrong processor.
  * @throws {LoadError} `IncompatiblePlatform`, `IncompatibleArch`.
  */
 export function checkHost(header: SmfHeader, host: Host = HOST, report: Report = raise): void {
@@ -53,17 +53,22 @@ export function checkHost(header: SmfHeader, host: Host = HOST, report: Report =
 }
 
 /**
- * Refuses a file with thread-local variables where nothing makes them for code
- * in memory: a system knows only those of its own libraries.
+ * Refuses a file with thread-local variables where the system provides them to
+ * its own libraries only.
  *
- * @param platform The system that would load it. Default: this one.
+ * Platforms: Linux is the only system that loads such a file.
+ *
+ * @param platform The system that would load the file. Default: this one.
  * @throws {LoadError} `Unsupported`.
  */
 export function checkThreadLocals(platform: Platform = HOST_PLATFORM): void {
   if (platform === Platform.Linux) return;
   throw new LoadError(
     "Unsupported",
-    `Cannot load module: it has thread-local variables, which ${platformName(platform)} makes for its own ` +
+    `Cannot load module: it has thread-local variables, which ${
+      platformName(platform)
+    } provides to its own ` +
       "libraries only",
+    { hint: "replace the module's thread-local variables, or load it on Linux" },
   );
 }

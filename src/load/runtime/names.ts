@@ -1,6 +1,6 @@
 /**
- * Names that the loader answers itself, since what answers them elsewhere
- * knows nothing of modules.
+ * Symbols that the loader defines in place of the C library, whose own
+ * functions know shared libraries only, not modules.
  */
 
 import { HOST_PLATFORM } from "./host.ts";
@@ -10,31 +10,34 @@ import { Platform } from "../../smf/enums.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { exitFunction, isExitName, ModuleExits } from "./atexit.ts";
 
-/** `void *__tls_get_addr(tls_index *)`: where this thread has a variable. A program has it whatever its libraries are. */
-const FIND_VARIABLE = "__tls_get_addr";
+/** `void *__tls_get_addr(tls_index *)`: the address of this thread's variable. Every program has it, whatever its libraries are. */
+const TLS_GET_ADDR = "__tls_get_addr";
 
-/** Who answers, for people. */
+/** The sources as {@linkcode FoundImport.from} names them. */
 const [LOADER, C_LIBRARY] = ["the loader", "the C library"];
 
-let findVariable: FoundImport | undefined;
+let tlsGetAddr: FoundImport | undefined;
 
-/** Answers for these names, on Linux. */
+/**
+ * The source of these symbols.
+ *
+ * Platforms: defines them on Linux only.
+ */
 export const runtimeNames: ImportSource = {
   find(name: string): FoundImport | undefined {
     if (HOST_PLATFORM !== Platform.Linux) return undefined;
     if (isExitName(name)) return { address: exitFunction(name), from: LOADER };
-    return name === FIND_VARIABLE ? findVariable ??= lookUp(name) : undefined;
+    return name === TLS_GET_ADDR ? tlsGetAddr ??= lookUp(name) : undefined;
   },
 };
 
 function lookUp(name: string): FoundImport | undefined {
-  const linker = openDynamicLinker();
+  using linker = openDynamicLinker();
   const address = linker.find(null, name);
-  linker[Symbol.dispose]();
   return address === 0n ? undefined : { address, from: C_LIBRARY };
 }
 
-/** Prepares for the end of a module, if with these imports it can register something for that. */
+/** Records a module whose imports let it register functions for its end; undefined if they do not. */
 export function registerExits(
   imports: readonly ImportRecord[],
   memory: ExecutableMemory,

@@ -1,7 +1,7 @@
 /**
- * Blocks of thread-local variables, by a shared library that has nothing but
- * them: the C library numbers it, makes each thread's block when that thread
- * first needs it, and takes the blocks away when the library is closed.
+ * TLS blocks for modules, through a shared library in memory that contains
+ * nothing else: the C library gives it a module number, allocates each thread's
+ * block on first use, and frees the blocks when the library is closed.
  *
  * | SMF | R_X86_64_* | R_AARCH64_* |
  * |---|---|---|
@@ -38,22 +38,28 @@ const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, num
   },
 };
 
-/** The library that makes one module's blocks; they are there until it is disposed. */
+/** The library of one module's TLS blocks, which exist until it is disposed of. */
 export type ThreadBlocks = Disposable;
 
-/** A variable in a library of the host. */
+/** A thread-local variable in a host library. */
 export interface ImportedVariable {
   readonly name: string;
   readonly library: string;
 }
 
 /**
- * Makes the blocks possible and fills the words of a module that lead to them,
- * and to those of libraries that it imports from.
+ * Opens the library of a module's TLS blocks, and fills the words by which the
+ * module's code finds its variables in them and in those of host libraries.
  *
- * @param bytes Of the whole range, relocated otherwise.
- * @param imported Says where an undefined symbol is defined.
- * @throws {LoadError} `Unsupported` if the system refuses: mostly for want of room for initial-exec variables.
+ * Safety: the result must be disposed of only when no thread runs the module's
+ * code any more.
+ *
+ * Platforms: works on Linux only.
+ *
+ * @param bytes The whole range; all other relocations have been applied.
+ * @param imported Returns the variable that an undefined symbol stands for.
+ * @throws {LoadError} `Unsupported` if the system refuses: mostly because its
+ * space for initial-exec variables is used up.
  */
 export function openThreadBlocks(
   bytes: Uint8Array,
@@ -67,13 +73,15 @@ export function openThreadBlocks(
   using files = new MemoryFiles();
   const handle = files.withFile(library, (path) => linker.open(path));
   if (handle === null) {
-    // The reason stands behind the library's path, which says nothing here.
+    // The reason follows the path of the library in memory, which says nothing here.
     const reason = linker.failure()?.replace(/^\S+: /, "");
-    const advice = plan.words.some(isStatic) ? "; compile without -ftls-model=initial-exec" : "";
+    const hint = plan.words.some(usesStaticTls)
+      ? "compile without -ftls-model=initial-exec"
+      : "close modules that have thread-local variables";
     throw new LoadError(
       "Unsupported",
-      `Cannot make thread-local variables: the system refuses them (${reason})${advice}`,
-      { size: plan.blocks?.size ?? 0 },
+      `Cannot provide thread-local variables: the system refuses them: ${reason}`,
+      { size: plan.blocks?.size ?? 0, hint },
     );
   }
   opening.defer(() => linker.close(handle));
@@ -117,7 +125,7 @@ function writeBlocks(
     threadLocalImports: names,
     wordBytes,
     relocations,
-    needsStaticTls: words.some(isStatic),
+    needsStaticTls: words.some(usesStaticTls),
   });
 }
 
@@ -125,6 +133,6 @@ function imageIn(bytes: Uint8Array, { image: { offset, length } }: ThreadLocalBl
   return bytes.subarray(offset, offset + length);
 }
 
-function isStatic({ type }: ThreadLocalWord): boolean {
+function usesStaticTls({ type }: ThreadLocalWord): boolean {
   return type === RelocationType.TlsStatic64;
 }

@@ -87,7 +87,7 @@ export function attachImage(
       plan: new ImagePlan(sections, module.pageSize, module.slots, isFixedLayout(header)),
       memory: { address: module.address, size: module.size },
       pageSize: module.pageSize,
-      importer: { description: `module '${module.path}'` },
+      identity: { description: `module '${module.path}'` },
       imports: module.imports,
       whyNotShareable: () => undefined,
       [Symbol.dispose]: () => attachment.leave(),

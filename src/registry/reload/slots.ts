@@ -172,7 +172,7 @@ export class Slots {
       return { lifetime: home, why: `its function '${name}', still in use` };
     });
     const leases = [...requests, ...ours].map(({ lifetime, why }) =>
-      undo.use(lifetime.holdLeaseFor(candidate.image.importer, why))
+      undo.use(lifetime.holdLeaseFor(candidate.image.identity, why))
     );
     return () => {
       for (const belonging of belongings) candidate.own(belonging);

@@ -63,7 +63,7 @@ export class VariableImporters {
           };
         },
       },
-      follow: (references) => follower!.references = references,
+      onLinked: (references) => follower!.references = references,
       isIsolateLocal,
     };
   }

@@ -69,7 +69,7 @@ Deno.test("a variable that changed needs a migration: code 3", async () => {
   for (
     const [changed, reason] of [
       [{ size: 16 }, "its size was 8, is 16"],
-      [{ typeId: 5 }, "its type is another"],
+      [{ typeId: 5 }, "its type has changed"],
       [{ version: 2 }, "its version was 0, is 2"],
     ] as const
   ) {

@@ -55,7 +55,7 @@ Deno.test("run says what there is in place of what there is not", async () => {
     [[folder.join("none.smf")], 2, "none.smf: Cannot read module"],
     [[folder.path], 2, "not a regular file"],
     [["fixtures/malformed/row19_name_hash.smf"], 1, "its stored hash does not match its name"],
-    [[folder.file("i.smf", importerModule(["no_such_name"]))], 1, "nobody defines 'no_such_name'"],
+    [[folder.file("i.smf", importerModule(["no_such_name"]))], 1, "undefined symbol 'no_such_name'"],
     [
       [path, "add", "1", "2", ...SUM, "--integrity", integrityOf(mainModule())],
       1,
@@ -73,7 +73,7 @@ fixtureTest("imports are answered by other modules and by libraries of the syste
   const importer = ["run", "fixtures/importer.smf", "scaled_plus_one", "3", "--signature", "i64(i64)"];
   const alone = await smf(...importer);
   assertEquals(alone.code, 1);
-  assertStringIncludes(alone.err[0], "nobody defines 'scale'");
+  assertStringIncludes(alone.err[0], "undefined symbol 'scale'");
   const provided = await smf(...importer, "--with", "fixtures/provider.smf");
   assertEquals(provided, { code: 0, out: ["10"], err: [] });
   using folder = new TemporaryDirectory();

@@ -60,7 +60,7 @@ interface Case {
   place?: number;
 }
 
-/** Applies one relocation; what the place has then, the plan, and the image. */
+/** Applies one relocation; returns the patched word, the plan and the image. */
 function apply({ type, instruction, symbol, addend = 0n, symbolType, base = BASE, place = PLACE }: Case) {
   const code = new Uint8Array(CODE_SIZE);
   new DataView(code.buffer).setUint32(place, instruction, true);
@@ -89,7 +89,7 @@ function signedField(word: number, low: number, bits: number): bigint {
   return BigInt.asIntN(bits, BigInt(word >>> low) & ((1n << BigInt(bits)) - 1n));
 }
 
-/** What ADR adds to its own address, and ADRP in pages. */
+/** The distance in the fields of ADR, in bytes, or of ADRP, in pages. */
 function adrDistance(word: number): bigint {
   const fields = (BigInt((word >>> 5) & 0x7ffff) << 2n) | BigInt((word >>> 29) & 3);
   return BigInt.asIntN(21, fields);
@@ -115,7 +115,7 @@ const DISTANCES: [name: string, type: number, bits: number, low: number, instruc
 
 for (const [name, type, bits, low, instructions] of DISTANCES) {
   const reach = 1n << BigInt(bits + 1);
-  // What is data has no stub, so that the edges show.
+  // The symbol is data, which has no stub, so that the ends of the range show.
   const symbolType = SymbolType.Data;
   Deno.test(`${name} takes distances of ${bits} bits of words, and changes no other bit`, () => {
     for (const instruction of instructions) {
@@ -128,8 +128,8 @@ for (const [name, type, bits, low, instructions] of DISTANCES) {
     }
   });
 
-  Deno.test(`${name} refuses what is one word too far`, () => {
-    // With an addend no veneer stands in.
+  Deno.test(`${name} refuses a distance that is one word too far`, () => {
+    // A branch with an addend gets no veneer.
     for (const [distance, addend] of [[reach - 4n, 4n], [-reach, -4n]]) {
       assertLoadError(
         () => apply({ type, instruction: instructions[0], symbol: P + distance, addend, symbolType }),
@@ -139,7 +139,7 @@ for (const [name, type, bits, low, instructions] of DISTANCES) {
     }
   });
 
-  Deno.test(`${name} refuses a distance that is no multiple of 4, in either low bit`, () => {
+  Deno.test(`${name} refuses a distance that is not a multiple of 4, in either low bit`, () => {
     for (const odd of [1n, 2n, 3n, -1n, -2n]) {
       assertLoadError(
         () => apply({ type, instruction: instructions[0], symbol: P + 64n + odd }),
@@ -266,7 +266,7 @@ Deno.test("AdrPrel21 counts bytes, up to 1 MiB to both sides", () => {
   }
 });
 
-Deno.test("ADR and ADRP are told apart", () => {
+Deno.test("ADR is refused in place of ADRP, and ADRP in place of ADR", () => {
   for (
     const [type, instruction] of [
       [RelocationType.Arm64Page21, INSTRUCTION.adr],

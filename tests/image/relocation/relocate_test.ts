@@ -1,4 +1,4 @@
-// The relocator is pure bytes, so these run on every system, on addresses that nobody maps.
+// The relocator is pure bytes, so these run on every system, on addresses that are not mapped.
 import { assert, assertEquals } from "@std/assert";
 import type { LoadError } from "../../../src/errors.ts";
 import { PLT_STUB_SIZE } from "../../../src/image/arrange.ts";
@@ -32,7 +32,7 @@ const FILL = 0xa5;
 interface Wanted {
   offset: number;
   type: number;
-  /** Of {@linkcode SYMBOLS}, or the name of an import. */
+  /** A name in {@linkcode SYMBOLS}, or that of an import. */
   symbol?: string;
   addend?: bigint | number;
 }
@@ -46,7 +46,7 @@ const SYMBOLS: Record<string, { type: number; value: number }> = {
   codeEnd: { type: SymbolType.None, value: 64 },
 };
 
-/** Imports whose names begin so have this type. */
+/** The types of imports by the first letters of their names. */
 const IMPORT_TYPES: Record<string, number> = { f: SymbolType.Function, d: SymbolType.Data };
 
 function fileWith(relocations: readonly Wanted[]): SmfFile {
@@ -96,13 +96,13 @@ function link(
   return { image, plan, base };
 }
 
-/** Where an offset of the file's image lies in the range; by hand, not by the code under test. */
+/** The offset in the range of an offset in the file's image, calculated without the code under test. */
 function placeOf(offset: number): number {
   const group = offset < 4096 ? 0 : offset < 8192 ? 4096 : offset < 12288 ? 8192 : 12288;
   return PLACES[group] + (offset - group);
 }
 
-/** S, by hand. */
+/** S, calculated without the code under test. */
 function addressOf(symbol: string, imports: Readonly<Record<string, bigint>>, base = BASE): bigint {
   const own = SYMBOLS[symbol];
   return own === undefined ? imports[symbol] : base + BigInt(placeOf(own.value));
@@ -116,7 +116,7 @@ function littleEndian(value: bigint, width: number): number[] {
   return Array.from({ length: width }, (_, index) => Number((value >> BigInt(8 * index)) & 0xffn));
 }
 
-/** Links one relocation and compares the whole image with what it must be. */
+/** Links one relocation and compares the whole image with the expected one. */
 function assertPatches(
   wanted: Wanted,
   value: bigint,
@@ -139,7 +139,7 @@ function assertPatches(
 
 Deno.test("None changes nothing", () => {
   assertPatches({ offset: 8, type: None, addend: 77n }, 0n, 0);
-  // Without bytes there is no place to be outside of.
+  // A relocation without bytes cannot lie outside the image.
   link([{ offset: 2 ** 50, type: None }]);
 });
 
@@ -184,7 +184,7 @@ Deno.test("places need no alignment", () => {
   }
 });
 
-Deno.test("the old bytes of the place do not count", () => {
+Deno.test("the old bytes of the place are ignored", () => {
   // Filled with 0xa5 before; the addend is in the relocation.
   const { image } = link([{ offset: 0, type: Abs64, symbol: "any" }], { any: 0n });
   assertEquals(wordAt(image, 0), 0n);
@@ -212,7 +212,7 @@ Deno.test("a distance is measured around the end of the address space", () => {
   assertPatches({ offset: 8, type: Pc32, symbol: "any", addend: -TWO_63 }, 0n, 4, { any });
 });
 
-/** What S + A − P and S + A must be in, and how S is chosen to reach it. */
+/** The ranges of S + A − P and of S + A by type. */
 const RANGES: [type: number, name: string, first: bigint, limit: bigint, relative: boolean][] = [
   [Pc32, "Pc32", -TWO_31, TWO_31, true],
   [Plt32, "Plt32", -TWO_31, TWO_31, true],
@@ -239,6 +239,7 @@ for (const [type, name, first, limit, relative] of RANGES) {
           range: [first, limit],
         });
         assert(error.message.includes(name), error.message);
+        assert(error.hint.startsWith("compile with -fPIC; if it is compiled so, "), error.hint);
       }
     });
   }
@@ -262,13 +263,13 @@ Deno.test("GotPcRel takes the last value that fits and refuses the next, at both
   }
 });
 
-Deno.test("Abs64 and Pc64 fit always", () => {
+Deno.test("Abs64 and Pc64 always fit", () => {
   for (const addend of [TWO_63 - 1n, -TWO_63]) {
     for (const type of [Abs64, Pc64]) link([{ offset: 0, type, addend }]);
   }
 });
 
-Deno.test("a GOT slot holds S, of what is defined here and of what is imported", () => {
+Deno.test("a GOT slot holds S of defined and imported symbols", () => {
   const imports = { any: 0xfedc_ba98_7654_3210n, weak: 0n };
   for (const symbol of ["inner", "constant", "variable", "zeroed", "any", "weak"]) {
     const { image, plan } = link([{ offset: 8, type: GotPcRel, symbol, addend: -4 }], imports);
@@ -300,7 +301,7 @@ function stubBytes(stub: number, slot: number): Uint8Array {
   return new Uint8Array([0xff, 0x25, ...littleEndian(BigInt(slot - (stub + 6)), 4), ...Array(10).fill(0xcc)]);
 }
 
-Deno.test("a call that does not reach goes through a stub, which jumps through the GOT", () => {
+Deno.test("a call out of reach goes through a stub, which jumps through the GOT", () => {
   for (const [type, symbol] of [[Plt32, "any"], [Plt32, "f"], [Plt32, "d"], [Pc32, "f"]] as const) {
     for (const target of [FAR, unsigned(-FAR), 0n]) {
       const { image, plan } = link([{ offset: 8, type, symbol, addend: -4 }], { [symbol]: target });
@@ -312,7 +313,7 @@ Deno.test("a call that does not reach goes through a stub, which jumps through t
   }
 });
 
-Deno.test("a call that reaches goes there directly, up to the last byte", () => {
+Deno.test("a call within reach goes there directly, up to the last byte", () => {
   const place = BASE + 8n;
   for (const type of [Plt32, Pc32]) {
     for (const distance of [-TWO_31, TWO_31 - 1n, 0n]) {
@@ -345,7 +346,7 @@ Deno.test("data out of reach gets no stub, which would be code in its place", ()
       "RelocationFailed",
       { symbol, value: FAR - 4n - (BASE + 8n), range: [-TWO_31, TWO_31] },
     );
-    // Also if there is a stub, because another relocation says that it calls the symbol.
+    // Not even if there is a stub, because another relocation calls the symbol.
     const call = { offset: 0, type: Plt32, symbol, addend: -4 };
     assertLoadError(
       () => link([call, { offset: 8, type: Pc32, symbol, addend: -4 }], { [symbol]: FAR }),
@@ -423,7 +424,7 @@ Deno.test("the image may be a part of a larger buffer", () => {
   assertEquals(wordAt(buffer, 16 + 8), BASE + 20n);
 });
 
-Deno.test("the type is one byte: garbage in the padding behind it does not count", () => {
+Deno.test("the type is one byte: garbage in the padding behind it is ignored", () => {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
   const symbol = builder.symbol({ name: "start", type: SymbolType.Function });
@@ -439,7 +440,7 @@ Deno.test("the type is one byte: garbage in the padding behind it does not count
   assertEquals(wordAt(image, 0), BASE);
 });
 
-Deno.test("own symbols of every group, addends of any size, bases whose low half carries", () => {
+Deno.test("defined symbols of every group, addends of any size, bases whose low half carries", () => {
   const addends = [
     0n,
     -1n,
@@ -457,7 +458,7 @@ Deno.test("own symbols of every group, addends of any size, bases whose low half
     for (const symbol of Object.keys(SYMBOLS)) {
       const S = addressOf(symbol, {}, base);
       for (const addend of addends) {
-        // At aligned places and at others, in front of the symbol and behind it.
+        // Aligned and unaligned places, in front of the symbol and behind it.
         for (const offset of [0, 13, 8192 + 5, 12288 + 56]) {
           const P = base + BigInt(placeOf(offset));
           assertPatches({ offset, type: Abs64, symbol, addend }, unsigned(S + addend), 8, {}, base);
@@ -469,12 +470,12 @@ Deno.test("own symbols of every group, addends of any size, bases whose low half
 });
 
 Deno.test("a place at the range's start is subtracted too", () => {
-  // -P has no bits in its high half only here.
+  // Only here the high half of -P is zero.
   assertPatches({ offset: 0, type: Pc64, symbol: "start", addend: TWO_32 }, TWO_32, 8);
   assertPatches({ offset: 0, type: Pc32, symbol: "start", addend: -1 }, -1n, 4);
 });
 
-Deno.test("relocations behind one that takes another way are applied as well", () => {
+Deno.test("the loop resumes behind a relocation that has left it", () => {
   const imports = { f: FAR, any: 5n };
   const { image, plan } = link([
     { offset: 0, type: Plt32, symbol: "f", addend: -4 },
@@ -494,7 +495,7 @@ Deno.test("relocations behind one that takes another way are applied as well", (
   assertEquals(displacementAt(image, 32), BigInt(plan.got + 8) - 32n);
 });
 
-Deno.test("what cannot be applied is reported, and the rest is applied", () => {
+Deno.test("relocations that cannot be applied are reported, and the rest is applied", () => {
   const file = fileWith([
     { offset: 0, type: Abs64, symbol: "inner" },
     { offset: 8, type: Pc32, symbol: "inner", addend: TWO_32 },
@@ -511,7 +512,7 @@ Deno.test("what cannot be applied is reported, and the rest is applied", () => {
   assertEquals([wordAt(image, 0), wordAt(image, 16)], [BASE + 20n, BASE + 23n]);
 });
 
-/** A file of 64 bytes of code and 64 of constants, with a symbol whose value nobody checks, and a relocation. */
+/** A file of 64 bytes of code and 64 of constants, with a relocation to a symbol whose value is not checked. */
 function fileToward(value: number, offset: number): SmfFile {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(64) });
@@ -523,7 +524,7 @@ function fileToward(value: number, offset: number): SmfFile {
 }
 
 for (const pageSize of [4096, 16384, 65536]) {
-  Deno.test(`no place is taken for another, however large the offset, on pages of ${pageSize}`, () => {
+  Deno.test(`no offset, however large, is mistaken for another place, on pages of ${pageSize}`, () => {
     const linkFile = (value: number, offset: number): void => {
       const file = fileToward(value, offset);
       const plan = new ImagePlan(file.sections, pageSize, { got: 0, plt: 0 });

@@ -46,7 +46,7 @@ function fileWith(...relocations: Wanted[]): SmfFile {
   return parseSmf(builder.build());
 }
 
-/** What a scan found, by name. */
+/** The result of a scan, by name. */
 function scan(...relocations: Wanted[]) {
   const file = fileWith(...relocations);
   const needs = scanRelocations(file);
@@ -68,7 +68,7 @@ Deno.test("a file without relocations needs nothing", () => {
   assertEquals(scan(), { imports: [], got: {}, gotCount: 0, firstUse: [], plt: {}, pltCount: 0 });
 });
 
-Deno.test("what is defined here is no import and needs no stub", () => {
+Deno.test("a defined symbol is not an import and needs no stub", () => {
   const needs = scan(
     { offset: 0, type: Plt32 },
     { offset: 4, type: Pc32 },
@@ -91,7 +91,7 @@ Deno.test("imports are listed once each, in the order of their first use", () =>
   assertEquals([needs.gotCount, needs.pltCount], [0, 0]);
 });
 
-Deno.test("an undefined symbol that no relocation refers to is no import", () => {
+Deno.test("an undefined symbol that no relocation refers to is not an import", () => {
   assertEquals(scan({ offset: 0, type: None, symbol: "unused" }).imports, []);
 });
 
@@ -121,7 +121,7 @@ Deno.test("an imported function that is called may need a stub, which needs a GO
   assertEquals([needs.gotCount, needs.pltCount], [2, 2]);
 });
 
-Deno.test("a slot that there is already serves the stub", () => {
+Deno.test("a stub uses a slot that exists already", () => {
   const needs = scan(
     { offset: 0, type: GotPcRel, symbol: "data" },
     { offset: 4, type: GotPcRel, symbol: "function" },
@@ -143,7 +143,7 @@ Deno.test("Plt32 is a call whatever the symbol's type; Pc32 is one only to a fun
   assertEquals(Object.keys(needs.plt), ["any1", "data1", "function"]);
 });
 
-Deno.test("what a symbol was used for first takes nothing from later uses", () => {
+Deno.test("the first use of a symbol takes nothing from later uses", () => {
   const needs = scan(
     { offset: 0, type: Abs64, symbol: "function" },
     { offset: 8, type: Pc32, symbol: "data" },
@@ -163,7 +163,7 @@ Deno.test("what a symbol was used for first takes nothing from later uses", () =
   assertEquals(needs.firstUse, [2, 3, 5, 9]);
 });
 
-Deno.test("every use of a thread-local variable and every resolver is listed", () => {
+Deno.test("every relocation of a thread-local variable or an ifunc is listed", () => {
   const { Indirect64, TlsOffset64 } = RelocationType;
   const needs = scanRelocations(fileWith(
     { offset: 0, type: TlsOffset64, symbol: "any" },
@@ -171,10 +171,10 @@ Deno.test("every use of a thread-local variable and every resolver is listed", (
     { offset: 16, type: Indirect64 },
     { offset: 24, type: Indirect64 },
   ));
-  assertEquals([needs.threadLocal, needs.resolvers], [[0, 1], [2, 3]]);
+  assertEquals([needs.threadLocal, needs.ifuncs], [[0, 1], [2, 3]]);
 });
 
-Deno.test("all that is wrong is reported, unknown types first", () => {
+Deno.test("every wrong relocation is reported, unknown types first", () => {
   const file = fileWith(
     { offset: 8, type: Abs64 },
     { offset: 12, type: 77 },
@@ -218,11 +218,12 @@ Deno.test("overlaps are found wherever they are, beyond 2³¹ and 2³² too", ()
     for (const order of [[0, 7], [7, 0], [0, 16, 8, 15]]) {
       const error = assertLoadError(() => scan(...order.map(at)), "RelocationFailed");
       assert(error.message.includes("overlaps"), error.message);
+      assert(error.hint.includes("its writer has a bug"), error.hint);
     }
   }
 });
 
-Deno.test("relocation types that are unknown on this processor are refused by number", () => {
+Deno.test("relocation types that are unknown on this processor are refused by number, with a hint", () => {
   for (const type of [6, 7, 8, 9, 10, 31, 34, 128, 255]) {
     const file = fileWith({ offset: 0, type: Abs64 }, { offset: 8, type, symbol: "elsewhere" });
     const error = assertLoadError(() => scanRelocations(file), "RelocationFailed", {
@@ -232,6 +233,7 @@ Deno.test("relocation types that are unknown on this processor are refused by nu
       value: type,
     });
     assert(error.message.includes(`type ${type} is unknown on X86_64`), error.message);
+    assert(error.hint.includes("another code model or smf link may avoid it"), error.hint);
   }
 });
 
@@ -274,6 +276,7 @@ Deno.test("two relocations that share a byte are refused, whichever comes first"
       });
       assert([left.offset, right.offset].includes(error.data.offset!), error.message);
       assert(error.message.includes("overlaps"), error.message);
+      assert(error.hint.includes("its writer has a bug"), error.hint);
     }
   }
 });

@@ -1,4 +1,4 @@
-// What thread-local relocations ask of a module, before anything is mapped.
+// The plan of thread-local variables, made before anything is mapped.
 import { assertEquals } from "@std/assert";
 import { planImage } from "../../../src/image/plan.ts";
 import { scanRelocations } from "../../../src/image/relocation/scan.ts";
@@ -9,7 +9,7 @@ import { assertLoadError, hostBuilder } from "../../support/testing.ts";
 
 interface Asked {
   readonly name?: string;
-  /** Of the symbol: `.tdata` takes 4096 to 4128, `.data` 4128 to 4144. */
+  /** The symbol's value: `.tdata` takes 4096 to 4128, `.data` 4128 to 4144. */
   readonly value?: number;
   readonly addend?: bigint;
   readonly offset?: number;
@@ -44,7 +44,7 @@ function planned(
   return planThreadLocals(file, plan, needs);
 }
 
-Deno.test("a word that asks for a variable says where it is in its thread's block", () => {
+Deno.test("a word has its variable's offset in the TLS block", () => {
   assertEquals(planned({ value: 4100, addend: 3n }), {
     blocks: { image: { offset: 4096, length: 24 }, size: 32, alignment: 16 },
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: undefined, offset: 7 }],
@@ -53,7 +53,7 @@ Deno.test("a word that asks for a variable says where it is in its thread's bloc
   assertEquals(descriptor?.words.map(({ size }) => size), [16]);
 });
 
-Deno.test("a module that asks for none has no plan", () => {
+Deno.test("a module without thread-local relocations has no plan", () => {
   assertEquals(planned({ type: RelocationType.Abs64 }), undefined);
 });
 
@@ -66,19 +66,19 @@ Deno.test("both ends of the block are inside it, and nothing else is", () => {
       });}
   }
   for (const value of [0, 4137]) assertLoadError(() => planned({ value }), "RelocationFailed");
-  // A symbol that has no address at all, whatever is added to it.
+  // A symbol without an address is refused whatever the addend.
   assertLoadError(() => planned({ kind: SymbolType.Type, value: 99_999, addend: 4097n }), "RelocationFailed");
   for (const addend of [2n ** 62n, -(2n ** 62n)]) {
     assertLoadError(() => planned({ addend }), "RelocationFailed");
   }
 });
 
-Deno.test("what cannot be thread-local is refused with its reason", () => {
+Deno.test("a variable outside '.tdata' is refused with its reason", () => {
   const { message } = assertLoadError(() => planned({ name: ".tbss" }), "RelocationFailed");
   assertEquals(/the module has no section '\.tdata'/.test(message), true, message);
 });
 
-Deno.test("a variable that is elsewhere is asked for by its symbol", () => {
+Deno.test("an imported variable is planned by its symbol", () => {
   assertEquals(planned({ defined: false, addend: 8n, name: "other" }), {
     blocks: undefined,
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: 0, offset: 8 }],

@@ -1,4 +1,4 @@
-// Row 32: a module file that changes while it is loaded never ends in a module that is half of each.
+// Row 32: a module file that changes while it is loaded never becomes a module that is half old and half new.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { ModuleLoader } from "../../../mod.ts";
 import { WINDOW } from "../../../src/load/file/read_ahead.ts";
@@ -50,7 +50,7 @@ Deno.test("a file that is truncated between its tables and its sections is refus
 });
 
 Deno.test("a file that is overwritten between its tables and its sections is refused by its hash", async () => {
-  // So large that its sections are not read along with its tables.
+  // Too large for its sections to be read together with its tables.
   const builder = hostBuilder();
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(2 * WINDOW).fill(1) });
   const symbol = builder.symbol({ name: "a", type: SymbolType.None, defined: false });
@@ -75,7 +75,7 @@ Deno.test("a small file that is overwritten while it is loaded is refused by its
   );
 });
 
-Deno.test("a file without a hash that is overwritten meanwhile is refused by its time", async () => {
+Deno.test("a file without a hash that is overwritten while it is loaded is refused by its time", async () => {
   const bytes = unhashed(importerModule(["a"]));
   await changedWhileRead(
     bytes,

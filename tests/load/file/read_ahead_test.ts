@@ -31,7 +31,7 @@ Deno.test("neighbours cost one read together", () => {
   assertEquals(file.reads, 1);
 });
 
-Deno.test("what is large, or has a place of its own, is read by itself and leaves the window alone", () => {
+Deno.test("a large request, or one with a buffer of its own, is read by itself and leaves the window unchanged", () => {
   const ahead = new ReadAhead(FILE.length);
   const file = reader(ahead);
   file.read({ offset: 0, length: 8 });
@@ -46,12 +46,12 @@ Deno.test("what is large, or has a place of its own, is read by itself and leave
   assertEquals(file.reads, 1);
 });
 
-Deno.test("a request past the end of the file is left as it is, for the system to answer", () => {
+Deno.test("a request past the end of the file is left unchanged, for the system to refuse", () => {
   const { offset, into } = new ReadAhead(100).widen({ offset: 90, length: 11 });
   assertEquals([offset, into.length], [90, 11]);
 });
 
-Deno.test("what could not be read is not served", () => {
+Deno.test("bytes that could not be read are not served", () => {
   const ahead = new ReadAhead(FILE.length);
   const request = { offset: 50, length: 10 };
   const wide = ahead.widen(request);
@@ -62,7 +62,7 @@ Deno.test("what could not be read is not served", () => {
   assert(ahead.serve(request) !== undefined);
 });
 
-Deno.test("what was handed out stays when the window has moved on", () => {
+Deno.test("bytes that were handed out stay unchanged when the window has moved on", () => {
   const file = reader(new ReadAhead(FILE.length));
   const given = file.read({ offset: 3, length: 9 });
   file.read({ offset: 2 * WINDOW, length: 9 });

@@ -3,9 +3,8 @@ import { toFileUrl } from "@std/path";
 import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../../src/errors.ts";
 import { WINDOW } from "../../../src/load/file/read_ahead.ts";
 import type { ReadRequest } from "../../../src/smf/reader.ts";
+import { CHECK_UNCHANGED, type FileReading } from "../../../src/load/file/reading.ts";
 import {
-  CHECK_UNCHANGED,
-  type FileReading,
   MAX_FILE_SIZE,
   pathOf,
   readBytes,
@@ -13,12 +12,13 @@ import {
   readFileAsync,
   realPath,
   realPathAsync,
+  wholeFile,
 } from "../../../src/load/file/source.ts";
 import { assertLoadError, checkLoadError, descriptors, TemporaryDirectory } from "../../support/testing.ts";
 
 const windows = Deno.build.os === "windows";
 
-/** Steps that read pieces and give them back, and note in `log` what happened to them. */
+/** Steps that read pieces and return them, and note in `log` each step that they take. */
 function pieces(
   requests: readonly (readonly [offset: number, length: number])[],
   between: (piece: number) => void = () => {},
@@ -30,7 +30,7 @@ function pieces(
       const read: Uint8Array[] = [];
       for (const [offset, length] of requests) {
         between(read.length);
-        // In both ways in turns: with a place of their own, and without.
+        // Every other piece has a buffer of its own.
         read.push(
           yield read.length % 2 === 1 ? { offset, length, into: new Uint8Array(length) } : { offset, length },
         );
@@ -46,7 +46,7 @@ function pieces(
   };
 }
 
-/** Runs the steps in both ways, which must end alike, and leave nothing open. */
+/** Runs the steps synchronously and asynchronously, which must end alike and leave nothing open. */
 async function bothFail(
   path: string,
   steps: () => FileReading<unknown>,
@@ -79,7 +79,7 @@ Deno.test("pieces are read in any order, again, next to each other and empty", a
   assertEquals(descriptors(), before);
 });
 
-Deno.test("the steps are told the size", () => {
+Deno.test("the steps get the file's size", () => {
   using directory = new TemporaryDirectory();
   for (const size of [0, 1, 100]) {
     const log: string[] = [];
@@ -89,7 +89,7 @@ Deno.test("the steps are told the size", () => {
   }
 });
 
-Deno.test("a piece that the file does not have is thrown into the steps, with its place", async () => {
+Deno.test("a piece behind the end of the file is thrown into the steps as an error, with its offset", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   for (const [offset, length, end] of [[95, 6, 100], [100, 1, 100], [0, 101, 100]]) {
@@ -101,7 +101,7 @@ Deno.test("a piece that the file does not have is thrown into the steps, with it
   }
 });
 
-Deno.test("what the steps throw comes out as it is, with the file's path if it is ours", async () => {
+Deno.test("an error of the steps comes out unchanged, a LoadError with the file's path", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   await bothFail(
@@ -139,7 +139,7 @@ Deno.test("an error of the user's code inside the steps is not taken for the fil
   assertStrictEquals(await assertRejects(() => readFileAsync(path, steps)), mine);
 });
 
-Deno.test("steps may catch a failed read and go on", () => {
+Deno.test("steps may catch a failed read and continue", () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   const result = readFile(path, function* () {
@@ -212,7 +212,12 @@ Deno.test("a sparse file of 8 GiB is refused by its size", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("sparse");
   Deno.truncateSync(path, 8 * 2 ** 30);
-  await bothFail(path, never, "Io", { path, size: 8 * 2 ** 30, range: [0, MAX_FILE_SIZE + 1] });
+  const error = await bothFail(path, never, "Io", {
+    path,
+    size: 8 * 2 ** 30,
+    range: [0, MAX_FILE_SIZE + 1],
+  });
+  assert(error.hint.includes("split into several"), error.hint);
 });
 
 Deno.test("the size limit is exact", async () => {
@@ -247,7 +252,8 @@ Deno.test("a file that shrinks while it is read is an Io error", async () => {
     return pieces([[0, 10], [WINDOW, 90]], (piece) => piece === 1 && Deno.truncateSync(path, WINDOW + 20));
   };
   Deno.writeFileSync(path, large);
-  await bothFail(path, steps, "Io", { path, offset: WINDOW + 20, size: 90 });
+  const error = await bothFail(path, steps, "Io", { path, offset: WINDOW + 20, size: 90 });
+  assert(error.hint.includes("renaming a new one over it"), error.hint);
 });
 
 Deno.test("a file that shrinks when it has been read ahead is an Io error", async () => {
@@ -261,7 +267,7 @@ Deno.test("a file that shrinks when it has been read ahead is an Io error", asyn
   await bothFail(path, steps, "Io", { path, size: 20 });
 });
 
-Deno.test("a file that shrinks behind what was read is an Io error", async () => {
+Deno.test("a file that shrinks behind the bytes that were read is an Io error", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("digits");
   const log: string[] = [];
@@ -270,11 +276,12 @@ Deno.test("a file that shrinks behind what was read is an Io error", async () =>
     return pieces([[0, 10], [10, 20]], (piece) => piece === 2 && Deno.truncateSync(path, 90), log);
   };
   const error = await bothFail(path, steps, "Io", { path, size: 90 });
-  assert(error.message.includes("was changed"), error.message);
+  assert(error.message.includes("the file changed"), error.message);
+  assert(error.hint.includes("renaming a new one over it"), error.hint);
   assertEquals(log, ["size 100", "failed", "size 100", "failed"], "the steps can undo what they did");
 });
 
-Deno.test("a file that grows while it is read is an Io error, also if its time does not tell", async () => {
+Deno.test("a file that grows while it is read is an Io error, even if its time is unchanged", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.join("digits");
   const steps = () => {
@@ -300,7 +307,7 @@ Deno.test("a file that is overwritten while it is read is an Io error", async ()
     });
   };
   const error = await bothFail(path, steps, "Io", { path });
-  assert(error.message.includes("was changed"), error.message);
+  assert(error.message.includes("the file changed"), error.message);
 });
 
 Deno.test("a file that is replaced by another one while it is read is read to its own end", async () => {
@@ -339,7 +346,7 @@ Deno.test("a file that takes the place of another before that is open is the one
   assertEquals(log, Array(2).fill(["size 100", "failed", "size 50", "whole"]).flat());
 });
 
-Deno.test("what takes the place of a file before that is open is looked at too", async () => {
+Deno.test("the kind of a file that takes the place of another before that is open is checked too", async () => {
   if (windows) return;
   using directory = new TemporaryDirectory();
   const path = directory.join("digits");
@@ -364,7 +371,12 @@ Deno.test("what takes the place of a file before that is open is looked at too",
   }
 });
 
-Deno.test("bytes that were given are copies", () => {
+Deno.test("a buffer for the whole file that cannot be had is OutOfMemory, with a way around it", () => {
+  const error = assertLoadError(() => wholeFile(2 ** 52).next(), "OutOfMemory", { size: 2 ** 52 });
+  assert(error.hint.includes("without `integrity`"), error.hint);
+});
+
+Deno.test("the steps get copies of bytes in memory", () => {
   for (const size of [100, 3 * WINDOW]) {
     const bytes = new Uint8Array(size).fill(1);
     const steps: FileReading<Uint8Array> = function* () {
@@ -376,7 +388,7 @@ Deno.test("bytes that were given are copies", () => {
   }
 });
 
-Deno.test("reading asynchronously lets other work go on", async () => {
+Deno.test("reading asynchronously lets other work continue", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("large", new Uint8Array(3 * WINDOW));
   let turns = 0;
@@ -387,7 +399,7 @@ Deno.test("reading asynchronously lets other work go on", async () => {
   assert(turns > 0, "the event loop stood still");
 });
 
-Deno.test("a string is a path as it is; a file: URL becomes one", () => {
+Deno.test("a string is a path unchanged; a file: URL becomes a path", () => {
   for (const path of ["a.smf", "./a b.smf", "", "file:///a.smf"]) assertEquals(pathOf(path), path);
   using directory = new TemporaryDirectory();
   const path = directory.join("sp ce%20ü#?.smf");
@@ -398,16 +410,18 @@ Deno.test("other URLs are refused by their protocol", () => {
   for (const href of ["https://example.org/a.smf", "data:,x", "blob:null/1", "npm:x"]) {
     const error = assertLoadError(() => pathOf(new URL(href)), "Io", { path: href });
     assert(error.message.includes(new URL(href).protocol), error.message);
+    assert(error.hint.includes("loadBytes"), error.hint);
   }
 });
 
-Deno.test("a file: URL that is no path here is refused", () => {
+Deno.test("a file: URL of another host is refused where paths cannot name hosts", () => {
   if (windows) return; // there it is a path on that host
   const href = "file://elsewhere/a.smf";
-  assertLoadError(() => pathOf(new URL(href)), "Io", { path: href });
+  const error = assertLoadError(() => pathOf(new URL(href)), "Io", { path: href });
+  assert(error.hint.includes("on this machine"), error.hint);
 });
 
-Deno.test("a missing permission is told by its flag", async () => {
+Deno.test("an error for a missing permission names the flag", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   const source = new URL("../../../src/load/file/source.ts", import.meta.url).href;
@@ -423,7 +437,7 @@ Deno.test("a missing permission is told by its flag", async () => {
     args: ["eval", "--ext=ts", "--config=deno.json", program],
     cwd: new URL("../../..", import.meta.url),
   }).output();
-  // deno eval has every permission: this is only the control of the test below.
+  // deno eval has every permission: this is the control of the test below.
   assertEquals(new TextDecoder().decode(stdout), "read\n".repeat(4), new TextDecoder().decode(stderr));
   const file = directory.file("program.ts", new TextEncoder().encode(program));
   const denied = await new Deno.Command(Deno.execPath(), {
@@ -438,7 +452,7 @@ Deno.test("a missing permission is told by its flag", async () => {
   }
 });
 
-Deno.test("reads go straight into the bytes that are asked for", () => {
+Deno.test("reads go straight into the buffers of the requests", () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("digits", DIGITS);
   const whole = new Uint8Array(10).fill(0xff);

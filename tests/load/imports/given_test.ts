@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ModuleRegistry } from "../../../mod.ts";
+import { GivenImports } from "../../../src/load/imports/given.ts";
 import { assertLoadError, NO_PROC, readWord } from "../../support/testing.ts";
 import { INT, version } from "../../support/versions.ts";
 
@@ -13,20 +14,20 @@ function importedAddress(registry: ModuleRegistry): bigint {
   return readWord(lease.address);
 }
 
-Deno.test("an address is taken as it is, up to 64 bits", async () => {
+Deno.test("an address is used unchanged, up to 64 bits", async () => {
   for (const address of [0x1234n, 0xffff_ffff_ffff_ffffn]) {
     await using registry = new ModuleRegistry({ imports: { given: address } });
     assertEquals(importedAddress(registry), address);
   }
 });
 
-Deno.test("a number that is no address is a TypeError", () => {
+Deno.test("a number that is not an address is a TypeError", () => {
   for (const given of [-1n, 1n << 64n]) {
     assertThrows(() => new ModuleRegistry({ imports: { given } }), TypeError, "'given'");
   }
 });
 
-Deno.test("a pointer object is taken", async () => {
+Deno.test("a pointer object is an address", async () => {
   const pointer = Deno.UnsafePointer.create(0x4321n)!;
   await using registry = new ModuleRegistry({ imports: { given: pointer } });
   assertEquals(importedAddress(registry), 0x4321n);
@@ -39,7 +40,7 @@ Deno.test("names of Object.prototype are names like others", () => {
   assertEquals(error.data.symbols, ["constructor", "toString"]);
 });
 
-Deno.test("an UnsafeCallback is called, and stays the user's to close", () => {
+Deno.test("an UnsafeCallback is called, and the user still closes it", () => {
   const callback = new Deno.UnsafeCallback({ parameters: [], result: "i32" }, () => 12);
   {
     using registry = new ModuleRegistry({ imports: { given: callback } });
@@ -49,7 +50,7 @@ Deno.test("an UnsafeCallback is called, and stays the user's to close", () => {
   callback.close();
 });
 
-Deno.test("a typed function is made a callback, and closed with the registry", () => {
+Deno.test("a typed function becomes a callback that is closed with the registry", () => {
   const seen: number[] = [];
   using registry = new ModuleRegistry({
     imports: {
@@ -67,7 +68,7 @@ Deno.test("a typed function is made a callback, and closed with the registry", (
   assertEquals(seen, [2]);
 });
 
-Deno.test("a typed function lives until the last module that imports it is gone", async () => {
+Deno.test("a typed function lives until the last module that imports it is freed", async () => {
   const registry = new ModuleRegistry({
     imports: { given: { parameters: [], result: "i32", callback: () => 7 } },
     libraries: NO_PROC ? [] : ["libc.so.6"],
@@ -105,6 +106,15 @@ Deno.test("a module that imports a callback is not shared", () => {
   assert(error.message.includes("'given'"), error.message);
   const plain = registry.loadBytes("plain", version({ functions: { run: 1 } }));
   assert(plain.share().control instanceof SharedArrayBuffer);
+});
+
+Deno.test("a callback that is closed cannot be held, and says what to do", () => {
+  const given = new GivenImports({ given: { parameters: [], result: "i32", callback: () => 3 } });
+  const { provider } = given.find("given")!;
+  given[Symbol.dispose]();
+  const error = assertLoadError(() => provider!.hold({ description: "module 'm'" }), "Closed");
+  assert(error.message.includes("callback 'given'"), error.message);
+  assert(error.hint.includes("a registry that is open"), error.hint);
 });
 
 Deno.test("a signature that Deno refuses leaves no module behind", () => {

@@ -7,12 +7,12 @@ import { version } from "../../support/versions.ts";
 const C = "libc.so.6";
 const M = "libm.so.6";
 
-/** Names of the C library of Linux. */
+/** The names of Linux's C and mathematical libraries. */
 function linuxTest(name: string, fn: () => void | Promise<void>): void {
   Deno.test({ name, ignore: NO_PROC, fn });
 }
 
-linuxTest("functions of the C and the mathematical library are called by their real addresses", () => {
+linuxTest("functions of the C and the mathematical library are called at their own addresses", () => {
   using registry = new ModuleRegistry({ libraries: [C, M] });
   const module = registry.loadBytes(
     "m",
@@ -42,7 +42,7 @@ linuxTest("libraries are asked in order", () => {
   using libraries = new HostLibraries([C, M]);
   assertEquals(libraries.find("cos")?.from, `library '${M}'`);
   assertEquals(libraries.find("strlen")?.from, `library '${C}'`);
-  // A library answers for what it was linked with, as for the system's own linker.
+  // A lookup in a library includes the libraries that it was linked with, as dlsym defines it.
   using other = new HostLibraries([M, C]);
   assertEquals(other.find("strlen")?.from, `library '${M}'`);
   assertEquals(other.find("strlen")?.address, libraries.find("strlen")?.address);
@@ -53,14 +53,17 @@ linuxTest("a library that is missing is an error that names it, and loads nothin
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ libraries: [C, "libnobody.so.9"], allocator });
   for (let attempt = 0; attempt < 3; attempt++) {
-    assertLoadError(() => registry.loadBytes("m", version({ functions: { run: "strlen" } })), "Io", {
-      path: "libnobody.so.9",
-    });
+    const error = assertLoadError(
+      () => registry.loadBytes("m", version({ functions: { run: "strlen" } })),
+      "Io",
+      { path: "libnobody.so.9" },
+    );
+    assert(error.hint.includes("the library's full path"), error.hint);
   }
   assertEquals(allocator.live.size, 0);
 });
 
-linuxTest("a library that is missing first and there later is used then", () => {
+linuxTest("a library that is missing at first is used once it exists", () => {
   using directory = new TemporaryDirectory();
   const late = directory.join("late.so");
   const registry = new ModuleRegistry({ libraries: [C, late] });
@@ -69,14 +72,14 @@ linuxTest("a library that is missing first and there later is used then", () => 
   const real = mapped("libm.so.6");
   Deno.copyFileSync(real, late);
   const module = registry.loadBytes("m", bytes);
-  // The registry goes first: the library is closed by the module that used it.
+  // The registry is disposed of first: the last module that imports from the library closes it.
   const lease = module.addressOf("run")!;
   registry[Symbol.dispose]();
   lease[Symbol.dispose]();
   return new Promise((resolve) => setTimeout(resolve, 5));
 });
 
-/** Where a library of this process was loaded from. */
+/** The path that a library of this process was loaded from. */
 function mapped(name: string): string {
   using _held = (() => {
     const library = Deno.dlopen(name, {});
@@ -92,7 +95,7 @@ linuxTest("nothing is opened before a name is looked up, nor when the list is em
   assertEquals(none.find("strlen"), undefined);
 });
 
-linuxTest("a library stays open for its importers after its registry is gone", async () => {
+linuxTest("a library stays open for its importers after its registry is disposed of", async () => {
   const registry = new ModuleRegistry({ libraries: [M] });
   const module = registry.loadBytes("m", version({ functions: { run: "cos" }, fini: ["run"] }));
   const lease = module.addressOf("run")!;

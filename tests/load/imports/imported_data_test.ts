@@ -16,14 +16,14 @@ import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/s
 
 const READ = { parameters: [], result: "i64" } as const;
 
-/** x86-64, System V. */
+/** Machine code for x86-64, System V ABI. */
 const native = Deno.build.arch === "x86_64" && Deno.build.os === "linux";
 
 function test(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !native, fn: run });
 }
 
-/** Exports the variable `level`. */
+/** A module that exports the variable `level`. */
 function provider(value: number, name = "level"): Uint8Array {
   const builder = new SmfBuilder();
   const bytes = new Uint8Array(new BigInt64Array([BigInt(value)]).buffer);
@@ -32,7 +32,7 @@ function provider(value: number, name = "level"): Uint8Array {
   return builder.build();
 }
 
-/** Exports `read`, which returns `level`, whose address it holds in one of three ways. */
+/** A module that exports `read`, which returns `level`; it holds the address of `level` in one of three ways. */
 function importer(way: "GOT" | "variable" | "code"): Uint8Array {
   const builder = new SmfBuilder();
   const load = way === "code"
@@ -102,7 +102,7 @@ test("an address inside code keeps the old version, with its value", () => {
   assertEquals(first.holders(), ["module 'importer'"]);
 });
 
-test("a variable that holds another address by now is left alone", async () => {
+test("a variable that holds another address by then is not changed", async () => {
   await using registry = new ModuleRegistry();
   registry.loadBytes("provider", provider(1));
   const reader = registry.loadBytes("importer", importer("variable"));
@@ -144,7 +144,7 @@ for (const compatibility of ["strict", "allow"] as const) {
   });
 }
 
-test("with 'allow' the importer of a variable that is missing stays with the old one, and follows again", () => {
+test("with 'allow' the importer of a missing variable keeps the old one, and follows the next version", () => {
   using registry = new ModuleRegistry({ keepVersions: 0 });
   const first = registry.loadBytes("provider", provider(1));
   using reader = registry.loadBytes("importer", importer("GOT"));
@@ -159,12 +159,12 @@ test("with 'allow' the importer of a variable that is missing stays with the old
 });
 
 for (const way of ["GOT", "variable", "code"] as const) {
-  test(`what is reloaded while its importer is loaded, its address in the ${way}, is linked as it is now`, async () => {
+  test(`an importer is linked to a variable that is reloaded meanwhile, its address in the ${way}`, async () => {
     using directory = new TemporaryDirectory();
     let reload: (() => void) | undefined;
     const allocator = {
       ...noting(platformAllocator(), []),
-      // By then the importer holds what it found, and is not linked yet.
+      // At this point the importer holds its providers, and is not linked yet.
       allocate(size: number, alignment: number, near?: bigint) {
         const now = reload;
         reload = undefined;
@@ -188,7 +188,7 @@ for (const way of ["GOT", "variable", "code"] as const) {
   });
 }
 
-test("a variable that a resolver reloads while names are looked up is linked as it is now", async () => {
+test("an importer is linked to a variable that a resolver reloads while names are looked up", async () => {
   await using registry = new ModuleRegistry({
     resolver: (name) => {
       if (name !== "later") return null;
@@ -210,7 +210,7 @@ test("a variable that a resolver reloads while names are looked up is linked as 
   assertEquals(readWord(lease.address), registry.resolveSymbol("level"));
 });
 
-test("what a resolver takes away while it is looked up is refused, not linked to nowhere", () => {
+test("a variable that a resolver removes while names are looked up is refused", () => {
   using registry = new ModuleRegistry({
     resolver: (name) => {
       if (name !== "later") return null;
@@ -254,7 +254,7 @@ test("the GOT is read-only again after the patch, and is not touched when the re
 });
 
 for (const way of ["GOT", "variable"] as const) {
-  test(`no view of the importer is left by a reload, its address in the ${way}`, () => {
+  test(`a reload leaves no view of the importer, its address in the ${way}`, () => {
     const views: Uint8Array[] = [];
     const inner = noting(platformAllocator(), []);
     const view: MemoryAllocator["view"] = (...parameters) => {
@@ -271,7 +271,7 @@ for (const way of ["GOT", "variable"] as const) {
     try {
       registry.reload("provider", { bytes: provider(3, "other") });
     } catch {
-      // It is refused, and leaves no view either.
+      // A refused reload leaves no view either.
     }
     assert(views.length > 1);
     assertEquals(views.filter(({ length }) => length > 0), []);
@@ -280,7 +280,7 @@ for (const way of ["GOT", "variable"] as const) {
 }
 
 for (const operation of ["reload", "rollback"] as const) {
-  test(`a GOT that cannot be made writable refuses the ${operation}, and everything is as it was`, () => {
+  test(`a GOT that cannot be made writable refuses the ${operation}, and nothing has changed`, () => {
     const allocator = new WatchedAllocator();
     const { protect } = allocator;
     using registry = new ModuleRegistry({ allocator });
@@ -319,7 +319,7 @@ for (const operation of ["reload", "rollback"] as const) {
   });
 }
 
-/** An allocator that notes what protections are asked of it. */
+/** An allocator that notes the protections that it sets. */
 function noting(allocator: MemoryAllocator, protections: string[]): MemoryAllocator {
   return {
     pageSize: allocator.pageSize,

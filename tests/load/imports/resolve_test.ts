@@ -28,7 +28,7 @@ function resolve(
   return resolveImports(file, scanRelocations(file).imports, sources, { description: "module 'm'" });
 }
 
-/** A source that answers from a record, and notes what it was asked. */
+/** A source that answers from a record, and notes each question. */
 function source(answers: Record<string, bigint>, from: string, provider?: Provider) {
   const asked: [name: string, wantsFunction: boolean | undefined][] = [];
   const it: ImportSource = {
@@ -41,7 +41,7 @@ function source(answers: Record<string, bigint>, from: string, provider?: Provid
   return { it, asked };
 }
 
-/** A provider that lists who holds it. */
+/** A provider that lists its holders. */
 function provider(description: string, refuse?: Error) {
   const holders: string[] = [];
   const it: Provider = {
@@ -55,7 +55,7 @@ function provider(description: string, refuse?: Error) {
   return { it, holders };
 }
 
-Deno.test("a file without imports asks nobody", () => {
+Deno.test("a file without imports asks no source", () => {
   const none = source({}, "nobody");
   const { records, addresses } = resolve([], none.it);
   assertEquals([records.length, addresses.length, none.asked.length], [0, 0, 0]);
@@ -74,24 +74,24 @@ Deno.test("sources are asked in order and the first answer counts", () => {
   assertEquals(second.asked.map(([name]) => name), ["b"]);
 });
 
-Deno.test("a source is told whether a function is wanted, if the file says", () => {
+Deno.test("a source learns whether a function is wanted, if the file says so", () => {
   const all = source({ f: 1n, d: 2n, n: 3n, c: 4n }, "all");
   const { Function, Data, None, Constant } = SymbolType;
   resolve([["f", Function], ["d", Data], ["n", None], ["c", Constant]], all.it);
   assertEquals(all.asked, [["f", true], ["d", false], ["n", undefined], ["c", false]]);
 });
 
-Deno.test("every name that nobody answers is in one error, in order", () => {
+Deno.test("all undefined symbols are in one error, in order", () => {
   const some = source({ b: 1n }, "some");
   const error = assertLoadError(() => resolve(["a", "b", "c", "weak?", "d"], some.it), "UndefinedSymbol", {
     symbols: ["a", "c", "d"],
   });
-  assert(error.message.includes("nobody defines 'a', 'c', 'd'"), error.message);
+  assert(error.message.includes("undefined symbols 'a', 'c', 'd'"), error.message);
   const one = assertLoadError(() => resolve(["only"]), "UndefinedSymbol", { symbols: ["only"] });
   assert(one.message.includes("'only'"), one.message);
 });
 
-Deno.test("a missing name comes with the nearest one that somebody could answer", () => {
+Deno.test("an undefined symbol comes with the nearest name that a source defines", () => {
   const near = { ...source({}, "some").it, names: () => ["strlen", "strnlen", "memcpy"] };
   const error = assertLoadError(() => resolve(["strlem", "printf"], near), "UndefinedSymbol", {
     symbols: ["strlem", "printf"],
@@ -99,7 +99,7 @@ Deno.test("a missing name comes with the nearest one that somebody could answer"
   assert(error.message.includes("'strlem' (did you mean 'strlen'?), 'printf'"), error.message);
 });
 
-Deno.test("a weak import that nobody answers is 0; one that somebody answers is that", () => {
+Deno.test("a weak import is 0 if no source defines it, and its address otherwise", () => {
   const { records, addresses } = resolve(["a?", "b?"], source({ "b?": 9n }, "some").it);
   assertEquals([...addresses], [0n, 9n]);
   assertEquals(records, [
@@ -108,12 +108,12 @@ Deno.test("a weak import that nobody answers is 0; one that somebody answers is 
   ]);
 });
 
-Deno.test("names that objects have by themselves are answered by nobody", () => {
+Deno.test("the names of Object.prototype are not defined", () => {
   const names = ["__proto__", "constructor", "toString", "hasOwnProperty", "valueOf"];
   assertLoadError(() => resolve(names, source({}, "empty").it), "UndefinedSymbol", { symbols: names });
 });
 
-Deno.test("whoever answered is held once by the importer, until the result is disposed", () => {
+Deno.test("the importer holds each provider once, until the result is disposed of", () => {
   const one = provider("one");
   const two = provider("two");
   const idle = provider("idle");
@@ -129,7 +129,7 @@ Deno.test("whoever answered is held once by the importer, until the result is di
   resolved[Symbol.dispose]();
 });
 
-Deno.test("nobody is held if a name is missing", () => {
+Deno.test("no provider is held if a symbol is undefined", () => {
   const one = provider("one");
   assertLoadError(
     () => resolve(["a", "missing"], source({ a: 1n }, "one", one.it).it),
@@ -138,7 +138,7 @@ Deno.test("nobody is held if a name is missing", () => {
   assertEquals(one.holders, []);
 });
 
-Deno.test("nobody stays held if one of them can no longer be", () => {
+Deno.test("no provider stays held if one of them can no longer be", () => {
   const one = provider("one");
   const closed = new Error("closed meanwhile");
   const two = provider("two", closed);
@@ -149,7 +149,7 @@ Deno.test("nobody stays held if one of them can no longer be", () => {
   assertEquals(one.holders, []);
 });
 
-Deno.test("what a source throws comes out as it is", () => {
+Deno.test("an error of a source comes out unchanged", () => {
   const mine = new Error("mine");
   const thrown = assertThrows(() =>
     resolve(["a"], {
@@ -161,7 +161,7 @@ Deno.test("what a source throws comes out as it is", () => {
   assertStrictEquals(thrown, mine);
 });
 
-Deno.test("a resolver answers with an address, or with null or undefined for none", () => {
+Deno.test("a resolver returns an address, or null or undefined for none", () => {
   const resolver = resolverSource((name) =>
     name === "a" ? 0x7fff_ffff_ffffn : name === "b" ? null : undefined
   );
@@ -172,13 +172,13 @@ Deno.test("a resolver answers with an address, or with null or undefined for non
   assertEquals(records[0].from, "resolver");
 });
 
-Deno.test("a resolver may answer any address, also at the ends of the address space", () => {
+Deno.test("a resolver may return any address, also at the ends of the address space", () => {
   for (const address of [1n, 1n << 63n, (1n << 64n) - 1n]) {
     assertEquals([...resolve(["a"], resolverSource(() => address)).addresses], [address]);
   }
 });
 
-Deno.test("an answer of a resolver that is no address is a TypeError that names the symbol", () => {
+Deno.test("a resolver's result that is not an address is a TypeError that names the symbol", () => {
   for (const answer of [1, "1", true, {}, -1n, 1n << 64n]) {
     const resolver = resolverSource(() => answer as bigint);
     const error = assertThrows(() => resolver.find("it", true), TypeError);

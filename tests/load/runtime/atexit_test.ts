@@ -1,4 +1,4 @@
-// What modules register for the end of threads and of themselves: when it runs, and in what order.
+// The functions that modules register for the end of threads and modules: when they run, and in which order.
 import { assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { runChild } from "../../support/modules.ts";
@@ -51,7 +51,7 @@ linuxTest(
   },
 );
 
-linuxTest("threads that outlive the module find nothing to do when they end", async () => {
+linuxTest("threads that outlive the module run nothing when they end", async () => {
   await using registry = newRegistry();
   const { journal, module, symbols } = open(registry);
   symbols.make_key();
@@ -71,7 +71,7 @@ linuxTest("threads that outlive the module find nothing to do when they end", as
   assertEquals(journal.take(), []);
 });
 
-linuxTest("a thread that ends before the module leaves nothing for the module's end", async () => {
+linuxTest("a thread that ends before the module leaves nothing to run at the module's end", async () => {
   await using registry = newRegistry();
   const { journal, module, symbols } = open(registry);
   symbols.make_key();
@@ -80,7 +80,7 @@ linuxTest("a thread that ends before the module leaves nothing for the module's 
   assertEquals(await worker.ask(60), "registered");
   assertEquals(await worker.ask(-1), "closed");
   worker.terminate();
-  // Its thread ends some time after that.
+  // The Worker's thread ends some time later.
   for (let wait = 0; wait < 5000 && journal.words[0] < 2n; wait++) {
     await new Promise((go) => setTimeout(go, 2));
   }
@@ -91,7 +91,7 @@ linuxTest("a thread that ends before the module leaves nothing for the module's 
   assertEquals(journal.take(), [2000]);
 });
 
-linuxTest("a key that the module takes back itself is gone, and may be made again", () => {
+linuxTest("a key that the module deletes itself is gone, and can be created again", () => {
   using registry = newRegistry();
   const { journal, symbols } = open(registry);
   for (let round = 0; round < 2000; round++) {
@@ -100,14 +100,14 @@ linuxTest("a key that the module takes back itself is gone, and may be made agai
   assertEquals(journal.take(), []);
 });
 
-linuxTest("keys that a module leaves behind are taken back: a process has some thousand", () => {
+linuxTest("keys that a module leaves behind are deleted: a process has about a thousand", () => {
   for (let round = 0; round < stress(22_000); round++) {
     using module = new ModuleLoader().load(FILE(), () => 1n);
     assertEquals(module.bind({ make_key: ENDINGS.make_key }).symbols.make_key(), 0, `round ${round}`);
   }
 });
 
-linuxTest("what a loader without libraries loads registers too", () => {
+linuxTest("a module can register without host libraries", () => {
   const journal = new Journal();
   const module = new ModuleLoader().load(FILE(), () => 1n);
   const { write_to, at_end } = module.bind({ write_to: ENDINGS.write_to, at_end: ENDINGS.at_end }).symbols;

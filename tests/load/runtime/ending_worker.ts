@@ -1,4 +1,4 @@
-/** Attaches a module and registers something for the end of this thread. */
+/** Attaches a module and registers a function for the end of this thread. */
 import { LoadedModule, type ModuleToken } from "../../../mod.ts";
 
 const worker = self as unknown as Worker;

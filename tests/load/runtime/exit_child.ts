@@ -1,10 +1,10 @@
-/** Ends with a module loaded that has registered everything there is; whatever runs then writes to standard output. */
+/** Ends with a module loaded that has registered every kind of function; each would write to standard output. */
 import { ModuleRegistry } from "../../../mod.ts";
 import { ENDINGS } from "../../support/threads.ts";
 
 const registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
 const { symbols } = registry.load(Deno.args[0]).bind(ENDINGS);
-// Nothing that runs could write to this: whoever runs makes the process end by a signal.
+// The journal's memory is gone: a function that runs ends the process by a signal.
 symbols.write_to(Deno.UnsafePointer.create(8n));
 symbols.at_end(1n);
 symbols.at_exit();

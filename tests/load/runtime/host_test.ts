@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { checkHost, HOST_ARCH, HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
+import { checkHost, checkThreadLocals, HOST_ARCH, HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
 import { SmfBuilder } from "../../../src/smf/builder.ts";
 import { Arch, Platform, SectionType } from "../../../src/smf/enums.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
@@ -11,13 +11,13 @@ function headerFor(platform: number, arch: number) {
   return parseSmf(builder.build()).header;
 }
 
-Deno.test("this machine has the format's number for it", () => {
+Deno.test("the format has numbers for this system and processor", () => {
   const platforms: Record<string, number> = { linux: 1, windows: 2, darwin: 3, freebsd: 4 };
   assertEquals(HOST_PLATFORM, (platforms[Deno.build.os] ?? 5) as Platform);
   assertEquals(HOST_ARCH, { x86_64: 0, aarch64: 1 }[Deno.build.arch] as Arch);
 });
 
-Deno.test("modules for this system, and for any, are welcome", () => {
+Deno.test("modules for this system, and for any, are accepted", () => {
   checkHost(headerFor(HOST_PLATFORM, HOST_ARCH));
   checkHost(headerFor(Platform.Any, HOST_ARCH));
 });
@@ -45,4 +45,14 @@ Deno.test("modules for every other processor are refused, naming both", () => {
     }
   }
   assertNotEquals(HOST_ARCH, Arch.X86);
+});
+
+Deno.test("files with thread-local variables are refused on every system but Linux, with a hint", () => {
+  checkThreadLocals(Platform.Linux);
+  for (const [name, platform] of Object.entries(Platform)) {
+    if (platform === Platform.Linux) continue;
+    const error = assertLoadError(() => checkThreadLocals(platform), "Unsupported");
+    assert(error.message.includes(`which ${name} provides to its own libraries only`), error.message);
+    assert(error.hint.includes("load it on Linux"), error.hint);
+  }
 });

@@ -1,4 +1,4 @@
-// Functions that are chosen when a module is loaded.
+// Ifuncs: functions whose variant is chosen when a module is loaded.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
@@ -14,7 +14,7 @@ import { DIALECTS, linuxTest, threadModule } from "../../support/threads.ts";
 const NUMBER = { parameters: ["i32"], result: "i32" } as const;
 const NOTHING = { parameters: [], result: "i32" } as const;
 
-linuxTest("each is chosen once, before initialisers run, and has one address", () => {
+linuxTest("each ifunc is resolved once, before initialisers run, and has one address", () => {
   using module = new ModuleLoader().load(threadModule("chosen", DIALECTS[0]));
   const { symbols } = module.bind({
     chosen: NUMBER,
@@ -29,7 +29,7 @@ linuxTest("each is chosen once, before initialisers run, and has one address", (
   assertEquals(symbols.wrong_bounds(1), 0);
 });
 
-linuxTest("other modules import one as any function", () => {
+linuxTest("other modules import an ifunc like any function", () => {
   using registry = new ModuleRegistry();
   registry.load(threadModule("chosen", DIALECTS[0]));
   const builder = hostBuilder();
@@ -41,7 +41,7 @@ linuxTest("other modules import one as any function", () => {
   assertEquals(importer.getFunction("through", NUMBER)?.(5), 15);
 });
 
-/** A module whose code answers a number, and a word that is to become what the code at `resolver` answers. */
+/** A module whose code returns `answer`, with a word for the address that the code at `resolver` returns. */
 function moduleWith(
   answer: number,
   { resolver = 0, place = 4096, type = SectionType.RoData as number } = {},
@@ -61,12 +61,12 @@ function moduleWith(
 }
 
 for (
-  const [name, type] of [["constants, which are sealed then", SectionType.RoData], [
+  const [name, type] of [["constants, which are read-only afterwards", SectionType.RoData], [
     "data",
     SectionType.Data,
   ]] as const
 ) {
-  linuxTest(`the answer goes to ${name}`, () => {
+  linuxTest(`the chosen address is stored in ${name}`, () => {
     using module = new ModuleLoader().loadBytes(moduleWith(4711, { type }));
     const { word, at } =
       module.bind({ word: { type: "u64" }, at: { name: "word", type: "pointer" } }).symbols;
@@ -76,16 +76,17 @@ for (
   });
 }
 
-linuxTest("resolvers that are not the module's code, places in code, and no answer are refused", () => {
-  const cases: [Uint8Array, string][] = [
-    [moduleWith(1, { resolver: 4096 }), "not the module's own code"],
-    [moduleWith(1, { place: 32 }), "in code, which does not change"],
-    [moduleWith(0), "found none"],
+linuxTest("resolvers outside the module's code, words in code, and null results are refused", () => {
+  const cases: [Uint8Array, reason: string, hint: string][] = [
+    [moduleWith(1, { resolver: 4096 }), "not code of the module", "smf link"],
+    [moduleWith(1, { place: 32 }), "in code, which is not writable", "into the GOT"],
+    [moduleWith(0), "returned null", "a variant that runs on every processor"],
   ];
-  for (const [bytes, reason] of cases) {
+  for (const [bytes, reason, hint] of cases) {
     const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes), "RelocationFailed", {
       symbol: "resolver",
     });
     assertStringIncludes(error.message, reason);
+    assertStringIncludes(error.hint, hint);
   }
 });

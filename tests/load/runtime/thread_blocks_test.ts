@@ -1,4 +1,4 @@
-// Thread-local variables of loaded modules: every thread has its own, of every version.
+// Thread-local variables of loaded modules: every thread has its own for every version.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
@@ -11,7 +11,7 @@ const newRegistry = () => new ModuleRegistry({ libraries: ["libc.so.6"], keepVer
 const text = (pointer: Deno.PointerValue) => Deno.UnsafePointerView.getCString(pointer!);
 
 for (const dialect of DIALECTS) {
-  linuxTest(`${dialect}: variables begin as the file says, and are aligned`, () => {
+  linuxTest(`${dialect}: variables begin with the values of the file, and are aligned`, () => {
     using registry = newRegistry();
     const { symbols } = registry.load(threadModule("variables", dialect)).bind(VARIABLES);
     assertEquals([symbols.next(), symbols.next(), symbols.is_aligned()], [101, 102, 1]);
@@ -22,7 +22,7 @@ for (const dialect of DIALECTS) {
     assertEquals(text(symbols.greeting()), "other");
   });
 
-  linuxTest(`${dialect}: each thread has its own`, async () => {
+  linuxTest(`${dialect}: each thread has its own variables`, async () => {
     using registry = newRegistry();
     const { symbols } = registry.load(threadModule("variables", dialect)).bind(VARIABLES);
     symbols.next();
@@ -31,7 +31,7 @@ for (const dialect of DIALECTS) {
     assertEquals(symbols.next(), 102);
   });
 
-  linuxTest(`${dialect}: Workers that attach have their own`, async () => {
+  linuxTest(`${dialect}: Workers that attach have their own variables`, async () => {
     await using registry = newRegistry();
     const module = registry.load(threadModule("variables", dialect));
     const { symbols } = module.bind(VARIABLES);
@@ -46,7 +46,7 @@ for (const dialect of DIALECTS) {
     for (const worker of workers) assertEquals(await worker.ask(-1), "closed");
   });
 
-  linuxTest(`${dialect}: a new version has new ones, which begin anew`, () => {
+  linuxTest(`${dialect}: a new version has new variables with their first values`, () => {
     using directory = new TemporaryDirectory();
     const file = directory.file("variables.smf", Deno.readFileSync(threadModule("variables", dialect, 1)));
     using registry = newRegistry();
@@ -58,7 +58,7 @@ for (const dialect of DIALECTS) {
   });
 }
 
-linuxTest("two modules with variables do not know of each other's", () => {
+linuxTest("the variables of two modules are independent", () => {
   using registry = newRegistry();
   const [first, second] = [1, 2].map((version) =>
     registry.load(threadModule("variables", DIALECTS[0], version)).bind(VARIABLES).symbols
@@ -66,7 +66,7 @@ linuxTest("two modules with variables do not know of each other's", () => {
   assertEquals([first.next(), second.next(), first.next(), second.next()], [101, 201, 102, 202]);
 });
 
-linuxTest("a loader without libraries knows what finds a variable", () => {
+linuxTest("a loader without libraries defines __tls_get_addr", () => {
   const loader = new ModuleLoader();
   const symbols = ["pthread_create", "pthread_join"];
   using module = loader.load(
@@ -77,17 +77,20 @@ linuxTest("a loader without libraries knows what finds a variable", () => {
   assertEquals(module.imports().find(({ name }) => name === "__tls_get_addr")?.from, "the C library");
 });
 
-linuxTest("variables that the system has no room for are refused, with what to compile differently", () => {
-  const error = assertLoadError(
-    () => new ModuleLoader().loadBytes(blockModule(2 ** 24, RelocationType.TlsStatic64)),
-    "Unsupported",
-    { size: 2 ** 24 },
-  );
-  assertStringIncludes(error.message, "static TLS block");
-  assertStringIncludes(error.message, "initial-exec");
-});
+linuxTest(
+  "variables that the system has no space for are refused, with the compiler option to change",
+  () => {
+    const error = assertLoadError(
+      () => new ModuleLoader().loadBytes(blockModule(2 ** 24, RelocationType.TlsStatic64)),
+      "Unsupported",
+      { size: 2 ** 24 },
+    );
+    assertStringIncludes(error.message, "static TLS block");
+    assertStringIncludes(error.hint, "initial-exec");
+  },
+);
 
-/** A module with a block of `size` bytes and one word that leads to it. */
+/** A module with a TLS block of `size` bytes and one word that leads to it. */
 function blockModule(
   size: number,
   type: number,
@@ -107,7 +110,7 @@ function blockModule(
   return builder.build();
 }
 
-linuxTest("a wrong thread-local relocation is refused, each with its reason", () => {
+linuxTest("wrong thread-local relocations are refused, each with its reason", () => {
   const load = (bytes: Uint8Array) => () => new ModuleLoader().loadBytes(bytes);
   const type = RelocationType.TlsModule64;
   const cases: [Uint8Array, string][] = [
@@ -123,7 +126,7 @@ linuxTest("a wrong thread-local relocation is refused, each with its reason", ()
   }
 });
 
-/** A module without variables, with two words that lead to one that is elsewhere. */
+/** A module without variables of its own, with two words that lead to an imported one. */
 function importingModule(name: string): Uint8Array {
   const builder = hostBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
@@ -135,7 +138,7 @@ function importingModule(name: string): Uint8Array {
   return builder.build();
 }
 
-linuxTest("variables of the host's libraries are found where the library has them", async () => {
+linuxTest("variables of host libraries have the addresses that the library has", async () => {
   const name = "errno"; // the C library's own
   await using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
   const module = registry.loadBytes("importer", importingModule(name));
@@ -144,7 +147,7 @@ linuxTest("variables of the host's libraries are found where the library has the
     // void *__tls_get_addr(tls_index *): cannot fail
     __tls_get_addr: { parameters: ["usize"], result: "usize" },
   });
-  // dlsym answers where this thread has it.
+  // dlsym returns the address of this thread's variable.
   assertEquals(module.imports(), [
     { name, address: system.symbols.__tls_get_addr(words.address), from: "library 'libc.so.6'" },
   ]);
@@ -152,17 +155,18 @@ linuxTest("variables of the host's libraries are found where the library has the
   words[Symbol.dispose]();
 });
 
-linuxTest("variables that no library of the host has are refused", () => {
+linuxTest("variables that no host library defines are refused", () => {
   const bytes = importingModule("elsewhere");
   assertLoadError(() => new ModuleLoader().loadBytes(bytes), "UndefinedSymbol", { symbols: ["elsewhere"] });
   const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes, () => 4096n), "Unsupported", {
     symbol: "elsewhere",
   });
-  assertStringIncludes(error.message, "only those of host libraries");
+  assertStringIncludes(error.message, "it is not in a host library");
+  assertStringIncludes(error.hint, "the option `libraries`");
 });
 
 Deno.test({
-  name: "where the system makes no thread-local variables for code in memory, they are refused by name",
+  name: "systems that provide no thread-local variables to code in memory are named in the error",
   ignore: Deno.build.os === "linux",
   fn() {
     const bytes = blockModule(64, RelocationType.TlsModule64);

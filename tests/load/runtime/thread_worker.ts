@@ -1,4 +1,4 @@
-/** Attaches a module and calls it, as often as it is told to. */
+/** Attaches a module and calls it once for each message. */
 import { LoadedModule, type ModuleToken } from "../../../mod.ts";
 
 const FUNCTIONS = {

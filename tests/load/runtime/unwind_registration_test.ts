@@ -1,4 +1,4 @@
-// The unwinder knows the functions of a module for as long as it is loaded.
+// The unwinder knows a module's functions for as long as the module is loaded.
 import { assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
@@ -9,15 +9,15 @@ const NO_UNWINDER = Deno.build.os !== "linux";
 const CIE = cie();
 const SEVEN = { parameters: [], result: "i32" } as const;
 
-/** What stands in the module's sections of frame information. */
+/** The unwind tables of a test module. */
 interface Frames {
   readonly size?: number;
   readonly copies?: number;
-  /** Where the function is said to lie, in the code. */
+  /** The function's offset in the code, as the table has it. */
   readonly addend?: number;
 }
 
-/** A module with one function, `seven`, and frame information for it. */
+/** A module with one function, `seven`, and unwind tables for it. */
 function moduleWith({ size, copies = 1, addend = 0 }: Frames = {}): Uint8Array {
   const builder = hostBuilder();
   const code = machineCode.returns(7);
@@ -33,7 +33,7 @@ function moduleWith({ size, copies = 1, addend = 0 }: Frames = {}): Uint8Array {
   return builder.build();
 }
 
-/** Registers a test with a question to the unwinder: which record does it have for an address? */
+/** Registers a test with a function that returns the unwinder's record for an address. */
 function unwinderTest(
   name: string,
   work: (recordFor: (address: bigint) => bigint) => void | Promise<void>,
@@ -68,7 +68,7 @@ unwinderTest(
   },
 );
 
-unwinderTest("versions that live at once are each known", async (recordFor) => {
+unwinderTest("versions that are loaded at once are each registered", async (recordFor) => {
   await using registry = new ModuleRegistry();
   using first = registry.loadBytes("m", moduleWith());
   using second = registry.reload("m", { bytes: moduleWith() });
@@ -77,25 +77,31 @@ unwinderTest("versions that live at once are each known", async (recordFor) => {
   assertEquals(new Set(records).size, 2);
 });
 
-unwinderTest("frame information without functions is not told of", (recordFor) => {
+unwinderTest("unwind tables without functions are not registered", (recordFor) => {
   using module = new ModuleLoader().loadBytes(moduleWith({ size: 0 }));
   assertEquals(recordFor(module.codeMemory.address), 0n);
 });
 
-unwinderTest("broken frame information is refused, and nobody has been told", (recordFor) => {
-  for (const frames of [{ copies: 2 }, { size: 1 << 20 }, { addend: -1 }]) {
+unwinderTest("broken unwind tables are refused, and not registered", (recordFor) => {
+  const cases: { copies?: number; size?: number; addend?: number }[] = [
+    { copies: 2 },
+    { size: 1 << 20 },
+    { addend: -1 },
+  ];
+  for (const frames of cases) {
     const error = assertLoadError(
       () => new ModuleLoader().loadBytes(moduleWith(frames)),
       "InvalidFormat",
       { section: ".eh_frame" },
     );
-    assertEquals(error.message.startsWith("Cannot use frame information: "), true);
+    assertEquals(error.message.startsWith("Cannot use unwind tables: "), true);
+    assertEquals(error.hint.includes("which merges the sections"), frames.copies === 2);
   }
   using sound = new ModuleLoader().loadBytes(moduleWith());
   assertEquals(recordFor(sound.codeMemory.address) !== 0n, true);
 });
 
-unwinderTest("a thousand modules come and go", async (recordFor) => {
+unwinderTest("a thousand modules are registered and unregistered", async (recordFor) => {
   const bytes = moduleWith();
   const kept = new ModuleLoader().loadBytes(bytes);
   for (let round = 0; round < 100; round++) {

@@ -1,14 +1,14 @@
 /*
- * What modules register to be called later: when a thread ends, when the module
- * goes. The C library knows only shared libraries, and would call a module's
- * functions after the module has gone, or for the first time when the process
- * ends. So modules register here instead.
+ * Keeps the functions that modules register for the end of a thread or of the
+ * module. The C library knows shared libraries only: it would call a module's
+ * functions after the module has been freed, or not before the process ends. So
+ * modules register here instead.
  *
- * This is a shared library of its own, which is never unloaded: the end of a
- * thread leads here, and from here to the modules that are still there.
+ * This is a shared library of its own, which is never closed: the end of a
+ * thread leads here, and from here to the modules that are still loaded.
  *
  * Each function that modules call has the signature of the C library's function
- * that it stands for. `dso` is the address of a module's __dso_handle, or any
+ * that it replaces. `dso` is the address of a module's __dso_handle, or any
  * other address in it (Itanium C++ ABI, 3.3.6).
  */
 #include <errno.h>
@@ -26,7 +26,7 @@ int __cxa_atexit(callback *, void *, void *);
 void __cxa_finalize(void *);
 int __cxa_thread_atexit_impl(callback *, void *, void *);
 
-/* A thread-local object that has a destructor; in two lists, its thread's and its module's, newest first. */
+/* A thread-local object with a destructor, in the lists of its thread and of its module, newest first. */
 struct object {
   struct object *older_of_thread, **link_of_thread;
   struct object *older_of_module, **link_of_module;
@@ -35,7 +35,7 @@ struct object {
   void *value;
 };
 
-/* A function that runs when the module goes. */
+/* A function that runs when the module ends. */
 struct finaliser {
   struct finaliser *older;
   callback *run;
@@ -54,7 +54,7 @@ struct module {
   struct object *objects;
   struct finaliser *finalisers;
   struct key *keys;
-  /* How many destructors run now, in other threads. */
+  /* Counts the destructors that run now, in other threads. */
   unsigned running;
 };
 
@@ -80,7 +80,7 @@ static void unlink_object(struct object *object) {
   if (object->older_of_module) object->older_of_module->link_of_module = object->link_of_module;
 }
 
-/* Destroys the first object of a list. Called, and left, inside the lock. */
+/* Destroys the first object of a list. The lock is held before and after, but not during the destructor. */
 static void destroy_first(struct object *object) {
   struct module *module = object->module;
   unlink_object(object);
@@ -95,14 +95,14 @@ static void destroy_first(struct object *object) {
 static void end_thread(void *unused) {
   (void)unused;
   will_end = 0;
-  /* The main thread ends with the process, when nothing of a module runs. */
+  /* The main thread ends with the process, when no function of a module may run. */
   if (syscall(SYS_gettid) == getpid()) return;
   enter();
   while (of_this_thread) destroy_first(of_this_thread);
   leave();
 }
 
-/* For int __cxa_thread_atexit(callback *, void *, void *) and __cxa_thread_atexit_impl. */
+/* Replaces int __cxa_thread_atexit(callback *, void *, void *) and __cxa_thread_atexit_impl. */
 int smf_thread_atexit(callback *destroy, void *value, void *dso) {
   enter();
   struct module *module = find((uintptr_t)dso);
@@ -132,7 +132,7 @@ int smf_thread_atexit(callback *destroy, void *value, void *dso) {
   return 0;
 }
 
-/* For int __cxa_atexit(callback *, void *, void *). */
+/* Replaces int __cxa_atexit(callback *, void *, void *). */
 int smf_atexit(callback *run, void *value, void *dso) {
   enter();
   struct module *module = find((uintptr_t)dso);
@@ -149,7 +149,7 @@ int smf_atexit(callback *run, void *value, void *dso) {
   return 0;
 }
 
-/* Runs what is registered, and what that registers, newest first. */
+/* Runs the registered functions and those that they register, newest first. */
 void smf_run_finalisers(struct module *module) {
   enter();
   for (struct finaliser *next; (next = module->finalisers);) {
@@ -162,18 +162,18 @@ void smf_run_finalisers(struct module *module) {
   leave();
 }
 
-/* For void __cxa_finalize(void *); of a null pointer, which means the whole process, it does nothing. */
+/* Replaces void __cxa_finalize(void *). Does nothing for a null pointer, which means the whole process. */
 void smf_finalize(void *dso) {
   if (!dso) return;
   enter();
   struct module *module = find((uintptr_t)dso);
   leave();
   if (module) smf_run_finalisers(module);
-  /* Takes pthread_atfork back. */
+  /* Unregisters the module's pthread_atfork handlers. */
   __cxa_finalize(dso);
 }
 
-/* For int pthread_key_create(pthread_key_t *, callback *). */
+/* Replaces int pthread_key_create(pthread_key_t *, callback *). */
 int smf_key_create(pthread_key_t *key, callback *destroy) {
   enter();
   struct module *module = destroy ? find((uintptr_t)destroy) : 0;
@@ -194,7 +194,7 @@ int smf_key_create(pthread_key_t *key, callback *destroy) {
   return 0;
 }
 
-/* For int pthread_key_delete(pthread_key_t). */
+/* Replaces int pthread_key_delete(pthread_key_t). */
 int smf_key_delete(pthread_key_t key) {
   struct key *found = 0;
   enter();
@@ -209,15 +209,15 @@ int smf_key_delete(pthread_key_t key) {
   return pthread_key_delete(key);
 }
 
-/* For int tss_create(tss_t *, callback *) of C11, which has numbers of its own. */
+/* Replaces int tss_create(tss_t *, callback *) of C11, which has result codes of its own. */
 int smf_tss_create(pthread_key_t *key, callback *destroy) {
   return smf_key_create(key, destroy) == 0 ? thrd_success : thrd_error;
 }
 
-/* For void tss_delete(tss_t). */
+/* Replaces void tss_delete(tss_t). */
 void smf_tss_delete(pthread_key_t key) { smf_key_delete(key); }
 
-/* A module in this range of addresses, before any of its code runs; null if there is no memory. */
+/* Adds a module in this range of addresses, before any of its code runs; null if memory is exhausted. */
 struct module *smf_add_module(uintptr_t start, uintptr_t size) {
   struct module *module = calloc(1, sizeof *module);
   if (!module) return 0;
@@ -230,7 +230,7 @@ struct module *smf_add_module(uintptr_t start, uintptr_t size) {
   return module;
 }
 
-/* Destroys the thread-local objects that threads still have in it, newest first. */
+/* Destroys the module's thread-local objects of all threads, newest first. */
 void smf_end_threads(struct module *module) {
   enter();
   while (module->objects) destroy_first(module->objects);
@@ -238,9 +238,9 @@ void smf_end_threads(struct module *module) {
 }
 
 /*
- * Forgets a module, and what is registered still: nothing leads to it any more.
- * Answers 0, or -1 if a thread is still in one of its destructors after so
- * many milliseconds; then all is as before.
+ * Removes a module with everything that it still has registered: afterwards
+ * nothing here refers to it. Returns 0, or -1 if a thread is still in one of its
+ * destructors after that many milliseconds; then nothing has changed.
  */
 int smf_remove_module(struct module *module, unsigned milliseconds) {
   enter();

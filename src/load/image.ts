@@ -1,0 +1,130 @@
+/**
+ * A module's image: its memory and whatever else has to go with it.
+ */
+
+import { LoadError } from "../errors.ts";
+import type { ImagePlan } from "../image/plan.ts";
+import type { RelocationNeeds } from "../image/relocation/scan.ts";
+import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
+import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
+import type { SmfFile } from "../smf/file.ts";
+import type { FileStamp } from "./file/stamp.ts";
+import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
+import type { ModuleExits } from "./runtime/atexit.ts";
+import type { ThreadBlocks } from "./runtime/thread_blocks.ts";
+
+/** A module in memory, as the rest of the package uses it. Its owner disposes of it. */
+export interface LoadedImage extends Disposable {
+  readonly file: SmfFile;
+  readonly plan: ImagePlan;
+  readonly memory: ExecutableMemory;
+  /** The page size, in bytes, that the plan was made for. */
+  readonly pageSize: number;
+  /** Identifies the module to the providers that it imports from. */
+  readonly identity: ModuleIdentity;
+  /** Where each import was found. */
+  readonly imports: readonly ImportRecord[];
+  /** The integrity string of the file, if it was checked. */
+  readonly integrity?: string | undefined;
+  /** The state of the file when it was read; absent for bytes. */
+  readonly stamp?: FileStamp | undefined;
+  /** The functions that the module registers for its end; only in the isolate that owns it. */
+  readonly exits?: ModuleExits | undefined;
+  /**
+   * Says why other isolates cannot use the module, or `undefined` if they can.
+   * A reload of a provider may change the answer.
+   *
+   * @param asked Images that were asked already.
+   */
+  whyNotShareable(asked?: Set<unknown>): string | undefined;
+}
+
+/** Everything that is known about a file before memory is reserved for it. */
+export interface ExaminedFile {
+  readonly file: SmfFile;
+  readonly needs: RelocationNeeds;
+  readonly plan: ImagePlan;
+  readonly threadLocals: ThreadLocalPlan | undefined;
+  readonly integrity?: string | undefined;
+  readonly stamp?: FileStamp | undefined;
+}
+
+/** An image that has its memory. The phases of loading fill it, link it and hand it on. */
+export class PlacedImage implements LoadedImage {
+  readonly file: SmfFile;
+  readonly plan: ImagePlan;
+  readonly memory: ExecutableMemory;
+  readonly pageSize: number;
+  readonly identity: ModuleIdentity;
+  readonly integrity: string | undefined;
+  readonly stamp: FileStamp | undefined;
+  readonly allocator: MemoryAllocator;
+  readonly needs: RelocationNeeds;
+  readonly threadLocals: ThreadLocalPlan | undefined;
+  /** The whole range, writable: from the time it is filled until it is relocated. */
+  bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** The imports and the holds on their providers; set when linking begins. */
+  resolved: ResolvedImports | undefined;
+  exits: ModuleExits | undefined;
+  threadBlocks: ThreadBlocks | undefined;
+
+  /** @param memory Allocated by `allocator`; the image owns it from now on. */
+  constructor(
+    allocator: MemoryAllocator,
+    memory: ExecutableMemory,
+    examined: ExaminedFile,
+    identity: ModuleIdentity,
+  ) {
+    this.allocator = allocator;
+    this.memory = memory;
+    this.pageSize = allocator.pageSize;
+    this.file = examined.file;
+    this.plan = examined.plan;
+    this.needs = examined.needs;
+    this.threadLocals = examined.threadLocals;
+    this.identity = identity;
+    this.integrity = examined.integrity;
+    this.stamp = examined.stamp;
+  }
+
+  get imports(): readonly ImportRecord[] {
+    return this.resolved?.records ?? [];
+  }
+
+  whyNotShareable(asked: Set<unknown> = new Set()): string | undefined {
+    if (asked.has(this)) return undefined;
+    asked.add(this);
+    if (this.allocator !== platformAllocator()) return "its allocator belongs to this isolate";
+    const name = this.resolved?.isolateLocalImport(asked);
+    return name === undefined ? undefined : `its import '${name}' is a callback of this isolate`;
+  }
+
+  /**
+   * Frees the memory, then releases the providers. Not a `DisposableStack`,
+   * which runs each disposer once: memory that the system does not take back
+   * stays owned, and the next call tries again from there.
+   *
+   * Safety: nothing may run the module's code or use its addresses any more.
+   */
+  [Symbol.dispose](): void {
+    this.exits?.[Symbol.dispose]();
+    this.allocator.free(this.memory);
+    this.threadBlocks?.[Symbol.dispose]();
+    this.resolved?.[Symbol.dispose]();
+  }
+}
+
+/**
+ * The address of a defined symbol that has one.
+ *
+ * Safety: the address is valid until the image is disposed of.
+ */
+export function symbolAddress(image: LoadedImage, index: number): bigint {
+  const offset = image.plan.place(image.file.symbols.value(index), 0);
+  if (offset < 0) {
+    throw new LoadError("InvalidFormat", "Cannot take address of symbol: it is not inside the image", {
+      symbol: image.file.symbols.name(index),
+    });
+  }
+  return image.memory.address + BigInt(offset);
+}
