@@ -4,7 +4,7 @@
 import { LoadError } from "../errors.ts";
 import { SectionFlag, SectionIndex, SymbolKind } from "./elf/constants.ts";
 import type { Marker } from "./gc.ts";
-import type { NameMatcher } from "./glob.ts";
+import type { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";
 import type { Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";

@@ -9,7 +9,7 @@ import { archOf } from "./arch/mod.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
 import { Marker } from "./gc.ts";
-import { NameMatcher } from "./glob.ts";
+import { NameMatcher } from "../smf/glob.ts";
 import { importsOf, reachedSections } from "./check.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";

@@ -1,13 +1,16 @@
 /**
- * Globs over symbol names: `*` any characters, `?` one, everything else itself.
+ * Globs over symbol names: `*` matches any characters, `?` exactly one, every other character itself.
  */
 
-/** Whether a pattern is more than an exact name. */
+/** Whether a pattern has a wildcard, so that it is more than an exact name. */
 export function isGlob(pattern: string): boolean {
   return pattern.includes("*") || pattern.includes("?");
 }
 
-/** Whether `text` matches `pattern`; in time at most the product of their lengths. */
+/**
+ * Whether `text` matches `pattern`. Takes time at most in proportion to the product of their
+ * lengths, since only the last `*` is ever tried again: a regular expression may take exponential time.
+ */
 export function matchesGlob(pattern: string, text: string): boolean {
   let p = 0;
   let t = 0;
@@ -31,7 +34,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return p === pattern.length;
 }
 
-/** A set of exact names and globs, as `exports` and `keep` give them. */
+/** A set of names, given as exact names and globs: the linker's `exports` and `keep`, the loader's `allowImports`. */
 export class NameMatcher {
   readonly exact: ReadonlySet<string>;
   readonly globs: readonly string[];
@@ -41,6 +44,7 @@ export class NameMatcher {
     this.globs = patterns.filter(isGlob);
   }
 
+  /** Whether `name` is one of the exact names or matches a glob. */
   matches(name: string): boolean {
     return this.exact.has(name) || this.globs.some((glob) => matchesGlob(glob, name));
   }
