@@ -10,7 +10,7 @@ import { LoadError } from "../errors.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { type LinkArch, type RelocationRule, writeInt32, writeInt64 } from "./arch/arch.ts";
 import { keepIfunc, writeStub } from "./ifunc.ts";
-import { RecordSize } from "./elf/constants.ts";
+import { RecordSize } from "../os/elf.ts";
 import { writeFrames } from "./frame_output.ts";
 import type { InputSection } from "./input.ts";
 import { malformed, signed64 } from "./elf/bytes.ts";

@@ -7,14 +7,7 @@
  * apart (Itanium C++ ABI, section 3.3.6, "Registering and running destructors").
  */
 import type { LinkArch } from "./arch/arch.ts";
-import {
-  Machine,
-  SectionFlag,
-  SectionType,
-  SymbolBinding,
-  SymbolKind,
-  SymbolVisibility,
-} from "./elf/constants.ts";
+import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolKind, SymbolVisibility } from "../os/elf.ts";
 import { ElfWriter } from "./elf/writer.ts";
 
 /** What errors and maps call the object that this module makes. */

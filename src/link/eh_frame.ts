@@ -2,7 +2,7 @@
  * Call frame information (LSB Core, "Exception Frames"): taken apart into its
  * CIE and FDE records, since a record may stay only if its function does.
  */
-import { RecordSize } from "./elf/constants.ts";
+import { RecordSize } from "../os/elf.ts";
 import type { InputSection } from "./input.ts";
 import { malformed } from "./elf/bytes.ts";
 

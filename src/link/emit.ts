@@ -8,7 +8,7 @@ import { foreignCode } from "../smf/file.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch/arch.ts";
-import { SymbolKind } from "./elf/constants.ts";
+import { SymbolKind } from "../os/elf.ts";
 import { inOrder } from "./export_order.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";

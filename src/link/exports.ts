@@ -2,7 +2,7 @@
  * What a module shows to others, and the roots that follow from it.
  */
 import { LoadError } from "../errors.ts";
-import { SectionFlag, SectionIndex, SymbolKind } from "./elf/constants.ts";
+import { SectionFlag, SectionIndex, SymbolKind } from "../os/elf.ts";
 import type { Marker } from "./gc.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";

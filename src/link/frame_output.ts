@@ -3,7 +3,7 @@
  * functions that are kept, each distinct CIE once, and a zero at the end.
  */
 import type { FrameRecord, FrameSection } from "./eh_frame.ts";
-import { RecordSize } from "./elf/constants.ts";
+import { RecordSize } from "../os/elf.ts";
 import type { OutputSection } from "./input.ts";
 
 /** A CIE's bytes and what its relocations refer to, as a text to compare. */

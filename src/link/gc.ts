@@ -6,7 +6,7 @@ import type { LinkArch } from "./arch/arch.ts";
 import { type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
 import { IfuncSlots } from "./ifunc.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
-import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf/constants.ts";
+import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "../os/elf.ts";
 import { State } from "./globals.ts";
 import { HELPERS_NAME } from "./crt_object.ts";
 import type { InputSection, LinkObject } from "./input.ts";

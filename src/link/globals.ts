@@ -3,7 +3,7 @@
  * Table": strong, weak and tentative definitions, visibility).
  */
 import { LoadError } from "../errors.ts";
-import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "./elf/constants.ts";
+import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "../os/elf.ts";
 import type { LinkObject } from "./input.ts";
 import { grown, NameTable } from "./names.ts";
 import type { Problems } from "./problems.ts";

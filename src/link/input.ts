@@ -4,7 +4,7 @@
  */
 import type { ElfObject } from "./elf/object.ts";
 import type { ElfSection } from "./elf/symbols.ts";
-import { SectionFlag, SectionType } from "./elf/constants.ts";
+import { SectionFlag, SectionType } from "../os/elf.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { alignUp } from "../smf/offsets.ts";
 import type { MergePieces } from "./merge_pieces.ts";

@@ -1,7 +1,7 @@
 /**
  * Where a symbol ended up.
  */
-import { SectionIndex, SymbolKind } from "./elf/constants.ts";
+import { SectionIndex, SymbolKind } from "../os/elf.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";

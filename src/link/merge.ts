@@ -2,7 +2,8 @@
  * Mergeable sections (gABI, SHF_MERGE and SHF_STRINGS): their elements may be
  * dropped one by one when nothing refers to them, and equal ones become one.
  */
-import { SectionFlag } from "./elf/constants.ts";
+import { fnv1a } from "../smf/hash.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { InputSection } from "./input.ts";
 import type { MergePieces } from "./merge_pieces.ts";
 
@@ -57,8 +58,7 @@ export class MergedSection {
   }
 
   #enter(bytes: Uint8Array, start: number, end: number, alignment: number): Seen {
-    let hash = 0x811c9dc5;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+    const hash = fnv1a(bytes, start, end) | 0;
     const first = this.#seen.get(hash);
     // A chain is cut after a while: what collides on purpose is stored twice, not compared for hours.
     let compared = 0;

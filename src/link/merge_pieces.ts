@@ -1,7 +1,7 @@
 /**
  * The elements of mergeable sections (gABI, SHF_MERGE and SHF_STRINGS), before equal ones become one.
  */
-import { SectionFlag } from "./elf/constants.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 
 /** The elements of one mergeable section. */

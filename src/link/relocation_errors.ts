@@ -3,7 +3,7 @@
  */
 import { LoadError } from "../errors.ts";
 import type { RelocationRule } from "./arch/arch.ts";
-import { SymbolKind } from "./elf/constants.ts";
+import { SymbolKind } from "../os/elf.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 
 /** A relocation that nothing here stands for; `value` says what it is. */

@@ -6,7 +6,7 @@
 import { archOf } from "./arch/mod.ts";
 import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
 import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
-import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "./elf/constants.ts";
+import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "../os/elf.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { Globals, State } from "./globals.ts";
 import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./crt_object.ts";

@@ -12,7 +12,7 @@
  * | `static` | 8 | offset from the thread pointer | initial exec |
  */
 import { RelocationType } from "../smf/enums.ts";
-import { SectionFlag } from "./elf/constants.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { TlsSlotKind } from "./arch/arch.ts";
 import type { InputSection, LinkObject, OutputSection } from "./input.ts";
 import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";

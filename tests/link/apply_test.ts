@@ -2,7 +2,7 @@
 // of its own, and both edges of its range.
 import { assert, assertEquals } from "@std/assert";
 import { parseObject } from "../../src/link/elf/object.ts";
-import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf/constants.ts";
+import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/os/elf.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import {
   addFunction,

@@ -1,6 +1,6 @@
 // What only the linker can define: __dso_handle, atexit, pthread_atfork.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SymbolBinding } from "../../src/os/elf.ts";
 import { addFunction, ElfWriter, functionObject, link } from "../support/objects.ts";
 
 Deno.test("nothing is added to modules that do not ask", () => {

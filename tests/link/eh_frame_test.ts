@@ -1,6 +1,6 @@
 // Call frame information: what belongs to functions that stay, and nothing else.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SymbolBinding } from "../../src/os/elf.ts";
 import { addFunction, CODE, ElfWriter, link, linkFails, RODATA } from "../support/objects.ts";
 
 const PC32 = 2;

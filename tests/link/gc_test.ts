@@ -1,6 +1,6 @@
 // What a module needs is kept, the rest is dropped.
 import { assertEquals } from "@std/assert";
-import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import {
   addFunction,
   addVariable,

@@ -1,6 +1,6 @@
 // Functions that are chosen when a module is loaded: one stub and one slot each, whoever refers to them and how.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { RelocationType, SymbolType } from "../../src/smf/enums.ts";
 import { addFunction, CODE, DATA, ElfWriter, link } from "../support/objects.ts";
 

@@ -1,6 +1,6 @@
 // Where everything goes.
 import { assert, assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionType, SymbolKind } from "../../src/os/elf.ts";
 import { SectionType as SmfSectionType } from "../../src/smf/enums.ts";
 import {
   addFunction,

@@ -1,7 +1,7 @@
 // Names that linkers define when somebody refers to them.
 import { assertEquals } from "@std/assert";
 import { linkerSymbolOf } from "../../src/link/linker_symbols.ts";
-import { SectionType as ElfSectionType } from "../../src/link/elf/constants.ts";
+import { SectionType as ElfSectionType } from "../../src/os/elf.ts";
 import { addFunction, addVariable, DATA, ElfWriter, link, type Linked } from "../support/objects.ts";
 
 const PC32 = 2;

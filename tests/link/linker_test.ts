@@ -1,6 +1,6 @@
 // Links as a whole: the same inputs, the same bytes; what the options do.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { formatMap } from "../../src/link/map.ts";
 import { HeaderFlag, Platform } from "../../src/smf/enums.ts";
 import {

@@ -1,6 +1,6 @@
 // Mergeable sections: pieces, not sections, are kept, and equal ones become one.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SectionFlag, SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SectionFlag, SymbolBinding } from "../../src/os/elf.ts";
 import {
   addFunction,
   addVariable,

@@ -1,6 +1,6 @@
 // Which objects take part in a link, and which definition each name has.
 import { assert, assertEquals } from "@std/assert";
-import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/link/elf/constants.ts";
+import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/os/elf.ts";
 import {
   addFunction,
   addVariable,

@@ -1,6 +1,6 @@
 // Thread-local variables: their section, their GOT slots, and what is refused.
 import { assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionType, SymbolKind } from "../../src/os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../../src/smf/enums.ts";
 import { addFunction, ascii, CODE, DATA, ElfWriter, link, linkFails } from "../support/objects.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hashName, NameScan, Xxh32, xxh32 } from "../../src/smf/hash.ts";
+import { fnv1a, hashName, NameScan, Xxh32, xxh32 } from "../../src/smf/hash.ts";
 import { randomFrom } from "../support/testing.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -10,6 +10,12 @@ Deno.test("names hash as FNV-1a does", () => {
   assertEquals(hashName("a"), 0xe40c292c);
   assertEquals(hashName("foobar"), 0xbf9cf968);
   assertEquals(hashName("grüße"), hashName(encode("grüße")));
+});
+
+Deno.test("FNV-1a covers the bytes of its range only", () => {
+  const bytes = encode("xfoobarx");
+  assertEquals(fnv1a(bytes, 1, 7), 0xbf9cf968);
+  assertEquals(fnv1a(bytes, 3, 3), 0x811c9dc5);
 });
 
 Deno.test("XXH32 gives the published values", () => {

@@ -3,7 +3,7 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import { type LinkArch, type RelocationRule, type TlsSlotKind, writeInt32, writeInt64 } from "./arch.ts";
-import { Machine } from "../elf/constants.ts";
+import { Machine } from "../../os/elf.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;

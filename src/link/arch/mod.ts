@@ -3,7 +3,7 @@
  */
 import { AARCH64 } from "./aarch64.ts";
 import type { LinkArch } from "./arch.ts";
-import { Machine } from "../elf/constants.ts";
+import { Machine } from "../../os/elf.ts";
 import { X86_64 } from "./x86_64.ts";
 
 /** The processor of an object; objects for others are refused when they are parsed. */

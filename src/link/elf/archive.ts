@@ -4,7 +4,7 @@
  * when it is pulled in.
  */
 import { isElf, parseObject } from "./object.ts";
-import { SectionIndex } from "./constants.ts";
+import { SectionIndex } from "../../os/elf.ts";
 import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
 
 const MAGIC = "!<arch>\n";

@@ -13,7 +13,7 @@ import {
   SectionIndex,
   SectionType,
   SymbolKind,
-} from "./constants.ts";
+} from "../../os/elf.ts";
 import { type ElfSection, type ElfSymbols, readSymbols } from "./symbols.ts";
 import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
 

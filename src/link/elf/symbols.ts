@@ -11,7 +11,7 @@ import {
   SHN_X86_64_LCOMMON,
   SymbolBinding,
   SymbolKind,
-} from "./constants.ts";
+} from "../../os/elf.ts";
 import { decodeText, type InputBytes, malformed, signed64 } from "./bytes.ts";
 
 /** One section header, with where its relocations are. */

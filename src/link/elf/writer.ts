@@ -13,7 +13,7 @@ import {
   SymbolBinding,
   SymbolKind,
   SymbolVisibility,
-} from "./constants.ts";
+} from "../../os/elf.ts";
 
 /** A section of the object. */
 export interface ElfSectionOptions {

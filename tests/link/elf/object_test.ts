@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors.ts";
 import { parseObject } from "../../../src/link/elf/object.ts";
-import { SectionType, SymbolBinding, SymbolKind } from "../../../src/link/elf/constants.ts";
+import { SectionType, SymbolBinding, SymbolKind } from "../../../src/os/elf.ts";
 import { addFunction, ascii, CODE, ElfWriter, link, RODATA } from "../../support/objects.ts";
 
 function sample(): Uint8Array {
