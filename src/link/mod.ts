@@ -1,10 +1,10 @@
 /**
  * The linker alone: ELF objects and static libraries to a module, as bytes.
- * Needs no permission and loads nothing; works wherever JavaScript does.
+ * It needs no permission and loads nothing, and works wherever JavaScript does.
  *
  * Everything here is also exported by `@simple/loader` itself.
  *
- * @example What a compiler made, as a module
+ * @example An object file to a module
  * ```ts
  * import { formatMap, linkObjects } from "@simple/loader/link";
  * import { assertEquals, assertStringIncludes } from "@std/assert";

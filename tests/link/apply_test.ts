@@ -1,5 +1,5 @@
-// Every supported relocation type: bytes before and after, against a computation
-// of its own, and both edges of its range.
+// Every supported relocation type: the bytes before and after, compared with an independent
+// computation, at both ends of its range.
 import { assert, assertEquals } from "@std/assert";
 import { parseObject } from "../../src/link/elf/object.ts";
 import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/os/elf.ts";
@@ -27,7 +27,7 @@ const R = {
   REX_GOTPCRELX: 42,
 };
 
-/** `from` with a place of eight bytes at 4, `to` somewhere behind it in the same group. */
+/** Makes `from`, which refers at offset 4 to `to`, behind it in the same group. */
 function pair(type: number, addend: number | bigint, flags = CODE): Uint8Array {
   const writer = new ElfWriter();
   const bytes = new Uint8Array(16).fill(0x90);
@@ -76,6 +76,8 @@ Deno.test("PC32 reaches both ends of 32 bits, and one further is an error", () =
       const [addend, value] of [[2 ** 31 - distance, 2 ** 31], [-(2 ** 31) - 1 - distance, -(2 ** 31) - 1]]
     ) {
       const error = linkFails(pair(type, addend), "RelocationFailed", "does not fit");
+      assert(error.message.includes(type === R.PC32 ? "R_X86_64_PC32" : "R_X86_64_PLT32"), error.message);
+      assert(error.hint.includes("out of the relocation's reach"), error.hint);
       assertEquals(error.data.value, value);
       assertEquals(error.data.range, [-(2 ** 31), 2 ** 31]);
       assertEquals(error.data.path, "a.o");
@@ -93,7 +95,7 @@ Deno.test("an addend beyond 2^53 is an error, not another number", () => {
 
 const AARCH64 = 183;
 
-/** Code with a place of each width that refers to `target` in another group. */
+/** Makes code that refers at offset 4 to `inner`, a variable in another group. */
 function across(type: number, addend: number, machine?: number): { object: Uint8Array } {
   const writer = new ElfWriter(machine);
   const from = addFunction(writer, "from", new Uint8Array(16).fill(0x90));
@@ -110,7 +112,7 @@ function across(type: number, addend: number, machine?: number): { object: Uint8
   return { object: writer.build() };
 }
 
-Deno.test("distances between groups are settled, and the file asks that they be kept", () => {
+Deno.test("distances between groups are applied, and the file asks for a fixed layout", () => {
   const linked = link(across(R.PC32, -4).object);
   assertEquals(linked.relocations(), []);
   assertEquals(linked.settled(linked.at("from") + 4), linked.at("to") + 16 - 4);
@@ -130,20 +132,20 @@ Deno.test("a distance between groups that does not fit is an error of the link",
   assertEquals([error.data.section, error.data.offset], [".text.from", 4]);
 });
 
-Deno.test("where pages differ, distances between groups stay for the loader, with the same S + A", () => {
+Deno.test("where page sizes differ, distances between groups are left to the loader, with the same S + A", () => {
   const [PREL32, PREL64] = [261, 260];
-  for (const [type, kept] of [[PREL32, RelocationType.Pc32], [PREL64, RelocationType.Pc64]]) {
+  for (const [type, smfType] of [[PREL32, RelocationType.Pc32], [PREL64, RelocationType.Pc64]]) {
     const linked = link(across(type, -4, AARCH64).object);
     assert(!linked.isFixed);
     const [one, ...more] = linked.relocations();
     assertEquals(more, []);
-    assertEquals(one.type, kept);
+    assertEquals(one.type, smfType);
     assertEquals(one.offset, linked.at("from") + 4);
     assertEquals(linked.target(one.offset), linked.at("to") + 16 - 4);
   }
 });
 
-Deno.test("64: addresses stay for the loader, in code, data and read-only data", () => {
+Deno.test("64: addresses are left to the loader, in code, data and read-only data", () => {
   for (const flags of [CODE, DATA, RODATA]) {
     const writer = new ElfWriter();
     const place = writer.section({ name: "place", flags, bytes: new Uint8Array(16), alignment: 8 });
@@ -161,7 +163,7 @@ Deno.test("64: addresses stay for the loader, in code, data and read-only data",
 });
 
 Deno.test("the address of an exported function keeps the function's own symbol", () => {
-  // Whoever asks must get one canonical address, which only the loader knows.
+  // Every module must get the same canonical address, which only the loader knows.
   const writer = new ElfWriter();
   const place = writer.section({
     name: ".data.rel.ro",
@@ -236,7 +238,7 @@ Deno.test("an import is a function only if something calls it", () => {
   assertEquals([typeOf("called"), typeOf("read"), typeOf("indirect")], [1, 0, 1]);
 });
 
-Deno.test("GOT references to what is not exported get a symbol of their own", () => {
+Deno.test("GOT references to symbols that are not exported get a symbol of their own", () => {
   const writer = new ElfWriter();
   // cmpq $0, hidden@GOTPCREL(%rip): no direct form, and bytes behind the place
   const from = addFunction(writer, "from", Uint8Array.of(0x48, 0x83, 0x3d, 0, 0, 0, 0, 0));
@@ -258,7 +260,7 @@ Deno.test("GOT references to what is not exported get a symbol of their own", ()
   assertEquals(linked.at("hidden"), linked.section(".data").address + 8);
 });
 
-/** A GOT reference in `instruction` (place behind its first `at` bytes) to a hidden symbol of the given section. */
+/** Links `instruction`, which refers behind its first `at` bytes to the GOT slot of `to`, hidden by default. */
 function gotReference(
   instruction: number[],
   at: number,
@@ -309,7 +311,7 @@ Deno.test("the address of an exported function still comes from the GOT, a call 
   assertEquals(call.bytesAt(call.at("from"), 2), [0x67, 0xe8]);
 });
 
-Deno.test("other instructions keep their GOT slot, and so does the type that no linker may relax", () => {
+Deno.test("other instructions keep their GOT slot, and so do all with a type that must not be relaxed", () => {
   const add = gotReference([0x48, 0x03, 0x05, 0, 0, 0, 0], 3, DATA);
   assertEquals(add.bytesAt(add.at("from"), 3), [0x48, 0x03, 0x05]);
   assertEquals(add.relocations().map(({ type }) => type), [RelocationType.GotPcRel]);
@@ -322,7 +324,7 @@ Deno.test("other instructions keep their GOT slot, and so does the type that no 
   assertEquals(link(writer.build()).bytesAt(0, 3), [0x48, 0x8b, 0x05]);
 });
 
-/** A four- or eight-byte place that refers to an absolute symbol. */
+/** Makes a variable that refers to an absolute symbol. */
 function constant(type: number, value: bigint, addend = 0n): Uint8Array {
   const writer = new ElfWriter();
   const place = addVariable(writer, "place", new Uint8Array(16).fill(0xee));
@@ -362,33 +364,36 @@ Deno.test("64 takes constants as they are; a distance to one does not exist", ()
 
 Deno.test("32-bit addresses are refused, with what to compile differently", () => {
   for (const type of [R[32], R["32S"]]) {
-    const error = linkFails(across(type, 0).object, "Unsupported", "-fPIC");
+    const error = linkFails(across(type, 0).object, "Unsupported", "cannot hold a 32-bit address");
+    assertEquals(error.hint, "compile with -fPIC");
     assertEquals(error.data.section, ".text.from");
     assertEquals(error.data.symbol, "inner");
     const writer = new ElfWriter();
     const from = addFunction(writer, "from", new Uint8Array(8));
     writer.relocation(from, { offset: 0, symbol: writer.symbol({ name: "import" }), type });
-    linkFails(writer.build(), "Unsupported", "-fPIC");
+    assertEquals(linkFails(writer.build(), "Unsupported", "32-bit address").hint, "compile with -fPIC");
   }
 });
 
-Deno.test("what has no counterpart is refused by name, each with its advice", () => {
-  const cases: [number, RegExp][] = [
-    [23, /compile with -fPIC/],
-    [36, /executables and shared libraries/],
-    [26, /mcmodel=small/],
-    [5, /executables and shared libraries/],
-    [12, /8 or 16 bits/],
-    [200, /type 200 is unknown/],
+Deno.test("types without a counterpart are refused with the reason and the next step", () => {
+  const cases: [type: number, problem: RegExp, hint: RegExp][] = [
+    [23, /type 23: .* offset from the thread pointer/, /^compile with -fPIC$/],
+    [36, /executables and shared libraries/, /^link the objects/],
+    [26, /medium or large code model/, /^compile with -mcmodel=small$/],
+    [5, /executables and shared libraries/, /^link the objects/],
+    [12, /8 or 16 bits/, /32 or 64 bits/],
+    [32, /a symbol's size/, /\.size/],
+    [200, /type 200: the type is unknown/, /^try another code model/],
   ];
-  for (const [type, advice] of cases) {
-    const error = linkFails(pair(type, 0), "Unsupported", advice);
+  for (const [type, problem, hint] of cases) {
+    const error = linkFails(pair(type, 0), "Unsupported", problem);
+    assert(hint.test(error.hint), error.hint);
     assertEquals(error.data.symbol, "to");
     assertEquals(error.data.section, ".text.from");
   }
 });
 
-Deno.test("all relocations that cannot be are reported at once", () => {
+Deno.test("all relocations that cannot be applied are reported at once", () => {
   const writer = new ElfWriter();
   const from = addFunction(writer, "from", new Uint8Array(16));
   for (const offset of [0, 4, 8]) {
@@ -451,11 +456,11 @@ Deno.test("relocations of a section without bytes are an error", () => {
   assertEquals(error.data.section, ".bss");
 });
 
-Deno.test("an array that is turned around has whole entries", () => {
+Deno.test("an array that is reversed must have whole entries", () => {
   const writer = new ElfWriter();
   addFunction(writer, "f", Uint8Array.of(0xc3));
   writer.section({ name: ".ctors", flags: DATA, bytes: new Uint8Array(12), alignment: 8 });
-  linkFails(writer.build(), "InvalidFormat", "no multiple of 8");
+  linkFails(writer.build(), "InvalidFormat", "not a multiple of 8");
 });
 
 Deno.test("a constant in a GOT slot may be as large as a number is exact", () => {
@@ -468,10 +473,11 @@ Deno.test("a constant in a GOT slot may be as large as a number is exact", () =>
   };
   const linked = link(build(2n ** 53n - 1n));
   assertEquals(linked.int64(linked.settled(linked.at("from") + 3) + 4), 2n ** 53n - 1n);
-  linkFails(build(2n ** 53n), "RelocationFailed", "above 2^53 - 1");
+  const error = linkFails(build(2n ** 53n), "RelocationFailed", "above 2^53 - 1");
+  assert(error.hint.startsWith("use a constant of at most"), error.hint);
 });
 
-Deno.test("a hidden weak function that nobody defines is 0 for good, and no import", () => {
+Deno.test("an undefined weak function that is hidden is 0 and not an import", () => {
   const writer = new ElfWriter();
   // cmpq $0, absent@GOTPCREL(%rip); jmp absent
   const from = addFunction(writer, "from", Uint8Array.of(0x48, 0x83, 0x3d, 0, 0, 0, 0, 0, 0xe9, 0, 0, 0, 0));

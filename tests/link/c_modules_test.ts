@@ -1,4 +1,4 @@
-// Modules made from C: they are loaded and do what their sources say.
+// Modules made from C: their functions behave as their sources say.
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleLoader } from "../../mod.ts";

@@ -1,4 +1,4 @@
-// Links as a whole: the same inputs, the same bytes; what the options do.
+// Whole links: the same inputs make the same bytes; the effect of every option.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { formatMap } from "../../src/link/map.ts";
@@ -177,11 +177,16 @@ Deno.test("a module of 20,000 functions that call each other links correctly", (
   }
 });
 
-Deno.test("code that loaders take for something else is refused by the linker already", () => {
+Deno.test("code that loaders would take for another file format is refused by the linker", () => {
   for (const [start, what] of [["\x7fELF", "a whole ELF file"], ["BCOD", "bytecode"]]) {
     const writer = new ElfWriter();
     addFunction(writer, "f", new TextEncoder().encode(start + "\xc3"));
-    const error = linkFails(writer.build(), "Unsupported", `Cannot link: loaders take this code for ${what}`);
+    const error = linkFails(
+      writer.build(),
+      "Unsupported",
+      `Cannot link module: loaders take its code for ${what}`,
+    );
+    assert(error.hint.startsWith("link another object first"), error.hint);
     assertEquals(error.data.section, ".text");
   }
 });

@@ -1,5 +1,5 @@
-// The oracle: what GNU ld makes of the same objects, opened by Deno.dlopen. A
-// module must give every answer that the shared library gives.
+// Compares modules with the shared libraries that GNU ld makes of the same objects, opened by
+// Deno.dlopen: every function must return the same results.
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
@@ -71,8 +71,8 @@ const UNITS: readonly (readonly [
 ];
 
 /**
- * Without it, what several objects instantiate is one for all libraries that a process
- * ever opens, and none of them is closed again; a module has its own.
+ * Without it, a symbol that several objects instantiate is unique in the process (STB_GNU_UNIQUE), and
+ * libraries that define it are never closed; a module has a copy of its own.
  */
 const OWN = "-fno-gnu-unique";
 
