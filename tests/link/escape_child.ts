@@ -1,4 +1,4 @@
-/** Calls a C++ function that throws what nobody catches, in the way that the argument says. */
+/** Calls a C++ function whose exception nobody catches, in the way that the argument names. */
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { RUNTIME } from "../support/program_tests.ts";
 

@@ -130,7 +130,7 @@ Deno.test("a section that describes another is kept or dropped with it", () => {
   assertEquals(entries(link(writer.build(), { exports: ["main"] })).includes(".notes"), false);
 });
 
-Deno.test("relocations that patch nothing still keep what they name", () => {
+Deno.test("relocations that patch nothing still keep their symbol", () => {
   const writer = program();
   const extra = writer.section({ name: ".extra", flags: RODATA, bytes: new Uint8Array(4) });
   const main = addFunction(writer, "second", new Uint8Array(4));
