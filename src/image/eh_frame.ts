@@ -4,17 +4,19 @@
  * it reads.
  *
  * ```text
- * record   length: u32 (0 ends the table), id: u32, length - 4 bytes
- * CIE      id 0; version: u8, augmentation: string, code and data alignment: LEB128,
+ * CIE      version: u8, augmentation: string, code and data alignment: LEB128,
  *          return register, augmentation length: ULEB128, augmentation data, instructions
- * FDE      id = distance back to its CIE; first: i32 from here, size: u32, augmentation data, instructions
+ * FDE      first: i32 from here, size: u32, augmentation data, instructions
  * ```
+ *
+ * {@linkcode FrameRecords} tells the records apart.
  *
  * What instructions and handlers mean is, like machine code, the module's own
  * affair.
  */
 
 import { LoadError } from "../errors.ts";
+import { FrameRecords } from "../smf/frame_records.ts";
 
 /** `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: a distance of 32 bits from the place that holds it. */
 const NEAR = 0x1b;
@@ -36,38 +38,31 @@ class FrameTable {
   readonly #view: DataView;
   readonly #section: string;
   #at = 0;
-  /** Where the record ends that is read. */
+  /** Where the part of the table ends that is read. */
   #end = 0;
 
   constructor(bytes: Uint8Array, section: string) {
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#section = section;
-    this.#end = bytes.length;
   }
 
   /** Implements {@linkcode countFrames}. */
   count(start: number, code: Extent): number {
-    const cies = new Set<number>();
+    const records = new FrameRecords(this.#bytes, (problem, offset) => {
+      this.#at = offset;
+      return this.#broken(problem);
+    });
     let frames = 0;
-    for (;;) {
-      this.#end = this.#bytes.length;
-      const length = this.#uint32();
-      if (length === 0) return frames;
-      const id = this.#at;
-      // 2³² - 1 would announce a length of 64 bits, which nobody writes; it is too long here as well.
-      if (length < 4 || length > this.#end - id) throw this.#broken("a record is longer than its table");
-      const next = this.#end = id + length;
-      const back = this.#uint32();
-      if (back === 0) {
-        this.#readCie();
-        cies.add(id - 4);
-      } else {
-        if (!cies.has(id - back)) throw this.#broken("a record belongs to none before it");
-        if (this.#readFde(start, code) > 0) frames++;
-      }
-      this.#at = next;
+    while (records.next()) {
+      this.#at = records.body;
+      this.#end = records.end;
+      if (records.cie === -1) this.#readCie();
+      else if (this.#readFde(start, code) > 0) frames++;
     }
+    this.#at = records.end;
+    if (!records.isTerminated) throw this.#broken("it ends too early");
+    return frames;
   }
 
   #readCie(): void {

@@ -1,37 +1,31 @@
 /**
- * Code that C libraries keep in their static part, since it must know which
- * module it is in: `atexit` and its like, and what takes registrations back when
- * the module goes. It is linked in only when something refers to it.
+ * Makes the object that stands in for the C runtime's start files and for the static part of the C
+ * library. It holds functions that must know which module they are in: `atexit` and `pthread_atfork`,
+ * and the finaliser that runs the registered functions when the module is unloaded. It is linked in
+ * only when something refers to it.
  *
- * Everything turns on `__dso_handle`, an address inside the module that tells it
- * apart (Itanium C++ ABI, section 3.3.6, "Registering and running destructors").
+ * `__dso_handle`, an address inside the module, identifies it (Itanium C++ ABI, section 3.3.6,
+ * "Registering and running destructors").
  */
 import type { LinkArch } from "./arch/arch.ts";
-import {
-  Machine,
-  SectionFlag,
-  SectionType,
-  SymbolBinding,
-  SymbolKind,
-  SymbolVisibility,
-} from "./elf/constants.ts";
+import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolKind, SymbolVisibility } from "../os/elf.ts";
 import { ElfWriter } from "./elf/writer.ts";
 
-/** What errors and maps call the object that this module makes. */
-export const HELPERS_NAME = "(linker)";
+/** The name of the object in errors and maps. */
+export const CRT_OBJECT_NAME = "(linker)";
 
-/** The handle's name. */
+/** The name of the handle. */
 export const DSO_HANDLE = "__dso_handle";
 
-/** Instructions, and where they refer to something: offset, symbol, relocation type, addend. */
+/** Machine code and its relocations. */
 interface Code {
   readonly bytes: readonly number[];
   readonly references: readonly (readonly [offset: number, symbol: string, type: number, addend: number])[];
 }
 
-/** Makes the code of one processor. */
+/** The machine code for one processor. */
 interface Templates {
-  /** Fills argument `register`, and the second with 0 if asked, and goes on to `target`. */
+  /** Jumps to `target` with the handle in argument `register`, and 0 in the second if `zeroSecond`. */
   forward(target: string, register: 2 | 3, zeroSecond: boolean): Code;
   /** Calls `__cxa_finalize(&__dso_handle)` if there is such a function. */
   finalize: Code;
@@ -94,7 +88,7 @@ function words(...instructions: number[]): number[] {
   return instructions.flatMap((word) => [word & 255, (word >>> 8) & 255, (word >>> 16) & 255, word >>> 24]);
 }
 
-/** The functions that pass the handle on: name, what really does it, which argument takes the handle. */
+/** The functions that add the handle to their arguments and jump to the function that does the work. */
 const FORWARDS: readonly [name: string, target: string, register: 2 | 3, zeroSecond: boolean][] = [
   // int atexit(void (*f)(void)) = __cxa_atexit(f, NULL, &__dso_handle)
   ["atexit", "__cxa_atexit", 2, true],
@@ -102,15 +96,15 @@ const FORWARDS: readonly [name: string, target: string, register: 2 | 3, zeroSec
   ["pthread_atfork", "__register_atfork", 3, false],
 ];
 
-/** The names that an object of {@linkcode helperObject} can define. */
-export const HELPER_NAMES: readonly string[] = [DSO_HANDLE, ...FORWARDS.map(([name]) => name)];
+/** The names that {@linkcode crtObject} can define. */
+export const CRT_SYMBOLS: readonly string[] = [DSO_HANDLE, ...FORWARDS.map(([name]) => name)];
 
 /**
  * Makes an object that defines the given names.
  *
- * @param names Some of {@linkcode HELPER_NAMES}.
+ * @param names Some of {@linkcode CRT_SYMBOLS}.
  */
-export function helperObject(arch: LinkArch, names: readonly string[]): Uint8Array {
+export function crtObject(arch: LinkArch, names: readonly string[]): Uint8Array {
   const templates = arch.machine === Machine.AARCH64 ? ARM : X86;
   const writer = new ElfWriter(arch.machine);
   const symbols = new Map<string, number>();
@@ -159,7 +153,7 @@ export function helperObject(arch: LinkArch, names: readonly string[]): Uint8Arr
     });
     symbols.set(DSO_HANDLE, handle);
     const text = code("__finalize_module", templates.finalize, SymbolBinding.LOCAL);
-    // Before all that has no priority, so that it runs after it.
+    // In front of the entries without priority: finalisers run from the end of the array.
     const array = writer.section({
       name: ".fini_array.65535",
       type: SectionType.FINI_ARRAY,

@@ -1,20 +1,19 @@
 /**
- * Relocations that stay for the loader, as columns: a large library has tens of
- * thousands.
+ * Relocations that the loader applies, as columns: a large library has tens of thousands.
  */
 import { grown } from "./names.ts";
 
-/** Symbols of the SMF file that do not have their index yet, each a number. */
+/** The symbol of a relocation, as a number: the symbols of the SMF file have no index yet. */
 export const Target = {
   /** An exported or imported name, by name number. */
   global: (id: number): number => id,
-  /** An output section's start, by its index. */
+  /** The start of an output section, by the section's index. */
   section: (index: number): number => -1 - index,
   /** A symbol that exists only to have a GOT slot, by its index in `gotSymbols`. */
   got: (index: number): number => GOT_BASE + index,
 } as const;
 
-/** Above every name number. */
+/** Greater than every name number. */
 export const GOT_BASE = 2 ** 29;
 
 /** A growing table of relocations. */
@@ -25,7 +24,7 @@ export class DynamicRelocations {
   types: Uint8Array = new Uint8Array(1024);
   addends: Float64Array = new Float64Array(1024);
 
-  /** The places of all in the columns, by offset: loaders go through memory once, and see overlaps in passing. */
+  /** Returns the rows by offset: a loader then goes through memory once, and sees overlaps in passing. */
   byOffset(): Uint32Array {
     const { offsets } = this;
     return new Uint32Array(this.length).map((_, index) => index).sort((a, b) => offsets[a] - offsets[b]);

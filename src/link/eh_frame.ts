@@ -1,31 +1,35 @@
 /**
- * Call frame information (LSB Core, "Exception Frames"): taken apart into its
- * CIE and FDE records, since a record may stay only if its function does.
+ * Call frame information (LSB Core, "Exception Frames"): takes `.eh_frame` sections apart into CIE
+ * and FDE records, since a record may stay only if its function does, and writes those that stay as
+ * one section, in which each distinct CIE stands once.
  */
-import { RecordSize } from "./elf/constants.ts";
-import type { InputSection } from "./input.ts";
-import { malformed } from "./elf/bytes.ts";
+import { FrameRecords } from "../smf/frame_records.ts";
+import { RecordSize } from "../os/elf.ts";
+import type { InputSection, OutputSection } from "./input.ts";
+import { malformed } from "./problems.ts";
 
 /** One CIE or FDE. */
 export interface FrameRecord {
-  /** Where it begins in its section, and where the next one does. */
+  /** Offset in its section. */
   readonly start: number;
+  /** Offset of the next record. */
   readonly end: number;
   /** The CIE that an FDE belongs to; undefined for a CIE. */
   readonly cie: FrameRecord | undefined;
-  /** First and one past the last relocation that patches it, as indexes into `relocations`. */
+  /** The first relocation that patches the record, as an index into `relocations`. */
   firstRelocation: number;
+  /** One past the last relocation that patches it. */
   lastRelocation: number;
   live: boolean;
-  /** Offset in the output section, once placed; another record's when that is equal. */
-  place: number;
+  /** Offset in the output section, set by {@linkcode placeFrames}. Equal CIEs share one. */
+  outputOffset: number;
 }
 
 /** The records of one `.eh_frame` section. */
 export class FrameSection {
   readonly section: InputSection;
   readonly records: readonly FrameRecord[];
-  /** Indexes into the section's relocation table, ordered by the place that they patch. */
+  /** Indexes into the section's relocation table, ordered by the offset that they patch. */
   readonly relocations: Uint32Array;
 
   constructor(section: InputSection) {
@@ -55,46 +59,52 @@ export class FrameSection {
     }
   }
 
-  /** Index into the relocation table of what gives an FDE its function, or -1. */
-  functionRelocation(record: FrameRecord): number {
-    if (record.firstRelocation === record.lastRelocation) return -1;
-    const index = this.relocations[record.firstRelocation];
-    const at = this.section.elf.relaOffset + index * RecordSize.RELA;
-    // length, CIE pointer, then the function's address
-    return this.section.object.elf.file.view.getUint32(at, true) === record.start + 8 ? index : -1;
+  /** Whether an FDE describes a function that is reached. */
+  isFunctionLive(record: FrameRecord): boolean {
+    if (record.firstRelocation === record.lastRelocation) return false;
+    const { object, elf } = this.section;
+    const { view } = object.elf.file;
+    const at = elf.relaOffset + this.relocations[record.firstRelocation] * RecordSize.RELA;
+    // The function's address stands behind the length and the CIE pointer.
+    if (view.getUint32(at, true) !== record.start + 8) return false;
+    const symbol = view.getUint32(at + 12, true);
+    return symbol < object.elf.symbols.length && (object.sectionOf(symbol)?.live ?? false);
+  }
+
+  /** Whether a function that is reached has a table of handlers, which its FDE refers to by a second relocation. */
+  hasLiveHandlers(): boolean {
+    return this.records.some((record) =>
+      record.cie !== undefined && record.lastRelocation - record.firstRelocation > 1 &&
+      this.isFunctionLive(record)
+    );
   }
 }
 
 function sortedRelocations({ object, elf }: InputSection): Uint32Array {
   const { view } = object.elf.file;
   const order = Uint32Array.from({ length: elf.relaCount }, (_, index) => index);
-  const place = (index: number): number => view.getUint32(elf.relaOffset + index * RecordSize.RELA, true);
+  const offset = (index: number): number => view.getUint32(elf.relaOffset + index * RecordSize.RELA, true);
   let sorted = true;
-  for (let i = 1; i < order.length && sorted; i++) sorted = place(i - 1) <= place(i);
-  return sorted ? order : order.sort((a, b) => place(a) - place(b) || a - b);
+  for (let i = 1; i < order.length && sorted; i++) sorted = offset(i - 1) <= offset(i);
+  return sorted ? order : order.sort((a, b) => offset(a) - offset(b) || a - b);
 }
 
 function readRecords(section: InputSection): FrameRecord[] {
-  const { object, elf } = section;
-  const { view } = object.elf.file;
-  const broken = (offset: number) =>
-    malformed(object.name, "the frame information is broken", { section: elf.name, offset });
+  const { name } = section.object;
+  const read = new FrameRecords(
+    section.bytes(),
+    (problem, offset) =>
+      malformed(name, `the frame information is broken: ${problem}`, { section: section.name, offset }),
+  );
   const records: FrameRecord[] = [];
   const cies = new Map<number, FrameRecord>();
-  let start = 0;
-  while (start + 4 <= elf.size) {
-    const length = view.getUint32(elf.offset + start, true);
-    if (length === 0) break;
-    const end = start + 4 + length;
-    // 0xffffffff would announce a 64-bit length, which nobody writes; it ends here too.
-    if (end > elf.size || length < 4) throw broken(start);
-    const pointer = view.getUint32(elf.offset + start + 4, true);
-    const cie = pointer === 0 ? undefined : cies.get(start + 4 - pointer);
-    if (pointer !== 0 && cie === undefined) throw broken(start);
-    const record = { start, end, cie, firstRelocation: 0, lastRelocation: 0, live: false, place: -1 };
-    if (pointer === 0) cies.set(start, record);
+  // An object's table may end without a terminator, which only the last one of a program has.
+  while (read.next()) {
+    const { start, end } = read;
+    const cie = read.cie === -1 ? undefined : cies.get(read.cie);
+    const record = { start, end, cie, firstRelocation: 0, lastRelocation: 0, live: false, outputOffset: -1 };
+    if (cie === undefined) cies.set(start, record);
     records.push(record);
-    start = end;
   }
   return records;
 }
@@ -102,4 +112,76 @@ function readRecords(section: InputSection): FrameRecord[] {
 /** Whether a section holds call frame information. */
 export function isFrameSection(section: InputSection): boolean {
   return section.name === ".eh_frame";
+}
+
+/** The bytes of a CIE and the targets of its relocations, as a text to compare. */
+function cieKey(frame: FrameSection, record: FrameRecord): string {
+  const { object, elf } = frame.section;
+  const { bytes, view } = object.elf.file;
+  let key = "";
+  for (let i = elf.offset + record.start; i < elf.offset + record.end; i++) {
+    key += String.fromCharCode(bytes[i]);
+  }
+  for (let i = record.firstRelocation; i < record.lastRelocation; i++) {
+    const at = elf.relaOffset + frame.relocations[i] * RecordSize.RELA;
+    const symbol = view.getUint32(at + 12, true);
+    const id = object.globalOf(symbol);
+    // The number of a local symbol has a meaning in its own object only.
+    const target = id === -1 ? `${object.index}.${symbol}` : `g${id}`;
+    key += `|${view.getUint32(at, true) - record.start}:${view.getUint32(at + 8, true)}:${target}:` +
+      `${view.getInt32(at + 16, true)}:${view.getInt32(at + 20, true)}`;
+  }
+  return key;
+}
+
+/**
+ * Gives every live record its offset in the output, without gaps: four zero bytes would end the table.
+ *
+ * @returns the section that holds them; undefined if no record is live.
+ */
+export function placeFrames(
+  frames: readonly FrameSection[],
+  makeOutput: () => OutputSection,
+): OutputSection | undefined {
+  let output: OutputSection | undefined;
+  const cies = new Map<string, number>();
+  for (const frame of frames) {
+    for (const record of frame.records) {
+      if (!record.live) continue;
+      output ??= makeOutput();
+      const size = record.end - record.start;
+      if (record.cie !== undefined) {
+        record.outputOffset = output.reserve(size, 1);
+        continue;
+      }
+      const key = cieKey(frame, record);
+      const known = cies.get(key);
+      record.outputOffset = known ?? output.reserve(size, 1);
+      // The second of two equal CIEs is not written; its FDEs refer to the first.
+      if (known === undefined) cies.set(key, record.outputOffset);
+      else record.live = false;
+    }
+  }
+  if (output === undefined) return undefined;
+  // The terminator.
+  output.reserve(4, 1);
+  output.alignment = 8;
+  return output;
+}
+
+/** Copies the live records to their offsets. */
+export function writeFrames(frames: readonly FrameSection[], into: Uint8Array): void {
+  const view = new DataView(into.buffer, into.byteOffset, into.byteLength);
+  for (const frame of frames) {
+    const bytes = frame.section.bytes();
+    for (const record of frame.records) {
+      if (!record.live) continue;
+      into.set(bytes.subarray(record.start, record.end), record.outputOffset);
+      // An FDE holds the distance from this field back to its CIE.
+      if (record.cie !== undefined) {
+        const field = record.outputOffset + 4;
+        view.setUint32(field, field - record.cie.outputOffset, true);
+      }
+    }
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Turns a finished layout into an SMF file.
+ * Writes a finished layout as an SMF file.
  */
 import { LoadError } from "../errors.ts";
 import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
@@ -8,29 +8,28 @@ import { foreignCode } from "../smf/contents.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch/arch.ts";
-import { SymbolKind } from "./elf/constants.ts";
-import { inOrder } from "./export_order.ts";
+import { SymbolKind } from "../os/elf.ts";
+import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
-import type { LinkObject } from "./input.ts";
 import { GOT_BASE } from "./dynamic_relocations.ts";
-import type { OutputSection } from "./input.ts";
+import type { LinkObject, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapExport } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
-/** What {@linkcode emitModule} writes. */
+/** Everything that goes into the file. */
 export interface EmitInput {
   readonly arch: LinkArch;
   readonly resolution: Resolution;
   readonly layout: Layout;
   readonly locator: Locator;
   readonly applied: Applied;
-  /** Exported names, by number. */
+  /** The name numbers of exports. */
   readonly exported: ReadonlySet<number>;
   readonly imports: ReadonlyMap<number, NeededName>;
-  /** Name number of the entry point. */
+  /** The name number of the entry point. */
   readonly entry: number | undefined;
   readonly reloadable: boolean;
   readonly strip: boolean;
@@ -39,7 +38,7 @@ export interface EmitInput {
   readonly sourceHash: bigint;
 }
 
-/** A symbol with its place, read once and used for the file and the map. */
+/** The address of a symbol, for the file and the map. */
 interface PlacedSymbol {
   readonly output: OutputSection;
   readonly address: number;
@@ -49,13 +48,13 @@ interface PlacedSymbol {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The first 16 bytes of a name, without a torn character at the end. */
+/** Cuts a name to 16 bytes, between characters. */
 function sectionName(name: string): string {
   const bytes = encoder.encode(name);
   return bytes.length <= 16 ? name : decoder.decode(bytes.subarray(0, 16)).replace(/\ufffd+$/, "");
 }
 
-/** Writes the module and tells what it exports. */
+/** Writes the module; returns its bytes and its exports in the order of the inputs. */
 export function emitModule(input: EmitInput): { bytes: Uint8Array; exports: MapExport[] } {
   const emitter = new Emitter(input);
   return { bytes: emitter.build(), exports: emitter.exports };
@@ -65,11 +64,11 @@ class Emitter {
   readonly exports: MapExport[] = [];
   readonly #input: EmitInput;
   readonly #builder: SmfBuilder;
-  /** By name number: the index in the symbol table. */
+  /** The index in the symbol table, by name number. */
   readonly #globalIndex: Map<number, number> = new Map();
   readonly #sectionIndex: number[] = [];
   readonly #gotIndex: number[] = [];
-  /** Addresses of local symbols that have been written, to find GOT symbols among them. */
+  /** The indexes of local symbols by address, to reuse them as GOT symbols. */
   readonly #localIndex: Map<number, number> = new Map();
 
   constructor(input: EmitInput) {
@@ -92,7 +91,7 @@ class Emitter {
     this.#addExports();
     this.#addImports();
     if (!this.#input.strip) this.#addLocals();
-    this.#addAnonymous();
+    this.#addRelocationSymbols();
     this.#addRelocations();
     return this.#builder.build();
   }
@@ -104,8 +103,9 @@ class Emitter {
         ? foreignCode(bytes)
         : undefined;
       if (foreign !== undefined) {
-        throw new LoadError("Unsupported", `Cannot link: loaders take this code for ${foreign}`, {
+        throw new LoadError("Unsupported", `Cannot link module: loaders take its code for ${foreign}`, {
           section: output.name,
+          hint: "link another object first, so that the code begins with other bytes",
         });
       }
       this.#builder.section({
@@ -118,11 +118,11 @@ class Emitter {
     }
   }
 
-  /** Where a defined name is; undefined if it has no place. */
+  /** Returns the address of a defined name; undefined for a constant or a dropped symbol. */
   #place(id: number): PlacedSymbol | undefined {
     const { locator, resolution } = this.#input;
     locator.global(id);
-    if (locator.found !== Found.PLACE) return undefined;
+    if (locator.found !== Found.DEFINED) return undefined;
     const { globals, objects } = resolution;
     const size = globals.state(id) === State.COMMON
       ? globals.commons.get(id)!.size
@@ -130,7 +130,7 @@ class Emitter {
     return this.#placed(size);
   }
 
-  /** What the locator found, with a size that stays inside the section. */
+  /** Returns the location that the locator found. A size that passes the end of the section becomes 0. */
   #placed(size: number): PlacedSymbol {
     const { output, offset } = this.#input.locator;
     const most = output.size - offset;
@@ -150,7 +150,7 @@ class Emitter {
       found.push({ id, name, type, address, size, kind });
       this.exports.push({ name, address, size, kind });
     }
-    for (const { id, name, type, address, size } of inOrder(found)) {
+    for (const { id, name, type, address, size } of sortedByHash(found)) {
       this.#globalIndex.set(
         id,
         this.#builder.symbol({ name, type, binding: Binding.Global, value: address, size }),
@@ -163,7 +163,7 @@ class Emitter {
     for (const [id, { called }] of this.#input.imports) {
       const object: LinkObject | undefined = objects[globals.object(id)];
       const kind = object?.elf.symbols.kind(globals.symbol(id));
-      // An undefined symbol in an object hardly ever says what it is; a call does.
+      // Compilers leave the type of undefined symbols open; a call shows that it is a function.
       const type = called || kind === SymbolKind.FUNC
         ? SymbolType.Function
         : kind === SymbolKind.OBJECT
@@ -182,7 +182,7 @@ class Emitter {
     }
   }
 
-  /** Functions and variables that are not exported: for people, debuggers, and state kept over a reload. */
+  /** Adds functions and variables that are not exported, for debuggers and for variables carried over a reload. */
   #addLocals(): void {
     const { resolution, locator, exported } = this.#input;
     const { globals } = resolution;
@@ -192,13 +192,13 @@ class Emitter {
         const kind = symbols.kind(i);
         const id = object.globalOf(i);
         if (id === -1 ? kind !== SymbolKind.FUNC && kind !== SymbolKind.OBJECT : exported.has(id)) continue;
-        // It has no address to be known by.
+        // A thread-local variable has no address of its own.
         if (kind === SymbolKind.TLS) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
         if (id === -1) locator.symbol(object, i, 0);
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
-        if (locator.found === Found.PLACE) {
+        if (locator.found === Found.DEFINED) {
           this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
         }
       }
@@ -218,17 +218,17 @@ class Emitter {
     return index;
   }
 
-  /** Symbols that only relocations need: GOT entries of what is not exported, and sections. */
-  #addAnonymous(): void {
+  /** Adds symbols that only relocations need: for GOT slots of symbols that are not exported, and for sections. */
+  #addRelocationSymbols(): void {
     for (const { name, output, offset } of this.#input.applied.gotSymbols) {
       const address = output.address + offset;
       this.#gotIndex.push(
         this.#localIndex.get(address) ?? this.#addLocal(name, { output, address, size: 0 }),
       );
     }
-    const { kept } = this.#input.applied;
+    const { dynamic } = this.#input.applied;
     const needed = new Set<number>();
-    for (let i = 0; i < kept.length; i++) if (kept.targets[i] < 0) needed.add(-1 - kept.targets[i]);
+    for (let i = 0; i < dynamic.length; i++) if (dynamic.targets[i] < 0) needed.add(-1 - dynamic.targets[i]);
     for (const output of this.#input.layout.outputs) {
       if (!needed.has(output.index)) continue;
       this.#sectionIndex[output.index] = this.#builder.symbol({
@@ -241,22 +241,22 @@ class Emitter {
   }
 
   #addRelocations(): void {
-    const { kept } = this.#input.applied;
-    for (const i of kept.byOffset()) {
-      const target = kept.targets[i];
+    const { dynamic } = this.#input.applied;
+    for (const i of dynamic.byOffset()) {
+      const target = dynamic.targets[i];
       const symbol = target < 0
         ? this.#sectionIndex[-1 - target]
         : target >= GOT_BASE
         ? this.#gotIndex[target - GOT_BASE]
         : this.#globalIndex.get(target)!;
-      const addend = kept.addends[i];
+      const addend = dynamic.addends[i];
       if (!Number.isSafeInteger(addend)) {
-        throw new LoadError("RelocationFailed", "Cannot link: an addend is beyond 2^53", {
-          offset: kept.offsets[i],
+        throw new LoadError("RelocationFailed", "Cannot write relocation: its addend is beyond 2^53", {
+          offset: dynamic.offsets[i],
           value: addend,
         });
       }
-      this.#builder.relocation({ offset: kept.offsets[i], symbol, type: kept.types[i], addend });
+      this.#builder.relocation({ offset: dynamic.offsets[i], symbol, type: dynamic.types[i], addend });
     }
   }
 }
@@ -265,7 +265,7 @@ function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, 
   return (id === -1 ? undefined : globals.commons.get(id)?.size) ?? object.elf.symbols.size(symbol);
 }
 
-/** What lies in code is a function: assembly often forgets to say so. The end of code is none. */
+/** Takes every symbol in code for a function, since assembly often leaves the type out; not the end of the code. */
 function symbolType({ output, address }: PlacedSymbol): number {
   if (output.type !== SectionType.Code) return SymbolType.Data;
   return address < output.address + output.size ? SymbolType.Function : SymbolType.None;

@@ -1,23 +1,24 @@
 /**
- * What a module shows to others, and the roots that follow from it.
+ * Chooses the exports of a module, marks them as roots, and orders them for its symbol table.
  */
 import { LoadError } from "../errors.ts";
-import { SectionFlag, SectionIndex, SymbolKind } from "./elf/constants.ts";
+import { hashName } from "../smf/hash.ts";
+import { SectionFlag, SectionIndex, SymbolKind } from "../os/elf.ts";
 import type { Marker } from "./gc.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";
 import type { Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 
-/** What the options ask for. */
+/** The options that name symbols. */
 export interface LinkRequest {
-  /** Undefined: the default. */
+  /** Undefined for the default: the names that inputs, rather than archive members, define. */
   readonly exports: NameMatcher | undefined;
   readonly entry: string | undefined;
   readonly keep: NameMatcher;
 }
 
-/** Chooses what is exported and reaches it, the entry point, and what is to be kept. */
+/** Chooses the exports; marks them, the entry point, and everything that the options keep. */
 export function chooseExports(
   resolution: Resolution,
   request: LinkRequest,
@@ -30,22 +31,29 @@ export function chooseExports(
   for (const id of exported) marker.markGlobal(id, undefined);
   markKept(resolution, request.keep, marker, problems);
   if (request.entry === undefined) return { exported, entry: undefined };
-  // Resolving has asked for it, so that it has a number.
+  // The entry point has a number, because resolving required it.
   const entry = resolution.globals.names.find(request.entry);
   if (!resolution.globals.isDefined(entry)) {
-    problems.add(missing([request.entry], "the entry point is defined nowhere"));
+    problems.add(
+      new LoadError("UndefinedSymbol", `Cannot link module: undefined entry point '${request.entry}'`, {
+        symbol: request.entry,
+        symbols: [request.entry],
+        hint: "name a function that an input defines, or add the object that defines it",
+      }),
+    );
   } else {
     marker.markGlobal(entry, undefined);
   }
   return { exported, entry };
 }
 
-function missing(symbols: readonly string[], reason: string): LoadError {
-  return new LoadError("UndefinedSymbol", `Cannot link: ${reason}: ${symbols.join(", ")}`, { symbols });
+function missing(problem: string, symbols: readonly string[], hint: string): LoadError {
+  const message = `Cannot link module: ${problem} ${symbols.join(", ")}`;
+  return new LoadError("UndefinedSymbol", message, { symbols, hint });
 }
 
-/** A name that has an address of its own: constants, and what has none yet, cannot be exported. */
-function hasPlace({ globals, objects }: Resolution, id: number): boolean {
+/** Whether a name has an address, which constants and thread-local variables do not. */
+function hasAddress({ globals, objects }: Resolution, id: number): boolean {
   if (!globals.isDefined(id)) return false;
   if (globals.state(id) === State.COMMON) return true;
   const object = objects[globals.object(id)];
@@ -62,10 +70,10 @@ function defaultExports(resolution: Resolution): Set<number> {
     if (!object.direct) continue;
     const { symbols } = object.elf;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-      // What the object defines, even if another's definition of the name won.
+      // A definition of this object counts, even if the link uses that of another.
       if (symbols.section(i) === SectionIndex.UNDEF) continue;
       const id = object.globalOf(i);
-      if (!globals.isHidden(id) && hasPlace(resolution, id)) exported.add(id);
+      if (!globals.isHidden(id) && hasAddress(resolution, id)) exported.add(id);
     }
   }
   return exported;
@@ -77,26 +85,34 @@ function matchingExports(resolution: Resolution, matcher: NameMatcher, problems:
   const undefinedNames: string[] = [];
   for (const name of matcher.exact) {
     const id = globals.names.find(name);
-    if (id === -1 || !globals.isDefined(id)) undefinedNames.push(name);
-    else if (!hasPlace(resolution, id)) problems.add(unexportable(name, "a constant or thread-local"));
-    else if (globals.isHidden(id)) problems.add(unexportable(name, "hidden"));
-    else exported.add(id);
+    if (id === -1 || !globals.isDefined(id)) {
+      undefinedNames.push(name);
+    } else if (!hasAddress(resolution, id)) {
+      problems.add(unexportable(name, "a constant or thread-local", "export a function that returns it"));
+    } else if (globals.isHidden(id)) {
+      const hint = "declare it with default visibility, or compile without -fvisibility=hidden";
+      problems.add(unexportable(name, "hidden", hint));
+    } else {
+      exported.add(id);
+    }
   }
-  if (undefinedNames.length > 0) problems.add(missing(undefinedNames, "exported names are defined nowhere"));
+  if (undefinedNames.length > 0) {
+    const hint =
+      "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
+    problems.add(missing("undefined exports", undefinedNames, hint));
+  }
   if (matcher.globs.length === 0) return exported;
   for (const object of resolution.objects) {
     for (const id of object.globals) {
       if (exported.has(id) || globals.object(id) !== object.index || globals.isHidden(id)) continue;
-      if (hasPlace(resolution, id) && matcher.matches(globals.names.text(id))) exported.add(id);
+      if (hasAddress(resolution, id) && matcher.matches(globals.names.text(id))) exported.add(id);
     }
   }
   return exported;
 }
 
-function unexportable(symbol: string, what: string): LoadError {
-  return new LoadError("Unsupported", `Cannot link: '${symbol}' is ${what}, so it cannot be exported`, {
-    symbol,
-  });
+function unexportable(symbol: string, problem: string, hint: string): LoadError {
+  return new LoadError("Unsupported", `Cannot export '${symbol}': it is ${problem}`, { symbol, hint });
 }
 
 function markKept(
@@ -121,6 +137,48 @@ function markKept(
       marker.markGlobal(id, undefined);
     }
   }
-  const lost = [...keep.exact].filter((name) => !found.has(name));
-  if (lost.length > 0) problems.add(missing(lost, "names to keep are neither symbols nor sections"));
+  const unknown = [...keep.exact].filter((name) => !found.has(name));
+  if (unknown.length > 0) {
+    const problem = "the names to keep are neither symbols nor sections:";
+    problems.add(missing(problem, unknown, "correct the names that the option `keep` (--keep) gives"));
+  }
+}
+
+/** The most exports that are sorted: hash and position together stay integers below 2^53. */
+const MOST_SORTED = 2 ** 21;
+
+const encoder = new TextEncoder();
+
+interface Named {
+  readonly name: string;
+}
+
+/**
+ * Sorts exports by the hashes of their names, ascending, and by the bytes of their names where
+ * hashes are equal. In this order a reader sees in passing that no two have one name, and can search
+ * the table itself. More than 2^21 exports keep their order.
+ */
+export function sortedByHash<Export extends Named>(exports: readonly Export[]): Export[] {
+  if (exports.length > MOST_SORTED) return [...exports];
+  // Numbers are sorted natively, many times faster than with a comparison function.
+  const keys = new Float64Array(exports.length);
+  exports.forEach(({ name }, position) => keys[position] = hashName(name) * MOST_SORTED + position);
+  keys.sort();
+  const hashAt = (index: number): number => Math.floor(keys[index] / MOST_SORTED);
+  const sorted = exports.map((_, index) => exports[keys[index] - hashAt(index) * MOST_SORTED]);
+  for (let first = 0, end = 1; first < sorted.length; first = end++) {
+    while (end < sorted.length && hashAt(end) === hashAt(first)) end++;
+    if (end - first === 1) continue;
+    sorted.slice(first, end).sort(compareNames).forEach((symbol, i) => sorted[first + i] = symbol);
+  }
+  return sorted;
+}
+
+/** Compares names by their UTF-8 bytes, whose order is not that of UTF-16 code units. */
+function compareNames(a: Named, b: Named): number {
+  const left = encoder.encode(a.name), right = encoder.encode(b.name);
+  for (let i = 0; i < left.length && i < right.length; i++) {
+    if (left[i] !== right[i]) return left[i] - right[i];
+  }
+  return left.length - right.length;
 }

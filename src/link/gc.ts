@@ -1,31 +1,33 @@
 /**
- * Finds what a module needs: everything that can be reached from its roots
- * through relocations. The rest is dropped.
+ * Section garbage collection: marks everything that can be reached from the module's roots through
+ * relocations. Unmarked sections are dropped.
  */
+import { LoadError } from "../errors.ts";
+import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
-import { type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
-import { IfuncSlots } from "./ifunc.ts";
+import { CRT_OBJECT_NAME } from "./crt_object.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
-import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "./elf/constants.ts";
+import { signed64 } from "./elf/bytes.ts";
 import { State } from "./globals.ts";
-import { HELPERS_NAME } from "./crt_object.ts";
+import { IfuncSlots } from "./ifunc.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import { malformed, signed64 } from "./elf/bytes.ts";
+import { BoundedSections, type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
 import { isMergeable } from "./merge.ts";
 import { MergePieces } from "./merge_pieces.ts";
+import { malformed, type Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
-import { C_IDENTIFIER, isFragment, startupOrder } from "./section_names.ts";
+import { isFragment, startupOrder } from "./section_names.ts";
 import { TlsSlots } from "./thread_local.ts";
 
-/** A name that the module needs from elsewhere. */
+/** An undefined name that is reached. */
 export interface NeededName {
-  /** Objects that refer to it. */
+  /** The names of the objects that refer to it. */
   readonly neededBy: Set<string>;
   /** Whether something calls it, so that it must be a function. */
   called: boolean;
 }
 
-/** Names of C++ and of Rust in either mangling, and those that raise exceptions. */
+/** Names of C++ and of Rust in either mangling, and of the functions that raise exceptions. */
 const RAISING = /^_(?:Z|R|Unwind_|_cxa_(?:re)?throw$)/;
 
 /** Whether a section is a root by itself. */
@@ -37,44 +39,47 @@ function isRoot(section: InputSection): boolean {
     isFragment(section.name);
 }
 
-/** One pass over all that is reachable. */
+/** The mark phase. */
 export class Marker {
   readonly #resolution: Resolution;
   readonly #arch: LinkArch;
-  readonly #work: InputSection[] = [];
+  readonly #worklist: InputSection[] = [];
   readonly #marked: Set<number> = new Set();
   readonly #frames: FrameSection[] = [];
-  #byName: Map<string, InputSection[]> | undefined;
+  readonly #bounded: BoundedSections;
   /** Undefined names that are reached, by name number. */
   readonly needed: Map<number, NeededName> = new Map();
-  /** Tentative definitions that are reached. */
+  /** Tentative definitions that are reached, by name number. */
   readonly commons: Set<number> = new Set();
   /** Names whose GOT slot holds a constant, because they have no address. */
   readonly constants: Set<number> = new Set();
-  /** What thread-local variables need. */
+  /** GOT slots of thread-local variables. */
   readonly tls: TlsSlots = new TlsSlots();
-  /** Functions that are chosen when the module is loaded. */
-  readonly chosen: IfuncSlots = new IfuncSlots();
-  /** Names that the linker defines, by name number. */
-  readonly bounds: Map<number, LinkerSymbol> = new Map();
-  /** Whether frame information belongs into the module. */
+  /** Stubs and GOT slots of ifuncs. */
+  readonly ifuncs: IfuncSlots = new IfuncSlots();
+  /** Names that the linker itself defines, by name number. */
+  readonly linkerSymbols: Map<number, LinkerSymbol> = new Map();
+  /** Whether the module gets call frame information. */
   unwind: boolean;
-  readonly #unwindWhenNeeded: boolean;
+  readonly #unwindIfNeeded: boolean;
 
   /**
+   * Marks the sections that are roots by themselves.
+   *
    * @param unwind Whether to keep call frame information; `undefined` keeps it
-   * when something reachable can have to do with exceptions.
+   * if exceptions may come to something that is reached.
    */
   constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined) {
     this.#resolution = resolution;
     this.#arch = arch;
+    this.#bounded = new BoundedSections(resolution.objects);
     this.unwind = unwind === true;
-    this.#unwindWhenNeeded = unwind === undefined;
+    this.#unwindIfNeeded = unwind === undefined;
     for (const object of resolution.objects) {
       for (const section of object.sections) {
         if (section === undefined || section.discarded) continue;
         if (isFrameSection(section)) this.#frames.push(new FrameSection(section));
-        else if (object.name !== HELPERS_NAME && isRoot(section)) this.markSection(section);
+        else if (object.name !== CRT_OBJECT_NAME && isRoot(section)) this.markSection(section);
       }
     }
   }
@@ -87,22 +92,22 @@ export class Marker {
   /** Follows relocations until nothing new is reached. */
   run(): void {
     do {
-      for (let section = this.#work.pop(); section !== undefined; section = this.#work.pop()) {
+      for (let section = this.#worklist.pop(); section !== undefined; section = this.#worklist.pop()) {
         this.#markRelocations(section, 0, section.elf.relaCount, undefined);
       }
     } while (this.#markFrames());
   }
 
-  /** Reaches a section as a whole, and what must stay with it. */
+  /** Marks a whole section, its group, and the sections that describe it. */
   markSection(section: InputSection): void {
     if (section.live || section.discarded || isFrameSection(section)) return;
     section.live = true;
-    this.#work.push(section);
+    this.#worklist.push(section);
     for (const sibling of section.group ?? []) this.markSection(sibling);
     for (const dependent of section.dependents ?? []) this.markSection(dependent);
   }
 
-  /** Reaches a name. */
+  /** Marks the definition of a name, or notes that the name is needed. */
   markGlobal(id: number, from: LinkObject | undefined, called = false): void {
     const { globals, objects } = this.#resolution;
     const state = globals.state(id);
@@ -114,65 +119,48 @@ export class Marker {
   }
 
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
-    if (this.bounds.has(id) || this.#defineBound(id, called)) return;
+    if (this.linkerSymbols.has(id) || this.#defineLinkerSymbol(id, called)) return;
     let needed = this.needed.get(id);
     if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), called: false });
     if (from !== undefined) needed.neededBy.add(from.name);
     needed.called ||= called;
   }
 
-  /** Absolute symbols, and hidden ones that are weak and undefined, which are 0. */
+  /** Whether a name is an absolute symbol, or a hidden weak one that is undefined and therefore 0. */
   #isConstant(id: number): boolean {
     const { globals, objects } = this.#resolution;
     const state = globals.state(id);
-    if (state === State.WEAK_UNDEFINED) return globals.isHidden(id) && !this.bounds.has(id);
+    if (state === State.WEAK_UNDEFINED) return globals.isHidden(id) && !this.linkerSymbols.has(id);
     if (state !== State.WEAK && state !== State.STRONG) return false;
     return objects[globals.object(id)].elf.symbols.section(globals.symbol(id)) === SectionIndex.ABS;
   }
 
-  /** Defines a name that only a linker can. */
-  #defineBound(id: number, called: boolean): boolean {
-    const bound = linkerSymbolOf(this.#resolution.globals.names.text(id), called);
-    if (bound === undefined) return false;
-    const sections = bound.all === true ? [] : this.#sectionsNamed(bound.section);
-    if (sections.length === 0 && bound.make === undefined) return false;
-    this.bounds.set(id, bound);
-    for (const one of sections) this.markSection(one);
+  /** Defines a name that only the linker can define, and marks the sections that it bounds. */
+  #defineLinkerSymbol(id: number, called: boolean): boolean {
+    const symbol = linkerSymbolOf(this.#resolution.globals.names.text(id), called);
+    if (symbol === undefined) return false;
+    const sections = symbol.all === true ? [] : this.#bounded.named(symbol.section);
+    if (sections.length === 0 && symbol.make === undefined) return false;
+    this.linkerSymbols.set(id, symbol);
+    for (const section of sections) this.markSection(section);
     return true;
-  }
-
-  #sectionsNamed(name: string): readonly InputSection[] {
-    if (this.#byName === undefined) {
-      this.#byName = new Map();
-      for (const object of this.#resolution.objects) {
-        for (const section of object.sections) {
-          if (section === undefined || section.discarded) continue;
-          if (!C_IDENTIFIER.test(section.name) && startupOrder(section.name) === undefined) continue;
-          const name = startupOrder(section.name)?.output ?? section.name;
-          const known = this.#byName.get(name);
-          if (known === undefined) this.#byName.set(name, [section]);
-          else known.push(section);
-        }
-      }
-    }
-    return this.#byName.get(name) ?? [];
   }
 
   #markDefinition(object: LinkObject, symbol: number): void {
     const section = object.sectionOf(symbol);
     if (section === undefined) return;
     const { symbols } = object.elf;
-    if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) this.chosen.need(object, symbol);
-    this.#markPlace(section, symbols.value(symbol));
+    if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) this.ifuncs.need(object, symbol);
+    this.#markOffset(section, symbols.value(symbol));
   }
 
-  /** Reaches one place in a section: a single piece where pieces can be told apart. */
-  #markPlace(section: InputSection, offset: number): void {
+  /** Marks the piece at an offset of a mergeable section, or the whole section. */
+  #markOffset(section: InputSection, offset: number): void {
     if (section.live || section.discarded) return;
     if (isMergeable(section)) section.merge ??= MergePieces.of(section.elf, section.bytes());
     const piece = section.merge?.find(offset) ?? -1;
     if (piece === -1) {
-      // A place that is in no piece: the section must stay as it is.
+      // The offset is in none of the pieces, so the section must stay as it is.
       section.merge = undefined;
       this.markSection(section);
     } else {
@@ -180,7 +168,7 @@ export class Marker {
     }
   }
 
-  /** Reaches what relocations `[first, last)` refer to; `order` says which these are if not just those. */
+  /** Marks the targets of relocations `[first, last)`, which index `order` if there is one, else the table. */
   #markRelocations(section: InputSection, first: number, last: number, order: Uint32Array | undefined): void {
     const { object, elf } = section;
     const { symbols, file } = object.elf;
@@ -199,7 +187,7 @@ export class Marker {
       }
       const rule = this.#arch.rules.get(view.getUint32(at + 8, true));
       if (rule?.slot !== undefined) {
-        const addend = this.#arch.biased ? 0 : signed64(view, at + 16);
+        const addend = this.#arch.hasBiasedAddends ? 0 : signed64(view, at + 16);
         this.tls.need(rule.slot, object, symbol, addend);
       }
       const id = object.globalOf(symbol);
@@ -215,29 +203,31 @@ export class Marker {
       if (target === undefined) continue;
       if (symbols.kind(symbol) !== SymbolKind.SECTION) {
         this.#markDefinition(object, symbol);
-      } else if (this.#arch.biased && section.isCode && rule?.use !== "absolute") {
-        // The addend counts from behind the instruction, wherever that is, so
-        // which piece is meant cannot be known.
-        this.#markPlace(target, -1);
+      } else if (this.#arch.hasBiasedAddends && section.isCode && rule?.use !== "absolute") {
+        // The addend counts from the end of the instruction, which is unknown, so
+        // it does not tell which piece is meant.
+        this.#markOffset(target, -1);
       } else {
-        this.#markPlace(target, symbols.value(symbol) + signed64(view, at + 16));
+        this.#markOffset(target, symbols.value(symbol) + signed64(view, at + 16));
       }
     }
   }
 
   /**
-   * Keeps the frame information of functions that are reached. It is no reason
-   * to keep a function, but it leads to handlers and their tables.
+   * Marks the frame records of functions that are reached, and what they refer to: handlers and
+   * their tables. A record does not keep its function.
+   *
+   * @returns whether it marked a record.
    */
   #markFrames(): boolean {
-    if (!this.unwind && this.#unwindWhenNeeded) {
-      this.unwind = this.#frames.some((frame) => this.#handles(frame)) || this.#isPassedThrough();
+    if (!this.unwind && this.#unwindIfNeeded) {
+      this.unwind = this.#frames.some((frame) => frame.hasLiveHandlers()) || this.#mayRaise();
     }
     if (!this.unwind) return false;
     let changed = false;
     for (const frame of this.#frames) {
       for (const record of frame.records) {
-        if (record.live || record.cie === undefined || !this.#functionIsLive(frame, record)) continue;
+        if (record.live || record.cie === undefined || !frame.isFunctionLive(record)) continue;
         record.live = true;
         changed = true;
         this.#markRelocations(
@@ -255,28 +245,52 @@ export class Marker {
     return changed;
   }
 
-  #functionIsLive(frame: FrameSection, record: FrameSection["records"][number]): boolean {
-    const index = frame.functionRelocation(record);
-    if (index === -1) return false;
-    const { object, elf } = frame.section;
-    const symbol = object.elf.file.view.getUint32(elf.relaOffset + index * RecordSize.RELA + 12, true);
-    return symbol < object.elf.symbols.length && (object.sectionOf(symbol)?.live ?? false);
-  }
-
-  /** Whether something that is reached may raise exceptions, or be passed through by them, as its names say. */
-  #isPassedThrough(): boolean {
+  /** Whether something that is reached may raise exceptions or let them pass, as far as names tell. */
+  #mayRaise(): boolean {
     const { names } = this.#resolution.globals;
     for (const ids of [this.needed.keys(), this.#marked]) {
       for (const id of ids) if (names.begins(id, "_") && RAISING.test(names.text(id))) return true;
     }
     return false;
   }
+}
 
-  /** Whether a function that is reached has a table of handlers, a second relocation in its record. */
-  #handles(frame: FrameSection): boolean {
-    return frame.records.some((record) =>
-      record.cie !== undefined && record.lastRelocation - record.firstRelocation > 1 &&
-      this.#functionIsLive(frame, record)
-    );
+/** Returns the needed names that become imports; reports undefined ones that are hidden. */
+export function importsOf(
+  { globals }: Resolution,
+  marker: Marker,
+  problems: Problems,
+): Map<number, NeededName> {
+  const imports = new Map<number, NeededName>();
+  for (const [id, needed] of marker.needed) {
+    if (!globals.isHidden(id)) {
+      imports.set(id, needed);
+    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
+      const symbol = globals.names.text(id);
+      problems.add(
+        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
+          path: [...needed.neededBy][0],
+          symbol,
+          hint: "link the object that defines it too, or declare it with default visibility to import it",
+        }),
+      );
+    }
   }
+  return imports;
+}
+
+/** Returns the sections that were reached, in link order: whole ones, and those of which pieces were. */
+export function reachedSections(
+  { objects }: Resolution,
+): { sections: InputSection[]; mergeable: InputSection[] } {
+  const sections: InputSection[] = [];
+  const mergeable: InputSection[] = [];
+  for (const object of objects) {
+    for (const section of object.sections) {
+      if (section === undefined) continue;
+      if (section.live) sections.push(section);
+      else if (section.merge?.live.includes(1)) mergeable.push(section);
+    }
+  }
+  return { sections, mergeable };
 }

@@ -1,27 +1,27 @@
 /**
- * The global symbols of a link: which definition each name has (gABI, "Symbol
- * Table": strong, weak and tentative definitions, visibility).
+ * The global symbols of a link: chooses the definition of each name (gABI, "Symbol Table": strong,
+ * weak and tentative definitions, visibility).
  */
 import { LoadError } from "../errors.ts";
-import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "./elf/constants.ts";
+import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "../os/elf.ts";
 import type { LinkObject } from "./input.ts";
 import { grown, NameTable } from "./names.ts";
 import type { Problems } from "./problems.ts";
 
 /**
- * What is known of a name. The order is the precedence: the greater state wins,
- * and of two equal ones the first.
+ * The states of a name. The order is the precedence: the greater state wins, and of two equal ones
+ * the first.
  */
 export const State = { UNSEEN: 0, WEAK_UNDEFINED: 1, UNDEFINED: 2, WEAK: 3, COMMON: 4, STRONG: 5 } as const;
 
-/** The visibility that satisfies both: INTERNAL before HIDDEN before PROTECTED before DEFAULT. */
+/** Returns the visibility that satisfies both: INTERNAL before HIDDEN before PROTECTED before DEFAULT. */
 export function mostConstraining(a: number, b: number): number {
   if (a === SymbolVisibility.DEFAULT) return b;
   if (b === SymbolVisibility.DEFAULT) return a;
   return Math.min(a, b);
 }
 
-/** One row for each name number of {@linkcode NameTable}. */
+/** The symbol table of a link, with one row for each name number of {@linkcode NameTable}. */
 export class Globals {
   readonly names: NameTable = new NameTable();
   #states: Uint8Array = new Uint8Array(1024);
@@ -36,7 +36,7 @@ export class Globals {
     this.#problems = problems;
   }
 
-  #room(id: number): void {
+  #makeRoom(id: number): void {
     while (id >= this.#states.length) {
       this.#states = grown(this.#states);
       this.#visibilities = grown(this.#visibilities);
@@ -58,36 +58,36 @@ export class Globals {
     return this.#visibilities[id];
   }
 
-  /** Hidden and internal symbols are local to the module. */
+  /** Whether a symbol is hidden or internal, and so local to the module. */
   isHidden(id: number): boolean {
     const visibility = this.#visibilities[id];
     return visibility === SymbolVisibility.HIDDEN || visibility === SymbolVisibility.INTERNAL;
   }
 
-  /** Index of the object that defines the name, or first referred to it; -1 if an option did. */
+  /** Returns the index of the object that defines the name, or first referred to it; -1 if an option did. */
   object(id: number): number {
     return this.#objects[id];
   }
 
-  /** The defining, or first referring, symbol in that object. */
+  /** Returns the defining, or first referring, symbol in that object. */
   symbol(id: number): number {
     return this.#symbols[id];
   }
 
-  /** Notes a name that an option asks for. Answers whether it is undefined now. */
+  /** Notes a name that an option asks for; returns whether it is undefined now. */
   require(id: number): boolean {
-    this.#room(id);
+    this.#makeRoom(id);
     if (this.#states[id] < State.UNDEFINED) this.#states[id] = State.UNDEFINED;
     return this.#states[id] === State.UNDEFINED;
   }
 
   /**
-   * Takes in a symbol of an object.
+   * Adds a symbol of an object.
    *
-   * @param defined False when the symbol's section lost to another COMDAT group.
+   * @param defined False if the symbol's section belongs to a duplicate COMDAT group.
    */
   add(id: number, object: LinkObject, symbol: number, defined: boolean): void {
-    this.#room(id);
+    this.#makeRoom(id);
     const { symbols } = object.elf;
     this.#visibilities[id] = mostConstraining(this.#visibilities[id], symbols.visibility(symbol));
     const section = symbols.section(symbol);
@@ -107,15 +107,19 @@ export class Globals {
     this.#symbols[id] = symbol;
   }
 
-  /** Of several tentative definitions the largest size and the strictest alignment count. */
+  /** Merges tentative definitions: the largest size and the strictest alignment count. */
   #addCommon(id: number, size: number, alignment: number, object: LinkObject, symbol: number): void {
     const powerOfTwo = alignment > 0 && alignment <= 0x40000000 && (alignment & (alignment - 1)) === 0;
     if (!powerOfTwo || !(size >= 0)) {
-      throw new LoadError("InvalidFormat", "Cannot link: a common symbol has no usable size or alignment", {
-        path: object.name,
-        symbol: object.elf.symbols.name(symbol),
-        value: alignment,
-      });
+      throw new LoadError(
+        "InvalidFormat",
+        "Cannot read input: a common symbol has no usable size or alignment",
+        {
+          path: object.name,
+          symbol: object.elf.symbols.name(symbol),
+          value: alignment,
+        },
+      );
     }
     const known = this.commons.get(id);
     this.commons.set(id, {
@@ -129,19 +133,16 @@ export class Globals {
     this.#problems.add(
       new LoadError(
         "Incompatible",
-        `Cannot link: '${symbol}' is defined twice, first in '${this.#first(id)}'`,
+        `Cannot define '${symbol}': it is already defined in '${this.objectName(this.#objects[id])}'`,
         {
           path: object.name,
           symbol,
+          hint: "make one of the two local (static in C) or weak, or leave one of the objects out",
         },
       ),
     );
   }
 
-  /** Display names of objects, set by the resolver. */
+  /** Returns the name of an object for messages; set by the resolver. */
   objectName: (index: number) => string = (index) => `#${index}`;
-
-  #first(id: number): string {
-    return this.objectName(this.#objects[id]);
-  }
 }

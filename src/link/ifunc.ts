@@ -1,50 +1,50 @@
 /**
- * Functions that are chosen when the module is loaded (GNU's STT_GNU_IFUNC):
- * the symbol leads to a resolver, which answers with the function's address.
+ * Ifuncs (GNU's STT_GNU_IFUNC), functions that are chosen when the module is loaded: the symbol
+ * leads to a resolver, which returns the address of the function.
  *
- * Each becomes a stub that jumps through a GOT slot, and the stub is the
- * function's address for everybody, so that there is one and it is known now.
- * The loader runs the resolver and writes its answer into the slot.
+ * Each ifunc becomes a stub that jumps through a GOT slot. The stub is the function's address for
+ * all references, so there is only one, and it is known at link time. The loader runs the resolver
+ * and stores the address that it returns in the slot.
  */
 import { RelocationType } from "../smf/enums.ts";
 import type { LinkArch } from "./arch/arch.ts";
-import type { LinkObject, OutputSection, Place } from "./input.ts";
+import type { LinkObject, Location, OutputSection } from "./input.ts";
 import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
 
-/** The section of the stubs. */
-const STUBS = ".iplt";
+/** The output section that holds the stubs. */
+const STUB_SECTION = ".iplt";
 
 const STUB_SIZE = 16;
 
-/** Where the parts of one are, once they are placed. */
+/** One ifunc. Its stub and slot are set by the layout. */
 export interface Ifunc {
   readonly object: LinkObject;
   readonly symbol: number;
-  stub?: Place;
-  slot?: Place;
+  stub?: Location;
+  slot?: Location;
 }
 
-/** All of a link, each once, whatever its names are. */
+/** The ifuncs of a link, each once, however many names it has. */
 export class IfuncSlots implements Iterable<Ifunc> {
   readonly #functions: Map<string, Ifunc> = new Map();
 
-  /** Notes that something refers to one. */
+  /** Notes that something refers to an ifunc. */
   need(object: LinkObject, symbol: number): void {
     const key = keyOf(object, symbol);
     if (!this.#functions.has(key)) this.#functions.set(key, { object, symbol });
   }
 
-  /** Where the stub of one is; undefined if nothing refers to it. */
-  stub(object: LinkObject, symbol: number): Place | undefined {
+  /** Returns the stub of an ifunc; undefined if nothing refers to it. */
+  stub(object: LinkObject, symbol: number): Location | undefined {
     return this.#functions.get(keyOf(object, symbol))?.stub;
   }
 
-  /** Gives stubs and slots their places in sections that are asked for by name. */
+  /** Makes room for all stubs and slots in the sections that the callbacks return. */
   place(code: (name: string) => OutputSection, got: () => OutputSection): void {
-    for (const chosen of this) {
-      const [stubs, slots] = [code(STUBS), got()];
-      chosen.stub = { output: stubs, offset: stubs.reserve(STUB_SIZE, STUB_SIZE) };
-      chosen.slot = { output: slots, offset: slots.reserve(8, 8) };
+    for (const ifunc of this) {
+      const [stubs, slots] = [code(STUB_SECTION), got()];
+      ifunc.stub = { output: stubs, offset: stubs.reserve(STUB_SIZE, STUB_SIZE) };
+      ifunc.slot = { output: slots, offset: slots.reserve(8, 8) };
     }
   }
 
@@ -57,22 +57,22 @@ function keyOf({ index, elf: { symbols } }: LinkObject, symbol: number): string 
   return `${index}:${symbols.section(symbol)}:${symbols.value(symbol)}`;
 }
 
-/** Writes a stub. */
+/** Writes the machine code of a stub. */
 export function writeStub(arch: LinkArch, bytes: Uint8Array, at: number): void {
-  bytes.set(arch.slotJump.bytes, at);
+  bytes.set(arch.pltStub.bytes, at);
 }
 
-/** Leaves to the loader what leads from a stub to its slot, and from the slot to the resolver. */
-export function keepIfunc(
+/** Adds the relocations that lead from a stub to its slot, and from the slot to the resolver. */
+export function addIfuncRelocations(
   arch: LinkArch,
-  kept: DynamicRelocations,
+  dynamic: DynamicRelocations,
   { stub, slot }: Ifunc,
-  resolver: Place,
+  resolver: Location,
 ): void {
   const target = Target.section(slot!.output.index);
-  for (const [at, type, addend] of arch.slotJump.references) {
-    kept.add(stub!.output.address + stub!.offset + at, target, type, slot!.offset + addend);
+  for (const [at, type, addend] of arch.pltStub.references) {
+    dynamic.add(stub!.output.address + stub!.offset + at, target, type, slot!.offset + addend);
   }
   const address = slot!.output.address + slot!.offset;
-  kept.add(address, Target.section(resolver.output.index), RelocationType.Indirect64, resolver.offset);
+  dynamic.add(address, Target.section(resolver.output.index), RelocationType.Indirect64, resolver.offset);
 }

@@ -1,32 +1,32 @@
 /**
- * An object that takes part in a link, and its sections with what the link
- * decides about them.
+ * The objects that take part in a link, their sections with the link's decisions about them, and
+ * the output sections that these go to.
  */
 import type { ElfObject } from "./elf/object.ts";
 import type { ElfSection } from "./elf/symbols.ts";
-import { SectionFlag, SectionType } from "./elf/constants.ts";
+import { SectionFlag, SectionType } from "../os/elf.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { alignUp } from "../smf/offsets.ts";
 import type { MergePieces } from "./merge_pieces.ts";
 import { TLS_SECTION } from "./section_names.ts";
 
-/** An allocated section of an object. Debug information and other unallocated sections have none. */
+/** An allocated section of an object. Debug information and other unallocated sections are left out. */
 export class InputSection {
   readonly object: LinkObject;
   readonly elf: ElfSection;
-  /** Reached from a root. */
+  /** Whether it is reached from a root as a whole. */
   live = false;
-  /** Lost to another COMDAT group, or marked to be left out. */
+  /** Whether it belongs to a COMDAT group that is a duplicate, or is marked to be left out (SHF_EXCLUDE). */
   discarded = false;
-  /** Sections that stay together with this one (gABI, "Section Groups"). */
+  /** The sections that stay or go together with this one (gABI, "Section Groups"). */
   group: readonly InputSection[] | undefined;
-  /** Sections with SHF_LINK_ORDER that describe this one. */
+  /** The sections with SHF_LINK_ORDER that describe this one. */
   dependents: InputSection[] | undefined;
-  /** Set while the section takes part in merging. */
+  /** The elements of a mergeable section, unless it is kept whole. */
   merge: MergePieces | undefined;
-  /** Where it went; set by the layout. */
+  /** The output section that it goes to; set by the layout. */
   output: OutputSection | undefined;
-  /** Offset in `output`; meaningless for a merged section. */
+  /** Offset in `output`; not used for a merged section. */
   offset = 0;
 
   constructor(object: LinkObject, elf: ElfSection) {
@@ -56,17 +56,17 @@ export class InputSection {
   }
 }
 
-/** An object that takes part in the link. */
+/** One object. */
 export class LinkObject {
   readonly name: string;
   readonly elf: ElfObject;
-  /** Place in link order. */
+  /** Position in link order. */
   readonly index: number;
-  /** Named on the command line, rather than pulled out of an archive. */
+  /** Whether it is an input itself, rather than pulled out of an archive. */
   readonly direct: boolean;
-  /** By section index; only allocated sections. */
+  /** Allocated sections, by section index. */
   readonly sections: readonly (InputSection | undefined)[];
-  /** For each symbol from `firstGlobal` on, the number of its name. */
+  /** The name numbers of the symbols from `firstGlobal` on. */
   readonly globals: Int32Array;
 
   constructor(elf: ElfObject, index: number, direct: boolean) {
@@ -80,20 +80,20 @@ export class LinkObject {
     this.globals = new Int32Array(elf.symbols.length - elf.symbols.firstGlobal);
   }
 
-  /** The name number of a symbol, or -1 for a local one. */
+  /** Returns the name number of a symbol, or -1 for a local one. */
   globalOf(symbol: number): number {
     const { firstGlobal } = this.elf.symbols;
     return symbol < firstGlobal ? -1 : this.globals[symbol - firstGlobal];
   }
 
-  /** The allocated section that a symbol is defined in, if there is one. */
+  /** Returns the allocated section that a symbol is defined in, if there is one. */
   sectionOf(symbol: number): InputSection | undefined {
     const { symbols } = this.elf;
     return symbols.inSection(symbol) ? this.sections[symbols.section(symbol)] : undefined;
   }
 }
 
-/** One section of the SMF file. */
+/** A section of the SMF file. */
 export class OutputSection {
   readonly name: string;
   type: number;
@@ -103,7 +103,7 @@ export class OutputSection {
   address = 0;
   /** Index in the SMF file. */
   index = 0;
-  /** What `size` was before it was rounded up; `__stop_NAME` is here. */
+  /** The size before padding, which is the address of `__stop_NAME` in the section. */
   contentSize = 0;
   readonly inputs: InputSection[] = [];
 
@@ -112,7 +112,7 @@ export class OutputSection {
     this.type = type;
   }
 
-  /** The bytes that the file holds; behind them are zeros. */
+  /** The number of bytes that the file holds; the rest of the section is zero. */
   get storedSize(): number {
     if (this.type === SmfSectionType.Bss) return 0;
     if (this.name !== TLS_SECTION) return this.size;
@@ -120,7 +120,7 @@ export class OutputSection {
     return last === undefined ? 0 : last.offset + last.elf.size;
   }
 
-  /** Makes room at the end. */
+  /** Makes room at the end and returns its offset. */
   reserve(size: number, alignment: number): number {
     const offset = alignUp(this.size, alignment);
     this.alignment = Math.max(this.alignment, alignment);
@@ -129,8 +129,8 @@ export class OutputSection {
   }
 }
 
-/** A place in an output section. */
-export interface Place {
+/** An offset in an output section. */
+export interface Location {
   readonly output: OutputSection;
   readonly offset: number;
 }

@@ -1,6 +1,6 @@
 /**
- * Gathers what is reached into the sections of an SMF file and gives everything
- * its place in the file's image.
+ * The layout: gathers the sections that are reached into the sections of an SMF file, and gives
+ * everything its address in the file's image.
  */
 import { LoadError, type LoadErrorData } from "../errors.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
@@ -9,40 +9,39 @@ import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { IfuncSlots } from "./ifunc.ts";
-import type { FrameSection } from "./eh_frame.ts";
-import { placeFrames } from "./frame_output.ts";
-import { type InputSection, OutputSection, type Place } from "./input.ts";
+import { type FrameSection, placeFrames } from "./eh_frame.ts";
+import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { MergedSection } from "./merge.ts";
 import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder, TLS_SECTION } from "./section_names.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 
-/** Merged elements of one kind, and their offset in the output section. */
+/** The merged elements of one kind, and their offset in the output section. */
 export interface PlacedMerge {
   readonly section: MergedSection;
   offset: number;
 }
 
-/** Where everything is. */
+/** The address of everything in the module. */
 export interface Layout {
-  /** In file order: code, read-only data, data, zeroed data. */
+  /** The sections in file order: code, read-only data, data, zeroed data. */
   readonly outputs: readonly OutputSection[];
-  /** Merged elements, by the output section that they are in. */
+  /** Merged elements, by output section. */
   readonly merged: ReadonlyMap<OutputSection, readonly PlacedMerge[]>;
-  /** Call frame information, by the output section that it is in. */
+  /** Call frame information, by output section. */
   readonly frames: ReadonlyMap<OutputSection, readonly FrameSection[]>;
   /** Tentative definitions, by name number. */
-  readonly commons: ReadonlyMap<number, Place>;
+  readonly commons: ReadonlyMap<number, Location>;
   /** GOT slots that hold constants, by name number. */
-  readonly constants: ReadonlyMap<number, Place>;
+  readonly constants: ReadonlyMap<number, Location>;
   /** GOT slots of thread-local variables. */
   readonly tls: TlsSlots;
-  /** Stubs, and GOT slots, of functions that are chosen when the module is loaded. */
-  readonly chosen: IfuncSlots;
-  /** Functions made of fragments, and the slot of an array that takes the address of each. */
-  readonly fragments: readonly { code: OutputSection; slot: Place }[];
+  /** Stubs and GOT slots of ifuncs. */
+  readonly ifuncs: IfuncSlots;
+  /** Functions made of fragments, and the slot of the array that holds the address of each. */
+  readonly fragments: readonly { code: OutputSection; slot: Location }[];
 }
 
-/** What the layout places. */
+/** Everything that gets an address. */
 export interface LayoutInput {
   readonly sections: readonly InputSection[];
   readonly mergeable: readonly InputSection[];
@@ -50,18 +49,17 @@ export interface LayoutInput {
   readonly commons: ReadonlyMap<number, { size: number; alignment: number }>;
   readonly constants: ReadonlySet<number>;
   readonly tls: TlsSlots;
-  readonly chosen: IfuncSlots;
-  /** Names that the linker defines. */
-  readonly bounds: Iterable<LinkerSymbol>;
-  /** The size of all inputs, which bounds the size of the output. */
+  readonly ifuncs: IfuncSlots;
+  readonly linkerSymbols: Iterable<LinkerSymbol>;
+  /** The size of all inputs in bytes, which bounds the size of the output. */
   readonly inputSize: number;
   readonly arch: LinkArch;
 }
 
-/** Name and SMF type of the output section that an input section goes to. */
+/** Returns name and SMF type of the output section that an input section goes to. */
 function outputOf(section: InputSection): [name: string, type: number] {
   const { name } = section;
-  // Nobody writes to the image that threads copy.
+  // Read-only: threads copy the image and write to their copies.
   if (isThreadLocal(section)) return [TLS_SECTION, SmfSectionType.RoData];
   const type = section.isCode
     ? SmfSectionType.Code
@@ -70,10 +68,10 @@ function outputOf(section: InputSection): [name: string, type: number] {
     : section.isWritable
     ? SmfSectionType.Data
     : SmfSectionType.RoData;
-  // __start_NAME and __stop_NAME bound these, so they keep their name and to themselves.
+  // __start_NAME and __stop_NAME bound these, so they keep their name and are not mixed with others.
   if (C_IDENTIFIER.test(name)) return [name, type];
   const startup = startupOrder(name);
-  // Read-only once relocated, which the loader does before it protects the pages.
+  // Read-only: the loader relocates the pages before it protects them.
   if (startup !== undefined) return [startup.output, SmfSectionType.RoData];
   if (name === ".data.rel.ro" || name.startsWith(".data.rel.ro.")) {
     return [".data.rel.ro", SmfSectionType.RoData];
@@ -83,7 +81,7 @@ function outputOf(section: InputSection): [name: string, type: number] {
   return type === SmfSectionType.Data ? [".data", type] : [".rodata", type];
 }
 
-/** Code that runs together lies together, as compilers ask by section names. */
+/** Ranks code by section name, so that code that runs together lies together. */
 function textRank(name: string): number {
   if (name.startsWith(".text.hot")) return 0;
   if (name.startsWith(".text.startup")) return 2;
@@ -94,7 +92,7 @@ function textRank(name: string): number {
 
 function compareInputs(output: OutputSection): (a: InputSection, b: InputSection) => number {
   if (output.name === ".text") return (a, b) => textRank(a.name) - textRank(b.name);
-  // Only the end of the image may be left out of the file.
+  // Zeroed variables come last: only the end of the image can be left out of the file.
   if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
   if (startupOrder(output.name) !== undefined) {
     return (a, b) => startupOrder(a.name)!.priority - startupOrder(b.name)!.priority;
@@ -102,13 +100,18 @@ function compareInputs(output: OutputSection): (a: InputSection, b: InputSection
   return () => 0;
 }
 
-/** How two uses of one section name are reconciled: what needs more rights wins. */
-function combined(output: OutputSection, type: number): number {
+/** Returns the type for two uses of one section name: the one that needs more rights. */
+function combinedType(output: OutputSection, type: number): number {
   if (output.type === type) return type;
   if (output.type === SmfSectionType.Code || type === SmfSectionType.Code) {
-    throw new LoadError("Unsupported", "Cannot link: sections of one name hold code here and data there", {
-      section: output.name,
-    });
+    throw new LoadError(
+      "Unsupported",
+      "Cannot link module: sections of one name hold code here and data there",
+      {
+        section: output.name,
+        hint: "give code and data sections different names",
+      },
+    );
   }
   return SmfSectionType.Data;
 }
@@ -122,14 +125,14 @@ const ORDER: readonly number[] = [
 
 function checkAlignment(alignment: number, where: LoadErrorData): void {
   if (alignment <= MAX_ALIGNMENT) return;
-  throw new LoadError("Unsupported", "Cannot link: the alignment is too large", {
+  throw new LoadError("Unsupported", "Cannot link module: the alignment is too large", {
     ...where,
     value: alignment,
     range: [1, MAX_ALIGNMENT + 1],
   });
 }
 
-/** Gathers inputs by output section, in link order. */
+/** Gathers input sections by output section, in link order. */
 class Gathering {
   readonly outputs: Map<string, OutputSection> = new Map();
   readonly merged: Map<OutputSection, PlacedMerge[]> = new Map();
@@ -137,7 +140,7 @@ class Gathering {
   output(name: string, type: number): OutputSection {
     let output = this.outputs.get(name);
     if (output === undefined) this.outputs.set(name, output = new OutputSection(name, type));
-    output.type = combined(output, type);
+    output.type = combinedType(output, type);
     return output;
   }
 
@@ -166,7 +169,7 @@ class Gathering {
   }
 }
 
-/** Places everything. */
+/** Gives everything its address. */
 export function layOut(input: LayoutInput): Layout {
   const gathering = new Gathering();
   for (const section of input.sections) gathering.add(section);
@@ -180,20 +183,20 @@ export function layOut(input: LayoutInput): Layout {
   });
   for (const output of gathering.outputs.values()) placeInputs(output, gathering.merged.get(output) ?? []);
   for (const { code } of fragments) code.reserve(input.arch.fragments.tail.length, 1);
-  const commons = new Map<number, Place>();
+  const commons = new Map<number, Location>();
   for (const [id, { size, alignment }] of input.commons) {
     const output = gathering.output(".bss", SmfSectionType.Bss);
     checkAlignment(alignment, { section: "COMMON" });
     commons.set(id, { output, offset: output.reserve(size, alignment) });
   }
-  const constants = new Map<number, Place>();
+  const constants = new Map<number, Location>();
   for (const id of input.constants) {
     const output = gathering.output(".got", SmfSectionType.RoData);
     constants.set(id, { output, offset: output.reserve(8, 8) });
   }
   const got = (): OutputSection => gathering.output(".got", SmfSectionType.RoData);
-  input.chosen.place((name) => gathering.output(name, SmfSectionType.Code), got);
-  for (const { section, make } of input.bounds) {
+  input.ifuncs.place((name) => gathering.output(name, SmfSectionType.Code), got);
+  for (const { section, make } of input.linkerSymbols) {
     if (make !== undefined && !gathering.outputs.has(section)) {
       gathering.output(section, make.type).reserve(make.size, 8);
     }
@@ -207,7 +210,7 @@ export function layOut(input: LayoutInput): Layout {
   outputs.forEach((output, index) => {
     output.index = index;
     output.contentSize = output.size;
-    // A section that something refers to has an address, and an address needs a byte.
+    // The address of an empty section needs a byte to belong to the section.
     if (output.size === 0) output.size = 1;
   });
   padCode(outputs);
@@ -220,16 +223,16 @@ export function layOut(input: LayoutInput): Layout {
     commons,
     constants,
     tls: input.tls,
-    chosen: input.chosen,
+    ifuncs: input.ifuncs,
     fragments,
   };
 }
 
-/** Gives the sections their addresses and answers where the image ends. */
+/** Gives the sections their addresses; returns the end of the image. */
 function placeOutputs(outputs: readonly OutputSection[]): number {
   const extents = () => outputs.map(({ type, size, alignment }) => ({ type, virtualSize: size, alignment }));
-  // A symbol may mark the end of its section. Where the next group begins at the
-  // same address it would belong to that one, so such a group gets one byte more.
+  // A symbol may mark the end of its section. If the next group began at the same
+  // address, the symbol would belong to that group, so one byte is added.
   const first = imageOffsets(extents());
   for (const group of first.groups) {
     if (group.end % IMAGE_PAGE !== 0) continue;
@@ -253,7 +256,7 @@ function placeInputs(output: OutputSection, merged: readonly PlacedMerge[]): voi
   }
 }
 
-/** Code sections are packed without regard to alignment, so each is padded for the next. */
+/** Pads each code section for the next: loaders pack code sections without regard to alignment. */
 function padCode(outputs: readonly OutputSection[]): void {
   let at = 0;
   let previous: OutputSection | undefined;
@@ -269,17 +272,17 @@ function padCode(outputs: readonly OutputSection[]): void {
   }
 }
 
-/** Refuses images that no loader takes, and gaps that only a broken file asks for. */
+/** Refuses images that no loader takes, and gaps that only damaged inputs ask for. */
 function checkSize(outputs: readonly OutputSection[], end: number, inputSize: number): void {
   if (!(end <= MAX_IMAGE_SIZE)) {
-    throw new LoadError("Unsupported", `Cannot link: the module would need ${end} bytes of memory`, {
+    throw new LoadError("Unsupported", `Cannot link module: it needs ${end} bytes of memory`, {
       value: end,
       range: [0, MAX_IMAGE_SIZE + 1],
     });
   }
-  // One section more holds the relocations.
+  // The file has one more section, for the relocations.
   if (outputs.length >= MAX_SECTIONS - 1) {
-    throw new LoadError("Unsupported", "Cannot link: there are too many sections of different names", {
+    throw new LoadError("Unsupported", "Cannot link module: there are too many sections of different names", {
       value: outputs.length,
       range: [0, MAX_SECTIONS - 1],
     });
@@ -290,11 +293,8 @@ function checkSize(outputs: readonly OutputSection[], end: number, inputSize: nu
   if (stored > limit) {
     throw new LoadError(
       "Unsupported",
-      "Cannot link: alignment leaves gaps many times the size of the inputs",
-      {
-        value: stored,
-        range: [0, limit + 1],
-      },
+      "Cannot link module: alignment leaves gaps many times the size of the inputs",
+      { value: stored, range: [0, limit + 1] },
     );
   }
 }

@@ -1,6 +1,5 @@
 /**
- * Links ELF objects and archives to an SMF module. This file is the table of
- * contents: one call a pass.
+ * Links ELF objects and archives to an SMF module: one call for each pass, in order.
  */
 import { LoadError } from "../errors.ts";
 import { builtinModule } from "../smf/builtin.ts";
@@ -8,9 +7,8 @@ import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
-import { Marker } from "./gc.ts";
+import { importsOf, Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
-import { importsOf, reachedSections } from "./check.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
@@ -23,26 +21,26 @@ export type { LinkInput };
 /** How {@linkcode linkObjects} links. */
 export interface LinkOptions {
   /**
-   * What the module exports, as exact names and globs (`*` any characters, `?`
-   * one). An exact name must exist. What is named here is pulled out of archives.
-   * Default: every global of default visibility that an object given directly,
-   * rather than in an archive, defines.
+   * The names that the module exports, as exact names and globs (`*` matches any
+   * characters, `?` one). An exact name must exist. Archive members that define
+   * one of them are pulled in. Default: every global of default visibility that
+   * an input object, rather than an archive member, defines.
    */
   readonly exports?: readonly string[];
-  /** The function where execution starts; makes the module executable. */
+  /** The function at which execution starts. Makes the module executable. */
   readonly entry?: string;
-  /** Symbols and sections, as exact names and globs, that stay even if nothing reaches them. */
+  /** Symbols and sections that stay even if nothing reaches them, as exact names and globs. */
   readonly keep?: readonly string[];
   /** Marks the module as one that may be replaced while it runs. */
   readonly reloadable?: boolean;
   /**
-   * Whether call frame information stays: without it, exceptions and backtraces
-   * end where they come to the module. Default: if something in it handles or
-   * raises exceptions, or is C++ or Rust by its name, so that they may pass
-   * through.
+   * Whether the module keeps call frame information. Without it, exceptions and
+   * backtraces end at the module. Default: if the module handles or raises
+   * exceptions, or holds C++ or Rust code by its names, so that exceptions may
+   * pass through.
    */
   readonly unwind?: boolean;
-  /** Leaves out the names of what is not exported. */
+  /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /** The operating system, a `Platform`. Default: Linux. */
   readonly platform?: number;
@@ -50,32 +48,31 @@ export interface LinkOptions {
   readonly layout?: "H96" | "H72";
 }
 
-/** What {@linkcode linkObjects} makes. */
+/** The result of {@linkcode linkObjects}. */
 export interface LinkedModule {
   /** The SMF file. */
   readonly bytes: Uint8Array;
-  /** What went where, what was pulled in and dropped, what is exported and imported. */
+  /** The addresses of all sections, the members pulled in, the sections dropped, exports and imports. */
   readonly map: LinkMap;
 }
 
 /**
  * Links relocatable objects and static libraries to a module.
  *
- * The rules are those of the ELF gABI and of GNU's linkers: members of archives
- * are pulled in only when they define something that is undefined, wherever the
- * archive stands; strong definitions beat tentative and weak ones; of equal
- * COMDAT groups the first is kept; what is hidden stays inside; what nothing
- * reaches is dropped; undefined names become imports. The same inputs and
- * options make the same bytes.
+ * The rules are those of the ELF gABI and of GNU's linkers: archive members are
+ * pulled in only when they define an undefined name, wherever the archive stands;
+ * strong definitions beat tentative and weak ones; of equal COMDAT groups the
+ * first is kept; hidden symbols stay inside; unreachable sections are dropped;
+ * undefined names become imports. The same inputs and options make the same bytes.
  *
  * The module's source hash is the first 64 bits, big-endian, of SHA-256 over all
  * inputs in order, each preceded by its length in bytes as 64 bits little-endian.
  *
  * @param inputs ELF64 objects and `ar` archives for x86-64 or AArch64, in link order.
- * @param options What to export and keep.
+ * @param options The names to export and to keep, and the kind of module.
  * @returns the module's bytes and the map of the link.
- * @throws {LoadError} naming object, section and symbol. When there are several,
- * `cause` is an `AggregateError` of all.
+ * @throws {LoadError} that names object, section and symbol. If there are several
+ * problems, `cause` is an `AggregateError` of all.
  *
  * @example An object to a module
  * ```ts
@@ -97,7 +94,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     keep: new NameMatcher(options.keep ?? []),
   };
 
-  // Which objects take part, and which definition each name has.
+  // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
   resolution.resolve(inputs, request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
@@ -107,7 +104,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const arch = archOf(resolution.objects[0].elf.machine);
   problems.throwIfAny();
 
-  // What is reached from the roots.
+  // Garbage collection: everything that is reachable from the roots.
   const marker = new Marker(resolution, arch, options.unwind);
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
   marker.run();
@@ -115,7 +112,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const reached = reachedSections(resolution);
   problems.throwIfAny();
 
-  // Where it goes.
+  // Layout: the address of everything.
   const layout = layOut({
     ...reached,
     arch,
@@ -123,14 +120,14 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     commons: new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!])),
     constants: marker.constants,
     tls: marker.tls,
-    chosen: marker.chosen,
-    bounds: marker.bounds.values(),
+    ifuncs: marker.ifuncs,
+    linkerSymbols: marker.linkerSymbols.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });
   if (layout.outputs.length === 0) throw nothingToLink(inputs, request);
   const locator = new Locator(resolution, layout, marker);
 
-  // Beyond this point nothing moves.
+  // Addresses are final from here on: relocations, then the file.
   const applied = applyRelocations({
     arch,
     layout,
@@ -158,15 +155,21 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {
-  const reason = inputs.length === 0
-    ? "there are no inputs"
+  const [problem, hint] = inputs.length === 0
+    ? ["there are no inputs", "give at least one object file or static library"]
     : exports === undefined
-    ? "no object is given directly, so say what to export from the archives"
-    : "nothing is exported, kept or run at start";
-  return new LoadError("UndefinedSymbol", `Cannot link: ${reason}`, { path: inputs[0]?.name });
+    ? [
+      "archives alone export nothing by default",
+      "name the symbols to export: the option `exports`, --export NAME",
+    ]
+    : [
+      "nothing is exported, kept or run at start",
+      "export a symbol of the inputs (--export NAME), keep one, or name an entry point",
+    ];
+  return new LoadError("UndefinedSymbol", `Cannot link module: ${problem}`, { path: inputs[0]?.name, hint });
 }
 
-/** See {@linkcode linkObjects}. */
+/** Hashes the inputs as {@linkcode linkObjects} documents. */
 function hashInputs(inputs: readonly LinkInput[]): bigint {
   const hash = builtinModule<Crypto>("node:crypto", ["createHash"]).createHash("sha256");
   for (const { bytes } of inputs) {
@@ -178,7 +181,7 @@ function hashInputs(inputs: readonly LinkInput[]): bigint {
   return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0);
 }
 
-/** The part of `node:crypto` that is used. */
+/** The part of `node:crypto` that the linker uses. */
 interface Crypto {
   createHash(algorithm: "sha256"): Hash;
 }

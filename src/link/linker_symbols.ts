@@ -1,30 +1,32 @@
 /**
- * Names that linkers define when somebody refers to them and nobody defines
- * them, as GNU's do: the ends of sections and of what has one protection.
+ * Linker-defined symbols: undefined names that GNU's linkers, and this one, define when an object
+ * refers to them. They mark the bounds of sections and of groups.
  *
- * | name | where |
+ * | name | address |
  * |---|---|
  * | `__start_NAME`, `__stop_NAME` | sections whose name is a C identifier; only if there is one |
- * | `__init_array_start`, `__init_array_end`, and of `preinit_array`, `fini_array` | the arrays |
+ * | `__init_array_start`, `__init_array_end`, and of `preinit_array`, `fini_array` | the bounds of the arrays |
  * | `_TLS_MODULE_BASE_` | the image of thread-local variables |
- * | `_GLOBAL_OFFSET_TABLE_` | the linker's own part of the table |
- * | `_DYNAMIC` | a dynamic section that is empty: a module has none |
+ * | `_GLOBAL_OFFSET_TABLE_` | the linker's own part of the GOT |
+ * | `_DYNAMIC` | an empty dynamic section, since a module has none |
  * | `etext`, `_etext`, `__etext` | the end of code |
  * | `edata`, `_edata` | the end of variables with values |
- * | `__bss_start` | the start of variables without |
- * | `end`, `_end` | their end |
+ * | `__bss_start` | the start of zeroed variables |
+ * | `end`, `_end` | the end of zeroed variables |
  */
 import { SectionType } from "../smf/enums.ts";
-import { TLS_BASE, TLS_SECTION } from "./section_names.ts";
+import type { InputSection, LinkObject } from "./input.ts";
+import { C_IDENTIFIER, startupOrder, TLS_BASE, TLS_SECTION } from "./section_names.ts";
 
-/** Where such a name is. */
+/** The address of a linker-defined symbol. */
 export interface LinkerSymbol {
-  /** The output section. */
+  /** The name of the output section. */
   readonly section: string;
+  /** Whether it marks the end of the section, rather than its start. */
   readonly end: boolean;
-  /** An output section to make if there is none of that name; undefined if the name is an import then. */
+  /** The output section to make if there is none of that name. Without it, the name becomes an import. */
   readonly make?: { readonly type: number; readonly size: number };
-  /** Whether it bounds all sections of that type, not just this one. */
+  /** Whether it bounds all sections of the type of `make`, not only this one. */
   readonly all?: boolean;
 }
 
@@ -32,14 +34,14 @@ const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array)_(start|end)$/;
 
 const EMPTY_ARRAY = { type: SectionType.RoData, size: 0 };
 
-/** The ends of everything of one type. */
-function ends(section: string, type: number, end: boolean): LinkerSymbol {
+/** A bound of all sections of one type. */
+function boundOfAll(section: string, type: number, end: boolean): LinkerSymbol {
   return { section, end, make: { type, size: 0 }, all: true };
 }
 
-const CODE_END = ends(".text", SectionType.Code, true);
-const DATA_END = ends(".data", SectionType.Data, true);
-const BSS_END = ends(".bss", SectionType.Bss, true);
+const CODE_END = boundOfAll(".text", SectionType.Code, true);
+const DATA_END = boundOfAll(".data", SectionType.Data, true);
+const BSS_END = boundOfAll(".bss", SectionType.Bss, true);
 
 const NAMED: ReadonlyMap<string, LinkerSymbol> = new Map([
   [TLS_BASE, { section: TLS_SECTION, end: false, make: { type: SectionType.RoData, size: 0 } }],
@@ -51,12 +53,16 @@ const NAMED: ReadonlyMap<string, LinkerSymbol> = new Map([
   ["__etext", CODE_END],
   ["edata", DATA_END],
   ["_edata", DATA_END],
-  ["__bss_start", ends(".bss", SectionType.Bss, false)],
+  ["__bss_start", boundOfAll(".bss", SectionType.Bss, false)],
   ["end", BSS_END],
   ["_end", BSS_END],
 ]);
 
-/** What a name bounds, if it is such a name; what is called is a function, never such a name. */
+/**
+ * Returns the linker-defined symbol of this name, if there is one.
+ *
+ * @param called Whether something calls the name: it is a function then, so the linker does not define it.
+ */
 export function linkerSymbolOf(name: string, called: boolean): LinkerSymbol | undefined {
   if (called) return undefined;
   const named = NAMED.get(name);
@@ -66,4 +72,37 @@ export function linkerSymbolOf(name: string, called: boolean): LinkerSymbol | un
   if (name.startsWith("__start_")) return { section: name.slice(8), end: false };
   if (name.startsWith("__stop_")) return { section: name.slice(7), end: true };
   return undefined;
+}
+
+/** Finds the input sections that linker-defined symbols bound by name. */
+export class BoundedSections {
+  readonly #objects: readonly LinkObject[];
+  /** By name of the output section; made when the first name is looked up, since few links need it. */
+  #byName: Map<string, InputSection[]> | undefined;
+
+  constructor(objects: readonly LinkObject[]) {
+    this.#objects = objects;
+  }
+
+  /** Returns the sections that go to the output section of this name. */
+  named(name: string): readonly InputSection[] {
+    this.#byName ??= this.#index();
+    return this.#byName.get(name) ?? [];
+  }
+
+  #index(): Map<string, InputSection[]> {
+    const byName = new Map<string, InputSection[]>();
+    for (const object of this.#objects) {
+      for (const section of object.sections) {
+        if (section === undefined || section.discarded) continue;
+        const startup = startupOrder(section.name);
+        if (!C_IDENTIFIER.test(section.name) && startup === undefined) continue;
+        const name = startup?.output ?? section.name;
+        const known = byName.get(name);
+        if (known === undefined) byName.set(name, [section]);
+        else known.push(section);
+      }
+    }
+    return byName;
+  }
 }

@@ -1,36 +1,35 @@
 /**
- * Where a symbol ended up.
+ * Finds the address of a symbol once the layout is done.
  */
-import { SectionIndex, SymbolKind } from "./elf/constants.ts";
+import { SectionIndex, SymbolKind } from "../os/elf.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";
-import type { InputSection, LinkObject } from "./input.ts";
-import type { OutputSection } from "./input.ts";
+import type { InputSection, LinkObject, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { Resolution } from "./resolve.ts";
 
-/** What a symbol is after the layout. */
+/** The outcome of a lookup. */
 export const Found = {
-  /** In this module: `output`, `offset`. */
-  PLACE: 0,
-  /** A constant: `value`. */
+  /** The symbol is in this module, at `output` and `offset`. */
+  DEFINED: 0,
+  /** The symbol is the constant `value`. */
   ABSOLUTE: 1,
-  /** Nobody defines it here. */
+  /** The symbol is undefined here. */
   IMPORT: 2,
-  /** In a section that was dropped, so that nothing may refer to it. */
+  /** The symbol is in a section that was dropped, so nothing may refer to it. */
   DROPPED: 3,
 } as const;
 
-/** Looks symbols up. The answer is in its fields, so that a million questions make no garbage. */
+/** Looks symbols up. The result is in its fields, so that a million lookups make no garbage. */
 export class Locator {
   found: number = Found.IMPORT;
   output: OutputSection;
   /** Offset in `output`. */
   offset = 0;
-  /** Of an absolute symbol. */
+  /** The value of an absolute symbol. */
   value = 0;
-  /** True when the addend given is part of `offset` already. */
+  /** Whether `offset` contains the addend already. */
   addendUsed = false;
   readonly #resolution: Resolution;
   readonly #layout: Layout;
@@ -51,9 +50,9 @@ export class Locator {
     this.addendUsed = false;
     const state = globals.state(id);
     if (state === State.COMMON) {
-      const place = this.#layout.commons.get(id);
-      if (place === undefined) this.found = Found.DROPPED;
-      else this.#set(place.output, place.offset);
+      const common = this.#layout.commons.get(id);
+      if (common === undefined) this.found = Found.DROPPED;
+      else this.#set(common.output, common.offset);
     } else if (state > State.COMMON || state === State.WEAK) {
       this.#definition(objects[globals.object(id)], globals.symbol(id));
     } else {
@@ -61,7 +60,11 @@ export class Locator {
     }
   }
 
-  /** Finds a symbol by its index in an object; of a merged section's own symbol the addend says which piece. */
+  /**
+   * Finds a symbol by its index in an object.
+   *
+   * @param addend Selects the piece, if the symbol is that of a merged section.
+   */
   symbol(object: LinkObject, symbol: number, addend: number): void {
     const id = object.globalOf(symbol);
     if (id !== -1) return this.global(id);
@@ -71,21 +74,21 @@ export class Locator {
       section?.merge !== undefined && !section.live && object.elf.symbols.kind(symbol) === SymbolKind.SECTION
     ) {
       this.addendUsed = true;
-      this.place(section, object.elf.symbols.value(symbol) + addend);
+      this.inSection(section, object.elf.symbols.value(symbol) + addend);
     } else {
       this.#definition(object, symbol);
     }
   }
 
   /** Finds an offset in an input section. */
-  place(section: InputSection, offset: number): void {
+  inSection(section: InputSection, offset: number): void {
     const { output, merge } = section;
     if (output === undefined) {
       this.found = Found.DROPPED;
     } else if (merge !== undefined && !section.live) {
       const piece = merge.find(offset);
       if (piece === -1 || merge.live[piece] === 0) this.found = Found.DROPPED;
-      else this.#set(output, merge.places[piece] + offset - merge.starts[piece]);
+      else this.#set(output, merge.offsets[piece] + offset - merge.starts[piece]);
     } else {
       this.#set(output, section.offset + offset);
     }
@@ -102,23 +105,23 @@ export class Locator {
     if (section === undefined) {
       this.found = Found.DROPPED;
     } else if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) {
-      const stub = this.#layout.chosen.stub(object, symbol);
+      const stub = this.#layout.ifuncs.stub(object, symbol);
       if (stub === undefined) this.found = Found.DROPPED;
       else this.#set(stub.output, stub.offset);
     } else {
-      this.place(section, symbols.value(symbol));
+      this.inSection(section, symbols.value(symbol));
     }
   }
 
   #undefined(id: number): void {
-    const bound = this.#marker.bounds.get(id);
+    const symbol = this.#marker.linkerSymbols.get(id);
     const { globals } = this.#resolution;
-    if (bound !== undefined) {
-      const output = bound.all === true ? this.#edge(bound) : this.#byName.get(bound.section);
+    if (symbol !== undefined) {
+      const output = symbol.all === true ? this.#outermost(symbol) : this.#byName.get(symbol.section);
       if (output === undefined) this.found = Found.DROPPED;
-      else this.#set(output, bound.end ? output.contentSize : 0);
+      else this.#set(output, symbol.end ? output.contentSize : 0);
     } else if (globals.isHidden(id) && globals.state(id) === State.WEAK_UNDEFINED) {
-      // Nobody outside may answer a hidden name, so a weak one is 0 for good.
+      // No other module may define a hidden name, so a weak one stays 0.
       this.found = Found.ABSOLUTE;
       this.value = 0;
     } else {
@@ -126,15 +129,15 @@ export class Locator {
     }
   }
 
-  /** The first, or the last, section of the type that a name bounds. */
-  #edge({ make, end }: LinkerSymbol): OutputSection | undefined {
+  /** Returns the first or the last section of the type that a symbol bounds. */
+  #outermost({ make, end }: LinkerSymbol): OutputSection | undefined {
     const { outputs } = this.#layout;
     const isOfType = ({ type }: OutputSection): boolean => type === make!.type;
     return end ? outputs.findLast(isOfType) : outputs.find(isOfType);
   }
 
   #set(output: OutputSection, offset: number): void {
-    this.found = Found.PLACE;
+    this.found = Found.DEFINED;
     this.output = output;
     this.offset = offset;
   }

@@ -1,32 +1,32 @@
 /**
- * What a link did, for people and for tests.
+ * The map of a link, as data and as text: the address of everything, and the reasons.
  */
 
-/** One input section and where it went. */
+/** One input section and its address. */
 export interface MapEntry {
   /** The object, or archive member as `libz.a(crc32.o)`. */
   readonly object: string;
-  /** Its name there. */
+  /** The name of the section in the object. */
   readonly section: string;
   /** Offset in the image. */
   readonly address: number;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
 }
 
 /** A section of the module. */
 export interface MapSection {
-  /** Its name. */
+  /** The name of the section. */
   readonly name: string;
-  /** Which group it is in. */
+  /** The group that it is in. */
   readonly kind: "code" | "rodata" | "data" | "bss";
   /** Offset in the image. */
   readonly address: number;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** A power of two. */
+  /** Alignment of the address, a power of two. */
   readonly alignment: number;
-  /** What it was made of. */
+  /** The input sections that it was made of. */
   readonly entries: readonly MapEntry[];
 }
 
@@ -36,19 +36,19 @@ export interface MapMember {
   readonly member: string;
   /** The symbol that it was pulled in for. */
   readonly symbol: string;
-  /** The object that needs the symbol; absent when an option asked for it. */
+  /** The object that needs the symbol; absent if an option asked for it. */
   readonly neededBy?: string;
 }
 
-/** A section that is not in the module. */
+/** A section that was left out of the module. */
 export interface MapDropped {
   /** The object, or archive member. */
   readonly object: string;
-  /** Its name there. */
+  /** The name of the section in the object. */
   readonly section: string;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** `unreachable` from any root, or a `duplicate` of a COMDAT group that is there already. */
+  /** `unreachable` from every root, or part of a `duplicate` COMDAT group. */
   readonly reason: "unreachable" | "duplicate";
 }
 
@@ -58,47 +58,48 @@ export interface MapExport {
   readonly name: string;
   /** Offset in the image. */
   readonly address: number;
-  /** In bytes. */
+  /** Size in bytes. */
   readonly size: number;
-  /** What it names. */
+  /** Whether it names a function or data. */
   readonly kind: "function" | "data";
 }
 
-/** A name that must be answered when the module is loaded. */
+/** A name that is resolved when the module is loaded. */
 export interface MapImport {
   /** The symbol. */
   readonly name: string;
-  /** Whether it may stay unanswered, and is 0 then. */
+  /** Whether the name may stay undefined; its address is 0 then. */
   readonly weak: boolean;
   /** The objects that refer to it. */
   readonly neededBy: readonly string[];
 }
 
-/** What a link did. */
+/** The map of a link. */
 export interface LinkMap {
-  /** Of the module, in file order. */
+  /** The sections of the module, in file order. */
   readonly sections: readonly MapSection[];
   /** Archive members that were pulled in. */
   readonly members: readonly MapMember[];
   /** Sections that were left out. */
   readonly dropped: readonly MapDropped[];
-  /** What the module offers. */
+  /** The names that the module exports. */
   readonly exports: readonly MapExport[];
-  /** What it needs. */
+  /** The names that the module imports. */
   readonly imports: readonly MapImport[];
-  /** How many relocations the linker settled, and how many it left to the loader. */
+  /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }
 
-function hex(value: number, digits = 8): string {
-  return value.toString(16).padStart(digits, "0");
+/** Eight hexadecimal digits without prefix, so that columns line up. */
+function column(value: number): string {
+  return value.toString(16).padStart(8, "0");
 }
 
 /**
- * The map as `smf link --map` prints it: one thing a line, tables with fixed columns.
+ * Formats a map as `smf link --map` prints it: one item a line, tables with fixed columns.
  *
- * @param map What `linkObjects` returned beside the bytes.
- * @returns lines, the last one ended too. Addresses are offsets in the module's image, sizes are bytes.
+ * @param map The map that `linkObjects` returned.
+ * @returns lines, each ended by a newline. Addresses are offsets in the module's image, sizes are in bytes.
  *
  * @example
  * ```ts
@@ -112,9 +113,11 @@ function hex(value: number, digits = 8): string {
 export function formatMap(map: LinkMap): string {
   const lines: string[] = [];
   for (const section of map.sections) {
-    lines.push(`${hex(section.address)} ${hex(section.size)} ${section.kind.padEnd(6)} ${section.name}`);
+    lines.push(
+      `${column(section.address)} ${column(section.size)} ${section.kind.padEnd(6)} ${section.name}`,
+    );
     for (const entry of section.entries) {
-      lines.push(`  ${hex(entry.address)} ${hex(entry.size)} ${entry.section} ${entry.object}`);
+      lines.push(`  ${column(entry.address)} ${column(entry.size)} ${entry.section} ${entry.object}`);
     }
   }
   const part = (title: string, rows: readonly string[]): void => {
@@ -122,7 +125,7 @@ export function formatMap(map: LinkMap): string {
   };
   part(
     "exports",
-    map.exports.map(({ name, address, size, kind }) => `${hex(address)} ${hex(size)} ${kind} ${name}`),
+    map.exports.map(({ name, address, size, kind }) => `${column(address)} ${column(size)} ${kind} ${name}`),
   );
   part(
     "imports",
@@ -138,8 +141,10 @@ export function formatMap(map: LinkMap): string {
   );
   part(
     "dropped",
-    map.dropped.map(({ object, section, size, reason }) => `${hex(size)} ${section} ${object} (${reason})`),
+    map.dropped.map(({ object, section, size, reason }) =>
+      `${column(size)} ${section} ${object} (${reason})`
+    ),
   );
-  part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
+  part("relocations", [`${map.relocations.applied} applied, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";
 }

@@ -1,5 +1,5 @@
 /**
- * Gathers the map of a link.
+ * Builds the map of a link from the results of its passes.
  */
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
@@ -17,7 +17,7 @@ const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
   [SectionType.Bss]: "bss",
 };
 
-/** Tells what the passes did. */
+/** Builds the map. */
 export function buildMap(
   resolution: Resolution,
   layout: Layout,
@@ -43,7 +43,7 @@ export function buildMap(
       weak: globals.state(id) === State.WEAK_UNDEFINED,
       neededBy: [...neededBy],
     })),
-    relocations: { applied: applied.applied, kept: applied.kept.length },
+    relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }
 
@@ -62,12 +62,12 @@ function entriesOf(output: OutputSection, layout: Layout, { globals }: Resolutio
       size: section.size,
     });
   }
-  for (const [id, place] of layout.commons) {
-    if (place.output !== output) continue;
+  for (const [id, common] of layout.commons) {
+    if (common.output !== output) continue;
     entries.push({
       object: "(common)",
       section: globals.names.text(id),
-      address: output.address + place.offset,
+      address: output.address + common.offset,
       size: globals.commons.get(id)!.size,
     });
   }

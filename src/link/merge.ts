@@ -1,35 +1,37 @@
 /**
- * Mergeable sections (gABI, SHF_MERGE and SHF_STRINGS): their elements may be
- * dropped one by one when nothing refers to them, and equal ones become one.
+ * Mergeable sections (gABI, SHF_MERGE and SHF_STRINGS): elements that
+ * nothing refers to are dropped one by one, and equal elements become one.
  */
-import { SectionFlag } from "./elf/constants.ts";
+import { fnv1a } from "../smf/hash.ts";
+import { alignUp } from "../smf/offsets.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { InputSection } from "./input.ts";
 import type { MergePieces } from "./merge_pieces.ts";
 
-/** Whether a section can be taken apart. What cannot is linked as a whole, which is always right. */
+/** Whether a section can be taken apart. Any other section is linked whole, which is always correct. */
 export function isMergeable({ elf }: InputSection): boolean {
   const { MERGE, WRITE, EXECINSTR, TLS } = SectionFlag;
-  // What a thread has of its own is part of one block, whose sections stay whole.
+  // The sections of the TLS block stay whole.
   if ((elf.flags & MERGE) === 0 || (elf.flags & (WRITE | EXECINSTR | TLS)) !== 0) return false;
   return elf.entrySize > 0 && elf.size > 0 && elf.size % elf.entrySize === 0 && elf.relaCount === 0;
 }
 
-/** A piece's alignment: what its section promised for just this place. */
+/** Returns the alignment that a piece has in its section, and keeps after merging. */
 function pieceAlignment(sectionAlignment: number, start: number): number {
   return start === 0 ? sectionAlignment : Math.min(sectionAlignment, start & -start);
 }
 
-/** Where a piece that has been seen before can be found again. */
+/** A distinct piece: where it was seen first, and where it goes. */
 interface Seen {
   readonly bytes: Uint8Array;
   readonly start: number;
   readonly end: number;
   alignment: number;
-  place: number;
+  offset: number;
   readonly next: Seen | undefined;
 }
 
-/** All live pieces of one kind (entry size, strings or not), each once. */
+/** The live pieces of one kind (entry size, strings or not), equal ones once. */
 export class MergedSection {
   readonly entrySize: number;
   readonly strings: boolean;
@@ -44,7 +46,7 @@ export class MergedSection {
     this.strings = strings;
   }
 
-  /** Takes in the live pieces of a section. */
+  /** Adds the live pieces of a section. */
   add(section: InputSection, pieces: MergePieces): void {
     const bytes = section.bytes();
     const seen: (Seen | undefined)[] = new Array(pieces.live.length);
@@ -57,50 +59,49 @@ export class MergedSection {
   }
 
   #enter(bytes: Uint8Array, start: number, end: number, alignment: number): Seen {
-    let hash = 0x811c9dc5;
-    for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
+    const hash = fnv1a(bytes, start, end) | 0;
     const first = this.#seen.get(hash);
-    // A chain is cut after a while: what collides on purpose is stored twice, not compared for hours.
+    // A chain is searched only so far: pieces made to collide are stored twice, not compared for hours.
     let compared = 0;
     for (let seen = first; seen !== undefined && compared++ < 64; seen = seen.next) {
       if (!sameBytes(seen, bytes, start, end)) continue;
       seen.alignment = Math.max(seen.alignment, alignment);
       return seen;
     }
-    const seen: Seen = { bytes, start, end, alignment, place: 0, next: first };
+    const seen: Seen = { bytes, start, end, alignment, offset: 0, next: first };
     this.#seen.set(hash, seen);
     this.#order.push(seen);
     return seen;
   }
 
-  /** Gives every piece its place. After this `size` and `alignment` are final. */
+  /** Gives every piece its offset. Afterwards `size` and `alignment` are final. */
   place(): void {
     let at = 0;
     for (const seen of this.#order) {
-      at = Math.ceil(at / seen.alignment) * seen.alignment;
-      seen.place = at;
+      at = alignUp(at, seen.alignment);
+      seen.offset = at;
       at += seen.end - seen.start;
       this.alignment = Math.max(this.alignment, seen.alignment);
     }
     this.size = at;
     for (const { pieces, seen } of this.#pieces) {
       seen.forEach((one, i) => {
-        if (one !== undefined) pieces.places[i] = one.place;
+        if (one !== undefined) pieces.offsets[i] = one.offset;
       });
     }
   }
 
-  /** Moves every place by where the merged section lies in its output section. */
+  /** Adds the offset of the merged section in its output section to every piece. */
   moveTo(offset: number): void {
     for (const { pieces } of this.#pieces) {
-      for (let i = 0; i < pieces.places.length; i++) pieces.places[i] += offset;
+      for (let i = 0; i < pieces.offsets.length; i++) pieces.offsets[i] += offset;
     }
   }
 
-  /** Copies every piece to its place. */
+  /** Copies every piece to its offset. */
   write(into: Uint8Array, offset: number): void {
-    for (const { bytes, start, end, place } of this.#order) {
-      into.set(bytes.subarray(start, end), offset + place);
+    for (const { bytes, start, end, offset: inSection } of this.#order) {
+      into.set(bytes.subarray(start, end), offset + inSection);
     }
   }
 }

@@ -1,28 +1,28 @@
 /**
- * The elements of mergeable sections (gABI, SHF_MERGE and SHF_STRINGS), before equal ones become one.
+ * Takes mergeable sections (gABI, SHF_MERGE and SHF_STRINGS) apart into their elements.
  */
-import { SectionFlag } from "./elf/constants.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 
 /** The elements of one mergeable section. */
 export class MergePieces {
   readonly entrySize: number;
   readonly strings: boolean;
-  /** Where each piece begins in the section; one more entry for the end. */
+  /** The offsets at which pieces start in their section, and the end of the last one. */
   readonly starts: Uint32Array;
   readonly live: Uint8Array;
-  /** Where each live piece went in the output section. */
-  readonly places: Float64Array;
+  /** The offsets of live pieces in the output section; set when they are merged. */
+  readonly offsets: Float64Array;
 
   private constructor(entrySize: number, strings: boolean, starts: Uint32Array) {
     this.entrySize = entrySize;
     this.strings = strings;
     this.starts = starts;
     this.live = new Uint8Array(starts.length - 1);
-    this.places = new Float64Array(starts.length - 1);
+    this.offsets = new Float64Array(starts.length - 1);
   }
 
-  /** Takes a section apart, or answers undefined if it turns out not to be one of pieces. */
+  /** Takes a section apart; returns undefined if it is not a table of elements after all. */
   static of({ entrySize, size, flags }: ElfSection, bytes: Uint8Array): MergePieces | undefined {
     if ((flags & SectionFlag.STRINGS) === 0) {
       const starts = new Uint32Array(size / entrySize + 1);
@@ -35,12 +35,12 @@ export class MergePieces {
       for (let i = at; i < at + entrySize; i++) if (bytes[i] !== 0) zero = false;
       if (zero) starts.push(at + entrySize);
     }
-    // The last string has no end: not a section of strings after all.
+    // The last string has no NUL, so this is not a section of strings.
     if (starts[starts.length - 1] !== size) return undefined;
     return new MergePieces(entrySize, true, Uint32Array.from(starts));
   }
 
-  /** The piece that holds the byte at `offset`; -1 outside. */
+  /** Returns the piece that holds the byte at `offset`; -1 outside. */
   find(offset: number): number {
     const { starts } = this;
     if (offset < 0 || offset >= starts[starts.length - 1]) return -1;

@@ -1,6 +1,6 @@
 /**
  * The linker: links ELF objects and static libraries to a module, as bytes.
- * Needs no permission, loads nothing, and works wherever JavaScript does.
+ * Needs no permission, loads nothing, and works in every JavaScript runtime.
  *
  * `@simple/loader` exports {@linkcode linkObjects} too; the link map is here only.
  *

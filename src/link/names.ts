@@ -1,26 +1,20 @@
 /**
- * One number for each symbol name. Names are compared as bytes where they lie,
- * so that the tens of thousands of names in an archive's index cost no strings.
+ * Numbers the names of symbols. Names are compared as bytes where they lie, so that the tens of
+ * thousands of names in an archive's index cost no strings.
  */
+import { fnv1a } from "../smf/hash.ts";
 import { decodeText } from "./elf/bytes.ts";
 
 const encoder = new TextEncoder();
 
-/** FNV-1a, 32 bits, over bytes `[start, end)`. */
-function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash;
-}
-
-/** The same array with room for at least twice as many. */
+/** Copies an array into one of twice the length. */
 export function grown<T extends Int32Array | Uint8Array | Float64Array>(array: T): T {
   const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
   larger.set(array);
   return larger;
 }
 
-/** Names to dense numbers from 0, in order of first appearance. */
+/** Maps names to dense numbers from 0, in order of first appearance. */
 export class NameTable {
   #count = 0;
   #slots: Int32Array = new Int32Array(2048).fill(-1);
@@ -34,7 +28,7 @@ export class NameTable {
     return this.#count;
   }
 
-  /** The slot that holds the name, or the free one where it belongs. */
+  /** Finds the slot that holds the name, or the free one where it belongs. */
   #locate(hash: number, bytes: Uint8Array, start: number, end: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = (hash ^ (hash >>> 15)) & mask;; slot = (slot + 1) & mask) {
@@ -49,9 +43,10 @@ export class NameTable {
     }
   }
 
-  /** The number of the name at `[start, end)`, a new one if it was never seen. */
+  /** Returns the number of the name at `[start, end)`; an unseen name gets a new one. */
   intern(bytes: Uint8Array, start: number, end: number): number {
-    const hash = hashBytes(bytes, start, end);
+    // Signed, as the table stores it.
+    const hash = fnv1a(bytes, start, end) | 0;
     const slot = this.#locate(hash, bytes, start, end);
     if (this.#slots[slot] !== -1) return this.#slots[slot];
     const id = this.#count++;
@@ -69,24 +64,24 @@ export class NameTable {
     return id;
   }
 
-  /** {@linkcode NameTable.intern} for a text. */
+  /** Returns the number of a name; an unseen name gets a new one. */
   internText(name: string): number {
     const bytes = encoder.encode(name);
     return this.intern(bytes, 0, bytes.length);
   }
 
-  /** The number of a name, or -1 if it was never seen. */
+  /** Returns the number of a name, or -1 if it is unseen. */
   find(name: string): number {
     const bytes = encoder.encode(name);
-    return this.#slots[this.#locate(hashBytes(bytes, 0, bytes.length), bytes, 0, bytes.length)];
+    return this.#slots[this.#locate(fnv1a(bytes, 0, bytes.length) | 0, bytes, 0, bytes.length)];
   }
 
-  /** The name behind a number. */
+  /** Returns the name that has this number. */
   text(id: number): string {
     return decodeText(this.#sources[id], this.#starts[id], this.#ends[id]);
   }
 
-  /** Whether the name behind a number begins with an ASCII character. */
+  /** Whether the name of this number begins with the given ASCII character. */
   begins(id: number, character: string): boolean {
     return this.#starts[id] < this.#ends[id] &&
       this.#sources[id][this.#starts[id]] === character.charCodeAt(0);

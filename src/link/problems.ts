@@ -1,20 +1,30 @@
 /**
- * Collects errors, so that one link reports all of a kind at once.
+ * Makes and collects the linker's errors, so that one link reports all problems of a pass at once.
  */
-import type { LoadError } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors.ts";
 
-/** More than this helps nobody. */
-const MOST = 50;
+/** An `InvalidFormat` error about an input that cannot be read. */
+export function malformed(path: string, problem: string, data: LoadErrorData = {}): LoadError {
+  return new LoadError("InvalidFormat", `Cannot read input: ${problem}`, { path, ...data });
+}
 
-/** Errors of one link. */
+/** An `Unsupported` error about a well-formed input that has no counterpart in an SMF module. */
+export function unsupported(path: string, problem: string, data: LoadErrorData = {}): LoadError {
+  return new LoadError("Unsupported", `Cannot link input: ${problem}`, { path, ...data });
+}
+
+/** Further errors are dropped: a longer list does not help to repair the inputs. */
+const MOST_ERRORS = 50;
+
+/** The errors of one link. */
 export class Problems {
   readonly #errors: LoadError[] = [];
 
   add(error: LoadError): void {
-    if (this.#errors.length < MOST) this.#errors.push(error);
+    if (this.#errors.length < MOST_ERRORS) this.#errors.push(error);
   }
 
-  /** Throws the first error, if there is one; its `cause` holds them all when there are several. */
+  /** Throws the first error if there is one; its `cause` holds all of them if there are several. */
   throwIfAny(): void {
     if (this.#errors.length === 0) return;
     const [first] = this.#errors;

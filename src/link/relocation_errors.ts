@@ -1,48 +1,47 @@
 /**
- * What is said of a relocation that cannot be: which it is, and why.
+ * The errors about relocations: which relocation it is, and why it cannot be applied.
  */
-import { LoadError } from "../errors.ts";
-import type { RelocationRule } from "./arch/arch.ts";
-import { SymbolKind } from "./elf/constants.ts";
+import { LoadError, type LoadErrorData } from "../errors.ts";
+import type { Refusal, RelocationRule } from "./arch/arch.ts";
+import { SymbolKind } from "../os/elf.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 
-/** A relocation that nothing here stands for; `value` says what it is. */
+/** An `Unsupported` error: a module cannot express the relocation. */
 export function unsupportedAt(
-  { object, name }: InputSection,
+  section: InputSection,
   symbol: number,
-  place: number,
-  problem: string,
-  value: string | undefined,
+  offset: number,
+  relocation: string,
+  { problem, hint }: Refusal,
 ): LoadError {
-  return new LoadError("Unsupported", `Cannot link: ${problem}`, {
-    path: object.name,
-    section: name,
-    symbol: symbolName(object, symbol),
-    offset: place,
-    ...(value === undefined ? {} : { value }),
+  return new LoadError("Unsupported", `Cannot apply relocation ${relocation}: ${problem}`, {
+    ...whereIs(section, symbol, offset),
+    ...(hint === undefined ? {} : { hint }),
   });
 }
 
-/** A relocation whose value does not do; NaN for one that is unknown. */
+/** A `RelocationFailed` error: the value does not fit the relocation. NaN stands for a value that is unknown. */
 export function failedAt(
-  { object, name }: InputSection,
+  section: InputSection,
   symbol: number,
-  place: number,
-  problem: string,
+  offset: number,
   rule: RelocationRule,
+  problem: string,
   value: number,
 ): LoadError {
-  return new LoadError("RelocationFailed", `Cannot link: ${problem} [${rule.name}]`, {
-    path: object.name,
-    section: name,
-    symbol: symbolName(object, symbol),
-    offset: place,
+  return new LoadError("RelocationFailed", `Cannot apply relocation ${rule.name}: ${problem}`, {
+    ...whereIs(section, symbol, offset),
     ...(Number.isNaN(value) ? {} : { value }),
     ...(rule.range === undefined ? {} : { range: rule.range }),
+    hint: "compile with -fPIC, or split the module: the target is out of the relocation's reach",
   });
 }
 
-/** A symbol's name; a section's own symbol has that of its section. */
+function whereIs({ object, name }: InputSection, symbol: number, offset: number): LoadErrorData {
+  return { path: object.name, section: name, symbol: symbolName(object, symbol), offset };
+}
+
+/** Returns a symbol's name; the symbol of a section is named like its section. */
 export function symbolName(object: LinkObject, symbol: number): string {
   const { symbols, sections } = object.elf;
   if (symbols.kind(symbol) !== SymbolKind.SECTION || !symbols.inSection(symbol)) return symbols.name(symbol);

@@ -1,34 +1,34 @@
 /**
- * Decides which objects take part in a link and which definition each name has:
- * objects named directly, then archive members, pulled in as long as one of them
- * defines something that is still undefined.
+ * Symbol resolution: decides which objects take part in a link and which definition each name has.
+ * All input objects take part; archive members are pulled in as long as one of them defines a name
+ * that is still undefined.
  */
 import { archOf } from "./arch/mod.ts";
 import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
 import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
-import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "./elf/constants.ts";
+import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "../os/elf.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { Globals, State } from "./globals.ts";
-import { DSO_HANDLE, HELPER_NAMES, helperObject, HELPERS_NAME } from "./crt_object.ts";
-import { type InputSection, LinkObject } from "./input.ts";
-import { isUtf8, malformed, unsupported } from "./elf/bytes.ts";
+import { ComdatGroups } from "./comdat.ts";
+import { CRT_OBJECT_NAME, CRT_SYMBOLS, crtObject, DSO_HANDLE } from "./crt_object.ts";
+import { LinkObject } from "./input.ts";
+import { isUtf8 } from "./elf/bytes.ts";
 import type { MapMember } from "./map.ts";
 import { grown } from "./names.ts";
-import type { Problems } from "./problems.ts";
+import { malformed, type Problems, unsupported } from "./problems.ts";
 import { isFragment } from "./section_names.ts";
 
 /** One file to link. */
 export interface LinkInput {
-  /** What errors and the map call it; usually the path. */
+  /** Its name in errors and in the map; usually the path. */
   readonly name: string;
   /** An ELF64 relocatable object or an `ar` archive. */
   readonly bytes: Uint8Array;
 }
 
 /**
- * What the symbol indexes of archives promise: for each name number the archive
- * and the member, of which the first wins. Two typed arrays, since an archive of
- * a large library promises tens of thousands of names.
+ * The symbol indexes of all archives: for each name number the archive and the member that defines
+ * it; the first wins. Two typed arrays, since the index of a large library has tens of thousands of names.
  */
 class ArchiveIndex {
   #archives: Int32Array = new Int32Array(1024).fill(-1);
@@ -57,7 +57,7 @@ class ArchiveIndex {
     return this.#headers[id];
   }
 
-  /** One text for each member, to remember what is loaded. */
+  /** Identifies the member, to remember which ones are loaded. */
   key(id: number): string {
     return `${this.#archives[id]}:${this.#headers[id]}`;
   }
@@ -69,18 +69,17 @@ export class Resolution {
   readonly globals: Globals;
   readonly pulled: MapMember[] = [];
   readonly #archives: Archive[] = [];
-  readonly #promises: ArchiveIndex = new ArchiveIndex();
+  readonly #index: ArchiveIndex = new ArchiveIndex();
   readonly #loaded: Set<string> = new Set();
   readonly #queue: number[] = [];
-  /** Signatures of COMDAT groups that are in, as name numbers or as section names. */
-  readonly #signatures: Set<number | string> = new Set();
+  readonly #groups: ComdatGroups = new ComdatGroups();
 
   constructor(problems: Problems) {
     this.globals = new Globals(problems);
     this.globals.objectName = (index) => this.objects[index]?.name ?? "the options";
   }
 
-  /** Adds every input, then members until nothing changes. */
+  /** Adds every object, then archive members until no name asks for another. */
   resolve(inputs: readonly LinkInput[], exports: NameMatcher | undefined, required: readonly string[]): void {
     const objects: LinkInput[] = [];
     for (const input of inputs) {
@@ -93,49 +92,49 @@ export class Resolution {
     }
     if (exports !== undefined && exports.globs.length > 0) this.#requireMatches(exports);
     do {
-      this.#drain();
+      this.#pullQueued();
     } while (this.#pullForCommons());
-    if (this.objects.length > 0) this.#addHelpers();
+    if (this.objects.length > 0) this.#addCrtObject();
   }
 
-  /** What is undefined still and what only the linker can define. */
-  #addHelpers(): void {
+  /** Adds the object that defines the names of the C runtime, as far as they are undefined. */
+  #addCrtObject(): void {
     const { names } = this.globals;
-    const wanted = HELPER_NAMES.filter((name) => {
+    const wanted = CRT_SYMBOLS.filter((name) => {
       const state = this.globals.state(names.find(name));
-      // Other linkers always have a handle, so it answers weak references too.
+      // Other linkers always define the handle, so weak references to it resolve too.
       return state === State.UNDEFINED || name === DSO_HANDLE && state === State.WEAK_UNDEFINED;
     });
     if (wanted.length === 0) return;
     const all = this.globals.isDefined(names.find(DSO_HANDLE))
       ? wanted
       : [...new Set([DSO_HANDLE, ...wanted])];
-    const bytes = helperObject(archOf(this.objects[0].elf.machine), all);
-    this.#addObject(parseObject(HELPERS_NAME, bytes), false);
+    const bytes = crtObject(archOf(this.objects[0].elf.machine), all);
+    this.#addObject(parseObject(CRT_OBJECT_NAME, bytes), false);
   }
 
   #addArchive(archive: Archive): void {
     const index = this.#archives.push(archive) - 1;
     archive.visitIndex((bytes, start, end, header) => {
       const id = this.globals.names.intern(bytes, start, end);
-      this.#promises.add(id, index, header);
+      this.#index.add(id, index, header);
     });
   }
 
   #require(id: number): void {
-    if (this.globals.require(id) && this.#promises.has(id)) this.#queue.push(id);
+    if (this.globals.require(id) && this.#index.has(id)) this.#queue.push(id);
   }
 
-  /** An exported glob pulls in every member that defines a matching name. */
+  /** Requires every name in the archives that an exported glob matches. */
   #requireMatches(exports: NameMatcher): void {
     const { names } = this.globals;
     for (let id = 0; id < names.length; id++) {
-      if (this.#promises.has(id) && exports.matches(names.text(id))) this.#require(id);
+      if (this.#index.has(id) && exports.matches(names.text(id))) this.#require(id);
     }
   }
 
-  #drain(): void {
-    // The queue grows while it is walked: members bring new undefined names.
+  #pullQueued(): void {
+    // The queue grows meanwhile: members bring new undefined names.
     for (let i = 0; i < this.#queue.length; i++) {
       const id = this.#queue[i];
       if (this.globals.state(id) === State.UNDEFINED) this.#pull(id);
@@ -144,7 +143,7 @@ export class Resolution {
   }
 
   #pull(id: number): void {
-    const key = this.#promises.key(id);
+    const key = this.#index.key(id);
     if (this.#loaded.has(key)) return;
     this.#loaded.add(key);
     const member = this.#member(id);
@@ -157,12 +156,12 @@ export class Resolution {
     this.#addObject(parseObject(member.name, member.bytes), false);
   }
 
-  /** gABI: a tentative definition also pulls in a member, if that has a real one. */
+  /** Pulls in members that define a tentative definition for good (gABI); returns whether there were any. */
   #pullForCommons(): boolean {
     let changed = false;
     for (const id of this.globals.commons.keys()) {
-      if (!this.#promises.has(id) || this.globals.state(id) !== State.COMMON) continue;
-      if (this.#loaded.has(this.#promises.key(id))) continue;
+      if (!this.#index.has(id) || this.globals.state(id) !== State.COMMON) continue;
+      if (this.#loaded.has(this.#index.key(id))) continue;
       const member = this.#member(id);
       if (!definesInSection(parseObject(member.name, member.bytes), this.globals.names.text(id))) continue;
       this.#pull(id);
@@ -172,7 +171,7 @@ export class Resolution {
   }
 
   #member(id: number): ArchiveMember {
-    return this.#archives[this.#promises.archive(id)].member(this.#promises.header(id));
+    return this.#archives[this.#index.archive(id)].member(this.#index.header(id));
   }
 
   #addObject(elf: ElfObject, direct: boolean): void {
@@ -181,12 +180,12 @@ export class Resolution {
     checkLinkable(object);
     this.objects.push(object);
     this.#internNames(object);
-    this.#settleGroups(object);
+    this.#groups.add(object);
     const { symbols } = elf;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       const id = object.globalOf(i);
       this.globals.add(id, object, i, !(object.sectionOf(i)?.discarded ?? false));
-      if (this.globals.state(id) === State.UNDEFINED && this.#promises.has(id)) this.#queue.push(id);
+      if (this.globals.state(id) === State.UNDEFINED && this.#index.has(id)) this.#queue.push(id);
     }
     for (const section of object.sections) {
       if (section === undefined || (section.elf.flags & SectionFlag.LINK_ORDER) === 0) continue;
@@ -200,7 +199,7 @@ export class Resolution {
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       const start = symbols.nameStart(i);
       let end = file.nameEnd(start, file.bytes.length);
-      // `name@@VERSION` defines the default version of `name`, which is what references mean.
+      // `name@@VERSION` defines the default version of `name`, which references to `name` mean.
       let ascii = true;
       for (let at = start; at < end; at++) {
         if (file.bytes[at] >= 0x80) ascii = false;
@@ -213,41 +212,9 @@ export class Resolution {
       object.globals[i - symbols.firstGlobal] = this.globals.names.intern(file.bytes, start, end);
     }
   }
-
-  /** Discards the groups whose signature is in the link already. */
-  #settleGroups(object: LinkObject): void {
-    const { elf } = object;
-    for (const group of elf.groups) {
-      const members = group.members.map((index) => object.sections[index]).filter((section) =>
-        section !== undefined
-      );
-      const id = group.symbol === -1 ? -1 : object.globalOf(group.symbol);
-      const signature = id !== -1
-        ? id
-        : group.symbol === -1
-        ? elf.sections[group.section].name
-        : elf.symbols.name(group.symbol);
-      this.#admit(signature, members);
-    }
-    // What compilers used before there were groups: the section's name is the signature.
-    for (const section of object.sections) {
-      if (section !== undefined && section.name.startsWith(".gnu.linkonce.")) {
-        this.#admit(section.name, [section]);
-      }
-    }
-  }
-
-  #admit(signature: number | string, members: readonly InputSection[]): void {
-    const discarded = this.#signatures.has(signature);
-    this.#signatures.add(signature);
-    for (const section of members) {
-      section.group = members;
-      if (discarded) section.discarded = true;
-    }
-  }
 }
 
-/** Whether the object has a definition of `name` that is more than tentative. */
+/** Whether the object has a definition of `name` that is not tentative. */
 function definesInSection({ symbols }: ElfObject, name: string): boolean {
   for (let i = symbols.firstGlobal; i < symbols.length; i++) {
     const section = symbols.section(i);
@@ -259,7 +226,7 @@ function definesInSection({ symbols }: ElfObject, name: string): boolean {
   return false;
 }
 
-/** Whether a section has a global symbol, as the start files of C compilers have `_init`. */
+/** Whether a section defines a global symbol, as the start files of C compilers define `_init`. */
 function definesSymbolIn({ elf: { symbols } }: LinkObject, section: number): boolean {
   for (let i = symbols.firstGlobal; i < symbols.length; i++) {
     if (symbols.inSection(i) && symbols.section(i) === section) return true;
@@ -267,46 +234,45 @@ function definesSymbolIn({ elf: { symbols } }: LinkObject, section: number): boo
   return false;
 }
 
-/** Refuses what would link into something that cannot run. */
+/** Refuses objects that would link to a module that cannot run. */
 function checkLinkable(object: LinkObject): void {
   const { sections } = object.elf;
-  let intermediate = false;
-  let code = false;
+  let hasLto = false;
+  let hasContent = false;
   for (const section of sections) {
     const { name, flags, size } = section;
     if (name === ".note.GNU-stack" && (flags & SectionFlag.EXECINSTR) !== 0) {
-      throw unsupported(
-        object.name,
-        "the object asks for an executable stack: compile without nested functions",
-        {
-          section: name,
-        },
-      );
+      throw unsupported(object.name, "the object asks for an executable stack", {
+        section: name,
+        hint: "compile without nested functions; " +
+          'in assembly write .section .note.GNU-stack,"",@progbits',
+      });
     }
-    if (name.startsWith(".gnu.lto_")) intermediate = true;
+    if (name.startsWith(".gnu.lto_")) hasLto = true;
     if ((flags & SectionFlag.ALLOC) === 0 || size === 0) continue;
-    code = true;
+    hasContent = true;
     if (isFragment(name) && definesSymbolIn(object, section.index)) {
-      throw unsupported(
-        object.name,
-        "this begins _init or _fini, which the linker does itself: leave crti.o out",
-        {
-          section: name,
-        },
-      );
+      throw unsupported(object.name, "the section defines _init or _fini, which the linker makes itself", {
+        section: name,
+        hint: "leave crti.o and crtn.o out",
+      });
     }
     if ((flags & SectionFlag.COMPRESSED) !== 0) {
       throw malformed(object.name, "an allocated section is compressed", { section: name });
     }
     if ((flags & SectionFlag.WRITE) !== 0 && (flags & SectionFlag.EXECINSTR) !== 0) {
-      throw unsupported(object.name, "a section is writable and executable: declare it one or the other", {
+      throw unsupported(object.name, "a section is writable and executable", {
         section: name,
+        hint: "put code and variables into sections of their own; " +
+          "code that modifies itself cannot be loaded",
       });
     }
-    // Bit 31, which `flags` holds as its sign.
+    // SHF_EXCLUDE is bit 31, which `flags` holds as its sign.
     if (flags < 0) object.sections[section.index]!.discarded = true;
   }
-  if (intermediate && !code) {
-    throw unsupported(object.name, "the object holds only intermediate code: compile without -flto");
+  if (hasLto && !hasContent) {
+    throw unsupported(object.name, "the object holds only intermediate code for link-time optimization", {
+      hint: "compile without -flto, or with -ffat-lto-objects",
+    });
   }
 }

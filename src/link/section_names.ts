@@ -1,33 +1,33 @@
 /**
- * What linkers read out of section names.
+ * The meaning of section names.
  */
 
-/** The section with the initial image of thread-local variables. The loader knows it by this name. */
+/** The section that holds the initial image of the TLS block. The loader knows it by this name. */
 export const TLS_SECTION = ".tdata";
 
-/** The start of the module's TLS block: a symbol that linkers define. */
+/** The linker-defined symbol at the start of the module's TLS block. */
 export const TLS_BASE = "_TLS_MODULE_BASE_";
 
-/** Sections with such names can be bounded by `__start_NAME` and `__stop_NAME`. */
+/** Section names that `__start_NAME` and `__stop_NAME` can bound. */
 export const C_IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-/** The names of arrays of functions that run when a module starts and ends. */
+/** Sections with arrays of initialisers and finalisers. */
 const STARTUP = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(?:\.(.*))?$/;
 
-/** Runs after everything that has a priority. */
+/** Initialisers without a priority run after all that have one. */
 const NO_PRIORITY = 65536;
 
-/** Where an array of start-up or end functions goes. */
+/** The position of an array of initialisers or finalisers. */
 export interface StartupOrder {
   /** The output section: `.preinit_array`, `.init_array` or `.fini_array`. */
   readonly output: string;
-  /** Smaller comes first in the array. */
+  /** Smaller numbers come first in the array. */
   readonly priority: number;
-  /** `.ctors` and `.dtors` run from their end, arrays from their start, so their words are turned around. */
+  /** Whether its words are reversed: `.ctors` and `.dtors` run from their end, arrays from their start. */
   readonly reversed: boolean;
 }
 
-/** Reads a section name such as `.init_array.00101`; `undefined` when it is no such section. */
+/** Reads a section name such as `.init_array.00101`; returns `undefined` for other sections. */
 export function startupOrder(name: string): StartupOrder | undefined {
   if (!name.startsWith(".")) return undefined;
   const match = STARTUP.exec(name);
@@ -41,13 +41,13 @@ export function startupOrder(name: string): StartupOrder | undefined {
 }
 
 /**
- * Sections of code fragments that together are one function, and the array that
- * its address goes to, in front: `_init` runs before all other initialisers, and
- * `_fini` after all other finalisers, which run from their array's end.
+ * Sections whose code fragments together are one function, and the array that holds its address in
+ * front: `_init` runs before all other initialisers, and `_fini` after all other finalisers, which
+ * run from the end of their array.
  */
 export const FRAGMENTS: Readonly<Record<string, string>> = { ".init": ".init_array", ".fini": ".fini_array" };
 
-/** Whether a section holds such fragments. */
+/** Whether a section holds fragments of `_init` or `_fini`. */
 export function isFragment(name: string): boolean {
   return Object.hasOwn(FRAGMENTS, name);
 }

@@ -1,10 +1,10 @@
 /**
  * Thread-local variables ("ELF Handling For Thread-Local Storage").
  *
- * All of them become one section, the image that every thread's block starts
- * with, and what finds a block goes into slots of the GOT:
+ * They become one section, the initial image of every thread's TLS block. Code finds the block
+ * through GOT slots:
  *
- * | slot | bytes | holds | for |
+ * | slot | bytes | holds | model |
  * |---|---|---|---|
  * | `pair` | 16 | module id, offset in the block | general dynamic |
  * | `module` | 16 | module id, 0 | local dynamic |
@@ -12,7 +12,7 @@
  * | `static` | 8 | offset from the thread pointer | initial exec |
  */
 import { RelocationType } from "../smf/enums.ts";
-import { SectionFlag } from "./elf/constants.ts";
+import { SectionFlag } from "../os/elf.ts";
 import type { TlsSlotKind } from "./arch/arch.ts";
 import type { InputSection, LinkObject, OutputSection } from "./input.ts";
 import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
@@ -24,18 +24,18 @@ export function isThreadLocal(section: InputSection): boolean {
   return (section.elf.flags & SectionFlag.TLS) !== 0;
 }
 
-/** A slot, and of which variable. */
+/** A GOT slot, and the variable that it is for. */
 export interface TlsSlot {
   readonly kind: TlsSlotKind;
   readonly object: LinkObject;
   readonly symbol: number;
   readonly addend: number;
-  /** Set by the layout. */
+  /** Set by the layout, like `offset`. */
   output: OutputSection | undefined;
   offset: number;
 }
 
-/** The slots that a module needs, each once. */
+/** The TLS slots that a module needs, each once. */
 export class TlsSlots implements Iterable<TlsSlot> {
   readonly #slots: Map<string, TlsSlot> = new Map();
 
@@ -46,12 +46,12 @@ export class TlsSlots implements Iterable<TlsSlot> {
     this.#slots.set(key, { kind, object, symbol, addend, output: undefined, offset: 0 });
   }
 
-  /** A slot that was needed. */
+  /** Returns a slot that was noted with {@linkcode TlsSlots.need}. */
   get(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: number): TlsSlot {
     return this.#slots.get(keyOf(kind, object, symbol, addend))!;
   }
 
-  /** Gives every slot its place in sections that `output` makes. */
+  /** Makes room for every slot in the section that `output` returns. */
   place(output: () => OutputSection): void {
     for (const slot of this) {
       slot.output = output();
@@ -71,13 +71,13 @@ function keyOf(kind: TlsSlotKind, object: LinkObject, symbol: number, addend: nu
 }
 
 /**
- * Leaves to the loader what only it can know of a slot.
+ * Adds the relocations that fill a slot when the module is loaded.
  *
- * @param variable The offset in the block of a variable of this module, or the name number of one that is not.
- * @returns the word to write 8 bytes into the slot: what is known already.
+ * @param variable The offset in the block for a variable of this module; the name number of an imported one.
+ * @returns the word to write 8 bytes into the slot, if it is known at link time; else 0.
  */
-export function keepSlot(
-  kept: DynamicRelocations,
+export function addTlsRelocations(
+  dynamic: DynamicRelocations,
   { kind, addend, output, offset }: TlsSlot,
   variable: { readonly base: OutputSection; readonly offset: number } | number,
 ): number {
@@ -87,18 +87,18 @@ export function keepSlot(
   const within = here ? variable.offset + addend : addend;
   switch (kind) {
     case "pair":
-      kept.add(at, target, RelocationType.TlsModule64, 0);
+      dynamic.add(at, target, RelocationType.TlsModule64, 0);
       if (here) return within;
-      kept.add(at + 8, target, RelocationType.TlsOffset64, within);
+      dynamic.add(at + 8, target, RelocationType.TlsOffset64, within);
       return 0;
     case "module":
-      kept.add(at, target, RelocationType.TlsModule64, 0);
+      dynamic.add(at, target, RelocationType.TlsModule64, 0);
       return 0;
     case "descriptor":
-      kept.add(at, target, RelocationType.TlsDescriptor, within);
+      dynamic.add(at, target, RelocationType.TlsDescriptor, within);
       return 0;
     case "static":
-      kept.add(at, target, RelocationType.TlsStatic64, within);
+      dynamic.add(at, target, RelocationType.TlsStatic64, within);
       return 0;
   }
 }

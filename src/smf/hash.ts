@@ -24,20 +24,24 @@ const encoder = new TextEncoder();
  * ```
  */
 export function hashName(name: string | Uint8Array): number {
-  if (typeof name !== "string") return hashBytes(name);
+  if (typeof name !== "string") return fnv1a(name, 0, name.length);
   let h = FNV_BASIS;
   for (let i = 0; i < name.length; i++) {
     const code = name.charCodeAt(i);
     // Nearly every name is ASCII, where characters are bytes.
-    if (code >= 0x80) return hashBytes(encoder.encode(name));
+    if (code >= 0x80) {
+      const bytes = encoder.encode(name);
+      return fnv1a(bytes, 0, bytes.length);
+    }
     h = Math.imul(h ^ code, FNV_PRIME);
   }
   return h >>> 0;
 }
 
-function hashBytes(bytes: Uint8Array): number {
+/** FNV-1a, 32 bits, over the bytes at `[start, end)`; a number in [0, 2³²). */
+export function fnv1a(bytes: Uint8Array, start: number, end: number): number {
   let h = FNV_BASIS;
-  for (let i = 0; i < bytes.length; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
+  for (let i = start; i < end; i++) h = Math.imul(h ^ bytes[i], FNV_PRIME);
   return h >>> 0;
 }
 

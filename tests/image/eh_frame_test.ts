@@ -50,11 +50,11 @@ Deno.test("a table without an end, or with records that do not fit, is refused",
 });
 
 Deno.test("a record that belongs to no CIE is refused", () => {
-  refused("belongs to none before it", fde(0, 0, 1), END);
-  refused("belongs to none before it", CIE, fde(CIE.length + 4, BACK, 1), END);
-  refused("belongs to none before it", CIE, fde(-4096, BACK, 1), END);
+  refused("belongs to no CIE before it", fde(0, 0, 1), END);
+  refused("belongs to no CIE before it", CIE, fde(CIE.length + 4, BACK, 1), END);
+  refused("belongs to no CIE before it", CIE, fde(-4096, BACK, 1), END);
   const first = fde(CIE.length, BACK, 16);
-  refused("belongs to none before it", CIE, first, fde(first.length, BACK - first.length, 16), END);
+  refused("belongs to no CIE before it", CIE, first, fde(first.length, BACK - first.length, 16), END);
 });
 
 Deno.test("a function outside the code is refused", () => {

@@ -1,4 +1,4 @@
-// Modules made from C: they are loaded and do what their sources say.
+// Modules made from C: their functions behave as their sources say.
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleLoader } from "../../mod.ts";
@@ -20,7 +20,7 @@ function module(name: string): Uint8Array {
   return Deno.readFileSync(fromFileUrl(new URL(`../../fixtures/c/${name}.smf`, import.meta.url)));
 }
 
-/** Waits for what happens at some later turn of the event loop, as freeing a module does. */
+/** Waits until `happened` returns true, for events of later turns of the event loop such as freeing a module. */
 async function eventually(happened: () => boolean): Promise<void> {
   for (let turn = 0; turn < 400 && !happened(); turn++) {
     await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,5 +1,5 @@
-// The C sources of the fixtures, compiled in every usual way: the module does
-// what the shared library of the same source does.
+// Compiles the C sources of the fixtures in every usual way, and compares the module with the shared
+// library of the same source.
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";

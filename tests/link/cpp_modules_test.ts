@@ -1,4 +1,4 @@
-// Modules made from C++: they do what their sources say, and what the language promises.
+// Modules made from C++: their functions behave as their sources and the language say.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { linkObjects, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "../support/modules.ts";

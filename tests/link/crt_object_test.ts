@@ -1,9 +1,9 @@
-// What only the linker can define: __dso_handle, atexit, pthread_atfork.
+// The names that the linker defines for the C runtime: __dso_handle, atexit, pthread_atfork.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SymbolBinding } from "../../src/os/elf.ts";
 import { addFunction, ElfWriter, functionObject, link } from "../support/objects.ts";
 
-Deno.test("nothing is added to modules that do not ask", () => {
+Deno.test("nothing is added to modules that do not refer to these names", () => {
   const linked = link(functionObject("f", 1, ["malloc"]));
   assertEquals(linked.importNames(), ["malloc"]);
   assertEquals(linked.map.sections.map(({ name }) => name), [".text"]);
@@ -24,7 +24,7 @@ Deno.test("atexit registers with the module's handle, and registrations end with
   assertEquals(linked.target(address), linked.at("__finalize_module"));
 });
 
-Deno.test("the finaliser comes only with what it is for", () => {
+Deno.test("the finaliser comes only with a reference to the handle", () => {
   const writer = new ElfWriter();
   addFunction(writer, "f", Uint8Array.of(0xc3));
   writer.symbol({ name: "__dso_handle" });
@@ -37,7 +37,7 @@ Deno.test("pthread_atfork passes the handle as its fourth argument", () => {
   assertEquals(linked.importNames().includes("__register_atfork"), true);
 });
 
-Deno.test("who brings an own handle keeps it", () => {
+Deno.test("a handle that an input defines is used", () => {
   const writer = new ElfWriter();
   const f = addFunction(writer, "f", new Uint8Array(16));
   writer.relocation(f, { offset: 0, symbol: writer.symbol({ name: "atexit" }), type: 4, addend: -4 });
@@ -48,7 +48,7 @@ Deno.test("who brings an own handle keeps it", () => {
   assertEquals(linked.settled(linked.at("atexit") + 3) + 4, linked.section(".data").address);
 });
 
-Deno.test("a weak reference to the handle is answered too, as Rust's library makes it", () => {
+Deno.test("a weak reference to the handle resolves too, as Rust's library makes it", () => {
   const writer = new ElfWriter();
   const f = addFunction(writer, "f", new Uint8Array(16));
   const handle = writer.symbol({ name: "__dso_handle", binding: SymbolBinding.WEAK });

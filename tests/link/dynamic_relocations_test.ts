@@ -3,17 +3,19 @@ import { DynamicRelocations, Target } from "../../src/link/dynamic_relocations.t
 import { randomFrom } from "../support/testing.ts";
 import { addFunction, addVariable, ElfWriter, link } from "../support/objects.ts";
 
-Deno.test("kept relocations come by offset, however many there are and in whatever order they came", () => {
+Deno.test("dynamic relocations are sorted by offset, however many were added and in whatever order", () => {
   const random = randomFrom(12);
-  const kept = new DynamicRelocations();
+  const relocations = new DynamicRelocations();
   const offsets = Array.from({ length: 5000 }, (_, index) => 8 * index).sort(() => random() % 2 ? 1 : -1);
-  for (const offset of offsets) kept.add(offset, Target.section(0), 1, offset + 1);
-  const found = [...kept.byOffset()].map((index) => [kept.offsets[index], kept.addends[index]]);
+  for (const offset of offsets) relocations.add(offset, Target.section(0), 1, offset + 1);
+  const found = [...relocations.byOffset()].map((
+    index,
+  ) => [relocations.offsets[index], relocations.addends[index]]);
   assertEquals(found, offsets.toSorted((a, b) => a - b).map((offset) => [offset, offset + 1]));
   assertEquals([...new DynamicRelocations().byOffset()], []);
 });
 
-Deno.test("a file's relocations go through its image once", () => {
+Deno.test("the relocations of a file are in the order of its image", () => {
   const writer = new ElfWriter();
   const data = addVariable(writer, "data", new Uint8Array(24));
   const f = addFunction(writer, "f", new Uint8Array(16));

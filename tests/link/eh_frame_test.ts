@@ -1,11 +1,11 @@
-// Call frame information: what belongs to functions that stay, and nothing else.
+// Call frame information: the records of functions that are kept, and no others.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SymbolBinding } from "../../src/os/elf.ts";
 import { addFunction, CODE, ElfWriter, link, linkFails, RODATA } from "../support/objects.ts";
 
 const PC32 = 2;
 
-/** A CIE of 24 bytes, then for each function an FDE of 24; `lsda` adds a reference to a table of handlers. */
+/** Adds a CIE of 24 bytes, and an FDE of 24 for each function; `lsda` adds a reference to a table of handlers. */
 function frames(
   writer: ElfWriter,
   functions: readonly { section: number; lsda?: number }[],
@@ -53,7 +53,7 @@ Deno.test("C code without handlers has no frame information, unless asked for", 
   assertEquals(names({ unwind: true }), [".text", ".eh_frame"]);
 });
 
-Deno.test("records of dropped functions go, and the distances to the CIE are right again", () => {
+Deno.test("records of dropped functions are left out, and the distances to the CIE are adapted", () => {
   const linked = link(plain(), { unwind: true });
   const { address, size } = linked.section(".eh_frame");
   assertEquals(size, 24 * 3 + 4);
@@ -79,7 +79,7 @@ Deno.test("equal CIEs of different objects become one", () => {
   assertEquals(linked.int32(address + 76), 76);
 });
 
-/** `thrower` has handlers; `unused` has some too, but nothing reaches it. */
+/** Makes an object with `f`, and `thrower`, which has handlers. */
 function withHandlers(reached: boolean): Uint8Array {
   const writer = new ElfWriter();
   const thrower = reached
@@ -93,7 +93,7 @@ function withHandlers(reached: boolean): Uint8Array {
   return writer.build();
 }
 
-Deno.test("handlers bring frame information, their tables and the personality with them", () => {
+Deno.test("handlers keep frame information, their tables and the personality function", () => {
   const linked = link(withHandlers(true));
   assertEquals(
     linked.map.sections.map(({ name }) => name),
@@ -106,13 +106,13 @@ Deno.test("handlers bring frame information, their tables and the personality wi
   assertEquals(texts, [".text.thrower", ".text.f", ".text.landing"]);
 });
 
-Deno.test("handlers of dropped functions bring nothing", () => {
+Deno.test("handlers of dropped functions keep nothing", () => {
   const linked = link(withHandlers(false));
   assertEquals(linked.map.sections.map(({ name }) => name), [".text"]);
   assertEquals(linked.importNames(), []);
 });
 
-Deno.test("without unwinding nothing is kept for it", () => {
+Deno.test("without unwinding, neither records nor handlers are kept", () => {
   const linked = link(withHandlers(true), { unwind: false });
   assertEquals(linked.map.sections.map(({ name }) => name), [".text"]);
   assertEquals(linked.importNames(), []);
@@ -140,12 +140,20 @@ Deno.test("broken frame information is an error", () => {
     "InvalidFormat",
     "frame information is broken",
   );
-  linkFails(broken((view) => view.setUint32(24, 2, true)), "InvalidFormat", "frame information is broken");
-  linkFails(broken((view) => view.setUint32(28, 4, true)), "InvalidFormat", "frame information is broken");
+  linkFails(
+    broken((view) => view.setUint32(24, 2, true)),
+    "InvalidFormat",
+    "frame information is broken: a record",
+  );
+  linkFails(
+    broken((view) => view.setUint32(28, 4, true)),
+    "InvalidFormat",
+    "frame information is broken: an FDE",
+  );
   linkFails(broken((view) => view.setUint32(24, 0, true)), "InvalidFormat", "outside every frame record");
 });
 
-Deno.test("what is C++ or Rust by its names, or raises exceptions, keeps frame information", () => {
+Deno.test("names of C++, of Rust and of functions that raise exceptions keep frame information", () => {
   const calling = (needs: string) => {
     const writer = new ElfWriter();
     const f = addFunction(writer, "f", new Uint8Array(16));

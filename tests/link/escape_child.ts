@@ -1,4 +1,4 @@
-/** Calls a C++ function that throws what nobody catches, in the way that the argument says. */
+/** Calls a C++ function whose exception nobody catches, in the way that the argument names. */
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { RUNTIME } from "../support/program_tests.ts";
 
@@ -26,7 +26,7 @@ async function raise(): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 60_000));
       return;
     case "callback": {
-      // C++ calls JavaScript, and that calls C++ again: nothing can be thrown past JavaScript.
+      // C++ calls JavaScript, which calls C++ again: an exception cannot pass JavaScript.
       const raise = load().getFunction("raise_problem", RAISE)!;
       const heard = new Deno.UnsafeCallback(
         { parameters: ["pointer", "i32"], result: "i32" },

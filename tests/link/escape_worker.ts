@@ -1,4 +1,4 @@
-/** A Worker that calls a C++ function which throws what nobody catches. */
+/** A Worker that calls a C++ function whose exception nobody catches. */
 import { LoadedModule, type ModuleToken } from "../../mod.ts";
 
 const scope = globalThis as unknown as { onmessage: (event: MessageEvent<ModuleToken>) => void };

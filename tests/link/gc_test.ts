@@ -1,6 +1,6 @@
-// What a module needs is kept, the rest is dropped.
+// Garbage collection: sections that are reachable are kept, the others dropped.
 import { assertEquals } from "@std/assert";
-import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import {
   addFunction,
   addVariable,
@@ -42,7 +42,7 @@ function entries(linked: ReturnType<typeof link>): string[] {
   return linked.map.sections.flatMap(({ entries }) => entries.map(({ section }) => section)).toSorted();
 }
 
-Deno.test("what nothing reaches is dropped, and the map says so", () => {
+Deno.test("unreachable sections are dropped, and listed in the map", () => {
   const linked = link(program().build());
   assertEquals(entries(linked), [".table", ".text.main", ".used"]);
   assertEquals(linked.map.dropped, [
@@ -51,7 +51,7 @@ Deno.test("what nothing reaches is dropped, and the map says so", () => {
   ]);
 });
 
-Deno.test("keep keeps sections and symbols, exact names and globs, with all they reach", () => {
+Deno.test("keep keeps sections and symbols, by exact names and globs, with everything that they reach", () => {
   const all = [".other", ".table", ".text.main", ".unused", ".used"];
   assertEquals(entries(link(program().build(), { keep: [".unused"] })), all);
   assertEquals(entries(link(program().build(), { keep: [".un*"] })), all);
@@ -65,6 +65,7 @@ Deno.test("keep keeps sections and symbols, exact names and globs, with all they
     keep: ["nowhere"],
   });
   assertEquals(error.data.symbols, ["nowhere"]);
+  assertEquals(error.hint, "correct the names that the option `keep` (--keep) gives");
 });
 
 Deno.test("names to keep are pulled out of archives too", () => {
@@ -87,7 +88,10 @@ Deno.test("the entry point is a root without being exported", () => {
   assertEquals(entries(linked), [".text.start"]);
   assertEquals(linked.file.header.entryPoint, linked.at("start"));
   assertEquals(linked.file.header.flags & 1, 1);
-  linkFails(program().build(), "UndefinedSymbol", "entry point", { entry: "nowhere" });
+  const entry = "nowhere";
+  const error = linkFails(program().build(), "UndefinedSymbol", "undefined entry point 'nowhere'", { entry });
+  assertEquals(error.data.symbols, ["nowhere"]);
+  assertEquals(error.hint, "name a function that an input defines, or add the object that defines it");
 });
 
 Deno.test("sections named like C identifiers stay when their bounds are used, in one piece", () => {
@@ -117,7 +121,7 @@ Deno.test("sections named like C identifiers stay when their bounds are used, in
   assertEquals(entries(alone).includes("my_hooks"), false);
 });
 
-Deno.test("a section that describes another lives and dies with it", () => {
+Deno.test("a section that describes another is kept or dropped with it", () => {
   const writer = program();
   const described = addFunction(writer, "described", new Uint8Array(4), SymbolBinding.WEAK);
   const flags = RODATA | SectionFlag.LINK_ORDER;
@@ -126,7 +130,7 @@ Deno.test("a section that describes another lives and dies with it", () => {
   assertEquals(entries(link(writer.build(), { exports: ["main"] })).includes(".notes"), false);
 });
 
-Deno.test("relocations that patch nothing still keep what they name", () => {
+Deno.test("relocations that patch nothing still keep their symbol", () => {
   const writer = program();
   const extra = writer.section({ name: ".extra", flags: RODATA, bytes: new Uint8Array(4) });
   const main = addFunction(writer, "second", new Uint8Array(4));

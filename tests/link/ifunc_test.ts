@@ -1,31 +1,31 @@
-// Functions that are chosen when a module is loaded: one stub and one slot each, whoever refers to them and how.
+// Ifuncs: one stub and one slot each, for all references of every kind.
 import { assertEquals } from "@std/assert";
-import { SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { RelocationType, SymbolType } from "../../src/smf/enums.ts";
 import { addFunction, CODE, DATA, ElfWriter, link } from "../support/objects.ts";
 
 const [ABS64, PC32, PLT32, GOTPCRELX] = [1, 2, 4, 42];
 
-/** An object with a chosen function of two names, whose resolver is 8 bytes into its section. */
-function object(machine?: number): { writer: ElfWriter; chosen: number; alias: number } {
+/** Makes an object with an ifunc of two names, whose resolver is 8 bytes into its section. */
+function object(machine?: number): { writer: ElfWriter; ifunc: number; alias: number } {
   const writer = new ElfWriter(machine);
   const section = writer.section({ name: ".text.r", flags: CODE, bytes: new Uint8Array(16), alignment: 16 });
   const kind = SymbolKind.GNU_IFUNC;
   // Local symbols come first.
   const alias = writer.symbol({ name: "alias", section, value: 8, kind, binding: SymbolBinding.LOCAL });
-  const chosen = writer.symbol({ name: "chosen", section, value: 8, size: 8, kind });
-  return { writer, chosen, alias };
+  const ifunc = writer.symbol({ name: "ifunc", section, value: 8, size: 8, kind });
+  return { writer, ifunc, alias };
 }
 
-Deno.test("all references lead to one stub, and the loader asks one resolver", () => {
-  const { writer, chosen, alias } = object();
+Deno.test("all references lead to one stub, and the loader calls one resolver", () => {
+  const { writer, ifunc, alias } = object();
   const f = addFunction(writer, "f", new Uint8Array(24));
   const data = writer.section({ name: ".data", flags: DATA, bytes: new Uint8Array(16), alignment: 8 });
-  writer.relocation(f, { offset: 4, symbol: chosen, type: PLT32, addend: -4 });
+  writer.relocation(f, { offset: 4, symbol: ifunc, type: PLT32, addend: -4 });
   writer.relocation(f, { offset: 12, symbol: alias, type: PC32, addend: -4 });
   writer.relocation(f, { offset: 18, symbol: alias, type: GOTPCRELX, addend: -4 });
   writer.relocation(data, { offset: 0, symbol: alias, type: ABS64 });
-  writer.relocation(data, { offset: 8, symbol: chosen, type: ABS64 });
+  writer.relocation(data, { offset: 8, symbol: ifunc, type: ABS64 });
   writer.symbol({ name: "data", section: data });
   const linked = link(writer.build(), { exports: ["f", "data"] });
   const stub = linked.section(".iplt").address;
@@ -33,33 +33,33 @@ Deno.test("all references lead to one stub, and the loader asks one resolver", (
   assertEquals([4, 12].map((at) => from + at + 4 + linked.int32(from + at)), [stub, stub]);
   assertEquals(linked.section(".iplt").size, 16);
   assertEquals(linked.bytesAt(stub, 2), [0xff, 0x25]);
-  const kept = linked.relocations();
+  const relocations = linked.relocations();
   const slot = linked.section(".got").address;
-  assertEquals(kept.filter(({ type }) => type === RelocationType.Indirect64), [
+  assertEquals(relocations.filter(({ type }) => type === RelocationType.Indirect64), [
     { offset: slot, symbol: ".text", type: RelocationType.Indirect64, addend: 8 },
   ]);
-  assertEquals(kept.find(({ offset }) => offset === stub + 2), {
+  assertEquals(relocations.find(({ offset }) => offset === stub + 2), {
     offset: stub + 2,
     symbol: ".got",
     type: RelocationType.Pc32,
     addend: -4,
   });
-  const words = kept.filter(({ type }) => type === RelocationType.Abs64);
+  const words = relocations.filter(({ type }) => type === RelocationType.Abs64);
   assertEquals(words.map(({ symbol, addend }) => [symbol, addend]), [[".iplt", 0], [".iplt", 0]]);
 });
 
-Deno.test("an exported one is a function at its stub, and its address is the loader's to choose", () => {
-  const { writer, chosen } = object();
+Deno.test("an exported ifunc is a function at its stub, and the loader chooses its address", () => {
+  const { writer, ifunc } = object();
   const data = writer.section({ name: ".data", flags: DATA, bytes: new Uint8Array(8), alignment: 8 });
   writer.symbol({ name: "data", section: data });
-  writer.relocation(data, { offset: 0, symbol: chosen, type: ABS64 });
+  writer.relocation(data, { offset: 0, symbol: ifunc, type: ABS64 });
   const linked = link(writer.build());
-  const symbol = linked.file.symbols.findExport("chosen")!;
+  const symbol = linked.file.symbols.findExport("ifunc")!;
   assertEquals([symbol.type, symbol.value], [SymbolType.Function, linked.section(".iplt").address]);
-  assertEquals(linked.relocations().find(({ type }) => type === RelocationType.Abs64)?.symbol, "chosen");
+  assertEquals(linked.relocations().find(({ type }) => type === RelocationType.Abs64)?.symbol, "ifunc");
 });
 
-Deno.test("what nothing refers to has no stub", () => {
+Deno.test("an ifunc that nothing refers to has no stub", () => {
   const { writer } = object();
   addFunction(writer, "f", new Uint8Array(8));
   const linked = link(writer.build(), { exports: ["f"] });
@@ -67,10 +67,10 @@ Deno.test("what nothing refers to has no stub", () => {
 });
 
 Deno.test("aarch64: the stub finds its slot by pages", () => {
-  const { writer, chosen } = object(183);
+  const { writer, ifunc } = object(183);
   const code = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(8), alignment: 4 });
   writer.symbol({ name: "f", section: code });
-  writer.relocation(code, { offset: 0, symbol: chosen, type: 283 });
+  writer.relocation(code, { offset: 0, symbol: ifunc, type: 283 });
   const linked = link(writer.build(), { exports: ["f"] });
   const stub = linked.section(".iplt").address;
   assertEquals(linked.relocations().filter(({ offset }) => offset >= stub), [

@@ -1,6 +1,6 @@
-// Where everything goes.
+// The layout: sections, their order, alignment and addresses.
 import { assert, assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionType, SymbolKind } from "../../src/os/elf.ts";
 import { SectionType as SmfSectionType } from "../../src/smf/enums.ts";
 import {
   addFunction,
@@ -100,7 +100,7 @@ Deno.test("an empty section that is referred to has an address", () => {
   assertEquals(link(writer.build()).section(".data").size, 1);
 });
 
-/** A section of pointers that are to run, one for each function name. */
+/** Adds a section of initialisers or finalisers, one for each function name. */
 function startup(
   writer: ElfWriter,
   name: string,
@@ -114,7 +114,7 @@ function startup(
   });
 }
 
-/** The imports that an array's words refer to, in the order of the array. */
+/** Returns the imports that the words of an array refer to, in order. */
 function arrayOf(linked: ReturnType<typeof link>, name: string): string[] {
   const { address, size } = linked.section(name);
   return linked.relocations()
@@ -138,7 +138,7 @@ Deno.test("initialisers are sorted by priority, then by link order", () => {
   assertEquals(arrayOf(linked, ".init_array"), ["p101", "p200", "p65535", "last1", "last2", "last3"]);
 });
 
-Deno.test("an initialiser that is exported too is still entered as the module's own code", () => {
+Deno.test("an initialiser that is also exported is entered directly, as the module's own code", () => {
   const writer = new ElfWriter();
   addFunction(writer, "start", Uint8Array.of(0xc3));
   const array = writer.section({
@@ -163,7 +163,7 @@ Deno.test("an initialiser that is exported too is still entered as the module's 
   assertEquals(arrayOf(linked, ".init_array"), ["import", ".text"]);
 });
 
-Deno.test("old constructors are turned around: they ran from the end of their section", () => {
+Deno.test("old constructors are reversed, because they ran from the end of their section", () => {
   const writer = new ElfWriter();
   addFunction(writer, "f", Uint8Array.of(0xc3));
   startup(writer, ".ctors", ["second", "first"]);
@@ -171,7 +171,7 @@ Deno.test("old constructors are turned around: they ran from the end of their se
   startup(writer, ".dtors", ["fini2", "fini1"]);
   const linked = link(writer.build());
   assertEquals(arrayOf(linked, ".init_array"), ["p200", "first", "second"]);
-  // Finalisers run from their array's end, so dtors, which ran from their start, are turned too.
+  // Finalisers run from the end of their array, so .dtors, which ran from its start, is reversed too.
   assertEquals(arrayOf(linked, ".fini_array"), ["fini1", "fini2"]);
 });
 
@@ -205,14 +205,15 @@ Deno.test("fragments of _init and _fini become functions that run first and last
   assert(size >= 18);
 });
 
-Deno.test("start files of C compilers are refused: they would make two prologues", () => {
+Deno.test("start files of C compilers are refused, because they would make two prologues", () => {
   const writer = new ElfWriter();
   const section = writer.section({ name: ".init", flags: CODE, bytes: Uint8Array.of(0x48, 0x83, 0xec, 8) });
   writer.symbol({ name: "_init", section });
-  linkFails(writer.build(), "Unsupported", "crti.o");
+  const error = linkFails(writer.build(), "Unsupported", "defines _init or _fini");
+  assertEquals(error.hint, "leave crti.o and crtn.o out");
 });
 
-Deno.test("images and gaps beyond all measure are refused before memory is asked for", () => {
+Deno.test("images and gaps that are too large are refused before memory is allocated", () => {
   const bss = (size: number, alignment = 1) => {
     const writer = new ElfWriter();
     const section = writer.section({ name: ".bss", flags: DATA, size, alignment });
@@ -227,7 +228,7 @@ Deno.test("images and gaps beyond all measure are refused before memory is asked
     const section = gaps.section({ name: `.data.${i}`, flags: DATA, bytes: Uint8Array.of(1) });
     gaps.symbol({ name: `d${i}`, section });
   }
-  // Changed afterwards: in the object itself the sections need not be aligned.
+  // Set in the finished object, whose sections need not be aligned in the file.
   const bytes = gaps.build();
   const view = new DataView(bytes.buffer);
   const table = Number(view.getBigUint64(40, true));
@@ -239,7 +240,8 @@ Deno.test("one name for code here and data there is refused", () => {
   for (const both of [[CODE, DATA], [DATA, CODE]]) {
     const writer = new ElfWriter();
     for (const flags of both) writer.section({ name: "mixed", flags, bytes: Uint8Array.of(1) });
-    linkFails(writer.build(), "Unsupported", "code here and data there", { keep: ["mixed"] });
+    const error = linkFails(writer.build(), "Unsupported", "code here and data there", { keep: ["mixed"] });
+    assertEquals(error.hint, "give code and data sections different names");
   }
 });
 

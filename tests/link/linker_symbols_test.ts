@@ -1,14 +1,13 @@
-// Names that linkers define when somebody refers to them.
+// Linker-defined symbols.
 import { assertEquals } from "@std/assert";
 import { linkerSymbolOf } from "../../src/link/linker_symbols.ts";
-import { SectionType as ElfSectionType } from "../../src/link/elf/constants.ts";
+import { SectionType as ElfSectionType } from "../../src/os/elf.ts";
 import { addFunction, addVariable, DATA, ElfWriter, link, type Linked } from "../support/objects.ts";
 
 const PC32 = 2;
 
 /**
- * Links one reference to each name, beside a variable with a value and one
- * without; where each leads that is no import.
+ * Links one reference to each name; returns the targets of those that are not imports.
  */
 function targets(names: readonly string[], fill: (writer: ElfWriter) => void = () => {}): [Linked, number[]] {
   const writer = new ElfWriter();
@@ -51,7 +50,7 @@ Deno.test("the ends of code, of variables with values and of those without", () 
   assertEquals(linked.importNames(), []);
 });
 
-Deno.test("they are there where nothing else is", () => {
+Deno.test("linker symbols of sections that the inputs lack are defined too", () => {
   const [linked, [data, start, end, got, dynamic]] = targets([
     "_edata",
     "__bss_start",
@@ -68,18 +67,18 @@ Deno.test("they are there where nothing else is", () => {
   assertEquals(linked.bytesAt(dynamic, 16), new Array(16).fill(0));
 });
 
-Deno.test("arrays that nobody has are empty", () => {
+Deno.test("arrays that no input has are empty", () => {
   const [linked, [start, end]] = targets(["__init_array_start", "__init_array_end"]);
   assertEquals([start, end], [linked.section(".init_array").address, linked.section(".init_array").address]);
 });
 
-Deno.test("sections that nobody has are imports, and so is what is called", () => {
+Deno.test("bounds of sections that no input has are imports, and so are names that are called", () => {
   const [linked] = targets(["__start_nothing", "__stop_nothing"]);
   assertEquals(linked.importNames(), ["__start_nothing", "__stop_nothing"]);
   assertEquals([linkerSymbolOf("end", true), linkerSymbolOf("printf", false)], [undefined, undefined]);
 });
 
-Deno.test("a definition of one's own counts", () => {
+Deno.test("a definition in an input takes precedence", () => {
   const [linked, [end]] = targets(["end"], (writer) => void addVariable(writer, "end", new Uint8Array(8)));
   assertEquals(end, linked.at("end"));
 });

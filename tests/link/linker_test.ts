@@ -1,6 +1,6 @@
-// Links as a whole: the same inputs, the same bytes; what the options do.
+// Whole links: the same inputs make the same bytes; the effect of every option.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { formatMap } from "../../src/link/map.ts";
 import { HeaderFlag, Platform } from "../../src/smf/enums.ts";
 import {
@@ -55,7 +55,7 @@ Deno.test("the source hash is the start of SHA-256 over lengths and contents", a
   assertNotEquals(link(other).file.header.sourceHash, hash.getBigUint64(0));
 });
 
-Deno.test("the header says what the options say", () => {
+Deno.test("the options set the flags, platform and layout of the header", () => {
   const plain = link(functionObject("f", 1)).file.header;
   assertEquals([plain.flags, plain.platform, plain.layout], [HeaderFlag.Pic, Platform.Linux, "H96"]);
   const { header } = link(functionObject("f", 1), {
@@ -114,7 +114,7 @@ Deno.test("exports stand first, in ascending order of their names' hashes; the m
   }
 });
 
-Deno.test("a label in code that does not say what it is is a function, and one beyond its section has no size", () => {
+Deno.test("a label in code without a type is a function, and a size that passes the section becomes 0", () => {
   const writer = new ElfWriter();
   const section = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(16) });
   writer.symbol({ name: "label", section, value: 4, size: 400 });
@@ -136,7 +136,7 @@ Deno.test("with exports given, everything else is local", () => {
   assertEquals(linked.file.header.exportedCount, 2);
 });
 
-Deno.test("the map lists sections, exports, imports, members and what was dropped", () => {
+Deno.test("the map lists sections, exports, imports, members and dropped sections", () => {
   const writer = new ElfWriter();
   addFunction(writer, "spare", new Uint8Array(4));
   const { map } = link({ ...inputs(), "spare.o": writer.build() }, { exports: ["main"] });
@@ -150,7 +150,7 @@ Deno.test("the map lists sections, exports, imports, members and what was droppe
       "  lib.a(a.o) for a, main.o",
       "  lib.a(b.o) for b, lib.a(a.o)",
       "  00000004 .text.spare spare.o (unreachable)",
-      "  2 settled, 1 left to the loader",
+      "  2 applied, 1 left to the loader",
     ]
   ) {
     assert(text.includes(`${line}\n`), `'${line}' is not in\n${text}`);
@@ -177,11 +177,16 @@ Deno.test("a module of 20,000 functions that call each other links correctly", (
   }
 });
 
-Deno.test("code that loaders take for something else is refused by the linker already", () => {
+Deno.test("code that loaders would take for another file format is refused by the linker", () => {
   for (const [start, what] of [["\x7fELF", "a whole ELF file"], ["BCOD", "bytecode"]]) {
     const writer = new ElfWriter();
     addFunction(writer, "f", new TextEncoder().encode(start + "\xc3"));
-    const error = linkFails(writer.build(), "Unsupported", `Cannot link: loaders take this code for ${what}`);
+    const error = linkFails(
+      writer.build(),
+      "Unsupported",
+      `Cannot link module: loaders take its code for ${what}`,
+    );
+    assert(error.hint.startsWith("link another object first"), error.hint);
     assertEquals(error.data.section, ".text");
   }
 });

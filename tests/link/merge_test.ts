@@ -1,6 +1,6 @@
-// Mergeable sections: pieces, not sections, are kept, and equal ones become one.
+// Mergeable sections: pieces, rather than whole sections, are kept, and equal ones become one.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { SectionFlag, SymbolBinding } from "../../src/link/elf/constants.ts";
+import { SectionFlag, SymbolBinding } from "../../src/os/elf.ts";
 import {
   addFunction,
   addVariable,
@@ -13,7 +13,7 @@ import {
 } from "../support/objects.ts";
 import { assertLoadError } from "../support/testing.ts";
 
-/** An object whose variable `name` holds the addresses of strings, each through a symbol at its start. */
+/** Makes an object whose variable `name` holds the addresses of strings, each through a symbol at its start. */
 function stringsObject(name: string, text: string, starts: readonly number[], alignment = 1): Uint8Array {
   const writer = new ElfWriter();
   const strings = writer.section({
@@ -55,7 +55,7 @@ Deno.test("a symbol may point into the middle of a string", () => {
   assertEquals(linked.text(linked.target(linked.at("one") + 8)), "happy");
 });
 
-Deno.test("a section's symbol and an addend mean the piece at the addend", () => {
+Deno.test("a section's symbol and an addend refer to the piece at the addend", () => {
   const writer = new ElfWriter();
   const strings = writer.section({
     name: ".rodata.str1.1",
@@ -66,7 +66,7 @@ Deno.test("a section's symbol and an addend mean the piece at the addend", () =>
   const symbol = writer.sectionSymbol(strings);
   const data = addVariable(writer, "one", new Uint8Array(24));
   [6, 0, 7].forEach((addend, i) => writer.relocation(data, { offset: 8 * i, symbol, type: 1, addend }));
-  // A distance in data has no bias: it is exact.
+  // The addend of a distance in data has no bias.
   const distance = writer.section({ name: ".rodata.d", flags: RODATA, bytes: new Uint8Array(4) });
   writer.symbol({ name: "distance", section: distance });
   writer.relocation(distance, { offset: 0, symbol, type: 2, addend: 6 });
@@ -78,7 +78,7 @@ Deno.test("a section's symbol and an addend mean the piece at the addend", () =>
 });
 
 Deno.test("code that reaches strings through their section keeps that section whole", () => {
-  // The addend counts from the end of an instruction, wherever that is: here from 8 bytes behind the place.
+  // The addend counts from the end of an instruction: here from 8 bytes behind the place.
   const writer = new ElfWriter();
   const strings = writer.section({
     name: ".rodata.str1.1",
@@ -188,7 +188,7 @@ Deno.test("sections that only claim to be mergeable are linked as they are", () 
   }
 });
 
-Deno.test("a great many equal strings cost their number, not its square", () => {
+Deno.test("the cost of equal strings is linear in their number", () => {
   const count = 20_000;
   const text = Array.from({ length: count }, (_, i) => `string ${i % 100}\0`).join("");
   const starts: number[] = [];
@@ -197,7 +197,7 @@ Deno.test("a great many equal strings cost their number, not its square", () => 
   assert(linked.section(".rodata").size < 100 * 12);
 });
 
-Deno.test("strings that each thread has of its own are no constants, and no reason to crash", () => {
+Deno.test("thread-local strings are not merged", () => {
   const writer = new ElfWriter();
   const strings = writer.section({
     name: ".rodata.str1.1",

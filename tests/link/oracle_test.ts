@@ -1,5 +1,5 @@
-// The oracle: what GNU ld makes of the same objects, opened by Deno.dlopen. A
-// module must give every answer that the shared library gives.
+// Compares modules with the shared libraries that GNU ld makes of the same objects, opened by
+// Deno.dlopen: every function must return the same results.
 import { assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
@@ -24,15 +24,15 @@ import {
 
 const SOURCES = fromFileUrl(new URL("../../fixtures/src/", import.meta.url));
 
-/** A linked unit: a module here, a shared library there. */
+/** Objects that are linked to a module and to a shared library. */
 interface Unit {
   readonly name: string;
   readonly objects: readonly string[];
-  /** Units before it that it imports from. */
+  /** The units, listed before it, that it imports from. */
   readonly needs?: readonly string[];
 }
 
-/** Links units both ways, and asks both. */
+/** Links units both ways, and compares the results of both. */
 async function compare(program: Program, units: readonly Unit[], folder: string): Promise<void> {
   for (const { name, objects, needs = [] } of units) {
     const files = [...objects, ...needs.map((need) => `${folder}/${need}.so`)];
@@ -45,7 +45,7 @@ async function compare(program: Program, units: readonly Unit[], folder: string)
   await compareWith(`${folder}/${units.at(-1)!.name}.so`, program, modules);
 }
 
-/** Asks a shared library and modules: their answers, and those that are known, must be equal. */
+/** Compares the results of a shared library and of modules with each other and with the known ones. */
 async function compareWith(path: string, program: Program, modules: Modules): Promise<void> {
   await using registry = new ModuleRegistry({ libraries: RUNTIME });
   const module = loadProgram(registry, modules);
@@ -71,8 +71,8 @@ const UNITS: readonly (readonly [
 ];
 
 /**
- * Without it, what several objects instantiate is one for all libraries that a process
- * ever opens, and none of them is closed again; a module has its own.
+ * Without it, a symbol that several objects instantiate is unique in the process (STB_GNU_UNIQUE), and
+ * libraries that define it are never closed; a module has a copy of its own.
  */
 const OWN = "-fno-gnu-unique";
 

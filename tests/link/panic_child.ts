@@ -1,4 +1,4 @@
-/** Calls a Rust function that panics, in the way that the argument says. */
+/** Calls a Rust function that panics, in the way that the argument names. */
 import { ModuleRegistry } from "../../mod.ts";
 import { RUNTIME } from "../support/program_tests.ts";
 

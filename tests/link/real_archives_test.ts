@@ -1,4 +1,4 @@
-// Every static library that happens to be installed links, and some of them run.
+// Every static library that is installed links, and some of them run.
 import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
@@ -27,7 +27,7 @@ for (const [file, debian, needs] of LIBRARIES) {
     const { symbols, relocations } = parseSmf(bytes);
     assertEquals(relocations.length, map.relocations.kept);
     for (const { name, address } of map.exports) assertEquals(symbols.find(name)?.value, address, name);
-    // Whatever is left to import is the C library's, not a member that was forgotten.
+    // The remaining imports are those of the C library, not of a member that was left out.
     const own = new Set(map.exports.map(({ name }) => name));
     assert(map.imports.every(({ name }) => !own.has(name)));
     assert(map.imports.length < 200);
@@ -118,7 +118,7 @@ testWith(
       assertEquals(symbols.EVP_Digest(data, BigInt(data.length), out, length, method, null), 1);
       return [...out.subarray(0, length[0])].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     };
-    // Python's hashlib over the same bytes.
+    // Expected values: Python's hashlib over the same bytes.
     assertEquals(digest("MD5"), "06a474d076d55fe5bdaafbb83017ffca");
     assertEquals(digest("SHA256"), "1960fc83dfe55d502c2c17295c2aacdb2cb91b4bf5df44a8a47eafda65c604b8");
   },

@@ -27,7 +27,7 @@ type Zlib = Deno.StaticForeignLibraryInterface<typeof FUNCTIONS>;
 
 const Z_FINISH = 4, Z_STREAM_END = 1, Z_OK = 0, Z_DEFLATED = 8;
 
-/** z_stream: where each field lies. */
+/** The offsets of fields in z_stream. */
 const Z = { nextIn: 0, availIn: 8, nextOut: 24, availOut: 32, size: 112 };
 
 /** Runs one direction of zlib over `input`, with an output buffer of `step` bytes. */

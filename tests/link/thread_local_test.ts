@@ -1,6 +1,6 @@
-// Thread-local variables: their section, their GOT slots, and what is refused.
+// Thread-local variables: their section, their GOT slots, and the uses that are refused.
 import { assertEquals } from "@std/assert";
-import { SectionType, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionType, SymbolKind } from "../../src/os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../../src/smf/enums.ts";
 import { addFunction, ascii, CODE, DATA, ElfWriter, link, linkFails } from "../support/objects.ts";
 
@@ -8,7 +8,7 @@ const TLS = DATA | 0x400;
 const AARCH64 = 183;
 const [PC32, TLSGD, TLSLD, DTPOFF32, GOTTPOFF, TLSDESC, TLSDESC_CALL] = [2, 19, 20, 21, 22, 34, 35];
 
-/** An object with a zeroed variable of 24 bytes at 64 and, behind it in the file but before it in the block, one of 8. */
+/** Makes an object with `zeroed`, of 24 bytes, and `counter`, of 8, which comes first in the TLS block. */
 function variables(machine?: number): { writer: ElfWriter; zeroed: number; counter: number; base: number } {
   const writer = new ElfWriter(machine);
   const bss = writer.section({
@@ -35,7 +35,7 @@ Deno.test("thread-local variables become one section: bytes first, and zeros tha
   assertEquals(linked.map.exports.map(({ name }) => name), ["f"]);
 });
 
-Deno.test("a pair holds the module's number, which the loader learns, and the offset, which is known", () => {
+Deno.test("a pair holds the module's number, which the loader fills in, and the offset, which is known", () => {
   const { writer, zeroed, counter } = variables();
   const f = addFunction(writer, "f", new Uint8Array(24));
   writer.relocation(f, { offset: 0, symbol: zeroed, type: TLSGD, addend: -4 });
@@ -64,7 +64,7 @@ Deno.test("local dynamic: one slot for all variables, whose offsets are in the c
   assertEquals([linked.int32(8), linked.int32(12)], [72, 0]);
 });
 
-Deno.test("initial exec and descriptors are the system's to fill", () => {
+Deno.test("slots of initial exec and of descriptors are filled by the system", () => {
   const { writer, zeroed, counter } = variables();
   const f = addFunction(writer, "f", new Uint8Array(24));
   writer.relocation(f, { offset: 20, symbol: counter, type: DTPOFF32 });
@@ -84,7 +84,7 @@ Deno.test("initial exec and descriptors are the system's to fill", () => {
   ]);
 });
 
-Deno.test("a variable that is elsewhere is imported, by name", () => {
+Deno.test("a thread-local variable of another module is imported by name", () => {
   const writer = new ElfWriter();
   const f = addFunction(writer, "f", new Uint8Array(24));
   const symbol = writer.symbol({ name: "elsewhere", kind: SymbolKind.TLS });
@@ -102,7 +102,7 @@ Deno.test("a variable that is elsewhere is imported, by name", () => {
   const local = new ElfWriter();
   const g = addFunction(local, "g", new Uint8Array(8));
   local.relocation(g, { offset: 0, symbol: local.symbol({ name: "elsewhere" }), type: DTPOFF32 });
-  linkFails(local.build(), "Unsupported", "none of this module");
+  linkFails(local.build(), "Unsupported", "is not one of this module");
 });
 
 Deno.test("words in the initial image are relocated, distances in it are refused", () => {
@@ -125,6 +125,7 @@ Deno.test("an ordinary use of a thread-local variable, and the reverse, are refu
   const f = addFunction(writer, "f", new Uint8Array(16));
   writer.relocation(f, { offset: 0, symbol: counter, type: PC32, addend: -4 });
   const error = linkFails(writer.build(), "Unsupported", "used as an ordinary one");
+  assertEquals(error.hint, "declare it as thread-local in every source that uses it");
   assertEquals([error.data.symbol, error.data.section], ["counter", ".text.f"]);
   const other = new ElfWriter();
   const g = addFunction(other, "g", new Uint8Array(16));
@@ -135,10 +136,14 @@ Deno.test("an ordinary use of a thread-local variable, and the reverse, are refu
     type: TLSGD,
     addend: -4,
   });
-  linkFails(other.build(), "Unsupported", "used as a thread-local variable");
+  const reverse = linkFails(other.build(), "Unsupported", "used as a thread-local variable");
+  assertEquals(
+    reverse.hint,
+    "declare it as thread-local in every source, or as an ordinary variable in all of them",
+  );
 });
 
-Deno.test("what nothing reaches takes no room in the block", () => {
+Deno.test("variables that nothing reaches take no room in the TLS block", () => {
   const { writer, counter } = variables();
   const f = addFunction(writer, "f", new Uint8Array(16));
   writer.relocation(f, { offset: 0, symbol: counter, type: TLSGD, addend: -4 });
@@ -176,7 +181,7 @@ Deno.test("aarch64: descriptors, pairs and offsets from the thread pointer, by p
   ]);
 });
 
-Deno.test("aarch64: offsets in the block are written into instructions, as these count", () => {
+Deno.test("aarch64: offsets in the TLS block are written into instructions, in the unit of each", () => {
   const { writer, zeroed, counter } = variables(AARCH64);
   const instructions = Uint32Array.of(0x91400000, 0x91000000, 0xf9400000, 0x39400000, 0x3dc00000, 0x91000000);
   const code = writer.section({

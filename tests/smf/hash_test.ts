@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hashName, NameScan, Xxh32, xxh32 } from "../../src/smf/hash.ts";
+import { fnv1a, hashName, NameScan, Xxh32, xxh32 } from "../../src/smf/hash.ts";
 import { randomFrom } from "../support/testing.ts";
 
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -12,7 +12,13 @@ Deno.test("names are hashed with FNV-1a", () => {
   assertEquals(hashName("grüße"), hashName(encode("grüße")));
 });
 
-Deno.test("XXH32 has the published values", () => {
+Deno.test("FNV-1a covers the bytes of its range only", () => {
+  const bytes = encode("xfoobarx");
+  assertEquals(fnv1a(bytes, 1, 7), 0xbf9cf968);
+  assertEquals(fnv1a(bytes, 3, 3), 0x811c9dc5);
+});
+
+Deno.test("XXH32 gives the published values", () => {
   assertEquals(xxh32(encode("")), 0x02cc5d05);
   assertEquals(xxh32(encode(""), 0x9e3779b1), 0x36b78ae7);
   assertEquals(xxh32(encode("a")), 0x550d7456);

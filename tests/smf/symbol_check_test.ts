@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
-import { inOrder } from "../../src/link/export_order.ts";
+import { sortedByHash } from "../../src/link/exports.ts";
 import type { LoadError } from "../../src/errors.ts";
 import { Binding } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
@@ -22,7 +22,7 @@ const symbol = (name: string, more: Partial<RawSymbol> = {}): RawSymbol => ({
   ...more,
 });
 const exportsOf = (names: readonly string[]): RawSymbol[] => names.map((name) => symbol(name));
-const sorted = (names: readonly string[]): RawSymbol[] => inOrder(exportsOf(names));
+const sorted = (names: readonly string[]): RawSymbol[] => sortedByHash(exportsOf(names));
 const letters = [..."abcdefgh"];
 
 /** Returns the counts of the check: Global symbols, defined ones, and sorted ones. */

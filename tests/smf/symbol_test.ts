@@ -4,7 +4,8 @@ import { Binding, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { hashName } from "../../src/smf/hash.ts";
 import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
-import { inOrder } from "../../src/link/export_order.ts";
+import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
+import { sortedByHash } from "../../src/link/exports.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom } from "../support/testing.ts";
 import { collidingNames } from "../support/collisions.ts";
@@ -107,7 +108,7 @@ Deno.test("symbols with the same name may be local, weak, imported and exported 
 
 /** Exports with these names and values, in the order in which the linker writes them. */
 const ascending = (symbols: readonly { name: string; value: number }[]): RawSymbol[] =>
-  inOrder(symbols).map((symbol) => ({ ...symbol, ...GLOBAL }));
+  sortedByHash(symbols).map((symbol) => ({ ...symbol, ...GLOBAL }));
 
 Deno.test("two exports with the same name are refused in a table that is sorted otherwise", () => {
   const names = Array.from({ length: 100 }, (_, i) => ({ name: `f${i}`, value: i + 1 }));
@@ -217,7 +218,7 @@ Deno.test("lookups in random tables agree with a linear search", () => {
     const allDefined = next() % 2 === 0;
     const isExport = (symbol: RawSymbol) => isGlobal(symbol) && (allDefined || symbol.value !== 0);
     const exports = symbols.filter(isExport), rest = symbols.filter((symbol) => !isExport(symbol));
-    const order = next() % 3 === 0 ? symbols : [...inOrder(exports), ...rest];
+    const order = next() % 3 === 0 ? symbols : [...sortedByHash(exports), ...rest];
     const file = fileOf(order, allDefined ? order.filter(isGlobal).length : 99);
     if (new Set(exports.map(({ name }) => name)).size < exports.length) {
       assertMatch(assertLoadError(() => parseSmf(file), "InvalidFormat").message, /the same name/);

@@ -1,7 +1,7 @@
 // What the tests of the linker share: objects, archives, and a look into modules.
 import { assert, assertInstanceOf, assertThrows } from "@std/assert";
 import { LoadError, type LoadErrorKind } from "../../src/errors.ts";
-import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/link/elf/constants.ts";
+import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { ElfWriter } from "../../src/link/elf/writer.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { HeaderFlag } from "../../src/smf/enums.ts";

@@ -21,42 +21,27 @@
  * ```
  */
 
-const ELF_HEADER_SIZE = 64;
-const PROGRAM_HEADER_SIZE = 56;
-const SYMBOL_SIZE = 24;
-const RELOCATION_SIZE = 24;
-const DYNAMIC_ENTRY_SIZE = 16;
+import {
+  DynamicFlag,
+  DynamicTag,
+  Machine,
+  ObjectType,
+  RecordSize,
+  SectionIndex,
+  SegmentFlag,
+  SegmentType,
+  SymbolBinding,
+  SymbolKind,
+} from "../../os/elf.ts";
 
-const ET_DYN = 3;
-const PT_LOAD = 1;
-const PT_DYNAMIC = 2;
-const PT_TLS = 7;
-const PT_GNU_STACK = 0x6474_e551;
-const PF_READ_WRITE = 6;
-const DT_NULL = 0;
-const DT_NEEDED = 1;
-const DT_HASH = 4;
-const DT_STRTAB = 5;
-const DT_SYMTAB = 6;
-const DT_RELA = 7;
-const DT_RELASZ = 8;
-const DT_RELAENT = 9;
-const DT_STRSZ = 10;
-const DT_SYMENT = 11;
-const DT_FLAGS = 30;
-const DF_STATIC_TLS = 0x10;
-const SHN_UNDEF = 0;
-const SHN_ABS = 0xfff1;
-/** Stands for a section that defines the symbol; glibc does not mind that the file has no sections. */
-const SHN_SOME = 1;
-
-const STB_GLOBAL = 0x10;
-const STT_OBJECT = 1;
-const STT_FUNC = 2;
-const STT_TLS = 6;
+/** Any section index: the library has no section table that it could be looked up in. */
+const SOME_SECTION = 1;
 
 /** e_machine of the processors that Deno runs on. */
-export const ELF_MACHINE: Record<typeof Deno.build.arch, number> = { x86_64: 62, aarch64: 183 };
+export const ELF_MACHINE: Record<typeof Deno.build.arch, number> = {
+  x86_64: Machine.X86_64,
+  aarch64: Machine.AARCH64,
+};
 
 /** The largest page size of each processor: the C library reserves that much more than the file, and gives it back. */
 const PAGE_SIZE: Readonly<Record<number, number>> = {
@@ -126,11 +111,11 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   const dynamicCount = 6 + needed.length + (relocations.length > 0 ? 3 : 0) +
     (library.needsStaticTls ? 1 : 0);
 
-  const dynamic = ELF_HEADER_SIZE + headerCount * PROGRAM_HEADER_SIZE;
-  const hash = dynamic + dynamicCount * DYNAMIC_ENTRY_SIZE;
+  const dynamic = RecordSize.EHDR + headerCount * RecordSize.PHDR;
+  const hash = dynamic + dynamicCount * RecordSize.DYN;
   const symbols = (hash + 4 * (2 + bucketCount + symbolCount) + 7) & ~7;
-  const relocationTable = symbols + SYMBOL_SIZE * symbolCount;
-  const words = (relocationTable + RELOCATION_SIZE * relocations.length + 15) & ~15;
+  const relocationTable = symbols + RecordSize.SYM * symbolCount;
+  const words = (relocationTable + RecordSize.RELA * relocations.length + 15) & ~15;
   const strings = hasWords ? words + wordBytes : relocationTable;
   const stringsEnd = strings + stringSize;
   const alignment = threadLocals?.alignment ?? 1;
@@ -144,27 +129,27 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   const u64 = (offset: number, value: number): void => view.setBigUint64(offset, BigInt(value), true);
 
   bytes.set([0x7f, 0x45, 0x4c, 0x46, /* ELFCLASS64 */ 2, /* ELFDATA2LSB */ 1, /* EV_CURRENT */ 1]);
-  u16(16, ET_DYN);
+  u16(16, ObjectType.DYN);
   u16(18, machine);
   u32(20, 1); // e_version
-  u64(32, ELF_HEADER_SIZE); // e_phoff
-  u16(52, ELF_HEADER_SIZE); // e_ehsize
-  u16(54, PROGRAM_HEADER_SIZE); // e_phentsize
+  u64(32, RecordSize.EHDR); // e_phoff
+  u16(52, RecordSize.EHDR); // e_ehsize
+  u16(54, RecordSize.PHDR); // e_phentsize
   u16(56, headerCount); // e_phnum
 
   const segments: [type: number, offset: number, fileSize: number, memorySize: number, align: number][] = [
-    [PT_LOAD, 0, size, size, PAGE_SIZE[machine]],
-    [PT_DYNAMIC, dynamic, dynamicCount * DYNAMIC_ENTRY_SIZE, dynamicCount * DYNAMIC_ENTRY_SIZE, 8],
-    [PT_GNU_STACK, 0, 0, 0, 16],
+    [SegmentType.LOAD, 0, size, size, PAGE_SIZE[machine]],
+    [SegmentType.DYNAMIC, dynamic, dynamicCount * RecordSize.DYN, dynamicCount * RecordSize.DYN, 8],
+    [SegmentType.GNU_STACK, 0, 0, 0, 16],
   ];
   if (threadLocals !== undefined) {
-    segments.push([PT_TLS, image, threadLocals.image.length, threadLocals.size, alignment]);
+    segments.push([SegmentType.TLS, image, threadLocals.image.length, threadLocals.size, alignment]);
     bytes.set(threadLocals.image, image);
   }
   segments.forEach(([type, offset, fileSize, memorySize, align], index) => {
-    const at = ELF_HEADER_SIZE + PROGRAM_HEADER_SIZE * index;
+    const at = RecordSize.EHDR + RecordSize.PHDR * index;
     u32(at, type);
-    u32(at + 4, PF_READ_WRITE);
+    u32(at + 4, SegmentFlag.READ | SegmentFlag.WRITE);
     u64(at + 8, offset);
     u64(at + 16, offset); // p_vaddr
     u64(at + 24, offset); // p_paddr
@@ -182,25 +167,27 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   }
 
   const entries: [tag: number, value: number][] = [
-    ...starts.slice(names.length - needed.length).map((start): [number, number] => [DT_NEEDED, start]),
-    [DT_HASH, hash],
-    [DT_STRTAB, strings],
-    [DT_SYMTAB, symbols],
-    [DT_STRSZ, stringSize],
-    [DT_SYMENT, SYMBOL_SIZE],
+    ...starts.slice(names.length - needed.length).map((
+      start,
+    ): [number, number] => [DynamicTag.NEEDED, start]),
+    [DynamicTag.HASH, hash],
+    [DynamicTag.STRTAB, strings],
+    [DynamicTag.SYMTAB, symbols],
+    [DynamicTag.STRSZ, stringSize],
+    [DynamicTag.SYMENT, RecordSize.SYM],
   ];
   if (relocations.length > 0) {
     entries.push(
-      [DT_RELA, relocationTable],
-      [DT_RELASZ, RELOCATION_SIZE * relocations.length],
-      [DT_RELAENT, RELOCATION_SIZE],
+      [DynamicTag.RELA, relocationTable],
+      [DynamicTag.RELASZ, RecordSize.RELA * relocations.length],
+      [DynamicTag.RELAENT, RecordSize.RELA],
     );
   }
-  if (library.needsStaticTls) entries.push([DT_FLAGS, DF_STATIC_TLS]);
-  entries.push([DT_NULL, 0]);
+  if (library.needsStaticTls) entries.push([DynamicTag.FLAGS, DynamicFlag.STATIC_TLS]);
+  entries.push([DynamicTag.NULL, 0]);
   entries.forEach(([tag, value], index) => {
-    u64(dynamic + DYNAMIC_ENTRY_SIZE * index, tag);
-    u64(dynamic + DYNAMIC_ENTRY_SIZE * index + 8, value);
+    u64(dynamic + RecordSize.DYN * index, tag);
+    u64(dynamic + RecordSize.DYN * index + 8, value);
   });
 
   u32(hash, bucketCount);
@@ -211,24 +198,26 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   /** Adds the symbol of the next name. */
   const addSymbol = (kind: number, section: number, value: bigint): void => {
     const index = position + 1;
-    const at = symbols + SYMBOL_SIZE * index;
+    const at = symbols + RecordSize.SYM * index;
     u32(at, starts[position]);
-    bytes[at + 4] = STB_GLOBAL | kind;
+    bytes[at + 4] = (SymbolBinding.GLOBAL << 4) | kind;
     u16(at + 6, section);
     view.setBigUint64(at + 8, value, true);
-    if (section !== SHN_UNDEF) {
+    if (section !== SectionIndex.UNDEF) {
       const bucket = buckets + 4 * (systemVHash(names[position]) % bucketCount);
       u32(chains + 4 * index, view.getUint32(bucket, true));
       u32(bucket, index);
     }
     position++;
   };
-  for (let count = threadLocalImports.length; count > 0; count--) addSymbol(STT_TLS, SHN_UNDEF, 0n);
-  if (hasWords) addSymbol(STT_OBJECT, SHN_SOME, BigInt(words));
-  for (const { address } of functions) addSymbol(STT_FUNC, SHN_ABS, address);
+  for (let count = threadLocalImports.length; count > 0; count--) {
+    addSymbol(SymbolKind.TLS, SectionIndex.UNDEF, 0n);
+  }
+  if (hasWords) addSymbol(SymbolKind.OBJECT, SOME_SECTION, BigInt(words));
+  for (const { address } of functions) addSymbol(SymbolKind.FUNC, SectionIndex.ABS, address);
 
   relocations.forEach(({ offset, type, symbol, addend }, index) => {
-    const at = relocationTable + RELOCATION_SIZE * index;
+    const at = relocationTable + RecordSize.RELA * index;
     u64(at, words + offset);
     u32(at + 8, type);
     u32(at + 12, symbol === undefined ? 0 : 1 + symbol);

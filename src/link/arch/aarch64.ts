@@ -2,13 +2,21 @@
  * AArch64: "ELF for the Arm 64-bit Architecture", section 5.7 "Relocation".
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
-import { type LinkArch, type RelocationRule, type TlsSlotKind, writeInt32, writeInt64 } from "./arch.ts";
-import { Machine } from "../elf/constants.ts";
+import {
+  type LinkArch,
+  type Refusal,
+  type RelocationRule,
+  type TlsSlotKind,
+  UNKNOWN_TYPE,
+  writeInt32,
+  writeInt64,
+} from "./arch.ts";
+import { Machine } from "../../os/elf.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
 
-/** A writer of word distances into `bits` bits of an instruction, from bit `low` up. */
+/** Makes a writer of distances in words, for a field of `bits` bits from bit `low` up. */
 function words(bits: number, low: number): Required<Pick<RelocationRule, "write" | "range">> {
   const limit = 2 ** (bits + 1);
   return {
@@ -22,7 +30,7 @@ function words(bits: number, low: number): Required<Pick<RelocationRule, "write"
   };
 }
 
-/** ADR: a byte distance, its low two bits in bits 29 and 30, the rest from bit 5 up. */
+/** Writes the byte distance of ADR: its low two bits to bits 29 and 30, the rest from bit 5 up. */
 function writeAdr(view: DataView, at: number, value: number): boolean {
   if (!(value >= -(2 ** 20) && value < 2 ** 20)) return false;
   const fields = ((value & 3) << 29) | (((value >> 2) & 0x7ffff) << 5);
@@ -34,20 +42,28 @@ const PAGE = { use: "page", width: 4, smf: RelocationType.Arm64Page21 } as const
 const LOW12 = { use: "page", width: 4, smf: RelocationType.Arm64PageOff12 } as const;
 const BRANCH = { use: "branch", width: 4, smf: RelocationType.Arm64Branch26, ...words(26, 0) } as const;
 
-/** A use of the slot of a thread-local variable, as page and as place in it. */
+/** The page of a TLS slot. */
 function tlsPage(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
   return { use: "tls", slot, toSlot: { name: "page of a TLS slot", ...PAGE }, width: 4, smf: undefined };
 }
 
+/** The offset of a TLS slot in its page. */
 function tlsLow12(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
-  return { use: "tls", slot, toSlot: { name: "place of a TLS slot", ...LOW12 }, width: 4, smf: undefined };
+  return {
+    use: "tls",
+    slot,
+    toSlot: { name: "page offset of a TLS slot", ...LOW12 },
+    width: 4,
+    smf: undefined,
+  };
 }
 
 /**
- * 12 bits, from bit 10 up, of the offset of a thread-local variable.
+ * 12 bits of the offset of a thread-local variable, in a field from bit 10 up.
  *
- * @param scale What the instruction counts in, as a power of two.
- * @param limit Offsets that are allowed, or none for those that only have bits taken out.
+ * @param shift The lowest bit of the offset that goes into the field.
+ * @param scale The unit of the instruction's field, as a power of two.
+ * @param limit The first offset that is too large; undefined for types without an overflow check.
  */
 function blockOffset(shift: number, scale: number, limit?: number): Omit<RelocationRule, "name"> {
   return {
@@ -66,7 +82,7 @@ function blockOffset(shift: number, scale: number, limit?: number): Omit<Relocat
   };
 }
 
-/** Of loads and stores of 1 to 8 bytes, by the size as a power of two; each with and without a check. */
+/** The rules for loads and stores of 1 to 8 bytes, each with and without an overflow check. */
 const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [number, RelocationRule][] => {
   const name = `R_AARCH64_TLSLD_LDST${8 << scale}_DTPREL_LO12`;
   return [
@@ -75,7 +91,7 @@ const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [n
   ];
 });
 
-/** R_AARCH64_*: number, name, use, width, SMF type. */
+/** R_AARCH64_* that have a counterpart. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
   [256, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
@@ -193,28 +209,41 @@ export const AARCH64: LinkArch = {
     tail: [0xfd, 0x7b, 0xc1, 0xa8, 0xbf, 0x23, 0x03, 0xd5, 0xc0, 0x03, 0x5f, 0xd6],
     nop: NOP,
   },
-  slotJump: {
+  pltStub: {
     // adrp x16, slot; ldr x17, [x16, :lo12:slot]; br x17
     bytes: [0x10, 0x00, 0x00, 0x90, 0x11, 0x02, 0x40, 0xf9, 0x20, 0x02, 0x1f, 0xd6],
     references: [[0, RelocationType.Arm64Page21, 0], [4, RelocationType.Arm64PageOff12, 0]],
   },
-  biased: false,
+  hasBiasedAddends: false,
   absolute64: 257,
   rules: new Map(RULES),
-  advice(type: number): string {
+  refusal(type: number): Refusal {
     if (type >= 544 && type <= 559 || type === 570 || type === 571) {
-      return "the thread-local variable has a place that only the program itself could give it: compile with -fPIC";
+      return {
+        problem: "executables alone know the thread-local variable's offset from the thread pointer",
+        hint: "compile with -fPIC",
+      };
     }
     if (type >= 512 && type <= 566) {
-      return "thread-local variables in the tiny or large code model: compile with -mcmodel=small";
+      return {
+        problem: "thread-local variables are compiled for the tiny or large code model",
+        hint: "compile with -mcmodel=small",
+      };
     }
-    if (type === 258 || type === 259) return "addresses of 16 or 32 bits: compile with -fPIC";
-    if (type >= 263 && type <= 269) return "the large code model: compile with -mcmodel=small";
-    return `relocation type ${type} is unknown`;
+    if (type === 258 || type === 259) {
+      return { problem: "addresses of 16 or 32 bits do not reach", hint: "compile with -fPIC" };
+    }
+    if (type >= 263 && type <= 269) {
+      return {
+        problem: "the object is compiled for the large code model",
+        hint: "compile with -mcmodel=small",
+      };
+    }
+    return UNKNOWN_TYPE;
   },
   isIndirectBranch: () => false,
-  // The ABI asks for a branch to the next instruction.
-  neverTaken(bytes: Uint8Array, place: number): boolean {
+  // The ABI makes it a branch to the next instruction.
+  disarmBranch(bytes: Uint8Array, place: number): boolean {
     bytes.set(NOP, place);
     return true;
   },

@@ -1,12 +1,12 @@
 /**
- * What the linker must know of a processor: its relocation types and how each
- * travels in an SMF file.
+ * The description of a processor for the linker: its relocation types and their counterparts in
+ * SMF files.
  *
- * The letters are those of the psABIs: S the symbol's address, A the addend, P
- * the address of the patched place, G the address of a GOT slot that holds S.
+ * The letters are those of the psABIs: S the symbol's address, A the addend, P the address of the
+ * patched place, G the address of a GOT slot that holds S.
  */
 
-/** The kinds of GOT slots for thread-local variables; the table in `../thread_local.ts` says what each holds. */
+/** The kinds of GOT slots for thread-local variables, as in the table of `../thread_local.ts`. */
 export type TlsSlotKind = "pair" | "module" | "descriptor" | "static";
 
 /** How a relocation uses its symbol. */
@@ -17,76 +17,89 @@ export type Use =
   | "relative"
   /** S + A - P of a branch, which may go through a PLT stub */
   | "branch"
-  /** distance in pages, or a place in one; never known before loading */
+  /** a distance in pages, or an offset in a page; never known before loading */
   | "page"
   /** G + A - P, or a part of it */
   | "got"
-  /** a slot of a thread-local variable, of the kind that the rule says, as its rule `toSlot` says */
+  /** a TLS slot of the kind `slot`, which the rule `toSlot` refers to */
   | "tls"
-  /** the offset of a thread-local variable in its block, plus A */
+  /** the offset of a thread-local variable in the TLS block, plus A */
   | "tls-offset"
-  /** nothing is patched; only says that the symbol is needed */
+  /** patches nothing; only keeps the symbol */
   | "none";
 
 /** One relocation type of an ELF object. */
 export interface RelocationRule {
   readonly name: string;
   readonly use: Use;
-  /** Bytes patched. */
+  /** The number of bytes patched. */
   readonly width: 0 | 4 | 8;
   /** The SMF type with the same formula; undefined where there is none. */
   readonly smf: number | undefined;
-  /** Writes a distance known at link time; false when it does not fit. */
+  /** Writes a value that is known at link time; returns false if it does not fit. */
   readonly write?: (view: DataView, at: number, value: number) => boolean;
   /** The values that `write` takes: from the first, up to but not including the second. */
   readonly range?: readonly [low: number, high: number];
-  /** Of "tls": which slot, and how to refer to it. */
+  /** For "tls": the kind of slot, and the rule that refers to it. */
   readonly slot?: TlsSlotKind;
   readonly toSlot?: RelocationRule;
-  /** The psABI allows a linker to change the instruction around the place. */
+  /** Whether the psABI lets a linker rewrite the instruction around the place. */
   readonly relaxable?: boolean;
 }
+
+/** Why a relocation cannot be in a module, and what to do about it. */
+export interface Refusal {
+  readonly problem: string;
+  readonly hint?: string;
+}
+
+/** The refusal of a type that the linker does not know. */
+export const UNKNOWN_TYPE: Refusal = {
+  problem: "the type is unknown",
+  hint: "try another code model: the compiler uses a relocation that the linker does not know",
+};
 
 /** A processor. */
 export interface LinkArch {
   readonly name: string;
   readonly machine: number;
-  /** The SMF header's number. */
+  /** The number in the SMF header. */
   readonly smf: number;
-  /** Whether pages have 4096 bytes wherever it runs, so that an image can keep its distances. */
+  /** Whether pages have 4096 bytes on every system, so that an image can keep its distances. */
   readonly hasFixedPages: boolean;
-  /** Fills gaps in code: an instruction that traps. */
+  /** The byte that fills gaps in code: an instruction that traps. */
   readonly filler: number;
-  /** What surrounds the fragments of `.init` and `.fini` to make them a function, and what fills gaps there. */
+  /** Prologue and epilogue that make the fragments of `.init` and `.fini` a function, and the filler of its gaps. */
   readonly fragments: {
     readonly head: readonly number[];
     readonly tail: readonly number[];
     readonly nop: number[];
   };
-  /** Jumps to the address in a slot: instructions, and where they refer to the slot: offset, SMF type, addend. */
-  readonly slotJump: {
+  /** A stub that jumps to the address in a GOT slot, and its references to the slot, with SMF types. */
+  readonly pltStub: {
     readonly bytes: readonly number[];
     readonly references: readonly (readonly [offset: number, type: number, addend: number])[];
   };
-  /** In code, distances count from behind the place, so addends hold more than an offset. */
-  readonly biased: boolean;
-  /** The type of an address of 64 bits. */
+  /** Whether distances in code count from the end of the instruction, so that addends include a bias. */
+  readonly hasBiasedAddends: boolean;
+  /** The relocation type of a 64-bit address. */
   readonly absolute64: number;
   readonly rules: ReadonlyMap<number, RelocationRule>;
-  /** What to do about a type that has no rule. */
-  advice(type: number): string;
-  /** Whether the instruction that uses a GOT slot is a call or a jump through it. */
+  /** Explains why a type has no rule. */
+  refusal(type: number): Refusal;
+  /** Whether the instruction that uses a GOT slot calls or jumps through it. */
   isIndirectBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean;
   /**
-   * Rewrites a branch to a weak function that does not exist, which a correct
-   * program never takes. False if the instruction is no such branch.
+   * Rewrites a branch to an undefined weak function, which a correct program
+   * never takes. Returns false if the instruction is not a branch.
    */
-  neverTaken(bytes: Uint8Array, place: number): boolean;
+  disarmBranch(bytes: Uint8Array, place: number): boolean;
   /**
-   * Rewrites the use of a GOT slot into a direct one, since the symbol is known
-   * to be near.
+   * Rewrites an instruction that loads from a GOT slot to one that refers to the
+   * symbol directly, which is known to be near.
    *
-   * @returns where the distance is now, or -1 if the instruction has no direct form.
+   * @param onlyBranches Whether to rewrite calls and jumps only.
+   * @returns the offset of the distance, or -1 if the instruction has no direct form.
    */
   relaxGot(
     bytes: Uint8Array,

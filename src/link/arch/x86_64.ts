@@ -3,13 +3,21 @@
  * Optimization".
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
-import { type LinkArch, type RelocationRule, type TlsSlotKind, writeInt32, writeInt64 } from "./arch.ts";
-import { Machine } from "../elf/constants.ts";
+import {
+  type LinkArch,
+  type Refusal,
+  type RelocationRule,
+  type TlsSlotKind,
+  UNKNOWN_TYPE,
+  writeInt32,
+  writeInt64,
+} from "./arch.ts";
+import { Machine } from "../../os/elf.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
 
-/** The distance to a slot of a thread-local variable. */
+/** The distance to a TLS slot. */
 const TO_SLOT: RelocationRule = {
   name: "distance to a TLS slot",
   use: "relative",
@@ -19,12 +27,12 @@ const TO_SLOT: RelocationRule = {
   range: INT32,
 };
 
-/** A use of such a slot. */
+/** A reference to a TLS slot. */
 function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
   return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
 }
 
-/** R_X86_64_*: number, name, use, width, SMF type. */
+/** R_X86_64_* that have a counterpart. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_X86_64_NONE", use: "none", width: 0, smf: undefined }],
   [1, {
@@ -52,7 +60,7 @@ const RULES: [number, RelocationRule][] = [
     range: INT32,
   }],
   [9, { name: "R_X86_64_GOTPCREL", use: "got", width: 4, smf: RelocationType.GotPcRel }],
-  // 32-bit addresses: only what is a constant already fits one.
+  // 32-bit addresses: only constants fit.
   [10, {
     name: "R_X86_64_32",
     use: "absolute",
@@ -112,22 +120,37 @@ function writeUint32(view: DataView, at: number, value: number): boolean {
   return true;
 }
 
-/** Types that are refused, by what to do instead. */
-const ADVICE: [types: readonly number[], advice: string][] = [
+/** R_X86_64_* that are refused. */
+const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])[] = [
   [
     [18, 23],
-    "the thread-local variable has a place that only the program itself could give it: compile with -fPIC",
+    {
+      problem: "executables alone know the thread-local variable's offset from the thread pointer",
+      hint: "compile with -fPIC",
+    },
   ],
-  [[3, 25, 26, 27, 28, 29, 30, 31], "the medium and large code models: compile with -mcmodel=small"],
-  [[12, 13, 14, 15], "addresses and distances of 8 or 16 bits"],
-  [[32, 33], "a symbol's size as a constant"],
-  [[5, 6, 7, 8, 16, 36, 37, 38], "this type belongs into executables and shared libraries, not into objects"],
+  [[3, 25, 26, 27, 28, 29, 30, 31], {
+    problem: "the object is compiled for the medium or large code model",
+    hint: "compile with -mcmodel=small",
+  }],
+  [[12, 13, 14, 15], {
+    problem: "addresses and distances of 8 or 16 bits do not reach",
+    hint: "use a relocation of 32 or 64 bits in the assembly source",
+  }],
+  [[32, 33], {
+    problem: "a symbol's size is not a constant that the linker fills in",
+    hint: "let the assembly source compute the size (.size)",
+  }],
+  [[5, 6, 7, 8, 16, 36, 37, 38], {
+    problem: "the type belongs in executables and shared libraries, not in objects",
+    hint: "link the objects (.o) that the file was made from",
+  }],
 ];
 
 const MOV = 0x8b, LEA = 0x8d;
 const GROUP5 = 0xff, CALL_RIP = 0x15, JMP_RIP = 0x25;
 const ADDR32 = 0x67, CALL = 0xe8, JMP = 0xe9, NOP = 0x90;
-/** ud2 twice, and a byte to fill the five of a call. */
+/** Two ud2 instructions and a NOP: the five bytes of a call. */
 const UD2 = [0x0f, 0x0b, 0x0f, 0x0b, NOP];
 
 /** x86-64. */
@@ -142,21 +165,21 @@ export const X86_64: LinkArch = {
     tail: [0x48, 0x83, 0xc4, 0x08, 0xc3], // add $8, %rsp; ret
     nop: [NOP],
   },
-  slotJump: {
+  pltStub: {
     bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
     references: [[2, RelocationType.Pc32, -4]],
   },
-  biased: true,
+  hasBiasedAddends: true,
   absolute64: 1,
   rules: new Map(RULES),
-  advice(type: number): string {
-    return ADVICE.find(([types]) => types.includes(type))?.[1] ?? `relocation type ${type} is unknown`;
+  refusal(type: number): Refusal {
+    return REFUSALS.find(([types]) => types.includes(type))?.[1] ?? UNKNOWN_TYPE;
   },
   isIndirectBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean {
     return rule.relaxable === true && place >= 2 && bytes[place - 2] === GROUP5 &&
       (bytes[place - 1] === CALL_RIP || bytes[place - 1] === JMP_RIP);
   },
-  neverTaken(bytes: Uint8Array, place: number): boolean {
+  disarmBranch(bytes: Uint8Array, place: number): boolean {
     const opcode = bytes[place - 1];
     if (place < 1 || (opcode !== CALL && opcode !== JMP)) return false;
     bytes.set(UD2, place - 1);

@@ -1,11 +1,11 @@
 /**
- * Reads `ar` archives: System V/GNU names (`//` table, `/123`), BSD names
- * (`#1/12`), and both kinds of symbol index. A member's bytes are looked at only
- * when it is pulled in.
+ * Reads `ar` archives: System V/GNU names (`//` table, `/123`), BSD names (`#1/12`), and both kinds
+ * of symbol index. The bytes of a member are read only when it is pulled in.
  */
 import { isElf, parseObject } from "./object.ts";
-import { SectionIndex } from "./constants.ts";
-import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
+import { SectionIndex } from "../../os/elf.ts";
+import { malformed, unsupported } from "../problems.ts";
+import { decodeText, InputBytes } from "./bytes.ts";
 
 const MAGIC = "!<arch>\n";
 const THIN_MAGIC = "!<thin>\n";
@@ -19,17 +19,17 @@ export function isArchive(bytes: Uint8Array): boolean {
 
 /** One file inside an archive. */
 export interface ArchiveMember {
-  /** As errors and maps show it: `libz.a(crc32.o)`. */
+  /** Its name in errors and maps, such as `libz.a(crc32.o)`. */
   readonly name: string;
-  /** Where its header begins; what a symbol index refers to. */
+  /** The offset of its header, which symbol indexes refer to. */
   readonly header: number;
   readonly bytes: Uint8Array;
 }
 
-/** One entry of the symbol index: the name's bytes and the member that defines it. */
+/** Called for each entry of a symbol index: the bytes of the name, and the header of the member that defines it. */
 export type IndexVisitor = (bytes: Uint8Array, start: number, end: number, header: number) => void;
 
-/** A decimal field of a member header, padded with spaces; -1 when it is none. */
+/** Reads a decimal field of a member header, padded with spaces; returns -1 if it is not a number. */
 function decimal(bytes: Uint8Array, start: number, end: number): number {
   let value = 0;
   let digits = 0;
@@ -40,7 +40,7 @@ function decimal(bytes: Uint8Array, start: number, end: number): number {
   return digits === 0 ? -1 : value;
 }
 
-/** A member header, before anyone asked what it is called. */
+/** A member header. The name is as stored, possibly a reference to the table of long names. */
 interface Header {
   readonly offset: number;
   readonly name: string;
@@ -48,7 +48,7 @@ interface Header {
   readonly end: number;
 }
 
-/** An archive; see the module's documentation. */
+/** One archive. */
 export class Archive {
   readonly name: string;
   readonly #file: InputBytes;
@@ -56,12 +56,14 @@ export class Archive {
   #index: Header | undefined;
   #members: Header[] = [];
 
-  /** @throws {LoadError} when the archive is thin or its headers are broken. */
+  /** @throws {LoadError} if the archive is thin or its headers are broken. */
   constructor(name: string, bytes: Uint8Array) {
     this.name = name;
     this.#file = new InputBytes(name, bytes);
     if (decodeText(bytes, 0, Math.min(8, bytes.length)) === THIN_MAGIC) {
-      throw unsupported(name, "this is a thin archive, which only names other files: make it without `ar T`");
+      throw unsupported(name, "it is a thin archive, which only names other files", {
+        hint: "make the archive without the modifier T: ar rcs LIB.a FILE.o ...",
+      });
     }
     let offset = MAGIC.length;
     while (offset < bytes.length) {
@@ -85,7 +87,7 @@ export class Archive {
     if (end > bytes.length) throw malformed(path, "a member passes the end of the archive", { offset, size });
     let name = decodeText(bytes, offset, offset + 16).trimEnd();
     if (name.startsWith("#1/")) {
-      // BSD: the name stands before the contents and counts as part of them.
+      // BSD: the name stands in front of the contents, and its length counts as part of theirs.
       const length = decimal(bytes, offset + 3, offset + 16);
       if (length < 0 || length > size) throw malformed(path, "a member's name is broken", { offset });
       const nul = bytes.indexOf(0, start);
@@ -95,7 +97,7 @@ export class Archive {
     return { offset, name, start, end };
   }
 
-  /** The name behind a header: from the table of long names, or without its final slash. */
+  /** Returns the name of a member, from the table of long names or without its final slash. */
   #displayName(header: Header): string {
     const { bytes, name: path } = this.#file;
     const match = /^\/(\d+)$/.exec(header.name);
@@ -105,7 +107,7 @@ export class Archive {
     if (table === undefined || !(start < table.end)) {
       throw malformed(path, "a member's name lies outside the table of names", { offset: header.offset });
     }
-    // GNU ends a name with "/\n"; the longest that a file system knows is far below the limit.
+    // GNU ends a name with "/\n". File systems limit names to far less than 4096 bytes.
     let end = start;
     while (end < Math.min(table.end, start + 4096) && bytes[end] !== 0x0a && bytes[end] !== 0) end++;
     const name = decodeText(bytes, start, end);
@@ -120,12 +122,12 @@ export class Archive {
     };
   }
 
-  /** All members in archive order. */
+  /** Yields all members in archive order. */
   *members(): Generator<ArchiveMember> {
     for (const header of this.#members) yield this.#toMember(header);
   }
 
-  /** The member whose header begins at `offset`, as a symbol index says. */
+  /** Returns the member whose header begins at `offset`, which a symbol index gives. */
   member(offset: number): ArchiveMember {
     let low = 0;
     let high = this.#members.length - 1;
@@ -140,8 +142,8 @@ export class Archive {
   }
 
   /**
-   * Visits the symbol index in its order. An archive without an index gets one
-   * from the symbol tables of its members.
+   * Visits the entries of the symbol index in order. For an archive without an
+   * index, visits the symbols that its members define.
    */
   visitIndex(visit: IndexVisitor): void {
     const index = this.#index;

@@ -1,22 +1,12 @@
 /**
- * Bounds-checked reading of object files and archives. Tables are checked once,
- * by `table`, and may then be read through `view` without further checks.
+ * Reads object files and archives with bounds checks. `table` checks a table once; it may then be
+ * read through `view` without further checks.
  */
-import { LoadError, type LoadErrorData } from "../../errors.ts";
-
-/** A malformed input: always `InvalidFormat`, always with the file. */
-export function malformed(path: string, problem: string, data: LoadErrorData = {}): LoadError {
-  return new LoadError("InvalidFormat", `Cannot link: ${problem}`, { path, ...data });
-}
-
-/** A well-formed input that has no counterpart in an SMF module. */
-export function unsupported(path: string, problem: string, data: LoadErrorData = {}): LoadError {
-  return new LoadError("Unsupported", `Cannot link: ${problem}`, { path, ...data });
-}
+import { malformed } from "../problems.ts";
 
 /** The bytes of one input file, or of one member of an archive. */
 export class InputBytes {
-  /** What errors call it, such as `libz.a(crc32.o)`. */
+  /** Its name in errors, such as `libz.a(crc32.o)`. */
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly view: DataView;
@@ -28,17 +18,23 @@ export class InputBytes {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
-  /** Fails unless `count` records of `size` bytes lie at `offset` inside the file. */
-  table(offset: number, count: number, size: number, what: string): void {
+  /**
+   * Fails unless `count` records of `size` bytes lie at `offset` inside the file.
+   *
+   * @param subject The name of the table, for the message.
+   */
+  table(offset: number, count: number, size: number, subject: string): void {
     if (offset + count * size > this.bytes.length) {
-      throw malformed(this.name, `${what} lies outside the file of ${this.bytes.length} bytes`, { offset });
+      throw malformed(this.name, `${subject} lies outside the file of ${this.bytes.length} bytes`, {
+        offset,
+      });
     }
   }
 
   /**
-   * Where the NUL of the name at `start` is, or -1 when there is none before
-   * `limit`. Names may share bytes; that they cannot make a small file costly is
-   * seen to here.
+   * Returns the offset of the NUL that ends the name at `start`, or -1 if there
+   * is none before `limit`. Names may share bytes: the total length of all names
+   * is limited, so that a small file cannot make the linker work for hours.
    */
   nameEnd(start: number, limit: number): number {
     let end = start;
@@ -50,11 +46,11 @@ export class InputBytes {
     return end < limit ? end : -1;
   }
 
-  /** An unsigned 64-bit field as a number. The place must have been checked. */
-  u64(offset: number, what: string): number {
+  /** Reads an unsigned 64-bit field, whose bounds have been checked. `subject` names it in the message. */
+  u64(offset: number, subject: string): number {
     const high = this.view.getUint32(offset + 4, true);
     if (high > 0x1fffff) {
-      throw malformed(this.name, `${what} is above 2^53 - 1`, {
+      throw malformed(this.name, `${subject} is above 2^53 - 1`, {
         offset,
         value: this.view.getBigUint64(offset, true),
       });
@@ -63,10 +59,7 @@ export class InputBytes {
   }
 }
 
-/**
- * A signed 64-bit field as a number, `NaN` where a number cannot hold it.
- * Callers report `NaN` when the value matters.
- */
+/** Reads a signed 64-bit field; returns `NaN` if a number cannot hold it, which callers report if it matters. */
 export function signed64(view: DataView, offset: number): number {
   const high = view.getInt32(offset + 4, true);
   if (high > 0x1fffff || high < -0x200000) return NaN;
@@ -76,7 +69,7 @@ export function signed64(view: DataView, offset: number): number {
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
-/** Whether `[start, end)` is UTF-8, so that the text says exactly what the bytes say. */
+/** Whether the bytes at `[start, end)` are UTF-8, so that decoding loses nothing. */
 export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   try {
     strictUtf8.decode(bytes.subarray(start, end));
@@ -86,7 +79,7 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   }
 }
 
-/** The text at `[start, end)`; almost every name is short and plain ASCII. */
+/** Decodes the text at `[start, end)`. Almost every name is short and ASCII, which is decoded without a call. */
 export function decodeText(bytes: Uint8Array, start: number, end: number): string {
   if (end - start > 40) return utf8.decode(bytes.subarray(start, end));
   let text = "";

@@ -1,9 +1,9 @@
 /**
- * Reads ELF64 relocatable objects (gABI chapters 4 and 5; little-endian x86-64
- * and AArch64). Sections become records; symbols and relocations are read in
- * place, since most of them are never looked at twice.
+ * Reads ELF64 relocatable objects (gABI chapters 4 and 5; little-endian x86-64 and AArch64).
+ * Sections become records; symbols and relocations are read in place, since most are used once.
  */
 import { LoadError } from "../../errors.ts";
+import { malformed, unsupported } from "../problems.ts";
 import {
   GRP_COMDAT,
   Machine,
@@ -13,15 +13,15 @@ import {
   SectionIndex,
   SectionType,
   SymbolKind,
-} from "./constants.ts";
+} from "../../os/elf.ts";
 import { type ElfSection, type ElfSymbols, readSymbols } from "./symbols.ts";
-import { decodeText, InputBytes, malformed, unsupported } from "./bytes.ts";
+import { decodeText, InputBytes } from "./bytes.ts";
 
 /** A COMDAT group: of all groups with one signature, the first in the link is kept. */
 export interface ComdatGroup {
-  /** Symbol index of the signature, or -1 when the signature is a section's name. */
+  /** The symbol index of the signature, or -1 if the signature is a section's name. */
   readonly symbol: number;
-  /** Section index of the signature, when it is a section's name. */
+  /** The section index of the signature, if it is a section's name. */
   readonly section: number;
   readonly members: readonly number[];
 }
@@ -36,43 +36,53 @@ export interface ElfObject {
   readonly groups: readonly ComdatGroup[];
 }
 
-/** What a file is that is no relocatable ELF object, for the error. */
-function describeFile(bytes: Uint8Array): string {
+/** Makes the error for a file that is not ELF, by its first bytes. */
+function notElf({ bytes, name }: InputBytes): LoadError {
   const word = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
-  if (bytes.length === 0) return "the file is empty";
-  if (word === 0x4243c0de || word === 0xdec0170b) return "this is LLVM bitcode: compile without -flto";
-  if (word === 0xcffaedfe || word === 0xcafebabe) return "this is a Mach-O file; ELF objects are linked";
-  if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) {
-    return "this is a Windows file; ELF objects are linked";
+  const refused = (problem: string, hint: string): LoadError => malformed(name, problem, { hint });
+  const compileForElf = "compile for an ELF target: cc --target=x86_64-linux-gnu -c, or on Linux";
+  if (bytes.length === 0) return refused("it is empty", "compile again: its writer was interrupted");
+  if (word === 0x4243c0de || word === 0xdec0170b) {
+    return refused("it is LLVM bitcode", "compile without -flto");
   }
-  if (word === 0x534d4600) return "this is an SMF module already";
-  return "this is neither an ELF object nor an archive";
+  if (word === 0xcffaedfe || word === 0xcafebabe) return refused("it is a Mach-O file", compileForElf);
+  if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) return refused("it is a Windows file", compileForElf);
+  if (word === 0x534d4600) {
+    return refused("it is an SMF module already", "load it, or link the objects that it was made from");
+  }
+  return refused(
+    "it is neither an ELF object nor an archive",
+    "give object files (.o) and static libraries (.a)",
+  );
 }
+
+const BUILD_FOR = "compile for 64-bit x86-64 or little-endian AArch64";
 
 function checkHeader(file: InputBytes): number {
   const { bytes, view, name } = file;
-  if (bytes.length < 4 || view.getUint32(0) !== 0x7f454c46) throw malformed(name, describeFile(bytes));
+  if (bytes.length < 4 || view.getUint32(0) !== 0x7f454c46) throw notElf(file);
   file.table(0, 1, RecordSize.EHDR, "the ELF header");
-  if (bytes[4] !== 2) throw unsupported(name, "this is a 32-bit object: compile for a 64-bit target");
-  if (bytes[5] !== 1) throw unsupported(name, "this is a big-endian object");
+  if (bytes[4] !== 2) throw unsupported(name, "it is a 32-bit object", { hint: BUILD_FOR });
+  if (bytes[5] !== 1) throw unsupported(name, "it is a big-endian object", { hint: BUILD_FOR });
   const type = view.getUint16(16, true);
-  if (type === ObjectType.DYN || type === ObjectType.EXEC) {
-    throw unsupported(
-      name,
-      type === ObjectType.DYN
-        ? "this is a shared library: name it among the registry's libraries, or link its objects"
-        : "this is an executable: link its objects",
-    );
+  if (type === ObjectType.DYN) {
+    throw unsupported(name, "it is a shared library", {
+      hint: "name it in the option `libraries` (--library) when the module is loaded, " +
+        "or link the objects that it was made from",
+    });
   }
-  if (type !== ObjectType.REL) throw unsupported(name, `this ELF file is no object (e_type ${type})`);
+  if (type === ObjectType.EXEC) {
+    throw unsupported(name, "it is an executable", { hint: "link the objects that it was made from" });
+  }
+  if (type !== ObjectType.REL) throw unsupported(name, `e_type ${type} is not that of a relocatable object`);
   const machine = view.getUint16(18, true);
   if (machine !== Machine.X86_64 && machine !== Machine.AARCH64) {
-    throw unsupported(name, `this object is for another processor (e_machine ${machine})`);
+    throw unsupported(name, `it is for another processor, e_machine ${machine}`, { hint: BUILD_FOR });
   }
   return machine;
 }
 
-/** Elf64_Shdr: where each field lies. */
+/** The offsets of fields in Elf64_Shdr. */
 const Shdr = {
   name: 0,
   type: 4,
@@ -93,7 +103,7 @@ function readSections(file: InputBytes): ElfSection[] {
     throw malformed(name, `e_shentsize is ${view.getUint16(58, true)}, not ${RecordSize.SHDR}`);
   }
   file.table(start, 1, RecordSize.SHDR, "the section table");
-  // gABI: counts that do not fit the header are in the first section header.
+  // Counts that do not fit the ELF header are in the first section header (gABI).
   let count = view.getUint16(60, true);
   if (count === 0) count = file.u64(start + Shdr.size, "the section count");
   let names = view.getUint16(62, true);
@@ -127,7 +137,7 @@ function readSections(file: InputBytes): ElfSection[] {
       total += size;
     }
     if (alignment > 0x40000000 || (alignment & (alignment - 1)) !== 0) {
-      throw malformed(name, "the alignment is no power of two below 2^31", {
+      throw malformed(name, "the alignment is not a power of two below 2^31", {
         section: text,
         value: alignment,
       });
@@ -152,7 +162,7 @@ function readSections(file: InputBytes): ElfSection[] {
   return sections;
 }
 
-/** Tells each section where the relocations that apply to it are. */
+/** Sets `relaOffset` and `relaCount` of the sections that relocations apply to. */
 function attachRelocations(file: InputBytes, sections: readonly ElfSection[]): void {
   for (const table of sections) {
     const kind = table.type;
@@ -165,18 +175,22 @@ function attachRelocations(file: InputBytes, sections: readonly ElfSection[]): v
     }
     if ((target.flags & SectionFlag.ALLOC) === 0) continue;
     if (kind !== SectionType.RELA) {
-      throw unsupported(file.name, "relocations without addends (SHT_REL) or compact ones (SHT_CREL)", {
+      throw unsupported(file.name, "the relocations are without addends (SHT_REL) or compact (SHT_CREL)", {
         section: table.name,
       });
     }
     if (table.entrySize !== RecordSize.RELA || table.size % RecordSize.RELA !== 0) {
-      throw malformed(file.name, "the relocation table's size is no multiple of 24", { section: table.name });
+      throw malformed(file.name, "the relocation table's size is not a multiple of 24", {
+        section: table.name,
+      });
     }
     if (sections[table.link]?.type !== SectionType.SYMTAB && table.size > 0) {
-      throw malformed(file.name, "the relocation table names no symbol table", { section: table.name });
+      throw malformed(file.name, "the relocation table has no symbol table", { section: table.name });
     }
     if (target.relaCount > 0) {
-      throw unsupported(file.name, "two relocation tables for one section", { section: target.name });
+      throw unsupported(file.name, "there are two relocation tables for one section", {
+        section: target.name,
+      });
     }
     target.relaOffset = table.offset;
     target.relaCount = table.size / RecordSize.RELA;
@@ -219,8 +233,8 @@ export function isElf(bytes: Uint8Array): boolean {
 }
 
 /**
- * Parses a relocatable object. Records are validated, relocations are not: that
- * happens when a section turns out to be needed.
+ * Parses a relocatable object and validates its tables. Relocations are validated when their
+ * section turns out to be needed.
  *
  * @throws {LoadError} `InvalidFormat` or `Unsupported`, naming the file.
  */
@@ -234,12 +248,12 @@ export function parseObject(name: string, bytes: Uint8Array): ElfObject {
   return { name, file, machine, sections, symbols, groups };
 }
 
-/** Fails when the objects of one link are for different processors. */
+/** Fails if two objects of one link are for different processors. */
 export function checkMachine(first: ElfObject, other: ElfObject): void {
   if (first.machine === other.machine) return;
   throw new LoadError(
     "IncompatibleArch",
-    `Cannot link: '${other.name}' is for another processor than '${first.name}'`,
-    { path: other.name },
+    `Cannot link input: it is for another processor than '${first.name}'`,
+    { path: other.name, hint: "compile all inputs for one processor" },
   );
 }

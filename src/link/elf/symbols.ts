@@ -1,6 +1,6 @@
 /**
- * Symbol tables of objects (gABI, "Symbol Table"). Most symbols are never looked
- * at twice, so they are checked once and read in place.
+ * Reads the symbol tables of objects (gABI, "Symbol Table"). Most symbols are used once, so they
+ * are checked when the object is parsed, and read in place.
  */
 import { MAX_NAME_LENGTH } from "../../smf/limits.ts";
 import {
@@ -11,15 +11,16 @@ import {
   SHN_X86_64_LCOMMON,
   SymbolBinding,
   SymbolKind,
-} from "./constants.ts";
-import { decodeText, type InputBytes, malformed, signed64 } from "./bytes.ts";
+} from "../../os/elf.ts";
+import { malformed } from "../problems.ts";
+import { decodeText, type InputBytes, signed64 } from "./bytes.ts";
 
-/** One section header, with where its relocations are. */
+/** A section header, and the location of its relocations. */
 export interface ElfSection {
   readonly index: number;
   readonly name: string;
   readonly type: number;
-  /** The low 32 bits of sh_flags, as a signed number: test with `&` only. */
+  /** The low 32 bits of sh_flags as a signed number, so test them with `&` only. */
   readonly flags: number;
   readonly offset: number;
   readonly size: number;
@@ -28,16 +29,16 @@ export interface ElfSection {
   /** At least 1. */
   readonly alignment: number;
   readonly entrySize: number;
-  /** File offset of the first Elf64_Rela that applies to this section. */
+  /** The file offset of the first Elf64_Rela that applies to this section. */
   relaOffset: number;
-  /** How many there are. */
+  /** The number of relocations that apply to this section. */
   relaCount: number;
 }
 
-/** The symbol table, read in place. Everything it returns has been checked. */
+/** A symbol table, read in place. All results have been checked. */
 export class ElfSymbols {
   readonly length: number;
-  /** Index of the first symbol that is not local. */
+  /** The index of the first symbol that is not local. */
   readonly firstGlobal: number;
   readonly #file: InputBytes;
   readonly #offset: number;
@@ -60,7 +61,7 @@ export class ElfSymbols {
     this.#extended = extended;
   }
 
-  /** Where the name begins in the file's bytes; it ends with a NUL. */
+  /** Returns the file offset of the name, which ends with a NUL. */
   nameStart(index: number): number {
     return this.#strings + this.#file.view.getUint32(this.#offset + index * RecordSize.SYM, true);
   }
@@ -82,20 +83,20 @@ export class ElfSymbols {
     return this.#file.bytes[this.#offset + index * RecordSize.SYM + 5] & 3;
   }
 
-  /** The section index: a real one, or one of the reserved UNDEF, ABS, COMMON. */
+  /** Returns the section index: a real one, or one of the reserved UNDEF, ABS, COMMON. */
   section(index: number): number {
     const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
     if (short !== SectionIndex.XINDEX) return short;
     return this.#file.view.getUint32(this.#extended + index * 4, true);
   }
 
-  /** True when `section` is a real index rather than a reserved one. */
+  /** Whether `section` returns a real index rather than a reserved one. */
   inSection(index: number): boolean {
     const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
     return short !== SectionIndex.UNDEF && (short < SectionIndex.LORESERVE || short === SectionIndex.XINDEX);
   }
 
-  /** st_value, `NaN` when a number cannot hold it (absolute symbols may be that large). */
+  /** Returns st_value; `NaN` if a number cannot hold it, as may be for absolute symbols. */
   value(index: number): number {
     return signed64(this.#file.view, this.#offset + index * RecordSize.SYM + 8);
   }
@@ -139,36 +140,36 @@ export function readSymbols(file: InputBytes, sections: readonly ElfSection[]): 
   );
   for (let i = 0; i < length; i++) {
     const at = table.offset + i * RecordSize.SYM;
-    const problem = (text: string) => malformed(name, text, { section: table.name, value: i, offset: at });
+    const broken = (text: string) => malformed(name, text, { section: table.name, value: i, offset: at });
     if (view.getUint32(at, true) >= strings.size) {
-      throw problem("a symbol's name lies outside the string table");
+      throw broken("a symbol's name lies outside the string table");
     }
     if (
       symbols.kind(i) !== SymbolKind.SECTION &&
       file.nameEnd(symbols.nameStart(i), bytes.length) - symbols.nameStart(i) > MAX_NAME_LENGTH
-    ) throw problem("a symbol's name is longer than 1 MiB");
+    ) throw broken("a symbol's name is longer than 1 MiB");
     const short = view.getUint16(at + 6, true);
     if (short === SectionIndex.XINDEX && extended === undefined) {
-      throw problem("a symbol needs a table of extended section indexes and there is none");
+      throw broken("a symbol needs a table of extended section indexes, which is missing");
     }
     if ((symbols.binding(i) === SymbolBinding.LOCAL) !== (i < table.info)) {
-      throw problem("a symbol's binding contradicts its place in the table");
+      throw broken("a symbol's binding contradicts its place in the table");
     }
     if (symbols.inSection(i)) {
       const section = sections[symbols.section(i)];
-      if (section === undefined) throw problem("a symbol's section does not exist");
-      // Written so that NaN, a value above 2^53, is refused too.
+      if (section === undefined) throw broken("a symbol's section does not exist");
+      // The condition is negated so that NaN, a value above 2^53, is refused too.
       if (
         (section.flags & SectionFlag.ALLOC) !== 0 &&
         !(symbols.value(i) >= 0 && symbols.value(i) <= section.size)
       ) {
-        throw problem(`a symbol lies outside its section '${section.name}'`);
+        throw broken(`a symbol lies outside its section '${section.name}'`);
       }
     } else if (
       short !== SectionIndex.UNDEF && short !== SectionIndex.ABS && short !== SectionIndex.COMMON &&
       short !== SHN_X86_64_LCOMMON
     ) {
-      throw problem(`a symbol's section index ${short} is reserved`);
+      throw broken(`a symbol's section index ${short} is reserved`);
     }
   }
   return symbols;

@@ -1,6 +1,6 @@
 /**
- * Writes relocatable objects: for the linker's own helpers, and for whoever
- * makes machine code and wants it linked.
+ * Writes relocatable objects: for the linker's own code, and for programs that generate machine
+ * code to link.
  */
 import {
   GRP_COMDAT,
@@ -13,7 +13,7 @@ import {
   SymbolBinding,
   SymbolKind,
   SymbolVisibility,
-} from "./constants.ts";
+} from "../../os/elf.ts";
 
 /** A section of the object. */
 export interface ElfSectionOptions {
@@ -23,7 +23,7 @@ export interface ElfSectionOptions {
   /** Default: ALLOC. */
   readonly flags?: number;
   readonly bytes?: Uint8Array;
-  /** Of a section without bytes. */
+  /** The size of a section without bytes. */
   readonly size?: number;
   /** Default: 1. */
   readonly alignment?: number;
@@ -35,7 +35,7 @@ export interface ElfSectionOptions {
 /** A symbol of the object. */
 export interface ElfSymbolOptions {
   readonly name: string;
-  /** What `section` returned, or a reserved index. Default: undefined. */
+  /** The result of `section`, or a reserved index. Default: the symbol is undefined. */
   readonly section?: number;
   readonly value?: number | bigint;
   readonly size?: number;
@@ -48,16 +48,17 @@ export interface ElfSymbolOptions {
 /** A relocation of one section. */
 export interface ElfRelocationOptions {
   readonly offset: number;
-  /** What `symbol` or `sectionSymbol` returned. */
+  /** The result of `symbol` or `sectionSymbol`. */
   readonly symbol: number;
   readonly type: number;
   readonly addend?: number | bigint;
 }
 
-/** Gathers text and answers where each string begins. */
+/** A string table under construction. */
 class Strings {
   #text = "\0";
 
+  /** Adds a string; returns its offset. */
   add(text: string): number {
     if (text === "") return 0;
     const at = this.#text.length;
@@ -82,17 +83,17 @@ export class ElfWriter {
     this.#machine = machine;
   }
 
-  /** Adds a section and answers its index. */
+  /** Adds a section; returns its index. */
   section(options: ElfSectionOptions): number {
     return this.#sections.push(options) - 1;
   }
 
-  /** Adds a symbol and answers a number for relocations. */
+  /** Adds a symbol; returns a number for relocations. */
   symbol(options: ElfSymbolOptions): number {
     return this.#symbols.push(options) - 1;
   }
 
-  /** Adds the symbol that stands for a section itself. */
+  /** Adds the symbol of a section itself; returns a number for relocations. */
   sectionSymbol(section: number): number {
     return this.symbol({ name: "", section, binding: SymbolBinding.LOCAL, kind: SymbolKind.SECTION });
   }
@@ -104,7 +105,7 @@ export class ElfWriter {
     else known.push(options);
   }
 
-  /** Makes sections a group, a COMDAT one unless `flags` says otherwise. */
+  /** Makes sections a group, by default a COMDAT group. */
   group(signature: number, members: readonly number[], flags: number = GRP_COMDAT): void {
     const section = this.section({
       name: ".group",
@@ -116,9 +117,9 @@ export class ElfWriter {
     this.#groups.push({ section, signature, members, flags });
   }
 
-  /** The object's bytes. */
+  /** Returns the bytes of the object. */
   build(): Uint8Array {
-    // gABI: local symbols come first. `order` maps what callers hold to the table.
+    // Local symbols come first (gABI). `order` maps symbols to their positions in the table.
     const locals = this.#symbols.filter((symbol) => symbol.binding === SymbolBinding.LOCAL);
     const sorted = [...locals, ...this.#symbols.filter((symbol) => symbol.binding !== SymbolBinding.LOCAL)];
     const order = new Map(sorted.map((symbol, index) => [symbol, index]));

@@ -104,7 +104,7 @@ Deno.test("errors are one a line, the file first, and no module is left", () =>
     const broken = await smf("link", path("broken.o"), "-o", path("z.smf"));
     assertEquals(broken.code, 1);
     assertEquals(broken.err, [
-      `${path("broken.o")}: Cannot link: this is neither an ELF object nor an archive`,
+      `${path("broken.o")}: Cannot read input: it is neither an ELF object nor an archive`,
     ]);
 
     const writer = new ElfWriter();
@@ -118,7 +118,7 @@ Deno.test("errors are one a line, the file first, and no module is left", () =>
     assertEquals(
       twice.err,
       ["main", "spare"].map((name) =>
-        `${path("twice.o")}: Cannot link: '${name}' is defined twice, first in '${
+        `${path("twice.o")}: Cannot define '${name}': it is already defined in '${
           path(`${name}.o`)
         }' (symbol '${name}')`
       ),

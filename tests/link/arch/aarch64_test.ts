@@ -1,5 +1,5 @@
-// AArch64: what the linker settles, and what travels to the loader.
-import { assertEquals } from "@std/assert";
+// AArch64: the relocations that the linker applies, and those that it leaves to the loader.
+import { assert, assertEquals } from "@std/assert";
 import { RelocationType } from "../../../src/smf/enums.ts";
 import { addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "../../support/objects.ts";
 
@@ -24,7 +24,7 @@ function linked(type: number, instruction: number, distance: number): number {
 
 const BL = 0x94000000, B_EQ = 0x54000000, TBZ = 0x36000000, LDR_LITERAL = 0x58000000, ADR = 0x10000000;
 
-Deno.test("aarch64: branches inside the code are settled, to the last word that fits", () => {
+Deno.test("aarch64: branches inside the code are applied, to the last word that fits", () => {
   assertEquals(linked(283, BL, 8), 0x94000002);
   assertEquals(linked(282, 0x14000000, -4), 0x17ffffff);
   assertEquals(linked(283, BL, 2 ** 27 - 4), 0x95ffffff);
@@ -47,7 +47,7 @@ Deno.test("aarch64: short branches and literal loads keep their other fields", (
   linkFails(pair(274, ADR, 2 ** 20), "RelocationFailed", "does not fit");
 });
 
-Deno.test("aarch64: pages, places in pages, GOT slots and addresses stay for the loader", () => {
+Deno.test("aarch64: pages, page offsets, GOT slots and addresses are left to the loader", () => {
   const writer = new ElfWriter(AARCH64);
   const code = writer.section({ name: ".text", flags: CODE, bytes: new Uint8Array(64), alignment: 4 });
   writer.symbol({ name: "f", section: code });
@@ -96,12 +96,18 @@ Deno.test("aarch64: a distance in data is exact, so merged strings are found by 
   assertEquals(module.target(4), module.target(0));
 });
 
-Deno.test("aarch64: what has no counterpart is refused with advice", () => {
-  linkFails(pair(258, 0, 0, DATA), "Unsupported", "-fPIC");
-  linkFails(pair(263, 0, 0), "Unsupported", "mcmodel=small");
-  linkFails(pair(549, 0, 0), "Unsupported", "thread-local");
-  linkFails(pair(561, 0, 0), "Unsupported", "mcmodel=small");
-  linkFails(pair(700, 0, 0), "Unsupported", "type 700 is unknown");
+Deno.test("aarch64: types without a counterpart are refused with the reason and the next step", () => {
+  const cases: [type: number, problem: string, hint: string][] = [
+    [258, "16 or 32 bits", "compile with -fPIC"],
+    [263, "large code model", "compile with -mcmodel=small"],
+    [549, "thread-local", "compile with -fPIC"],
+    [561, "tiny or large code model", "compile with -mcmodel=small"],
+    [700, "type 700: the type is unknown", "try another code model"],
+  ];
+  for (const [type, problem, hint] of cases) {
+    const error = linkFails(type === 258 ? pair(type, 0, 0, DATA) : pair(type, 0, 0), "Unsupported", problem);
+    assert(error.hint.startsWith(hint), error.hint);
+  }
 });
 
 Deno.test("aarch64: atexit and the module's finaliser are there too", () => {

@@ -17,7 +17,7 @@ function index(bytes: Uint8Array): [string, string][] {
   return found;
 }
 
-/** One member with a header of the given fields. */
+/** Makes a member whose header has the given fields. */
 function member(name: string, bytes: Uint8Array, size = String(bytes.length)): Uint8Array {
   const header = `${name.padEnd(16)}${"0".padEnd(12)}${"0".padEnd(6)}${"0".padEnd(6)}${"644".padEnd(8)}${
     size.padEnd(10)
@@ -86,7 +86,7 @@ Deno.test("a BSD index is read too", () => {
   }
 });
 
-Deno.test("an archive without an index is searched itself", () => {
+Deno.test("the members of an archive without an index are searched", () => {
   const bytes = archive([{ name: "notes.txt", bytes: ascii("hello") }, { name: "f.o", bytes: f }, {
     name: "g.o",
     bytes: g,
@@ -101,6 +101,7 @@ Deno.test("an archive without an index is searched itself", () => {
 Deno.test("thin archives are refused by name", () => {
   const error = linkFails({ "lib.a": archive([], { thin: true }) }, "Unsupported", "thin archive");
   assertEquals(error.data.path, "lib.a");
+  assert(error.hint.startsWith("make the archive without the modifier T"), error.hint);
 });
 
 Deno.test("broken headers and indexes are errors", () => {
@@ -149,7 +150,7 @@ Deno.test("broken headers and indexes are errors", () => {
   refuses(concat([MAGIC, member("__.SYMDEF", torn), member("f.o/", f)]), "cut off", index);
 });
 
-Deno.test("an index that promises what the member does not define leaves an import", () => {
+Deno.test("a name that an index lists and the member does not define becomes an import", () => {
   const lying = archive([{ name: "f.o", bytes: f, symbols: ["wanted"] }]);
   const linked = link({ "main.o": functionObject("main", 9, ["wanted"]), "lib.a": lying });
   assertEquals(linked.importNames(), ["wanted"]);

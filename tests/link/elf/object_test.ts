@@ -1,8 +1,8 @@
-// Reading objects: what is there is read, what is broken is an error.
+// Reading objects: every table is read, and every broken one is an error.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors.ts";
 import { parseObject } from "../../../src/link/elf/object.ts";
-import { SectionType, SymbolBinding, SymbolKind } from "../../../src/link/elf/constants.ts";
+import { SectionType, SymbolBinding, SymbolKind } from "../../../src/os/elf.ts";
 import { addFunction, ascii, CODE, ElfWriter, link, RODATA } from "../../support/objects.ts";
 
 function sample(): Uint8Array {
@@ -19,7 +19,7 @@ function sample(): Uint8Array {
   return writer.build();
 }
 
-/** The sample with some bytes changed. */
+/** Makes the sample with some bytes changed. */
 function changed(change: (view: DataView, bytes: Uint8Array) => void): Uint8Array {
   const bytes = sample();
   change(new DataView(bytes.buffer), bytes);
@@ -29,7 +29,7 @@ function changed(change: (view: DataView, bytes: Uint8Array) => void): Uint8Arra
 const HEADER = { type: 16, machine: 18, shoff: 40, shentsize: 58, shnum: 60, shstrndx: 62 };
 const SHDR = { type: 4, flags: 8, offset: 24, size: 32, link: 40, info: 44, align: 48, entsize: 56 };
 
-/** File offset of a section's header, by name. */
+/** Returns the file offset of a section's header. */
 function headerOf(bytes: Uint8Array, name: string): number {
   const { sections } = parseObject("sample", sample());
   const index = sections.findIndex((section) => section.name === name);
@@ -37,7 +37,7 @@ function headerOf(bytes: Uint8Array, name: string): number {
   return Number(new DataView(bytes.buffer).getBigUint64(HEADER.shoff, true)) + 64 * index;
 }
 
-function refuses(bytes: Uint8Array, kind: LoadError["kind"], message: string): LoadError {
+function refused(bytes: Uint8Array, kind: LoadError["kind"], message: string): LoadError {
   const error = assertThrows(() => parseObject("a.o", bytes), LoadError);
   assert(error.kind === kind && error.message.includes(message), `${error.kind}: ${error.message}`);
   assertEquals(error.data.path, "a.o");
@@ -56,38 +56,62 @@ Deno.test("sections, symbols and relocations are read", () => {
   assertEquals([symbols.kind(2), symbols.binding(2)], [SymbolKind.FUNC, SymbolBinding.GLOBAL]);
 });
 
-Deno.test("what is no object is refused by what it is", () => {
-  refuses(new Uint8Array(0), "InvalidFormat", "empty");
-  refuses(ascii("hello, world"), "InvalidFormat", "neither an ELF object nor an archive");
-  refuses(Uint8Array.of(0x42, 0x43, 0xc0, 0xde), "InvalidFormat", "-flto");
-  refuses(Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe), "InvalidFormat", "Mach-O");
-  refuses(Uint8Array.of(0x64, 0x86, 1, 0), "InvalidFormat", "Windows");
-  refuses(Uint8Array.of(0x53, 0x4d, 0x46, 0), "InvalidFormat", "SMF module already");
-  refuses(changed((_, bytes) => bytes[4] = 1), "Unsupported", "32-bit");
-  refuses(changed((_, bytes) => bytes[5] = 2), "Unsupported", "big-endian");
-  refuses(changed((view) => view.setUint16(HEADER.type, 3, true)), "Unsupported", "shared library");
-  refuses(changed((view) => view.setUint16(HEADER.type, 2, true)), "Unsupported", "executable");
-  refuses(changed((view) => view.setUint16(HEADER.type, 4, true)), "Unsupported", "e_type 4");
-  refuses(changed((view) => view.setUint16(HEADER.machine, 243, true)), "Unsupported", "e_machine 243");
+Deno.test("files that are not objects are refused by their kind, with the next step", () => {
+  const refuses = (bytes: Uint8Array, kind: LoadError["kind"], message: string, hint: string) => {
+    const error = refused(bytes, kind, message);
+    assert(error.hint.startsWith(hint), error.hint);
+  };
+  refuses(new Uint8Array(0), "InvalidFormat", "empty", "compile again");
+  refuses(
+    ascii("hello, world"),
+    "InvalidFormat",
+    "neither an ELF object nor an archive",
+    "give object files",
+  );
+  refuses(Uint8Array.of(0x42, 0x43, 0xc0, 0xde), "InvalidFormat", "LLVM bitcode", "compile without -flto");
+  refuses(Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe), "InvalidFormat", "Mach-O", "compile for an ELF target");
+  refuses(Uint8Array.of(0x64, 0x86, 1, 0), "InvalidFormat", "Windows", "compile for an ELF target");
+  refuses(Uint8Array.of(0x53, 0x4d, 0x46, 0), "InvalidFormat", "SMF module already", "load it");
+  refuses(changed((_, bytes) => bytes[4] = 1), "Unsupported", "32-bit", "compile for 64-bit");
+  refuses(changed((_, bytes) => bytes[5] = 2), "Unsupported", "big-endian", "compile for 64-bit");
+  refuses(
+    changed((view) => view.setUint16(HEADER.type, 3, true)),
+    "Unsupported",
+    "shared library",
+    "name it in the option `libraries`",
+  );
+  refuses(
+    changed((view) => view.setUint16(HEADER.type, 2, true)),
+    "Unsupported",
+    "executable",
+    "link the objects",
+  );
+  refuses(changed((view) => view.setUint16(HEADER.type, 4, true)), "Unsupported", "e_type 4", "");
+  refuses(
+    changed((view) => view.setUint16(HEADER.machine, 243, true)),
+    "Unsupported",
+    "e_machine 243",
+    "compile for 64-bit",
+  );
 });
 
-Deno.test("a section table that is not there is an error before anything is allocated", () => {
-  refuses(sample().subarray(0, 40), "InvalidFormat", "ELF header");
-  refuses(changed((view) => view.setBigUint64(HEADER.shoff, 0n, true)), "InvalidFormat", "no section table");
-  refuses(
+Deno.test("a missing section table is an error before memory is allocated", () => {
+  refused(sample().subarray(0, 40), "InvalidFormat", "ELF header");
+  refused(changed((view) => view.setBigUint64(HEADER.shoff, 0n, true)), "InvalidFormat", "no section table");
+  refused(
     changed((view) => view.setBigUint64(HEADER.shoff, 1n << 40n, true)),
     "InvalidFormat",
     "outside the file",
   );
-  refuses(changed((view) => view.setBigUint64(HEADER.shoff, 1n << 60n, true)), "InvalidFormat", "2^53");
-  refuses(changed((view) => view.setUint16(HEADER.shentsize, 40, true)), "InvalidFormat", "e_shentsize");
-  refuses(changed((view) => view.setUint16(HEADER.shnum, 0xfeff, true)), "InvalidFormat", "outside the file");
-  refuses(changed((view) => view.setUint16(HEADER.shstrndx, 500, true)), "InvalidFormat", "e_shstrndx");
+  refused(changed((view) => view.setBigUint64(HEADER.shoff, 1n << 60n, true)), "InvalidFormat", "2^53");
+  refused(changed((view) => view.setUint16(HEADER.shentsize, 40, true)), "InvalidFormat", "e_shentsize");
+  refused(changed((view) => view.setUint16(HEADER.shnum, 0xfeff, true)), "InvalidFormat", "outside the file");
+  refused(changed((view) => view.setUint16(HEADER.shstrndx, 500, true)), "InvalidFormat", "e_shstrndx");
   const huge = changed((view, bytes) => {
     view.setUint16(HEADER.shnum, 0, true);
     view.setBigUint64(headerOf(bytes, "") + SHDR.size, 0xffffffffn, true);
   });
-  refuses(huge, "InvalidFormat", "outside the file");
+  refused(huge, "InvalidFormat", "outside the file");
 });
 
 Deno.test("counts that do not fit the header are in the first section header", () => {
@@ -130,16 +154,16 @@ Deno.test("section headers are checked", () => {
   const header = (name: string, change: (view: DataView, at: number) => void) =>
     changed((view, bytes) => change(view, headerOf(bytes, name)));
   const outside = header(".text.f", (view, at) => view.setBigUint64(at + SHDR.size, 5000n, true));
-  assertEquals(refuses(outside, "InvalidFormat", "outside the file").data.section, ".text.f");
+  assertEquals(refused(outside, "InvalidFormat", "outside the file").data.section, ".text.f");
   for (const alignment of [3n, 1n << 31n, 1n << 32n, 1n << 40n]) {
-    refuses(
+    refused(
       header(".text.f", (view, at) => view.setBigUint64(at + SHDR.align, alignment, true)),
       "InvalidFormat",
       "alignment",
     );
   }
-  refuses(header(".text.f", (view, at) => view.setUint32(at, 60_000, true)), "InvalidFormat", "name");
-  refuses(
+  refused(header(".text.f", (view, at) => view.setUint32(at, 60_000, true)), "InvalidFormat", "name");
+  refused(
     header(".text.f", (view, at) => {
       view.setBigUint64(at + SHDR.offset, 0n, true);
       view.setBigUint64(at + SHDR.size, BigInt(sample().length), true);
@@ -156,26 +180,26 @@ Deno.test("symbol tables are checked", () => {
     changed((view, bytes) =>
       change(view, Number(view.getBigUint64(headerOf(bytes, ".symtab") + SHDR.offset, true)) + 24)
     );
-  refuses(
+  refused(
     table((view, at) => view.setBigUint64(at + SHDR.entsize, 16n, true)),
     "InvalidFormat",
     "symbol table's size",
   );
-  refuses(
+  refused(
     table((view, at) =>
       view.setBigUint64(at + SHDR.size, view.getBigUint64(at + SHDR.size, true) - 1n, true)
     ),
     "InvalidFormat",
     "symbol table's size",
   );
-  refuses(table((view, at) => view.setUint32(at + SHDR.info, 9, true)), "InvalidFormat", "first global");
-  refuses(
+  refused(table((view, at) => view.setUint32(at + SHDR.info, 9, true)), "InvalidFormat", "first global");
+  refused(
     table((view, at) => view.setUint32(at + SHDR.info, 1, true)),
     "InvalidFormat",
     "binding contradicts",
   );
   for (const strings of [1, 200]) {
-    refuses(
+    refused(
       table((view, at) => view.setUint32(at + SHDR.link, strings, true)),
       "InvalidFormat",
       "no string table",
@@ -185,32 +209,32 @@ Deno.test("symbol tables are checked", () => {
     const { offset, size } = parseObject("sample", sample()).sections.find(({ name }) => name === ".strtab")!;
     bytes[offset + size - 1] = 0x61;
   });
-  refuses(open, "InvalidFormat", "does not end with a NUL");
-  refuses(symbols((view, at) => view.setUint32(at, 70_000, true)), "InvalidFormat", "name lies outside");
-  refuses(
+  refused(open, "InvalidFormat", "does not end with a NUL");
+  refused(symbols((view, at) => view.setUint32(at, 70_000, true)), "InvalidFormat", "name lies outside");
+  refused(
     symbols((view, at) => view.setUint16(at + 6, 200, true)),
     "InvalidFormat",
     "section does not exist",
   );
-  refuses(symbols((view, at) => view.setUint16(at + 6, 0xff77, true)), "InvalidFormat", "reserved");
-  refuses(
+  refused(symbols((view, at) => view.setUint16(at + 6, 0xff77, true)), "InvalidFormat", "reserved");
+  refused(
     symbols((view, at) => view.setUint16(at + 6, 0xffff, true)),
     "InvalidFormat",
     "extended section indexes",
   );
-  refuses(
+  refused(
     symbols((view, at) => view.setBigUint64(at + 8, 17n, true)),
     "InvalidFormat",
     "outside its section",
   );
-  refuses(
+  refused(
     symbols((view, at) => view.setBigUint64(at + 8, 1n << 60n, true)),
     "InvalidFormat",
     "outside its section",
   );
 });
 
-Deno.test("there is one symbol table, and what extends it is as long", () => {
+Deno.test("an object has one symbol table, and the table of extended section indexes is as long", () => {
   const withSection = (type: number): Uint8Array => {
     const writer = new ElfWriter();
     addFunction(writer, "f", new Uint8Array(16));
@@ -223,8 +247,8 @@ Deno.test("there is one symbol table, and what extends it is as long", () => {
     view.setUint32(start + 64 * section + SHDR.link, types.lastIndexOf(SectionType.SYMTAB), true);
     return bytes;
   };
-  refuses(withSection(SectionType.SYMTAB), "InvalidFormat", "two symbol tables");
-  refuses(withSection(SectionType.SYMTAB_SHNDX), "InvalidFormat", "extended section indexes is short");
+  refused(withSection(SectionType.SYMTAB), "InvalidFormat", "two symbol tables");
+  refused(withSection(SectionType.SYMTAB_SHNDX), "InvalidFormat", "extended section indexes is short");
 });
 
 Deno.test("a symbol's name may have 1 MiB, and no more", () => {
@@ -233,7 +257,7 @@ Deno.test("a symbol's name may have 1 MiB, and no more", () => {
     addFunction(writer, "n".repeat(length), new Uint8Array(1));
     return writer.build();
   };
-  refuses(named(2 ** 20 + 1), "InvalidFormat", "longer than 1 MiB");
+  refused(named(2 ** 20 + 1), "InvalidFormat", "longer than 1 MiB");
   assertEquals(parseObject("a.o", named(2 ** 20)).symbols.length, 2);
 });
 
@@ -241,24 +265,24 @@ Deno.test("relocation tables are checked", () => {
   const table = (change: (view: DataView, at: number) => void) =>
     changed((view, bytes) => change(view, headerOf(bytes, ".rela.text.f")));
   for (const target of [0, 90]) {
-    refuses(
+    refused(
       table((view, at) => view.setUint32(at + SHDR.info, target, true)),
       "InvalidFormat",
       "does not exist",
     );
   }
-  refuses(
+  refused(
     table((view, at) => view.setBigUint64(at + SHDR.entsize, 16n, true)),
     "InvalidFormat",
     "multiple of 24",
   );
-  refuses(
+  refused(
     table((view, at) => view.setBigUint64(at + SHDR.size, 20n, true)),
     "InvalidFormat",
     "multiple of 24",
   );
-  refuses(table((view, at) => view.setUint32(at + SHDR.link, 1, true)), "InvalidFormat", "no symbol table");
-  refuses(
+  refused(table((view, at) => view.setUint32(at + SHDR.link, 1, true)), "InvalidFormat", "no symbol table");
+  refused(
     table((view, at) => view.setUint32(at + SHDR.type, SectionType.REL, true)),
     "Unsupported",
     "SHT_REL",
@@ -277,7 +301,7 @@ Deno.test("a section has one relocation table", () => {
   const tables = parseObject("a.o", bytes).sections.filter(({ type }) => type === SectionType.RELA);
   const start = Number(view.getBigUint64(HEADER.shoff, true));
   for (const { index } of tables) view.setUint32(start + 64 * index + SHDR.info, text, true);
-  refuses(bytes, "Unsupported", "two relocation tables for one section");
+  refused(bytes, "Unsupported", "two relocation tables for one section");
 });
 
 Deno.test("groups are checked", () => {
@@ -288,7 +312,7 @@ Deno.test("groups are checked", () => {
     return writer.build();
   };
   for (const member of [0, 77]) {
-    refuses(withGroup([member]), "InvalidFormat", "section group names a section");
+    refused(withGroup([member]), "InvalidFormat", "section group names a section");
   }
   const ragged = withGroup([1]);
   const view = new DataView(ragged.buffer);
@@ -297,14 +321,14 @@ Deno.test("groups are checked", () => {
   for (const signature of [0, 3, 99]) {
     const unsigned = ragged.slice();
     new DataView(unsigned.buffer).setUint32(header + SHDR.info, signature, true);
-    refuses(unsigned, "InvalidFormat", "no signature");
+    refused(unsigned, "InvalidFormat", "no signature");
   }
   view.setBigUint64(header + SHDR.size, BigInt(group.size + 2), true);
-  refuses(ragged, "InvalidFormat", "broken list");
+  refused(ragged, "InvalidFormat", "broken list");
   assertEquals(parseObject("a.o", withGroup([1])).groups.map(({ members }) => members), [[1]]);
 });
 
-Deno.test("names that overlap without end do not take for ever", () => {
+Deno.test("names that overlap each other are limited, so that they do not take for ever", () => {
   // Every section's name is the same megabyte.
   const writer = new ElfWriter();
   writer.section({ name: "n".repeat(1_000_000), flags: RODATA, bytes: new Uint8Array(1) });
@@ -313,5 +337,5 @@ Deno.test("names that overlap without end do not take for ever", () => {
   const view = new DataView(bytes.buffer);
   const table = Number(view.getBigUint64(HEADER.shoff, true));
   for (let i = 1; i <= 5_000; i++) view.setUint32(table + 64 * i, view.getUint32(table + 64, true), true);
-  refuses(bytes, "InvalidFormat", "names overlap");
+  refused(bytes, "InvalidFormat", "names overlap");
 });

@@ -1,6 +1,6 @@
 /**
- * The numbers of the ELF gABI (chapters 4 and 5) and of GNU's extensions that a
- * relocatable object may use.
+ * Constants of the ELF gABI (chapters 4 and 5) and of GNU's extensions: those of relocatable
+ * objects, which the linker reads, and those of shared libraries, which the loader writes.
  */
 
 /** e_machine. */
@@ -29,7 +29,7 @@ export const SectionType = {
   X86_64_UNWIND: 0x70000001,
 } as const;
 
-/** sh_flags, as far as they lie in the low 32 bits. */
+/** sh_flags: the low 32 bits. */
 export const SectionFlag = {
   WRITE: 0x1,
   ALLOC: 0x2,
@@ -42,7 +42,7 @@ export const SectionFlag = {
   COMPRESSED: 0x800,
   /** GNU: a root of garbage collection. */
   GNU_RETAIN: 0x200000,
-  /** Left out of every link. Also the bit that 32-bit arithmetic reads as the sign. */
+  /** Excluded from every link. Bit 31, the sign bit of 32-bit arithmetic. */
   EXCLUDE: 0x80000000,
 } as const;
 
@@ -55,7 +55,7 @@ export const SectionIndex = {
   XINDEX: 0xffff,
 } as const;
 
-/** The x86-64 psABI's own COMMON, for the medium and large models. */
+/** st_shndx of the x86-64 psABI: COMMON of the medium and large code models. */
 export const SHN_X86_64_LCOMMON = 0xff02;
 
 /** st_info >> 4. */
@@ -73,11 +73,35 @@ export const SymbolKind = {
   GNU_IFUNC: 10,
 } as const;
 
-/** st_other & 3. A greater constraint is not a greater number: see `mostConstraining`. */
+/** st_other & 3. The numbers are not ordered by constraint: HIDDEN constrains more than PROTECTED. */
 export const SymbolVisibility = { DEFAULT: 0, INTERNAL: 1, HIDDEN: 2, PROTECTED: 3 } as const;
 
 /** The first word of an SHT_GROUP section. */
 export const GRP_COMDAT = 1;
 
 /** Sizes of the ELF64 records, in bytes. */
-export const RecordSize = { EHDR: 64, SHDR: 64, SYM: 24, RELA: 24 } as const;
+export const RecordSize = { EHDR: 64, PHDR: 56, SHDR: 64, SYM: 24, RELA: 24, DYN: 16 } as const;
+
+/** p_type. */
+export const SegmentType = { LOAD: 1, DYNAMIC: 2, TLS: 7, GNU_STACK: 0x6474_e551 } as const;
+
+/** p_flags. */
+export const SegmentFlag = { EXECUTE: 1, WRITE: 2, READ: 4 } as const;
+
+/** d_tag. */
+export const DynamicTag = {
+  NULL: 0,
+  NEEDED: 1,
+  HASH: 4,
+  STRTAB: 5,
+  SYMTAB: 6,
+  RELA: 7,
+  RELASZ: 8,
+  RELAENT: 9,
+  STRSZ: 10,
+  SYMENT: 11,
+  FLAGS: 30,
+} as const;
+
+/** The value of DT_FLAGS. */
+export const DynamicFlag = { STATIC_TLS: 0x10 } as const;

@@ -1,0 +1,77 @@
+// Relocations that are refused, each with the reason and the next step.
+import { assert, assertEquals } from "@std/assert";
+import { parseObject } from "../../src/link/elf/object.ts";
+import { addFunction, ElfWriter, linkFails } from "../support/objects.ts";
+import { across, pair, R } from "../support/relocation_objects.ts";
+
+Deno.test("32-bit addresses are refused, with the option to compile with", () => {
+  for (const type of [R[32], R["32S"]]) {
+    const error = linkFails(across(type, 0).object, "Unsupported", "cannot hold a 32-bit address");
+    assertEquals(error.hint, "compile with -fPIC");
+    assertEquals(error.data.section, ".text.from");
+    assertEquals(error.data.symbol, "inner");
+    const writer = new ElfWriter();
+    const from = addFunction(writer, "from", new Uint8Array(8));
+    writer.relocation(from, { offset: 0, symbol: writer.symbol({ name: "import" }), type });
+    assertEquals(linkFails(writer.build(), "Unsupported", "32-bit address").hint, "compile with -fPIC");
+  }
+});
+
+Deno.test("types without a counterpart are refused with the reason and the next step", () => {
+  const cases: [type: number, problem: RegExp, hint: RegExp][] = [
+    [23, /type 23: .* offset from the thread pointer/, /^compile with -fPIC$/],
+    [36, /executables and shared libraries/, /^link the objects/],
+    [26, /medium or large code model/, /^compile with -mcmodel=small$/],
+    [5, /executables and shared libraries/, /^link the objects/],
+    [12, /8 or 16 bits/, /32 or 64 bits/],
+    [32, /a symbol's size/, /\.size/],
+    [200, /type 200: the type is unknown/, /^try another code model/],
+  ];
+  for (const [type, problem, hint] of cases) {
+    const error = linkFails(pair(type, 0), "Unsupported", problem);
+    assert(hint.test(error.hint), error.hint);
+    assertEquals(error.data.symbol, "to");
+    assertEquals(error.data.section, ".text.from");
+  }
+});
+
+Deno.test("all relocations that cannot be applied are reported at once", () => {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", new Uint8Array(16));
+  for (const offset of [0, 4, 8]) {
+    writer.relocation(from, { offset, symbol: writer.symbol({ name: `t${offset}` }), type: 23 });
+  }
+  const error = linkFails(writer.build(), "Unsupported", "thread-local");
+  assert(error.cause instanceof AggregateError);
+  assertEquals(error.cause.errors.map((one) => one.data.symbol), ["t0", "t4", "t8"]);
+});
+
+Deno.test("a relocation that passes the end of its section is an error", () => {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", new Uint8Array(8));
+  writer.relocation(from, { offset: 5, symbol: writer.symbol({ name: "import" }), type: R.PC32 });
+  linkFails(writer.build(), "InvalidFormat", "passes the end");
+  const behind = new ElfWriter();
+  const section = addFunction(behind, "from", new Uint8Array(8));
+  behind.relocation(section, { offset: 8, symbol: behind.symbol({ name: "import" }), type: R.PC32 });
+  linkFails(behind.build(), "InvalidFormat", "outside its section");
+  const far = new ElfWriter();
+  const other = addFunction(far, "from", new Uint8Array(8));
+  far.relocation(other, { offset: 0, symbol: far.symbol({ name: "import" }), type: R.PC32 });
+  const bytes = far.build();
+  new DataView(bytes.buffer).setUint32(parseObject("a.o", bytes).sections[other].relaOffset + 4, 1, true);
+  linkFails(bytes, "InvalidFormat", "outside its section");
+});
+
+Deno.test("a relocation of a symbol that the object does not have is an error", () => {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", new Uint8Array(8));
+  writer.relocation(from, { offset: 0, symbol: writer.symbol({ name: "import" }), type: R.PC32 });
+  const bytes = writer.build();
+  const view = new DataView(bytes.buffer);
+  const { relaOffset } = parseObject("a.o", bytes).sections[from];
+  for (const symbol of [3, 0xffff_ffff]) {
+    view.setUint32(relaOffset + 12, symbol, true);
+    linkFails(bytes, "InvalidFormat", `names symbol ${symbol} of 3`);
+  }
+});
