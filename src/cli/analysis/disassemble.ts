@@ -130,7 +130,7 @@ function decode(
   return found;
 }
 
-/** Instructions up to the first bytes that are not one: none where Capstone throws, because it cannot decode the first. */
+/** Decodes up to the first bytes that are not an instruction; Capstone throws if those are at the start. */
 function decodeFrom(
   decoder: InstanceType<Capstone["Capstone"]>,
   bytes: Uint8Array,

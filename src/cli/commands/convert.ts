@@ -29,7 +29,6 @@ Examples:
   smf convert big.smf --compress -o small.smf
   smf convert trailer.smf --layout H72 --decompress -o plain.smf`;
 
-/** The command. */
 export const convert: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -37,7 +37,6 @@ Examples:
 /** The exit code for a reload that does not keep a variable's value; only this command has it. */
 const NEEDS_MIGRATION = 3;
 
-/** The command. */
 export const diff: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -23,7 +23,6 @@ Examples:
   smf hash plugin.smf --json | jq -r .integrity
   curl -s https://example.org/plugin.smf | smf hash -`;
 
-/** The command. */
 export const hash: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -29,7 +29,6 @@ Examples:
   smf inspect plugin.smf --disasm update
   cat plugin.smf | smf inspect - --json | jq .header`;
 
-/** The command. */
 export const inspect: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -32,7 +32,6 @@ Examples:
   smf link main.o libz.a -o unzip.smf --entry main
   smf link plugin.o --export 'plugin_*' --strip --map -o plugin.smf`;
 
-/** The command. */
 export const link: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -51,7 +51,6 @@ function symbolLetter(file: ParsedSmf, ranges: readonly SectionRange[], symbol: 
   return symbol.binding === Binding.Local ? letter.toLowerCase() : letter;
 }
 
-/** The command. */
 export const nm: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -34,7 +34,6 @@ Examples:
   smf run mylib.smf add 2 -3 --signature "i64(i64, i64)"
   smf run geometry.smf length 3 4 --signature "f64(f64, f64)" --library libm.so.6`;
 
-/** The command. */
 export const run: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {

@@ -35,7 +35,6 @@ Examples:
   smf verify plugin.smf --integrity "$(cat plugin.smf.sha256)"
   curl -s https://example.org/plugin.smf | smf verify - --json`;
 
-/** The command. */
 export const verify: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): number {

@@ -31,7 +31,6 @@ Examples:
   smf watch counter.smf count --signature "i64()"
   smf watch plugin.smf --state fresh --force --library libm.so.6`;
 
-/** The command. */
 export const watch: Command = {
   help: HELP,
   async run(args: readonly string[], output: Output): Promise<number> {

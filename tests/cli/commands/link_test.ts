@@ -1,31 +1,27 @@
 // `smf link`: options, output files, errors and exit codes.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../../src/errors.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { formatMap } from "../../../src/link/map.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { smf } from "../../support/smf_command.ts";
 import { archive, ElfWriter, functionObject } from "../../support/objects.ts";
+import { TemporaryDirectory } from "../../support/testing.ts";
 
 /** Runs `work` in a temporary folder with object files. */
 async function inFolder(work: (path: (name: string) => string) => void | Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    const path = (name: string) => join(folder, name);
-    Deno.writeFileSync(path("main.o"), functionObject("main", 0xc3, ["a", "import"]));
-    Deno.writeFileSync(path("spare.o"), functionObject("spare", 0xc3));
-    Deno.writeFileSync(
-      path("lib.a"),
-      archive([
-        { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
-        { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
-      ]),
-    );
-    await work(path);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new TemporaryDirectory();
+  folder.file("main.o", functionObject("main", 0xc3, ["a", "import"]));
+  folder.file("spare.o", functionObject("spare", 0xc3));
+  folder.file(
+    "lib.a",
+    archive([
+      { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
+      { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
+    ]),
+  );
+  await work((name) => folder.join(name));
 }
 
 /** The hint of the error that linking these files throws. */
