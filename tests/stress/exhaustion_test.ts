@@ -8,7 +8,7 @@ for (
   const [resource, call] of [["mappings", /mmap|mprotect/], ["address space", /mmap/]] as const
 ) {
   Deno.test({
-    name: `modules are loaded until the ${resource} runs out, all released, and loaded again`,
+    name: `modules are loaded up to the limit of ${resource}, released, and loaded again`,
     // Emulators have limits of their own.
     ignore: NOT_LINUX_X86_64,
     async fn() {
