@@ -1,6 +1,6 @@
 /**
- * Runs every program in `examples/` by the `deno run …` command that its own first comment gives, with no
- * permission beyond that.
+ * Runs every program in `examples/` with the `deno run …` command in its first comment, and with no permissions
+ * but those of that command.
  *
  * @module
  */
@@ -14,7 +14,7 @@ for (const name of names) {
   const command = /deno (run (?:--\S+ )*examples\/(\S+\.ts))/.exec(text);
   console.log(`--- examples/${name}`);
   if (command?.[2] !== name) {
-    console.log(`error: no line 'deno run [--flags] examples/${name}' in the file`);
+    console.log(`error: the file has no line 'deno run [--flags] examples/${name}'`);
     failed++;
     continue;
   }

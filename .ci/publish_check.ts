@@ -1,8 +1,9 @@
 /**
- * `deno publish --dry-run` without JSR.
+ * Runs `deno publish --dry-run` without JSR.
  *
- * The linked copies of the standard library lie inside the package's folder, where `deno publish` takes their
- * modules for forgotten parts of the package. So this checks a copy of what is published, with the links beside it.
+ * The linked copies of the standard library are inside the package's folder, where `deno publish` takes their
+ * modules for parts of the package that `publish.include` lacks. So this checks a copy of the published files,
+ * with the links beside it.
  *
  * @module
  */

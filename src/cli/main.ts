@@ -1,5 +1,5 @@
 /**
- * The `smf` program.
+ * The `smf` command: shows, checks, links, converts and runs module files.
  *
  * ```sh
  * deno run --allow-read --allow-write jsr:@simple/loader/cli link a.o libz.a -o a.smf
@@ -11,21 +11,21 @@
 import { type Command, ExitCode, type Output, UsageError } from "./terminal/command.ts";
 import { ClosedOutput, StandardOutput } from "./terminal/standard_output.ts";
 
-/** A command, read only when it is asked for. */
+/** A command, whose module is imported only when it runs. */
 interface Entry {
   readonly summary: string;
   load(): Promise<Command>;
 }
 
-/** By name, in the order in which help shows them. */
+/** The commands by name, in the order of the help text. */
 const COMMANDS: Readonly<Record<string, Entry>> = {
   inspect: {
-    summary: "show everything that a module says",
+    summary: "show the contents of a module",
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
   nm: { summary: "list symbols", load: async () => (await import("./commands/nm.ts")).nm },
   verify: {
-    summary: "say everything that is wrong with a module",
+    summary: "check a module and list every problem",
     load: async () => (await import("./commands/verify.ts")).verify,
   },
   diff: {
@@ -33,7 +33,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/diff.ts")).diff,
   },
   run: {
-    summary: "start a program, or call a function",
+    summary: "start a program or call a function",
     load: async () => (await import("./commands/run.ts")).run,
   },
   watch: {
@@ -41,15 +41,15 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/watch.ts")).watch,
   },
   link: {
-    summary: "link object files and static libraries to a module",
+    summary: "link object files and static libraries into a module",
     load: async () => (await import("./commands/link.ts")).link,
   },
   convert: {
-    summary: "write a module in another layout, compressed or not",
+    summary: "rewrite a module in another layout, compressed or not",
     load: async () => (await import("./commands/convert.ts")).convert,
   },
   hash: {
-    summary: "print integrity string and hashes",
+    summary: "print the integrity string and hashes of a module",
     load: async () => (await import("./commands/hash.ts")).hash,
   },
 };
@@ -61,18 +61,21 @@ function help(): string {
     "",
     ...rows,
     "",
-    "smf <command> --help tells more.",
-    "Exit codes: 0 done, 1 a file is bad, 2 wrong usage or a file that cannot be read or written.",
-    "A file called - is standard input.",
+    "smf <command> --help explains a command.",
+    "Exit codes: 0 success, 1 a bad file, 2 wrong usage or a file that cannot be read or written.",
+    "The file name - means standard input.",
   ].join("\n");
 }
 
 /**
  * Runs the program.
  *
+ * Safety: the commands `run` and `watch` execute the code of the module, which can do whatever this process can.
+ *
  * @param args The arguments, without the program's name.
- * @param output Where lines go. Default: standard output and standard error.
- * @returns the exit code: 0 done, 1 an input is bad, 2 wrong usage or files that cannot be read or written.
+ * @param output Receives the lines. Default: standard output and standard error.
+ * @returns the exit code: 0 success, 1 a bad file, 2 wrong usage or a file that cannot be read or written;
+ * `diff` and `run` have codes of their own.
  *
  * @example Help
  * ```ts
@@ -94,7 +97,7 @@ export async function runProgram(
     output.flush?.();
     return code;
   } catch (error) {
-    // As after `| head`: whoever read has enough.
+    // The reader needs no more, as after `| head`.
     if (error instanceof ClosedOutput) return ExitCode.OK;
     if (!(error instanceof UsageError)) throw error;
     output.complain(`smf: ${error.message}`);

@@ -1,8 +1,8 @@
 /**
- * The least that a load can do by functions of Deno and of the system: it looks
- * at the file, opens it, reads it into fresh memory between guards, and makes
- * it executable. It checks nothing and links nothing, so what it takes is what
- * no way of checking and linking can save.
+ * The minimum of a load with functions of Deno and of the system: stats and opens
+ * the file, reads it into fresh memory between guard pages, and makes that
+ * executable. It neither checks nor links, so no implementation of checking and
+ * linking can make a load faster than this.
  */
 
 const FUNCTIONS = {
@@ -21,14 +21,14 @@ const [PROT_NONE, PROT_READ_WRITE, PROT_READ_EXECUTE] = [0, 3, 5];
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 const MADV_POPULATE_WRITE = 23;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
-/** From this size on, pages at once cost less than one by one. */
+/** From this size on, populating all pages at once is faster than faulting them in. */
 const MANY_BYTES = 65_536;
 
-/** Loads nothing, as directly as JavaScript can. */
+/** Loads files without checking or linking, as directly as JavaScript can. */
 export class BareLoader implements Disposable {
   readonly #library = Deno.dlopen("libc.so.6", FUNCTIONS);
 
-  /** Reads a file into memory that can be executed. */
+  /** Reads a file into executable memory. */
   load(path: string): Disposable {
     const { mmap, mprotect, madvise, munmap } = this.#library.symbols;
     const { size } = Deno.statSync(path);

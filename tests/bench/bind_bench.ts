@@ -1,8 +1,8 @@
 /**
- * Binding functions of a module against opening a shared library with the same
- * definitions.
+ * Benchmarks binding the functions of a module against opening a shared library
+ * with the same definitions.
  *
- * Alone: `deno run -A tests/bench/bind_bench.ts`
+ * Run it alone with `deno run -A tests/bench/bind_bench.ts`
  */
 import { type CallPath, ModuleLoader } from "../../mod.ts";
 import { platformAllocator } from "../../src/os/memory/allocator.ts";
@@ -14,14 +14,14 @@ import { type Point, type Report, type Series, table } from "./report.ts";
 
 const COUNTS = [1, 10, 100, 1000];
 const DEFINITION = { parameters: ["i32", "i32"], result: "i32" } as const;
-/** Enough for every function to become fast. */
+/** Enough calls for V8 to compile every function. */
 const MANY_CALLS = 1000;
 const COLD_ROUNDS = 9;
 
 type Definitions = Record<string, typeof DEFINITION>;
 type Functions = Record<string, (a: number, b: number) => unknown>;
 
-/** The same functions in two files. */
+/** A module and a shared library with the same functions. */
 interface Files {
   readonly module: string;
   readonly library: string;
@@ -33,7 +33,7 @@ function callAll(symbols: unknown, calls = 1): void {
   for (let round = 0; round < calls; round++) for (const call of functions) call(1, 2);
 }
 
-/** Both are loaded already: what is left is to make functions. */
+/** Binding alone: both files are loaded already. */
 function bindOnly({ module, library, definitions }: Files, callPath: CallPath): Pair {
   const loader = new ModuleLoader({ callPath });
   return {
@@ -52,7 +52,7 @@ function bindOnly({ module, library, definitions }: Files, callPath: CallPath): 
   };
 }
 
-/** From a file to results, and back to nothing. */
+/** Loading, binding, calling and closing. */
 function wholeLife({ module, library, definitions }: Files, calls: number): Pair {
   const loader = new ModuleLoader();
   return {
@@ -70,7 +70,7 @@ function wholeLife({ module, library, definitions }: Files, calls: number): Pair
   };
 }
 
-/** Turns that count as one: what is made for several at once costs nobody but the first. */
+/** Repetitions averaged into one sample, because some work is done once for several binds. */
 const REPEATS = 8;
 
 function averaged({ ours, peer }: Pair): Pair {
@@ -82,7 +82,7 @@ function averaged({ ours, peer }: Pair): Pair {
   return { ours: mean(ours), peer: mean(peer) };
 }
 
-/** In new processes, which have loaded the file already; by the clock on the wall. */
+/** The first bind of a new process that has loaded the file already, in wall-clock time. */
 function firstOfProcess({ module, library, definitions }: Files): Pair {
   const child = (kind: string, file: string): number => {
     const script = new URL("./bind_child.ts", import.meta.url).href;
@@ -94,7 +94,7 @@ function firstOfProcess({ module, library, definitions }: Files): Pair {
   return { ours: () => child("smf", module), peer: () => child("so", library) };
 }
 
-/** Measures binding. */
+/** Runs the benchmark. */
 export async function bindBench(rounds = 51): Promise<Report> {
   const title = "bind";
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
@@ -118,7 +118,7 @@ export async function bindBench(rounds = 51): Promise<Report> {
         { size: count, ours: 1000 / count * ours, peer: 1000 / count * peer, ratio }
       );
       const turns = count >= 1000 ? Math.ceil(rounds / 5) : rounds;
-      // V8 compiles what runs often: what a program binds first is measured by the cold series.
+      // Warm-up lets V8 compile the code; the cold series measures a program's first bind.
       const warmup = Math.max(5, Math.ceil(500 / count));
       const few = Math.max(3, Math.ceil(turns / Math.sqrt(count)));
       bind.push({ ...point(paired(averaged(bindOnly(files, "auto")), turns, warmup)), goal: 1 });

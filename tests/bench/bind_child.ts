@@ -1,7 +1,7 @@
-// Binds functions of one file for the first time in this process, calls each once, and says how many milliseconds that took.
+// Binds the functions of a file for the first time in this process, calls each once, and prints the milliseconds.
 import { ModuleLoader } from "../../mod.ts";
 
-/** By the clock on the wall: nothing is opened before, not even another clock. */
+/** Measures wall-clock time, which needs no library to be opened before. */
 function time(work: () => void): number {
   const start = performance.now();
   work();
@@ -24,7 +24,7 @@ if (kind === "smf") {
   using module = new ModuleLoader().load(path);
   console.log(time(() => callAll(module.bind(definitions).symbols as Functions)));
 } else {
-  // The system has it already, as the loader has the module.
+  // The library is loaded before the measurement, as the module is.
   const held = Deno.dlopen(path, {});
   let library: ReturnType<typeof Deno.dlopen<typeof definitions>>;
   console.log(time(() => {

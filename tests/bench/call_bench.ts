@@ -1,6 +1,6 @@
 /**
- * What a call costs: through this package, through `Deno.dlopen`, in plain
- * JavaScript, and through the foreign function interfaces of others.
+ * Benchmarks calls: through this package, through `Deno.dlopen`, in plain
+ * JavaScript, and through the foreign function interfaces of Bun and koffi.
  */
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
@@ -9,7 +9,7 @@ import { compile } from "./compiler.ts";
 import { foreignCalls } from "./foreign.ts";
 import { interleave, loop, median, medianRatio, plainFunction, type Subject } from "./measure.ts";
 
-/** Nanoseconds a call. Null where it could not be measured. */
+/** Nanoseconds per call; null if it could not be measured. */
 export interface CallRow {
   readonly signature: string;
   readonly smf: number;
@@ -20,24 +20,24 @@ export interface CallRow {
   readonly koffi: number | null;
   /** Median over the rounds of smf / dlopen. */
   readonly smfToDlopen: number | null;
-  /** The same for two loops over one and the same function of dlopen: what the machine's noise makes of 1. */
+  /** Median ratio of two loops over the same function of dlopen; its distance from 1 is noise. */
   readonly dlopenToItself: number | null;
   /** Median over the rounds of pointer / smf. */
   readonly pointerToSmf: number;
 }
 
-/** What {@linkcode callBench} finds. */
+/** The result of {@linkcode callBench}. */
 export interface CallReport {
   readonly rows: readonly CallRow[];
-  /** Why columns are empty. */
+  /** Reasons for empty columns. */
   readonly skipped: readonly string[];
 }
 
-/** How long to measure. */
+/** The amount of measuring. */
 export interface CallBenchOptions {
   /** @default 201 */
   readonly rounds?: number;
-  /** Calls in a round, on the fast path. @default 200_000 */
+  /** Calls per round, on the fast path. @default 200_000 */
   readonly calls?: number;
 }
 
@@ -50,7 +50,7 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
   if (compiled === undefined) return { rows: [], skipped: ["everything: there is no C compiler (cc)"] };
   const { bytes } = linkObjects([{ name: "calls.o", bytes: compiled.object }]);
   const loader = new ModuleLoader();
-  disturb(loader, bytes);
+  closeAnother(loader, bytes);
   using module = loader.loadBytes(bytes);
   const definitions = Object.fromEntries(CALL_CASES.map(({ symbol, definition }) => [symbol, definition]));
   const fast = module.bind(definitions).symbols as Record<string, AnyFunction>;
@@ -94,18 +94,18 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
   return { rows, skipped };
 }
 
-/** Ends a module that was bound and called, as happens in real programs: V8 learns what closing changes. */
-function disturb(loader: ModuleLoader, bytes: Uint8Array): void {
+/** Binds, calls and closes another module, as real programs do, so that V8 sees the effects of closing. */
+function closeAnother(loader: ModuleLoader, bytes: Uint8Array): void {
   using module = loader.loadBytes(bytes);
   const { bench_i32 } = module.bind({ bench_i32: { parameters: ["i32", "i32"], result: "i32" } }).symbols;
   loop(bench_i32 as AnyFunction, "i, 1")(100_000);
 }
 
-/** The report as a person reads it. */
+/** Formats the report as text. */
 export function callTable({ rows, skipped }: CallReport): string {
   const number = (value: number | null, digits = 2) => value === null ? "–" : value.toFixed(digits);
   const header = [
-    "ns a call",
+    "ns per call",
     "SMF bound",
     "Deno.dlopen",
     "ratio",

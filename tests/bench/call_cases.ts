@@ -1,14 +1,14 @@
 /**
- * What the call benchmark calls: the same functions for everybody.
+ * The functions that the call benchmark calls, the same for all competitors.
  */
 
-/** One signature. */
+/** A signature, with a function that has it. */
 export interface CallCase {
   readonly name: string;
-  /** The C function. */
+  /** The name of the C function. */
   readonly symbol: string;
   readonly definition: Deno.ForeignFunction;
-  /** Arguments as source text; `i` is the loop's counter, `buffer` 64 bytes, `pointer` their address. */
+  /** The arguments as source text; `i` is the loop's counter, `buffer` 64 bytes, `pointer` their address. */
   readonly parameters: string;
   /** The same work in plain JavaScript: the body of a function of `a`, `b`, … */
   readonly plain: string;
@@ -16,7 +16,7 @@ export interface CallCase {
 
 const repeated = <T>(value: T, count: number): T[] => Array.from({ length: count }, () => value);
 
-/** All of them. */
+/** All cases of the call benchmark. */
 export const CALL_CASES: readonly CallCase[] = [
   {
     name: "void()",
@@ -70,9 +70,9 @@ export const CALL_CASES: readonly CallCase[] = [
 ];
 
 /**
- * Their source. The bytes in front keep them away from the beginning of a page,
- * where no function of a shared library lies: a place that costs a fraction of
- * a nanosecond, which would be taken for the way of calling.
+ * The C source of the functions. The bytes in front keep them away from the start
+ * of a page, where no function of a shared library lies: calls of a function there
+ * take a fraction of a nanosecond longer, which would distort the comparison.
  */
 export const CALL_SOURCE = `
 __asm__(".text\\n.skip 256, 0xcc");

@@ -1,12 +1,12 @@
 /**
- * The C compiler of the machine, if it has one.
+ * Runs the C compiler of the machine, if it has one.
  */
 
-/** What {@linkcode compile} makes of one source. */
+/** The object file and the shared library of one source. */
 export interface Compiled extends Disposable {
   /** The object file's bytes. */
   readonly object: Uint8Array<ArrayBuffer>;
-  /** Path of a shared library made of that very object. */
+  /** Path of a shared library made of the same object. */
   readonly library: string;
 }
 
@@ -24,8 +24,9 @@ export function assemble(source: string): Promise<Compiled | undefined> {
 }
 
 async function build(file: string, source: string, flags: readonly string[]): Promise<Compiled | undefined> {
+  using stack = new DisposableStack();
   const directory = await Deno.makeTempDir({ prefix: "smf-c-" });
-  const remove = () => Deno.removeSync(directory, { recursive: true });
+  stack.defer(() => Deno.removeSync(directory, { recursive: true }));
   try {
     await Deno.writeTextFile(`${directory}/${file}`, source);
     const run = async (...args: string[]): Promise<void> => {
@@ -34,13 +35,10 @@ async function build(file: string, source: string, flags: readonly string[]): Pr
     };
     await run(...flags, "-fPIC", "-c", file, "-o", "source.o");
     await run("-shared", "source.o", "-o", "source.so");
-    return {
-      object: await Deno.readFile(`${directory}/source.o`),
-      library: `${directory}/source.so`,
-      [Symbol.dispose]: remove,
-    };
+    const object = await Deno.readFile(`${directory}/source.o`);
+    const owned = stack.move();
+    return { object, library: `${directory}/source.so`, [Symbol.dispose]: () => owned.dispose() };
   } catch (error) {
-    remove();
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }

@@ -1,5 +1,5 @@
 /**
- * The same loops in other programs: Bun's `bun:ffi`, and koffi under Node.
+ * Runs the call benchmark's loops in other programs: Bun with `bun:ffi`, Node with koffi.
  */
 import { CALL_CASES } from "./call_cases.ts";
 
@@ -8,7 +8,7 @@ const PROGRAMS = {
   koffi: { command: "node", script: "foreign/koffi_calls.cjs" },
 } as const;
 
-/** Nanoseconds a call by case; undefined, with a reason in `skipped`, if the program is not installed. */
+/** Nanoseconds per call, by case; undefined, with a reason in `skipped`, if the program is not installed. */
 export async function foreignCalls(
   program: keyof typeof PROGRAMS,
   library: string,

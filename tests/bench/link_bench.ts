@@ -1,14 +1,14 @@
 /**
- * Linking static libraries, every member of them, against `ld -shared`.
+ * Benchmarks linking whole static libraries against `ld -shared`.
  *
- * Alone: `deno run -A tests/bench/link_bench.ts`
+ * Run it alone with `deno run -A tests/bench/link_bench.ts`
  */
 import { linkObjects } from "../../src/link/linker.ts";
 import { staticLibrary } from "../support/real_archives.ts";
 import { paired, wallTime } from "./measure.ts";
 import { type Point, type Report, table } from "./report.ts";
 
-/** From small to large, with Debian's packages. */
+/** Static libraries from small to large, with their Debian packages. */
 const LIBRARIES: readonly (readonly [file: string, debian: string])[] = [
   ["libz.a", "zlib1g-dev"],
   ["libzstd.a", "libzstd-dev"],
@@ -25,7 +25,7 @@ function hasLinker(): boolean {
   }
 }
 
-/** Measures the linker; both sides read the archive and keep the result in memory or in a file. */
+/** Runs the benchmark: both linkers read the archive from a file and write the result to one. */
 export function linkBench(rounds = 9): Report {
   const title = "link";
   if (!hasLinker()) return { title, series: [], skipped: ["there is no linker (ld)"] };

@@ -1,8 +1,8 @@
 /**
- * Loading a module against `dlopen` of a shared library made of the same
- * object, each file for the first time in the process, and in a new process.
+ * Benchmarks loading a module against `dlopen` of a shared library made of the
+ * same object: each file for the first time in the process, and in a new process.
  *
- * Alone: `deno run -A tests/bench/load_bench.ts`
+ * Run it alone with `deno run -A tests/bench/load_bench.ts`
  */
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
@@ -17,20 +17,20 @@ import { type Point, type Report, type Series, table } from "./report.ts";
 const COUNTS = [1, 100, 1000, 10_000];
 const goalFor = (count: number) => count === 1 ? 1 : 0.6;
 
-/** What is loaded: a file of each kind. */
+/** A shared library and a module with the same contents. */
 interface Files {
   readonly library: string;
   readonly module: Uint8Array;
 }
 
-/** Something that loads files, and the names of its files. */
+/** A loader, with the bytes and the suffix of its files. */
 interface Loading<Loaded extends Disposable = Disposable> {
   readonly load: (path: string) => Loaded;
   readonly bytes: Uint8Array;
   readonly suffix: string;
 }
 
-/** The system's own loader. */
+/** Loading with `dlopen`. */
 function systemLoading(
   system: SystemLoader,
   library: string,
@@ -45,7 +45,7 @@ function systemLoading(
   };
 }
 
-/** Loads copies of both, each path once; `close` are the times of closing. */
+/** Times loading and closing copies of both files; each path is loaded once. */
 function measureLoads(
   ours: Loading,
   peer: Loading,
@@ -80,7 +80,7 @@ function measureLoads(
   }
 }
 
-/** The first load of new processes, libraries of the system included, program start not. */
+/** Times the first load of new processes, including libraries of the system, without the start of the program. */
 function measureCold({ library, module }: Files, rounds: number): Point {
   const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
   try {
@@ -99,12 +99,13 @@ function measureCold({ library, module }: Files, rounds: number): Point {
   }
 }
 
-/** A real library in both forms; the reason if it cannot be made. */
+/** A real library in both forms; a reason if it cannot be built. */
 async function realForms(file: string, debian: string): Promise<Files & Disposable | string> {
   const archive = staticLibrary(file);
   if (archive === undefined) return `${file}: Debian's ${debian} is not installed`;
+  using stack = new DisposableStack();
   const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
-  const remove = () => Deno.removeSync(folder, { recursive: true });
+  stack.defer(() => Deno.removeSync(folder, { recursive: true }));
   Deno.writeFileSync(`${folder}/${file}`, archive);
   const args = [
     "-shared",
@@ -120,15 +121,15 @@ async function realForms(file: string, debian: string): Promise<Files & Disposab
     const { success, stderr } = await new Deno.Command("cc", { args, cwd: folder }).output();
     if (!success) throw new Error(new TextDecoder().decode(stderr));
   } catch (error) {
-    remove();
     if (error instanceof Deno.errors.NotFound) return NO_COMPILER;
     throw error;
   }
   const { bytes } = linkObjects([{ name: file, bytes: archive }], { exports: ["sqlite3_*"] });
-  return { library: `${folder}/real.so`, module: bytes, [Symbol.dispose]: remove };
+  const owned = stack.move();
+  return { library: `${folder}/real.so`, module: bytes, [Symbol.dispose]: () => owned.dispose() };
 }
 
-/** Measures loads. */
+/** Runs the benchmark. */
 export async function loadBench(rounds = 101): Promise<Report> {
   const title = "load";
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };
@@ -142,7 +143,7 @@ export async function loadBench(rounds = 101): Promise<Report> {
     using forms = await functionForms(count);
     if (forms === undefined) return { title, series: [], skipped: [NO_COMPILER] };
     const { library, module: bytes } = forms;
-    // V8 compiles what runs often: what a program loads first is measured by the cold series.
+    // Warm-up lets V8 compile the code; the cold series measures a program's first load.
     const warmup = rounds * (count === 1 ? 40 : count < 1000 ? 10 : 2);
     const smf = { load: (path: string) => loader.load(path), bytes, suffix: "smf" };
     const peer = systemLoading(system, library);
@@ -166,7 +167,7 @@ export async function loadBench(rounds = 101): Promise<Report> {
     using files = real;
     const { library, module: bytes } = files;
     const peer = systemLoading(system, library);
-    // Its imports are answered by the process, as dlopen answers them.
+    // The process provides its imports, as it does for dlopen.
     using process = peer.load("libm.so.6");
     const resolver = (name: string) => system.find(process.handle, cString(name)) || null;
     const smf = { load: (path: string) => loader.load(path, resolver), bytes, suffix: "smf" };

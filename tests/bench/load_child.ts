@@ -1,8 +1,8 @@
-// Loads one file and says how many milliseconds that took.
+// Loads a file and prints the milliseconds.
 import { ModuleLoader } from "../../mod.ts";
 import { cString, SystemLoader } from "./peers.ts";
 
-/** By the clock on the wall: nothing is opened before, not even another clock. */
+/** Measures wall-clock time, which needs no library to be opened before. */
 function time(work: () => void): number {
   const start = performance.now();
   work();

@@ -1,7 +1,7 @@
 /**
- * `deno task bench [NAME…] [--out FOLDER] [--rounds N]`: measures, prints
- * tables with ratios, and writes a JSON file and a log–log chart of each
- * benchmark. Names choose benchmarks; without any, all of them run.
+ * `deno task bench [NAME…] [--out FOLDER] [--rounds N]`: runs the named
+ * benchmarks, by default all of them. Prints tables with ratios, and writes the
+ * results as JSON and a log–log chart of each benchmark.
  */
 import { parseArgs } from "@std/cli";
 import { bindBench } from "./bind_bench.ts";
@@ -21,24 +21,24 @@ const chosen = new Set(options._.map(String));
 const results: Record<string, unknown> = {};
 Deno.mkdirSync(out, { recursive: true });
 
-/** V8's own, where it was started with `--expose-gc`. */
+/** V8's garbage collector; undefined without `--expose-gc`. */
 const collect = (globalThis as { gc?: () => void }).gc;
 
-/** Runs one benchmark if it was chosen. */
+/** Runs a benchmark if it is chosen. */
 async function run<T>(
   name: string,
   measure: () => Promise<T> | T,
   show: (found: T) => string,
 ): Promise<void> {
   if (chosen.size > 0 && !chosen.has(name)) return;
-  // What one leaves to the garbage collector is not the next one's.
+  // The garbage of one benchmark must not slow down the next.
   collect?.();
   const found = await measure();
   results[name] = found;
   console.log(`${show(found)}\n`);
 }
 
-/** As a person reads it; the chart goes to a file. */
+/** Writes the chart to a file and formats the report as text. */
 function show(report: Report): string {
   const drawn = chart(report);
   if (drawn !== "") Deno.writeTextFileSync(`${out}/${report.title}.svg`, drawn);

@@ -1,20 +1,21 @@
 /**
- * Times calls so that numbers can be compared: interleaved rounds, so that
- * what disturbs the machine disturbs everybody, and medians.
+ * Times calls so that their times can be compared: by medians of interleaved
+ * rounds, so that disturbances of the machine affect all subjects alike.
  */
 
-/** Something to be timed: runs `count` calls. */
+/** A loop to time. */
 export interface Subject {
   readonly name: string;
+  /** Makes `count` calls. */
   readonly run: (count: number) => unknown;
-  /** Calls in a round. */
+  /** Calls per round. */
   readonly calls: number;
 }
 
-/** Nanoseconds a call of each subject, by round. */
+/** For each subject, nanoseconds per call in each round. */
 export type Samples = ReadonlyMap<string, readonly number[]>;
 
-/** Runs all subjects in turns, in another order each round. */
+/** Runs all subjects in turn, starting with another one each round. */
 export function interleave(subjects: readonly Subject[], rounds: number): Samples {
   const samples = new Map(subjects.map(({ name }) => [name, [] as number[]]));
   for (const { run, calls } of subjects) for (let warmup = 0; warmup < 4; warmup++) run(calls);
@@ -40,20 +41,20 @@ export function medianRatio(over: readonly number[], under: readonly number[]): 
   return median(over.map((value, round) => value / under[round]));
 }
 
-/** What {@linkcode paired} times; each returns milliseconds. */
+/** The two sides of {@linkcode paired}; each returns milliseconds. */
 export interface Pair {
   ours(round: number): number;
   peer(round: number): number;
 }
 
-/** Medians, and the median of the ratios. */
+/** The medians of both sides, and the median of the ratios. */
 export interface Paired {
   readonly ours: number;
   readonly peer: number;
   readonly ratio: number;
 }
 
-/** Times two in turns, either one first in every other round, after rounds that do not count. */
+/** Times two sides alternately, each of them first in every other round, after a warm-up. */
 export function paired({ ours, peer }: Pair, rounds: number, warmup = 0): Paired {
   const mine: number[] = [], theirs: number[] = [];
   for (let round = 0; round < warmup + rounds; round++) {
@@ -67,7 +68,7 @@ export function paired({ ours, peer }: Pair, rounds: number, warmup = 0): Paired
   return { ours: median(mine), peer: median(theirs), ratio: medianRatio(mine, theirs) };
 }
 
-/** Milliseconds that some work takes by the clock on the wall. */
+/** Wall-clock milliseconds of some work. */
 export function wallTime(work: () => unknown): number {
   const start = performance.now();
   work();
@@ -75,9 +76,10 @@ export function wallTime(work: () => unknown): number {
 }
 
 /**
- * Milliseconds that some work takes of this thread's own time, in JavaScript,
- * native code and the kernel: other programs do not count, however busy the
- * machine is. On the wall where there is no such clock.
+ * CPU milliseconds of this thread for some work, in JavaScript, native code and the
+ * kernel; not affected by other programs on a busy machine.
+ *
+ * Platforms: Linux; elsewhere, wall-clock milliseconds.
  */
 export const time: (work: () => unknown) => number = threadTime() ?? wallTime;
 
@@ -100,21 +102,21 @@ function threadTime(): ((work: () => unknown) => number) | undefined {
   };
 }
 
-let texts = 0;
+let loopCount = 0;
 
 /**
- * A loop around one call, with a source text of its own: V8 shares what it
- * learns about a call site between functions of equal text, and a call site
- * that has seen two targets loses the fast call.
+ * Makes a loop around one call, with a unique source text: V8 shares the feedback
+ * of a call site between functions of equal text, and a call site that has seen
+ * two targets loses the fast call.
  *
- * @param parameters Of the call, as source text; may use `i` and the names of `scope`.
+ * @param parameters The arguments of the call, as source text; may use `i` and the names of `scope`.
  */
 export function loop(
   target: (...parameters: never[]) => unknown,
   parameters: string,
   scope: Readonly<Record<string, unknown>> = {},
 ): (count: number) => unknown {
-  const mark = ++texts;
+  const mark = ++loopCount;
   const source = `"use strict";
 return function loop${mark}(count${mark}) {
   let result${mark};
@@ -124,8 +126,8 @@ return function loop${mark}(count${mark}) {
   return new Function(`target${mark}`, ...Object.keys(scope), source)(target, ...Object.values(scope));
 }
 
-/** A function of plain JavaScript that is not inlined away: the text of its body, marked as the loops are. */
+/** Makes a plain JavaScript function from the text of its body, with a unique source text as the loops have. */
 export function plainFunction(body: string, parameterCount: number): (...parameters: never[]) => unknown {
   const parameters = [..."abcdefgh"].slice(0, parameterCount).join(", ");
-  return new Function(`return function plain${++texts}(${parameters}) { ${body} }`)();
+  return new Function(`return function plain${++loopCount}(${parameters}) { ${body} }`)();
 }

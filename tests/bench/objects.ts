@@ -1,10 +1,10 @@
 /**
- * One object file made into what is compared: a shared library and a module.
+ * Builds a shared library and a module from the same object file.
  */
 import { linkObjects } from "../../src/link/linker.ts";
 import { assemble } from "./compiler.ts";
 
-/** The same object in both forms. */
+/** A shared library and a module made of the same object. */
 export interface Forms extends Disposable {
   /** Path of the shared library. */
   readonly library: string;
@@ -13,8 +13,8 @@ export interface Forms extends Disposable {
 }
 
 /**
- * Source of exported functions that return at once, and a table of their
- * addresses: `count` functions and as many relocations that name a symbol.
+ * Assembly source of `count` exported functions that return at once, and of a
+ * table of their addresses: as many relocations that refer to a symbol.
  */
 function functionsSource(count: number): string {
   const lines = [".text"];
@@ -28,7 +28,7 @@ function functionsSource(count: number): string {
   return lines.join("\n");
 }
 
-/** Functions in both forms; undefined if there is no compiler. */
+/** Builds `count` functions in both forms; undefined if there is no compiler. */
 export async function functionForms(count: number): Promise<Forms | undefined> {
   const compiled = await assemble(functionsSource(count));
   if (compiled === undefined) return undefined;
@@ -40,5 +40,5 @@ export async function functionForms(count: number): Promise<Forms | undefined> {
   };
 }
 
-/** Why nothing can be made, for reports. */
+/** The reason in reports when there is no compiler. */
 export const NO_COMPILER = "there is no C compiler (cc)";

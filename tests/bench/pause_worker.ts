@@ -1,4 +1,4 @@
-/** A Worker that calls a live function without a pause, and notes the longest time between two calls. */
+/** A Worker that calls a live function continuously, and records the longest time between two calls. */
 import { LiveLibrary, type LiveToken } from "../../mod.ts";
 
 const scope = globalThis as unknown as {
@@ -9,11 +9,11 @@ const scope = globalThis as unknown as {
 scope.onmessage = async ({ data: { token, words } }) => {
   using live = LiveLibrary.attach(token, { answer: { parameters: [], result: "i32" } });
   const { answer } = live.symbols;
-  // 0: whether to go on, 1: whether pauses count.
-  const word = new Int32Array(words);
+  // Word 0 is set to stop, word 1 to record pauses.
+  const flags = new Int32Array(words);
   const pauses: number[] = [];
   scope.postMessage("calling");
-  while (Atomics.load(word, 0) === 0) {
+  while (Atomics.load(flags, 0) === 0) {
     let longest = 0;
     const end = performance.now() + 5;
     for (let last = performance.now(); last < end;) {
@@ -22,7 +22,7 @@ scope.onmessage = async ({ data: { token, words } }) => {
       if (now - last > longest) longest = now - last;
       last = now;
     }
-    if (Atomics.load(word, 1) !== 0) pauses.push(longest);
+    if (Atomics.load(flags, 1) !== 0) pauses.push(longest);
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
   scope.postMessage(pauses);

@@ -1,5 +1,5 @@
 /**
- * The system's own loader, called as directly as JavaScript can.
+ * Calls the system's dynamic loader as directly as JavaScript can.
  */
 
 const FUNCTIONS = {
@@ -15,38 +15,38 @@ const RTLD_NOW = 2;
 
 const encoder = new TextEncoder();
 
-/** A string as C has it. */
+/** A NUL-terminated string. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(`${text}\0`);
 }
 
-/** One for the whole process: V8 keeps a fast call only at a call site that has seen one target. */
+/** Shared by all loaders: V8 makes fast calls only at a call site that has seen a single target. */
 let library: Deno.DynamicLibrary<typeof FUNCTIONS> | undefined;
 
-/** Room for a name. */
-const room = new Uint8Array(1024);
+/** Buffer for a name. */
+const nameBuffer = new Uint8Array(1024);
 
 /** `dlopen` and its family. */
 export class SystemLoader {
   readonly #symbols = (library ??= Deno.dlopen("libc.so.6", FUNCTIONS)).symbols;
 
-  /** Opens a library and binds everything in it now. */
+  /** Opens a library and binds all of its symbols at once (`RTLD_NOW`). */
   open(path: Uint8Array<ArrayBuffer>): Deno.PointerObject {
     const handle = this.#symbols.dlopen(path, RTLD_NOW);
     if (handle === null) throw new Error("dlopen failed");
     return handle;
   }
 
-  /** The address of a symbol, 0n if there is none. */
+  /** The address of a symbol; 0n if there is none. */
   find(handle: Deno.PointerObject, name: Uint8Array<ArrayBuffer>): bigint {
     return this.#symbols.dlsym(handle, name);
   }
 
-  /** The same, of a name that JavaScript has, as a program would ask. */
+  /** The address of a symbol whose name is a JavaScript string, as a program would look it up. */
   findName(handle: Deno.PointerObject, name: string): bigint {
-    const { written } = encoder.encodeInto(name, room);
-    room[written] = 0;
-    return this.#symbols.dlsym(handle, room);
+    const { written } = encoder.encodeInto(name, nameBuffer);
+    nameBuffer[written] = 0;
+    return this.#symbols.dlsym(handle, nameBuffer);
   }
 
   close(handle: Deno.PointerObject): void {
@@ -54,7 +54,7 @@ export class SystemLoader {
   }
 }
 
-/** Why the system's loader cannot be compared with here; undefined if it can. */
+/** The reason why the comparison with the system's loader is not possible here; undefined if it is. */
 export const NO_SYSTEM_LOADER: string | undefined = Deno.build.os === "linux"
   ? undefined
   : "the peer is glibc's dlopen, on Linux";

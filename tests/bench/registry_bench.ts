@@ -1,7 +1,7 @@
 /**
- * One more module where there are many: time, mappings and memory.
+ * Benchmarks operations in registries with few and many modules: time, mappings and memory.
  *
- * Alone: `deno run -A tests/bench/registry_bench.ts`
+ * Run it alone with `deno run -A tests/bench/registry_bench.ts`
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { SectionType, SymbolType } from "../../src/smf/enums.ts";
@@ -10,10 +10,10 @@ import { median, medianRatio, time } from "./measure.ts";
 import { type Point, type Report, type Series, table } from "./report.ts";
 
 const COUNTS = [1, 100, 10_000];
-/** In a round. */
+/** Lookups per round. */
 const LOOKUPS = 10;
 
-/** A small module: code and variables, one export of its own. */
+/** A small module with code, variables and one export, whose name is unique. */
 function smallModule(index: number): Uint8Array {
   const builder = hostBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(index % 65536) });
@@ -22,10 +22,14 @@ function smallModule(index: number): Uint8Array {
   return builder.build();
 }
 
-/** V8's own, where it was started with `--expose-gc`. */
+/** V8's garbage collector; undefined without `--expose-gc`. */
 const collect = (globalThis as { gc?: () => void }).gc;
 
-/** Mappings and bytes in memory of this process; undefined where there is no /proc. */
+/**
+ * The mappings, guard pages and resident bytes of this process.
+ *
+ * Platforms: undefined except on Linux, which has /proc.
+ */
 function footprint(): { mappings: number; guards: number; resident: number } | undefined {
   if (Deno.build.os !== "linux") return undefined;
   collect?.();
@@ -34,8 +38,8 @@ function footprint(): { mappings: number; guards: number; resident: number } | u
   return { mappings: lines.length - guards, guards, resident: Deno.memoryUsage().rss };
 }
 
-/** What is done in a registry of some size; each gives nanoseconds. */
-function probes(registry: ModuleRegistry, folder: string, count: number): Record<string, () => number> {
+/** The operations to time in a registry of `count` modules; each returns nanoseconds. */
+function operationsOn(registry: ModuleRegistry, folder: string, count: number): Record<string, () => number> {
   let next = count;
   const last = `export_${count - 1}`;
   return {
@@ -55,13 +59,13 @@ function probes(registry: ModuleRegistry, folder: string, count: number): Record
     },
     "resolveSymbol miss": () => {
       return 1e6 / LOOKUPS * time(() => {
-        for (let turn = 0; turn < LOOKUPS; turn++) registry.resolveSymbol("nobody_has_it");
+        for (let turn = 0; turn < LOOKUPS; turn++) registry.resolveSymbol("undefined_name");
       });
     },
   };
 }
 
-/** Measures registries; all sizes in turns, so that they can be compared. */
+/** Runs the benchmark, with all sizes in turn, so that they can be compared. */
 export function registryBench(rounds = 101): Report {
   const folder = Deno.makeTempDirSync({ prefix: "smf_registry_bench_" });
   const registries: ModuleRegistry[] = [];
@@ -84,9 +88,9 @@ export function registryBench(rounds = 101): Report {
         guards.push({ size: count, ours: each("guards") });
         resident.push({ size: count, ours: each("resident") });
       }
-      // A handle stays open, so that giving back another ends nothing.
+      // This handle stays open, so that closing another does not unload the module.
       registry.load(`${folder}/0.smf`);
-      return probes(registry, folder, count);
+      return operationsOn(registry, folder, count);
     });
     if (mappings.length === 0) skipped.push("mappings and memory: there is no /proc");
     const names = Object.keys(filled[0]);

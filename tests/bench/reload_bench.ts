@@ -1,8 +1,9 @@
 /**
- * What a reload costs: until new code is live against a plain load of the same
- * file, for Workers that call meanwhile, and from saving a file to running it.
+ * Benchmarks reloads: the time until new code is live against a plain load of the
+ * same file, the pauses of Workers that call meanwhile, and the time from saving a
+ * file to running it.
  *
- * Alone: `deno run -A tests/bench/reload_bench.ts [--json FILE]`
+ * Run it alone with `deno run -A tests/bench/reload_bench.ts [--json FILE]`
  */
 import { parseArgs } from "@std/cli";
 import { ModuleRegistry } from "../../mod.ts";
@@ -12,18 +13,18 @@ import { median, medianRatio } from "./measure.ts";
 
 const LIVE = { answer: { parameters: [], result: "i32" } } as const;
 
-/** Times of one kind of module, in milliseconds. */
+/** Times for a module of some size, in milliseconds. */
 export interface ReloadRow {
-  /** What the module has. */
+  /** Describes the module. */
   readonly module: string;
   readonly bytes: number;
-  /** Loading the file in a registry, calling nothing. */
+  /** Loading the file in a registry. */
   readonly load: number;
-  /** The same with one function bound and called: what a program does that loads anew. */
+  /** Loading the file, then binding and calling a function, as a program without reloads would do. */
   readonly loadAndCall: number;
-  /** From `reload()` to the first answer of the new code, while old versions stay. */
+  /** From `reload()` to the first result of the new code, while old versions are kept. */
   readonly reload: number;
-  /** The same with `keepVersions: 1`: the version before the last is freed before `reload()` returns. */
+  /** The same with `keepVersions: 1`, where `reload()` frees the version before the last before it returns. */
   readonly returns: number;
   /** The same with variables carried. */
   readonly carry: number;
@@ -31,23 +32,23 @@ export interface ReloadRow {
   readonly reloadToLoad: number;
 }
 
-/** What a Worker that calls all the time feels, in milliseconds. */
+/** Pauses of a Worker that calls continuously, in milliseconds. */
 export interface PauseReport {
   readonly reloads: number;
-  /** The longest pauses between two calls in windows of 5 ms: their median and the longest of all. */
+  /** Longest pause between two calls in each window of 5 ms: the median and the maximum of those. */
   readonly quiet: { readonly median: number; readonly longest: number };
   readonly reloading: { readonly median: number; readonly longest: number };
 }
 
-/** What {@linkcode reloadBench} finds. */
+/** The result of {@linkcode reloadBench}. */
 export interface ReloadReport {
   readonly rows: readonly ReloadRow[];
   readonly pause: PauseReport;
-  /** From the end of writing a file to the new answer, in milliseconds, with the debounce that was set. */
+  /** From the end of writing a file to the new result, in milliseconds, including the debounce. */
   readonly save: { readonly debounce: number; readonly median: number; readonly longest: number };
 }
 
-/** How long to measure. */
+/** The amount of measuring. */
 export interface ReloadBenchOptions {
   /** @default 101 */
   readonly rounds?: number | undefined;
@@ -63,7 +64,7 @@ function moduleOf(functions: number, answer: number): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** Milliseconds that something took. */
+/** Wall-clock milliseconds of some work. */
 function time(work: () => void): number {
   const start = performance.now();
   work();
@@ -87,14 +88,14 @@ function measureModule(directory: string, functions: number, rounds: number): Re
     const { symbols } = opened[registry === keeping ? 0 : 1];
     return time(() => {
       registry.reload(path, { state }).close();
-      if (symbols.answer() !== answer) throw new Error("the old code answered");
+      if (symbols.answer() !== answer) throw new Error("the old code ran");
     });
   };
   for (let round = -5; round < rounds; round++) {
     const other = new ModuleRegistry();
-    // Another module first: what a registry opens once is no load's cost.
+    // The first load of a registry opens libraries, which is not part of the cost of a load.
     other.loadBytes("first", moduleOf(1, 1)).getFunction("answer", LIVE.answer);
-    // As new as the file that is reloaded.
+    // A fresh copy, as the file to reload is.
     Deno.copyFileSync(files[0], `${path}.other`);
     const load = time(() => other.load(`${path}.other`));
     const loadAndCall = time(() => other.load(files[1]).getFunction("answer", LIVE.answer)!());
@@ -173,7 +174,7 @@ async function measureSave(directory: string, rounds: number): Promise<ReloadRep
   return { debounce, median: median(times), longest: Math.max(...times) };
 }
 
-/** Measures reloads. */
+/** Runs the benchmark. */
 export async function reloadBench({ rounds = 101 }: ReloadBenchOptions = {}): Promise<ReloadReport> {
   const directory = Deno.makeTempDirSync({ prefix: "smf_reload_bench_" });
   try {
@@ -187,7 +188,7 @@ export async function reloadBench({ rounds = 101 }: ReloadBenchOptions = {}): Pr
   }
 }
 
-/** The report as a person reads it. */
+/** Formats the report as text. */
 export function reloadTable({ rows, pause, save }: ReloadReport): string {
   const cells = [
     [
@@ -223,7 +224,7 @@ export function reloadTable({ rows, pause, save }: ReloadReport): string {
     "Longest pause between two calls of a Worker in 5 ms, a clock call included",
     `  nothing reloaded: ${span(pause.quiet)}`,
     `  ${pause.reloads} reloads:     ${span(pause.reloading)}`,
-    `From saving a file to its answer, of which ${save.debounce} ms debounce: ${span(save)}`,
+    `From saving a file to its first result, including ${save.debounce} ms debounce: ${span(save)}`,
   ].join("\n");
 }
 

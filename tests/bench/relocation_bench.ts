@@ -1,8 +1,8 @@
 /**
- * Applying relocations against a C function that applies the same table to the
- * same buffer; looking through them; and placing symbols.
+ * Benchmarks applying relocations against a C function that applies the same table
+ * to the same buffer; scanning relocations; and placing symbols.
  *
- * Alone: `deno run -A tests/bench/relocation_bench.ts`
+ * Run it alone with `deno run -A tests/bench/relocation_bench.ts`
  */
 import { planImage } from "../../src/image/plan.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
@@ -20,9 +20,9 @@ const SYMBOLS = 1000;
 const SYMBOL_COUNTS = [1000, 10_000, 100_000];
 
 /**
- * The same formulas and checks, on the same records of relocations and symbols,
- * and the same slots filled. Its image has one group, so that the range is laid
- * out as the file is.
+ * The C function: the same formulas and checks on the same relocation and symbol
+ * records, and the same GOT slots. The image has one group, so it is laid out as the
+ * file is.
  */
 const SOURCE = `
 #include <stdint.h>
@@ -80,7 +80,7 @@ const APPLY = {
   result: "i64",
 } as const;
 
-/** A module with relocations of five types, of symbols in no order. */
+/** A module with relocations of five types, against symbols in random order. */
 function relocatedModule(count: number, symbols = SYMBOLS): Uint8Array {
   const builder = hostBuilder();
   const random = randomFrom(count);
@@ -107,21 +107,21 @@ function bytesOf(words: Uint32Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(words.slice().buffer);
 }
 
-/** The median of many times, in milliseconds. */
+/** The median time of repeated work, in milliseconds. */
 function repeated(work: () => unknown, rounds: number, warmup: number): number {
   return median(Array.from({ length: warmup + rounds }, () => time(work)).slice(warmup));
 }
 
-/** Measures relocations. */
+/** Runs the benchmark. */
 export async function relocationBench(rounds = 51): Promise<Report> {
   const title = "relocations";
   if (Deno.build.arch !== "x86_64") {
-    return { title, series: [], skipped: ["the types that are measured are those of x86-64"] };
+    return { title, series: [], skipped: ["the measured relocation types are those of x86-64"] };
   }
   using compiled = await compile(SOURCE);
   if (compiled === undefined) return { title, series: [], skipped: [NO_COMPILER] };
   const library = Deno.dlopen(compiled.library, { apply: APPLY });
-  const applying: Point[] = [], reading: Point[] = [], placing: Point[] = [];
+  const applying: Point[] = [], scanning: Point[] = [], placing: Point[] = [];
   const base = 0x7f12_3456_7000n;
   for (const count of COUNTS) {
     const bytes = relocatedModule(count);
@@ -155,7 +155,7 @@ export async function relocationBench(rounds = 51): Promise<Report> {
               base,
               BigInt(plan.got),
             );
-            if (failed !== -1n) throw new Error(`the C program refuses relocation ${failed}`);
+            if (failed !== -1n) throw new Error(`the C function refused relocation ${failed}`);
           }),
       },
       turns,
@@ -172,7 +172,7 @@ export async function relocationBench(rounds = 51): Promise<Report> {
       ratio: found.ratio,
       goal: 3,
     });
-    reading.push({ size: count, ours: each * repeated(() => scanRelocations(file), turns, warmup) });
+    scanning.push({ size: count, ours: each * repeated(() => scanRelocations(file), turns, warmup) });
   }
   library.close();
   for (const count of SYMBOL_COUNTS) {
@@ -185,7 +185,7 @@ export async function relocationBench(rounds = 51): Promise<Report> {
     title,
     series: [
       { name: "apply, each", per: "relocations", unit: "ns", peer: "C", points: applying },
-      { name: "look through, each", per: "relocations", unit: "ns", points: reading },
+      { name: "scan, each", per: "relocations", unit: "ns", points: scanning },
       { name: "place, each", per: "symbols", unit: "ns", points: placing },
     ],
     skipped: [],

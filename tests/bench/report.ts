@@ -1,41 +1,41 @@
 /**
- * What benchmarks report: a ratio at each size, and how time grows with it.
+ * Reports of benchmarks: the ratio to a peer at each size, and the growth with the size.
  */
 
-/** One size. */
+/** The measurement at one size. */
 export interface Point {
   readonly size: number;
-  /** Of this package; the median over the rounds. */
+  /** The median over the rounds, for this package. */
   readonly ours: number;
-  /** Of the peer on the same work, where there is one. */
+  /** The median for the peer on the same work, if there is a peer. */
   readonly peer?: number | undefined;
   /** Median over the rounds of ours / peer. */
   readonly ratio?: number | undefined;
-  /** The largest ratio that is good enough; for a series without peer, the largest value. */
+  /** The largest acceptable ratio; for a series without peer, the largest acceptable value. */
   readonly goal?: number | undefined;
 }
 
-/** One thing that was measured at several sizes. */
+/** Measurements of one operation at several sizes. */
 export interface Series {
   readonly name: string;
-  /** What {@linkcode Point.size} counts. */
+  /** The things that {@linkcode Point.size} counts. */
   readonly per: string;
   readonly unit: "ns" | "µs" | "ms" | "bytes" | "mappings" | "times";
-  /** Who is compared with. */
+  /** The name of the peer. */
   readonly peer?: string;
   readonly points: readonly Point[];
 }
 
-/** What one benchmark found. */
+/** The result of a benchmark. */
 export interface Report {
-  /** Also the name of its chart's file. */
+  /** The title, which is also the name of the chart's file. */
   readonly title: string;
   readonly series: readonly Series[];
-  /** What could not be measured, and why. */
+  /** The measurements that were not possible, with reasons. */
   readonly skipped: readonly string[];
 }
 
-/** Lines of aligned columns; the first is aligned to the left. */
+/** Aligns cells in columns, the first to the left, the others to the right. */
 export function columns(cells: readonly (readonly string[])[]): string[] {
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));
   return cells.map((row) =>
@@ -46,8 +46,8 @@ export function columns(cells: readonly (readonly string[])[]): string[] {
 }
 
 /**
- * How time grows: the slope of the line through the points on a log–log chart,
- * by least squares. 1 is linear, 0 is flat; undefined for fewer than two sizes.
+ * The growth with the size: the slope of the least-squares line through the points
+ * on a log–log chart. 1 is linear, 0 is flat; undefined for fewer than two sizes.
  */
 export function slope(
   points: readonly { readonly size: number; readonly value: number }[],
@@ -66,7 +66,7 @@ function digits(value: number | undefined, places?: number): string {
   return value >= 100 ? value.toFixed(0) : value >= 1 ? value.toFixed(1) : value.toFixed(3);
 }
 
-/** The slopes of a series, ours and the peer's. */
+/** The slopes of a series, for this package and for the peer. */
 function slopes({ points }: Series): { ours: number | undefined; peer: number | undefined } {
   const withPeer = points.filter(({ peer }) => peer !== undefined);
   return {
@@ -75,7 +75,7 @@ function slopes({ points }: Series): { ours: number | undefined; peer: number | 
   };
 }
 
-/** A report as a person reads it. */
+/** Formats a report as text. */
 export function table({ title, series, skipped }: Report): string {
   const lines = [title];
   for (const one of series) {
@@ -109,7 +109,7 @@ export function table({ title, series, skipped }: Report): string {
 
 const COLOURS = ["#1b6ca8", "#c8553d", "#2e8b57", "#8e44ad", "#b8860b", "#008b8b", "#555555", "#d81b60"];
 
-/** A log–log chart of all series with at least two sizes: ours solid, the peer's dashed. */
+/** Draws a log–log chart, as SVG, of all series with at least two sizes: this package solid, the peer dashed. */
 export function chart({ title, series }: Report): string {
   const lines = series.filter(({ points }) => points.length > 1).flatMap((one, index) => {
     const colour = COLOURS[index % COLOURS.length];

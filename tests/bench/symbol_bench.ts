@@ -1,8 +1,8 @@
 /**
- * Symbol tables of many names: reading, indexing, hits and misses against
- * `dlsym` on a shared library made of the same names.
+ * Benchmarks symbol tables with many names: parsing, indexing, and lookups with and
+ * without a match, against `dlsym` on a shared library with the same names.
  *
- * Alone: `deno run -A tests/bench/symbol_bench.ts`
+ * Run it alone with `deno run -A tests/bench/symbol_bench.ts`
  */
 import { type ParsedSmf, parseSmf } from "../../src/smf/file.ts";
 import type { SymbolTable } from "../../src/smf/symbol.ts";
@@ -13,10 +13,14 @@ import { cString, NO_SYSTEM_LOADER, SystemLoader } from "./peers.ts";
 import { type Point, type Report, table } from "./report.ts";
 
 const COUNTS = [1000, 100_000, 1_000_000];
-/** Lookups in a round. */
+/** Lookups per round. */
 const LOOKUPS = 1000;
 
-/** Nanoseconds of one lookup of each of these names, which the peer may have as C strings beforehand. */
+/**
+ * Times a lookup of each name, in nanoseconds.
+ *
+ * @param areReady Whether the peer gets C strings that are made beforehand.
+ */
 function measureLookups(
   symbols: SymbolTable,
   names: readonly string[],
@@ -46,18 +50,18 @@ function measureLookups(
     20,
   );
   system.close(handle);
-  if (found !== 0) throw new Error("the two do not find the same names");
+  if (found !== 0) throw new Error("the two sides found different names");
   const scale = 1e6 / names.length;
   return { ours: scale * result.ours, peer: scale * result.peer, ratio: result.ratio };
 }
 
-/** V8's own, where it was started with `--expose-gc`. */
+/** V8's garbage collector; undefined without `--expose-gc`. */
 const collect = (globalThis as { gc?: () => void }).gc;
 
-/** Names that are read for one figure of memory, in tables as many as it takes: one alone is lost in noise. */
-const READ_NAMES = 1_000_000;
+/** The names to parse for a figure of memory, in as many tables as needed: a small table alone is lost in noise. */
+const PARSED_NAMES = 1_000_000;
 
-/** Bytes that reading and searching leave behind, a symbol, beyond the file's own tables, of which there are views. */
+/** Bytes per symbol that parsing and lookups allocate, beyond the file's own tables, which are used in place. */
 async function measureMemory(bytes: Uint8Array, names: readonly string[]): Promise<number> {
   const used = async (): Promise<number> => {
     for (let turn = 0; turn < 3; turn++) {
@@ -68,11 +72,11 @@ async function measureMemory(bytes: Uint8Array, names: readonly string[]): Promi
     return heapUsed + external;
   };
   const count = parseSmf(bytes).symbols.length;
-  const files = new Array<ParsedSmf | undefined>(Math.ceil(READ_NAMES / count)).fill(undefined);
+  const files = new Array<ParsedSmf | undefined>(Math.ceil(PARSED_NAMES / count)).fill(undefined);
   const before = await used();
   for (let i = 0; i < files.length; i++) {
     const file = files[i] = parseSmf(bytes);
-    // As often as it takes until everything is there that makes searches fast.
+    // As many lookups as it takes until all indexes for fast lookups exist.
     for (let turn = 0; turn < count; turn += names.length) {
       for (const name of names) file.symbols.indexOf(name);
     }
@@ -81,7 +85,7 @@ async function measureMemory(bytes: Uint8Array, names: readonly string[]): Promi
   return Math.max(0, after - before) / (count * files.length);
 }
 
-/** Measures symbol tables. */
+/** Runs the benchmark. */
 export async function symbolBench(rounds = 101): Promise<Report> {
   const title = "symbols";
   if (NO_SYSTEM_LOADER !== undefined) return { title, series: [], skipped: [NO_SYSTEM_LOADER] };

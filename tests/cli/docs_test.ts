@@ -1,13 +1,13 @@
-// docs/cli.md says what the program says.
+// docs/cli.md against the program: help texts, options, numbers and file names.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { MOST_FINDINGS } from "../../src/cli/analysis/verify.ts";
+import { MAX_FINDINGS } from "../../src/cli/analysis/verify.ts";
 import { smf } from "../support/smf_command.ts";
 
 const PAGE = Deno.readTextFileSync(fromFileUrl(new URL("../../docs/cli.md", import.meta.url)));
 const BLOCKS = [...PAGE.matchAll(/^```text\n([^]*?)\n```$/gm)].map(([, text]) => text);
 
-Deno.test("the page has the help of the program and of each command, word for word", async () => {
+Deno.test("the page contains the help of the program and of each command, word for word", async () => {
   const { out } = await smf("--help");
   assertEquals(BLOCKS[0], out.join("\n"));
   const commands = [...out.join("\n").matchAll(/^ {2}(\w+) /gm)].map(([, name]) => name);
@@ -18,7 +18,7 @@ Deno.test("the page has the help of the program and of each command, word for wo
   }
 });
 
-Deno.test("every option that the page names is one of the program's", () => {
+Deno.test("every option on the page is an option of the program", () => {
   const known = new Set(BLOCKS.join("\n").match(/--[a-z-]+/g));
   const others = ["--allow-read", "--allow-write", "--allow-ffi", "--global", "--name"];
   for (
@@ -28,8 +28,8 @@ Deno.test("every option that the page names is one of the program's", () => {
   }
 });
 
-Deno.test("numbers and files that the page names are there", () => {
-  assertStringIncludes(PAGE, `After ${MOST_FINDINGS} findings`);
+Deno.test("the page's numbers are those of the program, and its files exist", () => {
+  assertStringIncludes(PAGE, `After ${MAX_FINDINGS} findings`);
   for (const [, path] of PAGE.matchAll(/\b((?:fixtures|src)\/[\w./]+)/g)) {
     Deno.statSync(fromFileUrl(new URL(`../../${path}`, import.meta.url)));
   }

@@ -1,9 +1,9 @@
-// The program as a person starts it: processes, pipes, permissions, exit codes.
+// The program as a whole: help, usage errors, colours; and as a process with pipes, permissions and exit codes.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { addModule, TemporaryDirectory } from "../support/testing.ts";
 import { smf, smfCommand, smfOn, smfProcess } from "../support/smf_command.ts";
 
-/** Each child costs seconds where code is emulated; nothing here depends on the processor. */
+/** Child processes take seconds under emulation, and nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";
 
 const COMMANDS = ["inspect", "nm", "verify", "diff", "run", "watch", "link", "convert", "hash"];
@@ -28,13 +28,13 @@ Deno.test("--help lists the commands, and each command's help has options and ex
   }
 });
 
-Deno.test("an option that help does not name is not there, and one that it names is", async () => {
+Deno.test("a command has the options that its help names, and no others", async () => {
   for (const command of COMMANDS) {
     const help = (await smf(command, "--help")).out.join("\n");
     const { code, err } = await smf(command, "--no-such-option", "x", "y");
     assertEquals(code, 2, command);
     assertStringIncludes(err[0], `smf ${command}: there is no option '--no-such-option'`);
-    // What stands behind -- is for the program that is run.
+    // The arguments after -- belong to the program that runs.
     for (const [option] of help.replace(/ -- .*/g, "").matchAll(/--[a-z-]+/g)) {
       if (option === "--allow-ffi" || option === "--allow-read" || option === "--allow-write") continue;
       const { err } = await smf(command, option);
@@ -43,12 +43,12 @@ Deno.test("an option that help does not name is not there, and one that it names
   }
 });
 
-Deno.test("wrong usage says what is missing and ends with code 2", async () => {
+Deno.test("wrong usage names the missing argument and ends with code 2", async () => {
   const cases: [args: string[], message: string][] = [
     [[], "smf <command>"],
     [["frob"], "no command 'frob'"],
     [["constructor"], "no command 'constructor'"],
-    [["inspect"], "say which file"],
+    [["inspect"], "name a file"],
     [["inspect", "a", "b"], "'b' is one too many"],
     [["hash", "--color", "pink", "x"], "--color takes auto, always or never"],
     [["nm", "no/such/file.smf"], "no/such/file.smf: Cannot read"],
@@ -61,7 +61,7 @@ Deno.test("wrong usage says what is missing and ends with code 2", async () => {
   }
 });
 
-Deno.test("colours come on a terminal or when asked for, never into a pipe", async () => {
+Deno.test("colours appear on a terminal or on request, and not in a pipe", async () => {
   const coloured = async (terminal: boolean, ...args: string[]) => {
     const terminals = { print: terminal, complain: terminal };
     return (await smfOn({ terminals }, "inspect", "fixtures/mylib.smf", ...args)).out.join("").includes(
@@ -75,7 +75,7 @@ Deno.test("colours come on a terminal or when asked for, never into a pipe", asy
 });
 
 Deno.test({
-  name: "as a process with permission to read alone: file, standard input, bad file, no file",
+  name: "as a process with read permission only: file, standard input, bad file, missing file",
   ignore: EMULATED,
   async fn() {
     const bytes = Deno.readFileSync("fixtures/mylib.smf");
@@ -99,12 +99,16 @@ Deno.test({
   },
 });
 
-Deno.test("standard input that is no module is bad, under its name", { ignore: EMULATED }, async () => {
-  const { code, err } = await smfProcess(["nm", "-"], { stdin: new Uint8Array(0), permissions: [] });
-  assertEquals([code, err[0]], [1, "standard input: Cannot read the file: it is empty (offset 0x0)"]);
-});
+Deno.test(
+  "standard input that is not a module is reported under its name",
+  { ignore: EMULATED },
+  async () => {
+    const { code, err } = await smfProcess(["nm", "-"], { stdin: new Uint8Array(0), permissions: [] });
+    assertEquals([code, err[0]], [1, "standard input: Cannot read the file: it is empty (offset 0x0)"]);
+  },
+);
 
-Deno.test("whoever reads the output may leave before its end", { ignore: EMULATED }, async () => {
+Deno.test("the reader of the output may close it before its end", { ignore: EMULATED }, async () => {
   const io = { stdin: "null", stdout: "piped", stderr: "piped" } as const;
   const child = smfCommand(["inspect", "--hex", "fixtures/real_h96.smf"], {}, io).spawn();
   await child.stdout.cancel();
@@ -112,7 +116,7 @@ Deno.test("whoever reads the output may leave before its end", { ignore: EMULATE
   assertEquals([(await child.status).code, stderr], [0, ""]);
 });
 
-Deno.test("converting writes, and needs to be allowed to", { ignore: EMULATED }, async () => {
+Deno.test("convert needs write permission", { ignore: EMULATED }, async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   const args = ["convert", path, "-o", folder.join("b.smf")];

@@ -1,4 +1,4 @@
-// Every command as a process, as a person meets it: its help, no arguments, no such file, a bad file, a pipe.
+// Every command as a process: help, no arguments, a missing file, a bad file, a pipe.
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { TemporaryDirectory } from "../support/testing.ts";
 import { smfProcess } from "../support/smf_command.ts";
@@ -8,7 +8,7 @@ const BAD = "fixtures/malformed/row19_name_hash.smf";
 const READ = ["--allow-read"];
 const LOAD = ["--allow-read", "--allow-ffi"];
 
-/** Commands that read modules: what they are given beside the file, and what they need. */
+/** Commands that read modules: the arguments around the file, and the permissions that they need. */
 const READERS: Readonly<Record<string, { before?: string[]; after?: string[]; permissions: string[] }>> = {
   inspect: { permissions: READ },
   nm: { permissions: READ },
@@ -20,13 +20,13 @@ const READERS: Readonly<Record<string, { before?: string[]; after?: string[]; pe
   watch: { permissions: LOAD },
 };
 
-/** Each child costs seconds where code is emulated; nothing here depends on the processor. */
+/** Child processes take seconds under emulation, and nothing here depends on the processor. */
 function processTest(name: string, fn: () => Promise<void>): void {
   Deno.test({ name, ignore: Deno.build.arch === "aarch64", fn });
 }
 
 for (const [command, { before = [], after = [], permissions }] of Object.entries(READERS)) {
-  processTest(`smf ${command} as a process: help, no arguments, no such file, a bad file`, async () => {
+  processTest(`smf ${command} as a process: help, no arguments, a missing file, a bad file`, async () => {
     const [help, nothing, missing, bad] = await Promise.all([
       smfProcess([command, "--help"], { permissions: [] }),
       smfProcess([command], { permissions: [] }),
@@ -40,13 +40,13 @@ for (const [command, { before = [], after = [], permissions }] of Object.entries
     assertEquals([missing.code, missing.out], [2, []]);
     assertStringIncludes(missing.err[0], "no_such_file.smf");
     assertEquals(bad.code, 1);
-    const said = [...bad.out, ...bad.err].join("\n");
-    assertStringIncludes(said, "hash");
-    assertMatch(said, /^\s*next: /m);
+    const output = [...bad.out, ...bad.err].join("\n");
+    assertStringIncludes(output, "hash");
+    assertMatch(output, /^\s*next: /m);
   });
 }
 
-processTest("smf link as a process: help, no arguments, no such file, a bad file", async () => {
+processTest("smf link as a process: help, no arguments, a missing file, a bad file", async () => {
   using folder = new TemporaryDirectory();
   const permissions = ["--allow-read", "--allow-write"];
   const output = ["-o", folder.join("out.smf")];
@@ -63,7 +63,7 @@ processTest("smf link as a process: help, no arguments, no such file, a bad file
   assertEquals([...Deno.readDirSync(folder.path)], []);
 });
 
-processTest("what reads a file reads standard input too, without any permission", async () => {
+processTest("commands that read a file also read standard input, without any permission", async () => {
   const stdin = Deno.readFileSync(GOOD);
   const runs = await Promise.all(
     ["inspect", "nm", "verify", "hash"].map((command) =>

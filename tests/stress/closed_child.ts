@@ -1,4 +1,4 @@
-/** Calls what is closed, by every path, as often as it is told. */
+/** Calls functions of a closed module, by every call path; the argument is the number of calls of each. */
 import { LoadError, ModuleLoader } from "../../mod.ts";
 import { sample } from "../support/modules.ts";
 

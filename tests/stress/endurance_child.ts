@@ -1,19 +1,20 @@
 /**
- * Runs one kind of life so many times; prints by how much the process has grown
- * after a warm-up. Needs `--expose-gc`.
+ * Repeats a life cycle, and prints by how much the process has grown since a
+ * warm-up. Arguments: the life cycle, its repetitions in the warm-up, and those
+ * that are measured. Needs `--expose-gc`.
  */
 import { type ExecutableMemory, type MemoryAllocator, ModuleRegistry, platformAllocator } from "../../mod.ts";
 import { ANSWER, descriptors, mappingCount, stubMappings, turn } from "../support/modules.ts";
 import { TemporaryDirectory } from "../support/testing.ts";
 import { version } from "../support/versions.ts";
 
-/** What this prints, as JSON: after minus before. */
+/** The output, as JSON: the state after the measured repetitions minus the state before them. */
 export interface Growth {
-  /** Ranges of memory that the allocator has handed out. */
+  /** Ranges of memory that the allocator has allocated and not freed. */
   readonly owned: number;
   readonly stubs: number;
   readonly descriptors: number;
-  /** Of the whole process, V8's included. */
+  /** Mappings of the whole process, including V8's. */
   readonly mappings: number;
   /** Resident memory, in bytes. */
   readonly resident: number;
@@ -21,8 +22,8 @@ export interface Growth {
 
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
 
-/** The platform's memory, counted. */
-class Counted implements MemoryAllocator {
+/** The platform's allocator, with a count of live allocations. */
+class CountingAllocator implements MemoryAllocator {
   live = 0;
   readonly #inner = platformAllocator();
 
@@ -54,11 +55,11 @@ class Counted implements MemoryAllocator {
   }
 }
 
-const allocator = new Counted();
+const allocator = new CountingAllocator();
 const registry = new ModuleRegistry({ allocator, callPath: "fast", keepVersions: 0 });
 using directory = new TemporaryDirectory();
 const path = directory.file("m.smf", numbered(7));
-// Keeps open what is opened once.
+// Keeps libraries that are opened once from closing with the last module.
 registry.loadBytes("anchor", numbered(0)).getFunction("value", ANSWER)!();
 
 function numbered(value: number): Uint8Array<ArrayBuffer> {
@@ -69,28 +70,28 @@ function check(value: unknown, expected: unknown): void {
   if (value !== expected) throw new Error(`${value} instead of ${expected}`);
 }
 
-/** Codes are below this number, as the machine code of a version takes 16 bits. */
-const CODES = 60_000;
+/** Return values are below this number, because a version's machine code has 16 bits for them. */
+const VALUES = 60_000;
 
-const LIVES: Readonly<Record<string, () => (round: number) => void>> = {
-  /** A module comes, answers and goes. */
+const LIFE_CYCLES: Readonly<Record<string, () => (round: number) => void>> = {
+  /** Loads, calls and unloads a module. */
   cycles: () => () => {
     const module = registry.load(path);
     check(module.getFunction("value", ANSWER)!(), 7);
     check(registry.unload(path, { force: true }), true);
   },
-  /** A module's code changes under those who call it. */
+  /** Reloads a module with different code, and calls it through a live binding. */
   reloads() {
     registry.loadBytes("r", numbered(0));
     const live = registry.open("r", { value: ANSWER });
     return (round) => {
-      const value = round % CODES;
+      const value = round % VALUES;
       const state = round % 3 === 0 ? "carry" : "fresh";
       registry.reload("r", { bytes: numbered(value), state }).close();
       check(live.symbols.value(), value);
     };
   },
-  /** What Deno itself and the C library keep: a library that is opened, called and closed. */
+  /** Opens, calls and closes a library with `Deno.dlopen`, to measure what Deno and the C library retain. */
   control: () => () => {
     const library = Deno.dlopen(Deno.build.os === "windows" ? "kernel32.dll" : "libc.so.6", {
       value: { name: Deno.build.os === "windows" ? "GetCurrentProcessId" : "getpid", ...ANSWER },
@@ -100,7 +101,7 @@ const LIVES: Readonly<Record<string, () => (round: number) => void>> = {
   },
 };
 
-/** Everything, V8's cache of compiled texts included, which it else empties when memory is short. */
+/** Collects all garbage, including V8's compilation cache, which is otherwise emptied only when memory is short. */
 async function collect(): Promise<void> {
   gc({ type: "major", flavor: "last-resort" });
   await turn();
@@ -122,7 +123,7 @@ const measure = (): Growth => ({
   resident: Deno.memoryUsage().rss,
 });
 
-const life = LIVES[Deno.args[0]]();
+const life = LIFE_CYCLES[Deno.args[0]]();
 const [warmUp, count] = Deno.args.slice(1).map(Number);
 measure();
 await run(life, warmUp);

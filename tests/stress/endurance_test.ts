@@ -1,6 +1,6 @@
 /**
- * Very many lives, and what is left of them. `SMF_STRESS` scales the counts,
- * here by its square: 1 runs all of it, which takes half an hour.
+ * Many life cycles, and the resources that remain after them. The square of
+ * `SMF_STRESS` scales the counts: 1 runs all of them, which takes half an hour.
  */
 import { assert, assertEquals } from "@std/assert";
 import { nativeTest, runChild } from "../support/modules.ts";
@@ -9,7 +9,7 @@ import type { Growth } from "./endurance_child.ts";
 
 const MEBIBYTE = 2 ** 20;
 
-/** By how much the resident memory may grow after a warm-up: a part of the lives warms up less. */
+/** The allowed growth of resident memory after the warm-up; larger for reduced counts, which warm up less. */
 const LIMIT = (stress(100) === 100 ? 2 : 6) * MEBIBYTE;
 
 async function grow(life: string, count: number): Promise<Growth> {
@@ -32,10 +32,10 @@ for (
   nativeTest(`${count} ${what} leave no mapping, no descriptor and no memory`, async () => {
     const growth = await grow(life, count);
     assertEquals([growth.owned, growth.stubs, growth.descriptors], [0, 0, 0], JSON.stringify(growth));
-    // V8's own heap may take or give back a few.
+    // V8's heap may map or unmap a few.
     assert(Math.abs(growth.mappings) < 24, JSON.stringify(growth));
     if (growth.resident <= LIMIT) return;
-    // What libraries cost that Deno opens and closes by itself is not ours.
+    // Memory that Deno itself retains for opened and closed libraries does not count.
     const control = await grow("control", count);
     assert(growth.resident <= control.resident + LIMIT, JSON.stringify({ growth, control }));
   });

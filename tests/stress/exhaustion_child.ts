@@ -1,19 +1,19 @@
 /**
- * Loads until the kernel refuses, releases all and loads again, so many times
- * as the second argument says. The first one says what runs out: `mappings`
- * (vm.max_map_count), of which the third argument says how many are left, or
- * `address space` (RLIMIT_AS). Needs `--expose-gc`.
+ * Loads modules until the kernel refuses memory, releases all of them, and
+ * starts again. Arguments: the resource that runs out (`mappings`, limited by
+ * vm.max_map_count, or `address space`, limited by RLIMIT_AS), the number of
+ * rounds, and the number of mappings to leave free. Needs `--expose-gc`.
  */
 import { type LoadedModule, LoadError, ModuleLoader } from "../../mod.ts";
 import { HeaderFlag, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { ANSWER, descriptors, mappingCount, stubMappings, turn, warm } from "../support/modules.ts";
 import { hostBuilder, machineCode } from "../support/testing.ts";
 
-/** What this prints, as JSON. */
+/** The output, as JSON. */
 export interface Outcome {
-  /** For each round: how many modules there was room for, and the error that ended it. */
+  /** For each round, the number of modules that fit and the error that ended it. */
   readonly rounds: readonly { readonly loaded: number; readonly error: string; readonly kind: string }[];
-  /** Of the modules that were loaded, how many did not answer while the others were refused. */
+  /** The number of loaded modules that returned a wrong value after memory was refused. */
   readonly wrong: number;
   readonly mappings: number;
   readonly stubs: number;
@@ -22,14 +22,14 @@ export interface Outcome {
 
 const MEBIBYTE = 2 ** 20;
 const RLIMIT_AS = 9;
-/** Room for V8, which does not survive a refusal, is less than a module takes. */
+/** A module's size, larger than any allocation of V8, which would not survive a refusal. */
 const LARGE = 64 * MEBIBYTE;
 const ROOM = 512 * MEBIBYTE;
 
-const what = Deno.args[0];
+const resource = Deno.args[0];
 const [count, spare] = Deno.args.slice(1).map(Number);
 
-/** Takes mappings until so many are left: pages that differ from their neighbours. */
+/** Uses up mappings until `spare` are left, with pages whose protection differs from their neighbours'. */
 function takeMappings(spare: number): void {
   const libc = Deno.dlopen("libc.so.6", {
     mmap: { parameters: ["usize", "usize", "i32", "i32", "i32", "i64"], result: "usize" },
@@ -72,8 +72,8 @@ const loader = new ModuleLoader();
 using anchor = loader.loadBytes(module(8));
 const call = anchor.getFunction("value", ANSWER)!;
 warm(call);
-const bytes = module(what === "mappings" ? 8 : LARGE);
-if (what === "mappings") takeMappings(spare);
+const bytes = module(resource === "mappings" ? 8 : LARGE);
+if (resource === "mappings") takeMappings(spare);
 else limitAddressSpace();
 const before = { mappings: mappingCount(), stubs: stubMappings(), descriptors: descriptors().length };
 
@@ -89,7 +89,7 @@ for (let round = 0; round < count; round++) {
   }
   if (call() !== 7) wrong++;
   const size = loaded.length;
-  // The last ones first: there is room for their bindings then.
+  // Closing half of the modules first makes room for the bindings of the others.
   for (const one of loaded.splice(size >> 1)) one.close();
   for (const one of loaded.filter((_, index) => index % 100 === 0)) {
     if (warm(one.getFunction("value", ANSWER)!) !== 7) wrong++;

@@ -1,20 +1,20 @@
-/** Loading until the kernel refuses: an error, nothing lost, and room again afterwards. */
+/** Loading until the kernel refuses memory: an error without leaks, after which loading works again. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runChild } from "../support/modules.ts";
 import { NOT_LINUX_X86_64, stress } from "../support/testing.ts";
 import type { Outcome } from "./exhaustion_child.ts";
 
 for (
-  const [what, call] of [["mappings", /mmap|mprotect/], ["address space", /mmap/]] as const
+  const [resource, call] of [["mappings", /mmap|mprotect/], ["address space", /mmap/]] as const
 ) {
   Deno.test({
-    name: `modules are loaded until the ${what} runs out, all released, and loaded again`,
-    // An emulator has limits of its own.
+    name: `modules are loaded up to the limit of ${resource}, released, and loaded again`,
+    // Emulators have limits of their own.
     ignore: NOT_LINUX_X86_64,
     async fn() {
       const child = await runChild(new URL("./exhaustion_child.ts", import.meta.url), {
         v8Flags: "--expose-gc",
-        args: [what, "3", String(stress(60_000))],
+        args: [resource, "3", String(stress(60_000))],
       });
       assertEquals([child.code, child.signal, child.stderr], [0, null, ""]);
       const { rounds, wrong, mappings, stubs, descriptors } = JSON.parse(child.stdout) as Outcome;
@@ -24,7 +24,7 @@ for (
         assertEquals(kind, "OutOfMemory", error);
         assert(call.test(error), error);
         assertStringIncludes(error, "errno 12");
-        // Each round has as much room as the first, but for what V8 has taken.
+        // Each round has as much room as the first, except for memory that V8 has taken.
         assert(Math.abs(loaded - rounds[0].loaded) <= rounds[0].loaded / 5 + 1, JSON.stringify(rounds));
       }
       assertEquals([wrong, stubs, descriptors], [0, 0, 0]);

@@ -1,6 +1,6 @@
 /**
- * Reloads a module for ever, calls it and binds it anew; says so once it runs.
- * With `once` it ends by itself after a few rounds.
+ * Reloads, calls and binds a module for ever; prints `running` after a few rounds.
+ * With the argument `once`, ends by itself.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { ANSWER, answering } from "../support/modules.ts";

@@ -1,6 +1,6 @@
 /**
- * Row 42: processes that are killed while they reload leave nothing behind that
- * the next one would stumble over. `SMF_STRESS=1` kills 200.
+ * Row 42: processes that are killed during a reload leave nothing behind that
+ * disturbs the next one. `SMF_STRESS=1` kills 200.
  */
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -9,8 +9,8 @@ import { randomFrom, stress, TemporaryDirectory } from "../support/testing.ts";
 
 const CHILD = fromFileUrl(new URL("./kill_child.ts", import.meta.url));
 
-/** The longest time that one runs, in milliseconds. */
-const LONGEST = 60;
+/** The longest time before a kill, in milliseconds. */
+const LONGEST_MS = 60;
 
 function start(path: string, temporary: string, ...more: string[]): Deno.ChildProcess {
   return new Deno.Command(Deno.execPath(), {
@@ -21,7 +21,7 @@ function start(path: string, temporary: string, ...more: string[]): Deno.ChildPr
   }).spawn();
 }
 
-/** Everything below a folder that is no folder itself. */
+/** The paths of all files below a folder, without those of folders. */
 function filesBelow(folder: string): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) =>
     isDirectory ? filesBelow(`${folder}/${name}`).map((file) => `${name}/${file}`) : [name]
@@ -41,9 +41,9 @@ nativeTest(
       const child = start(path, temporary.path);
       const reader = child.stdout.getReader();
       const { value } = await reader.read();
-      // It has found nothing that stopped it.
+      // The remains of the processes before did not stop it.
       assertEquals(new TextDecoder().decode(value), "running\n", `after ${kill} kills`);
-      await new Promise((resolve) => setTimeout(resolve, random() % LONGEST));
+      await new Promise((resolve) => setTimeout(resolve, random() % LONGEST_MS));
       child.kill("SIGKILL");
       const { success, code } = await child.status;
       await reader.cancel();

@@ -1,4 +1,4 @@
-/** Runs rounds of one scenario; prints by how much the process has grown after a warm-up. */
+/** Repeats a scenario, and prints by how much the process has grown since a warm-up. Needs `--expose-gc`. */
 import { LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import {
   ANSWER,
@@ -13,13 +13,13 @@ import {
 const [scenario, rounds] = [Deno.args[0], Number(Deno.args[1])];
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
 /**
- * Everything, V8's cache of compiled texts included: it keeps each text that
- * was given to `new Function`, about 1 KB a binding, until memory is short.
+ * Collects all garbage, including V8's compilation cache, which keeps each source
+ * text of `new Function`, about 1 KB per binding, until memory is short.
  */
 const collect = (): void => gc({ type: "major", flavor: "last-resort" });
 const loader = new ModuleLoader({ callPath: "fast" });
 await using registry = new ModuleRegistry({ callPath: "fast", keepVersions: 0 });
-// Keeps open what is opened once.
+// Keeps libraries that are opened once from closing with the last module.
 registry.loadBytes("anchor", answering(0)).getFunction("value", ANSWER)!();
 const [small, large] = [answering(7), sample()];
 
@@ -93,7 +93,7 @@ const measure = () => ({
   stubs: stubMappings(),
 });
 measure();
-// Before so many rounds the engine has not settled: its own mappings come and go.
+// Until then, mappings of the engine come and go.
 await run(500);
 const before = measure();
 await run(rounds);

@@ -1,7 +1,7 @@
 /**
- * Many lives one after the other: nothing may grow.
+ * Many life cycles in succession do not make the process grow.
  *
- * `SMF_STRESS` says which part of the full number of rounds to run: 1 for all.
+ * `SMF_STRESS` is the share of the rounds to run: 1 for all.
  */
 import { assert, assertEquals } from "@std/assert";
 import { nativeTest, runChild } from "../support/modules.ts";
@@ -30,7 +30,7 @@ for (const scenario of ["loader", "registry", "nonblocking", "garbage", "reload"
     async () => {
       const growth = await grow(scenario, rounds);
       assertEquals([growth.stubs, growth.descriptors], [0, 0], JSON.stringify(growth));
-      // V8's own heap may take or give back a few mappings.
+      // V8's heap may map or unmap a few.
       assert(growth.maps < 16, JSON.stringify(growth));
       const perRound = growth.rss / rounds;
       assert(growth.rss < 24 * 2 ** 20 || perRound < 512, `${growth.rss} bytes in ${rounds} rounds`);

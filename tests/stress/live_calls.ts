@@ -1,26 +1,26 @@
-/** Calls of live functions whose answers say which version gave them. */
+/** Calls of live functions whose results identify the version that returned them. */
 
-/** `answer` and `twin` of one version return its number and that plus {@linkcode TWIN}. */
+/** `answer` returns the number of its version, `twin` that plus {@linkcode TWIN}. */
 export const LIVE = {
   answer: { parameters: [], result: "i32" },
   twin: { parameters: [], result: "i32" },
 } as const;
 
-/** What `twin` adds. */
+/** The difference between the results of `twin` and `answer`. */
 export const TWIN = 20_000;
 
-/** What was seen. */
+/** Counts of calls and wrong results. */
 export interface Tally {
   calls: number;
-  /** Answers that no version gives. */
+  /** Results that no version returns. */
   wrong: number;
-  /** Answers of a version older than one that had answered before. */
+  /** Results of a version older than that of an earlier result. */
   backwards: number;
   last: number;
   failed: string;
 }
 
-/** Calls both functions so many times. */
+/** Calls both functions, `count` times in total. */
 export function callBatch(
   { answer, twin }: Deno.StaticForeignLibraryInterface<typeof LIVE>,
   count: number,

@@ -1,4 +1,4 @@
-/** A Worker that calls live functions in batches, with a turn of its event loop after each. */
+/** A Worker that calls live functions in batches, and returns to its event loop after each. */
 import { LiveLibrary, type LiveToken } from "../../mod.ts";
 import { callBatch, LIVE, type Tally } from "./live_calls.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Calls live functions here and in two Workers while versions change, so many
- * calls and reloads as the arguments say; needs `--expose-gc`.
+ * Calls live functions in this isolate and in two Workers while the module is
+ * reloaded. Arguments: the numbers of calls and reloads. Needs `--expose-gc`.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { mappings } from "../support/testing.ts";
@@ -8,11 +8,11 @@ import { TestWorker } from "../support/workers.ts";
 import { version } from "../support/versions.ts";
 import { callBatch, LIVE, type Tally, TWIN } from "./live_calls.ts";
 
-/** What this prints, as JSON. */
+/** The output, as JSON. */
 export interface Outcome {
-  /** Of this isolate, then of the Workers. */
+  /** The tally of this isolate, then those of the Workers. */
   readonly tallies: readonly Tally[];
-  /** Over time, each after a garbage collection: what is mapped, and resident in bytes. */
+  /** The number of mappings and the resident bytes over time, each after a garbage collection. */
   readonly samples: readonly { readonly mappings: number; readonly resident: number }[];
   readonly isOpen: boolean;
 }

@@ -1,6 +1,6 @@
 /**
- * Reloads while everybody calls. `SMF_STRESS=1` runs all of it: 10⁷ calls and
- * 1,000 reloads.
+ * Reloads while several threads call. `SMF_STRESS=1` runs 10⁷ calls and 1,000
+ * reloads.
  */
 import { assert, assertEquals } from "@std/assert";
 import { runChild } from "../support/modules.ts";
@@ -25,7 +25,7 @@ Deno.test("main thread and two Workers call while versions change: no failed cal
   assertEquals(tallies[0].last, reloads + 1);
   assertEquals(isOpen, false);
   assert(tallies.reduce((sum, { calls }) => sum + calls, 0) > calls);
-  // Flat over the second half.
+  // The second half shows no growth.
   const half = samples.slice(samples.length >> 1);
   const [first, last] = [half[0], half.at(-1)!];
   if (!NO_PROC) assert(last.mappings - first.mappings < 24, JSON.stringify(samples));

@@ -1,7 +1,7 @@
 /**
  * Loads, uses and unloads modules with thread-local variables and destructors
- * while threads come and go; prints by how much the process has grown after a
- * warm-up, and what the destructors did.
+ * while threads start and end; checks the order of the destructors, and prints by
+ * how much the process has grown since a warm-up. Needs `--expose-gc`.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { descriptors, mappingCount, stubMappings, turn } from "../support/modules.ts";
@@ -11,7 +11,7 @@ import { TestWorker } from "../support/workers.ts";
 const rounds = Number(Deno.args[0]);
 const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
 const registry = new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 });
-// Keeps open what is opened once.
+// Keeps libraries that are opened once from closing with the last module.
 registry.load(threadModule("chosen", DIALECTS[0]));
 const worker = (): TestWorker<unknown> =>
   new TestWorker(new URL("../load/runtime/ending_worker.ts", import.meta.url));
@@ -32,13 +32,13 @@ async function round(number: number): Promise<void> {
   });
   symbols.write_to(journal.pointer);
   symbols.make_key();
-  // A thread that ends while the module is there.
+  // A thread that ends while the module is loaded.
   check(symbols.in_thread(500n), 0);
   check(journal.take(), [512, 511, 501, 500, 600]);
-  // This thread and one of Deno's own, which outlive the module.
+  // This thread and one of Deno's pool; both outlive the module.
   symbols.at_thread_end(1n);
   await symbols.aside(2n);
-  // A Worker's, which sometimes ends soon after.
+  // The thread of a Worker, which sometimes ends soon afterwards.
   check(await guest.ask(module.share()), "attached");
   check(await guest.ask(60), "registered");
   check(await guest.ask(-1), "closed");

@@ -1,15 +1,16 @@
 /**
- * Goes back and forth between versions, and on without what is in use, so many
- * rounds as the argument says; needs `--expose-gc`.
+ * Reloads and rolls back, also to versions that lack exports in use. Argument: the
+ * number of rounds. Needs `--expose-gc`.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { WatchedAllocator } from "../support/testing.ts";
 import { INT, version } from "../support/versions.ts";
 
 /**
- * What this prints, as JSON, of a quarter of the rounds and of the end: what the
- * allocator has given out and the system has mapped for it, and bytes that the
- * engine uses after a collection. What is resident goes up and down with its heap.
+ * The output, as JSON: a sample after a quarter of the rounds and one at the end.
+ * Each has the number of live allocations, their mappings, and the bytes that the
+ * engine uses after a collection. Resident memory, which varies with the heap, is
+ * not sampled.
  */
 export type Outcome = readonly { readonly live: number; readonly mappings: number; readonly used: number }[];
 
@@ -31,10 +32,10 @@ for (let round = 1; round <= rounds; round++) {
   registry.reload("m", { bytes: lacking(round + 1), state: "carry", compatibility: "allow" }).close();
   registry.reload("m", { bytes: lacking(round + 2), state: "carry", compatibility: "allow" }).close();
   registry.rollback("m", { compatibility: "allow" }).close();
-  if (live.symbols.twin() !== 7 || live.symbols.answer() !== round + 1) throw new Error("a wrong answer");
+  if (live.symbols.twin() !== 7 || live.symbols.answer() !== round + 1) throw new Error("wrong results");
   await new Promise((resolve) => setTimeout(resolve, 0));
   if (round !== Math.ceil(rounds / 4) && round !== rounds) continue;
-  // Twice: what the first one finalises goes with the second.
+  // Twice, because the second collection frees the objects that the first one finalises.
   for (let pass = 0; pass < 2; pass++) {
     gc();
     await new Promise((resolve) => setTimeout(resolve, 20));

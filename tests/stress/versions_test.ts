@@ -1,10 +1,10 @@
-/** Versions that come, go and come back. `SMF_STRESS=1` runs 400 rounds. */
+/** Versions that are replaced and rolled back. `SMF_STRESS=1` runs 400 rounds. */
 import { assert, assertEquals } from "@std/assert";
 import { runChild } from "../support/modules.ts";
 import { stress } from "../support/testing.ts";
 import type { Outcome } from "./versions_child.ts";
 
-Deno.test("going back and forth, and on without what is in use, keeps nothing for each round", async () => {
+Deno.test("reloads and rollbacks, also to versions that lack exports in use, leak nothing per round", async () => {
   const rounds = Math.max(10, stress(400));
   const child = await runChild(new URL("./versions_child.ts", import.meta.url), {
     v8Flags: "--expose-gc",

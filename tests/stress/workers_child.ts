@@ -1,6 +1,6 @@
 /**
- * Two Workers call without a pause between turns while modules are loaded,
- * shared and closed under them, so many times as the first argument says.
+ * Two Workers call functions in a loop while modules are loaded, shared and
+ * closed. Argument: the number of modules.
  */
 import { ModuleLoader } from "../../mod.ts";
 import { version } from "../support/versions.ts";
@@ -19,7 +19,7 @@ for (let round = 0; round < rounds; round++) {
   const token = module.share();
   for (const worker of workers) if (await worker.ask({ kind: "attach", token }) !== "attached") unexpected++;
   for (const worker of workers) await worker.ask({ kind: "call in batches until it throws", batch: 500 });
-  // Closing waits in every second round; in the others the next module is loaded while this one drains.
+  // Every second round waits for the end of closing; in the others the next module is loaded while this one drains.
   const closed = module.closeAsync();
   if (round % 2 === 0) await closed;
   for (const worker of workers) {

@@ -1,4 +1,4 @@
-/** Modules closed under Workers that call them. `SMF_STRESS=1` closes 1,000. */
+/** Modules that are closed while Workers call them. `SMF_STRESS=1` closes 1,000. */
 import { assertEquals } from "@std/assert";
 import { stress } from "../support/testing.ts";
 import { runChild } from "../support/modules.ts";

@@ -1,17 +1,18 @@
 /**
- * `deno task validations`: switches the validations of the format, the image,
- * the relocations and the linker off, one at a time in a copy of the package,
- * and shows that a test fails without each.
+ * `deno task validations`: mutation testing of the validations in the format, the
+ * image, the relocations and the linker. Switches off one validation at a time in
+ * a copy of the package, and checks that a test fails without it.
  *
  * ```text
  * --only PATH     only files whose path contains this
- * --state FILE    where the results are; default .fuzz/validations.json
- * --fresh         forgets what earlier runs found
- * --list          shows the validations and tries none
+ * --state FILE    the file with the results; default .fuzz/validations.json
+ * --fresh         ignore the results of earlier runs
+ * --list          list the validations and try none
  * ```
  *
- * What an earlier run saw noticed is not tried again while its file stays the
- * same. The exit status is 1 if any validation can go unnoticed.
+ * A validation whose absence an earlier run noticed is not tried again while its
+ * file stays the same. The exit status is 1 if the absence of any validation goes
+ * unnoticed.
  */
 import { parseArgs } from "@std/cli";
 import { dirname, fromFileUrl, join } from "@std/path";
@@ -21,8 +22,8 @@ import type { Line, Work } from "./runner.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** What is looked at, and the tests that are asked, the most likely to notice first. */
-const WATCHED: readonly { readonly sources: readonly string[]; readonly tests: readonly string[] }[] = [
+/** The sources to mutate, and the tests that run on them, the most likely to fail first. */
+const MUTATED: readonly { readonly sources: readonly string[]; readonly tests: readonly string[] }[] = [
   { sources: ["src/smf"], tests: ["tests/smf", "tests/bad_inputs_test.ts", "tests/fixtures_test.ts"] },
   {
     sources: [
@@ -42,10 +43,10 @@ const WATCHED: readonly { readonly sources: readonly string[]; readonly tests: r
   { sources: ["src/link"], tests: ["tests/link"] },
 ];
 
-/** Tests that compile or link much are not asked: they notice late, and only by accident what others do not. */
+/** Tests that compile or link a lot do not run: they are slow, and notice more than the others only by accident. */
 const SLOW = /\/(real_\w+|\w+_modules|compiler)_test|\/link\/oracle_test/;
 
-/** What the copy needs to run tests. */
+/** The files that the copy needs to run tests. */
 const COPIED = [
   "deno.json",
   "deno.lock",
@@ -58,8 +59,8 @@ const COPIED = [
   "README.md",
 ];
 
-/** How long a runner may be silent: far longer than all the tests take that it is given. */
-const PATIENCE_MS = 600_000;
+/** The time that a runner may be silent: far longer than all of its tests take. */
+const SILENCE_MS = 600_000;
 
 function filesBelow(root: string, path: string): string[] {
   if (Deno.statSync(join(root, path)).isFile) return [path];
@@ -81,8 +82,8 @@ function copyInto(target: string, source: string): void {
   for (const { name } of Deno.readDirSync(source)) copyInto(join(target, name), join(source, name));
 }
 
-/** Runs a runner to its end; one that hangs has noticed what it was trying. */
-async function run(copy: string, work: Work, hear: (line: Line) => void): Promise<void> {
+/** Runs a runner to its end; a runner that hangs or crashes has noticed the mutant that it was trying. */
+async function run(copy: string, work: Work, receive: (line: Line) => void): Promise<void> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["run", "--no-check", "--allow-all", "tests/validations/runner.ts", JSON.stringify(work)],
     cwd: copy,
@@ -92,31 +93,31 @@ async function run(copy: string, work: Work, hear: (line: Line) => void): Promis
     stderr: "null",
   }).spawn();
   let trying: number | undefined;
-  const bite = (): void => child.kill("SIGKILL");
-  let watchdog = setTimeout(bite, PATIENCE_MS);
+  const killRunner = (): void => child.kill("SIGKILL");
+  let watchdog = setTimeout(killRunner, SILENCE_MS);
   for await (
     const text of child.stdout.pipeThrough(new TextDecoderStream()).pipeThrough(new TextLineStream())
   ) {
-    // Tests may print, too.
+    // Other lines are output of the tests.
     if (!text.startsWith('{"is":')) continue;
     clearTimeout(watchdog);
     const line: Line = JSON.parse(text);
     if (line.is !== "ready") trying = line.is === "trying" ? line.number : undefined;
-    hear(line);
-    watchdog = setTimeout(bite, PATIENCE_MS);
+    receive(line);
+    watchdog = setTimeout(killRunner, SILENCE_MS);
   }
   clearTimeout(watchdog);
   await child.status;
-  if (trying !== undefined) hear({ is: "noticed", number: trying, by: "the end of the process" });
+  if (trying !== undefined) receive({ is: "noticed", number: trying, by: "the end of the process" });
 }
 
-/** By validation: which test noticed, or that none did. */
+/** For each validation, the test that noticed its absence, or {@linkcode SURVIVED}. */
 type Results = Record<string, string>;
 const SURVIVED = "none";
 
 interface Known extends Validation {
   readonly path: string;
-  /** The same as long as its file is. */
+  /** Identifies the validation as long as its file stays the same. */
   readonly key: string;
 }
 
@@ -130,9 +131,9 @@ async function main(args: string[]): Promise<number> {
   const copy = Deno.makeTempDirSync({ prefix: "validations-" });
   const all: Known[] = [];
   try {
-    // Nobody who works on the package meanwhile changes what is tried.
+    // Changes to the package during the run do not affect the copy.
     for (const name of COPIED) if (exists(join(ROOT, name))) copyInto(join(copy, name), join(ROOT, name));
-    for (const { sources, tests } of WATCHED) {
+    for (const { sources, tests } of MUTATED) {
       const own: Known[] = [];
       for (const path of sources.flatMap((source) => filesBelow(copy, source))) {
         const text = Deno.readTextFileSync(join(copy, path));
@@ -145,7 +146,7 @@ async function main(args: string[]): Promise<number> {
         );
       }
       all.push(...own);
-      const asked = tests.flatMap((test) => filesBelow(copy, test))
+      const selected = tests.flatMap((test) => filesBelow(copy, test))
         .filter((test) => test.endsWith("_test.ts") && !SLOW.test(test));
       const rest = new Map(
         own.filter(({ path, key }) =>
@@ -158,10 +159,10 @@ async function main(args: string[]): Promise<number> {
         const validations = [...rest.values()].map(({ number, path }) =>
           [number, path.replace(/^src/, "tests").replace(/\.ts$/, "_test.ts")] as const
         );
-        await run(copy, { tests: asked, validations }, (line) => {
+        await run(copy, { tests: selected, validations }, (line) => {
           if (line.is === "ready") {
             console.log(
-              `${sources.join(" ")}: ${line.tests} tests; not asked: ${line.left.join(", ") || "none"}`,
+              `${sources.join(" ")}: ${line.tests} tests; left out: ${line.left.join(", ") || "none"}`,
             );
           } else if (line.is === "spoilt" && !spoilt.has(line.number)) {
             spoilt.add(line.number);
@@ -173,7 +174,7 @@ async function main(args: string[]): Promise<number> {
             console.log(`${line.is === "survived" ? "SURVIVED" : "noticed "} ${show(one)}`);
           }
         });
-        if (rest.size + spoilt.size === before) throw new Error("Cannot go on: a process got nothing done");
+        if (rest.size + spoilt.size === before) throw new Error("Cannot go on: a runner made no progress");
       }
     }
   } finally {
@@ -182,7 +183,7 @@ async function main(args: string[]): Promise<number> {
   if (options.list) { for (const one of all) console.log(show(one)); }
   const wanted = all.filter(({ path }) => path.includes(options.only ?? ""));
   const survivors = wanted.filter(({ key }) => results[key] === SURVIVED);
-  console.log(`${wanted.length} validations, ${survivors.length} of which can go unnoticed`);
+  console.log(`${wanted.length} validations, ${survivors.length} of which can be removed unnoticed`);
   for (const survivor of survivors) console.log(`  ${show(survivor)}`);
   return survivors.length === 0 ? 0 : 1;
 }

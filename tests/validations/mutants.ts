@@ -1,31 +1,31 @@
 /**
- * Finds the validations of a source file, and puts a switch at each, so that
- * one text is all the mutants: `globalThis.MUTANT` is the number of the one
- * that is off.
+ * Finds the validations of a source file and inserts a switch at each, so that one
+ * text contains all mutants: `globalThis.MUTANT` is the number of the validation
+ * that is switched off.
  *
- * | what is a validation | what is left of it |
+ * | validation | replacement when switched off |
  * |---|---|
  * | `throw …;` | nothing |
  * | `problems.add(…);` | nothing |
  * | `report(…);`, `refuse(…);` | nothing |
- * | `return Patch.OutOfRange;` and its like | nothing |
+ * | `return Patch.OutOfRange;` and other failures of a patch | nothing |
  * | `return refuse(…);`, `return inName(…);` | nothing |
- * | `return stopAt(…);`, `return at / step;`, by which loops end early | nothing |
- * | an operand of `\|\|` in an `if` whose body is one of those | `false` |
- * | an operand of `&&` in `const named = …;`, which such an `if` asks | `true` |
+ * | `return stopAt(…);`, `return at / step;`, which end loops early | nothing |
+ * | an operand of `\|\|` in an `if` whose body is one of these | `false` |
+ * | an operand of `&&` in `const named = …;`, which such an `if` tests | `true` |
  */
 
-/** A validation. */
+/** A validation in a source text. */
 export interface Validation {
-  /** Its number: what `MUTANT` is when it is off. */
+  /** The value of `MUTANT` that switches it off. */
   readonly number: number;
-  /** Itself, on one line. */
+  /** Its source text, on one line. */
   readonly what: string;
-  /** The line it stands on, from 1. */
+  /** Its line number, from 1. */
   readonly line: number;
 }
 
-/** A text with switches. */
+/** A text with switches, and its validations in order. */
 export interface Switchable {
   readonly text: string;
   readonly validations: readonly Validation[];
@@ -34,27 +34,27 @@ export interface Switchable {
 const STATEMENT =
   /\bthrow\b(?! error;| caught;)|(?:this\.)?[#\w.]*problems\.add\(|(?<=[;{})]\s*)\b(?:report|refuse)\(|\breturn (?:Patch\.(?!Done)\w+;|(?:refuse|inName|stopAt)\(|at \/ step;)/g;
 
-interface Place {
+interface Site {
   readonly from: number;
   readonly to: number;
-  /** What stands before and behind it, given its number. */
-  readonly around: (number: number) => readonly [before: string, behind: string];
+  /** The text to insert before and behind it, given its number. */
+  readonly wrap: (number: number) => readonly [before: string, behind: string];
 }
 
 /**
- * Puts a switch at every validation of a text.
+ * Inserts a switch at every validation of a text.
  *
- * @param first The number of the first.
+ * @param first The number of the first validation.
  */
 export function switchable(text: string, first: number): Switchable {
   const validations: Validation[] = [];
   let rest = text, done = text.length;
-  const places = placesIn(blanked(text));
-  // From the end, so that places stay where they are.
-  places.forEach(({ from, to, around }, index) => {
+  const sites = sitesIn(blanked(text));
+  // From the end, so that earlier offsets stay valid.
+  sites.forEach(({ from, to, wrap }, index) => {
     if (to > done) throw new Error("Cannot put a switch into another one");
-    const number = first + places.length - 1 - index;
-    const [before, behind] = around(number);
+    const number = first + sites.length - 1 - index;
+    const [before, behind] = wrap(number);
     rest = rest.slice(0, from) + before + text.slice(from, to) + behind + rest.slice(to);
     const line = text.slice(0, from).split("\n").length;
     validations.unshift({ number, what: text.slice(from, to).replace(/\s+/g, " "), line });
@@ -63,29 +63,29 @@ export function switchable(text: string, first: number): Switchable {
   return { text: rest, validations };
 }
 
-/** Where validations are, last first. */
-function placesIn(plain: string): Place[] {
-  const places: Place[] = [];
+/** The validations of a text whose strings and comments are blanked, last first. */
+function sitesIn(plain: string): Site[] {
+  const sites: Site[] = [];
   for (const { index } of plain.matchAll(STATEMENT)) {
-    places.push({
+    sites.push({
       from: index,
       to: endOfStatement(plain, index),
-      around: (number) => [`{ if (globalThis.MUTANT !== ${number}) `, " }"],
+      wrap: (number) => [`{ if (globalThis.MUTANT !== ${number}) `, " }"],
     });
     for (const [from, to] of operands(plain, conditionBefore(plain, index), "||")) {
-      places.push({ from, to, around: (number) => [`(globalThis.MUTANT !== ${number} && (`, "))"] });
+      sites.push({ from, to, wrap: (number) => [`(globalThis.MUTANT !== ${number} && (`, "))"] });
     }
   }
   for (const { index, 0: { length } } of plain.matchAll(/\bconst named = /g)) {
-    const stretch = [index + length, endOfStatement(plain, index) - 1] as const;
-    for (const [from, to] of operands(plain, stretch, "&&")) {
-      places.push({ from, to, around: (number) => [`(globalThis.MUTANT === ${number} || (`, "))"] });
+    const range = [index + length, endOfStatement(plain, index) - 1] as const;
+    for (const [from, to] of operands(plain, range, "&&")) {
+      sites.push({ from, to, wrap: (number) => [`(globalThis.MUTANT === ${number} || (`, "))"] });
     }
   }
-  return places.sort((a, b) => b.from - a.from);
+  return sites.sort((a, b) => b.from - a.from);
 }
 
-/** Where the statement that begins here ends: behind its semicolon. */
+/** The offset behind the semicolon that ends the statement at `start`. */
 function endOfStatement(plain: string, start: number): number {
   let depth = 0;
   for (let at = start; at < plain.length; at++) {
@@ -96,10 +96,10 @@ function endOfStatement(plain: string, start: number): number {
   throw new Error("Cannot find the end of a statement");
 }
 
-type Stretch = readonly [from: number, to: number];
+type Range = readonly [from: number, to: number];
 
-/** What stands in the parentheses of the `if` of which this is the body, or the first statement of the body. */
-function conditionBefore(plain: string, at: number): Stretch | undefined {
+/** The condition of the `if` whose body is, or begins with, the statement at `at`. */
+function conditionBefore(plain: string, at: number): Range | undefined {
   const closed = /\)\s*(?:\{\s*)?$/.exec(plain.slice(0, at));
   if (closed === null) return undefined;
   let depth = 0;
@@ -112,17 +112,17 @@ function conditionBefore(plain: string, at: number): Stretch | undefined {
   return undefined;
 }
 
-/** The operands of a chain of one operator, without the spaces around them; none if it is no chain. */
-function operands(plain: string, stretch: Stretch | undefined, operator: "||" | "&&"): Stretch[] {
-  if (stretch === undefined) return [];
-  const found: Stretch[] = [];
-  let depth = 0, from = stretch[0];
+/** The operands of a chain of one operator, without surrounding spaces; none if there is no such operator. */
+function operands(plain: string, range: Range | undefined, operator: "||" | "&&"): Range[] {
+  if (range === undefined) return [];
+  const found: Range[] = [];
+  let depth = 0, from = range[0];
   const take = (to: number): void => {
     const operand = plain.slice(from, to);
     const leading = operand.length - operand.trimStart().length;
     found.push([from + leading, from + leading + operand.trim().length]);
   };
-  for (let at = stretch[0]; at < stretch[1]; at++) {
+  for (let at = range[0]; at < range[1]; at++) {
     if ("([{".includes(plain[at])) depth++;
     else if (")]}".includes(plain[at])) depth--;
     else if (depth === 0 && plain.startsWith(operator, at)) {
@@ -131,11 +131,11 @@ function operands(plain: string, stretch: Stretch | undefined, operator: "||" | 
     }
   }
   if (found.length === 0) return [];
-  take(stretch[1]);
+  take(range[1]);
   return found;
 }
 
-/** The text with comments, strings and regular expressions replaced by underscores, nothing moved. */
+/** Replaces comments, strings and regular expressions by underscores, of the same length. */
 export function blanked(text: string): string {
   const token =
     /\/\*[^]*?\*\/|\/\/.*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|(?<=[(,=:[!&|?{};]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n])+\/\w*/;
@@ -143,18 +143,18 @@ export function blanked(text: string): string {
   const blank = (length: number): void => {
     plain += "_".repeat(length);
   };
-  // Template literals nest: those that are open, each with the depth of braces in its current hole.
-  const holes: number[] = [];
+  // Template literals nest: for each open one, the depth of braces in its current substitution.
+  const depths: number[] = [];
   for (let at = 0; at < text.length;) {
-    const inTemplate = holes.length > 0 && holes[holes.length - 1] === 0;
+    const inTemplate = depths.length > 0 && depths[depths.length - 1] === 0;
     const character = text[at];
     if (inTemplate) {
       if (character === "\\") blank(2);
       else if (character === "`") {
-        holes.pop();
+        depths.pop();
         blank(1);
       } else if (text.startsWith("${", at)) {
-        holes[holes.length - 1] = 1;
+        depths[depths.length - 1] = 1;
         plain += "_{";
       } else blank(1);
       at = plain.length;
@@ -166,11 +166,11 @@ export function blanked(text: string): string {
     if (found !== undefined) blank(found.length);
     else {
       if (character === "`") {
-        holes.push(0);
+        depths.push(0);
         blank(1);
       } else {
-        if (holes.length > 0 && character === "{") holes[holes.length - 1]++;
-        if (holes.length > 0 && character === "}") holes[holes.length - 1]--;
+        if (depths.length > 0 && character === "{") depths[depths.length - 1]++;
+        if (depths.length > 0 && character === "}") depths[depths.length - 1]--;
         plain += character;
       }
     }

@@ -3,7 +3,7 @@ import { blanked, switchable } from "./mutants.ts";
 
 const found = (text: string): string[] => switchable(text, 1).validations.map(({ what }) => what);
 
-Deno.test("every throw has a switch of its own", () => {
+Deno.test("every throw has its own switch", () => {
   const { text, validations } = switchable('if (a) throw new Error("x; y");\nthrow b({ c: [1, 2] });', 7);
   assertEquals(
     text,
@@ -16,7 +16,7 @@ Deno.test("every throw has a switch of its own", () => {
   ]);
 });
 
-Deno.test("of a condition with several reasons each can be switched off", () => {
+Deno.test("each operand of a condition has its own switch", () => {
   const { text, validations } = switchable("if (a || (b || c) && d) {\n  throw 1;\n}", 1);
   assertEquals(
     text,
@@ -27,7 +27,7 @@ Deno.test("of a condition with several reasons each can be switched off", () => 
   assertEquals(found("while (a || b) throw 1;"), ["throw 1;"]);
 });
 
-Deno.test("a text with switches that are all on does what it did", () => {
+Deno.test("a text behaves as before while no validation is switched off", () => {
   const text = "const check = (n) => { if (n < 0 || n > 9) throw 1; else return n; };\ncheck";
   const run = (n: number): unknown => {
     try {
@@ -39,7 +39,7 @@ Deno.test("a text with switches that are all on does what it did", () => {
   assertEquals([-1, 0, 9, 10].map(run), ["threw 1", 0, 9, "threw 1"]);
 });
 
-Deno.test("what is reported, and what a patch answers, are validations too", () => {
+Deno.test("reports and results of patches are validations, too", () => {
   assertEquals(found("this.#input.problems.add(f(1));"), ["this.#input.problems.add(f(1));"]);
   assertEquals(found("if (a) report(b);\nfunction report(c) {}"), ["report(b);"]);
   assertEquals(found("if (x) return Patch.OutOfRange;\nreturn Patch.Done;"), ["return Patch.OutOfRange;"]);
@@ -50,18 +50,18 @@ Deno.test("what is reported, and what a patch answers, are validations too", () 
   );
 });
 
-Deno.test("comments, strings, templates and regular expressions hide nothing and show nothing", () => {
+Deno.test("comments, strings, templates and regular expressions are skipped", () => {
   const text =
     "/* throw 1; */ f(`throw ${g({ a: `}` })} throw;`); // throw\nx = /throw\\\"/.test('throw'); throw 2;";
   assertEquals(blanked(text).length, text.length);
   assertEquals(found(text), ["throw 2;"]);
 });
 
-Deno.test("a statement without an end is not guessed at", () => {
+Deno.test("a statement without an end is an error", () => {
   assertThrows(() => switchable("throw 1", 1), Error, "end of a statement");
 });
 
-Deno.test("what ends a loop early has a switch, and each of its reasons", () => {
+Deno.test("an early end of a loop has a switch, and each of its conditions has one", () => {
   assertEquals(found("if (a || b) return stopAt(work, at, Stop.Place);"), [
     "a",
     "b",

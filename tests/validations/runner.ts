@@ -1,25 +1,25 @@
 /**
- * Runs tests again and again in one process, each time with another validation
- * switched off, until one fails. Started in the copy by main.ts; answers with
- * lines of JSON.
+ * Runs the tests of one process repeatedly, each time with another validation
+ * switched off, until one fails. main.ts starts it in the copy; it prints lines of
+ * JSON.
  */
 import { join, toFileUrl } from "@std/path";
 
-/** What a runner is told. */
+/** The argument of a runner, as JSON. */
 export interface Work {
-  /** Test files, the most likely to notice first. */
+  /** Test files, the most likely to fail first. */
   readonly tests: readonly string[];
-  /** Numbers of validations, each with the test file of its own file, which is asked first. */
+  /** The numbers of the validations to switch off, each with the test file of its source file, which runs first. */
   readonly validations: readonly (readonly [number: number, own: string])[];
 }
 
-/** What a runner says. */
+/** A line that a runner prints. */
 export type Line =
   | { readonly is: "ready"; readonly tests: number; readonly left: readonly string[] }
   | { readonly is: "trying"; readonly number: number }
   | { readonly is: "noticed"; readonly number: number; readonly by: string }
   | { readonly is: "survived"; readonly number: number }
-  /** A test that failed with the validation off fails without, too: a new process has to decide. */
+  /** The test that failed also fails with the validation on: a new process has to decide. */
   | { readonly is: "spoilt"; readonly number: number; readonly by: string };
 
 interface Test {
@@ -31,7 +31,7 @@ interface Test {
 const global = globalThis as { MUTANT?: number };
 const say = (line: Line): void => console.log(JSON.stringify(line));
 
-/** A context in which steps are run as they come. */
+/** A test context that runs steps at once. */
 const context = {
   step: async (first: unknown, second?: unknown): Promise<boolean> => {
     const fn = (typeof first === "object" ? (first as Deno.TestStepDefinition).fn : second ?? first) as (
@@ -42,7 +42,7 @@ const context = {
   },
 };
 
-/** Everything that test files register. */
+/** Imports test files and collects the tests that they register. */
 async function collect(files: readonly string[]): Promise<Test[]> {
   const tests: Test[] = [];
   let file = "";
@@ -72,7 +72,7 @@ async function fails({ run }: Test, number: number | undefined): Promise<boolean
   }
 }
 
-/** Answers after how long; a test that takes longer is left out, since all would wait for it every time. */
+/** The longest time of a test; slower ones are left out, because each mutant would wait for them. */
 const LONGEST_MS = 5000;
 
 async function main({ tests: files, validations }: Work): Promise<void> {
@@ -102,10 +102,10 @@ async function main({ tests: files, validations }: Work): Promise<void> {
       Deno.exit(3);
     }
     say({ is: "noticed", number, by: noticed.name });
-    // What noticed one validation often notices the next.
+    // A test that notices one mutant often notices the next.
     tests = [noticed, ...tests.filter((test) => test !== noticed)];
   }
-  // Whatever tests have left running.
+  // Ends timers and workers that tests have left running.
   Deno.exit(0);
 }
 

@@ -1,41 +1,41 @@
 /**
- * What changed from one version of a module to the next, and what a reload
- * would say to it. The rules are those that reloads apply; without a running
- * program every export counts as in use.
+ * Compares two versions of a module and judges whether a reload from one to
+ * the other would succeed. The rules are those that reloads apply; without a
+ * running program every export counts as in use.
  */
 import { exportPlace, fitOf, isRefused, type PlannedFile, VersionPair } from "../../image/compatibility.ts";
-import { inFile } from "../../errors.ts";
+import { hex, inFile } from "../../errors.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
 import { archName, HeaderFlag, Platform, platformName, symbolTypeName } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
 
-/** What a reload would come to, from harmless to impossible. */
+/** The outcome of a reload, from harmless to impossible. */
 export type Verdict = "same" | "safe" | "migrate" | "refused";
 
-/** One thing that changed. */
+/** A difference between the versions. */
 export interface Change {
   readonly what: "header" | "export" | "variable" | "symbol" | "section" | "needed";
   readonly name: string;
   readonly change: "added" | "removed" | "changed";
-  /** From what to what, for people; "" where there is no more to say. */
+  /** The old and the new state, as text; may be empty. */
   readonly detail: string;
-  /** What it means for a reload: nothing, its value is not carried, or no reload. */
+  /** Its effect on a reload: none, a value that is not carried, or a refusal. */
   readonly effect: Verdict;
 }
 
-/** A file, and where it is. */
+/** A version's file and its path. */
 export interface Version {
   readonly path: string;
   readonly file: ParsedSmf;
 }
 
-/** All changes, and the worst effect of them. */
+/** All changes, and the worst of their effects. */
 export interface Comparison {
   readonly verdict: Verdict;
   readonly changes: readonly Change[];
-  /** Variables that keep their values when state is carried. */
+  /** Variables whose values a reload with `state: "carry"` keeps. */
   readonly carried: readonly string[];
 }
 
@@ -76,14 +76,19 @@ function compareHeaders(before: SmfHeader, after: SmfHeader): Change[] {
     if (from === to) return;
     changes.push({ what: "header", name, change: "changed", detail: `${from} → ${to}`, effect });
   };
-  const anywhere = after.platform === Platform.Any;
-  add("platform", platformName(before.platform), platformName(after.platform), anywhere ? "safe" : "refused");
+  const runsEverywhere = after.platform === Platform.Any;
+  add(
+    "platform",
+    platformName(before.platform),
+    platformName(after.platform),
+    runsEverywhere ? "safe" : "refused",
+  );
   add("processor", archName(before.arch), archName(after.arch), "refused");
   add("layout", before.layout, after.layout, "safe");
   const reloadable = ({ flags }: SmfHeader): string => (flags & HeaderFlag.Reloadable) === 0 ? "no" : "yes";
   add("reloadable", reloadable(before), reloadable(after), "safe");
   const entry = ({ flags, entryPoint }: SmfHeader): string =>
-    (flags & HeaderFlag.Executable) === 0 ? "none" : `0x${entryPoint.toString(16)}`;
+    (flags & HeaderFlag.Executable) === 0 ? "none" : hex(entryPoint);
   add("entry point", entry(before), entry(after), "safe");
   return changes;
 }
@@ -103,9 +108,7 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
         what: "export",
         name,
         change: "changed",
-        detail: old.kind === now.kind
-          ? `there are ${now.room} bytes for its ${size}`
-          : `${old.kind} → ${now.kind}`,
+        detail: old.kind === now.kind ? `needs ${size} bytes, has ${now.room}` : `${old.kind} → ${now.kind}`,
         effect,
       },
     );
@@ -142,12 +145,12 @@ function compareVariables(
   }
   for (const { name } of new VersionPair(candidate, previous).variables()) {
     if (pair.after.has(name)) continue;
-    changes.push({ what: "variable", name, change: "removed", detail: "its value goes", effect: "safe" });
+    changes.push({ what: "variable", name, change: "removed", detail: "its value is lost", effect: "safe" });
   }
   return { changes, carried };
 }
 
-/** Where code or constants that both have differ in size or type; what is exported or variable is told elsewhere. */
+/** Size, type and version of symbols that both versions define. */
 function compareSymbols(before: ParsedSmf, after: ParsedSmf): Change[] {
   const changes: Change[] = [];
   for (const old of before.symbols) {
@@ -197,7 +200,7 @@ function compareImports(before: ParsedSmf, after: ParsedSmf): Change[] {
     [...names].map((name) => ({ what: "needed", name, change, detail, effect: "safe" }));
   return [
     ...changes(old.difference(now), "removed", ""),
-    ...changes(now.difference(old), "added", "somebody must define it"),
+    ...changes(now.difference(old), "added", "another module or library must define it"),
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `smf inspect` tells of a file, as data: the shape of its JSON.
+ * The contents of a module and the plan of its image, in the form of `smf inspect --json`.
  */
 import { LoadError } from "../../errors.ts";
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE, type Region } from "../../image/arrange.ts";
@@ -21,7 +21,7 @@ import {
 import type { ParsedSmf } from "../../smf/file.ts";
 import { imageOffsets } from "../../smf/offsets.ts";
 import type { SmfSection } from "../../smf/section.ts";
-import { sectionAt, sectionPlaces } from "./places.ts";
+import { sectionAt, sectionRanges } from "./section_ranges.ts";
 
 /** A region of the planned image. */
 export interface ImageRegion {
@@ -32,7 +32,7 @@ export interface ImageRegion {
   readonly parts: readonly { readonly name: string; readonly offset: number; readonly length: number }[];
 }
 
-/** Everything that is shown. */
+/** The fields of `smf inspect --json`. */
 export interface InspectionData {
   readonly header: Readonly<Record<string, unknown>>;
   readonly sections: readonly {
@@ -74,30 +74,30 @@ export interface InspectionData {
   } | undefined;
 }
 
-/** What was found out, and what keeps the file from being loaded though it can be read. */
+/** The data of a file, and the error if it can be read but not placed in memory. */
 export interface Inspection {
   readonly data: InspectionData;
   readonly problem: LoadError | undefined;
 }
 
-/** Pages of the plan that is shown; hosts with larger ones space the regions wider. */
+/** Page size of the plan, in bytes; hosts with larger pages space the regions wider. */
 const PAGE_SIZE = 4096;
 
 /**
- * Looks at a file that could be parsed.
+ * Collects the contents of a parsed module.
  *
- * @param chosen Its sections that are of interest, with what belongs to them.
+ * @param chosen The sections to show, with their symbols and relocations.
  */
-export function inspectionOf(module: ParsedSmf, chosen: readonly SmfSection[], path: string): Inspection {
+export function inspectModule(module: ParsedSmf, chosen: readonly SmfSection[], path: string): Inspection {
   const { sections, symbols, relocations, header } = module;
   const { offsets } = imageOffsets(sections);
-  const places = sectionPlaces(module);
+  const ranges = sectionRanges(module);
   const all = chosen.length === sections.length;
   const isChosen = (offset: number): boolean => {
-    const place = sectionAt(places, offset);
-    return all || (place !== undefined && chosen.includes(place.section));
+    const range = sectionAt(ranges, offset);
+    return all || (range !== undefined && chosen.includes(range.section));
   };
-  const hasPlace = (index: number): boolean => module.isDefined(index) && isAddress(symbols.type(index));
+  const hasAddress = (index: number): boolean => module.isDefined(index) && isAddress(symbols.type(index));
   let problem: LoadError | undefined;
   let image: InspectionData["image"];
   try {
@@ -119,13 +119,13 @@ export function inspectionOf(module: ParsedSmf, chosen: readonly SmfSection[], p
       alignment,
       imageOffset: offsets[index],
     })),
-    symbols: [...symbols].filter(({ index, value }) => all || (hasPlace(index) && isChosen(value))).map(
+    symbols: [...symbols].filter(({ index, value }) => all || (hasAddress(index) && isChosen(value))).map(
       ({ index, name, type, binding, value, size, typeId, version }) => ({
         name,
         type: symbolTypeName(type),
         binding: bindingName(binding),
         defined: module.isDefined(index),
-        section: hasPlace(index) ? sectionAt(places, value)?.section.name : undefined,
+        section: hasAddress(index) ? sectionAt(ranges, value)?.section.name : undefined,
         value,
         size,
         typeId,

@@ -1,7 +1,7 @@
 /**
- * Everything that can be said against a module without loading it: the rules
- * of the parser and of the loader, applied past the first problem, and what is
- * allowed but unlikely to be meant.
+ * Checks a module without loading it: applies the rules of the parser and of
+ * the loader past the first problem, and looks for things that are allowed but
+ * probably unintended.
  */
 import { attempt, LoadError, type Report } from "../../errors.ts";
 import { checkHost, checkThreadLocals, type Host } from "../../load/runtime/host.ts";
@@ -27,92 +27,94 @@ import { planThreadLocals } from "../../image/relocation/thread_locals.ts";
 /** How bad a finding is: an `error` keeps the module from being loaded. */
 export type Level = "error" | "warning" | "note";
 
-/** One thing that was found. */
+/** A problem or remark. */
 export interface Finding {
   readonly level: Level;
-  /** The error that a loader gives, or what is to be said. */
+  /** The error that a loader would throw, or the text of a warning or note. */
   readonly problem: LoadError | string;
 }
 
-/** What a module is examined for. */
-export interface Examination {
-  /** The system that would load it; undefined for whichever it is made for. */
+/** Requirements beyond those of the format. */
+export interface Requirements {
+  /** The system that would load the module; by default the one that it is built for. */
   readonly host?: Host | undefined;
-  /** What its bytes must be. */
+  /** The integrity string that its bytes must have. */
   readonly integrity?: string | undefined;
-  /** Names that others define. */
+  /** Names that other modules define. */
   readonly provided: ReadonlySet<string>;
-  /** Whether all other names must be defined by the module itself. */
-  readonly mustBeDefined: boolean;
+  /** Whether an import that is not among `provided` is an error. */
+  readonly noUndefined: boolean;
 }
 
-/** What came of it. */
+/** The result of a check. */
 export interface Findings {
   readonly list: readonly Finding[];
-  /** What could not be looked at because of a problem before it. */
+  /** The parts that were not examined because of an earlier problem. */
   readonly skipped: readonly string[];
 }
 
-/** So many findings say enough. */
-export const MOST_FINDINGS = 1000;
+/** The number of findings after which a check ends. */
+export const MAX_FINDINGS = 1000;
 
-/** Ends a survey whose findings are enough. */
-class Enough extends Error {}
+/** Ends a check at {@linkcode MAX_FINDINGS}. */
+class TooManyFindings extends Error {}
 
 /**
- * Examines a module's bytes.
+ * Checks a module's bytes.
  *
- * @param step Told what begins.
+ * @param step Called with the name of each step as it begins.
  */
-export function findingsOf(
+export function verifyModule(
   bytes: Uint8Array,
-  examination: Examination,
-  step: (what: string) => void = () => {},
+  requirements: Requirements,
+  step: (name: string) => void = () => {},
 ): Findings {
   const list: Finding[] = [];
   const add = (level: Level, problem: LoadError | string): void => {
     list.push({ level, problem });
-    if (list.length === MOST_FINDINGS) throw new Enough();
+    if (list.length === MAX_FINDINGS) throw new TooManyFindings();
   };
   const report: Report = (problem) => add("error", problem);
   const skipped: string[] = [];
   try {
-    const { integrity, host } = examination;
+    const { integrity, host } = requirements;
     if (integrity !== undefined) attempt(report, () => new Integrity(integrity).check(bytes));
     step("reading the tables");
     const survey = surveySmf(bytes, report);
     skipped.push(...survey.skipped);
     if (survey.header !== undefined && host !== undefined) checkHost(survey.header, host, report);
-    if (survey.file !== undefined) new Examiner(survey.file, examination, add, skipped, step).run();
+    if (survey.file !== undefined) new ModuleChecker(survey.file, requirements, add, skipped, step).run();
   } catch (error) {
-    if (!(error instanceof Enough)) throw error;
-    skipped.push(`everything after ${MOST_FINDINGS} findings`);
+    if (!(error instanceof TooManyFindings)) throw error;
+    skipped.push(`everything after ${MAX_FINDINGS} findings`);
   }
   return { list, skipped };
 }
 
-/** Where a module is pretended to be loaded: far up, as modules are, with all that it imports right behind it. */
+/** The assumed address of the image: as high as those of loaded modules, with all imports right behind the image. */
 const BASE = 0x7000_0000_0000n;
 const PAGE_SIZE = 4096;
 
-/** Looks at a file whose tables are sound. */
-class Examiner {
+const DEFINE_IMPORT = "name the module that defines it (--with FILE), or link its object into this module";
+
+/** Checks a file whose tables are sound. */
+class ModuleChecker {
   readonly #file: ParsedSmf;
-  readonly #examination: Examination;
+  readonly #requirements: Requirements;
   readonly #add: (level: Level, problem: LoadError | string) => void;
   readonly #report: Report;
   readonly #skipped: string[];
-  readonly #step: (what: string) => void;
+  readonly #step: (name: string) => void;
 
   constructor(
     file: ParsedSmf,
-    examination: Examination,
+    requirements: Requirements,
     add: (level: Level, problem: LoadError | string) => void,
     skipped: string[],
-    step: (what: string) => void,
+    step: (name: string) => void,
   ) {
     this.#file = file;
-    this.#examination = examination;
+    this.#requirements = requirements;
     this.#add = add;
     this.#report = (problem) => add("error", problem);
     this.#skipped = skipped;
@@ -125,7 +127,7 @@ class Examiner {
       this.#step("applying the relocations");
       this.#relocations();
     } else {
-      this.#skipped.push(`the relocations, those of ${archName(arch)} are not known`);
+      this.#skipped.push(`the relocations: those of ${archName(arch)} are unknown`);
       planImage(this.#file, PAGE_SIZE, { got: 0, plt: 0 }, this.#report);
       this.#undefinedNames(
         [...this.#file.symbols].filter(({ index }) => !this.#file.isDefined(index)).map(({ index }) => index),
@@ -135,20 +137,20 @@ class Examiner {
     this.#hashes();
   }
 
-  /** Places the image, and applies the relocations to a copy of it. */
+  /** Plans the image and applies the relocations to a copy of it. */
   #relocations(): void {
     const file = this.#file;
     const needs = scanRelocations(file, this.#report);
     const plan = planImage(file, PAGE_SIZE, { got: needs.gotCount, plt: needs.pltCount }, this.#report);
     this.#undefinedNames(needs.imports);
     if (needs.threadLocal.length > 0) {
-      const { platform } = this.#examination.host ?? file.header;
+      const { platform } = this.#requirements.host ?? file.header;
       attempt(this.#report, () => checkThreadLocals(platform as Platform));
       attempt(this.#report, () => planThreadLocals(file, plan, needs));
     }
     const image = new Uint8Array(plan.size);
     for (const { section, offset } of plan.sections) {
-      const contents = attempt(() => {}, () => file.contents(section)); // reported before
+      const contents = attempt(() => {}, () => file.contents(section)); // reported by the survey
       if (contents !== undefined) image.set(contents, offset);
     }
     const imports = new BigUint64Array(needs.imports.length).fill(BASE + BigInt(plan.size));
@@ -157,55 +159,55 @@ class Examiner {
 
   #undefinedNames(imports: RelocationNeeds["imports"]): void {
     const { symbols } = this.#file;
-    const { provided, mustBeDefined } = this.#examination;
+    const { provided, noUndefined } = this.#requirements;
     for (const index of imports) {
       const name = symbols.name(index);
       if (provided.has(name)) continue;
       if (symbols.binding(index) === Binding.Weak) {
-        this.#add("note", `'${name}' is a weak import: it is 0 if nobody defines it`);
+        this.#add("note", `'${name}' is a weak import: its address is 0 if it is undefined`);
         continue;
       }
-      if (!mustBeDefined) {
-        this.#add("note", `'${name}' is imported: somebody must define it when the module is loaded`);
+      if (!noUndefined) {
+        this.#add("note", `'${name}' is imported: it must be defined when the module is loaded`);
         continue;
       }
-      const problem = `Cannot resolve imports: nobody defines '${name}'`;
-      this.#report(new LoadError("UndefinedSymbol", problem, { symbols: [name] }));
+      const problem = `Cannot resolve imports: undefined symbol '${name}'`;
+      this.#report(new LoadError("UndefinedSymbol", problem, { symbols: [name], hint: DEFINE_IMPORT }));
     }
   }
 
-  /** What is allowed but seldom meant. */
+  /** Looks for flags, types and alignments that are allowed but probably unintended. */
   #sections(): void {
     const { sections, header: { base } } = this.#file;
     const { offsets } = imageOffsets(sections);
     for (const section of sections) {
       const { type, flags, alignment, size, offset } = section;
-      const what = `section '${sectionLabel(section)}'`;
+      const label = `section '${sectionLabel(section)}'`;
       if (!isLoaded(type)) {
         const unknown = type < SectionType.Code || type > SectionType.AspectPackDirectory;
-        if (unknown) this.#add("note", `${what} is skipped: its type ${type} has no meaning here`);
+        if (unknown) this.#add("note", `${label} is ignored: its type ${type} is unknown`);
         continue;
       }
       if ((flags & SectionFlag.Write) !== 0 && type === SectionType.RoData) {
         this.#add(
           "warning",
-          `${what} says that it is writable, but ${sectionTypeName(type)} is loaded read-only`,
+          `${label} has the flag Write, but ${sectionTypeName(type)} sections are read-only`,
         );
       }
       if ((flags & SectionFlag.Exec) !== 0 && type !== SectionType.Code) {
-        this.#add("warning", `${what} says that it is executable, but only Code sections are`);
+        this.#add("warning", `${label} has the flag Exec, but only Code sections are executable`);
       }
       if (size > 0 && !section.compressed && (offset - base) % alignment !== 0) {
         this.#add(
           "note",
-          `${what} is not aligned in the file: it is at ${offset}, its alignment ${alignment}`,
+          `${label} is not aligned in the file: offset ${offset}, alignment ${alignment}`,
         );
       }
-      const place = offsets[section.index] ?? 0;
-      if (type === SectionType.Code && place % alignment !== 0) {
+      const imageOffset = offsets[section.index] ?? 0;
+      if (type === SectionType.Code && imageOffset % alignment !== 0) {
         this.#add(
           "warning",
-          `${what} is not aligned in memory: it is at ${place}, its alignment ${alignment}`,
+          `${label} is not aligned in memory: image offset ${imageOffset}, alignment ${alignment}`,
         );
       }
     }
@@ -214,16 +216,16 @@ class Examiner {
   #hashes(): void {
     const { header, checksum, symbols } = this.#file;
     if (header.moduleHash === 0n) {
-      this.#add("note", "the file carries no hash of itself: a change in it goes unnoticed");
+      this.#add("note", "the file has no module hash: changes to it are not detected");
     } else if (checksum === undefined) {
-      this.#add("note", "the file's hash of itself is of an unknown kind and not checked");
+      this.#add("note", "the module hash is of an unknown kind: it is not checked");
     }
     let exports = 0;
     for (let index = 0; index < symbols.length; index++) if (symbols.isExport(index)) exports++;
     if (exports !== header.exportedCount) {
       this.#add(
         "warning",
-        `the header counts ${header.exportedCount} exports, the symbol table has ${exports}`,
+        `the header counts ${header.exportedCount} exports, but the symbol table has ${exports}`,
       );
     }
   }

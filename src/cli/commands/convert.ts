@@ -1,5 +1,5 @@
 /**
- * `smf convert`: a module in another layout, compressed or not.
+ * `smf convert`: rewrites a module in another layout, compressed or uncompressed.
  */
 import { SmfBuilder } from "../../smf/builder.ts";
 import { Binding } from "../../smf/enums.ts";
@@ -8,19 +8,19 @@ import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import { type LayoutName, LAYOUTS } from "../../smf/layout.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
-import { oneFile, readOptions } from "../terminal/options.ts";
-import { examining } from "../terminal/problems.ts";
+import { readOptions, singleFile } from "../terminal/options.ts";
+import { reportingErrors } from "../terminal/problems.ts";
 
 const HELP = `smf convert <file | -> -o <file.smf> [options]
 
-Writes a module again, in another layout or compressed in another way. What the
-layout has no place for (a stub before a leading header, hints, templates) is
-left out, and said so.
+Rewrites a module in another layout, or with its sections compressed or
+decompressed. Leaves out, and reports, what the layout cannot hold: a stub in front
+of the header, hints, templates.
 
-  -o, --output FILE  where the result goes
-  --layout NAME      H72, H80, H96, H96-trailer or P128; default: as it is
+  -o, --output FILE  the file to write
+  --layout NAME      H72, H80, H96, H96-trailer or P128; default: that of the input
   --compress         compress the sections with zstd (not in H72 and H80)
-  --decompress       store all sections as they are in memory
+  --decompress       store all sections uncompressed
   --json             print one JSON document
   --color WHEN       auto (default), always or never
 
@@ -29,7 +29,6 @@ Examples:
   smf convert big.smf --compress -o small.smf
   smf convert trailer.smf --layout H72 --decompress -o plain.smf`;
 
-/** The command. */
 export const convert: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
@@ -39,23 +38,23 @@ export const convert: Command = {
       alias: { o: "output" },
     }, output);
     const { writer } = options;
-    const file = oneFile(options);
+    const file = singleFile(options);
     const json = options.has("json");
     const target = options.value("output");
-    if (target === undefined) throw new UsageError("say where the result goes: -o <file.smf>");
+    if (target === undefined) throw new UsageError("name the file to write: -o <file.smf>");
     if (options.has("compress") && options.has("decompress")) {
       throw new UsageError("--compress and --decompress exclude each other");
     }
     const compression = options.has("compress") ? "zstd" : options.has("decompress") ? "none" : "keep";
-    const wanted = layoutOf(options.value("layout"));
-    return examining({ command: "convert", file, writer, json }, () => {
+    const newLayout = layoutOf(options.value("layout"));
+    return reportingErrors({ command: "convert", file, writer, json }, () => {
       const input = readInput(file);
       const module = parseSmf(input, { path: file });
-      const layout = wanted ?? module.header.layout;
+      const layout = newLayout ?? module.header.layout;
       const bytes = rewrite(file, module, { layout, compression });
-      const lost = withoutPlace(module, layout);
+      const lost = lossesIn(module, layout);
       replaceFile(target, bytes);
-      for (const what of lost) writer.complain(`${file}: left out: ${what}`);
+      for (const loss of lost) writer.complain(`${file}: left out: ${loss}`);
       if (!json) return;
       const sizes = { before: input.length, after: bytes.length };
       printJson(writer, "convert", { file, output: target, layout, sizes, leftOut: lost });
@@ -66,10 +65,10 @@ export const convert: Command = {
 function layoutOf(name: string | undefined): LayoutName | undefined {
   if (name === undefined) return undefined;
   if (Object.hasOwn(LAYOUTS, name)) return LAYOUTS[name as LayoutName].name;
-  throw new UsageError(`there is no layout '${name}'; there are ${Object.keys(LAYOUTS).join(", ")}`);
+  throw new UsageError(`there is no layout '${name}'; the layouts are ${Object.keys(LAYOUTS).join(", ")}`);
 }
 
-/** What cannot be written in the way that was asked for is a wrong wish, not a bad file. */
+/** Rewrites a module; a result that the format forbids is wrong usage, not a bad file. */
 function rewrite(file: string, module: ParsedSmf, options: RewriteOptions): Uint8Array {
   try {
     return SmfBuilder.from(module, options).build();
@@ -81,22 +80,22 @@ function rewrite(file: string, module: ParsedSmf, options: RewriteOptions): Uint
 
 const HINTS = ["appType", "windowWidth", "windowHeight", "prefetchHint", "prefetchFileCount"] as const;
 
-/** What a module has that a layout has no place for, for people. */
-function withoutPlace(module: ParsedSmf, layout: LayoutName): string[] {
+/** Describes the parts of a module that a layout cannot hold. */
+function lossesIn(module: ParsedSmf, layout: LayoutName): string[] {
   const { header: { fields }, symbolSize, symbolTypeBase, trailer } = LAYOUTS[layout];
   const lost: string[] = [];
   const stub = module.stub().length;
-  if (stub > 0 && !trailer) lost.push(`the stub, ${stub} bytes before the module`);
+  if (stub > 0 && !trailer) lost.push(`the stub, ${stub} bytes in front of the header`);
   const hints = HINTS.filter((hint) => module.header[hint] !== 0);
   if (fields.app_type === undefined && hints.length > 0) lost.push(`the hints ${hints.join(", ")}`);
   const hasTemplates = [...module.symbols].some(({ templateParamCount, templateOffset }) =>
     templateParamCount !== 0 || templateOffset !== 0
   );
   if (symbolSize === 40 && hasTemplates) lost.push("the templates of symbols");
-  const marks = [...module.symbols].filter(({ type, binding }) =>
+  const untyped = [...module.symbols].filter(({ type, binding }) =>
     binding === Binding.Local && type < symbolTypeBase
   );
-  if (marks.length === 1) lost.push("that 1 local symbol has no type: it becomes Data");
-  if (marks.length > 1) lost.push(`that ${marks.length} local symbols have no type: they become Data`);
+  if (untyped.length === 1) lost.push("the missing type of 1 local symbol, which becomes Data");
+  if (untyped.length > 1) lost.push(`the missing type of ${untyped.length} local symbols, which become Data`);
   return lost;
 }

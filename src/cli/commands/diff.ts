@@ -1,5 +1,5 @@
 /**
- * `smf diff`: what a reload from one file to another would change.
+ * `smf diff`: judges a reload from one file to another.
  */
 import { parseSmf } from "../../smf/file.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
@@ -7,25 +7,25 @@ import type { Writer } from "../terminal/style.ts";
 import { type Change, compare, type Comparison, type Verdict } from "../analysis/compare.ts";
 import { readInput } from "../terminal/files.ts";
 import { readOptions } from "../terminal/options.ts";
-import { examining } from "../terminal/problems.ts";
+import { reportingErrors } from "../terminal/problems.ts";
 import { printable, table } from "../terminal/table.ts";
 
 const HELP = `smf diff <old.smf> <new.smf> [options]
 
-Says what changed from one version of a module to the next, and what a reload
-comes to, by the rules that registry.reload applies:
+Lists the differences between two versions of a module and judges a reload, by the
+rules that registry.reload applies:
 
-  safe      nothing that others may use is missing, every variable that both have
-            is carried over
+  safe      no export is missing, and the variables that both versions have keep
+            their values
   migrate   a variable changed its size, type or version: with state: "carry" it
-            starts anew unless migrate() moves its value
-  refused   an export is gone or has become something else, or the file is for
-            another system: strict compatibility refuses if that export is in use
+            is initialized anew unless migrate() moves its value
+  refused   an export was removed or changed its kind, or the file is for another
+            system: strict compatibility refuses if that export is in use
 
-Exit code 0: the same, or safe; 3: migrate; 1: refused, or a file is bad. What
-only a running program shows, such as addresses in variables, is not seen here.
+Exit code 0: the same, or safe; 3: migrate; 1: refused, or a file is bad. Problems
+that only a running program has, such as addresses in variables, are not found.
 
-  --quiet         print nothing; the exit code says it
+  --quiet         print nothing; the exit code is the result
   --json          print one JSON document
   --color WHEN    auto (default), always or never
 
@@ -34,20 +34,19 @@ Examples:
   smf diff --quiet old.smf new.smf && cp new.smf plugin.smf
   git show HEAD:plugin.smf | smf diff - plugin.smf --json`;
 
-/** Exit code for reloads that lose a variable's value; beyond those that all commands have. */
+/** The exit code for a reload that does not keep a variable's value; only this command has it. */
 const NEEDS_MIGRATION = 3;
 
-/** The command. */
 export const diff: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, { switches: ["quiet", "json"] }, output);
     const { writer, rest } = options;
-    if (rest.length !== 2) throw new UsageError("it takes two files: the old one and the new one");
+    if (rest.length !== 2) throw new UsageError("expected two files: the old one and the new one");
     const [before, after] = rest;
     if (before === "-" && after === "-") throw new UsageError("only one of the files can be standard input");
     const json = options.has("json");
-    return examining({ command: "diff", file: after, writer, json }, () => {
+    return reportingErrors({ command: "diff", file: after, writer, json }, () => {
       const [old, now] = [before, after].map((path) => ({ path, file: parseSmf(readInput(path), { path }) }));
       const comparison = compare(old, now);
       if (json) printJson(writer, "diff", { old: before, new: after, ...comparison });
@@ -70,10 +69,10 @@ const EFFECTS: Readonly<Record<Verdict, string>> = {
   refused: "refused",
 };
 const SUMMARIES: Readonly<Record<Verdict, string>> = {
-  same: "the same: nothing that matters to a reload changed",
-  safe: "safe: a reload loses nothing",
-  migrate: "migrate: variables that changed start anew unless migrate() moves their values",
-  refused: "refused: strict compatibility refuses the reload if what is gone or changed is in use",
+  same: "the same: nothing that affects a reload changed",
+  safe: "safe: a reload keeps all exports and values",
+  migrate: "migrate: changed variables are initialized anew unless migrate() moves their values",
+  refused: "refused: strict compatibility refuses the reload if a removed or changed export is in use",
 };
 
 function printComparison({ verdict, changes, carried }: Comparison, writer: Writer): void {

@@ -1,19 +1,19 @@
 /**
- * `smf hash`: what tells one module from another.
+ * `smf hash`: prints the integrity string and the hashes of a module.
  */
 import { parseSmf } from "../../smf/file.ts";
 import { type Command, type Output, printJson } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
-import { oneFile, readOptions } from "../terminal/options.ts";
-import { examining } from "../terminal/problems.ts";
+import { readOptions, singleFile } from "../terminal/options.ts";
+import { reportingErrors } from "../terminal/problems.ts";
 import { table } from "../terminal/table.ts";
 import { integrityOf } from "../../smf/integrity.ts";
 
 const HELP = `smf hash <file | -> [options]
 
-Prints the integrity string of a module file (the SHA-256 of its bytes, as
-registry.load takes it) and the two hashes that its header may have: of the file
-itself, which is checked, and of the source that it was made of.
+Prints the integrity string of a module file (the SHA-256 of its bytes, in the form
+that registry.load accepts) and the two hashes that its header may have: that of the
+file itself, which is checked, and that of the source it was built from.
 
   --json              print one JSON document
   --color WHEN        auto (default), always or never
@@ -23,15 +23,14 @@ Examples:
   smf hash plugin.smf --json | jq -r .integrity
   curl -s https://example.org/plugin.smf | smf hash -`;
 
-/** The command. */
 export const hash: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, { switches: ["json"] }, output);
     const { writer } = options;
-    const file = oneFile(options);
+    const file = singleFile(options);
     const json = options.has("json");
-    return examining({ command: "hash", file, writer, json }, () => {
+    return reportingErrors({ command: "hash", file, writer, json }, () => {
       const bytes = readInput(file);
       const { header, checksum } = parseSmf(bytes, { path: file });
       const integrity = integrityOf(bytes);
@@ -40,14 +39,15 @@ export const hash: Command = {
       if (json) return printJson(writer, "hash", { file, integrity, moduleHash, checked, sourceHash });
       const rows = [
         ["integrity", integrity],
-        ["module hash", moduleHash === 0n ? "none" : `${hex(moduleHash)}${checked ? ", checked" : ""}`],
-        ["source hash", sourceHash === 0n ? "none" : hex(sourceHash)],
+        ["module hash", moduleHash === 0n ? "none" : `${hex64(moduleHash)}${checked ? ", checked" : ""}`],
+        ["source hash", sourceHash === 0n ? "none" : hex64(sourceHash)],
       ];
       for (const line of table(rows)) writer.print(line);
     });
   },
 };
 
-function hex(value: bigint): string {
+/** A 64-bit number with all its digits. */
+function hex64(value: bigint): string {
   return `0x${value.toString(16).padStart(16, "0")}`;
 }

@@ -1,25 +1,25 @@
 /**
- * `smf inspect`: everything that a module file says.
+ * `smf inspect`: shows the contents of a module file.
  */
 import { parseSmf } from "../../smf/file.ts";
 import type { SmfSection } from "../../smf/section.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { readInput } from "../terminal/files.ts";
-import { type Inspection, inspectionOf } from "../analysis/inspect.ts";
+import { type Inspection, inspectModule } from "../analysis/inspect.ts";
 import { inspectionLines } from "./inspect_text.ts";
-import { oneFile, readOptions } from "../terminal/options.ts";
-import { complainOf, examining } from "../terminal/problems.ts";
+import { readOptions, singleFile } from "../terminal/options.ts";
+import { reportingErrors, reportModuleError } from "../terminal/problems.ts";
 import { hexLines, printable } from "../terminal/table.ts";
 
 const HELP = `smf inspect <file | -> [options]
 
-Shows header, sections, symbols, relocations and imports of a module, and the
-plan of the memory that it gets when it is loaded.
+Shows the header, sections, symbols, relocations and imports of a module, and the
+plan of its memory image.
 
-  --section NAME   this section only, by name or by #index; repeatable
-  --hex            the sections' contents too, decompressed
-  --disasm NAME    the instructions of a function, or of a Code section
+  --section NAME   show only this section, by name or by #index; repeatable
+  --hex            show the sections' contents as well, decompressed
+  --disasm NAME    show the instructions of a function or of a Code section
   --json           print one JSON document
   --color WHEN     auto (default), always or never
 
@@ -29,7 +29,6 @@ Examples:
   smf inspect plugin.smf --disasm update
   cat plugin.smf | smf inspect - --json | jq .header`;
 
-/** The command. */
 export const inspect: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
@@ -39,20 +38,20 @@ export const inspect: Command = {
       switches: ["hex", "json"],
     }, output);
     const { writer } = options;
-    const file = oneFile(options);
+    const file = singleFile(options);
     const json = options.has("json");
-    return examining({ command: "inspect", file, writer, json }, async () => {
+    return reportingErrors({ command: "inspect", file, writer, json }, async () => {
       const module = parseSmf(readInput(file), { path: file });
       const target = options.value("disasm");
       if (target !== undefined) {
-        const { disassemble, disassemblyLines } = await import("../analysis/disassemble.ts");
-        const disassembly = await disassemble(module, target);
+        const { disassembleNamed, disassemblyLines } = await import("./disassembly.ts");
+        const disassembly = await disassembleNamed(module, target);
         if (json) return printJson(writer, "inspect", { file, ...disassembly });
         for (const line of disassemblyLines(disassembly, writer.style)) writer.print(line);
         return;
       }
       const chosen = chooseSections(module.sections, options.list("section"));
-      const inspection = inspectionOf(module, chosen, file);
+      const inspection = inspectModule(module, chosen, file);
       const contents = options.has("hex") ? chosen.map((section) => module.contents(section)) : undefined;
       if (json) {
         printJson(writer, "inspect", {
@@ -64,7 +63,7 @@ export const inspect: Command = {
         printText(inspection, chosen.length < module.sections.length, contents, writer);
       }
       if (inspection.problem === undefined) return;
-      complainOf(inspection.problem, file, writer);
+      reportModuleError(inspection.problem, file, writer);
       return ExitCode.BAD_INPUT;
     });
   },
@@ -72,26 +71,26 @@ export const inspect: Command = {
 
 function chooseSections(sections: readonly SmfSection[], names: readonly string[]): readonly SmfSection[] {
   if (names.length === 0) return sections;
-  const unknown = names.find((wanted) => !sections.some((section) => isCalled(section, wanted)));
+  const unknown = names.find((name) => !sections.some((section) => isCalled(section, name)));
   if (unknown !== undefined) {
     const known = sections.map(({ name, index }) => name === "" ? `#${index}` : name).join(", ");
-    throw new UsageError(`there is no section '${unknown}'; there are ${printable(known)}`);
+    throw new UsageError(`there is no section '${unknown}'; the sections are ${printable(known)}`);
   }
-  return sections.filter((section) => names.some((wanted) => isCalled(section, wanted)));
+  return sections.filter((section) => names.some((name) => isCalled(section, name)));
 }
 
-function isCalled({ name, index }: SmfSection, wanted: string): boolean {
-  return wanted === name || wanted === `#${index}`;
+function isCalled(section: SmfSection, name: string): boolean {
+  return name === section.name || name === `#${section.index}`;
 }
 
 function printText(
   inspection: Inspection,
-  partly: boolean,
+  isPartial: boolean,
   contents: readonly Uint8Array[] | undefined,
   writer: Writer,
 ): void {
   const { style } = writer;
-  for (const line of inspectionLines(inspection, partly, style)) writer.print(line);
+  for (const line of inspectionLines(inspection, isPartial, style)) writer.print(line);
   contents?.forEach((bytes, position) => {
     const { name, index } = inspection.data.sections[position];
     writer.print("");

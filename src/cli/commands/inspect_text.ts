@@ -1,21 +1,24 @@
 /**
- * What `smf inspect` tells of a file, as text.
+ * Formats the contents of a module as the text of `smf inspect`.
  */
+import { hex } from "../../errors.ts";
 import type { Inspection, InspectionData } from "../analysis/inspect.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";
 
-const hex = (value: number | bigint): string => `0x${value.toString(16)}`;
-
-/** The lines, without the contents of sections. */
-export function inspectionLines({ data }: Inspection, partly: boolean, style: Style): string[] {
+/**
+ * Formats everything but the sections' contents.
+ *
+ * @param isPartial Whether only some of the sections are shown: the parts that concern the whole file are left out.
+ */
+export function inspectionLines({ data }: Inspection, isPartial: boolean, style: Style): string[] {
   const parts: [title: string, lines: string[]][] = [
-    ["header", partly ? [] : headerLines(data)],
+    ["header", isPartial ? [] : headerLines(data)],
     ["sections", sectionLines(data)],
     ["symbols", symbolLines(data)],
     ["relocations", relocationLines(data)],
-    ["imports", partly ? [] : data.imports.map((name) => printable(name))],
-    ["image", partly ? [] : imageLines(data)],
+    ["imports", isPartial ? [] : data.imports.map((name) => printable(name))],
+    ["image", isPartial ? [] : imageLines(data)],
   ];
   return parts.filter(([, lines]) => lines.length > 0).flatMap(([title, lines], index) => [
     ...(index === 0 ? [] : [""]),
@@ -24,15 +27,15 @@ export function inspectionLines({ data }: Inspection, partly: boolean, style: St
   ]);
 }
 
-/** The header's fields as people call them. */
+/** Formats the header's fields; their names are split into words. */
 function headerLines({ header }: InspectionData): string[] {
   const rows = Object.entries(header).flatMap(([name, value]) => {
     if (value === null || name === "moduleHashChecked") return [];
     const label = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    const isPlace = /offset|entryPoint/i.test(name);
+    const isOffset = /offset|entryPoint/i.test(name);
     const text = name === "moduleHash"
       ? `${hex(value as bigint)}${header.moduleHashChecked === true ? ", checked" : ""}`
-      : typeof value === "bigint" || (isPlace && typeof value === "number")
+      : typeof value === "bigint" || (isOffset && typeof value === "number")
       ? hex(value)
       : `${value}`;
     return [[label, text]];
@@ -85,12 +88,12 @@ function relocationLines({ relocations }: InspectionData): string[] {
 function imageLines({ image }: InspectionData): string[] {
   if (image === undefined) return [];
   const { pageSize, size, alignment, gotSlots, pltStubs, regions } = image;
-  const end = (offset: number, length: number): string => `${hex(offset)}..${hex(offset + length)}`;
+  const range = (offset: number, length: number): string => `${hex(offset)}..${hex(offset + length)}`;
   return [
     `${size} bytes aligned to ${alignment}, pages of ${pageSize}, GOT ${gotSlots}, PLT ${pltStubs}`,
     ...table(regions.flatMap(({ protection, offset, length, parts }) => [
-      [protection, end(offset, length), ""],
-      ...parts.map((part) => ["", end(part.offset, part.length), printable(part.name)]),
+      [protection, range(offset, length), ""],
+      ...parts.map((part) => ["", range(part.offset, part.length), printable(part.name)]),
     ])),
   ];
 }

@@ -1,26 +1,36 @@
 /**
- * What the commands that run modules share: where imports come from.
+ * The part that `smf run` and `smf watch` share: providers of imports, and functions by name.
  */
+import type { LoadedModule } from "../../module/handle.ts";
 import { ModuleRegistry } from "../../registry/registry.ts";
+import { UsageError } from "../terminal/command.ts";
 import type { Options } from "../terminal/options.ts";
+import { printable } from "../terminal/table.ts";
 
-/** The options of {@linkcode registryOf}, for help. */
-export const LOADING_HELP =
-  `  --with FILE         a module that is loaded first and answers imports; repeatable
-  --library NAME      a shared library of the system that answers imports; repeatable`;
+/** The help on the options that {@linkcode createRegistry} reads. */
+export const LOADING_HELP = `  --with FILE         load this module first, to provide imports; repeatable
+  --library NAME      use this shared library of the system for imports; repeatable`;
 
-/** The options that say where imports come from. */
+/** The options that {@linkcode createRegistry} reads. */
 export const LOADING_LISTS = ["with", "library"] as const;
 
-/** A registry whose modules find their imports; whoever gets it disposes of it. */
-export function registryOf(options: Options): ModuleRegistry {
-  const registry = new ModuleRegistry({ libraries: options.list("library") });
-  try {
-    const providers = options.list("with");
-    if (providers.length > 0) registry.loadAll(providers);
-    return registry;
-  } catch (error) {
-    registry[Symbol.dispose]();
-    throw error;
-  }
+/** Creates a registry with the providers of imports that the options name; the caller disposes of it. */
+export function createRegistry(options: Options): ModuleRegistry {
+  using stack = new DisposableStack();
+  const registry = stack.use(new ModuleRegistry({ libraries: options.list("library") }));
+  const providers = options.list("with");
+  if (providers.length > 0) registry.loadAll(providers);
+  stack.move();
+  return registry;
+}
+
+/** The error for a function that a module does not export; it lists some that the module does export. */
+export function noSuchFunction(module: LoadedModule, name: string): UsageError {
+  const known = module.exports().filter(({ type }) => type === "Function").map(({ name }) => name);
+  const some = known.slice(0, 8).map((name) => printable(name)).join(", ");
+  return new UsageError(
+    `there is no function '${name}'; there ${known.length === 1 ? "is" : "are"} ${
+      some === "" ? "none" : some
+    }`,
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * `smf nm`: the symbols of a module, as nm(1) lists those of an object file.
+ * `smf nm`: lists the symbols of a module as nm(1) lists those of an object file.
  */
 import { isAddress } from "../../image/plan.ts";
 import { Binding, bindingName, SectionType, symbolTypeName } from "../../smf/enums.ts";
@@ -7,29 +7,30 @@ import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
-import { oneFile, readOptions } from "../terminal/options.ts";
-import { sectionAt, type SectionPlace, sectionPlaces } from "../analysis/places.ts";
-import { examining } from "../terminal/problems.ts";
+import { readOptions, singleFile } from "../terminal/options.ts";
+import { sectionAt, type SectionRange, sectionRanges } from "../analysis/section_ranges.ts";
+import { reportingErrors } from "../terminal/problems.ts";
 import { printable, table } from "../terminal/table.ts";
 
 const HELP = `smf nm <file | -> [options]
 
 Lists the symbols of a module: value (an offset in its image), kind, name.
-Kinds: T code, D data, R read-only data, B zeroed data, U imported, W weak,
-w weak and imported, N what has no address (types, traits, actors); small
-letters for local symbols.
+Kinds: T code, D data, R read-only data, B zero-initialized data, U imported, W weak,
+w weak and imported, N without an address (types, traits, actors). Lower-case
+letters mean local symbols.
 
   -g, --extern-only     leave out local symbols
-  -u, --undefined-only  imported symbols only
-  --defined-only        defined symbols only
-  -n, --numeric-sort    by value; -p, --no-sort: as in the file; default: by name
-  -S, --print-size      with sizes
+  -u, --undefined-only  list only imported symbols
+  --defined-only        list only defined symbols
+  -n, --numeric-sort    sort by value instead of by name
+  -p, --no-sort         list in the order of the file
+  -S, --print-size      show sizes
   --json                print one JSON document
   --color WHEN          auto (default), always or never
 
 Examples:
   smf nm plugin.smf
-  smf nm -u plugin.smf        what somebody else must define
+  smf nm -u plugin.smf        the symbols that other modules or libraries must define
   smf nm -gS --json plugin.smf`;
 
 const LETTERS: Readonly<Record<number, string>> = {
@@ -39,18 +40,17 @@ const LETTERS: Readonly<Record<number, string>> = {
   [SectionType.Bss]: "B",
 };
 
-/** The letter of nm(1) for a symbol. */
-export function symbolLetter(file: ParsedSmf, places: readonly SectionPlace[], symbol: SmfSymbol): string {
+/** The letter by which nm(1) shows a symbol's kind. */
+function symbolLetter(file: ParsedSmf, ranges: readonly SectionRange[], symbol: SmfSymbol): string {
   const weak = symbol.binding === Binding.Weak;
   if (!file.isDefined(symbol.index)) return weak ? "w" : "U";
   if (weak) return "W";
   if (!isAddress(symbol.type)) return symbol.binding === Binding.Local ? "n" : "N";
-  const place = sectionAt(places, symbol.value);
-  const letter = place === undefined ? "?" : LETTERS[place.section.type];
+  const range = sectionAt(ranges, symbol.value);
+  const letter = range === undefined ? "?" : LETTERS[range.section.type];
   return symbol.binding === Binding.Local ? letter.toLowerCase() : letter;
 }
 
-/** The command. */
 export const nm: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
@@ -68,21 +68,21 @@ export const nm: Command = {
     }, output);
     const { writer } = options;
     const { style } = writer;
-    const file = oneFile(options);
+    const file = singleFile(options);
     const json = options.has("json");
     if (options.has("undefined-only") && options.has("defined-only")) {
-      throw new UsageError("--undefined-only and --defined-only leave nothing");
+      throw new UsageError("--undefined-only and --defined-only exclude each other");
     }
-    return examining({ command: "nm", file, writer, json }, () => {
+    return reportingErrors({ command: "nm", file, writer, json }, () => {
       const module = parseSmf(readInput(file), { path: file });
-      const places = sectionPlaces(module);
+      const ranges = sectionRanges(module);
       const rows = [...module.symbols].filter((symbol) => {
         const defined = module.isDefined(symbol.index);
         return !(options.has("extern-only") && symbol.binding === Binding.Local) &&
           !(options.has("undefined-only") && defined) && !(options.has("defined-only") && !defined);
       }).map((symbol) => {
-        const section = sectionAt(places, symbol.value)?.section.name;
-        return { symbol, letter: symbolLetter(module, places, symbol), section };
+        const section = sectionAt(ranges, symbol.value)?.section.name;
+        return { symbol, letter: symbolLetter(module, ranges, symbol), section };
       });
       if (options.has("numeric-sort")) rows.sort((left, right) => left.symbol.value - right.symbol.value);
       else if (!options.has("no-sort")) {
@@ -110,8 +110,8 @@ export const nm: Command = {
       const cells = rows.map(({ symbol, letter }) => {
         const hasValue = letter !== "U" && letter !== "w";
         return [
-          hasValue ? digits(symbol.value) : "",
-          ...(options.has("print-size") ? [hasValue ? digits(symbol.size) : ""] : []),
+          hasValue ? hex16(symbol.value) : "",
+          ...(options.has("print-size") ? [hasValue ? hex16(symbol.size) : ""] : []),
           letter,
           printable(symbol.name),
         ];
@@ -124,6 +124,7 @@ export const nm: Command = {
   },
 };
 
-function digits(value: number): string {
+/** Sixteen hexadecimal digits. */
+function hex16(value: number): string {
   return value.toString(16).padStart(16, "0");
 }

@@ -1,23 +1,28 @@
 /**
- * Signatures such as `i64(i64, cstring)`: how a function of a module is called
- * from a command line.
+ * Signatures such as `i64(i64, cstring)`, by which functions are called from the
+ * command line.
  */
 import { cString, readCString } from "../../os/c_strings.ts";
+import { hex } from "../../errors.ts";
 import { UsageError } from "../terminal/command.ts";
 
-/** A function's types, and how its values are written as text. */
+/** The types of a function, with the conversion of its values from and to text. */
 export interface Signature {
   readonly definition: {
     readonly parameters: readonly Deno.NativeType[];
     readonly result: Deno.NativeResultType;
   };
-  /** The arguments as the function takes them. */
+  /**
+   * Converts the arguments.
+   *
+   * @throws {UsageError} if their number or one of them is wrong.
+   */
   values(texts: readonly string[]): unknown[];
-  /** What the function returned, as text; undefined for `void`. */
+  /** Converts the result to text; undefined for `void`. */
   text(result: unknown): string | undefined;
 }
 
-/** A type: what Deno calls it, what it is made from and how it is shown. */
+/** A type: its name in Deno, and the conversion of its values from and to text. */
 interface ValueType {
   readonly native: Deno.NativeType;
   parse(text: string): unknown;
@@ -26,7 +31,7 @@ interface ValueType {
 
 const show = (value: unknown): string => `${value}`;
 
-/** Integers of so many bits, in decimal, hexadecimal, octal or binary. */
+/** An integer type; its values are read in decimal, hexadecimal, octal or binary. */
 function integer(native: Deno.NativeType, bits: number, signed: boolean): ValueType {
   const [low, high] = signed ? [-(2n ** BigInt(bits - 1)), 2n ** BigInt(bits - 1)] : [0n, 2n ** BigInt(bits)];
   return {
@@ -34,10 +39,10 @@ function integer(native: Deno.NativeType, bits: number, signed: boolean): ValueT
     show,
     parse(text) {
       const digits = /^-?(0x[\da-f]+|0o[0-7]+|0b[01]+|\d+)$/i.test(text) ? text.replace("-", "") : undefined;
-      if (digits === undefined) throw new UsageError(`'${text}' is no whole number`);
+      if (digits === undefined) throw new UsageError(`'${text}' is not a whole number`);
       const value = text.startsWith("-") ? -BigInt(digits) : BigInt(digits);
       if (value < low || value >= high) {
-        throw new UsageError(`${text} is not in [${low}, ${high}), as ${native} is`);
+        throw new UsageError(`${text} is not in [${low}, ${high}), the range of ${native}`);
       }
       return bits === 64 ? value : Number(value);
     },
@@ -50,7 +55,7 @@ function float(native: "f32" | "f64"): ValueType {
     show,
     parse(text) {
       const value = text.trim() === "" ? NaN : Number(text);
-      if (Number.isNaN(value) && text !== "NaN") throw new UsageError(`'${text}' is no number`);
+      if (Number.isNaN(value) && text !== "NaN") throw new UsageError(`'${text}' is not a number`);
       return value;
     },
   };
@@ -79,26 +84,26 @@ const TYPES: Readonly<Record<string, ValueType>> = {
       return text === "true";
     },
   },
-  pointer: { ...address, show: (value) => `0x${(value as bigint).toString(16)}` },
+  pointer: { ...address, show: (value) => hex(value as bigint) },
   cstring: { native: "buffer", parse: cString, show: (value) => readCString(value as bigint) ?? "NULL" },
 };
 
 function typeOf(name: string): ValueType {
   if (Object.hasOwn(TYPES, name)) return TYPES[name];
   throw new UsageError(
-    `there is no type '${name}'; there are void (as a result), ${Object.keys(TYPES).join(", ")}`,
+    `there is no type '${name}'; the types are void (as a result), ${Object.keys(TYPES).join(", ")}`,
   );
 }
 
 /**
- * Reads a signature: result, then parameters in brackets.
+ * Parses a signature: the result, then the parameters in parentheses.
  *
- * @throws {UsageError} if it is none.
+ * @throws {UsageError} if the text is not a signature.
  */
 export function parseSignature(text: string): Signature {
   const [, result, list] = /^\s*(\w+)\s*\(([^()]*)\)\s*$/.exec(text) ?? [];
   if (result === undefined) {
-    throw new UsageError(`'${text}' is no signature; one looks like "i64(i64, cstring)" or "void()"`);
+    throw new UsageError(`'${text}' is not a signature; examples are "i64(i64, cstring)" and "void()"`);
   }
   const names = list.trim() === "" || list.trim() === "void"
     ? []
@@ -108,7 +113,7 @@ export function parseSignature(text: string): Signature {
   return {
     definition: {
       parameters: parameters.map(({ native }) => native),
-      // A C string comes back as an address.
+      // A function returns a C string as an address.
       result: returned === undefined ? "void" : returned.native === "buffer" ? "usize" : returned.native,
     },
     values(texts) {

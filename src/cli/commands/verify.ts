@@ -1,5 +1,5 @@
 /**
- * `smf verify`: all that is wrong with a module, not only what is met first.
+ * `smf verify`: checks a module and lists every problem.
  */
 import { LoadError } from "../../errors.ts";
 import { type Host, HOST_ARCH, HOST_PLATFORM } from "../../load/runtime/host.ts";
@@ -8,25 +8,24 @@ import { parseSmf } from "../../smf/file.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { fileName, Progress, readInput } from "../terminal/files.ts";
-import { type Finding, type Findings, findingsOf, type Level } from "../analysis/verify.ts";
-import { nextStep } from "../terminal/next_steps.ts";
-import { oneFile, readOptions } from "../terminal/options.ts";
-import { complainOf, errorData } from "../terminal/problems.ts";
+import { type Finding, type Findings, type Level, verifyModule } from "../analysis/verify.ts";
+import { readOptions, singleFile } from "../terminal/options.ts";
+import { errorJson, nextStepLine, reportModuleError } from "../terminal/problems.ts";
 import { printable } from "../terminal/table.ts";
 
 const HELP = `smf verify <file | -> [options]
 
-Says everything that is wrong with a module, each with its place in the file, the
-reason and what to do next: header, sections, symbols, relocations, compressed
-contents and hash; then, as a loader would, the places of symbols and entry point
-in memory and the relocations. Warnings and notes are what is allowed but
-seldom meant. Nothing of the module is run. Exit code 1 if there is an error.
+Lists every problem of a module with its offset in the file, the reason and the next
+step. Checks the header, sections, symbols, relocations, compressed contents and
+hash; then, as a loader does, places the symbols and the entry point in an image and
+applies the relocations. Warnings and notes are about things that are allowed but
+probably unintended. No code of the module runs. Exit code 1 if there is an error.
 
-  --for SYSTEM        what a loader there would say: host, or one like
+  --for SYSTEM        check for loading on this system: host, or one like
                       linux-x86_64, linux-aarch64, windows-x86_64, macos-aarch64
-  --integrity TEXT    what the file must be, as smf hash prints it
-  --with FILE         a module whose exports answer imports; repeatable
-  --no-undefined      an import that nobody answers is an error, not a note
+  --integrity TEXT    require this integrity string (see smf hash)
+  --with FILE         a module whose exports satisfy imports; repeatable
+  --no-undefined      report an import that is not satisfied as an error, not a note
   --json              print one JSON document
   --color WHEN        auto (default), always or never
 
@@ -36,7 +35,6 @@ Examples:
   smf verify plugin.smf --integrity "$(cat plugin.smf.sha256)"
   curl -s https://example.org/plugin.smf | smf verify - --json`;
 
-/** The command. */
 export const verify: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): number {
@@ -46,7 +44,7 @@ export const verify: Command = {
       switches: ["no-undefined", "json"],
     }, output);
     const { writer } = options;
-    const file = oneFile(options);
+    const file = singleFile(options);
     const host = hostOf(options.value("for"));
     const bytes = readInput(file);
     const provided = new Set<string>();
@@ -56,12 +54,12 @@ export const verify: Command = {
       for (const name of names) provided.add(name);
     }
     const progress = new Progress(writer);
-    const findings = findingsOf(bytes, {
+    const findings = verifyModule(bytes, {
       host,
       integrity: options.value("integrity"),
       provided,
-      mustBeDefined: options.has("no-undefined"),
-    }, (what) => progress.step(what));
+      noUndefined: options.has("no-undefined"),
+    }, (name) => progress.step(name));
     const count = (level: Level): number => findings.list.filter((finding) => finding.level === level).length;
     const counts = { error: count("error"), warning: count("warning"), note: count("note") };
     if (options.has("json")) {
@@ -69,7 +67,7 @@ export const verify: Command = {
         file,
         sound: counts.error === 0,
         counts,
-        findings: findings.list.map(({ level, problem }) => ({ level, ...problemData(problem) })),
+        findings: findings.list.map(({ level, problem }) => ({ level, ...problemJson(problem) })),
         notExamined: findings.skipped,
       });
     } else {
@@ -79,8 +77,8 @@ export const verify: Command = {
   },
 };
 
-function problemData(problem: Finding["problem"]): Readonly<Record<string, unknown>> {
-  return typeof problem === "string" ? { message: problem } : errorData(problem);
+function problemJson(problem: Finding["problem"]): Readonly<Record<string, unknown>> {
+  return typeof problem === "string" ? { message: problem } : errorJson(problem);
 }
 
 function printFindings(
@@ -95,24 +93,24 @@ function printFindings(
     const message = typeof problem === "string" ? problem : problem.message;
     writer.print(`${looks[level](level)}: ${printable(message)}`);
     if (typeof problem !== "string" && level !== "note") {
-      writer.print(style.faint(`  next: ${nextStep(problem)}`));
+      writer.print(`  ${nextStepLine(problem.hint, style)}`);
     }
   }
-  for (const what of skipped) writer.print(`${style.warning("not examined")}: ${what}`);
+  for (const part of skipped) writer.print(`${style.warning("not examined")}: ${part}`);
   const plural = (level: Level): string => `${counts[level]} ${level}${counts[level] === 1 ? "" : "s"}`;
-  const told = (["error", "warning", "note"] as const).filter((level) => counts[level] > 0).map(plural);
+  const totals = (["error", "warning", "note"] as const).filter((level) => counts[level] > 0).map(plural);
   const verdict = counts.error > 0 ? style.bad("bad") : style.good("sound");
-  writer.print(`${file}: ${verdict}${told.length === 0 ? "" : `, ${told.join(", ")}`}`);
+  writer.print(`${file}: ${verdict}${totals.length === 0 ? "" : `, ${totals.join(", ")}`}`);
 }
 
-/** What a module exports; undefined, and told, if it is none. */
+/** The names that a module exports; reports a bad module and returns undefined. */
 function exportsOf(path: string, writer: Writer): string[] | undefined {
   try {
     const { symbols } = parseSmf(readInput(path), { path });
     return [...symbols].filter(({ index }) => symbols.isExport(index)).map(({ name }) => name);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    complainOf(error, path, writer);
+    reportModuleError(error, path, writer);
     return undefined;
   }
 }

@@ -6,26 +6,24 @@ import type { LoadedModule } from "../../module/handle.ts";
 import type { WatchEvent } from "../../registry/watch/watch.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { LOADING_HELP, LOADING_LISTS, registryOf } from "./loading.ts";
+import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
 import { type Options, readOptions } from "../terminal/options.ts";
-import { complainOf, errorData, examining } from "../terminal/problems.ts";
-import { noFunction } from "./run.ts";
+import { errorJson, reportingErrors, reportModuleError } from "../terminal/problems.ts";
 import { parseSignature } from "./signature.ts";
 import { printable } from "../terminal/table.ts";
 
 const HELP = `smf watch <file> [<name> [args...] --signature "result(parameters)"] [options]
 
-Loads a module and reloads it whenever its file changes, until it is interrupted
-(Ctrl-C). Prints what became of each change; with --signature it calls a function
-after loading and after each reload, through a binding that follows reloads, and
-prints what it returns. A version that cannot be loaded leaves the old one running.
-Needs --allow-ffi and --allow-read.
+Loads a module and reloads it whenever its file changes, until interrupted (Ctrl-C).
+Prints the outcome of each change. With --signature, calls a function after loading
+and after each reload, through a live binding, and prints its result. If a version
+cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
 
   --signature TEXT    types of the function's result and parameters, as in smf run
   --state HOW         carry (default): variables keep their values; fresh: they do not
-  --force             reload although the module is not marked reloadable
+  --force             reload even if the module is not marked reloadable
 ${LOADING_HELP}
-  --json              print one JSON document a line
+  --json              print one JSON document per line
   --color WHEN        auto (default), always or never
 
 Examples:
@@ -33,17 +31,16 @@ Examples:
   smf watch counter.smf count --signature "i64()"
   smf watch plugin.smf --state fresh --force --library libm.so.6`;
 
-/** The command. */
 export const watch: Command = {
   help: HELP,
   async run(args: readonly string[], output: Output): Promise<number> {
-    const options = readWatch(args, output);
+    const options = parseWatch(args, output);
     using stop = new Interruption();
     return await watchModule(options, stop.signal);
   },
 };
 
-/** Aborts at an interrupt, which then does not end the process by itself. */
+/** Aborts its signal at an interrupt, which then does not end the process. */
 class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #listener = (): void => this.#controller.abort();
@@ -58,12 +55,12 @@ class Interruption implements Disposable {
   }
 }
 
-/** What was asked for. */
+/** The parsed arguments. */
 export interface WatchCommand {
   readonly options: Options;
   readonly file: string;
   readonly state: "carry" | "fresh";
-  /** What to call after each load. */
+  /** The function to call after each load. */
   readonly call?: {
     readonly name: string;
     readonly signature: ReturnType<typeof parseSignature>;
@@ -71,53 +68,57 @@ export interface WatchCommand {
   };
 }
 
-/** Reads the arguments. */
-export function readWatch(args: readonly string[], output: Output): WatchCommand {
+/**
+ * Parses the arguments.
+ *
+ * @throws {UsageError} if they are wrong.
+ */
+export function parseWatch(args: readonly string[], output: Output): WatchCommand {
   const options = readOptions(args, {
     values: ["signature", "state"],
     lists: LOADING_LISTS,
     switches: ["force", "json"],
   }, output);
   const [file, name, ...texts] = options.rest;
-  if (file === undefined) throw new UsageError("say which file");
-  if (file === "-") throw new UsageError("standard input does not change: say which file");
+  if (file === undefined) throw new UsageError("name a file");
+  if (file === "-") throw new UsageError("standard input does not change: name a file");
   const state = options.value("state") ?? "carry";
   if (state !== "carry" && state !== "fresh") {
     throw new UsageError(`--state takes carry or fresh, not '${state}'`);
   }
   const types = options.value("signature");
   if ((types === undefined) !== (name === undefined)) {
-    throw new UsageError("a function to call has both, a name and --signature");
+    throw new UsageError("a function to call needs both a name and --signature");
   }
   if (types === undefined) return { options, file, state };
   const signature = parseSignature(types);
   return { options, file, state, call: { name, signature, values: signature.values(texts) } };
 }
 
-/** Watches until the signal. */
+/** Loads a module and reloads it at each change of its file, until the signal aborts. */
 export function watchModule(
   { options, file, state, call }: WatchCommand,
   signal: AbortSignal,
 ): Promise<number> {
   const { writer } = options;
   const json = options.has("json");
-  return examining({ command: "watch", file, writer, json }, async () => {
-    using registry = registryOf(options);
+  return reportingErrors({ command: "watch", file, writer, json }, async () => {
+    using registry = createRegistry(options);
     const module = registry.load(file);
     const callNow = call === undefined
       ? () => undefined
       : liveCall(module, call, () =>
         registry.open(file, { [call.name]: call.signature.definition }).symbols[call.name]);
-    const tell = (event: Told): void => {
-      if (json) printJson(writer, "watch", toldData(event, file));
-      else printTold(event, file, writer);
+    const report = (event: Report): void => {
+      if (json) printJson(writer, "watch", reportJson(event, file));
+      else printReport(event, file, writer);
       writer.flush?.();
     };
-    tell({ kind: "loaded", version: module.version, result: callNow() });
+    report({ kind: "loaded", version: module.version, result: callNow() });
     const force = options.has("force");
     for await (const event of registry.watch({ paths: [file], state, force, signal })) {
       if (event.kind === "unchanged") continue;
-      tell(event.kind === "reloaded" ? { ...event, result: callNow() } : event);
+      report(event.kind === "reloaded" ? { ...event, result: callNow() } : event);
     }
   });
 }
@@ -127,30 +128,30 @@ function liveCall(
   { name, signature, values }: NonNullable<WatchCommand["call"]>,
   open: () => unknown,
 ): () => string | undefined {
-  if (module.getFunction(name, signature.definition) === null) throw noFunction(module, name);
+  if (module.getFunction(name, signature.definition) === null) throw noSuchFunction(module, name);
   const live = open() as (...values: unknown[]) => unknown;
   return () => signature.text(live(...values));
 }
 
-/** What is told: an event of the watch, or that it begins; and what the function returned. */
-type Told =
+/** An event of the watch, or the first load, with the result of the function that is called after it. */
+type Report =
   | (WatchEvent & { readonly result?: string | undefined })
   | { readonly kind: "loaded"; readonly version: number; readonly result: string | undefined };
 
-/** The version of a module is not that of the JSON. */
-function toldData(event: Told, file: string): Readonly<Record<string, unknown>> {
+/** An event as JSON; `version` is that of the document, so the module's is `moduleVersion`. */
+function reportJson(event: Report, file: string): Readonly<Record<string, unknown>> {
   const { kind } = event;
   if (kind === "failed") {
     const { error } = event;
-    const data = error instanceof LoadError ? errorData(error) : { message: `${error}` };
+    const data = error instanceof LoadError ? errorJson(error) : { message: `${error}` };
     return { file, event: kind, error: data };
   }
   if (kind === "skipped" || kind === "unchanged") return { file, event: kind };
-  const told = { file, event: kind, moduleVersion: event.version, result: event.result };
-  return kind === "loaded" ? told : { ...told, milliseconds: event.milliseconds, carried: event.carried };
+  const loaded = { file, event: kind, moduleVersion: event.version, result: event.result };
+  return kind === "loaded" ? loaded : { ...loaded, milliseconds: event.milliseconds, carried: event.carried };
 }
 
-function printTold(event: Told, file: string, writer: Writer): void {
+function printReport(event: Report, file: string, writer: Writer): void {
   const { style } = writer;
   switch (event.kind) {
     case "loaded":
@@ -163,7 +164,7 @@ function printTold(event: Told, file: string, writer: Writer): void {
         writer.print(style.faint(`  carried: ${carried.carried.map((name) => printable(name)).join(", ")}`));
       }
       for (const { name, reason } of carried?.fresh ?? []) {
-        writer.print(style.warning(`  starts anew: ${printable(name)}: ${reason}`));
+        writer.print(style.warning(`  initialized anew: ${printable(name)}: ${reason}`));
       }
       for (const { name, offset } of carried?.oldPointers ?? []) {
         writer.print(style.warning(`  still points into the old version: ${printable(name)} at ${offset}`));
@@ -176,8 +177,8 @@ function printTold(event: Told, file: string, writer: Writer): void {
       );
       break;
     case "failed":
-      writer.print(style.bad("failed: the version before goes on"));
-      if (event.error instanceof LoadError) complainOf(event.error, file, writer);
+      writer.print(style.bad("failed: the previous version keeps running"));
+      if (event.error instanceof LoadError) reportModuleError(event.error, file, writer);
       else writer.complain(`${event.error}`);
       break;
     case "unchanged":

@@ -1,44 +1,41 @@
 /**
- * What all commands of the `smf` program share.
+ * The interface of all commands of the `smf` program: output, exit codes, usage errors, JSON.
  */
+import { hex } from "../../errors.ts";
 
-/** Where a command writes its lines. */
+/** Receives the lines that a command writes. */
 export interface Output {
-  /** What was asked for. */
+  /** Writes a line of the result. */
   print(line: string): void;
-  /** What went wrong, and what is under way. */
+  /** Writes a line about a problem, or about progress. */
   complain(line: string): void;
-  /** Sends on what was printed and is still held back. */
+  /** Writes buffered lines out. */
   flush?(): void;
-  /** Which of the two a person is looking at. Default: neither. */
+  /** Whether each of the two goes to a terminal. Default: neither does. */
   readonly terminals?: { readonly print: boolean; readonly complain: boolean };
 }
 
-/** How the program ends. */
+/** The exit codes that all commands share. */
 export const ExitCode = { OK: 0, BAD_INPUT: 1, USAGE: 2 } as const;
 
-/** One command. */
+/** A command of the program. */
 export interface Command {
-  /** For `--help`. */
+  /** The text that `--help` prints. */
   readonly help: string;
-  /** Answers the exit code. */
+  /** Runs the command and returns the exit code. */
   run(args: readonly string[], output: Output): number | Promise<number>;
 }
 
-/** Arguments that make no sense, or files that cannot be read or written. */
+/** Wrong arguments, or a file that cannot be read or written: ends the program with {@linkcode ExitCode.USAGE}. */
 export class UsageError extends Error {
   override name = "UsageError";
 }
 
-/** The number of the JSON that commands print; it grows when something in it changes its meaning or goes. */
+/** The version of the JSON documents; it increases when a field changes its meaning or is removed. */
 export const JSON_VERSION = 1;
 
-/** One JSON document, on one line: addresses and hashes are hexadecimal strings. */
+/** Prints a JSON document on one line; a bigint (an address, a hash) becomes a hexadecimal string. */
 export function printJson(output: Output, command: string, data: Readonly<Record<string, unknown>>): void {
   const document = { version: JSON_VERSION, command, ...data };
-  output.print(JSON.stringify(document, (_, value) => typeof value === "bigint" ? hexOf(value) : value));
-}
-
-function hexOf(value: bigint): string {
-  return value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`;
+  output.print(JSON.stringify(document, (_, value) => typeof value === "bigint" ? hex(value) : value));
 }

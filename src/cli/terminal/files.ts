@@ -1,30 +1,34 @@
 /**
- * Files as commands read and write them.
+ * Reading and replacing files, and progress messages.
  */
 import { MAX_FILE_SIZE } from "../../load/file/source.ts";
 import { type Output, UsageError } from "./command.ts";
 
-/** What stands for standard input in place of a path. */
+/** The path that means standard input. */
 const STDIN = "-";
 
-/** How a file is called in messages. */
+/** A file's name in messages. */
 export function fileName(path: string): string {
   return path === STDIN ? "standard input" : path;
 }
 
-/** Reads a file, or standard input for `-`, or fails as a usage error does. */
+/**
+ * Reads a file, or standard input for `-`.
+ *
+ * @throws {UsageError} if it cannot be read or is larger than a module may be.
+ */
 export function readInput(path: string): Uint8Array {
   try {
     if (path === STDIN) return readStandardInput();
     const { size } = Deno.statSync(path);
-    if (size > MAX_FILE_SIZE) throw new RangeError(`the file has more than ${MAX_FILE_SIZE} bytes`);
+    if (size > MAX_FILE_SIZE) throw new RangeError(`it has more than ${MAX_FILE_SIZE} bytes`);
     return Deno.readFileSync(path);
   } catch (error) {
-    throw new UsageError(`${fileName(path)}: Cannot read: ${(error as Error).message}`);
+    throw new UsageError(`${fileName(path)}: Cannot read the file: ${(error as Error).message}`);
   }
 }
 
-/** As much at once as a pipe usually holds. */
+/** The usual capacity of a pipe, in bytes. */
 const CHUNK = 65_536;
 
 function readStandardInput(): Uint8Array {
@@ -34,55 +38,64 @@ function readStandardInput(): Uint8Array {
   for (let count = Deno.stdin.readSync(chunk); count !== null; count = Deno.stdin.readSync(chunk)) {
     chunks.push(chunk.slice(0, count));
     length += count;
-    if (length > MAX_FILE_SIZE) throw new RangeError(`there are more than ${MAX_FILE_SIZE} bytes`);
+    if (length > MAX_FILE_SIZE) throw new RangeError(`it has more than ${MAX_FILE_SIZE} bytes`);
   }
-  const all = new Uint8Array(length);
-  let at = 0;
+  const input = new Uint8Array(length);
+  let offset = 0;
   for (const part of chunks) {
-    all.set(part, at);
-    at += part.length;
+    input.set(part, offset);
+    offset += part.length;
   }
-  return all;
+  return input;
 }
 
 /**
- * Writes a file beside its place and moves it there, so that nobody ever sees
- * half of it and what is loaded from the old one stays whole.
+ * Writes a temporary file and renames it to `path`: a reader sees either the
+ * old file or all of the new one, and modules loaded from the old one are not
+ * affected.
+ *
+ * @throws {UsageError} if it cannot be written; the old file stays then.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
+    using undo = new DisposableStack();
+    undo.defer(() => removeIfPossible(temporary));
     Deno.writeFileSync(temporary, bytes, { createNew: true });
     Deno.renameSync(temporary, path);
+    undo.move();
   } catch (error) {
-    try {
-      Deno.removeSync(temporary);
-    } catch {
-      // It was never made.
-    }
-    throw new UsageError(`${path}: Cannot write: ${(error as Error).message}`);
+    throw new UsageError(`${path}: Cannot write the file: ${(error as Error).message}`);
   }
 }
 
-/** Milliseconds after which somebody who waits is told what for. */
-const PATIENCE = 1000;
+function removeIfPossible(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It may not exist; the error that is reported is the one of writing.
+  }
+}
 
-/** Tells a person who waits what takes long; nothing while all goes quickly, or into a file. */
+/** Milliseconds after which progress is shown. */
+const DELAY = 1000;
+
+/** Shows the current step at a terminal once a command has taken a while; prints nothing elsewhere. */
 export class Progress {
   readonly #output: Output;
   readonly #start: number;
-  readonly #patience: number;
+  readonly #delay: number;
 
-  constructor(output: Output, patience: number = PATIENCE) {
+  constructor(output: Output, delay: number = DELAY) {
     this.#output = output;
-    this.#patience = patience;
+    this.#delay = delay;
     this.#start = performance.now();
   }
 
-  /** What begins now. */
-  step(what: string): void {
-    const passed = performance.now() - this.#start;
-    if (this.#output.terminals?.complain !== true || passed < this.#patience) return;
-    this.#output.complain(`after ${(passed / 1000).toFixed(1)} s: ${what}`);
+  /** Announces the step that begins. */
+  step(name: string): void {
+    const elapsed = performance.now() - this.#start;
+    if (this.#output.terminals?.complain !== true || elapsed < this.#delay) return;
+    this.#output.complain(`after ${(elapsed / 1000).toFixed(1)} s: ${name}`);
   }
 }

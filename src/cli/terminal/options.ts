@@ -1,11 +1,11 @@
 /**
- * The arguments of a command: options that it has, and the rest.
+ * Parsing a command's arguments into options and positional arguments.
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { type Output, UsageError } from "./command.ts";
 import { styleFor, type Writer } from "./style.ts";
 
-/** What a command understands; `--color` and `--help` are everybody's. */
+/** The options that a command has, beside `--color` and `--help`, which all of them have. */
 export interface OptionNames {
   /** Options with a value. */
   readonly values?: readonly string[];
@@ -17,27 +17,27 @@ export interface OptionNames {
   readonly alias?: Readonly<Record<string, string>>;
 }
 
-/** What was given. */
+/** Parsed arguments. */
 export interface Options {
-  /** The arguments that are no options, in order. */
+  /** The positional arguments, in order. */
   readonly rest: readonly string[];
-  /** Whether a switch is there. */
+  /** Whether a switch is given. */
   has(name: string): boolean;
-  /** The value of an option. */
+  /** The value of an option; undefined if it is not given. */
   value(name: string): string | undefined;
-  /** The values of an option that may be repeated. */
+  /** The values of a repeatable option. */
   list(name: string): readonly string[];
-  /** Where to write, in the colours that were asked for. */
+  /** The output, in the colours that `--color` selects. */
   readonly writer: Writer;
 }
 
-/** A negative number is an argument; this keeps it from being read as an option. */
+/** Put in front of negative numbers while parsing, so that they are not taken for options. */
 const SHIELD = "\0";
 
 /**
- * Reads a command's arguments. What follows `--` is no option.
+ * Parses a command's arguments. Everything after `--` is positional.
  *
- * @throws {UsageError} for options that the command does not have and values that are missing.
+ * @throws {UsageError} for an unknown option or a missing value.
  */
 export function readOptions(args: readonly string[], names: OptionNames, output: Output): Options {
   const { values = [], lists = [], switches = [], alias = {} } = names;
@@ -52,14 +52,14 @@ export function readOptions(args: readonly string[], names: OptionNames, output:
     },
   });
   const unshielded = (text: string): string => text.startsWith(SHIELD) ? text.slice(1) : text;
-  const needed = (name: string, value: unknown): string => {
+  const required = (name: string, value: unknown): string => {
     if (value === "") throw new UsageError(`--${name} needs a value`);
     return unshielded(value as string);
   };
   const value = (name: string): string | undefined =>
-    options[name] === undefined ? undefined : needed(name, options[name]);
+    options[name] === undefined ? undefined : required(name, options[name]);
   for (const name of values) value(name);
-  for (const name of lists) (options[name] as unknown[]).forEach((one) => needed(name, one));
+  for (const name of lists) (options[name] as unknown[]).forEach((item) => required(name, item));
   const color = value("color");
   return {
     rest: options._.map((argument) => unshielded(String(argument))),
@@ -74,10 +74,14 @@ export function readOptions(args: readonly string[], names: OptionNames, output:
   };
 }
 
-/** The one file that most commands take. */
-export function oneFile(options: Options): string {
+/**
+ * The file that a command with a single positional argument is given.
+ *
+ * @throws {UsageError} if there is none, or more than one.
+ */
+export function singleFile(options: Options): string {
   const [file, ...more] = options.rest;
-  if (file === undefined) throw new UsageError("say which file, or - for standard input");
-  if (more.length > 0) throw new UsageError(`it takes one file, and '${more[0]}' is one too many`);
+  if (file === undefined) throw new UsageError("name a file, or - for standard input");
+  if (more.length > 0) throw new UsageError(`expected one file; '${more[0]}' is one too many`);
   return file;
 }

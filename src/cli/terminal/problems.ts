@@ -1,74 +1,87 @@
 /**
- * What is wrong with a file, as lines for people: where, why, and what to do next.
+ * Reports load errors: the file, the reason and the next step, as lines or as JSON.
  */
 import { LoadError, type LoadErrorKind } from "../../errors.ts";
-import { ExitCode, type Output, printJson } from "./command.ts";
+import { ExitCode, printJson } from "./command.ts";
 import type { Writer } from "./style.ts";
 import { fileName } from "./files.ts";
-import { nextStep } from "./next_steps.ts";
 import { printable } from "./table.ts";
 
-/** A load error as lines, each with its file first, and nothing said twice. */
-export function describeError(error: LoadError, path: string): string[] {
-  const all = error.cause instanceof AggregateError ? error.cause.errors as LoadError[] : [error];
-  return all.map((one) => {
-    const file = one.data.path ?? path;
-    const text = one.message.replace(` (file '${file}')`, "").replace(`(file '${file}', `, "(");
+/** The problems that an error stands for: those of its `AggregateError`, or itself alone. */
+function problemsOf(error: LoadError): readonly LoadError[] {
+  return error.cause instanceof AggregateError ? error.cause.errors as LoadError[] : [error];
+}
+
+/** One line for each problem, beginning with the file, which the message then does not repeat. */
+function problemLines(error: LoadError, path: string): string[] {
+  return problemsOf(error).map((problem) => {
+    const file = problem.data.path ?? path;
+    const text = problem.message.replace(` (file '${file}')`, "").replace(`(file '${file}', `, "(");
     return `${fileName(file)}: ${printable(text)}`;
   });
 }
 
 /** The facts of a load error, for JSON. */
-export function errorData({ kind, message, data }: LoadError): Readonly<Record<string, unknown>> {
-  return { kind, message, ...data, nextStep: nextStep({ kind, message }) };
+export function errorJson({ kind, message, data, hint }: LoadError): Readonly<Record<string, unknown>> {
+  const { hint: _, ...facts } = data;
+  return { kind, message, ...facts, nextStep: hint };
 }
 
-/** Runs `work`; a load error becomes lines and the exit code for bad inputs. */
-export function reporting(path: string, output: Output, work: () => void): number {
-  try {
-    work();
-    return ExitCode.OK;
-  } catch (error) {
-    if (!(error instanceof LoadError)) throw error;
-    for (const line of describeError(error, path)) output.complain(line);
-    return ExitCode.BAD_INPUT;
-  }
-}
-
-/** Kinds of errors for which the file cannot help it. */
+/** Kinds of errors that are not a defect of the file: they end the command as wrong usage does. */
 const NOT_THE_FILE: ReadonlySet<LoadErrorKind> = new Set(["Io", "PermissionDenied", "InvalidIntegrity"]);
 
-/** Where {@linkcode examining} tells what went wrong. */
-export interface Examination {
+/** The command that runs, and its output. */
+export interface Invocation {
   /** The command's name. */
   readonly command: string;
+  /** The file that problems are reported for. */
   readonly file: string;
   readonly writer: Writer;
   /** Whether the result is JSON. */
   readonly json: boolean;
+  /** Whether the file is a module, which `smf verify` can check. Default: true. */
+  readonly isModule?: boolean;
 }
 
 /**
- * Runs work on one module file. A load error is told with the next step, or
- * as JSON, and becomes the exit code for bad inputs.
+ * Runs a command's work on a file. Reports a {@linkcode LoadError} with its
+ * next step, also as JSON if the result is JSON.
+ *
+ * @returns the exit code: that of `work`, by default 0, or one for bad files.
  */
-export async function examining(
-  { command, file, writer, json }: Examination,
+export async function reportingErrors(
+  { command, file, writer, json, isModule = true }: Invocation,
   work: () => number | void | Promise<number | void>,
 ): Promise<number> {
   try {
     return await work() ?? ExitCode.OK;
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    if (json) printJson(writer, command, { file, error: errorData(error) });
-    complainOf(error, file, writer);
+    if (json) printJson(writer, command, { file, error: errorJson(error) });
+    if (isModule) reportModuleError(error, file, writer);
+    else complain(error, file, writer);
     return NOT_THE_FILE.has(error.kind) ? ExitCode.USAGE : ExitCode.BAD_INPUT;
   }
 }
 
-/** A load error and what to do about it. */
-export function complainOf(error: LoadError, file: string, writer: Writer): void {
-  for (const line of describeError(error, file)) writer.complain(line);
-  const more = error.kind === "InvalidFormat" ? "; smf verify FILE lists all that is wrong" : "";
-  writer.complain(writer.complaintStyle.faint(`next: ${nextStep(error)}${more}`));
+/** Writes a module's problem and its next step; a malformed module can also be verified. */
+export function reportModuleError(error: LoadError, file: string, writer: Writer): void {
+  complain(
+    error,
+    file,
+    writer,
+    error.kind === "InvalidFormat" ? "; smf verify FILE lists every problem" : "",
+  );
+}
+
+/** Writes the problems, then each different next step once. */
+function complain(error: LoadError, file: string, writer: Writer, more = ""): void {
+  for (const line of problemLines(error, file)) writer.complain(line);
+  const hints = new Set(problemsOf(error).map(({ hint }) => hint));
+  for (const hint of hints) writer.complain(nextStepLine(hint + more, writer.complaintStyle));
+}
+
+/** The line that names the next step. */
+export function nextStepLine(hint: string, style: Writer["style"]): string {
+  return style.faint(`next: ${printable(hint)}`);
 }

@@ -1,51 +1,51 @@
 /**
- * Standard output and standard error as a program in a pipe uses them.
+ * Buffered standard output, and standard error, for a program that may be part of a pipeline.
  */
 import { type Output, UsageError } from "./command.ts";
 
-/** Whoever read standard output has gone; nobody wants the rest. */
+/** The reader of standard output has closed it: the rest of the output is not needed. */
 export class ClosedOutput extends Error {
   override name = "ClosedOutput";
 }
 
-/** Characters that are held back, so that a listing is few writes. */
-const HELD = 65_536;
+/** Characters that are buffered, so that a listing takes few writes. */
+const BUFFER_SIZE = 65_536;
 
-/** The process's own output. Whoever uses it flushes it at the end. */
+/** The output of this process; the caller flushes it at the end. */
 export class StandardOutput implements Required<Output> {
   readonly terminals = { print: Deno.stdout.isTerminal(), complain: Deno.stderr.isTerminal() };
-  #held = "";
+  #buffer = "";
 
   print = (line: string): void => {
-    this.#held += `${line}\n`;
-    if (this.#held.length > HELD) this.flush();
+    this.#buffer += `${line}\n`;
+    if (this.#buffer.length > BUFFER_SIZE) this.flush();
   };
 
   complain = (line: string): void => {
-    // In the order in which it happened, where both go to one place.
+    // Keeps the order where both go to the same place.
     this.flush();
     try {
       writeAll(Deno.stderr, `${line}\n`);
     } catch {
-      // Nobody hears it.
+      // Standard error is closed: there is no other place to report to.
     }
   };
 
   flush = (): void => {
-    const text = this.#held;
-    this.#held = "";
+    const text = this.#buffer;
+    this.#buffer = "";
     try {
       writeAll(Deno.stdout, text);
     } catch (error) {
       if (error instanceof Deno.errors.BrokenPipe) {
-        throw new ClosedOutput("Cannot write: standard output is closed", { cause: error });
+        throw new ClosedOutput("Cannot write to standard output: it is closed", { cause: error });
       }
-      throw new UsageError(`standard output: Cannot write: ${(error as Error).message}`);
+      throw new UsageError(`Cannot write to standard output: ${(error as Error).message}`);
     }
   };
 }
 
 function writeAll(target: { writeSync(bytes: Uint8Array): number }, text: string): void {
   const bytes = new TextEncoder().encode(text);
-  for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+  for (let written = 0; written < bytes.length;) written += target.writeSync(bytes.subarray(written));
 }

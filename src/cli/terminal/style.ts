@@ -1,10 +1,10 @@
 /**
- * Colours, where somebody sees them.
+ * Colours for terminals.
  */
 import { styleText } from "node:util";
 import { type Output, UsageError } from "./command.ts";
 
-/** Text as it looks on a terminal, or as it is. */
+/** Decorates text by its role; a plain style returns it unchanged. */
 export interface Style {
   heading(text: string): string;
   good(text: string): string;
@@ -26,15 +26,19 @@ const COLOURED: Style = {
   faint: colour("dim"),
 };
 
-/** What every command writes with, once its options are known. */
+/** A command's output together with the styles that its options select. */
 export interface Writer extends Output {
-  /** For what is printed. */
+  /** The style of {@linkcode Output.print}. */
   readonly style: Style;
-  /** For what is complained. */
+  /** The style of {@linkcode Output.complain}. */
   readonly complaintStyle: Style;
 }
 
-/** When to use colours: on a terminal unless `NO_COLOR` is set, or as the option says. */
+/**
+ * The style for an output: coloured on a terminal unless `NO_COLOR` is set, or as `--color` says.
+ *
+ * @throws {UsageError} if `--color` has another value.
+ */
 export function styleFor(option: string | undefined, isTerminal: boolean): Style {
   switch (option) {
     case "always":

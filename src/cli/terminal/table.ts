@@ -1,18 +1,18 @@
 /**
- * Text in columns.
+ * Text in columns, escaped names and hexadecimal dumps.
  */
 import { unicodeWidth } from "@std/cli/unicode-width";
 
-/** Columns of a terminal; most text is ASCII, and there may be a million cells. */
+/** The columns that text takes on a terminal; ASCII is measured quickly, as there may be a million cells. */
 function widthOf(text: string): number {
   return /^[ -~]*$/.test(text) ? text.length : unicodeWidth(text);
 }
 
-/** Which columns have their text at the right. */
+/** The side of its column on which a cell's text stands. */
 export type Alignment = "left" | "right";
 
 /**
- * Rows as lines, each column as wide as its widest cell takes on a terminal.
+ * Formats rows as lines; each column is as wide as its widest cell is on a terminal.
  *
  * @param alignments By column. Default: left.
  */
@@ -32,22 +32,22 @@ export function table(
   );
 }
 
-/** What a terminal obeys, what ends a line, and what turns the direction of writing. */
+/** Control characters, line and paragraph separators, and marks that change the writing direction. */
 const CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-/** A name from a file, which may hold anything, as text that only shows. */
+/** Escapes control characters in a name from a file, so that it cannot send commands to a terminal. */
 export function printable(name: string): string {
-  return name.replace(CONTROL, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return name.replace(CONTROL, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
-/** Bytes as `xxd` shows them: offset, sixteen bytes, and the letters among them. */
+/** Formats bytes as `xxd` does: offset, sixteen bytes, and their ASCII characters. */
 export function hexLines(bytes: Uint8Array, first = 0): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 16) {
     const row = [...bytes.subarray(at, at + 16)];
-    const numbers = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    const letters = row.map((byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".").join("");
-    lines.push(`${(first + at).toString(16).padStart(8, "0")}  ${numbers.padEnd(47)}  ${letters}`);
+    const digits = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const text = row.map((byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".").join("");
+    lines.push(`${(first + at).toString(16).padStart(8, "0")}  ${digits.padEnd(47)}  ${text}`);
   }
   return lines;
 }

@@ -1,17 +1,17 @@
 "use strict";
-/** Times every case: the median of 21 rounds, each loop with a text of its own. */
+/** Times every case: the median of 21 rounds, each loop with its own source text. */
 exports.measure = function measure(cases, functionOf, scope) {
   const results = {};
   let mark = 0;
-  for (const each of cases) {
-    const target = functionOf(each);
+  for (const testCase of cases) {
+    const target = functionOf(testCase);
     mark++;
     const run = new Function(
       `target${mark}`,
       ...Object.keys(scope),
       `return function loop${mark}(count) {
   let result;
-  for (let i = 0; i < count; i++) result = target${mark}(${each.parameters});
+  for (let i = 0; i < count; i++) result = target${mark}(${testCase.parameters});
   return result;
 };`,
     )(target, ...Object.values(scope));
@@ -23,7 +23,7 @@ exports.measure = function measure(cases, functionOf, scope) {
       run(calls);
       samples.push(((performance.now() - start) * 1e6) / calls);
     }
-    results[each.name] = samples.sort((a, b) => a - b)[10];
+    results[testCase.name] = samples.sort((a, b) => a - b)[10];
   }
   return results;
 };

@@ -8,7 +8,7 @@ import { smf } from "../../support/smf_command.ts";
 
 const parse = (path: string): ParsedSmf => parseSmf(Deno.readFileSync(path));
 
-/** What must be the same in every layout: sections' contents, symbols, relocations. */
+/** The part of a module that every layout keeps: sections' contents, symbols, relocations. */
 function meaning(path: string): string {
   const text = dump(parse(path));
   return text.slice(text.indexOf("\nimage")) +
@@ -17,7 +17,7 @@ function meaning(path: string): string {
     );
 }
 
-Deno.test("a module means the same in every layout, and comes back byte for byte", async () => {
+Deno.test("a module keeps its meaning in every layout, and a round trip its bytes", async () => {
   using folder = new TemporaryDirectory();
   const original = folder.file("original.smf", sampler().bytes);
   for (const layout of Object.keys(LAYOUTS)) {
@@ -34,7 +34,7 @@ Deno.test("a module means the same in every layout, and comes back byte for byte
   }
 });
 
-Deno.test("sections are compressed and decompressed without a difference", async () => {
+Deno.test("compressing and decompressing sections keeps their contents", async () => {
   using folder = new TemporaryDirectory();
   const [plain, small, back] = ["plain", "small", "back"].map((name) => folder.join(`${name}.smf`));
   const builder = hostBuilder();
@@ -54,27 +54,27 @@ Deno.test("sections are compressed and decompressed without a difference", async
   assertStringIncludes(refused.err[0], "no field for the method");
 });
 
-Deno.test("what a layout has no place for is said", async () => {
+Deno.test("the parts that a layout cannot hold are reported", async () => {
   using folder = new TemporaryDirectory();
   const stub = new TextEncoder().encode("#!/bin/sh\n");
   const path = folder.file("a.smf", addModule({ layout: "H96-trailer", stub, appType: 2 }));
   const target = folder.join("b.smf");
   const { code, err } = await smf("convert", path, "--layout", "H72", "-o", target);
   assertEquals([code, err], [0, [
-    `${path}: left out: the stub, 10 bytes before the module`,
+    `${path}: left out: the stub, 10 bytes in front of the header`,
     `${path}: left out: the hints appType`,
   ]]);
   assertEquals((await smf("convert", path, "--layout", "P128", "-o", target)).err, []);
   assertEquals(parse(target).stub(), stub);
 });
 
-Deno.test("marks without a type become data where every symbol has one", async () => {
+Deno.test("untyped local symbols become Data in layouts where every symbol has a type", async () => {
   using folder = new TemporaryDirectory();
   const [there, back] = [folder.join("there.smf"), folder.join("back.smf")];
   for (
     const [original, loss] of [
-      ["fixtures/c/strings.smf", "that 1 local symbol has no type: it becomes Data"],
-      ["fixtures/platform/linux-aarch64_v1.smf", "that 4 local symbols have no type: they become Data"],
+      ["fixtures/c/strings.smf", "the missing type of 1 local symbol, which becomes Data"],
+      ["fixtures/platform/linux-aarch64_v1.smf", "the missing type of 4 local symbols, which become Data"],
     ]
   ) {
     const { code, err } = await smf("convert", original, "--layout", "P128", "-o", there);
@@ -87,7 +87,7 @@ Deno.test("marks without a type become data where every symbol has one", async (
   }
 });
 
-Deno.test("what was converted still runs", async () => {
+Deno.test("a converted module still runs", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   const target = folder.join("b.smf");
@@ -98,12 +98,12 @@ Deno.test("what was converted still runs", async () => {
   }
 });
 
-Deno.test("convert refuses what makes no sense", async () => {
+Deno.test("convert refuses wrong usage", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   const cases: [args: string[], message: string][] = [
     [[path], "-o <file.smf>"],
-    [[path, "-o", "b", "--layout", "H97"], "there is no layout 'H97'; there are H72, H80"],
+    [[path, "-o", "b", "--layout", "H97"], "there is no layout 'H97'; the layouts are H72, H80"],
     [[path, "-o", "b", "--compress", "--decompress"], "exclude each other"],
     [[path, "-o", folder.join("no/b.smf")], "Cannot write"],
   ];

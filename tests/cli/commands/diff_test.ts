@@ -9,7 +9,7 @@ import { smf } from "../../support/smf_command.ts";
 
 const { Function, Data } = SymbolType;
 
-/** A module with these symbols: code at 0, data at 4096, zeros at 8192. */
+/** A module with these symbols: code at 0, data at 4096. */
 function version(
   symbols: readonly SymbolOptions[],
   options: Parameters<typeof hostBuilder>[0] = {},
@@ -43,11 +43,11 @@ async function diff(
   return { code, out };
 }
 
-Deno.test("versions that are the same, or lose nothing, end with code 0", async () => {
+Deno.test("equal versions, and versions that keep all exports and values, end with code 0", async () => {
   const old = version([run, total]);
   assertEquals(await diff(old, old), {
     code: 0,
-    out: ["carried: total", "the same: nothing that matters to a reload changed"],
+    out: ["carried: total", "the same: nothing that affects a reload changed"],
   });
   assertEquals(
     await diff(old, version([{ ...run, size: 24 }, total, { ...total, name: "fresh", value: 4104 }])),
@@ -58,13 +58,13 @@ Deno.test("versions that are the same, or lose nothing, end with code 0", async 
         "+  variable  fresh",
         "~  symbol    run    size 16 → 24",
         "carried: total",
-        "safe: a reload loses nothing",
+        "safe: a reload keeps all exports and values",
       ],
     },
   );
 });
 
-Deno.test("a variable that changed needs a migration: code 3", async () => {
+Deno.test("a changed variable needs a migration: code 3", async () => {
   const old = version([run, total]);
   for (
     const [changed, reason] of [
@@ -81,7 +81,7 @@ Deno.test("a variable that changed needs a migration: code 3", async () => {
   }
 });
 
-Deno.test("an export that is gone or is something else, and another system, are refused: code 1", async () => {
+Deno.test("a removed or changed export and another system are refused: code 1", async () => {
   const old = version([run, total]);
   const cases: [now: Uint8Array, line: string][] = [
     [version([total]), "-  export  run  was function  refused"],
@@ -97,7 +97,7 @@ Deno.test("an export that is gone or is something else, and another system, are 
   }
 });
 
-Deno.test("--json has every change and the verdict, --quiet has nothing", async () => {
+Deno.test("--json prints every change and the verdict, --quiet prints nothing", async () => {
   const old = version([run, total]);
   const now = version([run, { ...total, size: 16 }]);
   const { code, out } = await diff(old, now, "--json");
@@ -113,7 +113,7 @@ Deno.test("--json has every change and the verdict, --quiet has nothing", async 
   assertEquals(await diff(old, now, "--quiet"), { code: 3, out: [] });
 });
 
-Deno.test("diff refuses what is no two modules", async () => {
+Deno.test("diff needs exactly two modules", async () => {
   const good = "fixtures/mylib.smf";
   for (const args of [[], [good], [good, good, good], ["-", "-"]]) {
     assertEquals((await smf("diff", ...args)).code, 2);
@@ -126,7 +126,7 @@ Deno.test("diff refuses what is no two modules", async () => {
   }
 });
 
-/** A few symbols that differ from version to version in all that the rules look at. */
+/** A few symbols that vary in every property that the rules examine. */
 function randomVersion(random: () => number): Uint8Array {
   const symbols: SymbolOptions[] = [];
   ["a", "b", "c", "d"].forEach((name, index) => {
@@ -182,6 +182,6 @@ Deno.test("a reload of a module whose exports are all in use does what diff says
       );
     }
   }
-  // Few rounds see the refused ones only.
+  // Few rounds may produce refused reloads only.
   if (rounds >= 100) assertEquals([...seen].toSorted(), ["migrate", "refused", "safe", "same"]);
 });

@@ -29,7 +29,7 @@ Deno.test("hash prints the integrity string and both hashes", async () => {
   });
 });
 
-Deno.test("hashes that a file does not have are none", async () => {
+Deno.test("missing hashes are shown as none", async () => {
   using folder = new TemporaryDirectory();
   const { out } = await smf("hash", folder.file("a.smf", unhashed(addModule())));
   assertEquals(out.slice(1), ["module hash  none", "source hash  none"]);

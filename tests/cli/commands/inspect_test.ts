@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 
-Deno.test("inspect shows all there is: header, sections, symbols, relocations, imports, image", async () => {
+Deno.test("inspect shows header, sections, symbols, relocations, imports and image", async () => {
   const { code, out, err } = await smf("inspect", "fixtures/importer.smf");
   assertEquals([code, err], [0, []]);
   assertEquals(out.filter((line) => line !== "" && !line.startsWith(" ")), [
@@ -19,7 +19,7 @@ Deno.test("inspect shows all there is: header, sections, symbols, relocations, i
   assertStringIncludes(text, "read-execute  0x0..0x1000");
 });
 
-Deno.test("inspect's JSON is the same, with the version of the form", async () => {
+Deno.test("inspect --json prints the same data, with the version of the document", async () => {
   const { out } = await smf("inspect", "--json", "fixtures/importer.smf");
   assertEquals(out.length, 1);
   const { version, command, file, header, imports, image, sections } = JSON.parse(out[0]);
@@ -43,10 +43,13 @@ Deno.test("--section narrows what is shown, --hex adds the contents, decompresse
   assertEquals(contents, [plainBytes(150).toHex()]);
   const unknown = await smf("inspect", path, "--section", "none");
   assertEquals(unknown.code, 2);
-  assertStringIncludes(unknown.err[0], "there is no section 'none'; there are note, data, rodata, code, bss");
+  assertStringIncludes(
+    unknown.err[0],
+    "there is no section 'none'; the sections are note, data, rodata, code, bss",
+  );
 });
 
-Deno.test("a file that can be read but not loaded is shown, and said to be bad", async () => {
+Deno.test("a file that can be read but not loaded is shown, and reported as bad", async () => {
   const path = "fixtures/malformed/row21_function_in_data.smf";
   const { code, out, err } = await smf("inspect", path);
   assertEquals([code, out[0]], [1, "header"]);
@@ -55,7 +58,7 @@ Deno.test("a file that can be read but not loaded is shown, and said to be bad",
   assertStringIncludes(err[1], "next: ");
 });
 
-// The package is fetched where it is not yet; what it says depends on no platform.
+// The disassembler is fetched if it is not cached; its output does not depend on the platform.
 fixtureTest("--disasm shows the instructions of a function, with labels and relocations", async () => {
   const { code, out, err } = await smf("inspect", "fixtures/c/strings.smf", "--disasm", "calls");
   assertEquals([code, err], [0, []]);
@@ -77,7 +80,7 @@ fixtureTest("--disasm shows the instructions of a function, with labels and relo
   assertStringIncludes(unknown.err[0], "there is no code called 'frob'; there is weekday");
 });
 
-fixtureTest("--disasm knows AArch64, too", async () => {
+fixtureTest("--disasm supports AArch64, too", async () => {
   const { code, out } = await smf(
     "inspect",
     "fixtures/threads/variables-aarch64-descriptor_v1.smf",

@@ -1,33 +1,38 @@
-// The command as a person runs it.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { fromFileUrl, join } from "@std/path";
+// `smf link`: options, output files, errors and exit codes.
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { LoadError } from "../../../src/errors.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { formatMap } from "../../../src/link/map.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { smf } from "../../support/smf_command.ts";
 import { archive, ElfWriter, functionObject } from "../../support/objects.ts";
+import { TemporaryDirectory } from "../../support/testing.ts";
 
-/** A folder with objects, gone afterwards. */
+/** Runs `work` in a temporary folder with object files. */
 async function inFolder(work: (path: (name: string) => string) => void | Promise<void>): Promise<void> {
-  const folder = Deno.makeTempDirSync();
-  try {
-    const path = (name: string) => join(folder, name);
-    Deno.writeFileSync(path("main.o"), functionObject("main", 0xc3, ["a", "import"]));
-    Deno.writeFileSync(path("spare.o"), functionObject("spare", 0xc3));
-    Deno.writeFileSync(
-      path("lib.a"),
-      archive([
-        { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
-        { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
-      ]),
-    );
-    await work(path);
-  } finally {
-    Deno.removeSync(folder, { recursive: true });
-  }
+  using folder = new TemporaryDirectory();
+  folder.file("main.o", functionObject("main", 0xc3, ["a", "import"]));
+  folder.file("spare.o", functionObject("spare", 0xc3));
+  folder.file(
+    "lib.a",
+    archive([
+      { name: "a.o", bytes: functionObject("a", 0xc3), symbols: ["a"] },
+      { name: "b.o", bytes: functionObject("b", 0xc3), symbols: ["b"] },
+    ]),
+  );
+  await work((name) => folder.join(name));
 }
 
-Deno.test("smf link makes a module, silently", () =>
+/** The hint of the error that linking these files throws. */
+function hintOf(...paths: string[]): string {
+  return assertThrows(
+    () => linkObjects(paths.map((name) => ({ name, bytes: Deno.readFileSync(name) }))),
+    LoadError,
+  ).hint;
+}
+
+Deno.test("smf link writes a module and prints nothing", () =>
   inFolder(async (path) => {
     const result = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"));
     assertEquals(result, { code: 0, out: [], err: [] });
@@ -41,7 +46,7 @@ Deno.test("smf link makes a module, silently", () =>
     ]);
   }));
 
-Deno.test("every option arrives", () =>
+Deno.test("every option has its effect", () =>
   inFolder(async (path) => {
     const { code, err } = await smf(
       "link",
@@ -74,7 +79,7 @@ Deno.test("every option arrives", () =>
     assertEquals(file.sections[0].size, 11 + 5 + 16 + 16 + 1);
   }));
 
-Deno.test("--unwind keeps what exceptions need, or leaves it out", () =>
+Deno.test("--unwind keeps the unwind tables, or leaves them out", () =>
   inFolder(async (path) => {
     const fixture = (name: string) => fromFileUrl(new URL(`../../../fixtures/${name}.o`, import.meta.url));
     const keeps = async (source: string, ...options: string[]) => {
@@ -89,7 +94,7 @@ Deno.test("--unwind keeps what exceptions need, or leaves it out", () =>
     assertEquals(await keeps("c/arith", "--unwind", "auto"), false);
   }));
 
-Deno.test("--map prints what went where", () =>
+Deno.test("--map prints a link map", () =>
   inFolder(async (path) => {
     const { out } = await smf("link", path("main.o"), path("lib.a"), "-o", path("z.smf"), "--map");
     const text = out.join("\n");
@@ -98,13 +103,14 @@ Deno.test("--map prints what went where", () =>
     assertStringIncludes(text, `import needed by ${path("main.o")}`);
   }));
 
-Deno.test("errors are one a line, the file first, and no module is left", () =>
+Deno.test("each error is a line that begins with the file, the next step follows, and no module is written", () =>
   inFolder(async (path) => {
     Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
     const broken = await smf("link", path("broken.o"), "-o", path("z.smf"));
     assertEquals(broken.code, 1);
     assertEquals(broken.err, [
       `${path("broken.o")}: Cannot read input: it is neither an ELF object nor an archive`,
+      `next: ${hintOf(path("broken.o"))}`,
     ]);
 
     const writer = new ElfWriter();
@@ -116,30 +122,31 @@ Deno.test("errors are one a line, the file first, and no module is left", () =>
     const twice = await smf("link", path("main.o"), path("spare.o"), path("twice.o"), "-o", path("z.smf"));
     assertEquals(twice.code, 1);
     assertEquals(
-      twice.err,
+      twice.err.slice(0, 2),
       ["main", "spare"].map((name) =>
         `${path("twice.o")}: Cannot define '${name}': it is already defined in '${
           path(`${name}.o`)
         }' (symbol '${name}')`
       ),
     );
+    assertEquals(twice.err.slice(2), [`next: ${hintOf(path("main.o"), path("spare.o"), path("twice.o"))}`]);
     assert(![...Deno.readDirSync(path("."))].some(({ name }) => name.startsWith("z.smf")));
   }));
 
-Deno.test("a failed link leaves the module that was there", () =>
+Deno.test("a failed link keeps the existing module", () =>
   inFolder(async (path) => {
     Deno.writeTextFileSync(path("z.smf"), "old");
     assertEquals((await smf("link", path("main.o"), "--export", "nothing", "-o", path("z.smf"))).code, 1);
     assertEquals(Deno.readTextFileSync(path("z.smf")), "old");
   }));
 
-Deno.test("wrong usage and files that are not there end with code 2", () =>
+Deno.test("wrong usage and missing files end with code 2", () =>
   inFolder(async (path) => {
     const cases: [string[], string][] = [
       [[], "smf <command>"],
       [["frob"], "no command 'frob'"],
       [["toString"], "no command 'toString'"],
-      [["link"], "nothing to link"],
+      [["link"], "name the files to link"],
       [["link", path("main.o")], "-o <file.smf>"],
       [["link", path("main.o"), "-o", path("z.smf"), "--frob"], "no option '--frob'"],
       [["link", path("main.o"), "-o", path("z.smf"), "--export", ""], "--export needs a value"],
@@ -154,7 +161,7 @@ Deno.test("wrong usage and files that are not there end with code 2", () =>
     }
   }));
 
-Deno.test("--help explains and ends with code 0", async () => {
+Deno.test("--help lists the options and ends with code 0", async () => {
   assertStringIncludes((await smf("--help")).out.join("\n"), "link");
   const { code, out } = await smf("link", "--help");
   assertEquals(code, 0);
@@ -175,8 +182,8 @@ Deno.test("--help explains and ends with code 0", async () => {
 });
 
 Deno.test({
-  name: "as a process it needs to read and write, and ends with the exit code",
-  // Three processes take more than a minute where they are emulated.
+  name: "as a process it needs read and write permission, and returns the exit code",
+  // Three processes take more than a minute under emulation.
   ignore: Deno.build.arch === "aarch64",
   fn: () =>
     inFolder((path) => {
@@ -195,8 +202,8 @@ Deno.test({
 
 const C = fromFileUrl(new URL("../../../fixtures/c/", import.meta.url));
 
-// The committed modules were linked on Linux: that these come out everywhere is what the test shows.
-Deno.test("the same objects make the same bytes on every platform, as committed", () =>
+// The committed modules were linked on Linux; other platforms must produce the same bytes.
+Deno.test("the same objects produce the committed bytes on every platform", () =>
   inFolder(async (path) => {
     const options: Readonly<Record<string, string[]>> = { strings: ["--reloadable"] };
     for (const name of ["arith", "callback", "ctor", "importer", "strings"]) {
@@ -207,7 +214,7 @@ Deno.test("the same objects make the same bytes on every platform, as committed"
     }
   }));
 
-Deno.test("the same objects make the same map on every platform, as committed", () => {
+Deno.test("the same objects produce the committed map on every platform", () => {
   for (const name of ["arith", "importer", "strings"]) {
     const input = { name: `${name}.o`, bytes: Deno.readFileSync(`${C}${name}.o`) };
     assertEquals(formatMap(linkObjects([input]).map), Deno.readTextFileSync(`${C}${name}.map`));

@@ -3,7 +3,7 @@ import { Binding, RelocationType, SectionType, SmfBuilder, SymbolType } from "..
 import { TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 
-/** One symbol of each kind that nm tells apart. */
+/** A module with a symbol of each kind that nm distinguishes. */
 function everyKind(): Uint8Array {
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
@@ -25,7 +25,7 @@ function everyKind(): Uint8Array {
   return builder.build();
 }
 
-Deno.test("nm tells every kind of symbol by its letter, sorted by name", async () => {
+Deno.test("nm shows every kind of symbol by its letter, sorted by name", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", everyKind());
   assertEquals(await smf("nm", path), {
@@ -46,7 +46,7 @@ Deno.test("nm tells every kind of symbol by its letter, sorted by name", async (
   });
 });
 
-Deno.test("nm leaves out, sorts and adds what its options say", async () => {
+Deno.test("nm's options filter, sort and add columns", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", everyKind());
   const names = async (...options: string[]) =>
@@ -59,7 +59,7 @@ Deno.test("nm leaves out, sorts and adds what its options say", async () => {
   assertEquals((await smf("nm", "-u", "--defined-only", path)).code, 2);
 });
 
-Deno.test("nm's JSON has every field", async () => {
+Deno.test("nm --json prints every field", async () => {
   using folder = new TemporaryDirectory();
   const { out } = await smf("nm", "--json", folder.file("a.smf", everyKind()));
   const { version, command, symbols } = JSON.parse(out.join("\n"));

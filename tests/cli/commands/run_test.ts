@@ -13,7 +13,7 @@ import { smf, smfProcess } from "../../support/smf_command.ts";
 
 const SUM = ["--signature", "i64(i64, i64)"];
 
-/** A program whose exit code is its number of arguments, its own name included. */
+/** A program whose exit code is the number of its arguments, including its own name. */
 function countingProgram(): Uint8Array {
   const bytes = Deno.build.arch === "aarch64"
     ? new Uint8Array([0xc0, 0x03, 0x5f, 0xd6]) // ret
@@ -24,7 +24,7 @@ function countingProgram(): Uint8Array {
   return builder.build();
 }
 
-Deno.test("run calls a function and prints what it returns", async () => {
+Deno.test("run calls a function and prints its result", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   assertEquals(await smf("run", path, "add", "2", "-5", ...SUM), { code: 0, out: ["-3"], err: [] });
@@ -32,7 +32,7 @@ Deno.test("run calls a function and prints what it returns", async () => {
   assertEquals(JSON.parse(out[0]), { version: 1, command: "run", file: path, name: "add", result: "17" });
 });
 
-Deno.test("run starts a program with its arguments and ends with its code", async () => {
+Deno.test("run starts a program with its arguments and returns its exit code", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("count.smf", countingProgram());
   assertEquals(await smf("run", path), { code: 1, out: [], err: [] });
@@ -42,16 +42,16 @@ Deno.test("run starts a program with its arguments and ends with its code", asyn
   assertEquals([code, JSON.parse(out[0]).exitCode], [7, 7]);
 });
 
-Deno.test("run says what there is in place of what there is not", async () => {
+Deno.test("run explains bad arguments and bad files", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   const cases: [args: string[], code: number, message: string][] = [
-    [[], 2, "say which file"],
+    [[], 2, "name a file"],
     [[path], 2, "has no entry point: call a function"],
     [[path, "sub", "1", "2", ...SUM], 2, "there is no function 'sub'; there is add"],
-    [[path, ...SUM], 2, "--signature is of a function: name it"],
+    [[path, ...SUM], 2, "--signature needs the name of a function"],
     [[path, "add", "1", ...SUM], 2, "takes 2 arguments, not 1"],
-    [[path, "add", "1", "x", ...SUM], 2, "'x' is no whole number"],
+    [[path, "add", "1", "x", ...SUM], 2, "'x' is not a whole number"],
     [[folder.join("none.smf")], 2, "none.smf: Cannot read module"],
     [[folder.path], 2, "not a regular file"],
     [["fixtures/malformed/row19_name_hash.smf"], 1, "its stored hash does not match its name"],
@@ -69,7 +69,7 @@ Deno.test("run says what there is in place of what there is not", async () => {
   }
 });
 
-fixtureTest("imports are answered by other modules and by libraries of the system", async () => {
+fixtureTest("other modules and libraries of the system provide imports", async () => {
   const importer = ["run", "fixtures/importer.smf", "scaled_plus_one", "3", "--signature", "i64(i64)"];
   const alone = await smf(...importer);
   assertEquals(alone.code, 1);
@@ -83,12 +83,12 @@ fixtureTest("imports are answered by other modules and by libraries of the syste
   assertEquals(answered, { code: 0, out: ["7"], err: [] });
 });
 
-fixtureTest("C strings go in and come out", async () => {
+fixtureTest("C strings are passed and returned", async () => {
   const { out } = await smf("run", "fixtures/c/strings.smf", "weekday", "1", "--signature", "cstring(u32)");
   assertEquals(out, ["Tuesday"]);
 });
 
-fixtureTest("as a process it needs --allow-ffi, and passes the program's exit code on", async () => {
+fixtureTest("as a process it needs --allow-ffi, and returns the program's exit code", async () => {
   const bytes = Deno.readFileSync("fixtures/c/exit_code.smf");
   const [refused, program, piped] = await Promise.all([
     smfProcess(["run", "fixtures/c/exit_code.smf"]),

@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../src/cli/terminal/command.ts";
 import { parseSignature } from "../../../src/cli/commands/signature.ts";
 
-Deno.test("a signature is result and parameters, as Deno knows them", () => {
+Deno.test("a signature becomes result and parameters of a definition for Deno", () => {
   const cases: [text: string, parameters: Deno.NativeType[], result: Deno.NativeResultType][] = [
     ["i64(i64,i64)", ["i64", "i64"], "i64"],
     [" void ( ) ", [], "void"],
@@ -16,7 +16,7 @@ Deno.test("a signature is result and parameters, as Deno knows them", () => {
   }
 });
 
-Deno.test("arguments are read as their types, in any base", () => {
+Deno.test("arguments are converted to their types, in any base", () => {
   const values = (type: string, ...texts: string[]) => parseSignature(`void(${type})`).values(texts);
   assertEquals(values("i64, u8, i32", "-0x10", "255", "-5"), [-16n, 255, -5]);
   assertEquals(values("u64", "18446744073709551615"), [2n ** 64n - 1n]);
@@ -26,7 +26,7 @@ Deno.test("arguments are read as their types, in any base", () => {
   assertEquals(values("pointer", "0x10"), [16n]);
 });
 
-Deno.test("results are shown as their types", () => {
+Deno.test("results are formatted by their types", () => {
   const text = (type: string, value: unknown) => parseSignature(`${type}()`).text(value);
   assertEquals(text("i64", -5n), "-5");
   assertEquals(text("f64", 0.5), "0.5");
@@ -36,25 +36,25 @@ Deno.test("results are shown as their types", () => {
   assertEquals(text("void", undefined), undefined);
 });
 
-Deno.test("what is no signature or does not fit it is wrong usage", () => {
+Deno.test("a malformed signature and arguments that do not fit are usage errors", () => {
   for (const text of ["", "i64", "i64(", "i64(i64))", "(i64)", "i64 i64()", "i64(i64,)", "i64(,)"]) {
     assertThrows(() => parseSignature(text), UsageError);
   }
   assertThrows(
     () => parseSignature("int()"),
     UsageError,
-    "there is no type 'int'; there are void (as a result), i8",
+    "there is no type 'int'; the types are void (as a result), i8",
   );
   assertThrows(() => parseSignature("i32(toString)"), UsageError, "there is no type 'toString'");
   const cases: [type: string, text: string, message: string][] = [
     ["i8", "128", "128 is not in [-128, 128)"],
     ["u8", "-1", "-1 is not in [0, 256)"],
     ["u64", "18446744073709551616", "is not in [0,"],
-    ["i32", "1.5", "no whole number"],
-    ["i32", "", "no whole number"],
-    ["i32", "--5", "no whole number"],
-    ["f64", "", "no number"],
-    ["f64", "x", "no number"],
+    ["i32", "1.5", "is not a whole number"],
+    ["i32", "", "is not a whole number"],
+    ["i32", "--5", "is not a whole number"],
+    ["f64", "", "is not a number"],
+    ["f64", "x", "is not a number"],
     ["bool", "1", "neither true nor false"],
   ];
   for (const [type, text, message] of cases) {

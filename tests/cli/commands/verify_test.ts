@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import type { Expectation } from "../../../fixtures/recipes/malformed.ts";
-import { MOST_FINDINGS } from "../../../src/cli/analysis/verify.ts";
+import { MAX_FINDINGS } from "../../../src/cli/analysis/verify.ts";
 import { SectionFlag, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { integrityOf } from "../../../src/smf/integrity.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
@@ -13,7 +13,7 @@ const MANIFEST: Readonly<Record<string, Expectation>> = JSON.parse(
   Deno.readTextFileSync(`${FOLDER}manifest.json`),
 );
 
-Deno.test("every malformed file is bad, for its reason, with a next step", async () => {
+Deno.test("every malformed file is reported as bad, with its reason and a next step", async () => {
   for (const [name, { kind, message }] of Object.entries(MANIFEST)) {
     const { code, out, err } = await smf(
       "verify",
@@ -30,7 +30,7 @@ Deno.test("every malformed file is bad, for its reason, with a next step", async
   }
 });
 
-Deno.test("a sound module is sound", async () => {
+Deno.test("a sound module is reported as sound", async () => {
   using folder = new TemporaryDirectory();
   for (const compress of [false, true]) {
     const path = folder.file("a.smf", sampler({ compress }).bytes);
@@ -39,7 +39,7 @@ Deno.test("a sound module is sound", async () => {
   }
 });
 
-Deno.test("relocations are tried one by one, past the first that fails", async () => {
+Deno.test("all relocations are applied, past the first that fails", async () => {
   using folder = new TemporaryDirectory();
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(64) });
@@ -54,7 +54,7 @@ Deno.test("relocations are tried one by one, past the first that fails", async (
   assertEquals(findings.map(({ offset }: { offset: number }) => offset), [16, 10, 0, 61]);
 });
 
-Deno.test("what is allowed but seldom meant is said, and is no error", async () => {
+Deno.test("things that are allowed but probably unintended are warnings and notes, not errors", async () => {
   using folder = new TemporaryDirectory();
   const builder = new SmfBuilder();
   const { Read, Write, Exec } = SectionFlag;
@@ -69,17 +69,17 @@ Deno.test("what is allowed but seldom meant is said, and is no error", async () 
   const { code, out } = await smf("verify", path);
   assertEquals(code, 0);
   assertEquals(out, [
-    "warning: section 'more' is not aligned in memory: it is at 3, its alignment 64",
-    "warning: section 'ro' says that it is writable, but RoData is loaded read-only",
-    "warning: section 'data' says that it is executable, but only Code sections are",
-    "note: section 'odd' is skipped: its type 200 has no meaning here",
-    "note: the file carries no hash of itself: a change in it goes unnoticed",
-    "warning: the header counts 9 exports, the symbol table has 1",
+    "warning: section 'more' is not aligned in memory: image offset 3, alignment 64",
+    "warning: section 'ro' has the flag Write, but RoData sections are read-only",
+    "warning: section 'data' has the flag Exec, but only Code sections are executable",
+    "note: section 'odd' is ignored: its type 200 is unknown",
+    "note: the file has no module hash: changes to it are not detected",
+    "warning: the header counts 9 exports, but the symbol table has 1",
     `${path}: sound, 4 warnings, 2 notes`,
   ]);
 });
 
-Deno.test("--for says what a loader on another system would say", async () => {
+Deno.test("--for checks for loading on another system", async () => {
   const verify = (system: string) => smf("verify", "fixtures/mylib.smf", "--for", system);
   assertEquals((await verify("linux-x86_64")).code, 0);
   const { code, out } = await verify("windows-aarch64");
@@ -93,7 +93,7 @@ Deno.test("--for says what a loader on another system would say", async () => {
   }
 });
 
-Deno.test("--integrity compares the bytes", async () => {
+Deno.test("--integrity checks the bytes", async () => {
   const bytes = Deno.readFileSync("fixtures/mylib.smf");
   const verify = (text: string) => smf("verify", "fixtures/mylib.smf", "--integrity", text);
   assertEquals((await verify(integrityOf(bytes))).code, 0);
@@ -105,12 +105,15 @@ Deno.test("--integrity compares the bytes", async () => {
   assertStringIncludes(malformed.out[1], "sha256-");
 });
 
-Deno.test("imports are notes, answered by other modules, or errors on request", async () => {
+Deno.test("undefined imports are notes, or errors with --no-undefined, unless another module defines them", async () => {
   const verify = (...args: string[]) => smf("verify", "fixtures/importer.smf", ...args);
   const open = await verify();
   assertEquals([open.code, open.out.filter((line) => line.includes("'scale' is imported")).length], [0, 1]);
   const strict = await verify("--no-undefined");
-  assertEquals([strict.code, strict.out[0]], [1, "error: Cannot resolve imports: nobody defines 'scale'"]);
+  assertEquals([strict.code, strict.out.slice(0, 2)], [1, [
+    "error: Cannot resolve imports: undefined symbol 'scale'",
+    "  next: name the module that defines it (--with FILE), or link its object into this module",
+  ]]);
   const answered = await verify("--no-undefined", "--with", "fixtures/provider.smf");
   assertEquals([answered.code, answered.out], [0, ["fixtures/importer.smf: sound"]]);
   const broken = await verify("--with", `${FOLDER}row01_empty.smf`);
@@ -118,11 +121,11 @@ Deno.test("imports are notes, answered by other modules, or errors on request", 
   assertEquals((await verify("--with", "no_such.smf")).code, 2);
 });
 
-Deno.test("more findings than anybody reads end with saying so", async () => {
+Deno.test("a check ends at the limit of findings, and reports that", async () => {
   using folder = new TemporaryDirectory();
   const builder = new SmfBuilder();
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
-  for (let index = 0; index < MOST_FINDINGS + 5; index++) {
+  for (let index = 0; index < MAX_FINDINGS + 5; index++) {
     builder.symbol({ name: `f${index}`, type: SymbolType.Function, size: 1 });
   }
   const bytes = unhashed(builder.build());
@@ -133,6 +136,6 @@ Deno.test("more findings than anybody reads end with saying so", async () => {
   );
   const { out } = await smf("verify", folder.file("a.smf", patched(bytes, ...changes)), "--json");
   const { findings, notExamined, counts, sound, version } = JSON.parse(out[0]);
-  assertEquals([findings.length, counts.error, sound, version], [MOST_FINDINGS, MOST_FINDINGS, false, 1]);
-  assertEquals(notExamined, [`everything after ${MOST_FINDINGS} findings`]);
+  assertEquals([findings.length, counts.error, sound, version], [MAX_FINDINGS, MAX_FINDINGS, false, 1]);
+  assertEquals(notExamined, [`everything after ${MAX_FINDINGS} findings`]);
 });

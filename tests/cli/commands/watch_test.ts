@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { readWatch, watchModule } from "../../../src/cli/commands/watch.ts";
+import { parseWatch, watchModule } from "../../../src/cli/commands/watch.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
 import { fixtureTest, mainModule, TemporaryDirectory } from "../../support/testing.ts";
 import { smf, smfCommand } from "../../support/smf_command.ts";
@@ -7,7 +7,7 @@ import { smf, smfCommand } from "../../support/smf_command.ts";
 const RELOADABLE = { flags: HeaderFlag.Reloadable };
 const CALL = ["seven", "--signature", "i32()"];
 
-/** Watches in this process; `next` writes the next version after each line until there is none. */
+/** Watches in this process, until `next`, which is called with each line, returns false. */
 async function watch(
   args: string[],
   next: (line: string) => boolean,
@@ -19,7 +19,7 @@ async function watch(
     if (!next(line)) stop.abort();
   };
   const code = await watchModule(
-    readWatch(args, { print, complain: (line) => err.push(line) }),
+    parseWatch(args, { print, complain: (line) => err.push(line) }),
     stop.signal,
   );
   return { code, out, err };
@@ -46,7 +46,7 @@ Deno.test("watch calls after loading and after each reload", async () => {
   ]);
 });
 
-Deno.test("a version that is refused leaves the old one running, and says why", async () => {
+Deno.test("a refused version is reported, and the old one keeps running", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", mainModule(7, RELOADABLE));
   const { code, out, err } = await watch([path, ...CALL, "--json"], (line) => {
@@ -68,10 +68,10 @@ Deno.test("a version that is refused leaves the old one running, and says why", 
   assertStringIncludes(failed.error.nextStep, "processor");
 });
 
-Deno.test("a module that is not marked reloadable is skipped, unless it is forced", async () => {
+Deno.test("a module that is not marked reloadable is skipped without --force", async () => {
   using folder = new TemporaryDirectory();
   for (
-    const [force, said] of [[[], "not marked reloadable"], [["--force"], "reloaded: version 2"]] as const
+    const [force, message] of [[[], "not marked reloadable"], [["--force"], "reloaded: version 2"]] as const
   ) {
     const path = folder.file("a.smf", mainModule(7));
     const { out } = await watch([path, ...force], (line) => {
@@ -79,15 +79,15 @@ Deno.test("a module that is not marked reloadable is skipped, unless it is force
       folder.file("a.smf", mainModule(8));
       return true;
     });
-    assertStringIncludes(out[1], said);
+    assertStringIncludes(out[1], message);
   }
 });
 
-Deno.test("watch refuses what makes no sense", async () => {
+Deno.test("watch explains wrong usage and bad files", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", mainModule());
   const cases: [args: string[], code: number, message: string][] = [
-    [[], 2, "say which file"],
+    [[], 2, "name a file"],
     [["-"], 2, "standard input does not change"],
     [[path, "seven"], 2, "a name and --signature"],
     [[path, "--signature", "i32()"], 2, "a name and --signature"],
@@ -103,7 +103,7 @@ Deno.test("watch refuses what makes no sense", async () => {
   }
 });
 
-fixtureTest("as a process it goes on until it is interrupted, and then ends well", async () => {
+fixtureTest("as a process it watches until it is interrupted, and then returns 0", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", mainModule(7, RELOADABLE));
   const child = smfCommand(

@@ -1,6 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../src/cli/terminal/command.ts";
-import { oneFile, type OptionNames, type Options, readOptions } from "../../../src/cli/terminal/options.ts";
+import {
+  type OptionNames,
+  type Options,
+  readOptions,
+  singleFile,
+} from "../../../src/cli/terminal/options.ts";
 
 const NAMES: OptionNames = {
   values: ["output"],
@@ -28,14 +33,14 @@ Deno.test("options may stand anywhere, long or short, with = or without", () => 
   assertEquals(read().has("json"), false);
 });
 
-Deno.test("arguments stay as they are: numbers, negative ones, and all behind --", () => {
+Deno.test("arguments stay as they are: numbers, negative numbers, and everything after --", () => {
   assertEquals(read("007", "-5", "-.5", "1e3").rest, ["007", "-5", "-.5", "1e3"]);
   assertEquals(read("a", "--", "--json", "-o").rest, ["a", "--json", "-o"]);
   assertEquals(read("a", "--", "-5").rest, ["a", "-5"]);
   assertEquals(read("--keep", "-5", "--keep", "x").list("keep"), ["-5", "x"]);
 });
 
-Deno.test("what a command does not have, lacks a value or comes twice is wrong usage", () => {
+Deno.test("unknown options, missing values and wrong colours are usage errors", () => {
   const cases: [args: string[], message: string][] = [
     [["--frob"], "there is no option '--frob'"],
     [["-x"], "there is no option '-x'"],
@@ -47,9 +52,9 @@ Deno.test("what a command does not have, lacks a value or comes twice is wrong u
   for (const [args, message] of cases) assertThrows(() => read(...args), UsageError, message);
 });
 
-Deno.test("one file is one file", () => {
-  assertEquals(oneFile(read("a")), "a");
-  assertEquals(oneFile(read("-")), "-");
-  assertThrows(() => oneFile(read()), UsageError, "say which file");
-  assertThrows(() => oneFile(read("a", "b")), UsageError, "'b' is one too many");
+Deno.test("a command with one file takes exactly one", () => {
+  assertEquals(singleFile(read("a")), "a");
+  assertEquals(singleFile(read("-")), "-");
+  assertThrows(() => singleFile(read()), UsageError, "name a file");
+  assertThrows(() => singleFile(read("a", "b")), UsageError, "'b' is one too many");
 });

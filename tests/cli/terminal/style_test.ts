@@ -5,12 +5,12 @@ import { styleFor } from "../../../src/cli/terminal/style.ts";
 const looks = (option: string | undefined, isTerminal: boolean): string =>
   styleFor(option, isTerminal).bad("x");
 
-Deno.test("colours are for terminals, unless somebody says otherwise", () => {
+Deno.test("colours are used on terminals, unless --color says otherwise", () => {
   assertEquals(looks(undefined, false), "x");
   assertEquals(looks("auto", false), "x");
   assertEquals(looks("never", true), "x");
   assertNotEquals(looks("always", false), "x");
-  // Whoever runs the tests may have asked for no colours.
+  // The tests may run with NO_COLOR.
   assertEquals(looks("auto", true) === "x", Deno.noColor);
   assertThrows(() => styleFor("", true), UsageError);
 });
