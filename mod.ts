@@ -78,16 +78,17 @@ export {
 } from "./src/module/loader.ts";
 export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
 export { LiveLibrary } from "./src/module/live.ts";
-export type { TakeoverOptions } from "./src/registry/reload/stage.ts";
+export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";
 export type { LiveToken, ModuleToken } from "./src/module/share/token.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
 export type { ImportOptions } from "./src/registry/import_scope.ts";
 export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
+export { ModuleSet } from "./src/registry/module_set.ts";
 export type {
   LoadOptions,
   ModuleRegistryOptions,
   ReloadOptions,
   UnloadOptions,
 } from "./src/registry/options.ts";
-export type { WatchEvent, WatchOptions } from "./src/registry/watch/watch.ts";
+export type { WatchEvent, WatchOptions } from "./src/registry/watch/options.ts";

@@ -32,7 +32,7 @@ Deno.test("a file that was never there has no key", async () => {
 
 Deno.test("names of bytes are keys of their own, without files", () => {
   const catalog = new Catalog();
-  assertEquals(catalog.name("m"), "m");
+  assertEquals(catalog.addName("m"), "m");
   assertEquals([catalog.isNamed("m"), catalog.isNamed("n")], [true, false]);
 });
 
