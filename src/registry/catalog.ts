@@ -172,7 +172,12 @@ export class Catalog {
   #recall(file: string, error: unknown): string {
     const absolute = resolve(file);
     for (
-      const known of [this.#keysByPath.get(file), absolute, realParent(absolute), this.#keysByPath.get(absolute)]
+      const known of [
+        this.#keysByPath.get(file),
+        absolute,
+        realParent(absolute),
+        this.#keysByPath.get(absolute),
+      ]
     ) {
       if (known !== undefined && this.#entries.has(known)) return known;
     }

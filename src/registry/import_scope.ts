@@ -13,7 +13,7 @@ import { runtimeNames } from "../load/runtime/names.ts";
 import type { Exporter } from "./reload/exports.ts";
 
 /**
- * What a registry's modules may import, and from where.
+ * The names that a registry's modules may import, and the sources that provide them.
  *
  * Safety: nobody checks that an address is that of the function or variable
  * that a module expects under the name; a wrong one crashes the process when

@@ -31,7 +31,8 @@ export function checkReplacement(entry: Entry | undefined, integrity: string | u
     "Cannot reload: the module was loaded with an integrity, so its next version needs one too",
     {
       path: entry.exports.version.path,
-      hint: "pass the option `integrity` to reload (reloadAll and watch take none); smf hash FILE prints the string",
+      hint:
+        "pass the option `integrity` to reload (reloadAll and watch take none); smf hash FILE prints the string",
     },
   );
 }

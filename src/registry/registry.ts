@@ -134,12 +134,15 @@ export class ModuleRegistry extends ModuleSet {
     const entries = paths.map((path) => loading.requireLoaded(path));
     const files = new Map(entries.map((entry, index) => [entry, pathOf(paths[index])]));
     const replacements = [...files.keys()].map((entry) => ({ entry, options }));
-    const reports = this.#reloader.reload(replacements, (numbers) =>
-      loading.loadTogether([...files].map(([entry, file], index) => {
-        checkReplacement(entry, undefined);
-        const { key, exports } = entry;
-        return { key, file, number: numbers[index], expose: (version) => exports.exposeCandidate(version) };
-      })));
+    const reports = this.#reloader.reload(
+      replacements,
+      (numbers) =>
+        loading.loadTogether([...files].map(([entry, file], index) => {
+          checkReplacement(entry, undefined);
+          const { key, exports } = entry;
+          return { key, file, number: numbers[index], expose: (version) => exports.exposeCandidate(version) };
+        })),
+    );
     const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
     return entries.map((entry) => loading.handle(entry, {}, reportOf.get(entry)));
   }

@@ -9,7 +9,7 @@ import type { ModuleVersion } from "../../module/version.ts";
 
 /** Answers importers for the names that a module exports. */
 export interface Exporter {
-  /** What an importer of `name` is linked to; undefined if the module does not export it. */
+  /** Finds the address that an importer of `name` is linked to; undefined if the module does not export it. */
   find(name: string): FoundImport | undefined;
   /** The names that can be imported. */
   names(): Iterable<string>;

@@ -9,7 +9,7 @@
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
-import { exportHashes, exportNames, type Exporter, findExported } from "./exports.ts";
+import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -26,8 +26,8 @@ import type { ModuleVersion } from "../../module/version.ts";
 /** How a new version takes over. */
 export interface PrepareOptions {
   /**
-   * What it may lack: with `strict` no name that is in use; with `allow` such a
-   * name stays with the old version, which is kept for it.
+   * Whether it may lack a name that is in use: not with `strict`; with `allow`
+   * the name stays with the old version, which is kept for it.
    */
   readonly compatibility: Compatibility;
   /** Versions that must stay for it, and why. */

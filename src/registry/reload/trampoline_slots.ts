@@ -60,7 +60,7 @@ export interface PreparedSlots {
   release(): void;
 }
 
-/** What a version needs as the current one; used again when a rollback makes it current again. */
+/** A version's needs as the current one, used again when a rollback makes it current again. */
 interface VersionTable {
   /** On older versions that must stay for it. */
   readonly leases: ReplaceableLeases;
@@ -208,7 +208,7 @@ export class TrampolineSlots {
     };
   }
 
-  /** Finds or makes what a version needs as the current one; `own` is called with each thing that is new. */
+  /** Finds or makes a version's table and leases; passes each new thing to `own`. */
   #prepareTable(
     version: ModuleVersion,
     addresses: readonly bigint[],

@@ -43,8 +43,8 @@ export class VariableImporters {
   readonly #imports = new Set<VariableImport>();
 
   /**
-   * What an importer of a variable is linked to. The importer holds `version`
-   * until its words are changed to the variable of another one.
+   * Finds the variable that an importer is linked to. The importer holds
+   * `version` until its words are changed to the variable of another one.
    */
   find(name: string, version: ModuleVersion, isIsolateLocal: FoundImport["isIsolateLocal"]): FoundImport {
     const found = findExported(version, name)!.address;

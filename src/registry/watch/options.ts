@@ -1,5 +1,5 @@
 /**
- * What a watch is told, and what it reports.
+ * The options of a watch and the events that it reports.
  */
 
 import type { CarryReport } from "../../module/carry.ts";
@@ -7,7 +7,7 @@ import type { CarryReport } from "../../module/carry.ts";
 /** How often a file that is not whole is read before the watch gives up on it. */
 export const READ_ATTEMPTS = 20;
 
-/** What to watch, and how. */
+/** Options of {@linkcode ModuleRegistry.watch}. */
 export interface WatchOptions {
   /**
    * The modules to watch, by the paths that they were loaded with.
@@ -46,7 +46,7 @@ export type WatchEvent =
     readonly milliseconds: number;
     /** Milliseconds from when the change was noticed first until the new version ran. */
     readonly sinceChange: number;
-    /** What became of the variables, with `state: "carry"`. */
+    /** Reports which variables were carried, with `state: "carry"`. */
     readonly carried: CarryReport | undefined;
   }
   | {
