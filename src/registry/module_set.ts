@@ -3,13 +3,21 @@
  * does before any reload.
  */
 
-import type { Loading } from "./loading.ts";
+import { Loading } from "./loading.ts";
 import { type LiveLibrary, openLive } from "../module/live.ts";
 import { liveSource } from "./live_source.ts";
 import type { LoadedModule } from "../module/handle.ts";
-import type { LoadOptions, UnloadOptions } from "./options.ts";
+import type { LoadOptions, ModuleRegistryOptions, UnloadOptions } from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
 import { PendingLoads } from "./pending_loads.ts";
+
+/** Set by {@linkcode ModuleSet}, which alone can read its private field. */
+let readLoading: (set: ModuleSet) => Loading;
+
+/** The loading of a registry, for the class that adds reloads. */
+export function loadingOf(set: ModuleSet): Loading {
+  return readLoading(set);
+}
 
 /**
  * The part of a {@linkcode ModuleRegistry} that loads, links and ends modules.
@@ -23,10 +31,14 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
   readonly #loading: Loading;
   readonly #pending: PendingLoads;
 
-  /** @ignore */
-  protected constructor(loading: Loading) {
-    this.#loading = loading;
-    this.#pending = new PendingLoads(loading);
+  static {
+    readLoading = (set) => set.#loading;
+  }
+
+  /** Opens nothing and needs no permission. */
+  protected constructor(options: ModuleRegistryOptions) {
+    this.#loading = new Loading(options);
+    this.#pending = new PendingLoads(this.#loading);
   }
 
   /**

@@ -6,9 +6,9 @@
 import type { Entry } from "./catalog.ts";
 import { checkReplacement } from "./integrity.ts";
 import { LoadError } from "../errors.ts";
-import { Loading } from "./loading.ts";
+import type { Loading } from "./loading.ts";
 import type { LoadedModule } from "../module/handle.ts";
-import { ModuleSet } from "./module_set.ts";
+import { loadingOf, ModuleSet } from "./module_set.ts";
 import type { ModuleRegistryOptions, ReloadOptions } from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
@@ -60,10 +60,10 @@ export class ModuleRegistry extends ModuleSet {
    * @throws {RangeError} If `keepVersions` is neither a whole number from 0 on nor Infinity.
    */
   constructor(options: ModuleRegistryOptions = {}) {
-    const loading = new Loading(options);
-    super(loading);
-    this.#loading = loading;
-    this.#reloader = new Reloader(loading.catalog, loading.callPath, options.keepVersions ?? 1);
+    super(options);
+    this.#loading = loadingOf(this);
+    const { catalog, callPath } = this.#loading;
+    this.#reloader = new Reloader(catalog, callPath, options.keepVersions ?? 1);
   }
 
   /**

@@ -68,7 +68,7 @@ nativeTest("`await using` on a registry waits for nonblocking calls", async () =
 });
 
 nativeTest(
-  "`await using` on a registry waits for what was unloaded by force and is still running",
+  "`await using` on a registry waits for modules that were unloaded by force and are still running",
   async () => {
     const allocator = new FailingAllocator();
     const flag = new Int32Array(1);
@@ -87,7 +87,7 @@ nativeTest(
 );
 
 nativeTest(
-  "`await using` on a registry does not wait for leases; what they keep goes with them",
+  "`await using` on a registry does not wait for leases; memory under a lease is freed with it",
   async () => {
     const allocator = new FailingAllocator();
     const registry = new ModuleRegistry({ allocator });
@@ -111,7 +111,7 @@ nativeTest(
   },
 );
 
-nativeTest("`await using` on a registry waits for calls also where leases are out", async () => {
+nativeTest("`await using` on a registry waits for calls even if leases are held", async () => {
   const allocator = new FailingAllocator();
   const registry = new ModuleRegistry({ allocator });
   const flag = new Int32Array(1);
@@ -146,7 +146,7 @@ nativeTest("a disposed registry refuses everything with Closed", async () => {
 });
 
 nativeTest(
-  "memory that is refused at disposal: the others end all the same, disposing again succeeds",
+  "if the system refuses to free memory at disposal the other modules end, and disposing again succeeds",
   () => {
     const allocator = new FailingAllocator();
     const registry = new ModuleRegistry({ allocator });
@@ -159,16 +159,19 @@ nativeTest(
   },
 );
 
-nativeTest("memory that is refused at asynchronous disposal: disposing again succeeds", async () => {
-  const allocator = new FailingAllocator();
-  const registry = new ModuleRegistry({ allocator });
-  for (const name of ["a", "b", "c"]) registry.loadBytes(name, answering(1));
-  allocator.refuse = 1;
-  await assertLoadErrorLater(registry[Symbol.asyncDispose](), "OutOfMemory");
-  assertEquals(allocator.live.size, 1);
-  await registry[Symbol.asyncDispose]();
-  assertEquals(allocator.live.size, 0);
-});
+nativeTest(
+  "if the system refuses to free memory at asynchronous disposal, disposing again succeeds",
+  async () => {
+    const allocator = new FailingAllocator();
+    const registry = new ModuleRegistry({ allocator });
+    for (const name of ["a", "b", "c"]) registry.loadBytes(name, answering(1));
+    allocator.refuse = 1;
+    await assertLoadErrorLater(registry[Symbol.asyncDispose](), "OutOfMemory");
+    assertEquals(allocator.live.size, 1);
+    await registry[Symbol.asyncDispose]();
+    assertEquals(allocator.live.size, 0);
+  },
+);
 
 Deno.test("making and disposing a registry opens nothing", () => {
   const registry = new ModuleRegistry();

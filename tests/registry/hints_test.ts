@@ -1,4 +1,4 @@
-// The next step of errors whose place knows a better one than their kind.
+// Errors whose place knows a better next step than their kind.
 import { assertMatch } from "@std/assert";
 import { integrityOf, ModuleRegistry, SectionType, SymbolType, type WatchEvent } from "../../mod.ts";
 import { assertLoadError, checkLoadError, hostBuilder, TemporaryDirectory } from "../support/testing.ts";

@@ -145,7 +145,7 @@ for (const count of [2, 3]) {
   });
 }
 
-Deno.test("a member of a circle waits for whoever imports from it and is no member", async () => {
+Deno.test("a member of a circle waits for importers that are not members", async () => {
   using directory = new TemporaryDirectory();
   using registry = new ModuleRegistry();
   const [a, b] = circleOf(2, registry, directory);
@@ -208,7 +208,7 @@ nativeTest("imports are answered in load order, before the resolver", () => {
   assertEquals([record.name, record.from], ["value", "module 'first'"]);
 });
 
-nativeTest("the resolver answers what no module exports, and its answer is used", async () => {
+nativeTest("the resolver answers for names that no module exports, and its answer is used", async () => {
   {
     using other = new ModuleRegistry();
     const answer = other.loadBytes("other", answering(30));
@@ -221,7 +221,7 @@ nativeTest("the resolver answers what no module exports, and its answer is used"
   await turn();
 });
 
-nativeTest("what the resolver throws reaches the caller, and nothing is left", () => {
+nativeTest("an error of the resolver reaches the caller, and nothing is left", () => {
   const allocator = new FailingAllocator();
   using registry = new ModuleRegistry({
     allocator,

@@ -90,7 +90,7 @@ nativeTest("loadBytes with a name that is loaded gives that module, whatever the
   assertEquals(place.registry.loadBytes("made", new Uint8Array(3)).codeMemory, module.codeMemory);
 });
 
-nativeTest("unload says whether something was there", () => {
+nativeTest("unload returns whether the module was loaded", () => {
   using place = new RegistryDirectory();
   const path = place.write("a.smf", answering(1));
   assertEquals(place.registry.unload(path), false);
@@ -144,7 +144,7 @@ nativeTest("a loaded module whose file is gone is still there for load and loadA
   await assertLoadErrorLater(place.registry.loadAsync(path), "Io");
 });
 
-nativeTest("load after unload reads the file again, beside what old handles hold", () => {
+nativeTest("load after unload reads the file again, while old handles keep the old module", () => {
   using place = new RegistryDirectory();
   const path = place.write("a.smf", answering(1));
   const old = place.registry.load(path);
@@ -270,7 +270,7 @@ nativeTest("modules that are loaded in load order are listed in load order", () 
   assertEquals(place.registry.modules(), ["b", "c", "a"]);
 });
 
-nativeTest("two registries know nothing of each other", () => {
+nativeTest("two registries do not share modules or imports", () => {
   using one = new RegistryDirectory();
   using two = new RegistryDirectory();
   const path = one.write("a.smf", answering(1));
@@ -282,7 +282,7 @@ nativeTest("two registries know nothing of each other", () => {
   assertEquals(value(second), 1);
 });
 
-nativeTest("callPath of the registry is what its modules use, a call may ask for another", () => {
+nativeTest("modules use the registry's callPath unless getFunction asks for another", () => {
   using registry = new ModuleRegistry({ callPath: "pointer" });
   const module = registry.loadBytes("m", answering(1));
   module.getFunction("value", ANSWER);
@@ -291,13 +291,13 @@ nativeTest("callPath of the registry is what its modules use, a call may ask for
   assertEquals(module.callPaths().map(({ path }) => path), ["pointer", "fast"]);
 });
 
-Deno.test("a URL that is no file: URL is refused as Io", async () => {
+Deno.test("a URL that is not a file: URL is refused as Io", async () => {
   using registry = new ModuleRegistry();
   assertLoadError(() => registry.load(new URL("https://example.com/a.smf")), "Io");
   await assertLoadErrorLater(registry.loadAsync(new URL("data:,x")), "Io");
 });
 
-nativeTest("a file that is no regular file is refused as Io, without waiting for it", async () => {
+nativeTest("a file that is not a regular file is refused as Io, without waiting for it", async () => {
   using place = new RegistryDirectory();
   assertLoadError(() => place.registry.load(place.directory), "Io");
   assertLoadError(() => place.registry.load("/dev/zero"), "Io");

@@ -71,7 +71,7 @@ nativeTest("a function that only a failed load wanted may go at a reload", () =>
   assertEquals(value(fresh, "other"), 4);
 });
 
-nativeTest("a module never imports from itself or from its own older version", () => {
+nativeTest("a reload does not import from the version that it replaces", () => {
   using place = new RegistryDirectory();
   const path = place.write("a.smf", answering(1));
   place.registry.load(path);
@@ -95,7 +95,7 @@ nativeTest("reload picks up the changed file; old handles stay with the old vers
   assertEquals(value(fresh), 2);
 });
 
-nativeTest("reload of what is not loaded loads it", () => {
+nativeTest("reload of a module that is not loaded loads it", () => {
   using place = new RegistryDirectory();
   const path = place.write("a.smf", answering(1));
   assertEquals([value(place.registry.reload(path)), place.registry.modules()], [1, [path]]);

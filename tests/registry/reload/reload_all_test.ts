@@ -76,7 +76,7 @@ Deno.test("reloadAll of one module twice replaces it once", () => {
   assertEquals(allocator.live.size, 0);
 });
 
-Deno.test("what verify of one module begins to use of another is there after both are replaced", () => {
+Deno.test("names that verify of one module begins to use of another work after both are replaced", () => {
   using directory = new TemporaryDirectory();
   const [first, second] = [directory.file("a.smf", answering(1)), directory.file("b.smf", answering(10))];
   using registry = new ModuleRegistry();
@@ -92,7 +92,7 @@ Deno.test("what verify of one module begins to use of another is there after bot
   assertEquals(call!(), 2);
 });
 
-/** Two modules in files, and everything to see what a reload of both does. */
+/** Two modules in files, a registry that has loaded both, and its allocator. */
 class Pair implements AsyncDisposable {
   readonly directory = new TemporaryDirectory();
   readonly allocator = new WatchedAllocator();
@@ -140,7 +140,7 @@ for (const order of ["provider first", "importer first"]) {
     });
     assertEquals([seen, live.symbols.ask()], [[30], 30]);
     assertEquals(module.isOpen, true);
-    // They stay linked.
+    // The modules stay linked.
     next(40);
     registry.reload(paths[1]);
     assertEquals(live.symbols.ask(), 40);
@@ -161,7 +161,7 @@ for (const order of ["provider first", "importer first"]) {
 
 const DATA = { level: { type: SymbolType.Data } };
 
-Deno.test("what new versions offered each other is gone if they fail, and can come again", async () => {
+Deno.test("names that candidates expose to each other go if the reload fails, and can come again", async () => {
   await using pair = new Pair(version({ functions: { ask: 1 } }), version({ functions: { other: 2 } }));
   const { registry, paths, allocator } = pair;
   const live = [registry.open(paths[0], { ask: INT }), registry.open(paths[1], { other: INT })];
@@ -274,7 +274,7 @@ nativeTest("reloading importer and provider together, again and again, leaves no
       const INTS = { parameters: ["i32", "i32"], result: "i32" } as const;
       const [{ symbols }] = [
         registry.open(paths[1], { f: INTS }),
-        // So that the handles below are not the last ones.
+        // Keeps the provider loaded when the handles below are closed.
         registry.open(paths[0], { value: INTS }),
       ];
       const counts: number[] = [];

@@ -51,7 +51,7 @@ Deno.test("keepVersions is a whole number from 0 on, or Infinity", () => {
   for (const keepVersions of [0, 1, 1000, Infinity]) new ModuleRegistry({ keepVersions })[Symbol.dispose]();
 });
 
-Deno.test("rollback goes back version by version, with everybody", () => {
+Deno.test("rollback goes back version by version, with live functions and importers", () => {
   using registry = new ModuleRegistry({ keepVersions: 3 });
   registry.loadBytes("m", answering(1));
   const live = registry.open("m", { answer: INT });
@@ -77,7 +77,7 @@ Deno.test("after a rollback the next version has a number that none had before",
   assertEquals(registry.reload("m", { bytes: answering(3) }).version, 3);
 });
 
-Deno.test("without kept versions there is nothing to go back to", () => {
+Deno.test("without kept versions a rollback is refused", () => {
   using registry = new ModuleRegistry({ keepVersions: 0 });
   registry.loadBytes("m", answering(1));
   registry.reload("m", { bytes: answering(2) });
@@ -85,7 +85,7 @@ Deno.test("without kept versions there is nothing to go back to", () => {
   assertLoadError(() => registry.rollback("other"), "Io");
 });
 
-/** With a variable that points to one that only this version has, unless `own` is empty. */
+/** A version with a variable `own` that no other version has, and one that points to it; neither if `own` is empty. */
 function pointing(own: string): Uint8Array {
   return version({
     functions: { answer: 1, twin: 7 },
@@ -95,7 +95,7 @@ function pointing(own: string): Uint8Array {
 
 const kept: unknown[] = [];
 
-/** What goes on and on, and must keep nothing for each round. */
+/** Operations that can be repeated without end, and must not keep memory for each round. */
 const ROUNDS: Record<string, (registry: ModuleRegistry, round: number) => void> = {
   "reload and rollback": (registry, round) => {
     registry.reload("m", { bytes: full(round + 2) }).close();
@@ -153,7 +153,7 @@ for (const [what, go] of Object.entries(ROUNDS)) {
     for (let round = 0; round < 24; round++) {
       go(registry, round);
       assertEquals(live.symbols.twin(), 7);
-      // Where leases were, memory goes at the next turn.
+      // Memory that was under a lease is freed at the next turn.
       await new Promise((resolve) => setTimeout(resolve, 0));
       sizes.push([allocator.live.size, allocator.mappings().length]);
     }
@@ -195,7 +195,7 @@ Deno.test("a version that a variable points into stays over many reloads, and go
   assertEquals(live.symbols.answer(), 1);
 });
 
-Deno.test("a version that is gone back from goes, unless somebody has a handle", () => {
+Deno.test("a rollback frees the version that it leaves, unless a handle is open", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
   registry.loadBytes("m", answering(1));
@@ -208,7 +208,7 @@ Deno.test("a version that is gone back from goes, unless somebody has a handle",
   assert(allocator.live.size < before);
 });
 
-Deno.test("a rollback that is refused leaves everything as it was, however often", () => {
+Deno.test("a rollback that is refused leaves everything as it was, each time", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
   registry.loadBytes("m", answering(1));
@@ -235,7 +235,7 @@ Deno.test("a rollback that is refused leaves the earlier version's variables as 
   }
 });
 
-Deno.test("a rollback that lacks what is in use now is refused", () => {
+Deno.test("a rollback to a version that lacks a name in use is refused", () => {
   using registry = new ModuleRegistry();
   registry.loadBytes("m", answering(1));
   registry.reload("m", { bytes: version({ functions: { answer: 2, fresh: 20 } }) });
@@ -259,7 +259,7 @@ Deno.test("versions with addresses of each other in their variables end together
   const pointing = (own: string) =>
     version({ functions: { answer: 1 }, data: { pointer: [own], [own]: [1n] } });
   registry.loadBytes("m", pointing("onlyInFirst"));
-  // The first version's variable stays behind the pointer; the way back leads into the second.
+  // Version 2 points to a variable of version 1; after the rollback version 1 points to one of version 2.
   registry.reload("m", { bytes: pointing("onlyInSecond"), state: "carry" });
   const second = registry.loadBytes("m", pointing(""));
   using lease = second.addressOf("pointer")!;
@@ -274,7 +274,7 @@ Deno.test("versions with addresses of each other in their variables end together
   assertEquals(allocator.live.size, 0);
 });
 
-Deno.test("handles on old versions go on, whatever keepVersions says, and say who holds them", async () => {
+Deno.test("handles on old versions go on, whatever keepVersions is, and list their holders", async () => {
   await using registry = new ModuleRegistry({ keepVersions: 0 });
   const handles = [registry.loadBytes("m", answering(1))];
   for (let answer = 2; answer < 6; answer++) handles.push(registry.reload("m", { bytes: answering(answer) }));

@@ -4,7 +4,7 @@ import { build } from "../../support/modules.ts";
 import { NOT_LINUX_X86_64 } from "../../support/testing.ts";
 
 const twoVariables = "an importer of two variables of one module follows with both";
-// The routines below are x86-64's alone.
+// The routines are x86-64 machine code.
 Deno.test({ name: twoVariables, ignore: NOT_LINUX_X86_64 }, () => {
   using registry = new ModuleRegistry({ keepVersions: 0 });
   const word = (value: bigint) => new Uint8Array(new BigInt64Array([value]).buffer);
