@@ -83,10 +83,11 @@ export type {
   ReloadOptions,
   UnloadOptions,
 } from "./src/registry/options.ts";
+export { ModuleSet } from "./src/registry/module_set.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
-export type { TakeoverOptions } from "./src/registry/reload/stage.ts";
-export type { WatchEvent, WatchOptions } from "./src/registry/watch/watch.ts";
+export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";
+export type { WatchEvent, WatchOptions } from "./src/registry/watch/options.ts";
 export {
   type RelocationOptions,
   type SectionOptions,

@@ -282,12 +282,12 @@ const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string]
     "unload without force lets handles and functions go on until",
   ]],
   38: [["module/lifetime_test.ts", "close with a nonblocking call in flight is Busy"]],
-  39: [["registry/reload/stage_test.ts", "every missing export is listed"]],
-  40: [["registry/reload/stage_test.ts", "a reload started inside"], [
+  39: [["registry/reload/takeover_test.ts", "every missing export is listed"]],
+  40: [["registry/reload/takeover_test.ts", "a reload started inside"], [
     "module/share/attach_test.ts",
     "Workers attach to the same code",
   ]],
-  41: [["registry/reload/stage_test.ts", "migrate that throws"], [
+  41: [["registry/reload/takeover_test.ts", "migrate that throws"], [
     "load/start_test.ts",
     "an initialiser that throws through a callback",
   ]],

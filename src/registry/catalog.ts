@@ -1,6 +1,6 @@
 /**
- * Which modules a registry has, by key: the real path of a file, or the name
- * that was given for bytes.
+ * The modules of a registry by key: the real path of a file, or the name that
+ * was given for bytes.
  */
 
 import { basename, dirname, join, resolve } from "@std/path";
@@ -14,38 +14,38 @@ import type { ModuleVersion } from "../module/version.ts";
 /** One module of a registry. */
 export interface Entry {
   readonly key: string;
-  /** What others import from it, over all its versions. */
+  /** Its exports over all versions; they know the current one. */
   readonly exports: StableExports;
   /** Earlier versions that are kept, oldest first. */
   readonly history: ModuleVersion[];
-  /** Of all its versions that are not freed. */
+  /** The lifetimes of all versions that are not freed. */
   readonly lifetimes: Set<Lifetime>;
-  /** The highest version number so far. */
-  newest: number;
+  /** The highest number that a version of the module has had. */
+  highestNumber: number;
 }
 
 /** The modules of one registry, in load order. */
 export class Catalog {
   readonly #entries = new Map<string, Entry>();
-  readonly #exports = new ExportIndex<Entry>();
-  /** Paths that were asked for, to find a module whose file is gone. */
-  readonly #aliases = new Map<string, string>();
+  readonly #exportIndex = new ExportIndex<Entry>();
+  /** Keys by the paths that were asked for, to find a module whose file is gone. */
+  readonly #keysByPath = new Map<string, string>();
   /** Keys that are names of bytes, not paths. */
   readonly #names = new Set<string>();
-  /** Of every version and live library whose memory is not freed, in load order. */
+  /** The lifetimes of all versions and live libraries that are not freed, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
   }
 
-  /** Makes a name for bytes a key. */
-  name(name: string): string {
+  /** Makes a key of a name that was given for bytes. */
+  addName(name: string): string {
     this.#names.add(name);
     return name;
   }
 
-  /** Whether a key is a name for bytes, so that there is no file. */
+  /** Whether a key is a name that was given for bytes: such a module has no file. */
   isNamed(key: string): boolean {
     return this.#names.has(key);
   }
@@ -54,31 +54,31 @@ export class Catalog {
     return this.#entries.values();
   }
 
-  /** The modules that may export a name, in load order: whether one does, it knows itself. */
+  /** The modules that may export a name, in load order. The caller asks each whether it does. */
   mayExport(name: string): Entry[] {
-    return this.#exports.candidates(name);
+    return this.#exportIndex.candidates(name);
   }
 
   keys(): string[] {
     return [...this.#entries.keys()];
   }
 
-  /** Of everything that has not come to its end, also of modules that were unloaded. */
+  /** The lifetimes of everything that is not freed, in load order, unloaded modules included. */
   lifetimes(): Lifetime[] {
     return [...this.#lifetimes];
   }
 
-  /** Settles when every call that is out now, of any module, has come back; undefined if none is. */
-  passed(): Promise<unknown> | undefined {
-    const out: Promise<unknown>[] = [];
+  /** Settles when every call into any module that is in flight now has returned; undefined if none is. */
+  callsDrained(): Promise<unknown> | undefined {
+    const waits: Promise<unknown>[] = [];
     for (const lifetime of this.#lifetimes) {
       const wait = lifetime.passed();
-      if (wait !== undefined) out.push(wait);
+      if (wait !== undefined) waits.push(wait);
     }
-    return out.length === 0 ? undefined : Promise.all(out);
+    return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
-  /** The real path; of a file that is gone, the one that it had when it was loaded. */
+  /** The real path of a file; if the file is gone, the real path under which it was loaded. */
   keyOf(file: string): string {
     try {
       return this.#remember(file, realPath(file));
@@ -87,7 +87,7 @@ export class Catalog {
     }
   }
 
-  /** As {@linkcode Catalog.keyOf}, without blocking the event loop. */
+  /** Like {@linkcode Catalog.keyOf}, without blocking the event loop. */
   async keyOfAsync(file: string): Promise<string> {
     try {
       return this.#remember(file, await realPathAsync(file));
@@ -96,7 +96,7 @@ export class Catalog {
     }
   }
 
-  /** The entry for a path, URL or name; undefined if it is not loaded, whether or not its file exists. */
+  /** The module at a path, URL or name; undefined if it is not loaded, whether or not its file exists. */
   find(path: string | URL): Entry | undefined {
     const file = pathOf(path);
     const named = this.#entries.get(file);
@@ -110,46 +110,49 @@ export class Catalog {
   }
 
   /**
-   * As {@linkcode Catalog.find}, of the module that was loaded under this path,
-   * also if the path leads to another file by now.
+   * Like {@linkcode Catalog.find}, but prefers the module that was loaded under
+   * this path, even if the path leads to another file by now.
    */
   findLoaded(path: string | URL): Entry | undefined {
-    const known = this.#aliases.get(pathOf(path));
+    const known = this.#keysByPath.get(pathOf(path));
     return (known === undefined ? undefined : this.#entries.get(known)) ?? this.find(path);
   }
 
   /** Enters a module. */
   add(key: string, exports: StableExports): Entry {
-    const entry: Entry = { key, exports, history: [], lifetimes: new Set(), newest: 1 };
-    this.watch(entry, exports.version);
+    const entry: Entry = { key, exports, history: [], lifetimes: new Set(), highestNumber: 1 };
+    this.addVersion(entry, exports.version);
     this.#entries.set(key, entry);
-    this.#exports.add(entry);
-    exports.whenReplaced(() => this.#exports.refresh(entry));
+    this.#exportIndex.add(entry);
+    exports.whenReplaced(() => this.#exportIndex.refresh(entry));
     return entry;
   }
 
-  /** Forgets a module, and the earlier versions that were kept of it. */
+  /** Forgets a module and drops the earlier versions that were kept of it. */
   delete(key: string): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    this.#exports.delete(entry);
+    this.#exportIndex.delete(entry);
     for (const version of entry.history.splice(0)) version.dropKept();
   }
 
   clear(): void {
     this.#entries.clear();
-    this.#exports.clear();
+    this.#exportIndex.clear();
   }
 
-  /** Lists something that must end with the registry, until it has. */
+  /** Lists something that must end with the registry, until it is freed. */
   addLifetime(lifetime: Lifetime): void {
     this.#lifetimes.add(lifetime);
     lifetime.whenFreed(() => this.#lifetimes.delete(lifetime));
   }
 
-  /** Forgets a version when it ends, without holding it: it may end by garbage collection. */
-  watch({ key, lifetimes }: Entry, version: ModuleVersion): void {
+  /**
+   * Lists a version of a module until it is freed, and forgets the module when
+   * its current version ends. Holds no version: it may be garbage collected.
+   */
+  addVersion({ key, lifetimes }: Entry, version: ModuleVersion): void {
     const { lifetime } = version;
     this.addLifetime(lifetime);
     lifetimes.add(lifetime);
@@ -161,15 +164,20 @@ export class Catalog {
   }
 
   #remember(file: string, key: string): string {
-    this.#aliases.set(file, key);
+    this.#keysByPath.set(file, key);
     return key;
   }
 
-  /** The file is gone: under which of its paths is it known? */
+  /** The key of a loaded module whose file is gone. Rethrows `error` if no spelling of the path is known. */
   #recall(file: string, error: unknown): string {
     const absolute = resolve(file);
     for (
-      const known of [this.#aliases.get(file), absolute, realParent(absolute), this.#aliases.get(absolute)]
+      const known of [
+        this.#keysByPath.get(file),
+        absolute,
+        realParent(absolute),
+        this.#keysByPath.get(absolute),
+      ]
     ) {
       if (known !== undefined && this.#entries.has(known)) return known;
     }
@@ -177,7 +185,7 @@ export class Catalog {
   }
 }
 
-/** A path whose folders are real ones, whether or not the file exists. */
+/** The path with its directory resolved to the real one; the file itself need not exist. */
 function realParent(path: string): string | undefined {
   try {
     return join(realPath(dirname(path)), basename(path));

@@ -1,36 +1,37 @@
 /**
- * Which modules may export a name: found by the hash of the name, however many
- * modules there are.
+ * An index from the hash of a name to the modules that may export it: a lookup
+ * does not get slower with the number of modules.
  *
- * Nothing is indexed before somebody asks for a name. A module is found by what
- * it exported when it was indexed, so whoever gets it must look for itself.
+ * Modules are indexed when a name is looked up, not before. A lookup finds what
+ * a module exported when it was indexed, so the caller must ask the module
+ * itself whether it exports the name now.
  */
 
 import { hashName } from "../smf/hash.ts";
 
-/** A module, as far as the index knows it. */
+/** The part of a module that the index uses. */
 export interface Indexed {
   readonly exports: {
-    /** The hashes of the names that it exports now. */
+    /** The hashes of the names that the module exports now. */
     nameHashes(): Iterable<number>;
   };
 }
 
 /** The modules of one registry by what they export. */
 export class ExportIndex<Module extends Indexed> {
-  /** By numbers in the order in which they came, never given twice. */
+  /** Modules by number. Numbers ascend in load order and are not used twice. */
   readonly #modules = new Map<number, Module>();
   readonly #numbers = new Map<Module, number>();
-  /** For each hash the numbers of modules, ascending. Numbers hold no module that was forgotten. */
+  /** For each hash the numbers of modules, ascending. A number does not keep a forgotten module alive. */
   #byHash = new Map<number, number[]>();
-  /** Those that have not been indexed since they came or changed. */
+  /** Modules that were added or changed since the last lookup. */
   #pending = new Set<number>();
   #next = 0;
-  /** How many were indexed, and how many of those have been forgotten since. */
+  /** How many modules `#byHash` was filled from, and how many of those were deleted since. */
   #indexed = 0;
   #forgotten = 0;
 
-  /** Enters a module. */
+  /** Adds a module, after all others. */
   add(module: Module): void {
     const number = this.#next++;
     this.#modules.set(number, module);
@@ -38,7 +39,7 @@ export class ExportIndex<Module extends Indexed> {
     this.#pending.add(number);
   }
 
-  /** A module exports other names than before. */
+  /** Has a module indexed again because its exports changed. */
   refresh(module: Module): void {
     const number = this.#numbers.get(module);
     if (number !== undefined) this.#pending.add(number);
@@ -57,12 +58,12 @@ export class ExportIndex<Module extends Indexed> {
   clear(): void {
     this.#modules.clear();
     this.#numbers.clear();
-    this.#restart();
+    this.#reset();
   }
 
-  /** The modules that may export a name, in the order in which they came. */
+  /** The modules that may export a name, in load order. */
   candidates(name: string): Module[] {
-    this.#settle();
+    this.#indexPending();
     const found: Module[] = [];
     for (const number of this.#byHash.get(hashName(name)) ?? []) {
       const module = this.#modules.get(number);
@@ -71,31 +72,31 @@ export class ExportIndex<Module extends Indexed> {
     return found;
   }
 
-  /** Indexes what is pending; anew if most of what there is belongs to modules that are gone. */
-  #settle(): void {
-    if (this.#forgotten > 16 && 2 * this.#forgotten > this.#indexed) this.#restart();
+  /** Indexes new and changed modules. Rebuilds the index if most of it belongs to deleted modules. */
+  #indexPending(): void {
+    if (this.#forgotten > 16 && 2 * this.#forgotten > this.#indexed) this.#reset();
     if (this.#pending.size === 0) return;
     for (const number of this.#pending) {
       this.#indexed++;
-      for (const hash of this.#modules.get(number)!.exports.nameHashes()) this.#enter(hash, number);
+      for (const hash of this.#modules.get(number)!.exports.nameHashes()) this.#insert(hash, number);
     }
     this.#pending.clear();
   }
 
-  #restart(): void {
+  #reset(): void {
     this.#byHash = new Map();
     this.#pending = new Set(this.#modules.keys());
     this.#indexed = 0;
     this.#forgotten = 0;
   }
 
-  #enter(hash: number, number: number): void {
+  #insert(hash: number, number: number): void {
     const numbers = this.#byHash.get(hash);
     if (numbers === undefined) {
       this.#byHash.set(hash, [number]);
       return;
     }
-    // Nearly always the newest comes last.
+    // The number is nearly always the highest, so the search starts at the end.
     let at = numbers.length;
     while (at > 0 && numbers[at - 1] > number) at--;
     if (numbers[at - 1] !== number) numbers.splice(at, 0, number);

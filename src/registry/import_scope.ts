@@ -1,6 +1,6 @@
 /**
- * Who answers for the imports of a registry's modules, in order: values that
- * the user gave, modules that are loaded, libraries of the host, a resolver.
+ * The sources that answer for the imports of a registry's modules, in order:
+ * values that the user gave, loaded modules, libraries of the host, a resolver.
  */
 
 import type { Catalog } from "./catalog.ts";
@@ -10,9 +10,16 @@ import { GivenImports, type ImportValue } from "../load/imports/given.ts";
 import { HostLibraries } from "../load/imports/host_library.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
-import type { Exporter } from "./reload/stable_exports.ts";
+import type { Exporter } from "./reload/exports.ts";
 
-/** What a registry's modules may import, and from where. */
+/**
+ * The names that a registry's modules may import, and the sources that provide them.
+ *
+ * Safety: nobody checks that an address is that of the function or variable
+ * that a module expects under the name; a wrong one crashes the process when
+ * the module uses it. Addresses must stay valid for as long as modules use
+ * them.
+ */
 export interface ImportOptions {
   /**
    * Values by name: addresses, pointers, callbacks, or typed JavaScript
@@ -25,6 +32,9 @@ export interface ImportOptions {
    * Shared libraries of the host, by absolute path or by the name that the
    * system finds them under, such as `libm.so.6`.
    *
+   * Platforms: the names and where they are searched for are the system's:
+   * `libm.so.6` on Linux, `libSystem.dylib` on macOS, `kernel32.dll` on Windows.
+   *
    * @default []
    */
   readonly libraries?: readonly string[];
@@ -32,14 +42,17 @@ export interface ImportOptions {
    * The only names that modules may import, with `*` and `?` as wildcards. A
    * module that imports another name is refused before anything is mapped.
    *
+   * Safety: this does not confine a module. Native code can do whatever the
+   * process can, with or without imports.
+   *
    * @default every name
    */
   readonly allowImports?: readonly string[];
-  /** Asked last. */
+  /** Asked for names that no other source has. */
   readonly resolver?: ImportResolver;
 }
 
-/** The sources of one registry. */
+/** The import sources of one registry. */
 export class ImportScope implements Disposable {
   readonly allowlist: ImportAllowlist | undefined;
   readonly #catalog: Catalog;
@@ -57,25 +70,27 @@ export class ImportScope implements Disposable {
   }
 
   /**
-   * For the module with this key, which never imports from itself, nor from an
-   * older version of it.
+   * The sources for one module. It imports neither from itself nor from an
+   * older version of itself.
    *
-   * @param beside Modules that are being loaded together with it, or new
-   * versions of loaded ones, which then do not answer; they are asked first.
+   * @param importer The module's key.
+   * @param group Modules that are being loaded together with it. They are asked
+   * before loaded modules; if one is a new version of a loaded module, the
+   * current version is not asked.
    */
   sourcesFor(
     importer: string,
-    beside: readonly { readonly key: string; readonly exports: Exporter }[] = [],
+    group: readonly { readonly key: string; readonly exports: Exporter }[] = [],
   ): ImportSource[] {
-    const replaced = new Set(beside.map(({ key }) => key));
+    const replaced = new Set(group.map(({ key }) => key));
     const others = (): Exporter[] => {
       const loaded = [...this.#catalog.entries()].filter(({ key }) => !replaced.has(key));
-      return [...beside, ...loaded].filter(({ key }) => key !== importer).map(({ exports }) => exports);
+      return [...group, ...loaded].filter(({ key }) => key !== importer).map(({ exports }) => exports);
     };
     const modules: ImportSource = {
       find: (name) => {
         const loaded = this.#catalog.mayExport(name).filter(({ key }) => !replaced.has(key));
-        for (const { key, exports } of [...beside, ...loaded]) {
+        for (const { key, exports } of [...group, ...loaded]) {
           const found = key === importer ? undefined : exports.find(name);
           if (found !== undefined) return found;
         }
@@ -91,12 +106,15 @@ export class ImportScope implements Disposable {
     return [open, this.#given, runtimeNames, modules, this.#libraries, ...this.#resolver];
   }
 
-  /** A load may still be under way, or a resolver may have ended the registry. */
+  /** Fails if the registry was disposed of during a load, perhaps by a resolver. */
   #requireOpen(): undefined {
-    if (this.#closed) throw new LoadError("Closed", "Cannot resolve imports: the registry was disposed");
+    if (!this.#closed) return;
+    throw new LoadError("Closed", "Cannot resolve imports: the registry was disposed", {
+      hint: "dispose of the registry when all loads have ended, and not in a resolver",
+    });
   }
 
-  /** Lets go of callbacks and libraries; those in use close with the last module that needs them. */
+  /** Releases callbacks and libraries. Each closes when the last module that uses it has ended. */
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#given[Symbol.dispose]();

@@ -1,7 +1,7 @@
 /**
- * What it means for a loaded module that its bytes were checked: later callers
- * that expect something are answered by that check, and nothing unchecked takes
- * its place.
+ * Integrity checks of modules that are loaded: callers that expect certain
+ * bytes are answered by the check made when the module was read, and a checked
+ * version is replaced by checked versions only.
  */
 
 import type { Entry } from "./catalog.ts";
@@ -9,8 +9,8 @@ import { inFile, LoadError } from "../errors.ts";
 import { Integrity } from "../smf/integrity.ts";
 
 /**
- * Checks what is loaded, whose bytes are gone, by what was checked when they
- * were there.
+ * Checks a loaded module, whose bytes are gone, against the integrity that was
+ * checked when they were there.
  *
  * @throws {LoadError} `InvalidIntegrity`, `IntegrityMismatch`.
  */
@@ -20,7 +20,7 @@ export function checkLoaded({ exports: { version } }: Entry, integrity: string |
 }
 
 /**
- * Refuses a next version that is not checked while the current one was.
+ * Refuses an unchecked version of a module whose current version was checked.
  *
  * @throws {LoadError} `IntegrityMismatch`.
  */
@@ -29,6 +29,10 @@ export function checkReplacement(entry: Entry | undefined, integrity: string | u
   throw new LoadError(
     "IntegrityMismatch",
     "Cannot reload: the module was loaded with an integrity, so its next version needs one too",
-    { path: entry.exports.version.path },
+    {
+      path: entry.exports.version.path,
+      hint:
+        "pass the option `integrity` to reload (reloadAll and watch take none); smf hash FILE prints the string",
+    },
   );
 }

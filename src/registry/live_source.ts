@@ -6,9 +6,9 @@ import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "../errors.ts";
 import type { LiveSource } from "../module/live.ts";
 import { sealLiveToken } from "../module/share/token.ts";
-import { claimSlot } from "./reload/slots.ts";
+import { claimSlot } from "./reload/trampoline_slots.ts";
 
-/** A loaded module as what a live library stands on. */
+/** Gives a live library the trampolines of a loaded module, and keeps the module for it. */
 export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
   const { path } = exports.version;
   exports.addLibrary();
@@ -26,13 +26,13 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       const { index, kind } = slot;
       return { name, index, kind, address: exports.trampoline(slot), size };
     },
-    begin: () => exports.use.calls.begin(),
+    begin: () => exports.users.calls.begin(),
     opened(lifetime) {
       catalog.addLifetime(lifetime);
-      exports.use.libraries.add(lifetime);
+      exports.users.libraries.add(lifetime);
     },
     revoked(lifetime) {
-      exports.use.libraries.delete(lifetime);
+      exports.users.libraries.delete(lifetime);
     },
     release() {
       claims.dispose();
@@ -43,11 +43,14 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       exports.version.lifetime.requireOpen();
       const reason = image.whyNotShareable();
       if (reason !== undefined) {
-        throw new LoadError("Unsupported", `Cannot share live functions: ${reason}`, { path });
+        throw new LoadError("Unsupported", `Cannot share live functions: ${reason}`, {
+          path,
+          hint: "share a version that needs nothing of this isolate, or load the module in each Worker",
+        });
       }
       exports.keepSlots(slots.map(({ name }) => name));
-      const { tablePointer, use } = exports;
-      return sealLiveToken({ path, tablePointer, slots }, use.control.buffer);
+      const { tablePointer, users } = exports;
+      return sealLiveToken({ path, tablePointer, slots }, users.control.buffer);
     },
   };
 }

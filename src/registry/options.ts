@@ -1,70 +1,77 @@
 /**
- * What can be said to a registry.
+ * The options of a registry and of its methods.
  */
 
 import type { CallPath } from "../call/path.ts";
 import type { ImportOptions } from "./import_scope.ts";
 import type { MemoryAllocator } from "../os/memory/allocator.ts";
-import type { TakeoverOptions } from "./reload/stage.ts";
+import type { TakeoverOptions } from "./reload/takeover.ts";
 
-/** What a {@linkcode ModuleRegistry} is made with. */
+/** Options of a {@linkcode ModuleRegistry}. */
 export interface ModuleRegistryOptions extends ImportOptions {
   /**
-   * Where memory comes from.
+   * The source of memory for modules, trampolines and their tables.
    *
    * @default platformAllocator()
    */
   readonly allocator?: MemoryAllocator;
   /**
-   * The way that calls take.
+   * How calls reach native functions.
    *
    * @default "auto"
    */
   readonly callPath?: CallPath;
   /**
-   * How many earlier versions of a module stay loaded after reloads, to go back
-   * to, and for addresses in use that nobody can know of: a whole number, or
-   * `Infinity`.
+   * How many earlier versions of a module stay loaded after reloads: a whole
+   * number, or `Infinity`. A rollback goes back to them.
+   *
+   * Safety: native code may hold addresses in an earlier version that the
+   * registry cannot know of, such as a callback that it registered elsewhere.
+   * Using one after the version is freed crashes the process; a version that is
+   * kept is not freed.
    *
    * @default 1
    */
   readonly keepVersions?: number;
 }
 
-/** How the functions of a module are bound, unless a single call says otherwise. */
+/** How a module is checked, kept and bound when it is loaded. */
 export interface LoadOptions {
   /**
-   * The way that calls take.
+   * How calls reach native functions, unless `getFunction` or `bind` says otherwise.
    *
    * @default the registry's
    */
   readonly callPath?: CallPath;
   /**
-   * What the file's bytes have to be: `sha256-…` and the like, as
+   * The hash that the file's bytes must have: `sha256-…` and the like, as
    * {@linkcode integrityOf} writes it; several separated by spaces are
    * alternatives. It is checked before anything is mapped, on exactly the bytes
-   * that are loaded, and for a module that is loaded already, on what was
-   * checked then. A module that was checked is replaced by checked ones only:
-   * its reloads need an integrity of their own.
+   * that are loaded. For a module that is loaded already it is compared with the
+   * hash that was checked then. A checked version is replaced by checked
+   * versions only: reloads of the module need an integrity of their own.
    *
-   * @default anything
+   * @default any bytes
    */
   readonly integrity?: string;
   /**
-   * Whether the module's memory stays until the process ends, as it must for
-   * modules that start threads and do not end them. Closing it makes calls throw
-   * as ever; its code, its variables, what it registered and what it imports
-   * from stay, and its finalisers do not run. Its later versions are pinned too.
+   * Whether the module's memory stays until the process ends. After the module
+   * is closed calls throw, as for any module; its code, its variables, its
+   * registrations and its providers stay, and its finalisers do not run. Later
+   * versions are pinned, too.
+   *
+   * Safety: set it for modules that start threads and do not end them. A thread
+   * whose code is freed crashes the process.
    *
    * @default false
    */
   readonly pin?: boolean;
 }
 
-/** How {@linkcode ModuleRegistry.unload} treats handles that are still open. */
+/** Options of {@linkcode ModuleSet.unload}. */
 export interface UnloadOptions {
   /**
-   * Whether open handles and bound functions end too. Without it they go on
+   * Whether open handles and bound functions end, too. Without it they go on
    * working, and the module ends with the last of them.
    *
    * @default false
@@ -72,12 +79,12 @@ export interface UnloadOptions {
   readonly force?: boolean;
 }
 
-/** How {@linkcode ModuleRegistry.reload} finds the new version, and how that takes over. */
+/** Options of {@linkcode ModuleRegistry.reload}. */
 export interface ReloadOptions extends TakeoverOptions, LoadOptions {
   /**
-   * The new version itself.
+   * The bytes of the new version, in place of the file.
    *
-   * @default what the file holds now
+   * @default the contents of the file
    */
   readonly bytes?: Uint8Array;
 }

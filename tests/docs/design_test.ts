@@ -4,7 +4,7 @@ import { join } from "@std/path";
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../../src/image/arrange.ts";
 import { MAX_ATTACHMENTS } from "../../src/module/share/words.ts";
 import { MAX_FILE_SIZE } from "../../src/load/file/source.ts";
-import { LOOKS } from "../../src/registry/watch/watch.ts";
+import { READ_ATTEMPTS } from "../../src/registry/watch/options.ts";
 import { Markdown, ROOT } from "../support/markdown.ts";
 
 const DESIGN = new Markdown("docs/design.md");
@@ -56,7 +56,7 @@ Deno.test("numbers in the text are those of the code", () => {
       "a regular file of at most 1 GiB",
       `The GOT (${GOT_SLOT_SIZE} bytes a slot)`,
       `A PLT stub has ${PLT_STUB_SIZE} bytes`,
-      `looked at again up to ${LOOKS} times`,
+      `looked at again up to ${READ_ATTEMPTS} times`,
       `up to ${MAX_ATTACHMENTS} isolates`,
     ]
   ) assertSays(DESIGN, sentence);

@@ -30,9 +30,9 @@ Deno.test("a file that was never there has no key", async () => {
   assertEquals(catalog.find(directory.join("none.smf")), undefined);
 });
 
-Deno.test("names of bytes are keys of their own, without files", () => {
+Deno.test("a name that was given for bytes is a key of its own, without a file", () => {
   const catalog = new Catalog();
-  assertEquals(catalog.name("m"), "m");
+  assertEquals(catalog.addName("m"), "m");
   assertEquals([catalog.isNamed("m"), catalog.isNamed("n")], [true, false]);
 });
 

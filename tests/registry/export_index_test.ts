@@ -17,7 +17,7 @@ class Fake {
 
 const labels = (found: readonly Fake[]) => found.map(({ label }) => label).join("");
 
-Deno.test("modules are found by name, in the order in which they came", () => {
+Deno.test("modules are found by name, in load order", () => {
   const index = new ExportIndex<Fake>();
   for (const [label, ...names] of ["axy", "by", "cxz"]) index.add(new Fake(label, names));
   assertEquals(["x", "y", "z", "w", "größe"].map((name) => labels(index.candidates(name))), [
@@ -29,7 +29,7 @@ Deno.test("modules are found by name, in the order in which they came", () => {
   ]);
 });
 
-Deno.test("nothing is indexed before somebody asks, and each module once", () => {
+Deno.test("modules are indexed at the first lookup, once each", () => {
   const index = new ExportIndex<Fake>();
   const modules = [new Fake("a", ["x"]), new Fake("b", ["y"])];
   modules.forEach((module) => index.add(module));
@@ -65,7 +65,7 @@ Deno.test("a module that was forgotten is not found, and comes last when it come
   assertEquals(labels(index.candidates("x")), "");
 });
 
-Deno.test("any coming, changing and going agrees with a walk over all modules", () => {
+Deno.test("after any additions, changes and deletions lookups agree with a walk over all modules", () => {
   const random = randomFrom(11);
   const names = Array.from({ length: 12 }, (_, i) => `n${i}`);
   const some = () => names.filter(() => random() % 4 === 0);

@@ -1,5 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { FailingAllocator } from "../support/failing_allocator.ts";
+import { answering, build, importing, nativeTest, turn } from "../support/modules.ts";
+import { RegistryDirectory, value } from "../support/registries.ts";
 import {
   assertLoadError,
   NO_PROC,
@@ -142,7 +145,7 @@ for (const count of [2, 3]) {
   });
 }
 
-Deno.test("a member of a circle waits for whoever imports from it and is no member", async () => {
+Deno.test("a member of a circle waits for importers that are not members", async () => {
   using directory = new TemporaryDirectory();
   using registry = new ModuleRegistry();
   const [a, b] = circleOf(2, registry, directory);
@@ -186,4 +189,56 @@ Deno.test("members of a group answer each other before modules that are loaded a
   assertEquals(ask.getFunction("ask", INT)!(), 2);
   assertEquals(ask.bind({ p: { type: "u64" } }).symbols.p, ask.imports()[0].address);
   assertEquals(readWord(ask.dataMemory.address), ask.imports()[0].address);
+});
+
+nativeTest("imports are answered in load order, before the resolver", () => {
+  const asked: string[] = [];
+  using registry = new ModuleRegistry({
+    resolver: (name) => {
+      asked.push(name);
+      return null;
+    },
+  });
+  registry.loadBytes("first", answering(1));
+  registry.loadBytes("second", answering(2));
+  const importer = registry.loadBytes("importer", importing("value"));
+  assertEquals(value(importer, "ask"), 2, "1 from the first, plus 1");
+  assertEquals(asked, []);
+  const [record] = importer.imports();
+  assertEquals([record.name, record.from], ["value", "module 'first'"]);
+});
+
+nativeTest("the resolver answers for names that no module exports, and its answer is used", async () => {
+  {
+    using other = new ModuleRegistry();
+    const answer = other.loadBytes("other", answering(30));
+    using lease = answer.addressOf("value")!;
+    using registry = new ModuleRegistry({ resolver: (name) => name === "value" ? lease.address : undefined });
+    const importer = registry.loadBytes("importer", importing("value"));
+    assertEquals(value(importer, "ask"), 31);
+    assertEquals(importer.imports(), [{ name: "value", address: lease.address, from: "resolver" }]);
+  }
+  await turn();
+});
+
+nativeTest("an error of the resolver reaches the caller, and nothing is left", () => {
+  const allocator = new FailingAllocator();
+  using registry = new ModuleRegistry({
+    allocator,
+    resolver: () => {
+      throw new RangeError("from the resolver");
+    },
+  });
+  assertThrows(() => registry.loadBytes("importer", importing("value")), RangeError, "from the resolver");
+  assertEquals([allocator.live.size, registry.modules().length], [0, 0]);
+});
+
+nativeTest("all imports that nobody answers are listed in one error", () => {
+  using place = new RegistryDirectory();
+  const bytes = build({
+    routines: { f: { hex: "ff 25 00 00 00 00 ff 25 00 00 00 00", refersByGot: { 2: "one", 8: "two" } } },
+  });
+  const error = assertLoadError(() => place.registry.loadBytes("m", bytes), "UndefinedSymbol");
+  assertEquals([error.data.symbols, error.data.path], [["one", "two"], "m"]);
+  assertEquals([place.registry.modules(), place.allocator.live.size], [[], 0]);
 });

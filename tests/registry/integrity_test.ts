@@ -15,7 +15,7 @@ const answering = (answer: number): Uint8Array => version({ functions: { value: 
 const [ONE, TWO] = [answering(1), answering(2)];
 const [IS_ONE, IS_TWO] = [integrityOf(ONE), integrityOf(TWO)];
 
-/** A registry on a directory; at its end nothing is left. */
+/** A registry on a directory; disposing asserts that all memory is freed. */
 class Place implements Disposable {
   readonly directory = new TemporaryDirectory();
   readonly allocator = new WatchedAllocator();
@@ -23,7 +23,7 @@ class Place implements Disposable {
   readonly loader = new ModuleLoader({ allocator: this.allocator });
   readonly path = this.directory.file("m.smf", ONE);
 
-  /** Asserts that `work` fails like this and that nothing was allocated for it. */
+  /** Asserts that `work` fails with an error of this kind, and allocates nothing. */
   refuses(work: () => unknown, kind: LoadErrorKind): LoadError {
     const before = this.allocator.nearby.length;
     const error = assertLoadError(work, kind, { path: this.path });
@@ -86,7 +86,7 @@ Deno.test("a mismatch names what was expected and what is there", () => {
   for (const fact of [IS_ONE, IS_TWO, place.path]) assertStringIncludes(message, fact);
 });
 
-Deno.test("what is checked is what is loaded, though a resolver changes file and bytes meanwhile", async () => {
+Deno.test("the bytes that are checked are those that are loaded, though a resolver changes file and bytes meanwhile", async () => {
   using place = new Place();
   const module = version({ functions: { value: 1, other: "elsewhere" } });
   const path = place.directory.file("imports.smf", module);
@@ -105,7 +105,7 @@ Deno.test("what is checked is what is loaded, though a resolver changes file and
   assertEquals([fromFile, fromBytes].map(valueOf), [1, 1]);
 });
 
-Deno.test("a handle on a loaded module is answered by what was checked when it was loaded", () => {
+Deno.test("a handle on a loaded module is checked against the hash from when it was loaded", () => {
   using place = new Place();
   const { registry, path } = place;
   registry.load(path, { integrity: IS_ONE });
@@ -119,13 +119,13 @@ Deno.test("a handle on a loaded module is answered by what was checked when it w
   assertEquals(valueOf(registry.load(path)), 1);
 });
 
-Deno.test("a module that was loaded unchecked cannot be had as a checked one", () => {
+Deno.test("a module that was loaded unchecked does not pass an integrity check later", () => {
   using place = new Place();
   place.registry.load(place.path);
   place.refuses(() => place.registry.load(place.path, { integrity: IS_ONE }), "IntegrityMismatch");
 });
 
-Deno.test("callers at the same time get what each expects, and none another's error", async () => {
+Deno.test("concurrent callers get the bytes that each expects, and no error of another caller", async () => {
   using place = new Place();
   const { registry, path } = place;
   const asked = [IS_TWO, IS_ONE, undefined, IS_ONE, "nonsense"].map((integrity) =>
@@ -136,7 +136,7 @@ Deno.test("callers at the same time get what each expects, and none another's er
   checkLoadError(wrong.reason, "IntegrityMismatch", { path });
   checkLoadError(malformed.reason, "InvalidIntegrity", { path });
   assert(any.status === "fulfilled");
-  // Those that expect the right bytes share one load; which load comes first, checked or not, is open.
+  // Callers that expect the right bytes share one load; the checked or the unchecked load may come first.
   assertEquals(right.status, again.status);
   if (right.status === "rejected") checkLoadError(right.reason, "IntegrityMismatch", { path });
   assertEquals(registry.modules().length, 1);
@@ -165,7 +165,7 @@ Deno.test("a module that was checked is replaced by checked ones only", () => {
   place.refuses(() => registry.reload(path, { bytes: ONE }), "IntegrityMismatch");
   place.refuses(() => registry.reloadAll([path]), "IntegrityMismatch");
   assertEquals(live.symbols.value(), 1);
-  // Going back is to a version that was checked, and after unloading it is a new module.
+  // A rollback goes to a checked version, and a module that was unloaded is loaded as a new one.
   registry.reload(path, { integrity: IS_TWO });
   assertEquals(registry.rollback(path).version, 1);
   registry.unload(path, { force: true });
@@ -185,7 +185,7 @@ Deno.test("a watch reports an unchecked change of a checked module as failed", a
   assertEquals(live.symbols.value(), 1);
 });
 
-Deno.test("an empty file has an integrity too, and is no module", () => {
+Deno.test("an empty file has an integrity too, and is not a module", () => {
   using place = new Place();
   const path = place.directory.file("empty.smf");
   const empty = { integrity: integrityOf(new Uint8Array(0)) };

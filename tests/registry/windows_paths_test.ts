@@ -1,4 +1,4 @@
-// The ways in which Windows spells one file.
+// Spellings of one file on Windows.
 import { assertEquals, assertStrictEquals } from "@std/assert";
 import { resolve, toFileUrl } from "@std/path";
 import { FOLDER } from "../../fixtures/build_platform.ts";

@@ -3,7 +3,7 @@
  */
 import { LoadError } from "../../errors.ts";
 import type { LoadedModule } from "../../module/handle.ts";
-import type { WatchEvent } from "../../registry/watch/watch.ts";
+import type { WatchEvent } from "../../registry/watch/options.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";

@@ -1,17 +1,26 @@
 /**
- * What a version of a module has under a name that others use.
+ * The exports of one version of a module.
  */
 
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
+import type { FoundImport } from "../../load/imports/resolve.ts";
 import { symbolAddress } from "../../load/loader.ts";
 import type { ModuleVersion } from "../../module/version.ts";
+
+/** Answers importers for the names that a module exports. */
+export interface Exporter {
+  /** Finds the address that an importer of `name` is linked to; undefined if the module does not export it. */
+  find(name: string): FoundImport | undefined;
+  /** The names that can be imported. */
+  names(): Iterable<string>;
+}
 
 /** An export, and how many bytes there are from it to the end of the image. */
 export interface Exported extends ExportPlace {
   readonly address: bigint;
 }
 
-/** The export of that name, if there is one that has an address. */
+/** The export with that name, if there is one that has an address. */
 export function findExported({ image }: ModuleVersion, name: string): Exported | undefined {
   const found = exportPlace(image, name);
   return found === undefined ? undefined : { ...found, address: symbolAddress(image, found.index) };

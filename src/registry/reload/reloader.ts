@@ -1,134 +1,118 @@
 /**
- * Which version of a module follows which: reloads, several at once, and the
- * way back.
+ * Reloads as transactions: of one module or several, and the way back to an
+ * earlier version.
+ *
+ * Everything that can fail happens to candidates that nobody else sees; what is
+ * visible changes by one store for each module.
  */
 
-import { type CarryReport, saveVariables } from "../../module/carry.ts";
+import { type CarryReport, carryState, saveVariables } from "../../module/carry.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
 import { LoadError } from "../../errors.ts";
-import { stage, type StagedVersion, type TakeoverOptions } from "./stage.ts";
-import type { PreparedVersion } from "./stable_exports.ts";
+import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** One version of a module that can be called or gone back to. */
 export interface KeptVersion {
-  /** Counts a module's versions from 1. */
+  /** Counts the versions of a module from 1. */
   readonly version: number;
-  /** The hash of its sources that the file's maker wrote; 0 if none. */
+  /** The hash of its sources that the file's writer stored; 0 if none. */
   readonly sourceHash: bigint;
-  /** Whether it is the one that live functions and importers run. */
+  /** Whether live functions and importers run this version. */
   readonly current: boolean;
 }
 
-/** A module that is to be replaced, and how. */
+/** A module to reload, and how. */
 export interface Replacement {
   readonly entry: Entry;
   readonly options: TakeoverOptions;
 }
 
-/** Loads the new versions, one of each number, which belong to the caller then. */
+/** A module and the version that takes over. */
+interface Takeover extends Replacement {
+  readonly candidate: ModuleVersion;
+}
+
+/** Loads new versions with the given numbers; they belong to the caller then. */
 export type LoadCandidates = (numbers: readonly number[]) => readonly ModuleVersion[];
 
-/** Replaces versions, for one registry. */
+/** Takes the modules of one registry from version to version. */
 export class Reloader {
   readonly #catalog: Catalog;
   readonly #callPath: CallPath;
-  readonly #keep: number;
-  #busy = false;
+  readonly #keepVersions: number;
+  #isRunning = false;
 
   /**
-   * @param keep How many old versions of a module are kept.
-   * @throws {RangeError} Unless that is a whole number from 0 on, or Infinity.
+   * @param keepVersions How many earlier versions of a module are kept.
+   * @throws {RangeError} If `keepVersions` is neither a whole number from 0 on nor Infinity.
    */
-  constructor(catalog: Catalog, callPath: CallPath, keep: number) {
-    if (keep !== Infinity && !(Number.isInteger(keep) && keep >= 0)) {
-      throw new RangeError(`Cannot keep ${keep} versions: expected a whole number from 0 on, or Infinity`);
+  constructor(catalog: Catalog, callPath: CallPath, keepVersions: number) {
+    if (keepVersions !== Infinity && !(Number.isInteger(keepVersions) && keepVersions >= 0)) {
+      throw new RangeError(
+        `Cannot keep ${keepVersions} versions: expected a whole number from 0 on, or Infinity`,
+      );
     }
     this.#catalog = catalog;
     this.#callPath = callPath;
-    this.#keep = keep;
+    this.#keepVersions = keepVersions;
   }
 
   /**
-   * Replaces modules: all or, if anything fails, none.
+   * Reloads modules: all or, if anything fails, none.
    *
-   * @throws {LoadError} `Busy` inside another reload; and whatever a step throws.
+   * @param load Loads the candidates, which may import from each other.
+   * @throws {LoadError} `Busy` inside another reload; and what any step throws.
    */
-  replace(replacements: readonly Replacement[], load: LoadCandidates): (CarryReport | undefined)[] {
-    return this.#alone(() => {
-      let candidates: readonly ModuleVersion[] = [];
-      const entries = replacements.map(({ entry }) => entry);
-      let trials: readonly StagedVersion[];
-      let previous: readonly ModuleVersion[];
-      let prepared: readonly PreparedVersion[];
-      const requireLoaded = (): void => entries.forEach((entry) => this.#requireLoaded(entry));
-      try {
-        requireLoaded();
-        candidates = load(entries.map(({ newest }) => newest + 1));
-        previous = entries.map(({ exports }) => exports.version);
-        trials = replacements.map(({ entry, options }, index) =>
-          stage(entry.exports, candidates[index], this.#callPath, options)
-        );
-        requireLoaded();
-        prepared = prepareAll(trials);
-      } catch (error) {
-        this.#abandon(candidates);
-        throw error;
-      } finally {
-        for (const { exports } of entries) exports.withdrawCandidate();
-      }
-      // Beyond this point nothing can fail.
-      entries.forEach((entry, index) => {
-        prepared[index].commit();
-        entry.newest++;
-        this.#catalog.watch(entry, candidates[index]);
-      });
-      // Nothing ends before everything is committed: its end may touch the others.
-      for (const { finish } of prepared) finish();
-      entries.forEach((entry, index) => this.#remember(entry, previous[index]));
-      return trials.map(({ report }) => report);
-    });
+  reload(replacements: readonly Replacement[], load: LoadCandidates): (CarryReport | undefined)[] {
+    using _running = this.#begin();
+    using undo = new DisposableStack();
+    const entries = replacements.map(({ entry }) => entry);
+    this.#requireLoaded(entries);
+    undo.defer(() => withdrawCandidates(entries));
+    const candidates = load(entries.map(({ highestNumber }) => highestNumber + 1));
+    undo.defer(() => this.#discard(candidates));
+    const previous = entries.map(({ exports }) => exports.version);
+    const takeovers = replacements.map((replacement, index) => ({
+      ...replacement,
+      candidate: candidates[index],
+    }));
+    const reports = this.#takeOver(takeovers, undo);
+    entries.forEach((entry, index) => this.#keep(entry, previous[index]));
+    return reports;
   }
 
   /**
-   * Goes back to the version before.
+   * Goes back to the version before the current one.
    *
-   * @throws {LoadError} `Incompatible` if none is kept; and whatever a step throws.
+   * @throws {LoadError} `Incompatible` if none is kept; and what any step throws.
    */
   rollBack(entry: Entry, options: TakeoverOptions): CarryReport | undefined {
-    return this.#alone(() => {
-      const candidate = entry.history.at(-1);
-      if (candidate === undefined) {
-        throw new LoadError("Incompatible", "Cannot roll back: no earlier version is kept", {
-          path: entry.key,
-        });
-      }
-      const previous = entry.exports.version;
-      const restore = saveVariables(candidate.image);
-      let trial: StagedVersion;
-      let prepared: PreparedVersion;
-      try {
-        trial = stage(entry.exports, candidate, this.#callPath, options);
-        this.#requireLoaded(entry);
-        [prepared] = prepareAll([trial]);
-      } catch (error) {
-        // Its variables were there before: handles on it may be open.
-        if (candidate.lifetime.state !== "freed") restore();
-        throw error;
-      }
-      // Beyond this point nothing can fail.
-      prepared.commit();
-      prepared.finish();
-      entry.history.pop();
-      candidate.moveHandles(1);
-      if (!previous.hasHandles) previous.lifetime.revokeQuietly();
-      return trial.report;
+    using _running = this.#begin();
+    using undo = new DisposableStack();
+    const candidate = entry.history.at(-1);
+    if (candidate === undefined) {
+      throw new LoadError("Incompatible", "Cannot roll back: no earlier version is kept", {
+        path: entry.key,
+        hint: "create the registry with a larger `keepVersions`, or reload with the bytes of the older file",
+      });
+    }
+    const previous = entry.exports.version;
+    const restore = saveVariables(candidate.image);
+    undo.defer(() => {
+      // Handles on the earlier version may be open: they see its variables as they were.
+      if (candidate.lifetime.state !== "freed") restore();
     });
+    const [report] = this.#takeOver([{ entry, candidate, options }], undo);
+    entry.history.pop();
+    candidate.moveHandles(1);
+    if (!previous.hasHandles) previous.lifetime.revokeQuietly();
+    return report;
   }
 
-  /** Oldest first. */
+  /** The kept versions and the current one, oldest first. */
   versions({ exports, history }: Entry): KeptVersion[] {
     return [...history, exports.version].map((version) => ({
       version: version.number,
@@ -137,54 +121,96 @@ export class Reloader {
     }));
   }
 
-  /** A version that is kept counts as one handle. */
-  #remember({ history }: Entry, previous: ModuleVersion): void {
-    previous.addHandle();
-    history.push(previous);
-    while (history.length > this.#keep) history.shift()!.dropKept();
+  /**
+   * Takes candidates through all steps of a reload.
+   *
+   * @param undo Undoes everything if a step before the commit fails.
+   * @returns for each module what became of its variables; undefined with `fresh`.
+   */
+  #takeOver(takeovers: readonly Takeover[], undo: DisposableStack): (CarryReport | undefined)[] {
+    const entries = takeovers.map(({ entry }) => entry);
+    // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
+    const reports = takeovers.map(({ entry: { exports }, candidate, options }) => {
+      const previous = exports.version;
+      // First, because initialisers of the candidate may have started threads.
+      if (previous.lifetime.isPinned) candidate.lifetime.pin();
+      exports.check(candidate, options.compatibility ?? "strict");
+      const report = options.state === "carry" ? carryState(previous.image, candidate.image) : undefined;
+      migrateAndVerify(previous, candidate, this.#callPath, options);
+      return report;
+    });
+    // Migrate and verify may have unloaded a module.
+    this.#requireLoaded(entries);
+
+    // Prepare everything that can fail. From here to the commit no foreign code runs.
+    const prepared = takeovers.map(({ entry: { exports }, candidate, options }, index) => {
+      const { compatibility = "strict" } = options;
+      const pointed = pointedVersions(candidate, exports.version, reports[index]);
+      return { pointed, ...exports.prepare(candidate, { compatibility, leases: pointed }, undo) };
+    });
+
+    // Commit. This line cannot be crossed back: nothing below it fails or is undone.
+    undo.move();
+    withdrawCandidates(entries);
+    takeovers.forEach(({ entry, candidate }, index) => {
+      candidate.pointsInto = prepared[index].pointed;
+      prepared[index].commit();
+      if (candidate.number <= entry.highestNumber) return;
+      entry.highestNumber = candidate.number;
+      this.#catalog.addVersion(entry, candidate);
+    });
+
+    // Drain. Nothing ends before all modules are committed, because its end may touch the others.
+    for (const { release } of prepared) release();
+    return reports;
   }
 
-  /** Ends candidates; each stays while calls that `verify` began may be in another one. */
-  #abandon(candidates: readonly ModuleVersion[]): void {
-    const out = whenAll(candidates.map(({ lifetime }) => lifetime.passed()));
+  /** Adds a version to the kept ones, where it counts as a handle, and drops those that are too many. */
+  #keep({ history }: Entry, previous: ModuleVersion): void {
+    previous.addHandle();
+    history.push(previous);
+    while (history.length > this.#keepVersions) history.shift()!.dropKept();
+  }
+
+  /**
+   * Ends candidates that do not take over. All of them stay while a call that
+   * `verify` began is in flight: it may have gone from one into another.
+   */
+  #discard(candidates: readonly ModuleVersion[]): void {
+    const drained = whenAll(candidates.map(({ lifetime }) => lifetime.passed()));
     for (const { lifetime } of candidates.toReversed()) {
-      const hold = out && lifetime.holdQuietly("running", "calls that may still be running it");
+      const hold = drained && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();
-      out?.then(() => hold?.[Symbol.dispose]());
+      drained?.then(() => hold?.[Symbol.dispose]());
       if (lifetime.state !== "freed") this.#catalog.addLifetime(lifetime);
     }
   }
 
-  /** @throws {LoadError} `Closed` for what was unloaded, perhaps by `migrate` or `verify`. */
-  #requireLoaded(entry: Entry): void {
-    if (this.#catalog.get(entry.key) === entry) return;
-    throw new LoadError("Closed", "Cannot reload: the module was unloaded", { path: entry.key });
+  /** @throws {LoadError} `Closed` if a module was unloaded, perhaps by `migrate` or `verify`. */
+  #requireLoaded(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (this.#catalog.get(entry.key) === entry) continue;
+      throw new LoadError("Closed", "Cannot reload: the module was unloaded", {
+        path: entry.key,
+        hint: "load the module again; do not unload it in migrate or verify",
+      });
+    }
   }
 
-  #alone<T>(work: () => T): T {
-    if (this.#busy) {
+  /** @throws {LoadError} `Busy` inside another reload; else none can begin until the result is disposed. */
+  #begin(): Disposable {
+    if (this.#isRunning) {
       throw new LoadError(
         "Busy",
         "Cannot reload: a reload is running, which called this from migrate or verify",
+        { hint: "reload after migrate or verify has returned, or name both modules in one reloadAll" },
       );
     }
-    this.#busy = true;
-    try {
-      return work();
-    } finally {
-      this.#busy = false;
-    }
+    this.#isRunning = true;
+    return { [Symbol.dispose]: () => void (this.#isRunning = false) };
   }
 }
 
-/** All or none. */
-function prepareAll(trials: readonly StagedVersion[]): PreparedVersion[] {
-  const prepared: PreparedVersion[] = [];
-  try {
-    for (const trial of trials) prepared.push(trial.prepare());
-    return prepared;
-  } catch (error) {
-    for (const one of prepared.reverse()) one.abort();
-    throw error;
-  }
+function withdrawCandidates(entries: readonly Entry[]): void {
+  for (const { exports } of entries) exports.withdrawCandidate();
 }

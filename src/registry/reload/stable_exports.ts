@@ -1,89 +1,87 @@
 /**
- * A module as others know it over all its versions: addresses that stay while
- * versions come and go, and holds that move on to the newest.
+ * The exports of a module over all its versions: addresses that stay the same
+ * while versions come and go, and holds that move on to the current version.
  *
- * Functions are imported and called live through trampolines; who imports
- * variables is among the {@linkcode VariableImporters}.
+ * Functions are imported and called live through trampolines; imports of
+ * variables are in {@linkcode VariableImporters}.
  */
 
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
-import { exportHashes, exportNames, findExported } from "./exports.ts";
-import type { FoundImport, IsolateQuestion, ModuleIdentity, Provider } from "../../load/imports/resolve.ts";
+import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
+import { ImporterHolds } from "./importer_holds.ts";
+import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
-import { claimSlot, type LeaseRequest, type Slot, Slots, type Targets } from "./slots.ts";
+import {
+  claimSlot,
+  type LeaseRequest,
+  type SlotTargets,
+  type TrampolineSlot,
+  TrampolineSlots,
+} from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
-
-/** What importers are linked to. */
-export interface Exporter {
-  /** What an importer of `name` is linked to. */
-  find(name: string): FoundImport | undefined;
-  /** Names that can be imported. */
-  names(): Iterable<string>;
-}
 
 /** How a new version takes over. */
 export interface PrepareOptions {
   /**
-   * What it may lack: with `strict` nothing that is in use; with `allow` it
-   * stays with the old version, which is kept for that.
+   * Whether it may lack a name that is in use: not with `strict`; with `allow`
+   * the name stays with the old version, which is kept for it.
    */
   readonly compatibility: Compatibility;
-  /** Versions that have to stay for it, and why. */
+  /** Versions that must stay for it, and why. */
   readonly leases: readonly LeaseRequest[];
 }
 
 /** Another version, ready to take over. */
 export interface PreparedVersion {
-  /** Sends everybody to it. Cannot fail. */
+  /** Sends all users to it. Cannot fail. */
   commit(): void;
-  /** Lets go of the version before; once everything is committed. */
-  finish(): void;
-  /** Leaves everybody where they are. */
-  abort(): void;
-}
-
-/** A hold on whatever version is the current one. */
-interface MovingHold {
-  readonly importer: ModuleIdentity;
-  current: Disposable;
+  /** Lets go of the previous version, once all modules are committed. */
+  release(): void;
 }
 
 /** The exports of one module over all its versions. */
 export class StableExports implements Exporter {
   #version: ModuleVersion;
-  readonly #slots: Slots;
-  readonly #shared = new Set<Slot>();
-  readonly #holds = new Set<MovingHold>();
-  readonly #followers = new VariableImporters();
+  /** The version that takes over next, while other candidates are linked to it. */
+  #candidate: ModuleVersion | undefined;
+  readonly #slots: TrampolineSlots;
+  /** Slots that other isolates were given. */
+  readonly #shared = new Set<TrampolineSlot>();
+  readonly #holds = new ImporterHolds();
+  readonly #variables = new VariableImporters();
   readonly #provider: Provider;
-  /** Who calls through the trampolines. */
-  readonly use = new TrampolineUsers();
+  /** Everybody that may be calling through the trampolines. */
+  readonly users = new TrampolineUsers();
   /** Live libraries, each of which counts as a handle. */
   #libraries = 0;
-
-  readonly #grace: () => Promise<unknown> | undefined;
-  /** What an importer calls may in turn call what works in this isolate only. */
+  readonly #callsDrained: () => Promise<unknown> | undefined;
+  /** An export is isolate-local if its module calls functions that work in this isolate only. */
   readonly #isIsolateLocal: IsolateQuestion = (asked) =>
-    (this.#offered ?? this.#version).image.whyNotShareable(asked) !== undefined;
-  /** What is to take over, while others are linked to it. */
-  #offered: ModuleVersion | undefined;
-  #replaced: () => void = () => {};
+    (this.#candidate ?? this.#version).image.whyNotShareable(asked) !== undefined;
+  #onReplaced: () => void = () => {};
 
-  /** @param grace Settles when every call that is out now, of any module, has come back; undefined if none is. */
-  constructor(version: ModuleVersion, allocator: MemoryAllocator, grace: () => Promise<unknown> | undefined) {
-    this.#slots = new Slots(allocator, this.use);
-    this.#grace = grace;
+  /**
+   * @param callsDrained Settles when every call into any module that is in
+   * flight now has returned; undefined if none is.
+   */
+  constructor(
+    version: ModuleVersion,
+    allocator: MemoryAllocator,
+    callsDrained: () => Promise<unknown> | undefined,
+  ) {
+    this.#slots = new TrampolineSlots(allocator, this.users);
+    this.#callsDrained = callsDrained;
     this.#version = version;
     this.#provider = {
       description: version.provider.description,
-      hold: (importer) => this.hold(importer),
+      hold: (importer) => this.#holds.hold(importer, this.#version),
     };
   }
 
-  /** The newest committed version. */
+  /** The current version: the newest that was committed. */
   get version(): ModuleVersion {
     return this.#version;
   }
@@ -94,26 +92,18 @@ export class StableExports implements Exporter {
     this.#libraries++;
   }
 
-  /** Gives the handle of a live library back, or leaves it to the isolates that it was shared with. */
+  /** Gives the handle of a live library back; isolates that it was shared with keep it until they leave. */
   dropLibrary(): void {
-    if (this.use.isolates() > 0) return this.use.whenEmpty(() => this.dropLibrary());
+    if (this.users.isolates() > 0) return this.users.whenEmpty(() => this.dropLibrary());
     this.#libraries--;
     this.#version.dropLive();
   }
 
-  /** What an importer of `name` is linked to. */
   find(name: string): FoundImport | undefined {
     const exported = findExported(this.#version, name);
     if (exported === undefined) return undefined;
-    if (exported.kind === "data") return this.#followers.find(name, this.#version, this.#isIsolateLocal);
-    const slot = this.slot(name)!;
-    return {
-      address: this.trampoline(slot),
-      from: this.#provider.description,
-      provider: this.#provider,
-      claim: () => claimSlot(slot),
-      isIsolateLocal: this.#isIsolateLocal,
-    };
+    if (exported.kind === "data") return this.#variables.find(name, this.#version, this.#isIsolateLocal);
+    return this.#foundFunction(this.slot(name)!, this.#provider);
   }
 
   names(): Iterable<string> {
@@ -125,53 +115,57 @@ export class StableExports implements Exporter {
     return exportHashes(this.#version);
   }
 
-  /** Calls `tell` whenever another version has taken over; it must not fail. */
-  whenReplaced(tell: () => void): void {
-    this.#replaced = tell;
+  /** Sets a callback that runs when another version has taken over. It must not fail. */
+  whenReplaced(callback: () => void): void {
+    this.#onReplaced = callback;
   }
 
   /**
-   * Links others, which are to take over together with it, to what a candidate
-   * will have: functions that are new lead into it at once, the others when it
-   * takes over. Until {@linkcode StableExports.endOffer}.
+   * Links other candidates, which take over together with this one, to what it
+   * will export. New functions lead into it at once, the others when it takes
+   * over. Lasts until {@linkcode StableExports.withdrawCandidate}.
    */
-  offer(candidate: ModuleVersion): Exporter {
-    this.#offered = candidate;
+  exposeCandidate(candidate: ModuleVersion): Exporter {
+    this.#candidate = candidate;
     const provider: Provider = {
       description: this.#provider.description,
-      hold: (importer) => this.#holdMoving(importer, candidate),
+      hold: (importer) => this.#holds.hold(importer, candidate),
     };
     return {
       find: (name) => {
         const exported = findExported(candidate, name);
         if (exported === undefined) return undefined;
-        if (exported.kind === "data") return this.#followers.find(name, candidate, this.#isIsolateLocal);
+        if (exported.kind === "data") return this.#variables.find(name, candidate, this.#isIsolateLocal);
         const current = findExported(this.#version, name)?.kind;
-        // What was a variable becomes a function for nobody but those who come later.
+        // A variable that becomes a function can be imported after the takeover, not before.
         if (current !== undefined) return current === "function" ? this.find(name) : undefined;
-        const slot = this.#slots.get(name);
-        const isKept = slot !== undefined && slot.users > 0 && !slot.offered;
-        if (isKept && slot.kind === "data") return undefined;
-        const used = isKept ? slot : this.#slots.enter(this.#version, name, exported, candidate.lifetime);
-        used.offered = !isKept;
-        return {
-          address: this.trampoline(used),
-          from: provider.description,
-          provider,
-          claim: () => claimSlot(used),
-          isIsolateLocal: this.#isIsolateLocal,
-        };
+        const known = this.#slots.get(name);
+        const isKept = known !== undefined && known.claims > 0 && !known.isCandidateOnly;
+        if (isKept && known.kind === "data") return undefined;
+        const slot = isKept ? known : this.#slots.enter(this.#version, name, exported, candidate.lifetime);
+        slot.isCandidateOnly = !isKept;
+        return this.#foundFunction(slot, provider);
       },
       names: () => exportNames(candidate),
     };
   }
 
-  /** It has taken over, or never will. */
+  /** Ends {@linkcode StableExports.exposeCandidate}: the candidate takes over now, or never. */
   withdrawCandidate(): void {
-    this.#offered = undefined;
+    this.#candidate = undefined;
   }
 
-  /** Isolates that were given these names may call them for as long as the module lives. */
+  #foundFunction(slot: TrampolineSlot, provider: Provider): FoundImport {
+    return {
+      address: this.trampoline(slot),
+      from: provider.description,
+      provider,
+      claim: () => claimSlot(slot),
+      isIsolateLocal: this.#isIsolateLocal,
+    };
+  }
+
+  /** Keeps names in use for as long as the module lives: isolates that were given them may call them. */
   keepSlots(names: Iterable<string>): void {
     for (const name of names) {
       const slot = this.#slots.get(name);
@@ -182,129 +176,111 @@ export class StableExports implements Exporter {
   }
 
   /** The slot of an export; undefined if the current version does not export it. */
-  slot(name: string): Slot | undefined {
+  slot(name: string): TrampolineSlot | undefined {
     const known = this.#slots.find(name);
     if (known !== undefined) return known;
-    const target = findExported(this.#version, name);
-    if (target === undefined) return undefined;
-    return this.#slots.enter(this.#version, name, target, this.#version.lifetime);
+    const exported = findExported(this.#version, name);
+    if (exported === undefined) return undefined;
+    return this.#slots.enter(this.#version, name, exported, this.#version.lifetime);
   }
 
   /**
-   * Sees to it that every version has `size` bytes where a slot leads.
+   * Requires every version to provide at least `size` bytes where a slot leads.
    *
-   * @throws {LoadError} `Incompatible` if the current one has not.
+   * @throws {LoadError} `Incompatible` if the current version does not.
    */
-  reserve(slot: Slot, size: number): void {
-    const target = findExported(this.#version, slot.name);
-    if (target !== undefined && size > target.room) {
-      throw new LoadError("Incompatible", "Cannot bind static: it would end outside the module", {
+  reserve(slot: TrampolineSlot, size: number): void {
+    const exported = findExported(this.#version, slot.name);
+    if (exported !== undefined && size > exported.room) {
+      throw new LoadError("Incompatible", "Cannot bind static: it ends outside the module", {
         path: this.#version.path,
         symbol: slot.name,
         size,
-        range: [0, target.room + 1],
+        range: [0, exported.room + 1],
+        hint: "bind the static with the type that the module gives it; smf nm FILE lists sizes",
       });
     }
     slot.size = Math.max(slot.size, size);
   }
 
-  /** The one canonical address of an exported function. */
-  trampoline(slot: Slot): bigint {
+  /** The canonical address of an exported function. */
+  trampoline(slot: TrampolineSlot): bigint {
     return this.#slots.address(this.#version, slot);
   }
 
-  /** Where the address of the current version's table is. */
+  /** The address of the word that holds the address of the current version's table. */
   get tablePointer(): bigint {
     return this.#slots.tablePointer(this.#version);
   }
 
-  /** Holds whatever version is the current one. */
-  hold(importer: ModuleIdentity): Disposable {
-    return this.#holdMoving(importer, this.#version);
-  }
-
-  #holdMoving(importer: ModuleIdentity, version: ModuleVersion): Disposable {
-    const hold: MovingHold = { importer, current: version.provider.hold(importer) };
-    this.#holds.add(hold);
-    return {
-      [Symbol.dispose]: () => {
-        if (this.#holds.delete(hold)) hold.current[Symbol.dispose]();
-      },
-    };
-  }
-
-  /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
-  check(candidate: ModuleVersion, { compatibility }: Pick<PrepareOptions, "compatibility">): void {
+  /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
+  check(candidate: ModuleVersion, compatibility: Compatibility): void {
     this.#targets(candidate, compatibility);
   }
 
   /**
-   * Prepares to send everybody to another version. Everything that can fail
-   * happens here; between this and the commit nobody may use more of the module
-   * than now, so no foreign code may run.
+   * Gets ready to send all users to another version. Everything that can fail
+   * happens here. No foreign code may run between this and the commit: it could
+   * begin to use more of the module.
    *
+   * @param undo Gets what is to be disposed of if the candidate does not take over.
    * @throws {LoadError} As {@linkcode StableExports.check}, and what the allocator throws.
    */
-  prepare(candidate: ModuleVersion, options: PrepareOptions): PreparedVersion {
+  prepare(
+    candidate: ModuleVersion,
+    { compatibility, leases }: PrepareOptions,
+    undo: DisposableStack,
+  ): PreparedVersion {
     const previous = this.#version;
-    const targets = this.#targets(candidate, options.compatibility);
-    using undo = new DisposableStack();
-    const lead = this.#slots.prepare(candidate, targets, options.leases, undo);
-    const moved = [...this.#holds].map((hold) => ({
-      hold,
-      next: undo.use(candidate.provider.hold(hold.importer)),
-    }));
-    const followed = this.#followers.prepare(candidate, undo);
-    const undoing = undo.move();
-    const abort = (): void => undoing.dispose();
-    const before: Disposable[] = [];
-    let obsolete: readonly Disposable[] = [];
-    const commit = (): void => {
-      obsolete = lead();
-      this.#version = candidate;
-      this.#replaced();
-      for (const { hold, next } of moved) {
-        before.push(hold.current);
-        hold.current = next;
-      }
-      for (const follower of followed) before.push(follower.commit());
+    const targets = this.#targets(candidate, compatibility);
+    const slots = this.#slots.prepare(candidate, targets, leases, undo);
+    const holds = this.#holds.prepare(candidate, undo);
+    const variables = this.#variables.prepare(candidate, undo);
+    return {
+      commit: () => {
+        slots.commit();
+        this.#version = candidate;
+        this.#onReplaced();
+        holds.commit();
+        variables.commit();
+      },
+      release: () => {
+        variables.protect();
+        previous.moveHandles(this.#libraries, candidate);
+        previous.endLive(this.users);
+        this.#releaseAfterCalls(previous, () => slots.release());
+        holds.release();
+        variables.release();
+      },
     };
-    const finish = (): void => {
-      for (const follower of followed) follower.release();
-      previous.moveHandles(this.#libraries, candidate);
-      previous.endLive(this.use);
-      this.#releaseAfterCalls(previous, obsolete);
-      for (const hold of before) hold[Symbol.dispose]();
-    };
-    return { commit, finish, abort };
   }
 
   /**
-   * A call of an importer, here or in another isolate, may be in the previous
-   * version, or in one that a lease was for: they stay until every call that is
-   * out now has come back.
+   * Keeps the previous version, and the versions that `release` gives leases on
+   * back, until every call that is in flight now has returned: a call of an
+   * importer, here or in another isolate, may be in any of them.
    */
-  #releaseAfterCalls({ lifetime }: ModuleVersion, leases: readonly Disposable[]): void {
-    const release = (): void => leases.forEach((lease) => lease[Symbol.dispose]());
-    const grace = this.#grace();
-    if (grace === undefined) return release();
+  #releaseAfterCalls({ lifetime }: ModuleVersion, release: () => void): void {
+    const drained = this.#callsDrained();
+    if (drained === undefined) return release();
     const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    grace.then(() => {
+    drained.then(() => {
       hold[Symbol.dispose]();
       release();
     });
   }
 
-  /** @throws {LoadError} `Incompatible`, listing what is in use and does not fit the candidate. */
-  #targets(candidate: ModuleVersion, compatibility: Compatibility): Targets {
+  /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
+  #targets(candidate: ModuleVersion, compatibility: Compatibility): SlotTargets {
     const reason = candidate.image.whyNotShareable();
-    if (reason !== undefined && (this.use.isShared || this.#version.lifetime.isImportedByShared())) {
+    if (reason !== undefined && (this.users.isShared || this.#version.lifetime.isImportedByShared())) {
       throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
         path: candidate.path,
+        hint: "build a version that needs nothing of this isolate, or load it under another name",
       });
     }
     const targets = this.#slots.targets(candidate, compatibility);
-    const missing = [...targets.missing, ...this.#followers.missing(candidate, compatibility)];
+    const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
     if (missing.length === 0) return targets;
     const symbols = [...new Set(missing)];
     const names = symbols.map((name) => `'${name}'`).join(", ");

@@ -1,9 +1,9 @@
 /**
  * Importers of a module's variables, over all its versions.
  *
- * Imported data has no trampoline: the words that hold its address are changed
- * at a reload, and who refers to it in another way keeps the version that it
- * was linked to.
+ * Imported data has no trampoline: a reload changes the words that hold the
+ * variable's address. An importer that refers to it in another way keeps the
+ * version that it was linked to.
  */
 
 import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
@@ -16,84 +16,105 @@ import type {
 } from "../../load/imports/resolve.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
-/** An importer of a variable. */
-interface Follower {
+/** One import of a variable. */
+interface VariableImport {
   readonly name: string;
   readonly importer: ModuleIdentity;
-  /** Where the variable is that it is linked to, or will be. */
+  /** The address of the variable that the importer is linked to, or will be. */
   address: bigint;
-  /** Where it holds that address; known once it is linked. */
+  /** The importer's words that hold that address; known once it is linked. */
   references: DataReferences | undefined;
-  /** On the version that has the variable. */
+  /** The hold on the version that has the variable. */
   hold: Disposable;
 }
 
-/** An importer of a variable, ready to be led to another version's. */
-export interface PreparedFollower {
-  /** Leads it there; gives the hold on the version before. Cannot fail. */
-  commit(): Disposable;
-  /** Ends what it took to get ready, once it is committed. */
+/** Importers of variables, ready to use those of another version. */
+export interface PreparedVariables {
+  /** Changes the importers' words. Cannot fail. */
+  commit(): void;
+  /** Protects the changed words again, once all modules are committed. */
+  protect(): void;
+  /** Disposes of the holds on the previous version, after {@linkcode PreparedVariables.protect}. */
   release(): void;
 }
 
-/** Those of one module. */
+/** The importers of one module's variables. */
 export class VariableImporters {
-  readonly #followers = new Set<Follower>();
+  readonly #imports = new Set<VariableImport>();
 
-  /** What an importer of a variable is linked to: it holds `version` until its words can be changed to another one. */
+  /**
+   * Finds the variable that an importer is linked to. The importer holds
+   * `version` until its words are changed to the variable of another one.
+   */
   find(name: string, version: ModuleVersion, isIsolateLocal: FoundImport["isIsolateLocal"]): FoundImport {
     const found = findExported(version, name)!.address;
     const { description } = version.provider;
-    let follower: Follower | undefined;
+    let entered: VariableImport | undefined;
     return {
       get address(): bigint {
-        return follower?.address ?? found;
+        return entered?.address ?? found;
       },
       from: description,
       provider: {
         description,
         hold: (importer) => {
           const hold = version.provider.hold(importer);
-          const added = follower = { name, importer, address: found, references: undefined, hold };
-          this.#followers.add(added);
+          const added = entered = { name, importer, address: found, references: undefined, hold };
+          this.#imports.add(added);
           return {
             [Symbol.dispose]: () => {
-              if (this.#followers.delete(added)) added.hold[Symbol.dispose]();
+              if (this.#imports.delete(added)) added.hold[Symbol.dispose]();
             },
           };
         },
       },
-      onLinked: (references) => follower!.references = references,
+      onLinked: (references) => entered!.references = references,
       isIsolateLocal,
     };
   }
 
-  /** The variables in use that a candidate has not, or not as a variable. */
+  /** The variables in use that a candidate lacks, or has as something else. */
   missing(candidate: ModuleVersion, compatibility: Compatibility): string[] {
-    return [...this.#followers].map(({ name }) => name).filter((name) =>
+    return [...this.#imports].map(({ name }) => name).filter((name) =>
       isRefused(fitOf({ kind: "data", size: 0 }, findExported(candidate, name)), compatibility)
     );
   }
 
-  /** Gets ready to lead importers to the candidate's variables; who cannot follow keeps the version that it has. */
-  prepare(candidate: ModuleVersion, undo: DisposableStack): PreparedFollower[] {
-    return [...this.#followers].flatMap((follower): PreparedFollower[] => {
-      const target = findExported(candidate, follower.name);
-      if (target?.kind !== "data" || follower.references?.canFollow === false) return [];
-      // Who is not linked yet will take the address as it is then.
-      const patch = follower.references?.prepare(follower.address, target.address) ?? NOTHING;
+  /**
+   * Gets ready to lead importers to a candidate's variables. An importer whose
+   * words cannot all be changed keeps the version that it has.
+   *
+   * @param undo Gets what is to be disposed of if the candidate does not take over.
+   */
+  prepare(candidate: ModuleVersion, undo: DisposableStack): PreparedVariables {
+    const moves = [...this.#imports].flatMap((imported) => {
+      const target = findExported(candidate, imported.name);
+      if (target?.kind !== "data" || imported.references?.canFollow === false) return [];
+      // An importer that is not linked yet takes the address when it is.
+      const patch = imported.references?.prepare(imported.address, target.address) ?? NO_PATCH;
       undo.defer(() => patch.release());
-      const next = undo.use(candidate.provider.hold(follower.importer));
-      const commit = (): Disposable => {
-        patch.commit();
-        const { hold } = follower;
-        follower.address = target.address;
-        follower.hold = next;
-        return hold;
-      };
-      return [{ commit, release: () => patch.release() }];
+      const next = undo.use(candidate.provider.hold(imported.importer));
+      return [{ imported, patch, next, address: target.address }];
     });
+    const replaced: Disposable[] = [];
+    return {
+      commit() {
+        for (const { imported, patch, next, address } of moves) {
+          patch.commit();
+          replaced.push(imported.hold);
+          imported.address = address;
+          imported.hold = next;
+        }
+      },
+      protect() {
+        for (const { patch } of moves) patch.release();
+      },
+      release() {
+        for (const hold of replaced) hold[Symbol.dispose]();
+      },
+    };
   }
 }
 
-const NOTHING: PreparedPatch = { commit() {}, release() {} };
+/** For importers that hold no word to change yet. */
+const NO_PATCH: PreparedPatch = { commit() {}, release() {} };

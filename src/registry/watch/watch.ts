@@ -1,108 +1,47 @@
 /**
- * File changes to reloads.
+ * Watches files and reloads their modules.
  *
  * Directories are watched, not files: so a rename over the file, a write in
  * place, deleting and creating it, and a link that is led elsewhere all count.
  */
 
-import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
+import { dirname } from "@std/path";
 import type { CarryReport } from "../../module/carry.ts";
 import { LoadError } from "../../errors.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
 import { fromSystem, readFile, wholeFile } from "../../load/file/source.ts";
-
-/** What a watch does and reports. */
-export interface WatchOptions {
-  /**
-   * The modules to watch, as they were loaded.
-   *
-   * @default all that are loaded
-   */
-  readonly paths?: readonly (string | URL)[];
-  /**
-   * Milliseconds without a change before a file is looked at, and between looks
-   * at one that is not whole yet, of which there are {@linkcode LOOKS}.
-   *
-   * @default 50
-   */
-  readonly debounce?: number;
-  /** Ends the watch. */
-  readonly signal?: AbortSignal;
-  /**
-   * Whether modules that are not marked RELOADABLE are reloaded too.
-   *
-   * @default false
-   */
-  readonly force?: boolean;
-}
-
-/** What became of a changed file. */
-export type WatchEvent =
-  | {
-    /** The new version runs. */
-    readonly kind: "reloaded";
-    /** The module, as it was loaded. */
-    readonly path: string;
-    /** The new version's number. */
-    readonly version: number;
-    /** How long the reload took, without waiting for the file. */
-    readonly milliseconds: number;
-    /** Milliseconds from when the change was noticed first until the new version ran. */
-    readonly sinceChange: number;
-    /** What became of the variables, with `state: "carry"`. */
-    readonly carried: CarryReport | undefined;
-  }
-  | {
-    /** The old version goes on. */
-    readonly kind: "failed";
-    /** The module, as it was loaded. */
-    readonly path: string;
-    /** Why: a `LoadError`, or what `migrate` or `verify` threw. */
-    readonly error: unknown;
-  }
-  | {
-    /** The file was touched, its contents are the same. */
-    readonly kind: "unchanged";
-    /** The module, as it was loaded. */
-    readonly path: string;
-  }
-  | {
-    /** The module is not marked RELOADABLE. */
-    readonly kind: "skipped";
-    /** The module, as it was loaded. */
-    readonly path: string;
-  };
-
-/** How often a file that is not whole is looked at before the watch gives up on it. */
-export const LOOKS = 20;
+import { namesOf } from "./links.ts";
+import { READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
 
 /** A module whose file is watched. */
 export interface Watched {
-  /** As it was asked for. */
+  /** The module's path, as it was loaded. */
   readonly path: string;
-  /** Whether what runs was read from these bytes, of a file of which the system says `info`. */
+  /** Whether the current version was read from these bytes. `info` describes the file that has them now. */
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
   /** Whether it may be reloaded. */
   mayReload(): boolean;
-  /** Puts the new contents in place. */
+  /** Reloads it from the new contents of its file. */
   reload(bytes: Uint8Array): { readonly version: number; readonly carried: CarryReport | undefined };
 }
 
+/** The state of one watched file. */
 interface Target {
   readonly watched: Watched;
   /** Every name whose change may change the file: its own, and those of links on the way to it. */
   names: ReadonlySet<string>;
-  looks: number;
-  /** When the change that is waited for was noticed first. */
-  changed: number | undefined;
-  /** Whether what its file holds could not be put in place. */
+  /** How often the file was read since it changed. */
+  attempts: number;
+  /** When the pending change was noticed first. */
+  changedAt: number | undefined;
+  /** Whether the last reload failed. */
   failed: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
 }
 
 /**
- * Watches from now on, until the signal or the consumer ends it; leaves
- * nothing open.
+ * Watches from now on until the signal or the consumer ends it. Leaves nothing
+ * open.
  */
 export function watchFiles(
   modules: readonly Watched[],
@@ -111,7 +50,7 @@ export function watchFiles(
   const watch = new Watch(modules, options);
   const events = watch.events();
   const { return: leave } = events;
-  // A generator that was never asked for anything would end without telling.
+  // A generator that was never asked for a value runs no `finally` when it is left.
   events.return = async () => {
     await watch.stop();
     return await leave.call(events);
@@ -123,41 +62,44 @@ class Watch {
   readonly #targets: readonly Target[];
   readonly #queue = new EventQueue();
   readonly #debounce: number;
-  readonly #signal: AbortSignal | undefined;
-  readonly #watchers = new Map<string, Deno.FsWatcher>();
+  /** The directories that are watched. */
+  readonly #directories = new Set<string>();
   readonly #pumps: Promise<void>[] = [];
-  readonly #abort = (): void => void this.stop();
-  #open = true;
+  /** Everything that ends with the watch. */
+  readonly #resources = new DisposableStack();
 
   constructor(modules: readonly Watched[], { debounce = 50, signal }: WatchOptions) {
     this.#debounce = debounce;
-    this.#signal = signal;
     this.#targets = signal?.aborted === true ? [] : modules.map((watched) => ({
       watched,
       names: new Set(),
-      looks: 0,
-      changed: undefined,
+      attempts: 0,
+      changedAt: undefined,
       failed: false,
       timer: undefined,
     }));
+    this.#resources.defer(() => this.#queue.end());
+    this.#resources.defer(() => {
+      for (const { timer } of this.#targets) clearTimeout(timer);
+    });
     if (signal?.aborted === true) {
-      this.#close();
+      this.#resources.dispose();
       return;
     }
-    signal?.addEventListener("abort", this.#abort);
-    try {
-      for (const target of this.#targets) {
-        this.#follow(target);
-        // What changed before counts as well.
-        if (!isCurrent(target)) this.#schedule(target);
-      }
-    } catch (error) {
-      this.#close();
-      throw error;
+    using undo = new DisposableStack();
+    undo.use(this.#resources);
+    const abort = (): void => void this.stop();
+    signal?.addEventListener("abort", abort);
+    this.#resources.defer(() => signal?.removeEventListener("abort", abort));
+    for (const target of this.#targets) {
+      this.#follow(target);
+      // A change between loading and watching counts as well.
+      if (!isCurrent(target)) this.#schedule(target);
     }
+    undo.move();
   }
 
-  /** What happens, until the end. */
+  /** The events of all files, until the watch ends. */
   async *events(): AsyncGenerator<WatchEvent, void, void> {
     try {
       yield* this.#queue.drain();
@@ -168,27 +110,18 @@ class Watch {
 
   /** Ends everything; settles when nothing is left open. */
   async stop(): Promise<void> {
-    this.#close();
+    this.#resources.dispose();
     await Promise.all(this.#pumps);
   }
 
-  #close(): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.#signal?.removeEventListener("abort", this.#abort);
-    for (const target of this.#targets) clearTimeout(target.timer);
-    for (const watcher of this.#watchers.values()) watcher.close();
-    this.#queue.end();
-  }
-
-  /** Watches the directories of all names of a target: of links, too, which may be led elsewhere. */
+  /** Watches the directories of all names of a file, because a link to it may be led elsewhere. */
   #follow(target: Target): void {
     target.names = new Set(namesOf(target.watched.path));
     for (const name of target.names) {
       const directory = dirname(name);
-      if (this.#watchers.has(directory) || name === directory) continue;
-      const watcher = watchDirectory(directory, target.watched.path);
-      this.#watchers.set(directory, watcher);
+      if (this.#directories.has(directory) || name === directory) continue;
+      const watcher = this.#resources.use(watchDirectory(directory, target.watched.path));
+      this.#directories.add(directory);
       this.#pumps.push(this.#pump(watcher));
     }
   }
@@ -197,7 +130,7 @@ class Watch {
     for await (const { paths } of watcher) {
       for (const target of this.#targets) {
         if (!paths.some((path) => target.names.has(path))) continue;
-        target.looks = 0;
+        target.attempts = 0;
         this.#schedule(target);
       }
     }
@@ -205,17 +138,17 @@ class Watch {
 
   #schedule(target: Target): void {
     clearTimeout(target.timer);
-    // The last events of the system may come when the watch has ended.
-    if (!this.#open) return;
-    target.changed ??= performance.now();
+    // The system may deliver its last events after the watch has ended.
+    if (this.#resources.disposed) return;
+    target.changedAt ??= performance.now();
     target.timer = setTimeout(() => {
       target.timer = undefined;
       const event = this.#examine(target);
-      // What a reload runs may have ended the watch.
-      if (!this.#open) return;
+      // Code that ran in the reload may have ended the watch.
+      if (this.#resources.disposed) return;
       if (event === "again") this.#schedule(target);
       else {
-        target.changed = undefined;
+        target.changedAt = undefined;
         target.failed = event.kind === "failed";
         this.#queue.push(event);
         if (event.kind === "reloaded") this.#retryOthers(target);
@@ -223,57 +156,57 @@ class Watch {
     }, this.#debounce);
   }
 
-  /** What failed may have missed what another module has only now. */
+  /** Tries failed modules again: they may have lacked something that the reloaded one has now. */
   #retryOthers(reloaded: Target): void {
     for (const target of this.#targets) {
       if (target !== reloaded && target.failed && target.timer === undefined) this.#schedule(target);
     }
   }
 
-  /** Looks at a file that may have changed. */
+  /** Reads a file that may have changed, and reloads its module if it has. */
   #examine(target: Target): WatchEvent | "again" {
     const { watched } = target;
     const { path } = watched;
-    let found: FoundFile;
+    let contents: FileContents;
     try {
       this.#follow(target);
-      found = read(path);
+      contents = read(path);
     } catch (error) {
-      // Between deleting and creating there is no file.
-      return ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
+      // A file that was deleted may be about to be created again.
+      return ++target.attempts < READ_ATTEMPTS ? "again" : { kind: "failed", path, error };
     }
-    const { bytes } = found;
-    if (watched.isLoaded(bytes, found.info)) return { kind: "unchanged", path };
+    const { bytes, info } = contents;
+    if (watched.isLoaded(bytes, info)) return { kind: "unchanged", path };
     if (!watched.mayReload()) return { kind: "skipped", path };
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);
       const now = performance.now();
-      const sinceChange = now - target.changed!;
+      const sinceChange = now - target.changedAt!;
       return { kind: "reloaded", path, version, milliseconds: now - start, sinceChange, carried };
     } catch (error) {
-      // A file that is being written is not a module yet; one that is whole fails for good.
+      // A file that is being written may be whole later; any other failure is final.
       const isUnfinished = error instanceof LoadError &&
         (error.kind === "InvalidFormat" || error.kind === "Io");
-      return isUnfinished && ++target.looks < LOOKS ? "again" : { kind: "failed", path, error };
+      return isUnfinished && ++target.attempts < READ_ATTEMPTS ? "again" : { kind: "failed", path, error };
     }
   }
 }
 
-/** A file as it is now. */
-interface FoundFile {
+/** The contents of a file, and what the system says of it. */
+interface FileContents {
   readonly bytes: Uint8Array;
   readonly info: FileFacts;
 }
 
-/** @throws {LoadError} If there is none, it is no regular file, too large, or changes at this moment. */
-function read(path: string): FoundFile {
+/** @throws {LoadError} If the file does not exist, is not a regular file, is too large, or changes while it is read. */
+function read(path: string): FileContents {
   return readFile(path, function* (size, stamp) {
     return { bytes: yield* wholeFile(size), info: stamp!.info };
   });
 }
 
-/** @throws {LoadError} `PermissionDenied`; `Io` if the system cannot watch it. */
+/** @throws {LoadError} `PermissionDenied`; `Io` if the system cannot watch the directory. */
 function watchDirectory(directory: string, path: string): Deno.FsWatcher {
   try {
     return Deno.watchFs(directory, { recursive: false });
@@ -282,51 +215,18 @@ function watchDirectory(directory: string, path: string): Deno.FsWatcher {
   }
 }
 
-/** Whether a module runs what its file holds now. */
+/** Whether a module runs what its file holds now; false if the file cannot be read. */
 function isCurrent({ watched }: Target): boolean {
   try {
     const { bytes, info } = read(watched.path);
     return watched.isLoaded(bytes, info);
   } catch {
-    // Whoever looks again will say what is wrong.
+    // The next attempt reports the reason.
     return false;
   }
 }
 
-/** More links than this on one path lead in a circle. */
-const MAX_LINKS = 40;
-
-/** The real path of every link on the way to a file, and of the file itself, whether or not it exists. */
-function namesOf(path: string): string[] {
-  const names: string[] = [];
-  const follow = (path: string): string => {
-    const absolute = resolve(path);
-    const { root } = parse(absolute);
-    let at = root;
-    for (const part of absolute.slice(root.length).split(SEPARATOR_PATTERN)) {
-      if (part === "") continue;
-      at = join(at, part);
-      const target = names.length < MAX_LINKS ? linkTarget(at) : undefined;
-      if (target === undefined) continue;
-      names.push(at);
-      at = follow(resolve(dirname(at), target));
-    }
-    return at;
-  };
-  names.push(follow(path));
-  return names;
-}
-
-/** Where a link leads; undefined if it is none, does not exist, or may not be looked at. */
-function linkTarget(path: string): string | undefined {
-  try {
-    return Deno.lstatSync(path).isSymlink ? Deno.readLinkSync(path) : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Events that wait for their consumer. */
+/** Events that wait for the consumer. */
 class EventQueue {
   readonly #events: WatchEvent[] = [];
   #ended = false;

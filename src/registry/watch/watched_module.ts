@@ -1,6 +1,6 @@
 /**
- * A module of a registry as a watch sees it: is its file still what runs, and
- * if not, put it in place.
+ * A module of a registry for a watch: tells whether the current version was
+ * read from what the file holds now, and reloads it if not.
  */
 
 import type { CarryReport } from "../../module/carry.ts";
@@ -13,25 +13,32 @@ import { parseSmf } from "../../smf/file.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Watched } from "./watch.ts";
 
-/** What a watched module needs of its registry. */
+/** A watched module's access to its registry. */
 export interface WatchedOptions {
-  /** As it was asked for. */
+  /** The module's path, as it was loaded. */
   readonly path: string;
-  /** Whether modules that are not marked RELOADABLE are reloaded too. */
+  /** Whether modules that are not marked RELOADABLE are reloaded, too. */
   readonly force: boolean;
-  /** What is loaded under the path now: it may have been unloaded and loaded again. */
+  /** Finds the module that is loaded under the path now; it may have been unloaded and loaded again. */
   find(): Entry | undefined;
-  /** Reloads it. */
-  replace(entry: Entry, bytes: Uint8Array): CarryReport | undefined;
+  /** Reloads the module from the bytes of its file. */
+  reload(entry: Entry, bytes: Uint8Array): CarryReport | undefined;
 }
 
-/** See above. Keeps no module alive that nobody else does. */
+/**
+ * Compares a module with its file and reloads it. Keeps a version that it has
+ * reloaded until the next, as a handle would, but does not keep it from being
+ * garbage collected.
+ */
 export class WatchedModule implements Watched {
   readonly path: string;
   readonly #options: WatchedOptions;
-  /** What the watch knows the contents of: a module with so many versions. */
-  #seen: { readonly entry: WeakRef<Entry>; readonly newest: number; readonly bytes: Uint8Array } | undefined;
-  #held: WeakRef<ModuleVersion> | undefined;
+  /** The bytes of the file when it last agreed with the module, and how many versions that had then. */
+  #seen:
+    | { readonly entry: WeakRef<Entry>; readonly highestNumber: number; readonly bytes: Uint8Array }
+    | undefined;
+  /** The version that the watch reloaded last. */
+  #reloaded: WeakRef<ModuleVersion> | undefined;
 
   constructor(options: WatchedOptions) {
     this.path = options.path;
@@ -48,8 +55,10 @@ export class WatchedModule implements Watched {
     const entry = this.#options.find();
     if (entry === undefined) return false;
     const seen = this.#seen;
-    // What was reloaded by others since is known by its file only.
-    if (seen?.entry.deref() === entry && seen.newest === entry.newest) return equalBytes(bytes, seen.bytes);
+    // A version that somebody else has loaded since is compared by its file's hash or time instead.
+    if (seen?.entry.deref() === entry && seen.highestNumber === entry.highestNumber) {
+      return equalBytes(bytes, seen.bytes);
+    }
     const isLoaded = isReadFrom(entry.exports.version.image, bytes, info);
     if (isLoaded) this.#see(entry, bytes);
     return isLoaded;
@@ -58,24 +67,27 @@ export class WatchedModule implements Watched {
   reload(bytes: Uint8Array): { readonly version: number; readonly carried: CarryReport | undefined } {
     const entry = this.#options.find();
     if (entry === undefined) {
-      throw new LoadError("Closed", "Cannot reload: the module was unloaded", { path: this.path });
+      throw new LoadError("Closed", "Cannot reload: the module was unloaded", {
+        path: this.path,
+        hint: "load the module again: the watch goes on with it",
+      });
     }
-    const carried = this.#options.replace(entry, bytes);
+    const carried = this.#options.reload(entry, bytes);
     this.#see(entry, bytes);
     const { version } = entry.exports;
-    // As the handle that reload() gives: it stays loaded, also when live bindings come and go.
+    // Counts as a handle, so that the version stays loaded when live bindings come and go.
     version.addHandle();
-    this.#held?.deref()?.dropKept();
-    this.#held = new WeakRef(version);
+    this.#reloaded?.deref()?.dropKept();
+    this.#reloaded = new WeakRef(version);
     return { version: version.number, carried };
   }
 
   #see(entry: Entry, bytes: Uint8Array): void {
-    this.#seen = { entry: new WeakRef(entry), newest: entry.newest, bytes };
+    this.#seen = { entry: new WeakRef(entry), highestNumber: entry.highestNumber, bytes };
   }
 }
 
-/** Whether an image was made of these bytes: by their hash, or by when the file was written. */
+/** Whether an image was made of these bytes: by their hash, or, without one, by the time that the file was written. */
 function isReadFrom({ file, stamp }: LoadedImage, bytes: Uint8Array, info: FileFacts): boolean {
   if (file.checksum === undefined) return stamp !== undefined && isSameFile(stamp, info);
   try {

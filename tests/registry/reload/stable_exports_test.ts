@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../../mod.ts";
 import { RelocationType, SectionType, SymbolType } from "../../../src/smf/mod.ts";
+import { FailingAllocator } from "../../support/failing_allocator.ts";
+import { build, code, importing, nativeTest, ROUTINES } from "../../support/modules.ts";
 import {
   assertLoadError,
   hostBuilder,
@@ -9,7 +11,6 @@ import {
   WatchedAllocator,
 } from "../../support/testing.ts";
 import { INT, version } from "../../support/versions.ts";
-import { code } from "../../support/modules.ts";
 
 Deno.test("a function has one canonical address for all importers and resolveSymbol", async () => {
   await using registry = new ModuleRegistry();
@@ -154,4 +155,31 @@ Deno.test("a chain of importers follows every reload", () => {
   assertEquals(live.symbols.c(), 30);
   registry.reload("b", { bytes: version({ functions: { b: "a" } }) });
   assertEquals(live.symbols.c(), 2);
+});
+
+nativeTest("a provider that is replaced stays while an importer's nonblocking call is in it", async () => {
+  const allocator = new FailingAllocator();
+  const flag = new Int32Array(1);
+  {
+    await using registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+    const provider = build({ routines: { wait: ROUTINES.wait } });
+    let handle = registry.loadBytes("provider", provider);
+    const { address } = handle.codeMemory;
+    registry.loadBytes("importer", importing("wait", "f"));
+    const live = registry.open("importer", {
+      f: { parameters: ["buffer"], result: "i32", nonblocking: true },
+    });
+    const result = live.symbols.f(flag);
+    for (let round = 0; round < 3; round++) {
+      const next = registry.reload("provider", { bytes: provider });
+      handle.close();
+      handle = next;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    const stays = [...allocator.live].some((memory) => memory.address === address);
+    Atomics.store(flag, 0, 9);
+    assertEquals(await result, 10);
+    assertEquals(stays, true);
+  }
+  assertEquals(allocator.live.size, 0);
 });

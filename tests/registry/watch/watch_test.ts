@@ -31,7 +31,7 @@ class Watching implements AsyncDisposable {
   }
 
   async next(): Promise<WatchEvent> {
-    // Nothing of this takes so long; without it a test would wait for ever.
+    // Ends a test that would otherwise wait without end; no change takes this long.
     const timer = setTimeout(() => this.#stop.abort(), 60_000);
     const { value, done } = await this.#events.next();
     clearTimeout(timer);
@@ -44,7 +44,7 @@ class Watching implements AsyncDisposable {
     return live.symbols.answer();
   }
 
-  /** As editors and compilers do it that never leave half a file. */
+  /** Renames a new file over the old one, so that nobody sees half a file. */
   replace(bytes: Uint8Array, path = this.path): void {
     const temporary = this.directory.file("temporary", bytes);
     Deno.renameSync(temporary, path);
@@ -156,7 +156,7 @@ Deno.test({
   name: "a file in whose place a FIFO is fails in the end, and nobody waits for its other end",
   ignore: Deno.build.os === "windows",
   async fn() {
-    // Before the watch begins: Deno's own watcher does not survive it later.
+    // The FIFO is made before the watch begins, because Deno's watcher does not survive it later.
     await using watching = new Watching({ debounce: 2 }, ({ path, registry }) => {
       registry.load(path);
       Deno.removeSync(path);
@@ -180,7 +180,7 @@ Deno.test("a whole file that does not fit fails at once", async () => {
   assertEquals(live.symbols.answer(), 1);
 });
 
-Deno.test("what verify throws is the error of the event", async () => {
+Deno.test("an error that verify throws is the error of the event", async () => {
   const reason = new Error("not good enough");
   await using watching = new Watching({
     verify: () => {
@@ -241,7 +241,7 @@ Deno.test("two modules in one directory are told apart", async () => {
   assertEquals((await watching.next()).path, watching.path);
 });
 
-Deno.test("only the paths that are given are watched", async () => {
+Deno.test("only the given paths are watched", async () => {
   await using watching = new Watching();
   const second = watching.directory.file("n.smf", answering(100));
   watching.registry.load(second);
@@ -251,7 +251,7 @@ Deno.test("only the paths that are given are watched", async () => {
   watching.replace(answering(2));
   assertEquals((await watching.next()).kind, "reloaded");
   stop.abort();
-  // The system may tell late that the file was written before the watch began.
+  // The system may report late that the file was written before the watch began.
   for await (const event of events) assertEquals(event, { kind: "unchanged", path: second });
 });
 
@@ -326,7 +326,7 @@ Deno.test("a module that was unloaded meanwhile is not reloaded", async () => {
   assertEquals(handle.getFunction("answer", INT)!(), 1);
 });
 
-Deno.test("a module that fails for what another one lacks is tried again when that is reloaded", async () => {
+Deno.test("a module that fails because another one lacks a name is tried again when that is reloaded", async () => {
   let second = "";
   await using watching = new Watching({}, (watching) => {
     second = watching.directory.file("n.smf", version({ functions: { ask: 1 } }));
@@ -402,7 +402,7 @@ Deno.test("a file without a hash that changed before the watch began is reloaded
   assertEquals(watching.answer(), 2);
 });
 
-Deno.test("what was reloaded by hand is not reloaded again", async () => {
+Deno.test("a file that was reloaded by hand is not reloaded again", async () => {
   await using watching = new Watching();
   watching.replace(answering(2));
   assertEquals(watching.registry.reload(watching.path).version, 2);
@@ -412,7 +412,7 @@ Deno.test("what was reloaded by hand is not reloaded again", async () => {
   assertEquals(watching.answer(), 1);
 });
 
-Deno.test("a version that was gone back from does not come again because its file is touched", async () => {
+Deno.test("a version that a rollback has left is not reloaded because its file is touched", async () => {
   await using watching = new Watching();
   watching.replace(answering(2));
   assertEquals((await watching.next()).kind, "reloaded");
@@ -434,7 +434,7 @@ Deno.test("a module that was unloaded and loaded again is watched on", async () 
   watching.replace(answering(3));
   assertEquals((await watching.next()).kind, "failed");
   registry.load(path);
-  // What the watch saw last is not what is loaded now.
+  // The bytes that the watch saw last are not those that are loaded now.
   watching.replace(answering(2));
   assertEquals((await watching.next()).kind, "reloaded");
   assertEquals(watching.answer(), 2);

@@ -22,7 +22,7 @@ function provider(answer: number): Uint8Array {
   return version({ ...PROVIDER, functions: { answer, second: answer + 10, ...many } });
 }
 
-/** Refuses memory when it is told to. */
+/** An allocator that a test can have refuse memory. */
 class RefusingAllocator extends WatchedAllocator {
   refuseProtect: Protection | undefined;
   refuseAllocationAfter = Infinity;
@@ -52,7 +52,7 @@ class Situation implements Disposable, AsyncDisposable {
   readonly ask = this.importer.getFunction("ask", INT)!;
   readonly canonical = this.registry.resolveSymbol("answer");
 
-  /** Everything that a failed reload must leave as it is. */
+  /** Observes everything that a failed reload must leave as it is. */
   state(): unknown {
     const { symbols } = this.live;
     return {
@@ -71,7 +71,7 @@ class Situation implements Disposable, AsyncDisposable {
     assertEquals(this.allocator.live.size, 0);
   }
 
-  /** Where leases were, memory goes at the next turn. */
+  /** Waits, because memory that was under a lease is freed at the next turn. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.registry[Symbol.asyncDispose]();
     assertEquals(this.allocator.live.size, 0);
@@ -148,7 +148,7 @@ for (const [what, { prepare, options, kind }] of Object.entries(FAILURES)) {
   Deno.test(`a reload that fails by ${what} leaves answers, data and mappings as they were`, () => {
     using situation = new Situation();
     prepare?.(situation);
-    // What binding maps for the first time is not the reload's.
+    // Binds once before, because the first binding maps memory.
     situation.state();
     const before = situation.state();
     const failure = assertThrows(() => situation.registry.reload("provider", options(situation)));
@@ -156,7 +156,7 @@ for (const [what, { prepare, options, kind }] of Object.entries(FAILURES)) {
     situation.allocator.refuseAllocationAfter = Infinity;
     if (kind !== undefined) assertEquals(checkLoadError(failure, kind as "Busy").kind, kind);
     assertEquals(situation.state(), before);
-    // And the next one is not hindered by it.
+    // The failed reload does not hinder the next one.
     situation.registry.reload("provider", { bytes: provider(3) });
     assertEquals(situation.live.symbols.answer(), 3);
     assertEquals(situation.ask(), 3);
@@ -164,7 +164,7 @@ for (const [what, { prepare, options, kind }] of Object.entries(FAILURES)) {
   });
 }
 
-/** What makes the way back fail; version 2 is the current one, and leads further functions out. */
+/** Ways to make a rollback to version 1 fail; version 2 is the current one and has functions in use that 1 lacks. */
 const ROLLBACK_FAILURES: typeof FAILURES = {
   "an export that only the newer version has": {
     prepare: ({ registry }) => {
@@ -227,7 +227,7 @@ Deno.test("every missing export is listed", () => {
   assertEquals([...error.data.symbols ?? []].toSorted(), ["answer", "second", "total"]);
 });
 
-Deno.test("with compatibility 'allow' what is missing stays with the old version, which is kept for it", async () => {
+Deno.test("with compatibility 'allow' missing names stay with the old version, which is kept for them", async () => {
   await using situation = new Situation();
   const { registry, live } = situation;
   registry.reload("provider", {
@@ -235,7 +235,7 @@ Deno.test("with compatibility 'allow' what is missing stays with the old version
     compatibility: "allow",
   });
   assertEquals([live.symbols.answer(), live.symbols.second(), live.symbols.total], [2, 11, 50n]);
-  // Also over versions that do not have it either, and beyond what keepVersions keeps.
+  // The old version stays while newer ones lack the name, too, longer than keepVersions keeps it.
   for (let answer = 3; answer < 7; answer++) {
     registry.reload("provider", {
       bytes: version({ functions: { answer }, data: { total: [50n] } }),
@@ -259,7 +259,7 @@ Deno.test("with compatibility 'allow' a name still cannot turn from function to 
   );
 });
 
-Deno.test("what nobody uses any more may go", () => {
+Deno.test("a version may lack names that nobody uses any more", () => {
   using registry = new ModuleRegistry();
   registry.loadBytes("provider", provider(1));
   const importer = registry.loadBytes("importer", version({ functions: { ask: "answer" } }));
@@ -268,7 +268,7 @@ Deno.test("what nobody uses any more may go", () => {
   importer.close();
   const next = registry.reload("provider", { bytes: version({ functions: { third: 3 } }) });
   assertEquals(next.getFunction("third", INT)!(), 3);
-  // A name that went can come back and be used again.
+  // A later version can export the name again.
   registry.reload("provider", { bytes: provider(7) });
   using live = registry.open("provider", { answer: INT });
   assertEquals(live.symbols.answer(), 7);
@@ -288,7 +288,7 @@ Deno.test("verify sees the new code with the carried data, before anybody else d
   assertEquals(seen, [2, 5n, 1, 1]);
 });
 
-Deno.test("migrate sees both versions, and what it writes is what the new version has", async () => {
+Deno.test("migrate sees both versions, and the new version has the values that it writes", async () => {
   await using situation = new Situation();
   const numbers: number[] = [];
   situation.registry.reload("provider", {
@@ -342,7 +342,7 @@ for (const inside of ["migrate", "verify"] as const) {
     assertEquals(situation.live.symbols.answer(), 2);
   });
 
-  Deno.test(`what ${inside} binds and imports is there in the new version`, () => {
+  Deno.test(`names that ${inside} binds and imports lead into the new version`, () => {
     using registry = new ModuleRegistry();
     registry.loadBytes("provider", provider(1));
     using first = registry.open("provider", { answer: INT });
@@ -360,7 +360,7 @@ for (const inside of ["migrate", "verify"] as const) {
     assertEquals([first.symbols.answer(), found.call!(), found.ask!()], [3, 13, 13]);
   });
 
-  Deno.test(`what ${inside} begins to use and the new version lacks is a reason to refuse it`, () => {
+  Deno.test(`a new version is refused if it lacks a name that ${inside} begins to use`, () => {
     using registry = new ModuleRegistry();
     registry.loadBytes("provider", provider(1));
     let call: (() => number) | undefined;
@@ -424,13 +424,13 @@ Deno.test("initialisers of the candidate run once, finalisers only of one that e
   assertEquals(log.slice(3).toSorted(), ["end 1", "end 2", "start 2"]);
 });
 
-Deno.test("reloading what is not loaded loads it", () => {
+Deno.test("a reload of bytes that are not loaded loads version 1", () => {
   using registry = new ModuleRegistry();
   const module = registry.reload("provider", { bytes: provider(4) });
   assertEquals([module.version, module.carried], [1, undefined]);
 });
 
-Deno.test("a reloaded handle says what was carried, others do not", () => {
+Deno.test("a handle from a reload reports what was carried, others do not", () => {
   using situation = new Situation();
   const { registry } = situation;
   assertEquals(registry.reload("provider", { bytes: provider(2) }).carried, undefined);
@@ -440,7 +440,7 @@ Deno.test("a reloaded handle says what was carried, others do not", () => {
   assertStrictEquals(registry.loadBytes("provider", provider(3)).carried, undefined);
 });
 
-Deno.test("importing modules can be reloaded, too, and keep what they import from alive", () => {
+Deno.test("importers can be reloaded, too, and keep their providers loaded", () => {
   using situation = new Situation();
   const { registry } = situation;
   registry.reload("importer", { bytes: version({ functions: { ask: "second" } }) });
@@ -451,7 +451,7 @@ Deno.test("importing modules can be reloaded, too, and keep what they import fro
   assert(registry.loadBytes("provider", provider(0)).holders().length > 0);
 });
 
-/** Versions of a module; `bound` calls back into this isolate. */
+/** The import that makes `bound`, below, a version that calls back into this isolate. */
 const CALLBACK = { imports: { callback: { parameters: [], result: "i32", callback: () => 5 } } } as const;
 const bound = version({ functions: { answer: "callback" } });
 
@@ -499,7 +499,7 @@ Deno.test("Workers that have a version of their own do not hinder one that calls
   assertEquals(registry.reload("provider", { bytes: bound }).getFunction("answer", INT)!(), 5);
 });
 
-Deno.test("a module is not shared while what it imports from calls back into this isolate", async () => {
+Deno.test("a module is not shared while its provider calls back into this isolate", async () => {
   await using registry = new ModuleRegistry(CALLBACK);
   registry.loadBytes("provider", version({ functions: { answer: 1 } }));
   const importer = registry.loadBytes("importer", version({ functions: { ask: "answer" } }));

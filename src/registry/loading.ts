@@ -1,0 +1,153 @@
+/**
+ * Loading for one registry: from files or bytes to versions that run and are
+ * in the catalog, and handles on them.
+ */
+
+import type { CarryReport } from "../module/carry.ts";
+import type { CallPath } from "../call/path.ts";
+import { holdStubMaker } from "../call/stub/library.ts";
+import { Catalog, type Entry } from "./catalog.ts";
+import { Ending } from "./ending.ts";
+import { checkLoaded, checkReplacement } from "./integrity.ts";
+import { inFile, LoadError } from "../errors.ts";
+import { ImportScope } from "./import_scope.ts";
+import { loadGroup, type Member } from "./load_group.ts";
+import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
+import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
+import { type LoadedModule, openHandle } from "../module/handle.ts";
+import type { LoadOptions, ModuleRegistryOptions, ReloadOptions } from "./options.ts";
+import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
+import { StableExports } from "./reload/stable_exports.ts";
+import { ModuleVersion } from "../module/version.ts";
+
+/** Loads the modules of one registry and keeps them in its catalog. */
+export class Loading {
+  readonly catalog = new Catalog();
+  readonly ending = new Ending(this.catalog);
+  /** How calls reach functions, unless an option says otherwise. */
+  readonly callPath: CallPath;
+  readonly #allocator: MemoryAllocator;
+  readonly #scope: ImportScope;
+  #hasResources = false;
+
+  constructor(options: ModuleRegistryOptions) {
+    this.callPath = options.callPath ?? "auto";
+    this.#allocator = options.allocator ?? platformAllocator();
+    this.#scope = new ImportScope(this.catalog, options);
+  }
+
+  /** Reads a file, or `bytes` in its place, and starts what it holds as version `number`. */
+  read(
+    key: string,
+    file: string,
+    number: number,
+    { bytes, integrity }: Pick<ReloadOptions, "bytes" | "integrity"> = {},
+  ): ModuleVersion {
+    checkReplacement(this.catalog.get(key), integrity);
+    const steps = loadSteps({ ...this.#context(key, file), integrity });
+    const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
+    return this.#start(image, file, number);
+  }
+
+  /**
+   * Loads a module without blocking the event loop.
+   *
+   * @returns its entry: that of a synchronous load if one has overtaken this.
+   */
+  async loadAsync(key: string, file: string, integrity: string | undefined): Promise<Entry> {
+    const image = await readFileAsync(file, loadSteps({ ...this.#context(key, file), integrity }));
+    const overtaking = this.catalog.get(key);
+    if (this.ending.isClosed || overtaking !== undefined) image[Symbol.dispose]();
+    this.ending.requireOpen();
+    return overtaking ?? this.enter(key, this.#start(image, file, 1));
+  }
+
+  /** Starts several new modules that may import from each other, and enters them. */
+  loadNew(files: readonly (readonly [key: string, file: string])[]): void {
+    const exportsInOrder: StableExports[] = [];
+    const versions = this.loadTogether(files.map(([key, file]) => ({
+      key,
+      file,
+      number: 1,
+      expose: (version) => {
+        const exports = this.#exportsOf(version);
+        exportsInOrder.push(exports);
+        return exports;
+      },
+    })));
+    if (this.ending.isClosed) { for (const { lifetime } of versions) lifetime.revokeQuietly(); }
+    this.ending.requireOpen();
+    files.forEach(([key], index) => this.catalog.add(key, exportsInOrder[index]));
+  }
+
+  /** Starts several versions that may import from each other; they belong to the caller. */
+  loadTogether(members: readonly Member[]): ModuleVersion[] {
+    return loadGroup(members, this.#scope, (key, file) => this.#context(key, file));
+  }
+
+  /**
+   * Enters a new module. Foreign code ran while its version started: if that
+   * loaded the same module, the version ends and the module that is there
+   * counts; if it disposed of the registry, the version ends, too.
+   *
+   * @throws {LoadError} `Closed` if the registry was disposed.
+   */
+  enter(key: string, version: ModuleVersion): Entry {
+    const entered = this.catalog.get(key);
+    if (this.ending.isClosed || entered !== undefined) version.lifetime.revokeQuietly();
+    this.ending.requireOpen();
+    return entered ?? this.catalog.add(key, this.#exportsOf(version));
+  }
+
+  /** @throws {LoadError} `Io` if the module is not loaded. */
+  requireLoaded(path: string | URL): Entry {
+    const entry = this.catalog.findLoaded(path);
+    if (entry !== undefined) return entry;
+    throw new LoadError("Io", "Cannot find module: it is not loaded", {
+      path: pathOf(path),
+      hint: "load the module first, with the same path or name; modules() lists what is loaded",
+    });
+  }
+
+  /** Opens a handle on the current version. */
+  handle(entry: Entry, options: LoadOptions = {}, report?: CarryReport): LoadedModule {
+    const { callPath = this.callPath } = options;
+    this.admit(entry, options);
+    return openHandle(entry.exports.version, callPath, report);
+  }
+
+  /** Checks a loaded module against a caller's `integrity`, and pins it if the caller wants that. */
+  admit(entry: Entry, { integrity, pin }: Pick<LoadOptions, "integrity" | "pin">): void {
+    checkLoaded(entry, integrity);
+    if (pin === true) entry.exports.version.lifetime.pin();
+  }
+
+  #context(key: string, path: string): LoadContext {
+    this.#acquireResources();
+    return {
+      allocator: this.#allocator,
+      allowlist: this.#scope.allowlist,
+      sources: this.#scope.sourcesFor(key),
+      description: `module '${path}'`,
+    };
+  }
+
+  /** A registry that loads nothing holds nothing. */
+  #acquireResources(): void {
+    if (this.#hasResources) return;
+    using resources = new DisposableStack();
+    resources.use(holdStubMaker());
+    resources.use(this.#allocator.retain?.());
+    resources.use(this.#scope);
+    this.ending.own(resources.move());
+    this.#hasResources = true;
+  }
+
+  #start(image: LoadedImage, path: string, number: number): ModuleVersion {
+    return inFile(path, () => ModuleVersion.create(image, path, number).registerFrames().start());
+  }
+
+  #exportsOf(version: ModuleVersion): StableExports {
+    return new StableExports(version, this.#allocator, () => this.catalog.callsDrained());
+  }
+}

@@ -1,0 +1,286 @@
+/**
+ * Modules that are loaded once each and linked with each other: what a registry
+ * does before any reload.
+ */
+
+import { Loading } from "./loading.ts";
+import { type LiveLibrary, openLive } from "../module/live.ts";
+import { liveSource } from "./live_source.ts";
+import type { LoadedModule } from "../module/handle.ts";
+import type { LoadOptions, ModuleRegistryOptions, UnloadOptions } from "./options.ts";
+import { pathOf } from "../load/file/source.ts";
+import { PendingLoads } from "./pending_loads.ts";
+
+/** Set by {@linkcode ModuleSet}, which alone can read its private field. */
+let readLoading: (set: ModuleSet) => Loading;
+
+/** The loading of a registry, for the class that adds reloads. */
+export function loadingOf(set: ModuleSet): Loading {
+  return readLoading(set);
+}
+
+/**
+ * The part of a {@linkcode ModuleRegistry} that loads, links and ends modules.
+ *
+ * Safety: loading a module runs its initialisers, and its code can do whatever
+ * the process can, whatever Deno's other permissions are. Load only what you
+ * would start as a program. Loading needs `--allow-ffi`, and `--allow-read`
+ * for files.
+ */
+export abstract class ModuleSet implements Disposable, AsyncDisposable {
+  readonly #loading: Loading;
+  readonly #pending: PendingLoads;
+
+  static {
+    readLoading = (set) => set.#loading;
+  }
+
+  /** Opens nothing and needs no permission. */
+  protected constructor(options: ModuleRegistryOptions) {
+    this.#loading = new Loading(options);
+    this.#pending = new PendingLoads(this.#loading);
+  }
+
+  /**
+   * Gives a handle on the module at a path, which is loaded if it is not yet.
+   *
+   * Platforms: on Windows, all spellings that the system resolves to one file
+   * are one module, such as those with another case of the drive letter.
+   *
+   * @param path The file's path, or a `file:` URL.
+   * @throws {LoadError} Of every kind but `Busy`; nothing stays behind.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const module = registry.load("fixtures/mylib.smf");
+   * const again = registry.load(new URL("fixtures/mylib.smf", `file://${Deno.cwd()}/`));
+   * assertEquals(again.codeMemory, module.codeMemory);
+   * ```
+   */
+  load(path: string | URL, options: LoadOptions = {}): LoadedModule {
+    const loading = this.#open();
+    const file = pathOf(path);
+    const key = loading.catalog.keyOf(file);
+    const entry = loading.catalog.get(key) ?? loading.enter(key, loading.read(key, file, 1, options));
+    return loading.handle(entry, options);
+  }
+
+  /**
+   * Like {@linkcode ModuleSet.load}, without blocking the event loop. Callers
+   * that ask for the same module at the same time share one load.
+   *
+   * @throws {LoadError} As {@linkcode ModuleSet.load}: the promise rejects.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const path = "fixtures/mylib.smf";
+   * const [one, two] = await Promise.all([registry.loadAsync(path), registry.loadAsync(path)]);
+   * assertEquals(one.codeMemory, two.codeMemory);
+   * ```
+   */
+  async loadAsync(path: string | URL, options: LoadOptions = {}): Promise<LoadedModule> {
+    const { catalog, ending } = this.#open();
+    const file = pathOf(path);
+    const key = await catalog.keyOfAsync(file);
+    ending.requireOpen();
+    const entry = catalog.get(key);
+    return entry === undefined
+      ? this.#pending.load(key, file, options)
+      : this.#loading.handle(entry, options);
+  }
+
+  /**
+   * Loads modules that may import from each other, in a circle if need be.
+   * Their initialisers run in the order of the paths. If one module cannot be
+   * loaded, none is.
+   *
+   * @param paths The files' paths; modules that are loaded already get another handle.
+   * @returns handles in the order of the paths.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const [importer] = registry.loadAll(["fixtures/importer.smf", "fixtures/provider.smf"]);
+   * assertEquals(importer.imports()[0].name, "scale");
+   * ```
+   */
+  loadAll(paths: readonly (string | URL)[]): LoadedModule[] {
+    const loading = this.#open();
+    const { catalog } = loading;
+    const files = new Map(paths.map((path) => [catalog.keyOf(pathOf(path)), pathOf(path)]));
+    loading.loadNew([...files].filter(([key]) => catalog.get(key) === undefined));
+    return paths.map((path) => loading.handle(catalog.find(path)!));
+  }
+
+  /**
+   * Like {@linkcode ModuleSet.load}, from the bytes of a file. They are copied.
+   *
+   * @param name Takes the place of the path. If it is loaded already, the result
+   * is another handle on that module, whatever the bytes are.
+   * @param bytes All bytes of the file.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}, except `Io` and `PermissionDenied` for reading.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assert } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.loadBytes("mylib", Deno.readFileSync("fixtures/mylib.smf"));
+   * assert(registry.unload("mylib"));
+   * ```
+   */
+  loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
+    const loading = this.#open();
+    const { catalog } = loading;
+    const entry = catalog.get(name) ??
+      loading.enter(catalog.addName(name), loading.read(name, name, 1, { ...options, bytes }));
+    return loading.handle(entry, options);
+  }
+
+  /**
+   * Forgets a module, so that the next `load` reads its file again. Works also
+   * when the file is gone.
+   *
+   * Safety: with `force` the module's memory may be freed at once. Native code
+   * that still uses an address in it, or a thread that runs its code, crashes
+   * the process; take a lease with `addressOf`, or pin the module.
+   *
+   * @returns whether it was loaded.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.load("fixtures/mylib.smf");
+   * assertEquals(registry.unload("fixtures/mylib.smf", { force: true }), true);
+   * assertEquals(registry.unload("fixtures/mylib.smf"), false);
+   * ```
+   */
+  unload(path: string | URL, options: UnloadOptions = {}): boolean {
+    const { catalog } = this.#open();
+    const entry = catalog.find(path);
+    if (entry === undefined) return false;
+    const lifetimes = [...entry.lifetimes];
+    catalog.delete(entry.key);
+    if (options.force !== true) return true;
+    const { lifetime } = entry.exports.version;
+    for (const other of lifetimes) if (other !== lifetime) other.revokeQuietly();
+    lifetime.revoke();
+    return true;
+  }
+
+  /**
+   * Opens functions and variables of a module that follow its reloads. The
+   * module is loaded if it is not yet.
+   *
+   * Safety: a definition that does not agree with the native function crashes
+   * the process when the function is called, or returns nonsense. A later
+   * version must keep the signatures, because a reload compares names and sizes
+   * only.
+   *
+   * @param definitions The exports to open, as for `Deno.dlopen`.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}, and `UndefinedSymbol`, listing every name that is missing.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * using mylib = registry.open("fixtures/mylib.smf", {
+   *   add: { parameters: ["i64", "i64"], result: "i64" },
+   * });
+   * assertEquals(mylib.symbols.add(2n, 3n), 5n);
+   * ```
+   */
+  open<const S extends Deno.ForeignLibraryInterface>(
+    path: string | URL,
+    definitions: S,
+    options: LoadOptions = {},
+  ): LiveLibrary<S> {
+    const loading = this.#open();
+    using _handle = loading.catalog.find(path) === undefined ? this.load(path, options) : undefined;
+    const entry = loading.requireLoaded(path);
+    loading.admit(entry, options);
+    const source = liveSource(entry, loading.catalog);
+    return openLive(source, definitions, options.callPath ?? loading.callPath);
+  }
+
+  /**
+   * The address of the first module's export with that name, in load order.
+   *
+   * Safety: the address is valid as long as the module is loaded; using it
+   * later crashes the process. For native code that may come back to JavaScript
+   * which closes the module, take a lease with `addressOf`.
+   *
+   * @returns `null` if no loaded module exports it.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * assertEquals(registry.resolveSymbol("add"), null);
+   * registry.load("fixtures/mylib.smf");
+   * assertEquals(typeof registry.resolveSymbol("add"), "bigint");
+   * ```
+   */
+  resolveSymbol(name: string): bigint | null {
+    for (const { exports } of this.#open().catalog.mayExport(name)) {
+      const found = exports.find(name);
+      if (found === undefined) continue;
+      // Never given back, because nobody can know how long a raw address is used.
+      found.claim?.();
+      return found.address;
+    }
+    return null;
+  }
+
+  /** The paths and names of the loaded modules, in load order. */
+  modules(): string[] {
+    return this.#loading.catalog.keys();
+  }
+
+  /**
+   * Ends the registry and every module that it has loaded.
+   *
+   * Safety: as {@linkcode ModuleSet.unload} with `force`, for every module.
+   *
+   * @throws {LoadError} `Busy` while a nonblocking call is in flight; then
+   * nothing has changed. `OutOfMemory` if the system refuses to take memory
+   * back; disposing again tries again.
+   */
+  [Symbol.dispose](): void {
+    this.#loading.ending.end();
+  }
+
+  /**
+   * Ends the registry, but waits for nonblocking calls and until all memory is
+   * freed. Memory that leases on raw addresses keep is freed with them.
+   */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#loading.ending.endAsync();
+  }
+
+  /** @throws {LoadError} `Closed` if the registry was disposed. */
+  #open(): Loading {
+    this.#loading.ending.requireOpen();
+    return this.#loading;
+  }
+}

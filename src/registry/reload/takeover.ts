@@ -1,0 +1,98 @@
+/**
+ * How a module's next version takes over: the options, the callbacks that see
+ * it before anybody else does, and the older versions that it needs.
+ */
+
+import { type CarryReport, holdsAddressIn } from "../../module/carry.ts";
+import type { CallPath } from "../../call/path.ts";
+import { LoadError } from "../../errors.ts";
+import { type LoadedModule, openHandle } from "../../module/handle.ts";
+import type { ModuleVersion, PointedImage } from "../../module/version.ts";
+
+/** How a module's next version takes over. */
+export interface TakeoverOptions {
+  /**
+   * `carry`: variables keep their values (matched by name, size, type and
+   * version); `fresh`: they start with the new file's.
+   *
+   * Safety: values are copied as bytes. If the new version means something else
+   * by a variable of the same name, size, type and version, its code works on a
+   * wrong value, or crashes. Workers that write to variables while they are
+   * carried race with the copy.
+   *
+   * @default "fresh"
+   */
+  readonly state?: "fresh" | "carry";
+  /**
+   * Moves what cannot be carried by itself; an exception ends the reload.
+   *
+   * Safety: the callback works on the memory of both versions; a write outside
+   * a variable crashes the process or corrupts it.
+   */
+  readonly migrate?: (previous: LoadedModule, candidate: LoadedModule) => void;
+  /** Tests the candidate, with its state; `false` or an exception ends the reload. */
+  readonly verify?: (candidate: LoadedModule) => boolean | void;
+  /**
+   * Which names in use by live bindings and importers a new version may lack:
+   * none (`strict`), or functions and variables that then stay those of the old
+   * version (`allow`). A name must not change between function and data.
+   *
+   * @default "strict"
+   */
+  readonly compatibility?: "strict" | "allow";
+}
+
+/**
+ * Runs `migrate` and `verify` on a candidate.
+ *
+ * @throws {LoadError} `Incompatible` if `verify` returns false; and what the callbacks throw.
+ */
+export function migrateAndVerify(
+  previous: ModuleVersion,
+  candidate: ModuleVersion,
+  callPath: CallPath,
+  { migrate, verify }: TakeoverOptions,
+): void {
+  if (migrate === undefined && verify === undefined) return;
+  using handles = new DisposableStack();
+  // The callbacks get handles of their own: closing one does not end its version.
+  const open = (version: ModuleVersion): LoadedModule => {
+    version.addHandle();
+    handles.defer(() => version.moveHandles(1));
+    return handles.use(openHandle(version, callPath));
+  };
+  const candidateHandle = open(candidate);
+  migrate?.(open(previous), candidateHandle);
+  if (verify?.(candidateHandle) !== false) return;
+  throw new LoadError("Incompatible", "Cannot reload: verify refused the new version", {
+    path: candidate.path,
+    hint: "find out why `verify` returned false; let it throw an error that says so",
+  });
+}
+
+/**
+ * The versions that must stay for a candidate because its variables hold
+ * addresses in them: the previous version, or those before it.
+ *
+ * @param report Tells which variables were carried; undefined if none were.
+ */
+export function pointedVersions(
+  candidate: ModuleVersion,
+  previous: ModuleVersion,
+  report: CarryReport | undefined,
+): readonly PointedImage[] {
+  if (report === undefined) return candidate.pointsInto;
+  const pointed: PointedImage[] = [];
+  const count = report.oldPointers.length;
+  if (count > 0) {
+    const why = `${count === 1 ? "1 address" : `${count} addresses`} in carried variables`;
+    pointed.push({ memory: previous.image.memory, lifetime: previous.lifetime, why });
+  }
+  const known = new Set([candidate.lifetime, ...pointed.map(({ lifetime }) => lifetime)]);
+  const older = [...previous.pointsInto, ...candidate.pointsInto].filter(({ lifetime }) => {
+    const isNew = !known.has(lifetime);
+    known.add(lifetime);
+    return isNew;
+  });
+  return [...pointed, ...older.filter(({ memory }) => holdsAddressIn(candidate.image, memory))];
+}

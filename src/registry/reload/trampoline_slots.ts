@@ -1,0 +1,254 @@
+/**
+ * The names of a module that others use through trampolines, over all its
+ * versions: each name keeps its index in every version's table.
+ */
+
+import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
+import { type Compatibility, type ExportKind, fitOf, isRefused } from "../../image/compatibility.ts";
+import { type Exported, findExported } from "./exports.ts";
+import type { Lifetime } from "../../module/lifetime.ts";
+import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { abandon } from "../../os/memory/deferred_release.ts";
+import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+
+/** A name in use, at the same index of every version's table. */
+export interface TrampolineSlot {
+  readonly name: string;
+  readonly index: number;
+  kind: ExportKind;
+  /** Bytes of the largest static that the name is bound as. */
+  size: number;
+  /** How many importers and live libraries use it. A version may lack a name without claims. */
+  claims: number;
+  /** The lifetime of the version that it leads into: not the current one, if that lacks the name. */
+  target: Lifetime;
+  /** Whether it leads into a candidate, so that only candidates that take over together may use it. */
+  isCandidateOnly: boolean;
+}
+
+/** Marks a slot as in use until disposed. */
+export function claimSlot(slot: TrampolineSlot): Disposable {
+  slot.claims++;
+  return { [Symbol.dispose]: () => void slot.claims-- };
+}
+
+/** The entry of a slot that the current version does not export and nobody claims. */
+const NOWHERE = 0n;
+
+/** The addresses that slots lead to in a candidate. */
+export interface SlotTargets {
+  /** By the slots' indices. */
+  readonly addresses: readonly bigint[];
+  /** Slots that go on leading into an older version. */
+  readonly kept: ReadonlySet<TrampolineSlot>;
+  /** Names in use that the candidate lacks or has as something else. */
+  readonly missing: readonly string[];
+}
+
+/** A version that must stay for another one, and why. */
+export interface LeaseRequest {
+  readonly lifetime: Lifetime;
+  readonly why: string;
+}
+
+/** Slots ready to lead into another version. */
+export interface PreparedSlots {
+  /** Leads all slots there. Cannot fail. */
+  commit(): void;
+  /** Gives back the leases that the version had when it was current before. */
+  release(): void;
+}
+
+/** A version's needs as the current one, used again when a rollback makes it current again. */
+interface VersionTable {
+  /** On older versions that must stay for it. */
+  readonly leases: ReplaceableLeases;
+  /** Undefined until the module has trampolines. */
+  readonly table: JumpTable | undefined;
+}
+
+/** The leases of one version, of which only the latest set counts. */
+class ReplaceableLeases implements Disposable {
+  #leases: readonly Disposable[] = [];
+
+  /** Replaces the set, and gives the one before to the caller. */
+  replace(leases: readonly Disposable[]): readonly Disposable[] {
+    const before = this.#leases;
+    this.#leases = leases;
+    return before;
+  }
+
+  [Symbol.dispose](): void {
+    for (const lease of this.replace([])) lease[Symbol.dispose]();
+  }
+}
+
+/** The trampoline slots of one module. */
+export class TrampolineSlots {
+  readonly #allocator: MemoryAllocator;
+  readonly #users: TrampolineUsers;
+  readonly #slots = new Map<string, TrampolineSlot>();
+  #trampolines: Trampolines | undefined;
+  /** The current version's table. */
+  #table: JumpTable | undefined;
+  readonly #versionTables = new WeakMap<ModuleVersion, VersionTable>();
+
+  /** @param users Told of each version that is called through the trampolines. */
+  constructor(allocator: MemoryAllocator, users: TrampolineUsers) {
+    this.#allocator = allocator;
+    this.#users = users;
+  }
+
+  /** The slot of a name, wherever it leads. */
+  get(name: string): TrampolineSlot | undefined {
+    return this.#slots.get(name);
+  }
+
+  /** The slot of a name if everybody may use it. */
+  find(name: string): TrampolineSlot | undefined {
+    const slot = this.#slots.get(name);
+    const isUsable = slot?.isCandidateOnly === false && this.#table!.get(slot.index) !== NOWHERE;
+    return isUsable ? slot : undefined;
+  }
+
+  /** Leads a name that nobody uses yet to an export of the version with the lifetime `target`. */
+  enter(
+    current: ModuleVersion,
+    name: string,
+    { kind, address }: Exported,
+    target: Lifetime,
+  ): TrampolineSlot {
+    const slot: TrampolineSlot = this.#slots.get(name) ??
+      { name, index: this.#slots.size, kind, size: 0, claims: 0, target, isCandidateOnly: false };
+    Object.assign(slot, { kind, target, isCandidateOnly: false });
+    this.#trampolinesOf(current).address(slot.index);
+    if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(current, address);
+    this.#table!.set(slot.index, address);
+    this.#slots.set(name, slot);
+    return slot;
+  }
+
+  /** The canonical address of a function: that of its trampoline. */
+  address(current: ModuleVersion, slot: TrampolineSlot): bigint {
+    return this.#trampolinesOf(current).address(slot.index);
+  }
+
+  /** The address of the word that holds the address of the current version's table. */
+  tablePointer(current: ModuleVersion): bigint {
+    return this.#trampolinesOf(current).tablePointer;
+  }
+
+  /** Finds where each slot leads in a candidate. */
+  targets(candidate: ModuleVersion, compatibility: Compatibility): SlotTargets {
+    const addresses: bigint[] = [];
+    const kept = new Set<TrampolineSlot>();
+    const missing: string[] = [];
+    for (const slot of this.#slots.values()) {
+      const target = findExported(candidate, slot.name);
+      const fit = fitOf(slot, target);
+      addresses[slot.index] = NOWHERE;
+      if (target !== undefined && fit === "fits") {
+        addresses[slot.index] = target.address;
+      } else if (slot.claims > 0 && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
+        missing.push(slot.name);
+      } else if (slot.claims > 0) {
+        addresses[slot.index] = this.#table!.get(slot.index);
+        kept.add(slot);
+      }
+    }
+    return { addresses, kept, missing };
+  }
+
+  /**
+   * Gets ready to lead all slots into a candidate.
+   *
+   * @param requests Other versions that must stay for it.
+   * @param undo Gets what is to be disposed of if it does not take over.
+   */
+  prepare(
+    candidate: ModuleVersion,
+    { addresses, kept }: SlotTargets,
+    requests: readonly LeaseRequest[],
+    undo: DisposableStack,
+  ): PreparedSlots {
+    const belongings: Disposable[] = [];
+    const own = <T extends Disposable>(belonging: T): T => {
+      belongings.push(belonging);
+      undo.defer(() => abandon(belonging));
+      return belonging;
+    };
+    const versionTable = this.#prepareTable(candidate, addresses, own);
+    const { table } = versionTable;
+    const keptRequests = [...kept].map(({ name, target }): LeaseRequest => {
+      return { lifetime: target, why: `its function '${name}', still in use` };
+    });
+    const leases = [...requests, ...keptRequests].map(({ lifetime, why }) =>
+      undo.use(lifetime.holdLeaseFor(candidate.image.identity, why))
+    );
+    let obsolete: readonly Disposable[] = [];
+    return {
+      commit: () => {
+        for (const belonging of belongings) candidate.own(belonging);
+        this.#versionTables.set(candidate, versionTable);
+        this.#table = table;
+        if (table !== undefined) {
+          addresses.forEach((address, index) => table.set(index, address));
+          this.#trampolines!.switchTo(table);
+          candidate.serveLive(this.#users);
+        }
+        for (const slot of this.#slots.values()) {
+          if (!kept.has(slot)) Object.assign(slot, { target: candidate.lifetime, isCandidateOnly: false });
+        }
+        obsolete = versionTable.leases.replace(leases);
+      },
+      release() {
+        for (const lease of obsolete) lease[Symbol.dispose]();
+      },
+    };
+  }
+
+  /** Finds or makes a version's table and leases; passes each new thing to `own`. */
+  #prepareTable(
+    version: ModuleVersion,
+    addresses: readonly bigint[],
+    own: <T extends Disposable>(belonging: T) => T,
+  ): VersionTable {
+    const known = this.#versionTables.get(version);
+    const leases = known?.leases ?? own(new ReplaceableLeases());
+    const trampolines = this.#trampolines;
+    if (trampolines === undefined) return { leases, table: undefined };
+    if (known?.table === undefined) own(trampolines.hold());
+    const hasRoom = known?.table !== undefined && known.table.capacity >= addresses.length;
+    return { leases, table: hasRoom ? known.table : own(trampolines.table(addresses)) };
+  }
+
+  #trampolinesOf(current: ModuleVersion): Trampolines {
+    if (this.#trampolines === undefined) {
+      const trampolines = new Trampolines(this.#allocator);
+      current.own(trampolines.hold());
+      current.serveLive(this.#users);
+      this.#trampolines = trampolines;
+    }
+    return this.#trampolines;
+  }
+
+  /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
+  #growTable(current: ModuleVersion, next: bigint): void {
+    const { capacity } = this.#table ?? { capacity: 0 };
+    const addresses = Array.from(
+      { length: Math.min(capacity, this.#slots.size) },
+      (_, index) => this.#table!.get(index),
+    );
+    addresses.push(next);
+    // Doubling bounds the memory of the old tables, which all stay.
+    while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
+    const table = this.#trampolinesOf(current).table(addresses);
+    current.own(table);
+    let leases = this.#versionTables.get(current)?.leases;
+    if (leases === undefined) current.own(leases = new ReplaceableLeases());
+    this.#versionTables.set(current, { table, leases });
+    this.#trampolinesOf(current).switchTo(table);
+    this.#table = table;
+  }
+}

@@ -1,0 +1,71 @@
+/**
+ * The options of a watch and the events that it reports.
+ */
+
+import type { CarryReport } from "../../module/carry.ts";
+
+/** How often a file that is not whole is read before the watch gives up on it. */
+export const READ_ATTEMPTS = 20;
+
+/** Options of {@linkcode ModuleRegistry.watch}. */
+export interface WatchOptions {
+  /**
+   * The modules to watch, by the paths that they were loaded with.
+   *
+   * @default all modules that are loaded from files
+   */
+  readonly paths?: readonly (string | URL)[];
+  /**
+   * Milliseconds without a change before a file is read, and between attempts
+   * to read a file that is not whole yet. After {@linkcode READ_ATTEMPTS}
+   * attempts the watch reports a failure.
+   *
+   * @default 50
+   */
+  readonly debounce?: number;
+  /** Ends the watch. */
+  readonly signal?: AbortSignal;
+  /**
+   * Whether modules that are not marked RELOADABLE are reloaded, too.
+   *
+   * @default false
+   */
+  readonly force?: boolean;
+}
+
+/** The result of one change of a file. */
+export type WatchEvent =
+  | {
+    /** The new version runs. */
+    readonly kind: "reloaded";
+    /** The module's path, as it was loaded. */
+    readonly path: string;
+    /** The new version's number. */
+    readonly version: number;
+    /** How long the reload took, without waiting for the file. */
+    readonly milliseconds: number;
+    /** Milliseconds from when the change was noticed first until the new version ran. */
+    readonly sinceChange: number;
+    /** Reports which variables were carried, with `state: "carry"`. */
+    readonly carried: CarryReport | undefined;
+  }
+  | {
+    /** The old version goes on. */
+    readonly kind: "failed";
+    /** The module's path, as it was loaded. */
+    readonly path: string;
+    /** The reason: a `LoadError`, or what `migrate` or `verify` threw. */
+    readonly error: unknown;
+  }
+  | {
+    /** The file was touched, but its contents are the same. */
+    readonly kind: "unchanged";
+    /** The module's path, as it was loaded. */
+    readonly path: string;
+  }
+  | {
+    /** The module is not marked RELOADABLE. */
+    readonly kind: "skipped";
+    /** The module's path, as it was loaded. */
+    readonly path: string;
+  };
