@@ -145,6 +145,6 @@ export function formatMap(map: LinkMap): string {
       `${column(size)} ${section} ${object} (${reason})`
     ),
   );
-  part("relocations", [`${map.relocations.applied} applied, ${map.relocations.kept} left to the loader`]);
+  part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";
 }

@@ -150,7 +150,7 @@ Deno.test("the map lists sections, exports, imports, members and dropped section
       "  lib.a(a.o) for a, main.o",
       "  lib.a(b.o) for b, lib.a(a.o)",
       "  00000004 .text.spare spare.o (unreachable)",
-      "  2 applied, 1 left to the loader",
+      "  2 settled, 1 left to the loader",
     ]
   ) {
     assert(text.includes(`${line}\n`), `'${line}' is not in\n${text}`);

@@ -143,7 +143,7 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
   }],
   [[5, 6, 7, 8, 16, 36, 37, 38], {
     problem: "the type belongs in executables and shared libraries, not in objects",
-    hint: "link the objects (.o) that the file was made from",
+    hint: "link the objects (.o) of which the file was made",
   }],
 ];
 

@@ -48,7 +48,7 @@ function notElf({ bytes, name }: InputBytes): LoadError {
   if (word === 0xcffaedfe || word === 0xcafebabe) return refused("it is a Mach-O file", compileForElf);
   if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) return refused("it is a Windows file", compileForElf);
   if (word === 0x534d4600) {
-    return refused("it is an SMF module already", "load it, or link the objects that it was made from");
+    return refused("it is an SMF module already", "load it, or link the objects of which it was made");
   }
   return refused(
     "it is neither an ELF object nor an archive",
@@ -68,11 +68,11 @@ function checkHeader(file: InputBytes): number {
   if (type === ObjectType.DYN) {
     throw unsupported(name, "it is a shared library", {
       hint: "name it in the option `libraries` (--library) when the module is loaded, " +
-        "or link the objects that it was made from",
+        "or link the objects of which it was made",
     });
   }
   if (type === ObjectType.EXEC) {
-    throw unsupported(name, "it is an executable", { hint: "link the objects that it was made from" });
+    throw unsupported(name, "it is an executable", { hint: "link the objects of which it was made" });
   }
   if (type !== ObjectType.REL) throw unsupported(name, `e_type ${type} is not that of a relocatable object`);
   const machine = view.getUint16(18, true);
