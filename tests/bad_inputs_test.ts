@@ -276,7 +276,7 @@ const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string]
   33: [["faults/memory_test.ts", "every call refused in turn"]],
   34: [["faults/memory_test.ts", "every call refused in turn"]],
   35: [["faults/memory_test.ts", "every call refused in turn"]],
-  36: [["faults/hardened_test.ts", "new code is refused by name, old code runs on"]],
+  36: [["faults/hardened_test.ts", "the error for new code names the cause, old code runs on"]],
   37: [["module/lifetime_test.ts", "a closed handle throws Closed"], [
     "module/lifetime_test.ts",
     "unload without force lets handles and functions go on until",

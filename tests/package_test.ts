@@ -108,7 +108,8 @@ const PUBLIC_NAMES = `
   FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction IntegrityAlgorithm
   KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken LoadError LoadErrorData
   LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions ModuleExport ModuleLoadOptions
-  ModuleLoader ModuleLoaderOptions ModuleRegistry ModuleRegistryOptions ModuleToken OldPointer ParsedSmf
+  ModuleLoader ModuleLoaderOptions ModuleRegistry ModuleRegistryOptions ModuleSet ModuleToken OldPointer
+  ParsedSmf
   Protection ReloadOptions RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader
   SmfSection SmfSymbol SymbolOptions SymbolTable TakenPath TakeoverOptions UnloadOptions WatchEvent
   WatchOptions integrityOf linkObjects parseSmf platformAllocator

@@ -4,7 +4,6 @@ import { Binding, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { hashName } from "../../src/smf/hash.ts";
 import { SYMBOL_FIELDS } from "../../src/smf/layout.ts";
-import { MAX_NAME_LENGTH } from "../../src/smf/limits.ts";
 import { sortedByHash } from "../../src/link/exports.ts";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom } from "../support/testing.ts";
