@@ -3,7 +3,7 @@
  */
 
 /**
- * What went wrong, as a word to branch on. {@linkcode LoadError.hint} says what to do about it.
+ * The kinds of errors, as words to branch on. {@linkcode LoadError.hint} says what to do about one.
  *
  * | kind | meaning |
  * |---|---|
@@ -96,7 +96,7 @@ export interface LoadErrorData {
   readonly errno?: number;
   /** The size in bytes that was asked of it. */
   readonly size?: number;
-  /** What to do next, where more can be said than of the kind; not part of the message. */
+  /** The next step, where more can be said than of the kind; it is not part of the message. */
   readonly hint?: string;
 }
 
@@ -146,7 +146,7 @@ function describe(data: LoadErrorData): string {
 export class LoadError extends Error {
   /** Always `LoadError`. */
   override readonly name = "LoadError";
-  /** What went wrong, as a word to branch on. */
+  /** The kind of error, as a word to branch on. */
   readonly kind: LoadErrorKind;
   #problem: string;
   #data: LoadErrorData;
@@ -173,8 +173,8 @@ export class LoadError extends Error {
   }
 
   /**
-   * What to do next, as one sentence without a period: that of the problem
-   * itself if there is one, else that of its kind.
+   * The next step, as a sentence without a period: that of the problem itself
+   * if there is one, else that of its kind.
    */
   get hint(): string {
     return this.#data.hint ?? NEXT_STEPS[this.kind];
@@ -200,8 +200,8 @@ export class LoadError extends Error {
 }
 
 /**
- * What becomes of a problem that does not keep the search for others from
- * going on: {@linkcode raise} ends it, others collect.
+ * Takes a problem that does not stop the search for others: {@linkcode raise}
+ * throws it, other reports collect.
  */
 export type Report = (problem: LoadError) => void;
 

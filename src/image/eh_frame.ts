@@ -11,8 +11,8 @@
  *
  * {@linkcode FrameRecords} tells the records apart.
  *
- * What instructions and handlers mean is, like machine code, the module's own
- * affair.
+ * Instructions and handlers are not judged: like machine code, they are the
+ * module's own affair.
  */
 
 import { LoadError } from "../errors.ts";
@@ -103,7 +103,7 @@ class FrameTable {
   /** Reads a pointer encoding, and returns the size of a pointer in that encoding. */
   #pointerSize(): number {
     const encoding = this.#uint8();
-    // DW_EH_PE_omit: there is no pointer.
+    // DW_EH_PE_omit: the pointer is absent.
     if (encoding === 0xff) return 0;
     const kind = encoding & KIND;
     const size = POINTER_SIZES[encoding & ~(INDIRECT | KIND)];

@@ -20,7 +20,7 @@ import { printable, table } from "../terminal/table.ts";
 /**
  * Disassembles a function or a Code section.
  *
- * @throws {UsageError} if the module has no such code, or there is no disassembler for it.
+ * @throws {UsageError} if the module lacks that code, or it cannot be disassembled.
  */
 export async function disassembleNamed(module: ParsedSmf, name: string): Promise<Disassembly> {
   const { arch } = module.header;

@@ -27,7 +27,7 @@ export class StandardOutput implements Required<Output> {
     try {
       writeAll(Deno.stderr, `${line}\n`);
     } catch {
-      // Standard error is closed: there is no other place to report to.
+      // Standard error is closed, and nothing else can be written to.
     }
   };
 
