@@ -61,15 +61,15 @@ export {
 export { LinuxAllocator } from "./src/os/memory/linux.ts";
 export { MacosAllocator } from "./src/os/memory/macos.ts";
 export { WindowsAllocator } from "./src/os/memory/windows.ts";
-export {
-  type AddressLease,
-  type BindOptions,
-  type BoundFunction,
-  type BoundSymbols,
-  type Callable,
-  LoadedModule,
-  type ModuleExport,
-} from "./src/module/handle.ts";
+export type {
+  AddressLease,
+  BindOptions,
+  BoundFunction,
+  BoundSymbols,
+  Callable,
+} from "./src/module/binding.ts";
+export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
+export { LoadedModule } from "./src/module/handle.ts";
 export {
   type ModuleBytesOptions,
   ModuleLoader,

@@ -69,10 +69,10 @@ export class Catalog {
   }
 
   /** Settles when every call that is out now, of any module, has come back; undefined if none is. */
-  passed(): Promise<unknown> | undefined {
+  callsDrained(): Promise<unknown> | undefined {
     const out: Promise<unknown>[] = [];
     for (const lifetime of this.#lifetimes) {
-      const wait = lifetime.passed();
+      const wait = lifetime.callsDrained();
       if (wait !== undefined) out.push(wait);
     }
     return out.length === 0 ? undefined : Promise.all(out);
@@ -134,7 +134,7 @@ export class Catalog {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#exports.delete(entry);
-    for (const version of entry.history.splice(0)) version.dropKept();
+    for (const version of entry.history.splice(0)) version.closeHandleQuietly();
   }
 
   clear(): void {

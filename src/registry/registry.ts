@@ -67,7 +67,7 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
   readonly #ended = new AbortController();
   #closed = false;
   #ending: Lifetime[] = [];
-  readonly #grace = (): Promise<unknown> | undefined => this.#catalog.passed();
+  readonly #grace = (): Promise<unknown> | undefined => this.#catalog.callsDrained();
 
   /**
    * Opens nothing and needs no permission.
@@ -491,7 +491,9 @@ export class ModuleRegistry implements Disposable, AsyncDisposable {
    * except what leases on raw addresses keep, which goes with them.
    */
   async [Symbol.asyncDispose](): Promise<void> {
-    const ends = await Promise.allSettled(this.#end().map((lifetime) => lifetime.freedOrLeased()));
+    const ends = await Promise.allSettled(
+      this.#end().map((lifetime) => lifetime.revokeAndWait({ ignoreLeases: true })),
+    );
     this.#release();
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }

@@ -122,7 +122,7 @@ export class Reloader {
       prepared.commit();
       prepared.finish();
       entry.history.pop();
-      candidate.moveHandles(1);
+      candidate.releaseHandle();
       if (!previous.hasHandles) previous.lifetime.revokeQuietly();
       return trial.report;
     });
@@ -141,12 +141,12 @@ export class Reloader {
   #remember({ history }: Entry, previous: ModuleVersion): void {
     previous.addHandle();
     history.push(previous);
-    while (history.length > this.#keep) history.shift()!.dropKept();
+    while (history.length > this.#keep) history.shift()!.closeHandleQuietly();
   }
 
   /** Ends candidates; each stays while calls that `verify` began may be in another one. */
   #abandon(candidates: readonly ModuleVersion[]): void {
-    const out = allOf(candidates.map(({ lifetime }) => lifetime.passed()));
+    const out = allOf(candidates.map(({ lifetime }) => lifetime.callsDrained()));
     for (const { lifetime } of candidates.toReversed()) {
       const hold = out && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();

@@ -181,7 +181,7 @@ export class Slots {
       if (table !== undefined) {
         addresses.forEach((address, index) => table.set(index, address));
         this.#trampolines!.lead(table);
-        candidate.serveLive(this.#use);
+        candidate.addTrampolineUsers(this.#use);
       }
       for (const slot of this.#slots.values()) {
         if (!kept.has(slot)) Object.assign(slot, { home: candidate.lifetime, offered: false });
@@ -209,7 +209,7 @@ export class Slots {
     if (this.#trampolines === undefined) {
       const trampolines = new Trampolines(this.#allocator);
       current.own(trampolines.hold());
-      current.serveLive(this.#use);
+      current.addTrampolineUsers(this.#use);
       this.#trampolines = trampolines;
     }
     return this.#trampolines;

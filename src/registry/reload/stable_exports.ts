@@ -96,9 +96,9 @@ export class StableExports implements Exporter {
 
   /** Gives the handle of a live library back, or leaves it to the isolates that it was shared with. */
   dropLibrary(): void {
-    if (this.use.isolates() > 0) return this.use.whenEmpty(() => this.dropLibrary());
+    if (this.use.attachedIsolates() > 0) return this.use.whenEmpty(() => this.dropLibrary());
     this.#libraries--;
-    this.#version.dropLive();
+    this.#version.closeHandleUnlessImported();
   }
 
   /** What an importer of `name` is linked to. */
@@ -271,8 +271,8 @@ export class StableExports implements Exporter {
     };
     const finish = (): void => {
       for (const follower of followed) follower.release();
-      previous.moveHandles(this.#libraries, candidate);
-      previous.endLive(this.use);
+      previous.transferHandles(this.#libraries, candidate);
+      previous.removeTrampolineUsers(this.use);
       this.#releaseAfterCalls(previous, obsolete);
       for (const hold of before) hold[Symbol.dispose]();
     };

@@ -68,7 +68,7 @@ export function stage(
     // Handles of their own: closing them inside the callbacks ends nothing.
     const hold = (version: ModuleVersion): LoadedModule => {
       version.addHandle();
-      handles.defer(() => version.moveHandles(1));
+      handles.defer(() => version.releaseHandle());
       return handles.use(openHandle(version, callPath));
     };
     const candidateHandle = hold(candidate);

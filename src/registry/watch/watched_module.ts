@@ -65,7 +65,7 @@ export class WatchedModule implements Watched {
     const { version } = entry.exports;
     // As the handle that reload() gives: it stays loaded, also when live bindings come and go.
     version.addHandle();
-    this.#held?.deref()?.dropKept();
+    this.#held?.deref()?.closeHandleQuietly();
     this.#held = new WeakRef(version);
     return { version: version.number, carried };
   }

@@ -6,14 +6,14 @@ import { isSettled, TestWorker, until } from "../../support/workers.ts";
 /** One whose questions keep the test's event loop alive, as somebody who awaits the end makes them do. */
 function waitingOwner(): ControlOwner {
   const owner = new ControlOwner();
-  owner.keepAlive();
+  owner.keepProcessAlive();
   return owner;
 }
 
 function attach(owner: ControlOwner, events: Partial<AttachmentEvents> = {}): Attachment {
   const result = Attachment.attach(owner.buffer, {
     revoked: () => {},
-    callsOut: () => undefined,
+    callsInFlight: () => undefined,
     ...events,
   });
   assert(result instanceof Attachment, String(result));
@@ -97,7 +97,7 @@ Deno.test("an attachment that stays after it was told is rung again, and not tol
 Deno.test("nobody can attach to what was revoked", async () => {
   const owner = waitingOwner();
   await revoked(owner);
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   assertEquals(Attachment.attach(owner.buffer, events), "revoked");
   assertEquals(owner.attachments(), 0);
 });
@@ -105,7 +105,7 @@ Deno.test("nobody can attach to what was revoked", async () => {
 Deno.test("1024 isolates can be attached; the next one hears that it is full", () => {
   const owner = waitingOwner();
   const all = Array.from({ length: 1024 }, () => attach(owner));
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   assertEquals(Attachment.attach(owner.buffer, events), "full");
   all[500].leave();
   const late = attach(owner);
@@ -128,7 +128,7 @@ Deno.test("an epoch waits for the nonblocking calls that were out, not for later
   const owner = waitingOwner();
   const early = Promise.withResolvers<void>();
   let out: Promise<unknown> | undefined = early.promise;
-  const attachment = attach(owner, { callsOut: () => out });
+  const attachment = attach(owner, { callsInFlight: () => out });
   attachment.setInFlight(1);
   const epoch = passed(owner);
   assertEquals(await isSettled(epoch), false);
@@ -141,9 +141,9 @@ Deno.test("an epoch waits for the nonblocking calls that were out, not for later
 Deno.test("who attaches after an epoch began is not waited for", async () => {
   const owner = waitingOwner();
   const slow = Promise.withResolvers<void>();
-  const first = attach(owner, { callsOut: () => slow.promise });
+  const first = attach(owner, { callsInFlight: () => slow.promise });
   const epoch = passed(owner);
-  const late = attach(owner, { callsOut: () => new Promise(() => {}) });
+  const late = attach(owner, { callsInFlight: () => new Promise(() => {}) });
   assertEquals(await isSettled(epoch), false);
   slow.resolve();
   await epoch;
@@ -275,7 +275,7 @@ Deno.test("the place of a dead Worker is used again when all others are taken", 
   const worker = await attachedWorker(owner);
   const others = Array.from({ length: 1023 }, () => attach(owner));
   worker.terminate();
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   let late: ReturnType<typeof Attachment.attach> = "full";
   await until(() => (late = Attachment.attach(owner.buffer, events)) !== "full");
   assertEquals(owner.attachments(), 1024);

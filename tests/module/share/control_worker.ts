@@ -23,7 +23,7 @@ scope.onmessage = ({ data }) => {
     case "attach": {
       const result = Attachment.attach(data.control, {
         revoked: () => attachment?.leave(),
-        callsOut: () => undefined,
+        callsInFlight: () => undefined,
       });
       if (result instanceof Attachment) attachment = result;
       scope.postMessage(result instanceof Attachment ? "attached" : result);
