@@ -2,7 +2,7 @@
  * What several tests need: small modules, an allocator that can be watched,
  * snapshots of what this process has mapped and open, temporary files.
  */
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../src/errors.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
 import {
@@ -227,6 +227,15 @@ export function checkLoadError(error: unknown, kind: LoadErrorKind, data: LoadEr
     assertEquals(error.data[name as keyof LoadErrorData] as unknown, value, `${name} in: ${error.message}`);
   }
   return error;
+}
+
+/** Asserts that `work` rejects with a {@linkcode LoadError} of this kind with at least these facts. */
+export async function assertLoadErrorLater(
+  work: () => Promise<unknown>,
+  kind: LoadErrorKind,
+  data: LoadErrorData = {},
+): Promise<LoadError> {
+  return checkLoadError(await assertRejects(work), kind, data);
 }
 
 /** An allocator that counts what is live and puts it where nothing else of this process is. */
