@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { Binding, ModuleLoader, ModuleRegistry, SectionType, SmfBuilder, SymbolType } from "../../mod.ts";
 import { ANSWER, answering, build, importing, nativeTest, sample, turn } from "../support/modules.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
@@ -20,23 +20,26 @@ nativeTest("getFunction finds functions of every binding", () => {
   assertEquals(["global", "weak", "local"].map((name) => module.getFunction(name, ANSWER)?.()), [1, 2, 3]);
 });
 
-nativeTest("getFunction answers null for what is missing, is no function, or is not defined here", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", answering(3));
-  const module = registry.loadBytes("importer", importing("value"));
-  assertStrictEquals(module.getFunction("value", ANSWER), null, "an import is not the module's own");
-  const own = registry.loadBytes("sample", sample());
-  for (const name of ["missing", "counter", "Point", "", "ADD32", "add32 ", ...ODD_NAMES]) {
-    assertStrictEquals(own.getFunction(name, ANSWER), null, name);
-    assertStrictEquals(own.addressOf(`${name}!`), null, name);
-  }
-});
+nativeTest(
+  "getFunction returns null for a name that is missing, is not a function, or is not defined here",
+  () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", answering(3));
+    const module = registry.loadBytes("importer", importing("value"));
+    assertStrictEquals(module.getFunction("value", ANSWER), null, "an import is not the module's own");
+    const own = registry.loadBytes("sample", sample());
+    for (const name of ["missing", "counter", "Point", "", "ADD32", "add32 ", ...ODD_NAMES]) {
+      assertStrictEquals(own.getFunction(name, ANSWER), null, name);
+      assertStrictEquals(own.addressOf(`${name}!`), null, name);
+    }
+  },
+);
 
 nativeTest("functions may have names that every object has", () => {
   const routines = Object.fromEntries(
     ODD_NAMES.map((name, index) => [name, { hex: `b8 0${index} 00 00 00 c3` }]),
   );
-  // An object literal cannot have a property called so, an entry list can.
+  // An object literal cannot define a property of this name.
   Object.defineProperty(routines, "__proto__", { value: { hex: "b8 00 00 00 00 c3" }, enumerable: true });
   using module = new ModuleLoader().loadBytes(build({ routines }));
   const definitions = Object.fromEntries(ODD_NAMES.map((name) => [name, ANSWER]));
@@ -103,14 +106,14 @@ nativeTest("bind lists every missing name in one error, and binds nothing", () =
   assertEquals(module.callPaths(), []);
 });
 
-nativeTest("symbols can be taken apart and passed on: functions need no `this`", () => {
+nativeTest("symbols can be destructured and passed on: functions need no `this`", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const { add32 } = module.bind({ add32: ADD }).symbols;
   assertEquals([1, 2, 3].map((value) => add32(value, 10)), [11, 12, 13]);
   assertEquals(add32.call(null as never, 1, 1), 2);
 });
 
-nativeTest("statics are read when they are asked for", () => {
+nativeTest("a static is read at each access", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const { symbols } = module.bind({
     increment: { parameters: [], result: "i64" },
@@ -119,7 +122,7 @@ nativeTest("statics are read when they are asked for", () => {
   assertEquals([symbols.counter, symbols.increment(), symbols.counter], [40n, 41n, 41n]);
 });
 
-nativeTest("a static that would end outside the module is Incompatible", () => {
+nativeTest("a static that ends outside the module is Incompatible, with its size and a next step", () => {
   const builder = new SmfBuilder({ platform: HOST_PLATFORM, arch: HOST_ARCH });
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(4096).fill(5) });
   builder.symbol({ name: "last", type: SymbolType.Data, value: 4095, size: 1 });
@@ -128,10 +131,12 @@ nativeTest("a static that would end outside the module is Incompatible", () => {
   for (const type of ["u16", "i32", "f64", "u64"] as const) {
     const error = assertLoadError(() => module.bind({ last: { type } }), "Incompatible");
     assertEquals(error.data.symbol, "last");
+    assertEquals(error.data.size, { u16: 2, i32: 4, f64: 8, u64: 8 }[type]);
+    assertMatch(error.hint, /the type that it is declared with/);
   }
 });
 
-nativeTest("addressOf gives addresses of functions and variables, not of types and imports", async () => {
+nativeTest("addressOf leases addresses of functions and variables, not of types and imports", async () => {
   {
     using registry = new ModuleRegistry();
     const module = registry.loadBytes("sample", sample());

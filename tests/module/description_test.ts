@@ -13,9 +13,8 @@ import {
 import { assertLoadError } from "../support/testing.ts";
 
 const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
-const ODD_NAMES = ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf", "then", "0", " "];
 
-nativeTest("a module tells where it came from and what its header says", () => {
+nativeTest("a module has its path and the facts of its header", () => {
   const path = Deno.makeTempFileSync({ suffix: ".smf" });
   Deno.writeFileSync(
     path,
@@ -33,7 +32,7 @@ nativeTest("a module tells where it came from and what its header says", () => {
   Deno.removeSync(path);
 });
 
-nativeTest("a module that says nothing of it is not reloadable and has no source hash", () => {
+nativeTest("a module without the flag and the hash is not reloadable and has no source hash", () => {
   using module = new ModuleLoader().loadBytes(sample());
   assertEquals([module.isReloadable(), module.sourceHash(), module.path], [false, 0n, "(bytes)"]);
 });
@@ -60,17 +59,20 @@ nativeTest("exports are the defined Global symbols, in file order, with type and
   ]);
 });
 
-nativeTest("imports tell who answered and where, also for a weak one that nobody answers", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", answering(3));
-  const module = registry.loadBytes("importer", importing("value"));
-  const [record, ...more] = module.imports();
-  assertEquals([record.name, record.from, more.length], ["value", "module 'provider'", 0]);
-  assertEquals(record.address, registry.resolveSymbol("value"));
-  assertEquals(registry.loadBytes("plain", answering(1)).imports().length, 0);
-});
+nativeTest(
+  "imports name the provider and the address of each import, also of a weak one without a provider",
+  () => {
+    using registry = new ModuleRegistry();
+    registry.loadBytes("provider", answering(3));
+    const module = registry.loadBytes("importer", importing("value"));
+    const [record, ...more] = module.imports();
+    assertEquals([record.name, record.from, more.length], ["value", "module 'provider'", 0]);
+    assertEquals(record.address, registry.resolveSymbol("value"));
+    assertEquals(registry.loadBytes("plain", answering(1)).imports().length, 0);
+  },
+);
 
-nativeTest("callPaths lists what was bound, in that order", () => {
+nativeTest("callPaths lists the bound functions, in the order of binding", () => {
   using module = new ModuleLoader().loadBytes(sample());
   assertEquals(module.callPaths(), []);
   module.getFunction("add64", { parameters: ["i64", "i64"], result: "i64" });
@@ -82,7 +84,7 @@ nativeTest("callPaths lists what was bound, in that order", () => {
   ]);
 });
 
-nativeTest("after close what describes the file can be read, what needs the memory throws", () => {
+nativeTest("after close the facts about the file can be read, everything that needs memory throws", () => {
   const module = new ModuleLoader().loadBytes(sample());
   module.close();
   assertEquals([module.isOpen, module.path, module.version], [false, "(bytes)", 1]);

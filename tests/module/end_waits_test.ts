@@ -5,10 +5,8 @@ import { ANSWER, answering, importing, nativeTest, sample, turn } from "../suppo
 import { assertLoadError, assertLoadErrorLater } from "../support/testing.ts";
 
 const WAIT = { parameters: ["buffer"], result: "i32", nonblocking: true } as const;
-const CALL = { parameters: ["function", "i32"], result: "i32" } as const;
-const CALLBACK = { parameters: ["i32"], result: "i32" } as const;
 
-nativeTest("closeAsync revokes at once and settles when the nonblocking calls have come back", async () => {
+nativeTest("closeAsync revokes at once and settles when the nonblocking calls have returned", async () => {
   const allocator = new FailingAllocator();
   const module = new ModuleLoader({ allocator }).loadBytes(sample());
   const wait = module.getFunction("wait", WAIT)!;

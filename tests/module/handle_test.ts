@@ -27,7 +27,7 @@ nativeTest("a module without variables has data memory of no size", () => {
   assertEquals(module.dataMemory.size, 0);
 });
 
-nativeTest("holders says in words who needs the module", async () => {
+nativeTest("holders describes everything that needs the module", async () => {
   {
     using registry = new ModuleRegistry();
     const module = registry.loadBytes("sample", sample());

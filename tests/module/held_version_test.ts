@@ -4,12 +4,13 @@ import { FailingAllocator } from "../support/failing_allocator.ts";
 import { ANSWER, answering, importing, isMapped, nativeTest, turn } from "../support/modules.ts";
 import { assertLoadError } from "../support/testing.ts";
 
-nativeTest("close under an importer is Busy and names it; afterwards the importer still works", () => {
+nativeTest("close under an importer is Busy, names it and the next step; the importer still works", () => {
   using registry = new ModuleRegistry();
   const provider = registry.loadBytes("provider", answering(3));
   const importer = registry.loadBytes("importer", importing("value"));
   const error = assertLoadError(() => provider.close(), "Busy");
   assertStringIncludes(error.message, "importer");
+  assertStringIncludes(error.hint, "close the modules that import from it first");
   assertEquals(provider.isOpen, true);
   assertEquals(provider.holders().length, 1);
   assertStringIncludes(provider.holders()[0], "importer");
@@ -66,7 +67,7 @@ nativeTest("one of two leases is enough to keep the memory", async () => {
   assertEquals(allocator.live.size, 0);
 });
 
-nativeTest("a provider that cannot be freed does not spoil its importer's end", () => {
+nativeTest("a provider that cannot be freed does not disturb its importer's end", () => {
   const allocator = new FailingAllocator();
   using registry = new ModuleRegistry({ allocator });
   const provider = registry.loadBytes("provider", answering(3));
@@ -77,7 +78,7 @@ nativeTest("a provider that cannot be freed does not spoil its importer's end", 
   allocator.refuseNext = providerMemory;
   importer.close();
   assertEquals([isMapped(importerMemory), allocator.live.has(providerMemory)], [false, false]);
-  assertEquals(allocator.refuseNext, undefined, "it was refused once, and tried again");
+  assertEquals(allocator.refuseNext, undefined, "freeing was refused once, and tried again");
   importer.close();
   provider.close();
   assertEquals(allocator.live.size, 0);

@@ -37,7 +37,7 @@ nativeTest("closing one handle twice does not count for the other", () => {
   assertEquals(second.getFunction("value", ANSWER)?.(), 3);
 });
 
-nativeTest("a closed handle throws Closed, another handle on the module goes on", () => {
+nativeTest("a closed handle throws Closed, another handle on the module works on", () => {
   using registry = new ModuleRegistry();
   const first = registry.loadBytes("m", answering(3));
   using second = registry.loadBytes("m", answering(3));
@@ -53,7 +53,7 @@ nativeTest("a closed handle throws Closed, another handle on the module goes on"
   assertEquals(second.getFunction("value", ANSWER)?.(), 3);
 });
 
-nativeTest("the last handle ends what the first one bound", () => {
+nativeTest("closing the last handle ends the functions that the first one bound", () => {
   using registry = new ModuleRegistry();
   const first = registry.loadBytes("m", answering(3));
   const second = registry.loadBytes("m", answering(3));
@@ -78,7 +78,7 @@ nativeTest("unload by force ends every handle and function", () => {
   assertEquals(allocator.freed.length, 1);
 });
 
-nativeTest("unload without force lets handles and functions go on until the last handle closes", () => {
+nativeTest("unload without force lets handles and functions work until the last handle closes", () => {
   const allocator = new FailingAllocator();
   using registry = new ModuleRegistry({ allocator });
   const module = registry.loadBytes("m", answering(3));
@@ -138,7 +138,7 @@ nativeTest("close inside a callback: the frame finishes, the memory goes at the 
   );
   assertEquals(call(callback.pointer, 21), 42);
   assertEquals(module.isOpen, false);
-  assertEquals(allocator.live.size, 1, "the frame that came back to JavaScript was still inside");
+  assertEquals(allocator.live.size, 1, "the frame that returned to JavaScript was still inside");
   await turn();
   assertEquals(allocator.live.size, 0);
 });
@@ -236,7 +236,7 @@ nativeTest("disposing a registry inside a callback waits a turn", async () => {
   assertEquals(allocator.live.size, 0);
 });
 
-nativeTest("memory that the system refuses to take back: close says so, closing again succeeds", () => {
+nativeTest("close reports memory that the system refuses to take back, closing again succeeds", () => {
   const allocator = new FailingAllocator();
   const module = new ModuleLoader({ allocator }).loadBytes(answering(1));
   const value = module.getFunction("value", ANSWER)!;

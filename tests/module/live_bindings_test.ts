@@ -5,7 +5,7 @@ import { runChild } from "../support/modules.ts";
 import { INT, SLEEP, version } from "../support/versions.ts";
 
 Deno.test({
-  name: "nonblocking live calls go on over reloads, in the code in which they began",
+  name: "nonblocking live calls continue over reloads, in the code in which they began",
   ignore: NO_PROC,
   async fn() {
     const napping = (value: number) => version({ functions: { nap: "usleep", answer: value } });
@@ -23,7 +23,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "an old version stays until its nonblocking calls have come back, and goes then",
+  name: "an old version stays until its nonblocking calls have returned, and goes then",
   ignore: NO_PROC,
   async fn() {
     const napping = version({ functions: { nap: "usleep" } });
@@ -86,7 +86,7 @@ Deno.test("a reload from inside a callback: the frame ends in the old code, the 
   registry[Symbol.dispose]();
 });
 
-Deno.test("an exception in a callback of a live function arrives at its caller", () => {
+Deno.test("an exception in a callback of a live function reaches the caller", () => {
   using registry = new ModuleRegistry({
     imports: {
       callback: {
@@ -104,7 +104,7 @@ Deno.test("an exception in a callback of a live function arrives at its caller",
 });
 
 Deno.test({
-  name: "a live library that nobody can reach any more lets go of its module",
+  name: "an unreachable live library lets go of its module",
   ignore: NO_PROC,
   async fn() {
     const child = await runChild(new URL("./live_garbage_child.ts", import.meta.url), {

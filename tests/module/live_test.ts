@@ -27,7 +27,7 @@ Deno.test("a live function is the same function over reloads and runs the newest
   }
 });
 
-Deno.test("a module that was loaded stays pinned to its version", () => {
+Deno.test("a loaded handle stays at its version", () => {
   using registry = loaded();
   const pinned = registry.loadBytes("m", answering(1));
   const answer = pinned.getFunction("answer", INT)!;
@@ -54,7 +54,7 @@ Deno.test("a live static reads the current version's variable", () => {
   assertEquals(live.symbols.total, 9n);
 });
 
-Deno.test("names, optional symbols and missing ones are treated as Deno.dlopen treats them", () => {
+Deno.test("names, optional symbols and missing symbols have the meaning that Deno.dlopen gives them", () => {
   using registry = loaded();
   using live = registry.open("m", {
     renamed: { ...INT, name: "answer" },
@@ -75,8 +75,8 @@ Deno.test("all missing names are in one error, and nothing stays open", () => {
         registry.open("m", { answer: INT, one: INT, answerData: { type: "i64", name: "answer" }, two: INT }),
       "UndefinedSymbol",
     );
-    assertEquals(error.data.symbols, ["one", "answer", "two"], "a function is no variable");
-    // The names that were there are not in use by an attempt that failed.
+    assertEquals(error.data.symbols, ["one", "answer", "two"], "a function is not a variable");
+    // A failed attempt leaves none of the names in use.
     registry.reload("m", { bytes: version({ functions: { unrelated: 1 } }) });
   }
   assertEquals(allocator.live.size, 0);
@@ -113,7 +113,7 @@ Deno.test("after close calls and statics throw; closing twice does nothing; the 
   assertEquals(other.symbols.answer(), 1);
 });
 
-fixtureTest("the last live library ends a module that nobody else holds", () => {
+fixtureTest("the last live library ends a module that nothing else holds", () => {
   const allocator = new WatchedAllocator();
   using registry = new ModuleRegistry({ allocator });
   const live = registry.open("fixtures/counter_v1.smf", ANSWER);
@@ -134,7 +134,7 @@ Deno.test("unloading leaves live functions working, unloading by force ends them
   const fresh = registry.open("m", ANSWER);
   registry.unload("m", { force: true });
   assertLoadError(() => fresh.symbols.answer(), "Closed");
-  assertEquals(live.symbols.answer(), 1, "it belongs to the one that was unloaded before");
+  assertEquals(live.symbols.answer(), 1, "it belongs to the module that was unloaded before");
 });
 
 Deno.test("a live library ends with its registry", () => {

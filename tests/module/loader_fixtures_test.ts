@@ -8,7 +8,7 @@ const INT = { parameters: [], result: "i32" } as const;
 const FIXTURES = new URL("../../fixtures/", import.meta.url);
 
 Deno.test({
-  name: "files as real compilers lay them out, with garbage in all padding, load and run",
+  name: "files laid out as real compilers do, with garbage in all padding, load and run",
   ignore: NOT_LINUX_X86_64,
   async fn() {
     for (const [name, result] of [["real_h72.smf", 72], ["real_h96.smf", 96]] as const) {
@@ -70,7 +70,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a module calls what another exports, directly, through the GOT and by its address",
+  name: "a module calls another module's exports directly, through the GOT and by address",
   ignore: NOT_LINUX_X86_64,
   fn() {
     using registry = new ModuleRegistry();

@@ -31,10 +31,10 @@ const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;
 const INT = { parameters: [], result: "i32" } as const;
 
 Deno.test({
-  name: "a call through a stub gets there, also from a module far away",
+  name: "a call through a stub arrives, also from a module far away",
   ignore: NOT_X86_64,
   async fn() {
-    // Held while the other place is chosen, so that the two differ by more than a displacement reaches.
+    // Stays allocated while the other allocator chooses its place, so that the two are further apart than a displacement reaches.
     const remote = new WatchedAllocator();
     await using provider = new ModuleLoader({ allocator: remote }).loadBytes(
       addModule(),
@@ -77,11 +77,11 @@ Deno.test("bytes, a file and its URL give the same module, asynchronously too", 
     );
   }
   const addresses = new Set(modules.map((module) => module.codeMemory.address));
-  assertEquals(addresses.size, modules.length, "each load is one of its own");
+  assertEquals(addresses.size, modules.length, "each load has memory of its own");
   for (const module of modules) module.close();
 });
 
-Deno.test("loading asynchronously lets other work go on", async () => {
+Deno.test("loading asynchronously lets other work continue", async () => {
   using directory = new TemporaryDirectory();
   const builder = hostBuilder();
   for (let index = 0; index < 300; index++) {
@@ -112,7 +112,7 @@ Deno.test("bytes may be a part of a larger buffer", () => {
 });
 
 Deno.test({
-  name: "a loaded module does not mind what becomes of its file",
+  name: "a loaded module does not depend on its file any more",
   fn() {
     using directory = new TemporaryDirectory();
     const path = directory.file("add.smf", addModule());
@@ -128,7 +128,7 @@ Deno.test({
   },
 });
 
-Deno.test("no file stays open behind a load", async () => {
+Deno.test("no file stays open after a load", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("add.smf", addModule());
   using first = new ModuleLoader().load(path);
@@ -140,7 +140,7 @@ Deno.test("no file stays open behind a load", async () => {
   assertEquals([first, second, third].every((module) => module.isOpen), true);
 });
 
-Deno.test("a resolver's own error comes out as it is, and nothing stays behind", async () => {
+Deno.test("a resolver's own error is rethrown unchanged, and nothing stays behind", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("a.smf", importerModule(["a"]));
   const allocator = new WatchedAllocator();
@@ -168,7 +168,7 @@ Deno.test("a resolver may load modules itself", async () => {
   assertEquals(module.imports()[0].from, "resolver");
 });
 
-Deno.test("a module with nothing in it loads", () => {
+Deno.test("an empty module loads", () => {
   const builder = hostBuilder();
   builder.section({ name: "note", type: 99, bytes: new Uint8Array(8) });
   using module = new ModuleLoader().loadBytes(builder.build());
@@ -224,7 +224,7 @@ Deno.test({
   },
 });
 
-Deno.test("the permissions to read and to use FFI are enough; a missing one is named", async () => {
+Deno.test("the permissions to read and to use FFI are enough; the error names a missing one", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("add.smf", addModule());
   const module = new URL("../../mod.ts", import.meta.url).href;

@@ -5,10 +5,8 @@ import { build, nativeTest, type Routine, ROUTINES, turn } from "../support/modu
 import { assertLoadError } from "../support/testing.ts";
 
 const WAIT = { parameters: ["buffer"], result: "i32", nonblocking: true } as const;
-const CALL = { parameters: ["function", "i32"], result: "i32" } as const;
-const CALLBACK = { parameters: ["i32"], result: "i32" } as const;
 
-/** Counts in JavaScript's memory how often a finaliser ran. */
+/** Routines that count in JavaScript's memory how often they ran. */
 const COUNTING: Readonly<Record<string, Routine>> = {
   value: { hex: "b8 03 00 00 00 c3" },
   // mov rax, [rip + GOT]; inc qword [rax]; ret
@@ -24,7 +22,7 @@ function counter(): { word: BigUint64Array<ArrayBuffer>; resolver: (name: string
 }
 
 nativeTest(
-  "initialisers run in order before the module is there, finalisers in reverse when it is freed",
+  "initialisers run in order before the load returns, finalisers in reverse when the memory is freed",
   () => {
     const { word, resolver } = counter();
     const parts = { routines: COUNTING, importedData: ["counted"] };
@@ -74,22 +72,22 @@ nativeTest("finalisers wait until the memory can go", async () => {
   assertEquals(word[0], 1n);
 });
 
-nativeTest("an initialiser that is no function of the module is refused, and nothing stays", () => {
+nativeTest("an initialiser that is not a function of the module is refused, and nothing stays", () => {
   const { word, resolver } = counter();
   const allocator = new FailingAllocator();
   const bytes = build({ routines: COUNTING, importedData: ["counted"], init: [0x1234n], fini: ["count"] });
   assertLoadError(() => new ModuleLoader({ allocator }).loadBytes(bytes, resolver), "InvalidFormat");
   assertEquals(allocator.live.size, 0);
-  assertEquals(word[0], 0n, "what was never initialised is not finalised");
+  assertEquals(word[0], 0n, "a module that was never initialised is not finalised");
 });
 
-nativeTest("a finaliser that is no function of the module is refused when it is loaded", () => {
+nativeTest("a finaliser that is not a function of the module is refused at the load", () => {
   const { word, resolver } = counter();
   const allocator = new FailingAllocator();
   const bytes = build({ routines: COUNTING, importedData: ["counted"], init: ["count"], fini: [0x1234n] });
   assertLoadError(() => new ModuleLoader({ allocator }).loadBytes(bytes, resolver), "InvalidFormat");
   assertEquals(allocator.live.size, 0);
-  assertEquals(word[0], 0n, "nothing of it ran");
+  assertEquals(word[0], 0n, "none of its functions ran");
 });
 
 nativeTest("unused entries of the arrays are skipped", () => {

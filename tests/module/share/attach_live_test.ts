@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LiveLibrary, ModuleRegistry } from "../../../mod.ts";
 import { assertLoadError, checkLoadError } from "../../support/testing.ts";
 import { INT, version } from "../../support/versions.ts";
@@ -16,7 +16,7 @@ function loaded(options: ConstructorParameters<typeof ModuleRegistry>[0] = {}): 
   return registry;
 }
 
-Deno.test("attaching gives only names that the library has bound, and says which are missing", async () => {
+Deno.test("attaching binds only names that the library has bound, and lists the missing ones", async () => {
   await using registry = loaded();
   const token = structuredClone(registry.open("m", ANSWER).share());
   const error = assertLoadError(
@@ -43,7 +43,7 @@ Deno.test("attached functions keep their names in use when the library that shar
   assertEquals(attached.symbols.answer(), 1);
 });
 
-Deno.test("an attached library hears at its next turn that the module was closed", async () => {
+Deno.test("an attached library learns at its next turn that the module is closed", async () => {
   const registry = loaded();
   const token = structuredClone(registry.open("m", ANSWER).share());
   const attached = LiveLibrary.attach(token, ANSWER);
@@ -52,4 +52,15 @@ Deno.test("an attached library hears at its next turn that the module was closed
   await ended;
   assertLoadError(() => attached.symbols.answer(), "Closed");
   checkLoadError(assertThrows(() => LiveLibrary.attach(token, ANSWER)), "Closed");
+});
+
+Deno.test("attaching a static that is larger than the shared one is Incompatible, with a next step", async () => {
+  await using registry = loaded();
+  const token = structuredClone(registry.open("m", { total: { type: "i32" } }).share());
+  const error = assertLoadError(
+    () => LiveLibrary.attach(token, { total: { type: "i64" } }),
+    "Incompatible",
+    { symbol: "total", size: 8, range: [0, 5] },
+  );
+  assert(error.hint.startsWith("bind it with the type that the shared library has"), error.hint);
 });
