@@ -1,22 +1,38 @@
 /**
- * The rows of the list of bad inputs that are a file's bytes: what goes in, and
- * which error must come out. Offsets are those of the format's own tables:
+ * The bad inputs that are a file's bytes, row by row: the file, and the error
+ * that loading it must throw. Offsets are those of the format's own tables:
  * H96 header 96 bytes, section 56, symbol 56, relocation 24.
  */
-import { parseSmf } from "../../src/smf/file.ts";
 import type { ImportResolver } from "../../src/load/imports/resolve.ts";
 import type { LoadErrorData, LoadErrorKind } from "../../src/errors.ts";
-import {
-  Arch,
-  Binding,
-  HeaderFlag,
-  Platform,
-  RelocationType,
-  SectionType,
-  SymbolType,
-} from "../../src/smf/enums.ts";
+import { Arch, HeaderFlag, Platform, RelocationType, SymbolType } from "../../src/smf/enums.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
-import { addModule, hostBuilder, importerModule, machineCode, patched, unhashed } from "./testing.ts";
+import { addModule, importerModule, patched } from "./testing.ts";
+import {
+  ALIGNMENT,
+  broken,
+  built,
+  CODE,
+  compressed,
+  DATA,
+  FLAGS,
+  OFFSET,
+  PARSED,
+  RELOC,
+  RELOCATION,
+  renamed,
+  sample,
+  SECOND,
+  SECTION_TABLE,
+  SIZE,
+  STRINGS,
+  SYMBOLS,
+  TYPE,
+  VIRTUAL_SIZE,
+  WHOLE,
+} from "./bad_input_files.ts";
+
+export { sample } from "./bad_input_files.ts";
 
 /** One bad input. */
 export interface BadInput {
@@ -28,64 +44,6 @@ export interface BadInput {
   /** Facts that the error must have. */
   readonly data: LoadErrorData;
   readonly resolver?: ImportResolver;
-}
-
-type Change = readonly [offset: number, size: 1 | 2 | 4 | 8, value: number | bigint];
-
-const SECTION_TABLE = 96;
-const CODE = SECTION_TABLE;
-const DATA = SECTION_TABLE + 56;
-const RELOC = SECTION_TABLE + 112;
-const [TYPE, FLAGS, OFFSET, SIZE, VIRTUAL_SIZE, ALIGNMENT] = [0, 4, 8, 16, 24, 32];
-
-/** 16 bytes of code, 8 of data that hold an address; exports `seven` and `word`. */
-export function sample(options: Parameters<typeof hostBuilder>[0] = {}): Uint8Array {
-  const code = new Uint8Array(16);
-  code.set(machineCode.returns(7));
-  const builder = hostBuilder(options);
-  builder.section({ name: "code", type: SectionType.Code, bytes: code });
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
-  const symbol = builder.symbol({ name: "seven", type: SymbolType.Function, size: 6 });
-  builder.symbol({ name: "word", type: SymbolType.Data, value: 4096, size: 8 });
-  builder.relocation({ offset: 4096, symbol, type: RelocationType.Abs64 });
-  return builder.build();
-}
-
-const WHOLE = sample();
-const PARSED = parseSmf(WHOLE);
-const SYMBOLS = PARSED.header.symbolTableOffset;
-const STRINGS = SYMBOLS + 2 * 56;
-const SECOND = SYMBOLS + 56;
-const RELOCATION = PARSED.sections[2].offset;
-
-/** The sample without its hash and with some fields changed. */
-const broken = (...changes: Change[]): Uint8Array => patched(unhashed(WHOLE), ...changes);
-
-/** The sample made anew with other symbols and relocations. */
-function built(
-  symbols: readonly { name?: string; type?: number; value?: number; size?: number; binding?: number }[],
-  relocations: readonly { offset: number; type: number; symbol?: number; addend?: bigint }[] = [],
-  options: Parameters<typeof hostBuilder>[0] = {},
-): Uint8Array {
-  const builder = hostBuilder(options);
-  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(16) });
-  symbols.forEach((symbol, index) => builder.symbol({ name: `s${index}`, type: SymbolType.Data, ...symbol }));
-  for (const relocation of relocations) builder.relocation({ symbol: 0, ...relocation });
-  return builder.build();
-}
-
-/** A file with one compressed section of 5000 bytes, of which some fields are changed. */
-function compressed(...changes: Change[]): Uint8Array {
-  const builder = hostBuilder();
-  builder.section({ name: "code", type: SectionType.Code, bytes: machineCode.returns(7) });
-  builder.section({
-    name: "packed",
-    type: SectionType.Data,
-    bytes: new Uint8Array(5000).fill(3),
-    compress: true,
-  });
-  return patched(unhashed(builder.build()), ...changes);
 }
 
 const text = (letters: string): Uint8Array => new TextEncoder().encode(letters);
@@ -300,10 +258,10 @@ const rows: (readonly [
     FAILED,
     { symbol: "s0", offset: 7 },
   ],
-  [30, "an import that nobody answers", importerModule(["a"]), "UndefinedSymbol", { symbols: ["a"] }],
+  [30, "an import without a provider", importerModule(["a"]), "UndefinedSymbol", { symbols: ["a"] }],
   [
     30,
-    "some that nobody answers",
+    "some imports without a provider",
     importerModule(["a", "b", "__proto__", "c"]),
     "UndefinedSymbol",
     { symbols: ["a", "__proto__", "c"] },
@@ -313,17 +271,6 @@ const rows: (readonly [
   [43, "a file that was cut", WHOLE.subarray(0, WHOLE.length - 2), INVALID, { value: WHOLE.length - 2 }],
   [43, "one bit of the code", patched(WHOLE, [PARSED.sections[0].offset, 1, 0xff]), INVALID, { offset: 64 }],
 ];
-
-/** A file whose two exports have one name. */
-function renamed(): Uint8Array {
-  const builder = hostBuilder();
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
-  builder.symbol({ name: "first", type: SymbolType.Data, value: 0, size: 8 });
-  builder.symbol({ name: "first", type: SymbolType.Data, value: 0, size: 4, binding: Binding.Local });
-  const bytes = builder.build();
-  const { symbolTableOffset } = parseSmf(bytes).header;
-  return patched(unhashed(bytes), [symbolTableOffset + 56 + 9, 1, Binding.Global]);
-}
 
 /** Every bad input. */
 export const BAD_INPUTS: readonly BadInput[] = rows.map(([row, what, bytes, kind, data = {}, resolver]) => ({
@@ -335,7 +282,7 @@ export const BAD_INPUTS: readonly BadInput[] = rows.map(([row, what, bytes, kind
   ...(resolver && { resolver }),
 }));
 
-/** What looks bad and is not. */
+/** Inputs that look bad and are not. */
 export const ODD_INPUTS: readonly {
   readonly row: number;
   readonly what: string;
@@ -351,5 +298,5 @@ export const ODD_INPUTS: readonly {
   { row: 3, what: "version 0.1, as real files have it", bytes: broken([4, 1, 0]) },
 ];
 
-/** A good module, loaded before each bad one. */
+/** A good module, loaded before each bad input. */
 export const GOOD: Uint8Array = addModule();

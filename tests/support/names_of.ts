@@ -1,11 +1,9 @@
-/**
- * Symbols that are nothing but names.
- */
+/** Symbol tables of names alone, for tests of the name indexes. */
 import { hashName } from "../../src/smf/hash.ts";
 import type { Named } from "../../src/smf/symbol_hash_index.ts";
 import type { NameRecords } from "../../src/smf/symbol_sorted_index.ts";
 
-/** Symbols of these names and nothing else, their records, and how often two of them were compared. */
+/** Makes symbols of these names, their records, and a count of name comparisons. */
 export function symbolsOf(
   names: readonly string[],
   hash: (name: string) => number = hashName,

@@ -1,4 +1,4 @@
-/** A small file in every layout, and ways to spoil one field of it. */
+/** A small file in every layout, and copies of it with one field changed. */
 import { SmfBuilder, type SmfBuilderOptions } from "../../src/smf/builder.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import {
@@ -34,15 +34,15 @@ export function sample(layout: LayoutName = "H96", options: SmfBuilderOptions = 
   return builder.build();
 }
 
-/** Where the parts of a file are. */
-function places(bytes: Uint8Array) {
+/** The header and the layout of a file. */
+function headerOf(bytes: Uint8Array) {
   const { header, layout } = readFrom(bytes, detect(bytes.length));
   return { header, layout };
 }
 
-/** A copy in which one header field differs. The detector must know the original. */
+/** A copy in which one header field differs. The original must be a file that the detector knows. */
 export function withHeader(bytes: Uint8Array, name: string, value: number | bigint): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = headerOf(bytes);
   return patched(bytes, at(header.offset, (layout.header.fields as Record<string, Field>)[name], value));
 }
 
@@ -53,14 +53,14 @@ export function withSection(
   name: string,
   value: number | bigint,
 ): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = headerOf(bytes);
   const record = header.sectionTableOffset + index * layout.section.size;
   return patched(bytes, at(record, (layout.section.fields as Record<string, Field>)[name], value));
 }
 
 /** A copy in which a section has another name. */
 export function withSectionName(bytes: Uint8Array, index: number, name: Uint8Array): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = headerOf(bytes);
   const record = header.sectionTableOffset + index * layout.section.size + layout.section.name;
   const copy = bytes.slice();
   copy.fill(0, record, record + 16);
@@ -75,7 +75,7 @@ export function withSymbol(
   name: keyof typeof SYMBOL_FIELDS,
   value: number | bigint,
 ): Uint8Array {
-  const { header, layout } = places(bytes);
+  const { header, layout } = headerOf(bytes);
   return patched(bytes, at(header.symbolTableOffset + index * layout.symbolSize, SYMBOL_FIELDS[name], value));
 }
 
@@ -98,7 +98,7 @@ function at(
   return [record + offset, size, value];
 }
 
-/** Everything that a file says, as plain objects. */
+/** The contents of a file, as plain objects. */
 export function contentsOf(file: ParsedSmf): unknown {
   return {
     sections: file.sections.map((section) => ({
