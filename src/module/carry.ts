@@ -17,7 +17,7 @@ import { SymbolType } from "../smf/enums.ts";
 export interface FreshVariable {
   /** The symbol's name. */
   readonly name: string;
-  /** The mismatch, for people. */
+  /** The mismatch, as a phrase for messages. */
   readonly reason: string;
 }
 

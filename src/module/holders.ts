@@ -11,7 +11,7 @@ export type HoldKind = "importer" | "lease" | "call" | "running" | "isolate";
 /** One reason why a version's memory stays. */
 export interface Holder {
   readonly kind: HoldKind;
-  /** For people: `module '/a/b.smf'`, `a nonblocking call`. */
+  /** For messages and `holders()`: `module '/a/b.smf'`, `a nonblocking call`. */
   readonly description: string;
   /** The module that holds the version, if a module does. */
   readonly importer?: ModuleIdentity;

@@ -73,8 +73,9 @@ export interface ModuleBytesOptions extends ModuleLoadOptions {
  * the function or variable which the module expects, and must outlive the module:
  * a wrong one crashes the process.
  *
- * Platforms: Linux on x86-64 and AArch64, Windows on x86-64, and macOS; a file
- * loads only on the system and processor that it was built for.
+ * Platforms: Linux on x86-64 and AArch64, and Windows on x86-64; the code for
+ * macOS has never run there. A file loads only on the system and processor that
+ * it was built for.
  *
  * @example A module that imports a function
  * ```ts

@@ -34,7 +34,7 @@ const unreachable = new FinalizationRegistry<VersionBody>((body) => body.revokeW
 export interface PointedImage {
   readonly memory: ExecutableMemory;
   readonly lifetime: Lifetime;
-  /** Why it stays, for people. */
+  /** Why it stays, as `holders()` shows it. */
   readonly why: string;
 }
 

@@ -42,7 +42,7 @@ export interface AttachedImage {
 /**
  * Attaches this isolate to a control block that another isolate owns.
  *
- * @param description What the block is for, for people.
+ * @param description The subject of error messages: `module '/a/b.smf'`.
  * @throws {LoadError} `Closed` if the owner has revoked it, `Busy` if too many isolates are attached.
  */
 export function attachControl(

@@ -18,12 +18,12 @@ export class TrampolineUsers {
   #control: ControlOwner | undefined;
 
   /** Nonblocking calls of this isolate that are in flight. */
-  readonly calls = new CallsInFlight((count) => {
+  readonly calls: CallsInFlight = new CallsInFlight((count) => {
     if (count === 0) this.#onIdle();
   });
 
   /** Live libraries of this isolate, which are revoked with the module. */
-  readonly libraries = new Set<Revocable>();
+  readonly libraries: Set<Revocable> = new Set();
 
   /** The owner's side of sharing live functions, made when it is first asked for. */
   get control(): ControlOwner {
