@@ -53,15 +53,15 @@ export type { LinkMap } from "./src/link/map.ts";
 export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
 export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
 export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
-export {
-  type AddressLease,
-  type BindOptions,
-  type BoundFunction,
-  type BoundSymbols,
-  type Callable,
-  LoadedModule,
-  type ModuleExport,
-} from "./src/module/handle.ts";
+export type {
+  AddressLease,
+  BindOptions,
+  BoundFunction,
+  BoundSymbols,
+  Callable,
+} from "./src/module/binding.ts";
+export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
+export { LoadedModule } from "./src/module/handle.ts";
 export { LiveLibrary } from "./src/module/live.ts";
 export {
   type ModuleBytesOptions,

@@ -279,7 +279,7 @@ const ELSEWHERE: Record<number, readonly (readonly [file: string, words: string]
   36: [["faults/hardened_test.ts", "the error for new code names the cause, old code runs on"]],
   37: [["module/lifetime_test.ts", "a closed handle throws Closed"], [
     "module/lifetime_test.ts",
-    "unload without force lets handles and functions go on until",
+    "unload without force lets handles and functions work until",
   ]],
   38: [["module/lifetime_test.ts", "close with a nonblocking call in flight is Busy"]],
   39: [["registry/reload/takeover_test.ts", "every missing export is listed"]],

@@ -107,12 +107,11 @@ const PUBLIC_NAMES = `
   AddressLease BindOptions BoundFunction BoundSymbols CallPath Callable CarryReport ExecutableMemory
   FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction IntegrityAlgorithm
   KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken LoadError LoadErrorData
-  LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions ModuleExport ModuleLoadOptions
-  ModuleLoader ModuleLoaderOptions ModuleRegistry ModuleRegistryOptions ModuleSet ModuleToken OldPointer
-  ParsedSmf
-  Protection ReloadOptions RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader
-  SmfSection SmfSymbol SymbolOptions SymbolTable TakenPath TakeoverOptions UnloadOptions WatchEvent
-  WatchOptions integrityOf linkObjects parseSmf platformAllocator
+  LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions ModuleDescription ModuleExport
+  ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry ModuleRegistryOptions ModuleSet
+  ModuleToken OldPointer ParsedSmf Protection ReloadOptions RelocationOptions SectionOptions SmfBuilder
+  SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol SymbolOptions SymbolTable TakenPath
+  TakeoverOptions UnloadOptions WatchEvent WatchOptions integrityOf linkObjects parseSmf platformAllocator
 `;
 
 Deno.test("mod.ts exports these names and no others", async () => {

@@ -1,9 +1,10 @@
 /**
- * Carrying the values of variables from one version of a module to the next.
+ * Carries the values of variables from one version of a module to the next.
  *
- * A variable is matched by name, size, type and version. A word in it that is
+ * Variables match by name, size, type and version. A word in a variable that is
  * an address inside the old image becomes the address of the same symbol in the
- * new one; if there is no such symbol it is reported, and the old version stays.
+ * new one; if the new one has no such symbol, the word is reported and the old
+ * version stays.
  */
 
 import { bytesAt } from "../os/native_memory.ts";
@@ -12,11 +13,11 @@ import type { LoadedImage } from "../load/loader.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import { SymbolType } from "../smf/enums.ts";
 
-/** A variable that starts anew, and why. */
+/** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
   /** The symbol's name. */
   readonly name: string;
-  /** What did not match, for people. */
+  /** The mismatch, as a phrase for messages. */
   readonly reason: string;
 }
 
@@ -24,33 +25,33 @@ export interface FreshVariable {
 export interface OldPointer {
   /** The variable that holds it. */
   readonly name: string;
-  /** Where in the variable, in bytes. */
+  /** Its offset in the variable, in bytes. */
   readonly offset: number;
   /** The address. */
   readonly value: bigint;
 }
 
-/** What became of the variables. */
+/** The outcome of carrying variables. */
 export interface CarryReport {
   /** The names of variables whose values were carried over. */
   readonly carried: readonly string[];
   /** Variables of the new version that start with its own values. */
   readonly fresh: readonly FreshVariable[];
-  /** Addresses that lead into the old version, which is kept for them. */
+  /** Addresses inside the old version, which is kept for them. */
   readonly oldPointers: readonly OldPointer[];
 }
 
 const WORD = 8;
 const HALF = 2 ** 32;
 
-/** Copies what matches from `previous` to `candidate`. */
+/** Copies the variables that match from `previous` to `candidate`. */
 export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
   const carried: string[] = [];
   const fresh: FreshVariable[] = [];
   const oldPointers: OldPointer[] = [];
   const pair = new VersionPair(previous, candidate);
-  const variablesBefore = dataOf(previous);
-  const variablesAfter = dataOf(candidate);
+  const previousData = dataOf(previous);
+  const candidateData = dataOf(candidate);
   const range = addressesOf(previous.memory);
   const translate = translator(pair, Number(candidate.memory.address));
   for (const { index, name, before, reason } of pair.variables()) {
@@ -59,22 +60,22 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
       continue;
     }
     const size = candidate.file.symbols.size(index);
-    const from = placeOf(previous, before);
-    const to = bytesOf(candidate, variablesAfter, placeOf(candidate, index), size);
-    to.set(bytesOf(previous, variablesBefore, from, size));
-    forAddresses(to, -from & (WORD - 1), range, (value, offset, view) => {
-      const now = translate(value - range.first);
-      if (now === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
-      else writeAddress(view, offset, now);
+    const from = offsetOf(previous, before);
+    const to = bytesOf(candidate, candidateData, offsetOf(candidate, index), size);
+    to.set(bytesOf(previous, previousData, from, size));
+    forEachAddress(to, -from & (WORD - 1), range, (value, offset, view) => {
+      const translated = translate(value - range.first);
+      if (translated === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
+      else writeAddress(view, offset, translated);
     });
     carried.push(name);
   }
   return { carried, fresh, oldPointers };
 }
 
-/** All variables of an image, as one range: a view of each would cost more than copying does. */
+/** The data group of an image as one range: a view of each variable would cost more than copying it. */
 interface DataRange {
-  /** In the image. */
+  /** The offset of the range in the image. */
   readonly offset: number;
   readonly bytes: Uint8Array;
 }
@@ -84,20 +85,20 @@ function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): Da
   return { offset, bytes };
 }
 
-/** Some of them; what lies elsewhere, such as a constant that became a variable, by a view of its own. */
+/** The bytes at an image offset: of the data range, or a view of their own if a constant became a variable. */
 function bytesOf(
   { memory }: LoadedImage,
   { offset, bytes }: DataRange,
-  place: number,
+  imageOffset: number,
   size: number,
 ): Uint8Array {
-  const start = place - offset;
+  const start = imageOffset - offset;
   const isInside = start >= 0 && start + size <= bytes.length;
-  return isInside ? bytes.subarray(start, start + size) : bytesAt(memory.address + BigInt(place), size);
+  return isInside ? bytes.subarray(start, start + size) : bytesAt(memory.address + BigInt(imageOffset), size);
 }
 
-/** Where a symbol lies in its image. */
-function placeOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
+/** The offset of a symbol in its image. */
+function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
   return plan.place(symbols.value(index), 0);
 }
 
@@ -105,29 +106,29 @@ function placeOf({ file: { symbols }, plan }: PlannedFile, index: number): numbe
 interface KnownSymbol {
   readonly start: number;
   readonly size: number;
-  /** In the new version's symbol table. */
+  /** The index of the same symbol in the new version's table. */
   readonly after: number | undefined;
 }
 
-/** Turns an offset in the old image into an address in the new one; undefined if that has no such symbol. */
+/** Turns an offset in the old image into an address in the new one; undefined if the new one has no such symbol. */
 type Translate = (offset: number) => number | undefined;
 
-/** @param base Where the new image lies. No address is above 2^53 - 1. */
+/** @param base The address of the new image; no address is above 2^53 - 1. */
 function translator({ previous, candidate, before, after }: VersionPair, base: number): Translate {
   let starts: readonly KnownSymbol[] | undefined;
   let exact: ReadonlyMap<number, number> | undefined;
   const { symbols } = candidate.file;
-  const addressOf = (index: number): number => base + placeOf(candidate, index);
+  const addressOf = (index: number): number => base + offsetOf(candidate, index);
   return (offset) => {
     starts ??= [...before].map(([name, index]) => ({
-      start: placeOf(previous, index),
+      start: offsetOf(previous, index),
       size: previous.file.symbols.size(index),
       after: after.get(name),
     }));
     exact ??= new Map(starts.flatMap(({ start, after }) => after === undefined ? [] : [[start, after]]));
     const known = exact.get(offset);
     if (known !== undefined) return addressOf(known);
-    // Inside a function the code may have moved; inside a variable of the same size it has not.
+    // Offsets inside a function may mean other code now; offsets inside a variable of equal size keep their meaning.
     for (const { start, size, after } of starts) {
       if (after === undefined || offset < start || offset >= start + size) continue;
       if (symbols.type(after) !== SymbolType.Data || symbols.size(after) !== size) continue;
@@ -137,7 +138,7 @@ function translator({ previous, candidate, before, after }: VersionPair, base: n
   };
 }
 
-/** The addresses of some memory, as numbers. */
+/** A range of addresses, as numbers. */
 interface AddressRange {
   readonly first: number;
   readonly end: number;
@@ -148,11 +149,11 @@ function addressesOf({ address, size }: ExecutableMemory): AddressRange {
 }
 
 /**
- * Calls `found` for every word that is an address in a range.
+ * Calls `found` for every aligned word that is an address in a range.
  *
- * @param first Where the first aligned word is.
+ * @param first The offset of the first aligned word.
  */
-function forAddresses(
+function forEachAddress(
   bytes: Uint8Array,
   first: number,
   range: AddressRange,
@@ -162,7 +163,7 @@ function forAddresses(
   const lowest = Math.floor(range.first / HALF);
   const highest = Math.floor(range.end / HALF);
   for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
-    // Most words are no such address: the high half says so.
+    // The high half rules most words out.
     const high = view.getUint32(offset + 4, true);
     if (high < lowest || high > highest) continue;
     const value = high * HALF + view.getUint32(offset, true);
@@ -175,14 +176,14 @@ function writeAddress(view: DataView, offset: number, address: number): void {
   view.setUint32(offset + 4, Math.floor(address / HALF), true);
 }
 
-/** Whether a word of an image's variables is an address in other memory. */
+/** Whether any word of an image's variables is an address in `memory`. */
 export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
   let found = false;
-  forAddresses(dataOf(image).bytes, 0, addressesOf(memory), () => found = true);
+  forEachAddress(dataOf(image).bytes, 0, addressesOf(memory), () => found = true);
   return found;
 }
 
-/** Remembers the variables of an image; what it gives puts them back. */
+/** Saves the variables of an image; the result restores them. */
 export function saveVariables(image: LoadedImage): () => void {
   const saved = dataOf(image).bytes.slice();
   return () => dataOf(image).bytes.set(saved);

@@ -1,74 +1,31 @@
 /**
- * Loaded modules as the user holds them.
+ * Handles: loaded modules as the user holds them.
  */
 
-import type { CarryReport } from "./carry.ts";
-import type { CallPath, TakenPath } from "../call/path.ts";
-import { readStatic, staticSize } from "../os/native_memory.ts";
-import { bindSymbols } from "../call/symbols.ts";
-import { LoadError } from "../errors.ts";
-import type { ImportRecord } from "../load/imports/resolve.ts";
-import { isAddress } from "../image/plan.ts";
-import { symbolAddress } from "../load/loader.ts";
+import type { CallPath } from "../call/path.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
-import { HeaderFlag, SymbolType, symbolTypeName } from "../smf/enums.ts";
-import type { SmfHeader } from "../smf/header.ts";
-import type { SymbolTable } from "../smf/symbol.ts";
+import {
+  type AddressLease,
+  bindAll,
+  bindEntryPoint,
+  bindFunction,
+  type BindOptions,
+  type BoundSymbols,
+  type Callable,
+  leaseAddress,
+} from "./binding.ts";
+import type { CarryReport } from "./carry.ts";
+import { ModuleDescription } from "./description.ts";
 import type { ModuleToken } from "./share/token.ts";
 import { ModuleVersion } from "./version.ts";
-
-/** The JavaScript function for a definition, typed as `Deno.dlopen` types its symbols. */
-export type Callable<D extends Deno.ForeignFunction> = Deno.StaticForeignLibraryInterface<
-  { call: D }
->["call"];
-
-/** What {@linkcode LoadedModule.bind} returns. */
-export interface BoundSymbols<S extends Deno.ForeignLibraryInterface> {
-  /** A function for each function, a getter that reads the value now for each static. */
-  readonly symbols: Deno.StaticForeignLibraryInterface<S>;
-}
-
-/** How functions are bound. */
-export interface BindOptions {
-  /**
-   * The way that calls take; see {@linkcode CallPath}.
-   *
-   * @default what the module was loaded with
-   */
-  readonly callPath?: CallPath;
-}
-
-/** One function that was bound. */
-export interface BoundFunction {
-  /** The symbol's name. */
-  readonly name: string;
-  /** The path that its calls take, the first few apart. */
-  readonly path: TakenPath;
-}
-
-/** One name that a module offers to others. */
-export interface ModuleExport {
-  /** The symbol's name. */
-  readonly name: string;
-  /** `Function`, `Data` or another of the format's symbol types. */
-  readonly type: string;
-  /** In bytes; 0 if the file does not say. */
-  readonly size: number;
-}
-
-/** A raw address that stays valid until the lease is disposed. */
-export interface AddressLease extends Disposable {
-  /** Where the symbol lies in this process. */
-  readonly address: bigint;
-}
 
 let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) => LoadedModule;
 
 /**
- * A module in memory, pinned to one version. Handles are counted: closing one
+ * A module in memory, fixed to one version. Handles are counted: closing one
  * leaves the others, closing the last one ends the module.
  *
- * | then | what happens |
+ * | after the end | effect |
  * |---|---|
  * | a call of any of its functions | throws `LoadError` of kind `Closed`; never reaches freed memory |
  * | its memory | is freed as soon as nothing can be running in it: at once, or at the next turn of the event loop when `close` was called from a callback of native code |
@@ -83,7 +40,7 @@ let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) =
  * assertEquals(add?.(2n, 3n), 5n);
  * ```
  */
-export class LoadedModule implements Disposable, AsyncDisposable {
+export class LoadedModule extends ModuleDescription implements Disposable, AsyncDisposable {
   readonly #version: ModuleVersion;
   readonly #callPath: CallPath;
   #closed = false;
@@ -92,58 +49,47 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     create = (version, callPath, report) => new LoadedModule(version, callPath, report);
   }
 
-  /** What became of the previous version's variables, if this handle came from a reload with `state: "carry"`. */
+  /** Reports how the previous version's variables were carried, if a reload with `state: "carry"` gave this handle. */
   readonly carried: CarryReport | undefined;
 
   private constructor(version: ModuleVersion, callPath: CallPath, report?: CarryReport) {
     version.addHandle();
+    super(version);
     this.carried = report;
     this.#version = version;
     this.#callPath = callPath;
   }
 
-  /** The path that was asked for, or the name that was given for bytes. */
-  get path(): string {
-    return this.#version.path;
-  }
-
-  /** The file's header. */
-  get header(): SmfHeader {
-    return this.#version.image.file.header;
-  }
-
-  /** The file's symbols, defined and undefined ones. */
-  get symbols(): SymbolTable {
-    return this.#version.image.file.symbols;
-  }
-
-  /** Counts the versions of this module in its registry, from 1. */
-  get version(): number {
-    return this.#version.number;
-  }
-
-  /** Where code lies: readable and executable, never writable. Size in bytes. */
+  /** The range of code: readable and executable, never writable. Its size is in bytes. */
   get codeMemory(): ExecutableMemory {
     return this.#region("code");
   }
 
-  /** Where variables lie: readable and writable, never executable. Size in bytes. */
+  /** The range of variables: readable and writable, never executable. Its size is in bytes. */
   get dataMemory(): ExecutableMemory {
     return this.#region("data");
   }
 
-  /** Whether this handle can be used: neither it nor the module was closed. */
+  /** Whether this handle can be used: neither it nor the module is closed. */
   get isOpen(): boolean {
     return !this.#closed && this.#version.lifetime.state === "open";
   }
 
   /**
-   * A function of the module, by its symbol's name.
+   * Binds a function of the module by its symbol's name.
    *
-   * @param name Of a Function symbol that this module defines, of any binding.
-   * @param definition As `Deno.dlopen` takes them. The native code must have this signature.
-   * @returns `null` if there is no such symbol or it is no function.
-   * @throws {LoadError} `Closed`; `Unsupported` if `callPath: "fast"` cannot be had.
+   * Safety: the definition is not checked against the native code. A wrong
+   * signature, or a pointer that native code must not use, corrupts memory or
+   * crashes the process.
+   *
+   * Platforms: fast calls work on Linux and Windows; on Windows they need
+   * `--allow-read` and `--allow-write` for the folder of temporary files.
+   * Elsewhere `callPath: "auto"` calls through `Deno.UnsafeFnPointer`.
+   *
+   * @param name The name of a Function symbol that this module defines, of any binding.
+   * @param definition The function's signature, as `Deno.dlopen` takes it.
+   * @returns `null` if the symbol does not exist or is not a function.
+   * @throws {LoadError} `Closed`; `Unsupported` if `callPath: "fast"` is not possible.
    *
    * @example
    * ```ts
@@ -160,12 +106,13 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     options: BindOptions = {},
   ): Callable<D> | null {
     this.#requireOpen();
-    const address = this.#findAddress(name, true);
-    return address === undefined ? null : this.#bindOne(name, address, definition, options);
+    return bindFunction(this.#version, name, definition, options.callPath ?? this.#callPath);
   }
 
   /**
-   * The function that the header names as the program's start.
+   * Binds the function that the header names as the entry point.
+   *
+   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}.
    *
    * @returns `null` unless the file is marked EXECUTABLE.
    * @throws {LoadError} As {@linkcode LoadedModule.getFunction}.
@@ -185,20 +132,22 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     options: BindOptions = {},
   ): Callable<D> | null {
     this.#requireOpen();
-    const { image } = this.#version;
-    if ((image.file.header.flags & HeaderFlag.Executable) === 0) return null;
-    const place = image.plan.place(image.file.header.entryPoint, 0);
-    return this.#bindOne("(entry point)", image.memory.address + BigInt(place), definition, options);
+    return bindEntryPoint(this.#version, definition, options.callPath ?? this.#callPath);
   }
 
   /**
-   * Many symbols at once, as `Deno.dlopen` gives them. All functions that take
+   * Binds many symbols at once, as `Deno.dlopen` does. All functions that take
    * the fast path share one library, so this is the cheap way to bind many.
    *
-   * `optional`, `name` and `nonblocking` mean what they mean there. A static
-   * (`{ type }`) is a getter that reads the variable's value now.
+   * `optional`, `name` and `nonblocking` have the same meaning as there. A static
+   * (`{ type }`) becomes a getter that reads the variable's current value.
    *
-   * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; `Closed`.
+   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. A static whose
+   * type is not that of the variable reads its neighbours; one that is a pointer
+   * is only as valid as native code keeps it.
+   *
+   * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
+   * `Incompatible` for a static that ends outside the module; `Closed`.
    *
    * @example
    * ```ts
@@ -220,68 +169,15 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     options: BindOptions = {},
   ): BoundSymbols<S> {
     this.#requireOpen();
-    const version = this.#version;
-    const symbols = bindSymbols(
-      definitions,
-      {
-        path: this.path,
-        verb: "define",
-        functionAddress: (name) => this.#findAddress(name, true),
-        staticReader: (name, type) => {
-          const address = this.#findStatic(name, type);
-          if (address === undefined) return undefined;
-          return () => {
-            if (!version.gate.open) throw version.closedError(name);
-            return readStatic(address, type);
-          };
-        },
-      },
-      version.binder,
-      options.callPath ?? this.#callPath,
-    );
-    return { symbols };
-  }
-
-  /** Whether the file is marked RELOADABLE: made to be replaced while it runs. */
-  isReloadable(): boolean {
-    return (this.header.flags & HeaderFlag.Reloadable) !== 0;
-  }
-
-  /** The hash of its sources that the file's maker wrote; 0 if none. */
-  sourceHash(): bigint {
-    return this.header.sourceHash;
-  }
-
-  /** What the module offers to others: its defined Global symbols, in file order. */
-  exports(): ModuleExport[] {
-    const exports: ModuleExport[] = [];
-    for (const { index, name, type, size } of this.symbols) {
-      if (this.symbols.isExport(index)) exports.push({ name, type: symbolTypeName(type), size });
-    }
-    return exports;
-  }
-
-  /** Where each name that the module uses but does not define was found. */
-  imports(): readonly ImportRecord[] {
-    return this.#version.image.imports;
-  }
-
-  /** The functions that were bound so far, with the path that their calls take. */
-  callPaths(): BoundFunction[] {
-    return [...this.#version.binder.callPaths()];
+    return bindAll(this.#version, definitions, options.callPath ?? this.#callPath);
   }
 
   /**
-   * Why `callPath: "auto"` does without fast calls; undefined as long as it does
-   * not, and before any function was called often enough for one.
-   */
-  get fallbackReason(): string | undefined {
-    return this.#version.binder.fallbackReason;
-  }
-
-  /**
-   * A raw address, for native code. The module's memory stays until the lease
-   * is disposed, also after `close`.
+   * Leases a raw address, for native code. The module's memory stays until the
+   * lease is disposed of, also after `close`.
+   *
+   * Safety: calls and accesses through the address are not checked. After the
+   * lease is disposed of, they reach freed memory and can crash the process.
    *
    * @returns `null` if the module does not define such a symbol.
    * @throws {LoadError} `Closed`.
@@ -298,20 +194,20 @@ export class LoadedModule implements Disposable, AsyncDisposable {
    */
   addressOf(name: string): AddressLease | null {
     this.#requireOpen();
-    const address = this.#findAddress(name, false);
-    if (address === undefined) return null;
-    const hold = this.#version.lifetime.hold("lease", `a lease on the address of '${name}'`);
-    return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+    return leaseAddress(this.#version, name);
   }
 
   /**
-   * A token with which other isolates can use this module: the same code, the
-   * same variables, no second load. `postMessage` carries it.
+   * Makes a token with which other isolates can use this module: the same code,
+   * the same variables, no second load. `postMessage` carries it.
    *
-   * When the module is closed here, calls throw there from the next turn of
-   * their event loops on, and its memory is freed once every isolate has had
-   * one. An isolate that never comes back to its event loop keeps it for as
+   * When the module is closed here, calls in another isolate throw from the next
+   * turn of its event loop on, and the memory is freed once every isolate has had
+   * such a turn. An isolate that never returns to its event loop keeps it for as
    * long.
+   *
+   * Safety: all isolates use the same variables at the same time. Native code that
+   * is not thread-safe corrupts them.
    *
    * @throws {LoadError} `Closed`; `Unsupported` if the module was loaded with
    * an allocator of your own, which other isolates cannot use.
@@ -336,10 +232,13 @@ export class LoadedModule implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The module that a token is for, in this isolate: with bindings of its own.
-   * Closing it here leaves the others. Needs `--allow-ffi` as loading does.
+   * Attaches this isolate to the module that a token is for. The handle has
+   * bindings of its own, and closing it leaves the other isolates. Needs
+   * `--allow-ffi`, as loading does.
    *
-   * @param token What `share()` gave, in this process.
+   * Safety: as for {@linkcode LoadedModule.share}.
+   *
+   * @param token The result of `share()`, in this process.
    * @throws {LoadError} `InvalidToken`; `Closed` if the owner has closed the
    * module; `Busy` if 1024 isolates are attached.
    */
@@ -347,13 +246,13 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
   }
 
-  /** Who needs the module beside its handles: importers, leases, nonblocking calls, other isolates. */
+  /** Describes everything that needs the module beside its handles: importers, leases, nonblocking calls, Workers. */
   holders(): string[] {
     return [...new Set(this.#version.lifetime.holders().map(({ description }) => description))];
   }
 
   /**
-   * Gives this handle back; the last one ends the module. Closing twice does
+   * Closes this handle; closing the last one ends the module. Closing again does
    * nothing.
    *
    * @throws {LoadError} `Busy` if it is the last handle and a nonblocking call
@@ -362,33 +261,33 @@ export class LoadedModule implements Disposable, AsyncDisposable {
    */
   close(): void {
     if (this.#closed) return;
-    this.#version.dropHandle();
+    this.#version.closeHandle();
     this.#closed = true;
   }
 
   /**
-   * As {@linkcode LoadedModule.close}, but waits where that is busy: calls
-   * throw at once, and the result settles when the memory is freed. Modules
-   * that import from each other are freed together, with the last of them:
-   * none waits for another one to be closed.
+   * Like {@linkcode LoadedModule.close}, but waits where that throws `Busy`: calls
+   * throw at once, and the result settles when the memory is freed. Modules that
+   * import from each other are freed together, with the last of them: none waits
+   * for another one to be closed.
    */
   async closeAsync(): Promise<void> {
     const { lifetime } = this.#version;
     if (this.#closed) {
-      // It may have failed before: try again.
-      if (lifetime.state !== "open") await lifetime.freed();
+      // Closing may have failed before: this tries again.
+      if (lifetime.state !== "open") await lifetime.revokeAndWait();
       return;
     }
     this.#closed = true;
-    await this.#version.dropHandleAsync();
+    await this.#version.closeHandleAsync();
   }
 
-  /** As {@linkcode LoadedModule.close}. */
+  /** Does the same as {@linkcode LoadedModule.close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** As {@linkcode LoadedModule.closeAsync}. */
+  /** Does the same as {@linkcode LoadedModule.closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
   }
@@ -404,45 +303,9 @@ export class LoadedModule implements Disposable, AsyncDisposable {
     const { offset, length } = plan[name];
     return { address: memory.address + BigInt(offset), size: length };
   }
-
-  #findAddress(name: string, onlyFunctions: boolean): bigint | undefined {
-    const { image } = this.#version;
-    const { symbols } = image.file;
-    const symbol = symbols.findExport(name) ?? symbols.find(name);
-    if (symbol === undefined || !symbols.isDefined(symbol.index)) return undefined;
-    const fits = onlyFunctions ? symbol.type === SymbolType.Function : isAddress(symbol.type);
-    return fits ? symbolAddress(image, symbol.index) : undefined;
-  }
-
-  #findStatic(name: string, type: Deno.NativeType): bigint | undefined {
-    const address = this.#findAddress(name, false);
-    if (address === undefined) return undefined;
-    const { memory } = this.#version.image;
-    const end = memory.address + BigInt(memory.size);
-    if (address + BigInt(staticSize(type)) > end) {
-      throw new LoadError("Incompatible", `Cannot bind static as ${type}: it would end outside the module`, {
-        path: this.path,
-        symbol: name,
-      });
-    }
-    return address;
-  }
-
-  #bindOne<D extends Deno.ForeignFunction>(
-    name: string,
-    address: bigint,
-    definition: D,
-    options: BindOptions,
-  ): Callable<D> {
-    const [callable] = this.#version.binder.bind(
-      [{ name, address, definition }],
-      options.callPath ?? this.#callPath,
-    );
-    return callable as Callable<D>;
-  }
 }
 
-/** A new handle on a version. */
+/** Opens a handle on a version. */
 export function openHandle(version: ModuleVersion, callPath: CallPath, report?: CarryReport): LoadedModule {
   return create(version, callPath, report);
 }

@@ -1,5 +1,5 @@
 /**
- * Loading one module, without cache and without registry.
+ * The loader of single modules: without a cache and without a registry.
  */
 
 import type { CallPath } from "../call/path.ts";
@@ -12,16 +12,16 @@ import { type LoadedModule, openHandle } from "./handle.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
 import { ModuleVersion } from "./version.ts";
 
-/** What a {@linkcode ModuleLoader} is made with. */
+/** Options of a {@linkcode ModuleLoader}. */
 export interface ModuleLoaderOptions {
   /**
-   * Where memory comes from.
+   * The allocator of the modules' memory.
    *
    * @default platformAllocator()
    */
   readonly allocator?: MemoryAllocator;
   /**
-   * The way that calls take.
+   * The way that calls take; see {@linkcode CallPath}.
    *
    * @default "auto"
    */
@@ -31,8 +31,8 @@ export interface ModuleLoaderOptions {
 /** How {@linkcode ModuleLoader} loads one module. */
 export interface ModuleLoadOptions {
   /**
-   * What the file's bytes have to be: `sha256-…` and the like, as
-   * {@linkcode integrityOf} writes it; several separated by spaces are
+   * The integrity string that the file's bytes must have: `sha256-…` and the
+   * like, as {@linkcode integrityOf} writes it; several separated by spaces are
    * alternatives. It is checked before anything is mapped, on exactly the bytes
    * that are loaded.
    *
@@ -42,8 +42,11 @@ export interface ModuleLoadOptions {
   /**
    * Whether the module's memory stays until the process ends, as it must for
    * modules that start threads and do not end them. Closing it makes calls throw
-   * as ever; its code, its variables, what it registered and what it imports
-   * from stay, and its finalisers do not run.
+   * as usual; its code, its variables, its registrations and the modules that it
+   * imports from stay, and its finalisers do not run.
+   *
+   * Safety: without `pin`, a thread that outlives the module runs in freed memory
+   * and crashes the process.
    *
    * @default false
    */
@@ -53,7 +56,7 @@ export interface ModuleLoadOptions {
 /** How {@linkcode ModuleLoader} loads one module from bytes. */
 export interface ModuleBytesOptions extends ModuleLoadOptions {
   /**
-   * For messages, in place of a path.
+   * The name in messages, in place of a path.
    *
    * @default "(bytes)"
    */
@@ -61,9 +64,18 @@ export interface ModuleBytesOptions extends ModuleLoadOptions {
 }
 
 /**
- * Loads modules that stand alone: each call loads anew, and what a module
- * imports is answered by a resolver only. For modules that share and import
- * from each other, use `ModuleRegistry`.
+ * Loads modules that stand alone: each call loads the file anew, and only a
+ * resolver answers a module's imports. For modules that share and import from
+ * each other, use `ModuleRegistry`.
+ *
+ * Safety: loading runs the module's initialisers, native code that can do
+ * whatever the process can. An address that a resolver answers must be that of
+ * the function or variable which the module expects, and must outlive the module:
+ * a wrong one crashes the process.
+ *
+ * Platforms: Linux on x86-64 and AArch64, and Windows on x86-64; the code for
+ * macOS has never run there. A file loads only on the system and processor that
+ * it was built for.
  *
  * @example A module that imports a function
  * ```ts
@@ -90,16 +102,16 @@ export class ModuleLoader {
   /**
    * Reads, links and protects a module and runs its initialisers.
    *
-   * @param path Of the file, or a `file:` URL.
+   * @param path The file's path, or a `file:` URL.
    * @param resolver Answers the names that the module uses but does not define.
-   * @throws {LoadError} Of every kind but `Closed` and `Busy`; nothing stays behind.
+   * @throws {LoadError} Every kind but `Closed` and `Busy`; nothing stays behind.
    */
   load(path: string | URL, resolver?: ImportResolver, options: ModuleLoadOptions = {}): LoadedModule {
     const file = pathOf(path);
     return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file, options);
   }
 
-  /** As {@linkcode ModuleLoader.load}, without blocking the event loop. */
+  /** Like {@linkcode ModuleLoader.load}, without blocking the event loop. */
   async loadAsync(
     path: string | URL,
     resolver?: ImportResolver,
@@ -114,8 +126,8 @@ export class ModuleLoader {
   }
 
   /**
-   * As {@linkcode ModuleLoader.load}, from the bytes of a file. They are
-   * copied: changing them later changes nothing.
+   * Like {@linkcode ModuleLoader.load}, from the bytes of a file. They are
+   * copied, so later changes have no effect.
    *
    * @example
    * ```ts

@@ -1,7 +1,7 @@
 /**
- * One version of a module: its image, its life, and its bound functions.
+ * One version of a module: its image, its lifetime, and its bound functions.
  *
- * Two objects, because garbage collection decides between them:
+ * A version consists of two objects, so that garbage collection can end it:
  *
  * ```text
  * handle ─┐
@@ -10,156 +10,49 @@
  *                          FinalizationRegistry
  * ```
  *
- * Nothing in the body leads back to the {@linkcode ModuleVersion}. When that is
- * unreachable nobody can call the module any more, and the body is freed.
+ * Nothing in the body leads back to the {@linkcode ModuleVersion}. Once that is
+ * unreachable, nobody can call the module any more, and the body is freed.
  */
 
-import { Binder, CallResources } from "../call/binder.ts";
-import { CallGate, type CallOwner } from "../call/gate.ts";
-import { CallsInFlight, whenAll } from "../call/in_flight.ts";
+import { Binder } from "../call/binder.ts";
+import type { CallGate, CallOwner } from "../call/gate.ts";
+import type { CallsInFlight } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
-import { registerFrames } from "../load/runtime/unwind_registration.ts";
 import type { Provider } from "../load/imports/resolve.ts";
-import { Lifetime } from "./lifetime.ts";
 import type { LoadedImage } from "../load/loader.ts";
+import { registerFrames } from "../load/runtime/unwind_registration.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
+import type { Lifetime } from "./lifetime.ts";
 import { attachImage, describeImage } from "./share/attach.ts";
-import type { Attachment } from "./share/attachment.ts";
-import { ControlOwner } from "./share/control.ts";
-import type { TrampolineUsers } from "./share/trampoline_users.ts";
 import { type ModuleToken, openToken, sealToken } from "./share/token.ts";
-import { runFinalisers, runInitialisers } from "../load/start.ts";
+import type { TrampolineUsers } from "./share/trampoline_users.ts";
+import { VersionBody } from "./version_body.ts";
 
-/** What a version owns; outlives every way to reach it. */
-class VersionBody {
-  readonly gate = new CallGate();
-  readonly calls = new CallsInFlight((count) => {
-    this.attachment?.setInFlight(count);
-    if (count === 0) this.lifetime.tryDrain();
-  });
-  readonly resources = new CallResources();
-  readonly lifetime: Lifetime;
-  readonly image: LoadedImage;
-  /** In an isolate that does not own the module: its place among the attached ones. */
-  readonly attachment: Attachment | undefined;
-  /** In the isolate that owns it, once it is shared. */
-  control: ControlOwner | undefined;
-  /** In the current version of a module that is called through trampolines: who calls it. */
-  live: TrampolineUsers | undefined;
-  /** What lies beside the image and goes with it. */
-  readonly belongings: Disposable[] = [];
-  /** What is told when the version is revoked, such as a registry that lists it. */
-  readonly revoked = new Set<() => void>();
-  /** Whether the initialisers have run, and the finalisers not yet. */
-  owesFinalisers = false;
+const unreachable = new FinalizationRegistry<VersionBody>((body) => body.revokeWhenUnused());
 
-  constructor(image: LoadedImage, attachment?: Attachment) {
-    this.image = image;
-    this.attachment = attachment;
-    this.lifetime = new Lifetime(image.identity, {
-      revoke: () => this.#revoke(),
-      wasBound: () => this.resources.used,
-      callsInFlight: () =>
-        this.calls.count + (this.control?.callsInFlight() ?? 0) + (this.live?.callsInFlight() ?? 0),
-      otherIsolates: () => (this.control?.attachments() ?? 0) + (this.live?.isolates() ?? 0),
-      isShared: () => this.control !== undefined || this.live?.isShared === true,
-      passed: () => this.#passed(),
-      awaited: () => {
-        this.control?.keepAlive();
-        this.live?.keepAlive();
-      },
-      finish: () => this.#finish(),
-      free: () => this.#free(),
-      keep: () => this.#keep(),
-    });
-  }
-
-  /** Ends it as soon as no other isolate uses it. */
-  revokeWhenLeft(): void {
-    const users = [this.control, this.live?.isShared ? this.live.control : undefined];
-    const used = users.find((control) => control !== undefined && control.attachments() > 0);
-    if (used === undefined) {
-      left.delete(this);
-      this.lifetime.revokeQuietly();
-    } else {
-      left.add(this);
-      used.whenEmpty(() => this.revokeWhenLeft());
-    }
-  }
-
-  /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
-  #passed(): Promise<unknown> | undefined {
-    const { control, live } = this;
-    // Most versions were never shared: a reload asks all of them.
-    if (this.calls.count === 0 && control === undefined && live === undefined) return undefined;
-    const waits = [this.calls.whenReturned(), live?.passed()];
-    if (control !== undefined && control.attachments() > 0) {
-      waits.push(new Promise<void>((resolve) => control.advance(resolve)));
-    }
-    return whenAll(waits);
-  }
-
-  #revoke(): void {
-    this.gate.close();
-    this.control?.revoke(() => this.lifetime.tryDrain());
-    this.live?.revoke(() => this.lifetime.tryDrain());
-    for (const tell of this.revoked) tell();
-  }
-
-  #finish(): void {
-    if (!this.owesFinalisers) return;
-    this.owesFinalisers = false;
-    runFinalisers(this.image);
-  }
-
-  #free(): void {
-    this.resources[Symbol.dispose]();
-    while (this.belongings.length > 0) {
-      this.belongings.at(-1)![Symbol.dispose]();
-      this.belongings.pop();
-    }
-    this.image[Symbol.dispose]();
-  }
-
-  /** JavaScript lets go of it; native code does not. */
-  #keep(): void {
-    this.resources[Symbol.dispose]();
-    pinned.add(this);
-  }
-}
-
-/** Bodies whose memory stays, and all that they need, until the process ends. */
-const pinned = new Set<VersionBody>();
-
-const unreachable = new FinalizationRegistry<VersionBody>((body) => body.revokeWhenLeft());
-
-/** Bodies that nobody can reach here, but other isolates can. */
-const left = new Set<VersionBody>();
-
-/** Another version, which stays for addresses in variables. */
+/** An earlier version that stays because variables hold addresses in it. */
 export interface PointedImage {
   readonly memory: ExecutableMemory;
   readonly lifetime: Lifetime;
-  /** For people. */
+  /** Why it stays, as `holders()` shows it. */
   readonly why: string;
 }
 
-/** One version of a module, as handles and bound functions know it. */
+/** One version of a module, as handles and bound functions refer to it. */
 export class ModuleVersion implements CallOwner {
-  /** As it was asked for, or the name that was given for bytes. */
+  /** The path that was asked for, or the name that was given for bytes. */
   readonly path: string;
   /** Counts the versions of one module from 1. */
   readonly number: number;
-  /** What its variables hold addresses in beside itself. */
+  /** The other versions that its variables hold addresses in. */
   pointsInto: readonly PointedImage[] = [];
   readonly #body: VersionBody;
   readonly binder: Binder;
-  /** This version as what others import from. */
+  /** This version as its importers hold it. */
   readonly provider: Provider;
   #handles = 0;
   #token: ModuleToken | undefined;
 
-  /** Takes over `image`. */
   private constructor(body: VersionBody, path: string, number: number, token?: ModuleToken) {
     this.path = path;
     this.number = number;
@@ -174,53 +67,59 @@ export class ModuleVersion implements CallOwner {
     unreachable.register(this, body);
   }
 
-  /** A version in the isolate that owns it, before its initialisers have run. */
+  /** Makes a version in the isolate that owns it, and takes over `image`. Its initialisers have not run yet. */
   static create(image: LoadedImage, path: string, number: number): ModuleVersion {
     return new ModuleVersion(new VersionBody(image), path, number);
   }
 
-  /** Tells the unwinder about the module, once it is linked. If that fails, the version has ended. */
+  /**
+   * Registers the unwind tables of a version that is linked. A failure ends the
+   * version.
+   */
   registerFrames(): this {
-    try {
-      const frames = registerFrames(this.image);
-      if (frames !== undefined) this.own(frames);
-    } catch (error) {
-      this.lifetime.revokeQuietly();
-      throw error;
-    }
+    using undo = this.#revokingOnFailure();
+    const frames = registerFrames(this.image);
+    if (frames !== undefined) this.own(frames);
+    undo.move();
     return this;
   }
 
-  /** Runs the module's initialisers. If one fails, the version has ended. */
+  /** Runs the module's initialisers. A failure ends the version. */
   start(): this {
-    try {
-      runInitialisers(this.image);
-      this.#body.owesFinalisers = true;
-    } catch (error) {
-      this.lifetime.revokeQuietly();
-      throw error;
-    }
+    using undo = this.#revokingOnFailure();
+    this.#body.initialise();
+    undo.move();
     return this;
+  }
+
+  #revokingOnFailure(): DisposableStack {
+    const undo = new DisposableStack();
+    undo.defer(() => this.lifetime.revokeQuietly());
+    return undo;
   }
 
   /**
-   * A version that another isolate owns.
+   * Attaches to a version that another isolate owns.
    *
    * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`.
    */
   static attach(token: unknown): ModuleVersion {
     const { module, control } = openToken(token);
+    using undo = new DisposableStack();
     let body: VersionBody | undefined = undefined;
     const { image, attachment } = attachImage(module, control, {
       revoked: () => body?.lifetime.revokeQuietly(),
-      callsOut: () => body?.calls.whenReturned(),
+      callsInFlight: () => body?.calls.whenReturned(),
     });
+    undo.use(image);
     body = new VersionBody(image, attachment);
-    return new ModuleVersion(body, module.path, module.version, token as ModuleToken);
+    const version = new ModuleVersion(body, module.path, module.version, token as ModuleToken);
+    undo.move();
+    return version;
   }
 
   /**
-   * A token with which other isolates can attach.
+   * Makes a token with which other isolates can attach.
    *
    * @throws {LoadError} `Closed`; `Unsupported` if the module cannot be shared.
    */
@@ -230,10 +129,13 @@ export class ModuleVersion implements CallOwner {
     const { image } = this;
     const reason = image.whyNotShareable();
     if (reason !== undefined) {
-      throw new LoadError("Unsupported", `Cannot share module: ${reason}`, { path: this.path });
+      throw new LoadError("Unsupported", `Cannot share module: ${reason}`, {
+        path: this.path,
+        hint: LOAD_IN_EACH_ISOLATE,
+      });
     }
-    const control = this.#body.control ??= new ControlOwner();
-    return this.#token = sealToken(describeImage(image, this.path, this.number), control.buffer);
+    const { buffer } = this.#body.shareControl();
+    return this.#token = sealToken(describeImage(image, this.path, this.number), buffer);
   }
 
   get image(): LoadedImage {
@@ -256,49 +158,29 @@ export class ModuleVersion implements CallOwner {
     return this.lifetime.closedError(name);
   }
 
-  /** Disposes of `belonging` when the version's memory is freed. */
-  own(belonging: Disposable): void {
-    this.#body.belongings.push(belonging);
+  /** Disposes of `resource` before the version's memory is freed. */
+  own(resource: Disposable): void {
+    this.#body.own(resource);
   }
 
-  /** Functions of it are called through trampolines, unseen by its own bindings. */
-  serveLive(use: TrampolineUsers): void {
-    this.#body.live = use;
-    this.#body.resources.used = true;
-    const { lifetime } = this.#body;
-    use.whenIdle(() => lifetime.tryDrain());
+  /** Counts the callers of the module's trampolines as users of this version, which is the current one now. */
+  addTrampolineUsers(users: TrampolineUsers): void {
+    this.#body.addTrampolineUsers(users);
   }
 
-  /** Another version serves from now on. */
-  endLive(use: TrampolineUsers): void {
-    if (this.#body.live !== use) return;
-    this.#body.live = undefined;
+  /** Ends {@linkcode ModuleVersion.addTrampolineUsers}: another version is the current one now. */
+  removeTrampolineUsers(users: TrampolineUsers): void {
+    this.#body.removeTrampolineUsers(users);
   }
 
-  /** Takes `count` handles away, and hands them on to the next version if there is one; ends nothing. */
-  moveHandles(count: number, next?: ModuleVersion): void {
-    this.#handles -= count;
-    if (next !== undefined) next.#handles += count;
-  }
-
-  /** Gives back a handle on a version that is no longer the current one. */
-  dropKept(): void {
-    if (--this.#handles === 0) this.lifetime.revokeQuietly();
-  }
-
-  /** Gives back a handle on the current version, which stays for its importers if there are any. */
-  dropLive(): void {
-    if (--this.#handles === 0 && !this.lifetime.isImported()) this.lifetime.revokeQuietly();
+  /** Calls `listener` once, when the version is revoked. */
+  whenRevoked(listener: () => void): void {
+    this.#body.whenRevoked(listener);
   }
 
   /** Whether handles on it are open. */
   get hasHandles(): boolean {
     return this.#handles > 0;
-  }
-
-  /** Calls `tell` once, when the version is revoked. */
-  whenRevoked(tell: () => void): void {
-    this.#body.revoked.add(tell);
   }
 
   /** Counts a handle. */
@@ -307,13 +189,24 @@ export class ModuleVersion implements CallOwner {
     this.#handles++;
   }
 
+  /** Uncounts a handle; never ends the version. */
+  releaseHandle(): void {
+    this.#handles--;
+  }
+
+  /** Hands `count` handles on to the next version; never ends this one. */
+  transferHandles(count: number, next: ModuleVersion): void {
+    this.#handles -= count;
+    next.#handles += count;
+  }
+
   /**
-   * Gives a handle back; the last one revokes.
+   * Closes a handle; closing the last one revokes the version.
    *
    * @throws {LoadError} `Busy`, or what freeing the memory throws; then the
-   * handle counts on, and giving it back tries again.
+   * handle still counts, and closing it tries again.
    */
-  dropHandle(): void {
+  closeHandle(): void {
     if (this.#handles === 1) {
       if (this.lifetime.state === "open") this.lifetime.requireIdle();
       this.lifetime.revoke();
@@ -321,8 +214,21 @@ export class ModuleVersion implements CallOwner {
     this.#handles--;
   }
 
-  /** As {@linkcode ModuleVersion.dropHandle}, but revokes also what is busy; settles when it is freed. */
-  async dropHandleAsync(): Promise<void> {
-    if (--this.#handles === 0) await this.lifetime.freed();
+  /** Like {@linkcode ModuleVersion.closeHandle}, but revokes also a busy version, and settles when it is freed. */
+  async closeHandleAsync(): Promise<void> {
+    if (--this.#handles === 0) await this.lifetime.revokeAndWait();
+  }
+
+  /** Closes a handle on a version that is not the current one; the last one revokes it, without throwing. */
+  closeHandleQuietly(): void {
+    if (--this.#handles === 0) this.lifetime.revokeQuietly();
+  }
+
+  /** Like {@linkcode ModuleVersion.closeHandleQuietly}, on the current version, which stays while it has importers. */
+  closeHandleUnlessImported(): void {
+    if (--this.#handles === 0 && !this.lifetime.isImported()) this.lifetime.revokeQuietly();
   }
 }
+
+const LOAD_IN_EACH_ISOLATE =
+  "load the module in each isolate that uses it, or load it without callbacks and without an allocator of your own";

@@ -72,7 +72,7 @@ export class Catalog {
   callsDrained(): Promise<unknown> | undefined {
     const waits: Promise<unknown>[] = [];
     for (const lifetime of this.#lifetimes) {
-      const wait = lifetime.passed();
+      const wait = lifetime.callsDrained();
       if (wait !== undefined) waits.push(wait);
     }
     return waits.length === 0 ? undefined : Promise.all(waits);
@@ -134,7 +134,7 @@ export class Catalog {
     if (entry === undefined) return;
     this.#entries.delete(key);
     this.#exportIndex.delete(entry);
-    for (const version of entry.history.splice(0)) version.dropKept();
+    for (const version of entry.history.splice(0)) version.closeHandleQuietly();
   }
 
   clear(): void {

@@ -68,7 +68,9 @@ export class Ending {
 
   /** Like {@linkcode Ending.end}, but waits for nonblocking calls. Memory under a lease goes with the lease. */
   async endAsync(): Promise<void> {
-    const ends = await Promise.allSettled(this.#close().map((lifetime) => lifetime.freedOrLeased()));
+    const ends = await Promise.allSettled(
+      this.#close().map((lifetime) => lifetime.revokeAndWait({ ignoreLeases: true })),
+    );
     this.#resources?.dispose();
     for (const end of ends) if (end.status === "rejected") throw end.reason;
   }

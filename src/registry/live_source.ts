@@ -4,7 +4,7 @@
 
 import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "../errors.ts";
-import type { LiveSource } from "../module/live.ts";
+import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
 import { claimSlot } from "./reload/trampoline_slots.ts";
 

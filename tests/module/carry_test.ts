@@ -8,7 +8,7 @@ import { type Parts, version } from "../support/versions.ts";
 
 const CODE = { code: 1 } as const;
 
-/** Two versions; what the second one has after state was carried to it. */
+/** Two versions of a module, with state carried from the first to the second. */
 class Carried implements AsyncDisposable {
   readonly allocator = new WatchedAllocator();
   readonly registry = new ModuleRegistry({ allocator: this.allocator, keepVersions: 0 });
@@ -67,7 +67,7 @@ Deno.test("a variable of equal name, size, type and version keeps its value", as
   assertEquals(carried.report.oldPointers, []);
 });
 
-Deno.test("a variable of another size, type or version starts anew, with the reason", async () => {
+Deno.test("a variable of another size, type or version starts with the new value, and the report says why", async () => {
   await using carried = new Carried(
     {
       data: { size: [1n], type: [1n], version: [1n], same: [1n] },
@@ -90,7 +90,7 @@ Deno.test("a variable of another size, type or version starts anew, with the rea
   assertEquals(["size", "type", "version", "same"].map((name) => carried.word(name)), [2n, 2n, 2n, 1n]);
 });
 
-Deno.test("a variable that was a function starts anew", async () => {
+Deno.test("a variable that was a function starts with the new value", async () => {
   await using carried = new Carried({ functions: { code: 1, thing: 2 } }, { data: { thing: [7n] } });
   assertEquals(carried.report.carried, []);
   assertEquals(carried.word("thing"), 7n);
@@ -114,7 +114,7 @@ Deno.test("names that are not unique are not carried", async () => {
   ]);
 });
 
-Deno.test("addresses of own functions and variables become those of the new version", async () => {
+Deno.test("addresses of the module's own functions and variables become those of the new version", async () => {
   await using carried = new Carried(
     { functions: { code: 1, other: 2 }, data: { pointers: ["other", "target", "pointers"], target: [1n] } },
     {
@@ -139,7 +139,7 @@ Deno.test("an address inside a variable of equal size keeps its distance", async
   assertEquals(carried.word("iterator"), address(carried.second, "array") + 16n);
 });
 
-Deno.test("addresses that have no counterpart are reported, and keep the old version", async () => {
+Deno.test("addresses without a counterpart are reported, and keep the old version", async () => {
   await using carried = new Carried(
     {
       functions: { code: 1, gone: 2 },
@@ -153,7 +153,7 @@ Deno.test("addresses that have no counterpart are reported, and keep the old ver
     { name: "pointers", offset: 8, value: address(first, "code") + 1n },
     { name: "pointers", offset: 16, value: address(first, "array") + 8n },
   ]);
-  assertEquals(carried.word("pointers"), address(first, "gone"), "the word is as it was");
+  assertEquals(carried.word("pointers"), address(first, "gone"), "the word is unchanged");
   assertEquals(first.holders(), ["3 addresses in carried variables"]);
   const before = carried.allocator.live.size;
   const memory = [...carried.allocator.live].find(({ address }) => address <= first.codeMemory.address);
@@ -165,7 +165,7 @@ Deno.test("addresses that have no counterpart are reported, and keep the old ver
   assertEquals(carried.allocator.live.size, before);
 });
 
-Deno.test("numbers that are no addresses of the old version stay as they are", async () => {
+Deno.test("numbers that are not addresses of the old version stay unchanged", async () => {
   const words = [0n, 1n, 0xffff_ffffn, 0x7fff_ffff_ffffn, 0xffff_ffff_ffff_ffffn];
   await using carried = new Carried(
     { data: { words: [0n, 0n, 0n, 0n, 0n] } },
@@ -177,7 +177,7 @@ Deno.test("numbers that are no addresses of the old version stay as they are", a
 });
 
 Deno.test({
-  name: "addresses below 4 GiB are found, too",
+  name: "addresses below 4 GiB are found too",
   ignore: NO_PROC,
   async fn() {
     const allocator = new LowAllocator();
@@ -206,7 +206,7 @@ Deno.test("imported symbols are not variables", async () => {
   assertEquals(readWord(lease.address), 0x1234n);
 });
 
-/** Memory where words that hold addresses have a high half of zeros, as on Windows. */
+/** Allocates below 4 GiB, where the high half of an address is zero, as on Windows. */
 class LowAllocator extends LinuxAllocator {
   override allocate(size: number, alignment: number): ExecutableMemory {
     return super.allocate(size, alignment, 0x4000_0000n);

@@ -1,6 +1,6 @@
 /**
- * Makes modules unreachable in one way or another, collects garbage, and
- * prints what is left of them. Run with `--v8-flags=--expose-gc`.
+ * Makes modules unreachable in one way or another, collects garbage, and prints
+ * how much of them is left. Needs `--v8-flags=--expose-gc`.
  */
 import { type CallPath, type LoadedModule, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { FailingAllocator } from "../support/failing_allocator.ts";
@@ -26,17 +26,17 @@ async function settle(): Promise<void> {
 
 const COUNT = 5;
 const [scenario, callPath] = Deno.args as [string, CallPath];
-/** Counts what is mapped: a range that was given back may be V8's a moment later. */
+/** Counts mapped ranges itself: V8 may map a range that was freed a moment ago. */
 const allocator = new FailingAllocator();
 const registry = new ModuleRegistry({ allocator, callPath, keepVersions: 0 });
-// Keeps open what is opened once: the C library, the maker of stubs.
+// Keeps open the resources that are opened once: the C library, the stub maker.
 const anchor = registry.loadBytes("anchor", answering(0));
 warm(anchor.getFunction("value", ANSWER)!);
 
 const addresses: bigint[] = [];
 let kept: unknown[] = [];
 
-/** Loads and binds; what the scenario keeps is put into `kept`. */
+/** Loads and binds modules; puts the objects that the scenario keeps into `kept`. */
 function fill(): void {
   for (let index = 0; index < COUNT; index++) {
     const name = `m${index}`;

@@ -1,29 +1,7 @@
-import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { LoadError, type LoadErrorKind, ModuleLoader, ModuleRegistry, SmfBuilder } from "../../mod.ts";
-import { Binding, HeaderFlag, SectionType, SymbolType } from "../../src/smf/mod.ts";
-import {
-  ANSWER,
-  answering,
-  build,
-  importing,
-  linuxTest,
-  maps,
-  nativeTest,
-  ROUTINES,
-  sample,
-  turn,
-  word,
-} from "../support/modules.ts";
-import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
-
-const ADD = { parameters: ["i32", "i32"], result: "i32" } as const;
-const ODD_NAMES = ["__proto__", "constructor", "hasOwnProperty", "toString", "valueOf", "then", "0", " "];
-
-function assertKind(work: () => unknown, kind: LoadErrorKind): LoadError {
-  const error = assertThrows(work, LoadError);
-  assertEquals(error.kind, kind, error.message);
-  return error;
-}
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
+import { ANSWER, answering, build, linuxTest, maps, nativeTest, sample, turn } from "../support/modules.ts";
+import { assertLoadError } from "../support/testing.ts";
 
 /** The protection of the mapping that an address lies in. */
 function protectionAt(address: bigint): string | undefined {
@@ -34,29 +12,6 @@ function protectionAt(address: bigint): string | undefined {
   }
   return undefined;
 }
-
-nativeTest("a module tells where it came from and what its header says", () => {
-  const path = Deno.makeTempFileSync({ suffix: ".smf" });
-  Deno.writeFileSync(
-    path,
-    build({
-      routines: ROUTINES,
-      flags: HeaderFlag.Reloadable | HeaderFlag.Pic,
-      sourceHash: 0xfeed_0000_0000_0001n,
-    }),
-  );
-  using module = new ModuleLoader().load(path);
-  assertEquals([module.path, module.version, module.isOpen], [path, 1, true]);
-  assertEquals([module.header.layout, module.header.symbolCount], ["H96", Object.keys(ROUTINES).length]);
-  assertEquals([module.isReloadable(), module.sourceHash()], [true, 0xfeed_0000_0000_0001n]);
-  assertEquals(module.symbols.length, Object.keys(ROUTINES).length);
-  Deno.removeSync(path);
-});
-
-nativeTest("a module that says nothing of it is not reloadable and has no source hash", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  assertEquals([module.isReloadable(), module.sourceHash(), module.path], [false, 0n, "(bytes)"]);
-});
 
 linuxTest("code is executable and never writable, data writable and never executable", () => {
   using module = new ModuleLoader().loadBytes(sample());
@@ -72,196 +27,7 @@ nativeTest("a module without variables has data memory of no size", () => {
   assertEquals(module.dataMemory.size, 0);
 });
 
-nativeTest("getFunction finds functions of every binding", () => {
-  using module = new ModuleLoader().loadBytes(
-    build({
-      routines: {
-        global: { hex: "b8 01 00 00 00 c3" },
-        weak: { hex: "b8 02 00 00 00 c3", binding: Binding.Weak },
-        local: { hex: "b8 03 00 00 00 c3", binding: Binding.Local },
-      },
-    }),
-  );
-  assertEquals(["global", "weak", "local"].map((name) => module.getFunction(name, ANSWER)?.()), [1, 2, 3]);
-});
-
-nativeTest("getFunction answers null for what is missing, is no function, or is not defined here", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", answering(3));
-  const module = registry.loadBytes("importer", importing("value"));
-  assertStrictEquals(module.getFunction("value", ANSWER), null, "an import is not the module's own");
-  const own = registry.loadBytes("sample", sample());
-  for (const name of ["missing", "counter", "Point", "", "ADD32", "add32 ", ...ODD_NAMES]) {
-    assertStrictEquals(own.getFunction(name, ANSWER), null, name);
-    assertStrictEquals(own.addressOf(`${name}!`), null, name);
-  }
-});
-
-nativeTest("functions may have names that every object has", () => {
-  const routines = Object.fromEntries(
-    ODD_NAMES.map((name, index) => [name, { hex: `b8 0${index} 00 00 00 c3` }]),
-  );
-  // An object literal cannot have a property called so, an entry list can.
-  Object.defineProperty(routines, "__proto__", { value: { hex: "b8 00 00 00 00 c3" }, enumerable: true });
-  using module = new ModuleLoader().loadBytes(build({ routines }));
-  const definitions = Object.fromEntries(ODD_NAMES.map((name) => [name, ANSWER]));
-  Object.defineProperty(definitions, "__proto__", { value: ANSWER, enumerable: true });
-  const symbols = module.bind(definitions).symbols as Record<string, () => number>;
-  ODD_NAMES.forEach((name, index) => {
-    assertEquals(module.getFunction(name, ANSWER)?.(), index, name);
-    assertEquals(symbols[name](), index, name);
-  });
-  assertEquals(Object.keys(symbols).toSorted(), ODD_NAMES.toSorted());
-});
-
-nativeTest(
-  "entryPoint is null unless the file is EXECUTABLE, else the function that the header names",
-  () => {
-    const routines = { first: { hex: "b8 01 00 00 00 c3" }, main: { hex: "b8 02 00 00 00 c3" } };
-    const loader = new ModuleLoader();
-    using program = loader.loadBytes(build({ routines, entry: "main" }));
-    using library = loader.loadBytes(build({ routines }));
-    assertEquals(program.entryPoint(ANSWER)?.(), 2);
-    assertStrictEquals(library.entryPoint(ANSWER), null);
-    program.close();
-    assertKind(() => program.entryPoint(ANSWER), "Closed");
-  },
-);
-
-nativeTest("bind takes names, leaves out what is optional, and freezes the result", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  const { symbols } = module.bind({
-    add32: ADD,
-    plus: { ...ADD, name: "add32" },
-    counter: { type: "i64" },
-    start: { type: "i64", name: "counter" },
-    absent: { parameters: [], result: "void", optional: true },
-    absentDatum: { type: "i32", optional: true },
-    notAFunction: { name: "counter", parameters: [], result: "void", optional: true },
-    present: { ...ADD, name: "add32", optional: true },
-  });
-  assertEquals([symbols.add32(1, 2), symbols.plus(3, 4), symbols.present?.(5, 6)], [3, 7, 11]);
-  assertEquals([symbols.counter, symbols.start], [40n, 40n]);
-  assertEquals([symbols.absent, symbols.absentDatum, symbols.notAFunction], [null, null, null]);
-  assert(Object.isFrozen(symbols));
-  assertThrows(() => (symbols as { add32: unknown }).add32 = null, TypeError);
-  assertThrows(() => (symbols as { counter: unknown }).counter = 1n, TypeError);
-  assertThrows(() => (symbols as unknown as { more: unknown }).more = 1, TypeError);
-  assertEquals(Object.keys(symbols).length, 8);
-  assertEquals("toString" in symbols, false);
-});
-
-nativeTest("bind lists every missing name in one error, and binds nothing", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  const error = assertKind(() =>
-    module.bind({
-      add32: ADD,
-      one: ADD,
-      two: { ...ADD, name: "renamed" },
-      counter: ADD,
-      three: { type: "i32" },
-      Point: { type: "i32" },
-      allowed: { ...ADD, optional: true },
-    }), "UndefinedSymbol");
-  assertEquals(error.data.symbols, ["one", "renamed", "counter", "three", "Point"]);
-  for (const name of error.data.symbols!) assert(error.message.includes(`'${name}'`), error.message);
-  assertEquals(module.callPaths(), []);
-});
-
-nativeTest("symbols can be taken apart and passed on: functions need no `this`", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  const { add32 } = module.bind({ add32: ADD }).symbols;
-  assertEquals([1, 2, 3].map((value) => add32(value, 10)), [11, 12, 13]);
-  assertEquals(add32.call(null as never, 1, 1), 2);
-});
-
-nativeTest("statics are read when they are asked for", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  const { symbols } = module.bind({
-    increment: { parameters: [], result: "i64" },
-    counter: { type: "i64" },
-  });
-  assertEquals([symbols.counter, symbols.increment(), symbols.counter], [40n, 41n, 41n]);
-});
-
-nativeTest("a static that would end outside the module is Incompatible", () => {
-  const builder = new SmfBuilder({ platform: HOST_PLATFORM, arch: HOST_ARCH });
-  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(4096).fill(5) });
-  builder.symbol({ name: "last", type: SymbolType.Data, value: 4095, size: 1 });
-  using module = new ModuleLoader().loadBytes(builder.build());
-  assertEquals(module.bind({ last: { type: "u8" } }).symbols.last, 5);
-  for (const type of ["u16", "i32", "f64", "u64"] as const) {
-    const error = assertKind(() => module.bind({ last: { type } }), "Incompatible");
-    assertEquals(error.data.symbol, "last");
-  }
-});
-
-nativeTest("exports are the defined Global symbols, in file order, with type and size", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", answering(1, "other"));
-  const module = registry.loadBytes(
-    "m",
-    build({
-      routines: {
-        b: { hex: "ff 25 00 00 00 00", refersByGot: { 2: "other" } },
-        a: ROUTINES.add32,
-        hidden: { hex: "c3", binding: Binding.Local },
-        weak: { hex: "c3", binding: Binding.Weak },
-      },
-      data: { datum: word(1n) },
-    }),
-  );
-  assertEquals(module.exports(), [
-    { name: "b", type: "Function", size: 6 },
-    { name: "a", type: "Function", size: 4 },
-    { name: "datum", type: "Data", size: 8 },
-  ]);
-});
-
-nativeTest("imports tell who answered and where, also for a weak one that nobody answers", () => {
-  using registry = new ModuleRegistry();
-  registry.loadBytes("provider", answering(3));
-  const module = registry.loadBytes("importer", importing("value"));
-  const [record, ...more] = module.imports();
-  assertEquals([record.name, record.from, more.length], ["value", "module 'provider'", 0]);
-  assertEquals(record.address, registry.resolveSymbol("value"));
-  assertEquals(registry.loadBytes("plain", answering(1)).imports().length, 0);
-});
-
-nativeTest("callPaths lists what was bound, in that order", () => {
-  using module = new ModuleLoader().loadBytes(sample());
-  assertEquals(module.callPaths(), []);
-  module.getFunction("add64", { parameters: ["i64", "i64"], result: "i64" });
-  module.bind({ add32: ADD, nothing: { parameters: [], result: "void", nonblocking: true } });
-  assertEquals(module.callPaths(), [
-    { name: "add64", path: "fast" },
-    { name: "add32", path: "fast" },
-    { name: "nothing", path: "pointer" },
-  ]);
-});
-
-nativeTest("addressOf gives addresses of functions and variables, not of types and imports", async () => {
-  {
-    using registry = new ModuleRegistry();
-    const module = registry.loadBytes("sample", sample());
-    const { codeMemory, dataMemory } = module;
-    using add = module.addressOf("add32")!;
-    using counter = module.addressOf("counter")!;
-    using inner = module.addressOf("inner")!;
-    for (
-      const [{ address }, memory] of [[add, codeMemory], [inner, codeMemory], [counter, dataMemory]] as const
-    ) {
-      assert(address >= memory.address && address < memory.address + BigInt(memory.size));
-    }
-    assertEquals(new Deno.UnsafePointerView(Deno.UnsafePointer.create(counter.address)!).getBigInt64(), 40n);
-    assertStrictEquals(module.addressOf("Point"), null);
-    registry.loadBytes("provider", answering(1));
-    assertStrictEquals(registry.loadBytes("importer", importing("value")).addressOf("value"), null);
-  }
-  await turn();
-});
-
-nativeTest("holders says in words who needs the module", async () => {
+nativeTest("holders describes everything that needs the module", async () => {
   {
     using registry = new ModuleRegistry();
     const module = registry.loadBytes("sample", sample());
@@ -276,25 +42,6 @@ nativeTest("holders says in words who needs the module", async () => {
   await turn();
 });
 
-nativeTest("after close what describes the file can be read, what needs the memory throws", () => {
-  const module = new ModuleLoader().loadBytes(sample());
-  module.close();
-  assertEquals([module.isOpen, module.path, module.version], [false, "(bytes)", 1]);
-  assertEquals([module.header.layout, module.isReloadable(), module.sourceHash()], ["H96", false, 0n]);
-  assert(module.exports().length > 5 && module.symbols.length > 5);
-  assertEquals(module.imports().length, 0);
-  for (
-    const use of [
-      () => module.codeMemory,
-      () => module.dataMemory,
-      () => module.addressOf("add32"),
-      () => module.bind({}),
-      () => module.getFunction("missing", ANSWER),
-      () => module.share(),
-    ]
-  ) assertKind(use, "Closed");
-});
-
 nativeTest("`using` closes, also when the block throws", () => {
   let kept: (() => number) | undefined;
   assertThrows(
@@ -306,7 +53,7 @@ nativeTest("`using` closes, also when the block throws", () => {
     RangeError,
     "from the block",
   );
-  assertKind(() => kept!(), "Closed");
+  assertLoadError(() => kept!(), "Closed");
 });
 
 nativeTest("LoadedModule cannot be made by hand", () => {

@@ -1,6 +1,6 @@
 /**
- * What must not compile. Every `@ts-expect-error` is a test: without the error
- * below it, the type check fails. Nothing here runs native code.
+ * Tests of types: every `@ts-expect-error` is a test, since without an error in
+ * the next line the type check fails. Nothing here runs native code.
  */
 import type { Callable, LoadedModule } from "../../mod.ts";
 
@@ -36,7 +36,7 @@ export function compiles(module: LoadedModule): void {
   const { symbols } = module.bind(DEFINITIONS);
   holds<Equal<typeof symbols, Expected>>();
 
-  // The same when the definitions are written in place, without `as const`.
+  // Definitions that are written in place give the same types without `as const`.
   const inPlace = module.bind({
     add: { parameters: ["i32", "i32"], result: "i32" },
     count: { type: "i32" },
@@ -68,19 +68,19 @@ export function compiles(module: LoadedModule): void {
   symbols.struct({ a: 1 });
   // @ts-expect-error a wrong result type
   const _text: string = symbols.add(1, 2);
-  // @ts-expect-error 64 bits come as a bigint
+  // @ts-expect-error a 64-bit result is a bigint
   const _narrow: number = symbols.wide(1n, 1n);
-  // @ts-expect-error nonblocking functions answer with a promise
+  // @ts-expect-error a nonblocking function returns a promise
   const _now: number = symbols.later(1);
   // @ts-expect-error a missing symbol
   symbols.missing();
   // @ts-expect-error an optional symbol may be null
   symbols.maybe(1);
-  // @ts-expect-error the name in the file is not the key
+  // @ts-expect-error the key counts, not the name in the file
   symbols.other(1);
-  // @ts-expect-error a static is no function
+  // @ts-expect-error a static is not a function
   symbols.count();
-  // @ts-expect-error a static has the type that it was defined with
+  // @ts-expect-error a static has the type of its definition
   const _static: string = symbols.count;
   // @ts-expect-error symbols cannot be replaced
   symbols.count = 1;
@@ -111,13 +111,13 @@ export function compiles(module: LoadedModule): void {
   // @ts-expect-error a wrong argument type
   main?.(0n, null);
 
-  // @ts-expect-error made by loaders and registries only
+  // @ts-expect-error only loaders and registries make handles
   new (module.constructor as typeof LoadedModule)();
-  // @ts-expect-error what a module says cannot be changed
+  // @ts-expect-error a module's facts cannot be changed
   module.path = "elsewhere";
 }
 
-Deno.test("definitions decide the types of what is bound, as they do for Deno.dlopen", () => {
+Deno.test("definitions decide the types of bound symbols, as they do for Deno.dlopen", () => {
   // The type check of this file is the test.
   void compiles;
 });

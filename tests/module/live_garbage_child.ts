@@ -1,4 +1,4 @@
-/** Drops live libraries and says what the garbage collection leaves. */
+/** Drops live libraries, collects garbage, and prints how much of them is left. */
 import { ModuleRegistry } from "../../mod.ts";
 import { WatchedAllocator } from "../support/testing.ts";
 import { INT, version } from "../support/versions.ts";

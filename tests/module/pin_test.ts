@@ -1,4 +1,4 @@
-// Pinned modules: closed as any other, never unmapped.
+// Pinned modules: they close like any other and are never unmapped.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
@@ -12,7 +12,7 @@ import {
 } from "../support/testing.ts";
 import { DIALECTS, ENDINGS, Journal, threadModule } from "../support/threads.ts";
 
-/** What a pinned module needs stays open on purpose. */
+/** Registers a test without the resource check: the resources of a pinned module stay open on purpose. */
 function pinTest(name: string, fn: () => void | Promise<void>): void {
   Deno.test({ name, ignore: Deno.build.os !== "linux", sanitizeResources: false, fn });
 }
@@ -21,7 +21,7 @@ const FILE = () => threadModule("endings", DIALECTS[0]);
 const VALUE = { parameters: [], result: "i32" } as const;
 const newRegistry = () => new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 });
 
-/** A module with a function that answers a number, and perhaps one that jumps to an import. */
+/** A module with a function that returns a number, and perhaps one that jumps to an import. */
 function moduleWith(name: string, value: number, imported?: string): Uint8Array {
   const builder = hostBuilder({ flags: 2 });
   const code = new Uint8Array(64);
@@ -36,10 +36,10 @@ function moduleWith(name: string, value: number, imported?: string): Uint8Array 
   return builder.build();
 }
 
-pinTest("threads of a pinned module run on when it is closed", async () => {
+pinTest("threads of a pinned module go on when it is closed", async () => {
   const registry = newRegistry();
   const words = new BigInt64Array(3);
-  // This thread's object is destroyed when the thread ends, after all JavaScript.
+  // This thread's object is destroyed when the thread ends, which is after all JavaScript.
   const journal = Journal.outliving();
   const module = registry.load(FILE(), { pin: true });
   const { symbols } = module.bind(ENDINGS);
@@ -54,19 +54,19 @@ pinTest("threads of a pinned module run on when it is closed", async () => {
   const ticks = words[0];
   await until(() => words[0] > ticks + 3n);
   assertEquals(permissionsAt(address), "r-xp");
-  assertEquals(journal.take(), [], "neither finalisers nor what was registered ran");
+  assertEquals(journal.take(), [], "neither finalisers nor exit handlers ran");
   words[1] = 1n;
   await until(() => words[2] === 1n);
 });
 
-pinTest("what is not pinned is unmapped", async () => {
+pinTest("a module that is not pinned is unmapped", async () => {
   const module = new ModuleLoader().load(FILE(), () => 1n);
   const { address } = module.codeMemory!;
   await module.closeAsync();
   assertEquals(permissionsAt(address), "");
 });
 
-pinTest("a loader pins too, and whoever loads a module again may pin it", async () => {
+pinTest("a loader pins too, and a later load of the same module can pin it", async () => {
   const first = new ModuleLoader().loadBytes(moduleWith("value", 7), undefined, { pin: true });
   await using registry = newRegistry();
   registry.loadBytes("again", moduleWith("value", 8));
@@ -78,7 +78,7 @@ pinTest("a loader pins too, and whoever loads a module again may pin it", async 
   for (const address of addresses) assertEquals(permissionsAt(address), "r-xp");
 });
 
-pinTest("what a pinned module imports from stays with it, and nobody waits for that", async () => {
+pinTest("the provider of a pinned module stays with it, and nothing waits for that", async () => {
   const registry = new ModuleRegistry({ keepVersions: 0 });
   const provider = registry.loadBytes("provider", moduleWith("value", 7));
   const importer = registry.loadBytes("importer", moduleWith("other", 8, "value"), { pin: true });
@@ -92,7 +92,7 @@ pinTest("what a pinned module imports from stays with it, and nobody waits for t
   for (const address of addresses) assertEquals(permissionsAt(address), "r-xp");
 });
 
-pinTest("versions that follow a pinned one are pinned, whether they take over or not", () => {
+pinTest("versions after a pinned one are pinned, whether they take over or not", () => {
   const registry = new ModuleRegistry({ keepVersions: 0 });
   const module = registry.loadBytes("pinned", moduleWith("value", 1), { pin: true });
   const addresses = [module.codeMemory!.address];

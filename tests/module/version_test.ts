@@ -26,7 +26,7 @@ nativeTest("versions count up from 1, module by module", () => {
   assertEquals(new ModuleLoader().loadBytes(answering(1)).close(), undefined);
 });
 
-nativeTest("an initialiser that throws by a callback ends the load, and nothing stays", () => {
+nativeTest("an initialiser that throws through a callback ends the load, and nothing stays", () => {
   const allocator = new FailingAllocator();
   const callback = new Deno.UnsafeCallback({ parameters: [], result: "void" }, () => {
     throw new RangeError("from the initialiser");
@@ -44,7 +44,7 @@ nativeTest("an initialiser that throws by a callback ends the load, and nothing 
   callback.close();
 });
 
-nativeTest("an export of the types Function and Data can be imported, a Type or a Local one cannot", () => {
+nativeTest("exports of type Function and Data can be imported, Types and Local symbols cannot", () => {
   using registry = new ModuleRegistry();
   registry.loadBytes("m", build({ routines: ROUTINES, types: ["Point"] }));
   registry.loadBytes("ok", importing("add32"));
@@ -52,7 +52,7 @@ nativeTest("an export of the types Function and Data can be imported, a Type or 
   assertEquals(error.kind, "UndefinedSymbol");
 });
 
-nativeTest("old versions end one by one, when nobody holds them any more", async () => {
+nativeTest("old versions end one by one, as soon as nothing holds them", async () => {
   const allocator = new FailingAllocator();
   {
     await using registry = new ModuleRegistry({ allocator, keepVersions: 0 });
@@ -88,7 +88,7 @@ for (const scenario of ["handle", "function", "importer", "lease", "reload", "lo
   }
 }
 
-nativeTest("garbage: what is still reachable stays and works", async () => {
+nativeTest("garbage: a function that is still reachable stays and works", async () => {
   const result = await runChild(new URL("./garbage_child.ts", import.meta.url), {
     v8Flags: "--expose-gc",
     args: ["kept", "auto"],

@@ -1,13 +1,11 @@
-/**
- * Names of one hash.
- */
+/** Names that all have the same hash. */
 import { assert } from "@std/assert";
 import { hashName } from "../../src/smf/hash.ts";
 import { randomFrom } from "./testing.ts";
 
-/** 2^`rounds` different names that all have one hash. */
+/** Makes 2^`rounds` different names with the same hash. */
 export function collidingNames(rounds: number): string[] {
-  // FNV-1a is walked byte by byte, so one collision of two blocks gives 2^n by repeating it.
+  // FNV-1a works byte by byte, so n successive colliding pairs of blocks give 2^n colliding names.
   let names = [new Uint8Array(0)];
   for (const pair of collidingPairs(rounds)) {
     names = names.flatMap((name) => pair.map((block) => new Uint8Array([...name, ...block])));
@@ -19,7 +17,7 @@ export function collidingNames(rounds: number): string[] {
   return texts;
 }
 
-/** For each round, two different blocks of ASCII that lead from one FNV-1a state to the same next one. */
+/** Finds for each round two different ASCII blocks that lead from one FNV-1a state to the same next state. */
 function collidingPairs(rounds: number): [Uint8Array, Uint8Array][] {
   const pairs: [Uint8Array, Uint8Array][] = [];
   let state = 0x811c9dc5;
@@ -41,7 +39,7 @@ function collidingPairs(rounds: number): [Uint8Array, Uint8Array][] {
   return pairs;
 }
 
-/** Eight letters that look random: FNV-1a hardly ever maps short, similar blocks to one state. */
+/** A pseudorandom block of eight letters: FNV-1a hardly ever maps short, similar blocks to one state. */
 function blockOf(counter: number): Uint8Array {
   const next = randomFrom(counter);
   return Uint8Array.from({ length: 8 }, () => 0x40 + next() % 32);

@@ -1,7 +1,7 @@
-// Compilers of the host, for tests that compare with what they and its linker make.
+// The host's compilers, for tests that compare with the output of compilers and linker.
 import { canRun } from "./real_archives.ts";
 
-/** Runs a compiler in a folder; what it prints. */
+/** Runs a compiler in a folder; returns its output. */
 export async function compile(command: string, args: string[], folder?: string): Promise<string> {
   const options = folder === undefined ? {} : { cwd: folder };
   const { success, stdout, stderr } = await new Deno.Command(command, { args, ...options }).output();
@@ -10,7 +10,7 @@ export async function compile(command: string, args: string[], folder?: string):
   return text.decode(stdout);
 }
 
-function isThere(command: string): boolean {
+function isInstalled(command: string): boolean {
   try {
     const question = command === "zig" ? "version" : "--version";
     return new Deno.Command(command, { args: [question], stdout: "null", stderr: "null" }).outputSync()
@@ -21,13 +21,13 @@ function isThere(command: string): boolean {
   }
 }
 
-/** Registers a test that gets a temporary folder; skipped, and says so, where a command is missing. */
+/** Registers a test that gets a temporary folder; where a command is missing, the test is skipped and its name says so. */
 export function testWithCompilers(
   commands: readonly string[],
   name: string,
   work: (folder: string) => void | Promise<void>,
 ): void {
-  const runs = canRun && commands.every(isThere);
+  const runs = canRun && commands.every(isInstalled);
   Deno.test({
     name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
     ignore: !runs,

@@ -1,7 +1,7 @@
 /**
- * Just enough of an ELF64 reader to look at a shared library the way a dynamic
- * linker does: by program headers and the dynamic section, written from the
- * gABI and not from the writer under test.
+ * A small ELF64 reader that reads a shared library as a dynamic linker does: by
+ * program headers and the dynamic section. Written from the gABI and not from
+ * the writer under test.
  */
 
 export interface ElfSegment {
@@ -81,7 +81,7 @@ export class ElfReader {
     return value;
   }
 
-  /** As many as the hash table has chains. */
+  /** The number of symbols: as many as the hash table has chains. */
   symbolCount(): number {
     return this.#u32(this.#tag(4) + 4);
   }

@@ -1,7 +1,7 @@
-/** An object that has everything which the linker knows of. */
+/** An object with every feature that the linker supports. */
 import { addFunction, addVariable, ascii, DATA, ElfWriter, STRINGS } from "./objects.ts";
 
-/** An object with groups, merged strings, commons, frames, start-up arrays and every kind of symbol. */
+/** Builds an object with groups, merged strings, commons, unwind tables, start-up arrays and every kind of symbol. */
 export function everything(): Uint8Array {
   const writer = new ElfWriter();
   const f = addFunction(writer, "first", new Uint8Array(32).fill(0x90));

@@ -1,17 +1,16 @@
-/**
- * Real memory from an allocator that refuses to free when it is told to.
- */
+/** An allocator of real memory that fails to free on demand. */
 import { type ExecutableMemory, LoadError, type MemoryAllocator, platformAllocator } from "../../mod.ts";
 
+/** Refuses as many frees, or the range, as a test asks for. */
 export class FailingAllocator implements MemoryAllocator {
   readonly #real = platformAllocator();
-  /** How many of the next frees to refuse. */
+  /** The number of next frees to refuse. */
   refuse = 0;
   /** A range to refuse to free, once. */
   refuseNext: ExecutableMemory | undefined;
-  /** Ranges that were freed, in order. */
+  /** The freed ranges, in order. */
   readonly freed: ExecutableMemory[] = [];
-  /** Ranges that are in use. */
+  /** The ranges in use. */
   readonly live = new Set<ExecutableMemory>();
 
   get pageSize(): number {

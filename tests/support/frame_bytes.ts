@@ -1,12 +1,12 @@
-// Frame information made by hand.
+// Unwind tables made by hand.
 
-/** What a CIE says, each part replaceable by a broken one. */
+/** The parts of a CIE; a test can replace each by a broken one. */
 export interface CieParts {
   readonly version?: number;
   readonly augmentation?: string;
-  /** Alignments of code and data, and the return register. */
+  /** The alignments of code and data, and the return register. */
   readonly numbers?: readonly number[];
-  /** Augmentation data, its length before it. */
+  /** The augmentation data, after its length. */
   readonly data?: readonly number[];
 }
 
@@ -20,7 +20,7 @@ export function uint32(value: number): number[] {
   return [value & 255, (value >> 8) & 255, (value >> 16) & 255, (value >>> 24) & 255];
 }
 
-/** A CIE whose FDEs hold near addresses. */
+/** A CIE whose FDEs hold 32-bit distances. */
 export function cie(
   { version = 1, augmentation = "zR", numbers = [1, 0x78, 16], data = [1, 0x1b] }: CieParts = {},
 ): number[] {
@@ -28,13 +28,13 @@ export function cie(
   return record([...uint32(0), version, ...letters, 0, ...numbers, ...data]);
 }
 
-/** An FDE that lies `at` bytes behind the start of its CIE; `distance` leads from the field itself to its function. */
+/** An FDE `at` bytes after the start of its CIE; `distance` leads from the field itself to its function. */
 export function fde(at: number, distance: number, size: number, data: readonly number[] = [0]): number[] {
   return record([...uint32(at + 4), ...uint32(distance), ...uint32(size), ...data]);
 }
 
-/** Where a function's address stands in an FDE. */
+/** The offset of the function's address in an FDE. */
 export const FDE_FUNCTION = 8;
 
-/** The end of a table. */
+/** The terminator of a table. */
 export const END: readonly number[] = uint32(0);

@@ -1,6 +1,6 @@
-// Answers imports from a host library, for tests that stand below the registry.
+// Answers imports from a host library, for tests of rooms below the registry.
 
-/** The exports of a shared library that is loaded already, as addresses. */
+/** Opens shared libraries and finds the addresses of their exports. */
 export class HostLibrary implements Disposable {
   readonly #libc = Deno.dlopen("libc.so.6", {
     dlopen: { parameters: ["buffer", "i32"], result: "pointer" },
@@ -12,7 +12,7 @@ export class HostLibrary implements Disposable {
     this.#handles = names.map((name) => this.#libc.symbols.dlopen(new TextEncoder().encode(`${name}\0`), 2));
   }
 
-  /** Answers one name. */
+  /** Resolves one name; undefined if none of the libraries exports it. */
   readonly resolver = (name: string): bigint | undefined => {
     for (const handle of this.#handles) {
       const found = this.#libc.symbols.dlsym(handle, new TextEncoder().encode(`${name}\0`));

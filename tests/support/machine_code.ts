@@ -1,9 +1,9 @@
-// Hand-made machine code for tests, x86-64.
+// Hand-made x86-64 machine code for tests.
 import { addVariable, CODE, ElfWriter } from "./objects.ts";
 
 /**
- * An object with `int register(int *counter)`: keeps the pointer and asks
- * `atexit` for a function that adds one to what it points to.
+ * Builds an object with `int register(int *counter)`, which keeps the pointer
+ * and registers with `atexit` a function that increments the counter.
  */
 export function atexitObject(): Uint8Array {
   const writer = new ElfWriter();

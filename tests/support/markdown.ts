@@ -1,17 +1,17 @@
-/** As much of Markdown as the tests of the documentation look at. */
+/** A reader of as much Markdown as the tests of the documentation need. */
 import { fromFileUrl, join } from "@std/path";
 
 export const ROOT: string = fromFileUrl(new URL("../..", import.meta.url));
 
-/** A fenced piece of a document. */
+/** A fenced code block. */
 export interface CodeBlock {
   readonly language: string;
   readonly text: string;
 }
 
-/** A document, and what is in it. */
+/** A document and its parts. */
 export class Markdown {
-  /** Relative to the repository. */
+  /** The path relative to the repository. */
   readonly path: string;
   readonly text: string;
   /** The text without its fenced blocks. */
@@ -26,21 +26,21 @@ export class Markdown {
     this.prose = this.text.replace(fence, "");
   }
 
-  /** What links can lead to, as GitHub makes them. */
+  /** The anchors of headings, as GitHub makes them. */
   anchors(): string[] {
     return [...this.prose.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
       title.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(" ", "-")
     );
   }
 
-  /** Where links lead. */
+  /** The targets of links. */
   links(): string[] {
     const inline = [...this.prose.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target);
     const named = [...this.prose.matchAll(/^\[[^\]]+\]: (\S+)$/gm)].map(([, target]) => target);
     return [...inline, ...named];
   }
 
-  /** What stands between backticks. */
+  /** The text of code spans. */
   spans(): string[] {
     return [...this.prose.matchAll(/`([^`\n]+)`/g)].map(([, text]) => text);
   }
@@ -63,7 +63,7 @@ export class Markdown {
   }
 }
 
-/** Every document that people read. */
+/** All documents of the repository. */
 export function documents(): Markdown[] {
   const inFolder = (folder: string) =>
     [...Deno.readDirSync(join(ROOT, folder))].filter(({ name }) => name.endsWith(".md"))

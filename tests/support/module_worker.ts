@@ -1,15 +1,15 @@
-/** A Worker that attaches itself to modules and live functions and calls them. */
+/** A Worker that attaches to modules and live functions and calls them. */
 import { LiveLibrary, type LiveToken, LoadedModule, LoadError, type ModuleToken } from "../../mod.ts";
 
-/** What the Worker is told; it answers each with one message. */
+/** The orders of the Worker, which answers each with one message. */
 export type ModuleOrder =
   | { readonly kind: "attach"; readonly token: ModuleToken }
   | { readonly kind: "attach live"; readonly token: LiveToken }
   /** Calls once. */
   | { readonly kind: "call"; readonly value?: number }
-  /** Calls without a pause until it throws; then says the error's kind and how many calls there were. */
+  /** Calls without a pause until a call throws; answers the error's kind and the number of calls. */
   | { readonly kind: "call until it throws" }
-  /** The same, with a turn of the event loop after so many calls. */
+  /** Calls until a call throws, with a turn of the event loop after each batch. */
   | { readonly kind: "call in batches until it throws"; readonly batch: number }
   /** Calls without a pause until the word is not 0. */
   | { readonly kind: "call until"; readonly word: SharedArrayBuffer }

@@ -1,28 +1,31 @@
 /**
- * Small modules in machine code, and what tests ask the kernel about them.
+ * Small modules in machine code, and the tests that run them.
  * Routines are written in x86-64 code with the System V calling convention;
  * `native_code.ts` has their counterparts for the other machines.
  */
 import { SmfBuilder } from "../../mod.ts";
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { WARM_UP_CALLS } from "../../src/call/lazy_call.ts";
-import { StubFolder } from "../../src/call/stub/folder.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
-import { HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
+import { bytesOf, HAS_NATIVE_CODE, nativeCode } from "./native_code.ts";
 
-/** Machine code, as hexadecimal bytes. */
-export function code(hex: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array((hex.match(/[0-9a-f]{2}/gi) ?? []).map((byte) => parseInt(byte, 16)));
-}
+export { bytesOf as code };
+export {
+  isMapped,
+  mappingCount,
+  maps,
+  ownDescriptors as descriptors,
+  stubMappings,
+} from "./process_state.ts";
 
-/** One function: its bytes, with the names that 32-bit fields in it refer to. */
+/** One function: its bytes, and the names that 32-bit fields in them refer to. */
 export interface Routine {
   readonly hex: string;
   /** Field offset in the routine → name; the field is relative to its own end. */
   readonly refers?: Readonly<Record<number, string>>;
-  /** As `refers`, through the global offset table. */
+  /** Like `refers`, through the GOT. */
   readonly refersByGot?: Readonly<Record<number, string>>;
-  /** In place of `hex` under Windows, where equal code needs different counterparts. */
+  /** Replaces `hex` on Windows, where the same code needs different counterparts. */
   readonly windows?: string;
   readonly binding?: number;
 }
@@ -58,21 +61,21 @@ export const ROUTINES = {
   pair: { hex: "48 89 f8 48 89 f2 c3" },
 } as const satisfies Record<string, Routine>;
 
-/** What {@linkcode build} puts into a module. */
+/** The contents of a module that {@linkcode build} makes. */
 export interface Parts {
   readonly routines?: Readonly<Record<string, Routine>>;
   /** Variables: name → initial bytes. */
   readonly data?: Readonly<Record<string, Uint8Array<ArrayBuffer>>>;
-  /** Data symbols that are imported; names that routines refer to and nobody defines are functions. */
+  /** Data symbols that are imported; other undefined names that routines refer to are functions. */
   readonly importedData?: readonly string[];
-  /** Functions in `.init_array` and `.fini_array`, by name or, to be wrong, as plain numbers. */
+  /** Functions in `.init_array` and `.fini_array`: names, or plain numbers as wrong entries. */
   readonly init?: readonly (string | bigint)[];
   readonly fini?: readonly (string | bigint)[];
-  /** Name of the function to start with; marks the file EXECUTABLE. */
+  /** The name of the entry point; marks the file EXECUTABLE. */
   readonly entry?: string;
   readonly flags?: number;
   readonly sourceHash?: bigint;
-  /** Defined symbols of types that are no addresses. */
+  /** Defined symbols of a type that is not an address. */
   readonly types?: readonly string[];
 }
 
@@ -113,8 +116,8 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
         name,
         type: SymbolType.Function,
         value: starts.get(name),
-        // The same on every machine, so that tests can say it.
-        size: code(routine.hex).length,
+        // The x86-64 size on every machine, so that tests can assert it.
+        size: bytesOf(routine.hex).length,
         binding: routine.binding,
       }),
     );
@@ -179,7 +182,7 @@ export function word(value: bigint): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new BigInt64Array([value]).buffer);
 }
 
-/** All of {@linkcode ROUTINES}, a counter that one increments, and odd names. */
+/** A module with all {@linkcode ROUTINES}, a counter with its increment, a Local function and a Type. */
 export function sample(): Uint8Array<ArrayBuffer> {
   return build({
     routines: {
@@ -196,7 +199,7 @@ export function sample(): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** A module whose function `value` returns a number: version by version a different one. */
+/** A module whose function `name` returns `value`. */
 export function answering(value: number, name = "value"): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(6);
   bytes[0] = 0xb8; // mov eax, value; ret
@@ -205,7 +208,7 @@ export function answering(value: number, name = "value"): Uint8Array<ArrayBuffer
   return build({ routines: { [name]: { hex: bytes.toHex() } } });
 }
 
-/** `importer`: calls the imported function `name` through the global offset table, adds 1. */
+/** A module whose function calls the imported function `name` through the GOT and adds 1. */
 export function importing(name: string, ownName = "ask"): Uint8Array<ArrayBuffer> {
   return build({
     routines: {
@@ -215,83 +218,13 @@ export function importing(name: string, ownName = "ask"): Uint8Array<ArrayBuffer
   });
 }
 
-/** The definition of what {@linkcode answering} and {@linkcode importing} make. */
+/** The definition of the functions of {@linkcode answering} and {@linkcode importing}. */
 export const ANSWER = { parameters: [], result: "i32" } as const;
 
-/** The part of a program file's name for a mapping of a file in memory. */
-const STUB = "/memfd:smf-stub";
-
-/** Lines of this process's memory map; none where the system does not tell. */
-export function maps(): string[] {
-  if (Deno.build.os !== "linux") return [];
-  return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");
-}
-
-/** Mappings of this process; neighbours that are alike count as one, as the kernel itself does, but no emulator. */
-export function mappingCount(): number {
-  let count = 0;
-  let last: readonly string[] = [];
-  for (const line of maps()) {
-    const [range, permissions, , , , path = ""] = line.trimEnd().split(/ +/);
-    const [start, end] = range.split("-");
-    if (path !== "" || start !== last[0] || permissions !== last[1]) count++;
-    last = path === "" ? [end, permissions] : [];
-  }
-  return count;
-}
-
-/** Stub libraries that are open in this process: mappings, or files where a library needs one. */
-export function stubMappings(): number {
-  if (Deno.build.os !== "windows") return maps().filter((line) => line.includes(STUB)).length;
-  using folder = new StubFolder();
-  try {
-    return [...Deno.readDirSync(`${folder.parent}\\${Deno.pid}`)].length;
-  } catch {
-    return 0;
-  }
-}
-
-/** Calls as often as it takes for a bound function to be called fast, and gives the last result. */
+/** Calls a bound function until its calls are fast; returns the last result. */
 export function warm<T>(call: () => T): T {
   for (let count = 1; count < WARM_UP_CALLS; count++) call();
   return call();
-}
-
-/** Whether an address is mapped in this process. */
-export function isMapped(address: bigint): boolean {
-  if (Deno.build.os === "windows") return isCommitted(address);
-  return maps().some((line) => {
-    const [start, end] = line.split(" ", 1)[0].split("-").map((part) => BigInt(`0x${part}`));
-    return address >= start && address < end;
-  });
-}
-
-/** VirtualQuery's answer: u32 State @32 of a MEMORY_BASIC_INFORMATION is MEM_COMMIT. */
-function isCommitted(address: bigint): boolean {
-  const kernel32 = Deno.dlopen("kernel32.dll", {
-    VirtualQuery: { parameters: ["usize", "buffer", "usize"], result: "usize" },
-  });
-  try {
-    const information = new Uint8Array(48);
-    kernel32.symbols.VirtualQuery(address, information, 48n);
-    return new DataView(information.buffer).getUint32(32, true) === 0x1000;
-  } finally {
-    kernel32.close();
-  }
-}
-
-/** Where this process's open descriptors lead, but for the caches and sockets that Deno opens when it likes. */
-export function descriptors(): string[] {
-  if (Deno.build.os !== "linux") return [];
-  const paths: string[] = [];
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    try {
-      paths.push(Deno.readLinkSync(`/proc/self/fd/${name}`));
-    } catch {
-      // The descriptor of the directory itself is closed by now.
-    }
-  }
-  return paths.filter((path) => !/_cache_v\d|^socket:/.test(path)).sort();
 }
 
 /** Resolves at a later turn of the event loop. */
@@ -299,15 +232,15 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 2));
 }
 
-/** Whether machine code of x86-64 under Linux runs here. */
+/** Whether x86-64 machine code for Linux runs here. */
 export const HERE: boolean = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
 
-/** Registers a test of the modules above, where there is machine code for them. */
+/** Registers a test of these modules, for machines that have code for them. */
 export function nativeTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HAS_NATIVE_CODE, fn: run });
 }
 
-/** Registers a test with symbolic links, which on Windows only some users may make. */
+/** Registers a test with symbolic links, which only some users can make on Windows. */
 export function linkTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HAS_NATIVE_CODE || Deno.build.os === "windows", fn: run });
 }
@@ -317,7 +250,7 @@ export function linuxTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HERE, fn: run });
 }
 
-/** Runs a script beside the tests in a new process. */
+/** Runs a script in a new process. */
 export async function runChild(
   script: URL,
   options: { v8Flags?: string; args?: string[]; env?: Record<string, string> } = {},

@@ -1,26 +1,26 @@
 /**
  * The machine code of test modules on this machine. Tests write a routine in
- * x86-64 code with the System V calling convention; here stands what does the
- * same under Windows and on aarch64.
+ * x86-64 code with the System V calling convention; this file has the equivalent
+ * code for Windows and for AArch64.
  */
 import { RelocationType } from "../../src/smf/mod.ts";
 
-/** Where there is such code. */
+/** Whether this machine has such code. */
 export const HAS_NATIVE_CODE: boolean = (Deno.build.os === "linux") ||
   (Deno.build.os === "windows" && Deno.build.arch === "x86_64");
 
-/** What {@linkcode nativeCode} takes. */
+/** A routine as tests write it. */
 export interface SourceRoutine {
   readonly hex: string;
-  /** Field offset → name, relative to the field's own end. */
+  /** Field offset → name; the field is relative to its own end. */
   readonly refers?: Readonly<Record<number, string>>;
-  /** As `refers`, through the global offset table. */
+  /** Like `refers`, through the GOT. */
   readonly refersByGot?: Readonly<Record<number, string>>;
-  /** In place of `hex` under Windows, where equal code needs different translations. */
+  /** Replaces `hex` on Windows, where the same code needs different translations. */
   readonly windows?: string;
 }
 
-/** A place in native code that is relocated. */
+/** A relocated field of native code. */
 export interface Reference {
   readonly offset: number;
   readonly name: string;
@@ -32,7 +32,7 @@ interface Form {
   /** Hexadecimal, with fields at the same offsets; the same code if absent. */
   readonly windows?: string;
   readonly arm: readonly number[];
-  /** Offsets of adrp in `arm`, each followed by what uses its page: one for each name in the order of the fields. */
+  /** Offsets of adrp in `arm`, each followed by the instruction that uses its page: one for each name, in field order. */
   readonly pairs?: readonly number[];
 }
 
@@ -43,7 +43,7 @@ const JUMP = [0x90000010, 0xf9400210, 0xd61f0200]; // adrp x16; ldr x16, [x16]; 
 const LOAD_X8 = [0x90000008, 0xf9400108]; // adrp x8; ldr x8, [x8]
 const CALL = [PUSH, ...LOAD_X8, 0xd63f0100]; // …; blr x8
 
-/** By the System V code without spaces. */
+/** The equivalents, by the System V code without spaces. */
 const FORMS: Readonly<Record<string, Form>> = {
   "c3": { arm: [RET] },
   "31c0c3": { arm: [0x52800000, RET] },
@@ -55,7 +55,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   // a + b, doubles and floats
   "f20f58c1c3": { arm: [0x1e612800, RET] },
   "f30f58c1c3": { arm: [0x1e212800, RET] },
-  // The sum of 8.
+  // sum of 8
   "488d04374801d04801c84c01c04c01c848034424084803442410c3": {
     windows: "48 8d 04 11 4c 01 c0 4c 01 c8 48 03 44 24 28 48 03 44 24 30 48 03 44 24 38 48 03 44 24 40 c3",
     arm: [...[1, 2, 3, 4, 5, 6, 7].map((register) => 0x8b000000 | (register << 16)), RET],
@@ -67,31 +67,31 @@ const FORMS: Readonly<Record<string, Form>> = {
     windows: "48 83 ec 28 48 89 c8 89 d1 ff d0 48 83 c4 28 c3",
     arm: [PUSH, 0xaa0003e8, 0x2a0103e0, 0xd63f0100, POP, RET],
   },
-  // Until *word is not 0.
+  // waits until *word is not 0
   "8b07f39085c074f8c3": {
     windows: "8b 01 f3 90 85 c0 74 f8 c3",
     arm: [0xb9400001, 0x34ffffe1, 0x2a0103e0, RET],
   },
-  // A pair of two registers; Windows has a place for it behind the first parameter.
+  // pair in two registers; Windows returns it through a pointer, its hidden first parameter
   "4889f84889f2c3": { windows: "48 89 11 4c 89 41 08 48 89 c8 c3", arm: [RET] },
-  // Adds one to a variable: adrp x8; add x8; ldr x0, [x8]; add x0, x0, 1; str x0, [x8]
+  // increments a variable: adrp x8; add x8; ldr x0, [x8]; add x0, x0, 1; str x0, [x8]
   "48ff0500000000488b0500000000c3": {
     arm: [0x90000008, 0x91000108, 0xf9400100, 0x91000400, 0xf9000100, RET],
     pairs: [0],
   },
-  // Calls an import, and adds one.
+  // calls an import and adds one
   "4883ec08ff15000000004883c408ffc0c3": {
     windows: "48 83 ec 28 ff 15 00 00 00 00 48 83 c4 28 ff c0 c3",
     arm: [...CALL, 0x11000400, POP, RET],
     pairs: [4],
   },
-  // Calls an import.
+  // calls an import
   "4883ec08ff15000000004883c408c3": {
     windows: "48 83 ec 28 ff 15 00 00 00 00 48 83 c4 28 c3",
     arm: [...CALL, POP, RET],
     pairs: [4],
   },
-  // Goes on to one import, and one after another.
+  // jumps to one import; two such jumps
   "ff2500000000": { arm: JUMP, pairs: [0] },
   "ff2500000000ff2500000000": { arm: [...JUMP, ...JUMP], pairs: [0, 12] },
   // *variable
@@ -110,12 +110,12 @@ const FORMS: Readonly<Record<string, Form>> = {
 /** mov eax, value; ret */
 const RETURNS = /^b8(..)(..)(..)(..)c3$/;
 
-/** Bytes from hexadecimal digits. */
+/** Bytes from hexadecimal digits; white space is ignored. */
 export function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.fromHex(hex.replaceAll(/\s/g, ""));
 }
 
-/** A routine's code for this machine, and what it refers to. */
+/** Translates a routine to code for this machine and its relocated fields. */
 export function nativeCode(
   routine: SourceRoutine,
 ): { bytes: Uint8Array<ArrayBuffer>; references: Reference[] } {
@@ -165,6 +165,6 @@ function formOf(hex: string): Form {
     return { arm: [0x52800000 | (low << 5), 0x72a00000 | (high << 5), RET] };
   }
   const form = FORMS[digits];
-  if (form === undefined) throw new Error(`no counterpart of '${hex}' on this machine`);
+  if (form === undefined) throw new Error(`no equivalent of '${hex}' on this machine`);
   return form;
 }

@@ -1,4 +1,4 @@
-// What the tests of the linker share: objects, archives, and a look into modules.
+// Helpers of the linker's tests: objects, archives, and a view of linked modules.
 import { assert, assertInstanceOf, assertThrows } from "@std/assert";
 import { LoadError, type LoadErrorKind } from "../../src/errors.ts";
 import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
@@ -19,7 +19,7 @@ export function ascii(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-/** Adds `name` as a global function, a section of its own with these bytes. */
+/** Adds `name` as a global function in a section of its own with these bytes. */
 export function addFunction(writer: ElfWriter, name: string, bytes: Uint8Array, binding?: number): number {
   const section = writer.section({ name: `.text.${name}`, flags: CODE, bytes, alignment: 16 });
   writer.symbol({
@@ -32,7 +32,7 @@ export function addFunction(writer: ElfWriter, name: string, bytes: Uint8Array, 
   return section;
 }
 
-/** Adds `name` as a global variable, a section of its own. */
+/** Adds `name` as a global variable in a section of its own. */
 export function addVariable(writer: ElfWriter, name: string, bytes: Uint8Array, binding?: number): number {
   const section = writer.section({ name: `.data.${name}`, flags: DATA, bytes, alignment: 8 });
   writer.symbol({
@@ -45,7 +45,7 @@ export function addVariable(writer: ElfWriter, name: string, bytes: Uint8Array, 
   return section;
 }
 
-/** An object with one function of a byte that stands for its contents, and references to `needs`. */
+/** An object with one function, filled with `byte`, that refers to `needs`. */
 export function functionObject(
   name: string,
   byte: number,
@@ -60,7 +60,7 @@ export function functionObject(
   return writer.build();
 }
 
-/** A GNU archive. `index` gives the symbols of each member; without it there is no symbol index. */
+/** A GNU archive; without `withIndex` it has no symbol index. */
 export function archive(
   members: readonly { name: string; bytes: Uint8Array; symbols?: readonly string[] }[],
   { withIndex = true, thin = false } = {},
@@ -111,7 +111,7 @@ export function concat(pieces: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** A relocation that stayed, with its names resolved. */
+/** A relocation of the linked module, with its symbol's name. */
 export interface KeptRelocation {
   readonly offset: number;
   readonly symbol: string;
@@ -119,7 +119,7 @@ export interface KeptRelocation {
   readonly addend: number;
 }
 
-/** A linked module, parsed, with its image as it lies before relocation. */
+/** A linked module, parsed, with its image before relocation. */
 export class Linked {
   readonly module: LinkedModule;
   readonly file: ParsedSmf;
@@ -173,7 +173,7 @@ export class Linked {
     }));
   }
 
-  /** Where the one relocation at `offset` leads: its symbol's value plus its addend. */
+  /** The target of the relocation at `offset`: its symbol's value plus its addend. */
   target(offset: number): number {
     const { relocations, symbols } = this.file;
     for (let i = 0; i < relocations.length; i++) {
@@ -183,14 +183,14 @@ export class Linked {
     throw new Error(`no relocation at ${offset}`);
   }
 
-  /** Where a distance of 32 bits at `offset` leads, which the linker has settled. */
+  /** The target of a 32-bit distance at `offset` that the linker has resolved. */
   settled(offset: number): number {
     const isLeft = this.relocations().some((relocation) => relocation.offset === offset);
     assert(!isLeft, `the distance at ${offset} is left to the loader`);
     return offset + this.int32(offset);
   }
 
-  /** Whether code counts on the distances between groups. */
+  /** Whether code relies on the distances between groups. */
   get isFixed(): boolean {
     return (this.file.header.flags & HeaderFlag.FixedLayout) !== 0;
   }
@@ -210,13 +210,13 @@ export class Linked {
   }
 }
 
-/** Links objects given as bytes; archives may be among them. */
+/** Links objects and archives given as bytes. */
 export function link(inputs: Record<string, Uint8Array> | Uint8Array, options: LinkOptions = {}): Linked {
   const named = inputs instanceof Uint8Array ? { "a.o": inputs } : inputs;
   return new Linked(linkObjects(Object.entries(named).map(([name, bytes]) => ({ name, bytes })), options));
 }
 
-/** Asserts that linking fails, and answers the error. */
+/** Asserts that linking fails; returns the error. */
 export function linkFails(
   inputs: Record<string, Uint8Array> | Uint8Array,
   kind: LoadErrorKind,
@@ -230,5 +230,4 @@ export function linkFails(
   return error;
 }
 
-/** The SMF section types by name, for readable tests. */
 export { SectionType };

@@ -1,7 +1,7 @@
 /**
- * A reader of PE32+ libraries as the system loads them: it maps the sections
- * and then knows offsets in memory only. Written against the PE/COFF
- * specification, not against the writer.
+ * A reader of PE32+ libraries that works as the system does: it maps the
+ * sections, then uses offsets in memory only. Written from the PE/COFF
+ * specification and not from the writer under test.
  */
 import { assert, assertEquals } from "@std/assert";
 
@@ -28,7 +28,7 @@ export class PeReader {
   readonly sections: readonly PeSection[];
   /** Data directories: offset in memory, size. */
   readonly directories: readonly (readonly [number, number])[];
-  /** Memory as the system fills it. */
+  /** The mapped image. */
   readonly image: DataView;
 
   constructor(bytes: Uint8Array) {
@@ -77,7 +77,7 @@ export class PeReader {
     this.image = new DataView(image.buffer);
   }
 
-  /** The section that an offset in memory lies in. */
+  /** The section that contains an offset in memory. */
   sectionAt(at: number): PeSection | undefined {
     return this.sections.find(({ virtualAddress, virtualSize }) =>
       at >= virtualAddress && at < virtualAddress + virtualSize
@@ -91,7 +91,7 @@ export class PeReader {
     return text;
   }
 
-  /** Names in the order of the name pointer table. */
+  /** The exported names, in the order of the name pointer table. */
   exportNames(): string[] {
     const [directory] = this.directories[0];
     const count = this.image.getUint32(directory + 24, true);
@@ -119,7 +119,7 @@ export class PeReader {
     return undefined;
   }
 
-  /** Where `jmp [rip + displacement]` at an offset in memory goes. */
+  /** The target of `jmp [rip + displacement]` at an offset in memory. */
   jumpTarget(at: number): bigint {
     assertEquals(this.image.getUint16(at, false), 0xff25, "a jump through a slot");
     const slot = at + 6 + this.image.getInt32(at + 2, true);

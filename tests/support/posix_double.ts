@@ -1,6 +1,6 @@
 /**
- * A POSIX system that exists only in the test: it records every call, keeps
- * track of what is mapped, and fails where it is told to.
+ * A test double of a POSIX system: records every call, keeps track of mappings,
+ * and fails on demand.
  */
 import type { PosixSystem } from "../../src/os/memory/posix.ts";
 
@@ -9,11 +9,11 @@ export const ENOMEM = 12;
 export class PosixDouble implements PosixSystem {
   /** Every call, as `name(arguments)`, addresses in hexadecimal. */
   readonly calls: string[] = [];
-  /** First byte to length of what is mapped. */
+  /** The length of each mapping, by its first address. */
   readonly mapped = new Map<bigint, bigint>();
-  /** Calls to fail: name, and the error number. Each entry is used once. */
+  /** The calls to fail, by name, with the error number; each entry is used once. */
   readonly failures: [name: string, errno: number][] = [];
-  /** Addresses that mmap hands out when asked for any; the last one repeats. */
+  /** The addresses that mmap returns when it may choose; the last one repeats. */
   bases: bigint[];
   readonly #pageSize: bigint;
   #errno = 0;

@@ -1,19 +1,19 @@
-/** Reloads a program's modules many times and asks everything each time; needs `--expose-gc`. */
+/** Reloads a program's modules many times and asks all questions each time; needs `--expose-gc`. */
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { ask, type Modules, RUNTIME } from "./program_tests.ts";
 import { expectedOf, type Program } from "./programs.ts";
 
-/** What this prints, as JSON. */
+/** The outcome that this prints, as JSON. */
 export interface Outcome {
-  /** Of how many versions every answer was right. */
+  /** The number of versions whose answers were all right. */
   readonly right: number;
-  /** Resident bytes over time, each after a garbage collection. */
+  /** Resident bytes over time, each measured after a garbage collection. */
   readonly resident: readonly number[];
 }
 
 const gc = (globalThis as unknown as { gc: () => void }).gc;
 
-/** Closes importers before what they import from. */
+/** Closes importers before their providers. */
 function closeAll(modules: readonly LoadedModule[]): void {
   for (const module of modules.toReversed()) module.close();
 }

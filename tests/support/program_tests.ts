@@ -1,4 +1,4 @@
-// What every program must do as a module, whatever it was compiled from.
+// Tests that every program must pass as a module, in whatever language it is written.
 import { assert, assertEquals } from "@std/assert";
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "./modules.ts";
@@ -16,10 +16,10 @@ import {
   type Program,
 } from "./programs.ts";
 
-/** The libraries of the host that C++ and Rust are linked to. */
+/** The host libraries that C++ and Rust need. */
 export const RUNTIME = ["libstdc++.so.6", "libgcc_s.so.1", "libm.so.6", "libc.so.6"];
 
-/** The modules of a program by name, those that others import from first. */
+/** The modules of a program by name, providers first. */
 export type Modules = readonly (readonly [name: string, bytes: Uint8Array])[];
 
 /** Whether programs in these languages can run here. */
@@ -35,7 +35,7 @@ function hasRuntime(): boolean {
   }
 }
 
-/** Registers a test; where programs cannot run it is skipped and says so. */
+/** Registers a test; where programs cannot run, it is skipped and its name says so. */
 export function programTest(name: string, work: () => void | Promise<void>): void {
   Deno.test({
     name: RUNS ? name : `${name} (SKIPPED: needs libstdc++ on Linux x86-64)`,
@@ -44,7 +44,7 @@ export function programTest(name: string, work: () => void | Promise<void>): voi
   });
 }
 
-/** Registers what every program must do, of modules that are committed. */
+/** Registers the tests of every program, for modules in the repository. */
 export function programTests(description: string, program: Program, files: readonly URL[]): void {
   const modules = (): Modules => files.map((file) => [file.pathname, Deno.readFileSync(file)]);
 
@@ -53,7 +53,7 @@ export function programTests(description: string, program: Program, files: reado
     assertEquals(ask(program, loadProgram(registry, modules())), expectedOf(program));
   });
 
-  programTest(`${description}, from Workers and calls that do not block, all at once`, async () => {
+  programTest(`${description}, from Workers and in nonblocking calls, all at once`, async () => {
     await checkAtOnce(program, modules(), 20);
   });
 
@@ -62,17 +62,17 @@ export function programTests(description: string, program: Program, files: reado
   });
 }
 
-/** Asks everything once. */
+/** Asks each question once. */
 export function ask(program: Program, module: LoadedModule): (number | string)[] {
   return answersOf(program, module.bind(definitionsOf(program)).symbols as unknown as Functions);
 }
 
-/** Loads the modules into a registry; the one that is asked. */
+/** Loads the modules into a registry; returns the last one, which answers the questions. */
 export function loadProgram(registry: ModuleRegistry, modules: Modules): LoadedModule {
   return modules.map(([name, bytes]) => registry.loadBytes(name, bytes)).at(-1)!;
 }
 
-/** Asks in calls that do not block, and in two Workers, all at once. */
+/** Asks in nonblocking calls and in two Workers, all at once. */
 async function checkAtOnce(program: Program, modules: Modules, rounds: number): Promise<void> {
   const questions = { ...program, questions: program.questions.filter(({ atOnce }) => atOnce) };
   await using registry = new ModuleRegistry({ libraries: RUNTIME });
@@ -87,7 +87,7 @@ async function checkAtOnce(program: Program, modules: Modules, rounds: number): 
   assertEquals(await Promise.all(answers), [rounds, rounds]);
 }
 
-/** Reloads many times in a process of its own and asks each time; its memory stays the same. */
+/** Reloads many times in a process of its own and asks each time; its memory must not grow. */
 async function checkReloads(
   program: Program,
   files: readonly URL[],
@@ -100,7 +100,7 @@ async function checkReloads(
   assertEquals([child.code, child.signal], [0, null], child.stderr);
   const { right, resident } = JSON.parse(child.stdout) as Outcome;
   assertEquals(right, reloads);
-  // Flat over the second half.
+  // The first half is warm-up.
   const growth = resident.at(-1)! - resident[resident.length >> 1];
   assert(growth < 8 * 1024 * 1024, JSON.stringify(resident));
 }

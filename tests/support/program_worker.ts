@@ -1,8 +1,8 @@
-/** A Worker that attaches itself to a module and asks it everything that may be asked at once. */
+/** A Worker that attaches to a module and asks all questions that threads may ask at once. */
 import { LoadedModule, type ModuleToken } from "../../mod.ts";
 import { answersOf, definitionsOf, expectedOf, type Functions, type Program } from "./programs.ts";
 
-/** Which module, what to ask it, and how often. */
+/** The module, the questions, and the number of rounds. */
 export interface ProgramOrder {
   readonly token: ModuleToken;
   readonly program: Program;

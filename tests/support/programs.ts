@@ -1,12 +1,12 @@
-// Programs in C++, Rust and Zig, by what they answer: the same wherever and however they are linked.
+// Programs in C++, Rust and Zig, as questions and answers: the same wherever and however they are linked.
 import { assertEquals } from "@std/assert";
 
 /** `int64_t f(int32_t n)` */
 const NUMBER = { parameters: ["i32"], result: "i64" } as const;
-/** `size_t f(int32_t n, char *out, size_t capacity)`, the length of the text that it wrote */
+/** `size_t f(int32_t n, char *out, size_t capacity)`: returns the length of the text that it writes */
 const TEXT = { parameters: ["i32", "buffer", "usize"], result: "usize" } as const;
 
-/** A function, what it is asked, and its answers: numbers or texts. */
+/** A function, its arguments, and its answers: numbers or texts. */
 interface Question {
   readonly name: string;
   readonly arguments: readonly number[];
@@ -34,14 +34,14 @@ function asks(
   return { name, arguments: given, answers: given.map((n) => answers[n]), atOnce };
 }
 
-/** How `Deno.dlopen` and `bind` are told of a program's functions. */
+/** The definitions of a program's functions, for `Deno.dlopen` and `bind`. */
 export function definitionsOf(program: Program): Record<string, Definition> {
   return Object.fromEntries(
     program.questions.map(({ name, answers }) => [name, typeof answers[0] === "number" ? NUMBER : TEXT]),
   );
 }
 
-/** The same functions, on other threads. */
+/** The nonblocking definitions of a program's functions, whose calls run on other threads. */
 export function nonblockingDefinitionsOf(
   program: Program,
 ): Record<string, Definition & { nonblocking: true }> {
@@ -58,7 +58,7 @@ function textOf(buffer: Uint8Array, length: unknown): string {
   return new TextDecoder().decode(buffer.subarray(0, Number(length)));
 }
 
-/** Asks everything, in order. */
+/** Asks all questions, in order. */
 export function answersOf(program: Program, functions: Functions): (number | string)[] {
   return program.questions.flatMap(({ name, arguments: given, answers }) =>
     given.map((n) => {
@@ -69,12 +69,12 @@ export function answersOf(program: Program, functions: Functions): (number | str
   );
 }
 
-/** What is expected of {@linkcode answersOf}. */
+/** The right result of {@linkcode answersOf}. */
 export function expectedOf(program: Program): (number | string)[] {
   return program.questions.flatMap(({ answers }) => answers);
 }
 
-/** Asks everything that may be asked at once, `rounds` times, of functions that do not block; all must be right. */
+/** Asks nonblocking functions all questions that threads may ask at once, `rounds` times; asserts all answers. */
 export async function askAtOnce(program: Program, functions: Functions, rounds: number): Promise<void> {
   const asked: Promise<void>[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -113,7 +113,7 @@ export const EXCEPTIONS: Program = {
   ],
 };
 
-/** Two modules: one throws, the other catches. Its functions are those of the one that catches. */
+/** Two modules: one throws, the other catches and answers the questions. */
 export const CATCHER: Program = {
   name: "catcher",
   questions: [
@@ -141,7 +141,7 @@ export const TOUR: Program = {
   ],
 };
 
-/** Two objects with the same templates, and objects that are constructed by themselves. */
+/** Two objects with the same templates, and static objects with constructors. */
 export const SHARED: Program = {
   name: "shared",
   questions: [
@@ -152,7 +152,7 @@ export const SHARED: Program = {
   ],
 };
 
-/** Threads, and variables that each of them has. */
+/** Threads and thread-local variables. */
 export const THREADS: Program = {
   name: "threads",
   questions: [

@@ -1,11 +1,11 @@
-// Static libraries of the system, for tests that need real code.
+// The system's static libraries, for tests that need real code.
 
 const FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
 /** Whether code for Linux on x86-64 can run here. */
 export const canRun = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
 
-/** The bytes of a static library, undefined where its package is not installed. */
+/** The bytes of a static library; undefined if its package is not installed. */
 export function staticLibrary(file: string): Uint8Array | undefined {
   for (const folder of FOLDERS) {
     try {
@@ -17,7 +17,7 @@ export function staticLibrary(file: string): Uint8Array | undefined {
   return undefined;
 }
 
-/** A test of a real library; where the package is missing it is skipped and says which. */
+/** Registers a test of a real library; if its package is missing, the test is skipped and its name says which. */
 export function testWith(
   name: string,
   file: string,

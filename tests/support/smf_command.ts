@@ -1,23 +1,23 @@
-// The smf program, in this process and as a person starts it.
+// Runs the smf command, in this process or as a child process.
 import { fromFileUrl } from "@std/path";
 import { runProgram } from "../../src/cli/main.ts";
 import type { Output } from "../../src/cli/main.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
-/** What a run of the program left. */
+/** The outcome of a run. */
 export interface Run {
   readonly code: number;
   readonly out: string[];
   readonly err: string[];
 }
 
-/** Runs the program in this process. */
+/** Runs the command in this process. */
 export async function smf(...args: string[]): Promise<Run> {
   return await smfOn({}, ...args);
 }
 
-/** As {@linkcode smf}, with a terminal or without. */
+/** Like {@linkcode smf}, with or without a terminal. */
 export async function smfOn(options: Pick<Output, "terminals">, ...args: string[]): Promise<Run> {
   const out: string[] = [];
   const err: string[] = [];
@@ -29,15 +29,15 @@ export async function smfOn(options: Pick<Output, "terminals">, ...args: string[
   return { code, out, err };
 }
 
-/** How a child process is started. */
+/** Options of a child process. */
 export interface ProcessOptions {
-  /** Default: to read. */
+  /** @default `--allow-read` */
   readonly permissions?: readonly string[];
   readonly stdin?: Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** The command line of the program as a child process. */
+/** The command as a child process that is not started yet. */
 export function smfCommand(
   args: readonly string[],
   { permissions = ["--allow-read"], env = {} }: ProcessOptions = {},
@@ -51,7 +51,7 @@ export function smfCommand(
   });
 }
 
-/** Runs the program as a person does. */
+/** Runs the command as a child process. */
 export async function smfProcess(args: readonly string[], options: ProcessOptions = {}): Promise<Run> {
   const io = {
     stdin: options.stdin === undefined ? "null" : "piped",
@@ -61,7 +61,7 @@ export async function smfProcess(args: readonly string[], options: ProcessOption
   const child = smfCommand(args, options, io).spawn();
   if (options.stdin !== undefined) {
     const writer = child.stdin.getWriter();
-    // A program that refuses its arguments does not read.
+    // A command that refuses its arguments does not read its input.
     await writer.write(options.stdin).catch(() => {});
     await writer.close().catch(() => {});
   }

@@ -1,24 +1,29 @@
 /**
- * What several tests need: small modules, an allocator that can be watched,
- * snapshots of what this process has mapped and open, temporary files.
+ * Helpers of many tests: small modules, assertions about errors, temporary
+ * files; and by re-export, an allocator that tests can watch and the state of
+ * this process.
  */
-import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../src/errors.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
-import {
-  type ExecutableMemory,
-  type MemoryAllocator,
-  platformAllocator,
-  type Protection,
-} from "../../src/os/memory/allocator.ts";
 import { SmfBuilder, type SmfBuilderOptions } from "../../src/smf/builder.ts";
 import { HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import type { LayoutName } from "../../src/smf/layout.ts";
 import type { SmfSection } from "../../src/smf/section.ts";
+import { NO_PROC } from "./process_state.ts";
 
-/** /proc tells what is mapped and open on Linux only. */
-export const NO_PROC: boolean = Deno.build.os !== "linux";
-/** Relocations other than Abs64 and Pc64 are those of x86-64. */
+export {
+  descriptors,
+  type Mapping,
+  mappings,
+  NO_PROC,
+  permissionsAt,
+  readMemory,
+  readWord,
+} from "./process_state.ts";
+export { WatchedAllocator } from "./watched_allocator.ts";
+
+/** Tests with relocations other than Abs64 and Pc64 need x86-64. */
 export const NOT_X86_64: boolean = Deno.build.arch !== "x86_64";
 /** The modules in fixtures/ are for Linux on x86-64. */
 export const NOT_LINUX_X86_64: boolean = NO_PROC || NOT_X86_64;
@@ -28,12 +33,12 @@ export function fixtureTest(name: string, fn: () => void | Promise<void>): void 
   Deno.test({ name, ignore: Deno.build.os !== "linux" || Deno.build.arch !== "x86_64", fn });
 }
 
-/** How many rounds of `full` to run: all of them with `SMF_STRESS=1`, a few by default. */
+/** The number of rounds to run out of `full`: all with `SMF_STRESS=1`, a few by default. */
 export function stress(full: number): number {
   return Math.max(1, Math.ceil(full * Number(Deno.env.get("SMF_STRESS") ?? "0.05")));
 }
 
-/** Numbers in [0, 2³²) that look random and are the same every time (mulberry32). */
+/** Generates pseudorandom numbers in [0, 2³²), the same for each seed (mulberry32). */
 export function randomFrom(seed: number): () => number {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -43,7 +48,7 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** Sections as the parser would give them: type, size in memory, alignment. */
+/** Sections as the parser returns them: type, size in memory, alignment. */
 export function sections(
   ...of: (readonly [type: number, virtualSize: number, alignment?: number])[]
 ): SmfSection[] {
@@ -65,7 +70,7 @@ function words(...values: number[]): Uint8Array {
   return new Uint8Array(Uint32Array.from(values).buffer);
 }
 
-/** Machine code for this processor; Windows passes parameters in other registers. */
+/** Machine code for this processor and system; Windows passes parameters in other registers. */
 export const machineCode = {
   /** `int returns(void)`; `value` in [0, 65536). */
   returns(value: number): Uint8Array {
@@ -78,7 +83,7 @@ export const machineCode = {
     const operands = Deno.build.os === "windows" ? 0x11 : 0x37; // rcx + rdx, rdi + rsi
     return new Uint8Array([0x48, 0x8d, 0x04, operands, 0xc3]); // lea rax, [a + b]; ret
   },
-  /** `void append(void)`: `*log = *log * 10 + digit`; the address of log goes to {@linkcode LOG_ADDRESS}. */
+  /** `void append(void)`: `*log = *log * 10 + digit`; Abs64 writes the address of log at {@linkcode LOG_ADDRESS}. */
   append(digit: number): Uint8Array {
     if (Deno.build.arch === "aarch64") {
       // ldr x0, =log; ldr x1, [x0]; mov x2, 10; mul x1, x1, x2; add x1, x1, digit; str x1, [x0]; ret; nop
@@ -105,25 +110,25 @@ export const machineCode = {
       0xc3,
     ]);
   },
-  /** `void jump(void)`: goes to the address that Abs64 puts at {@linkcode JUMP_ADDRESS}. */
+  /** `void jump(void)`: jumps to the address that Abs64 writes at {@linkcode JUMP_ADDRESS}. */
   jump(): Uint8Array {
     if (Deno.build.arch === "aarch64") return words(0x58000050, 0xd61f0200, 0, 0); // ldr x16, =target; br x16
     return new Uint8Array([0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xe0]); // movabs rax, target; jmp rax
   },
 };
 
-/** Where `machineCode.jump` has its target's address; for Abs64. */
+/** The offset of the target's address in `machineCode.jump`; for Abs64. */
 export const JUMP_ADDRESS: number = Deno.build.arch === "aarch64" ? 8 : 2;
 
-/** Where `machineCode.append` has the address that it writes to; for Abs64. */
+/** The offset of the variable's address in `machineCode.append`; for Abs64. */
 export const LOG_ADDRESS: number = Deno.build.arch === "aarch64" ? 32 : 2;
 
-/** A builder of modules for this machine. */
+/** A builder of modules for this system and processor. */
 export function hostBuilder(options: SmfBuilderOptions = {}): SmfBuilder {
   return new SmfBuilder({ platform: HOST_PLATFORM, arch: HOST_ARCH, ...options });
 }
 
-/** The plan's module: `long add(long, long)`. */
+/** A module with one function, `long add(long, long)`. */
 export function addModule(options: SmfBuilderOptions = {}): Uint8Array {
   const bytes = machineCode.add();
   const builder = hostBuilder(options);
@@ -132,7 +137,7 @@ export function addModule(options: SmfBuilderOptions = {}): Uint8Array {
   return builder.build();
 }
 
-/** A program whose entry point returns `value`, with a function `seven` that does too. */
+/** A program whose entry point, exported as `seven`, returns `value`. */
 export function mainModule(value = 7, options: SmfBuilderOptions = {}): Uint8Array {
   const bytes = machineCode.returns(value);
   const builder = hostBuilder({ flags: HeaderFlag.Executable, ...options });
@@ -141,7 +146,7 @@ export function mainModule(value = 7, options: SmfBuilderOptions = {}): Uint8Arr
   return builder.build();
 }
 
-/** A module that needs `names`: a word in its data has the address of each. */
+/** A module that imports `names`; a word of its data holds the address of each. */
 export function importerModule(names: readonly string[], options: SmfBuilderOptions = {}): Uint8Array {
   const code = machineCode.returns(7);
   const builder = hostBuilder(options);
@@ -155,7 +160,7 @@ export function importerModule(names: readonly string[], options: SmfBuilderOpti
   return builder.build();
 }
 
-/** A module with every kind of section, whose words hold addresses of each other. */
+/** A module with every kind of section, whose words hold addresses in the others. */
 export function sampler(
   options: { compress?: boolean; layout?: LayoutName } = {},
 ): { bytes: Uint8Array; plainBytes: (from: number) => Uint8Array } {
@@ -202,10 +207,10 @@ export function patched(
   return copy;
 }
 
-/** Where a leading H96 header has its `module_hash`; zero means that there is nothing to compare with. */
+/** The offset of `module_hash` in a leading H96 header; zero there means that the file has no hash. */
 export const H96_MODULE_HASH = 64;
 
-/** A copy of a leading H96 file that promises no hash, so that other errors can be reached. */
+/** A copy of a file with a leading H96 header, without its hash, so that later checks are reached. */
 export function unhashed(bytes: Uint8Array): Uint8Array {
   return patched(bytes, [H96_MODULE_HASH, 8, 0]);
 }
@@ -229,120 +234,27 @@ export function checkLoadError(error: unknown, kind: LoadErrorKind, data: LoadEr
   return error;
 }
 
-/** An allocator that counts what is live and puts it where nothing else of this process is. */
-export class WatchedAllocator implements MemoryAllocator {
-  /** What was handed out and not given back. */
-  readonly live = new Set<ExecutableMemory>();
-  /** Every protection that was set, in order. */
-  readonly protections: Protection[] = [];
-  /** The neighbours that were asked for. */
-  readonly nearby: (bigint | undefined)[] = [];
-  readonly #inner = platformAllocator();
-  readonly #place: bigint = emptyPlace();
-  /** The least range that covers everything that was handed out, with its guards. */
-  #first = this.#place;
-  #last = this.#place;
-
-  get pageSize(): number {
-    return this.#inner.pageSize;
-  }
-
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
-    this.nearby.push(near);
-    const memory = this.#inner.allocate(size, alignment, this.#place);
-    this.live.add(memory);
-    const page = BigInt(this.pageSize);
-    const [first, last] = [memory.address - page, memory.address + BigInt(memory.size) + page];
-    if (first < this.#first) this.#first = first;
-    if (last > this.#last) this.#last = last;
-    return memory;
-  }
-
-  protect(memory: ExecutableMemory, protection: Protection, offset?: number, length?: number): void {
-    this.protections.push(protection);
-    this.#inner.protect(memory, protection, offset, length);
-  }
-
-  view(memory: ExecutableMemory, offset?: number, length?: number): Uint8Array<ArrayBuffer> {
-    return this.#inner.view(memory, offset, length);
-  }
-
-  prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
-    this.#inner.prefault?.(memory, offset, length);
-  }
-
-  free(memory: ExecutableMemory): void {
-    this.#inner.free(memory);
-    this.live.delete(memory);
-  }
-
-  retain(): Disposable {
-    return this.#inner.retain?.() ?? { [Symbol.dispose]: () => {} };
-  }
-
-  /** What the system itself says is mapped where this allocator's memory was; nothing where it does not say. */
-  mappings(): Mapping[] {
-    return mappings().filter(({ start, end }) => end > this.#first && start < this.#last);
-  }
+/** Asserts that `work` rejects with a {@linkcode LoadError} of this kind with at least these facts. */
+export async function assertLoadErrorLater(
+  work: () => Promise<unknown>,
+  kind: LoadErrorKind,
+  data: LoadErrorData = {},
+): Promise<LoadError> {
+  return checkLoadError(await assertRejects(work), kind, data);
 }
 
-/** An address in the middle of nothing. V8 takes address space at random, so no fixed one will do. */
-function emptyPlace(): bigint {
-  const reach = 1n << 30n; // an allocator may go that far from what is asked of it
-  const taken = mappings();
-  for (let place = 0x1000_0000_0000n;; place += 8n * reach) {
-    if (!taken.some(({ start, end }) => end > place - reach && start < place + reach)) return place;
-  }
-}
-
-/** A line of `/proc/self/maps`. */
-export interface Mapping {
-  readonly start: bigint;
-  readonly end: bigint;
-  /** `r-xp` and the like. */
-  readonly permissions: string;
-}
-
-/** What this process has mapped; empty where the system does not tell. */
-export function mappings(): Mapping[] {
-  if (NO_PROC) return [];
-  return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n").map((line) => {
-    const [, start, end, permissions] = /^(\w+)-(\w+) (\S+)/.exec(line)!;
-    return { start: BigInt(`0x${start}`), end: BigInt(`0x${end}`), permissions };
-  });
-}
-
-/** The permissions at an address, "" where nothing is mapped. */
-export function permissionsAt(address: bigint): string {
-  return mappings().find(({ start, end }) => start <= address && address < end)?.permissions ?? "";
-}
-
-/** What the file descriptors of this process lead to, sorted; empty where the system does not tell. */
-export function descriptors(): string[] {
-  if (NO_PROC) return [];
-  const links: string[] = [];
-  for (const { name } of Deno.readDirSync("/proc/self/fd")) {
-    try {
-      links.push(Deno.readLinkSync(`/proc/self/fd/${name}`));
-    } catch {
-      // The descriptor that the listing itself was read through.
-    }
-  }
-  return links.sort();
-}
-
-/** A directory that goes when it is disposed. */
+/** A directory that is removed when it is disposed of. */
 export class TemporaryDirectory implements Disposable {
   readonly path: string = Deno.makeTempDirSync({ prefix: "smf_test_" });
 
-  /** Writes a file into it. */
+  /** Writes a file into the directory; returns its path. */
   file(name: string, bytes: Uint8Array = new Uint8Array(0)): string {
     const path = this.join(name);
     Deno.writeFileSync(path, bytes);
     return path;
   }
 
-  /** The path of a name in it. */
+  /** The path of a name in the directory. */
   join(name: string): string {
     return Deno.build.os === "windows" ? `${this.path}\\${name}` : `${this.path}/${name}`;
   }
@@ -350,18 +262,6 @@ export class TemporaryDirectory implements Disposable {
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }
-}
-
-/** Eight bytes at an address, as a number without a sign. */
-export function readWord(address: bigint): bigint {
-  return new Deno.UnsafePointerView(Deno.UnsafePointer.create(address)!).getBigUint64();
-}
-
-/** Bytes at an address, copied. */
-export function readMemory(address: bigint, length: number): Uint8Array {
-  const into = new Uint8Array(length);
-  if (length > 0) new Deno.UnsafePointerView(Deno.UnsafePointer.create(address)!).copyInto(into);
-  return into;
 }
 
 /** The little-endian number of 64 bits at an offset. */

@@ -1,14 +1,14 @@
-/** The fixtures with threads, as tests use them. */
+/** The fixtures with threads and thread-local variables. */
 import { fromFileUrl } from "@std/path";
 import { dialectsOf, FOLDER } from "../../fixtures/build_threads.ts";
 
-/** Registers a test of what needs Linux and a processor that there are fixtures for. */
+/** Registers a test that needs Linux. */
 export function linuxTest(name: string, fn: () => void | Promise<void>): void {
   const ignore = Deno.build.os !== "linux";
   Deno.test({ name: ignore ? `${name} (SKIPPED: needs Linux)` : name, ignore, fn });
 }
 
-/** The dialects of thread-local variables on this processor. */
+/** The TLS dialects of this processor. */
 export const DIALECTS: readonly string[] = dialectsOf(Deno.build.arch);
 
 /** The path of a module. */
@@ -16,7 +16,7 @@ export function threadModule(source: string, dialect: string, version = 1): stri
   return fromFileUrl(new URL(`${source}-${dialect}_v${version}.smf`, FOLDER));
 }
 
-/** What fixtures/threads/variables.c defines. */
+/** The functions of fixtures/threads/variables.c. */
 export const VARIABLES = {
   next: { parameters: [], result: "i32" },
   greeting: { parameters: [], result: "pointer" },
@@ -27,16 +27,16 @@ export const VARIABLES = {
   in_thread: { parameters: ["i64"], result: "i64", nonblocking: true },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** What `in_thread` answers for a module's version. */
+/** The result of `in_thread` in a version of the module. */
 export function counted(version: number, times: number): bigint {
-  // Each step() adds the next three numbers from 1 on to what begins with 6.
+  // Each step() adds the next three natural numbers to a sum that starts at 6.
   const added = 3 * (times + 1);
   return BigInt((version * 100 + times) * 1000 + 6 + added * (added + 1) / 2);
 }
 
 const REGISTER = { parameters: ["i64"], result: "i32" } as const;
 
-/** What fixtures/threads/endings.c defines. */
+/** The functions of fixtures/threads/endings.c. */
 export const ENDINGS = {
   write_to: { parameters: ["pointer"], result: "void" },
   at_end: REGISTER,
@@ -51,16 +51,16 @@ export const ENDINGS = {
   start_ticking: { parameters: ["pointer"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** What the functions of endings.c write to. */
+/** The journal that the functions of endings.c write to. */
 export class Journal {
-  /** How many numbers there are, then the numbers. */
+  /** The count of numbers, then the numbers. */
   readonly words: BigInt64Array<ArrayBuffer>;
 
   constructor(words: BigInt64Array<ArrayBuffer> = new BigInt64Array(4096)) {
     this.words = words;
   }
 
-  /** One that is there for what runs after the isolate: never freed. */
+  /** A journal that is never freed, for code that runs after the isolate has ended. */
   static outliving(): Journal {
     const library = Deno.dlopen("libc.so.6", {
       // void *calloc(size_t count, size_t size): NULL
@@ -75,7 +75,7 @@ export class Journal {
     return Deno.UnsafePointer.of(this.words);
   }
 
-  /** What was written since the last time. */
+  /** Takes the numbers that were written since the last call. */
   take(): number[] {
     const count = Number(this.words[0]);
     this.words[0] = 0n;

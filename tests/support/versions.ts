@@ -1,31 +1,32 @@
 /**
  * Versions of small modules, for every processor: functions that return a
- * number or go to another function, and variables of 64 bits.
+ * number or jump to another function, and variables of 64 bits.
  */
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import type { SymbolOptions } from "../../mod.ts";
 import { hostBuilder, JUMP_ADDRESS, machineCode } from "./testing.ts";
 
-/** What a version consists of. */
+/** The contents of a version. */
 export interface Parts {
-  /** By name: the number that it returns, or the name of the function that it goes to, imported or not. */
+  /** By name: the number that it returns, or the name of the function that it jumps to, imported or not. */
   readonly functions?: Readonly<Record<string, number | string>>;
-  /** By name: words, each a number or the address of a symbol, with an offset after `+`. */
+  /** By name: words, each a number or a symbol's address, with an offset after `+`. */
   readonly data?: Readonly<Record<string, readonly (bigint | string)[]>>;
-  /** By name: more about the symbol of a variable. */
+  /** By name: further options of a variable's symbol. */
   readonly details?: Readonly<Record<string, Partial<SymbolOptions>>>;
-  /** Names that are looked up and may be missing. */
+  /** Names of weak imports. */
   readonly weak?: readonly string[];
   readonly flags?: number;
   readonly sourceHash?: bigint;
-  /** Functions that run at the start and at the end. */
+  /** The names of initialisers. */
   readonly init?: readonly string[];
+  /** The names of finalisers. */
   readonly fini?: readonly string[];
 }
 
 const PAGE = 4096;
 
-/** The bytes of a version. */
+/** Builds a version. */
 export function version(parts: Parts): Uint8Array<ArrayBuffer> {
   const { functions = {}, data = {}, details = {}, weak = [] } = parts;
   const builder = hostBuilder({
@@ -92,7 +93,7 @@ export function version(parts: Parts): Uint8Array<ArrayBuffer> {
   return builder.build() as Uint8Array<ArrayBuffer>;
 }
 
-/** What functions of {@linkcode version} look like from here. */
+/** The definition of functions of {@linkcode version}. */
 export const INT = { parameters: [], result: "i32" } as const;
-/** One that waits for microseconds, as `usleep` does. */
+/** The definition of a function that sleeps for microseconds, as `usleep` does. */
 export const SLEEP = { parameters: ["u32"], result: "i32", nonblocking: true } as const;

@@ -1,4 +1,4 @@
-/** Workers as tests use them: orders out, answers back, gone when disposed. */
+/** Workers for tests: they take orders, answer, and end when they are disposed of. */
 import type { Order } from "../module/share/control_worker.ts";
 
 /** A Worker with a queue of answers. */
@@ -6,7 +6,7 @@ export class TestWorker<T = Order> implements Disposable {
   readonly #worker: Worker;
   readonly #answers: unknown[] = [];
   #wake: () => void = () => {};
-  /** Settles when an exception that it did not catch arrived. */
+  /** Settles with the message of an exception that the Worker did not catch. */
   readonly failed: Promise<string>;
 
   constructor(script = new URL("../module/share/control_worker.ts", import.meta.url)) {
@@ -28,13 +28,13 @@ export class TestWorker<T = Order> implements Disposable {
     this.#worker.postMessage(order);
   }
 
-  /** The next answer. */
+  /** Waits for the next answer. */
   async answer(): Promise<unknown> {
     while (this.#answers.length === 0) await new Promise<void>((resolve) => this.#wake = resolve);
     return this.#answers.shift();
   }
 
-  /** Sends an order; its answer. */
+  /** Sends an order and waits for the answer. */
   ask(order: T): Promise<unknown> {
     this.send(order);
     return this.answer();
@@ -49,7 +49,7 @@ export class TestWorker<T = Order> implements Disposable {
   }
 }
 
-/** Waits until something is true. */
+/** Waits until a condition holds. */
 export async function until(condition: () => boolean, milliseconds = 20_000): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!condition()) {
@@ -58,7 +58,7 @@ export async function until(condition: () => boolean, milliseconds = 20_000): Pr
   }
 }
 
-/** Whether a promise is settled by now. */
+/** Whether a promise settles within `after` milliseconds. */
 export async function isSettled(promise: Promise<unknown>, after = 60): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const pending = new Promise<boolean>((resolve) => timer = setTimeout(() => resolve(false), after));

@@ -1,5 +1,6 @@
 /**
- * The far side of sharing: from a token to an image that this isolate can use.
+ * Sharing a module between isolates: this file leads from a token to an image
+ * that the attaching isolate can use.
  */
 
 import { LoadError } from "../../errors.ts";
@@ -13,7 +14,7 @@ import { Attachment, type AttachmentEvents } from "./attachment.ts";
 import type { SharedModule } from "./token.ts";
 import { MAX_ATTACHMENTS } from "./words.ts";
 
-/** The facts about an image that make it usable elsewhere. */
+/** Collects the facts about an image that make it usable in another isolate. */
 export function describeImage(image: LoadedImage, path: string, version: number): SharedModule {
   const { file, memory, pageSize, plan, imports } = image;
   const { bytes, count, exportedCount, fileOffset, marked } = file.symbols.source;
@@ -33,16 +34,16 @@ export function describeImage(image: LoadedImage, path: string, version: number)
 
 /** An image whose memory another isolate owns. */
 export interface AttachedImage {
-  /** Its `dispose` leaves the module. */
+  /** Disposing of it leaves the module. */
   readonly image: LoadedImage;
   readonly attachment: Attachment;
 }
 
 /**
- * Attaches this isolate to what another one owns.
+ * Attaches this isolate to a control block that another isolate owns.
  *
- * @param description For people.
- * @throws {LoadError} `Closed` if it has ended already, `Busy` if too many isolates are attached.
+ * @param description The subject of error messages: `module '/a/b.smf'`.
+ * @throws {LoadError} `Closed` if the owner has revoked it, `Busy` if too many isolates are attached.
  */
 export function attachControl(
   control: SharedArrayBuffer,
@@ -51,46 +52,57 @@ export function attachControl(
 ): Attachment {
   const attachment = Attachment.attach(control, events);
   if (attachment === "revoked") {
-    throw new LoadError("Closed", `Cannot attach ${description}: its owner has closed it`);
+    throw new LoadError("Closed", `Cannot attach ${description}: it is closed in the isolate that owns it`, {
+      hint: "load the module again in the isolate that owns it, and post a new token",
+    });
   }
   if (attachment === "full") {
-    throw new LoadError("Busy", `Cannot attach ${description}: ${MAX_ATTACHMENTS} isolates are attached`);
+    throw new LoadError("Busy", `Cannot attach ${description}: ${MAX_ATTACHMENTS} isolates are attached`, {
+      hint: "close the module in a Worker that no longer needs it, or terminate that Worker",
+    });
   }
   return attachment;
 }
 
 /**
- * Attaches this isolate to a module that another one owns.
+ * Attaches this isolate to a module that another isolate owns.
  *
- * @throws {LoadError} `Closed` if it has ended already, `Busy` if too many isolates are attached.
+ * @throws {LoadError} `Closed` if the owner has closed it, `Busy` if too many isolates are attached.
  */
 export function attachImage(
   module: SharedModule,
   control: SharedArrayBuffer,
   events: AttachmentEvents,
 ): AttachedImage {
-  const attachment = attachControl(control, `module '${module.path}'`, events);
+  using undo = new DisposableStack();
+  const description = `module '${module.path}'`;
+  const attachment = undo.adopt(
+    attachControl(control, description, events),
+    (attachment) => attachment.leave(),
+  );
   const { header, sections } = module;
   const file = new SmfFile({
     header,
     sections,
     symbols: new SymbolTable({ ...module.symbols, layout: LAYOUTS[header.layout] }),
-    // Relocations are applied; nobody looks at them again.
+    // Relocations are applied already; nothing reads them again.
     relocations: new RelocationTable([], new Uint8Array(), 0),
     size: 0,
     checksum: undefined,
   });
+  const plan = new ImagePlan(sections, module.pageSize, module.slots, isFixedLayout(header));
+  const attached = undo.move();
   return {
     attachment,
     image: {
       file,
-      plan: new ImagePlan(sections, module.pageSize, module.slots, isFixedLayout(header)),
+      plan,
       memory: { address: module.address, size: module.size },
       pageSize: module.pageSize,
-      identity: { description: `module '${module.path}'` },
+      identity: { description },
       imports: module.imports,
       whyNotShareable: () => undefined,
-      [Symbol.dispose]: () => attachment.leave(),
+      [Symbol.dispose]: () => attached.dispose(),
     },
   };
 }

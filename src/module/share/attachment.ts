@@ -1,52 +1,52 @@
 /**
- * The side of an isolate that uses a module which another one owns.
+ * The side of an isolate that uses a module which another isolate owns.
  */
 
 import {
   ARRIVING,
   ATTACHED,
   BELL,
-  change,
   claim,
   EPOCH,
   IN_FLIGHT,
+  notifyOwner,
+  OCCUPANCY,
+  type Occupation,
   OPEN,
-  type Place,
   release,
   RUNG,
   SEEN,
   STATE,
-  TAKEN,
   WAITERS,
   type Words,
 } from "./words.ts";
 
-/** What an isolate hears through its bell. */
+/** The events that reach an isolate through its bell, and the question that one of them asks. */
 export interface AttachmentEvents {
-  /** Once: the owner has revoked the module. */
+  /** Called once: the owner has revoked the module. */
   revoked(): void;
-  /** The nonblocking calls that are out now, if there are any. */
-  callsOut(): Promise<unknown> | undefined;
+  /** Settles when the nonblocking calls that are in flight now have returned; undefined if there are none. */
+  callsInFlight(): Promise<unknown> | undefined;
 }
 
-/** The side of an isolate that attached itself. */
+/** One isolate's occupation of a record in the control block. */
 export class Attachment {
   readonly #words: Words;
   readonly #base: number;
   readonly #events: AttachmentEvents;
-  #taken: number;
-  #left = false;
-  #toldRevoked = false;
+  #occupancy: number;
+  #hasLeft = false;
+  #isRevoked = false;
 
   /**
    * Attaches this isolate.
    *
-   * @returns `"revoked"` if the owner has revoked, `"full"` if too many are attached.
+   * @returns `"revoked"` if the owner has revoked the module, `"full"` if too many isolates are attached.
    */
   static attach(buffer: SharedArrayBuffer, events: AttachmentEvents): Attachment | "revoked" | "full" {
     const words: Words = new Int32Array(buffer);
-    for (let place = claim(words); place !== undefined; place = claim(words)) {
-      const attachment = new Attachment(words, place, events);
+    for (let claimed = claim(words); claimed !== undefined; claimed = claim(words)) {
+      const attachment = new Attachment(words, claimed, events);
       if (!attachment.#attach()) continue;
       if (Atomics.load(words, STATE) === OPEN) return attachment;
       attachment.leave();
@@ -55,14 +55,14 @@ export class Attachment {
     return "full";
   }
 
-  private constructor(words: Words, { base, taken }: Place, events: AttachmentEvents) {
+  private constructor(words: Words, { base, occupancy }: Occupation, events: AttachmentEvents) {
     this.#words = words;
     this.#base = base;
-    this.#taken = taken;
+    this.#occupancy = occupancy;
     this.#events = events;
   }
 
-  /** Whether it is attached: not if it was so slow that it was taken for dead. */
+  /** Goes from arriving to attached; false if that took so long that the isolate was taken for dead. */
   #attach(): boolean {
     const words = this.#words;
     const base = this.#base;
@@ -70,54 +70,56 @@ export class Attachment {
     Atomics.store(words, base + IN_FLIGHT, 0);
     Atomics.store(words, base + SEEN, Atomics.load(words, EPOCH));
     for (let count = 0; count < WAITERS; count++) this.#wait();
-    // From now on silence means death.
-    const arriving = this.#taken;
-    this.#taken += ATTACHED - ARRIVING;
-    this.#left = Atomics.compareExchange(words, base + TAKEN, arriving, this.#taken) !== arriving;
-    return !this.#left;
+    // From now on an isolate without waiters counts as dead.
+    const arriving = this.#occupancy;
+    this.#occupancy += ATTACHED - ARRIVING;
+    const found = Atomics.compareExchange(words, base + OCCUPANCY, arriving, this.#occupancy);
+    this.#hasLeft = found !== arriving;
+    return !this.#hasLeft;
   }
 
-  /** Says how many nonblocking calls are out. */
+  /** Publishes the number of nonblocking calls in flight. */
   setInFlight(count: number): void {
-    // The place may be another isolate's by now.
-    if (!this.#left) Atomics.store(this.#words, this.#base + IN_FLIGHT, count);
+    // After leaving, the record may be another isolate's.
+    if (!this.#hasLeft) Atomics.store(this.#words, this.#base + IN_FLIGHT, count);
   }
 
-  /** Says that this isolate can neither run in the module nor call it any more. */
+  /** Leaves: this isolate can neither run in the module nor call it any more. */
   leave(): void {
-    if (this.#left) return;
-    this.#left = true;
+    if (this.#hasLeft) return;
+    this.#hasLeft = true;
     Atomics.notify(this.#words, this.#base + BELL);
-    release(this.#words, this.#base, this.#taken);
+    release(this.#words, this.#base, this.#occupancy);
   }
 
   #wait(): void {
     const waiting = Atomics.waitAsync(this.#words, this.#base + BELL, 0);
-    if (waiting.async) waiting.value.then(() => this.#heard());
+    if (waiting.async) waiting.value.then(() => this.#onRing());
   }
 
-  #heard(): void {
-    if (this.#left) return;
+  #onRing(): void {
+    if (this.#hasLeft) return;
     this.#wait();
     Atomics.sub(this.#words, this.#base + RUNG, 1);
-    if (Atomics.load(this.#words, STATE) === OPEN) this.#answer();
-    else if (!this.#toldRevoked) {
-      // Whoever does not leave at once is rung again.
-      this.#toldRevoked = true;
+    if (Atomics.load(this.#words, STATE) === OPEN) this.#acknowledgeEpoch();
+    else if (!this.#isRevoked) {
+      // An isolate that does not leave at once is rung again, but told once.
+      this.#isRevoked = true;
       this.#events.revoked();
     }
   }
 
-  #answer(): void {
+  /** Notes the epoch as seen once the calls that began before it have returned. */
+  #acknowledgeEpoch(): void {
     const epoch = Atomics.load(this.#words, EPOCH);
     if (Atomics.load(this.#words, this.#base + SEEN) >= epoch) return;
-    const seen = (): void => {
-      if (this.#left || Atomics.load(this.#words, this.#base + SEEN) >= epoch) return;
+    const acknowledge = (): void => {
+      if (this.#hasLeft || Atomics.load(this.#words, this.#base + SEEN) >= epoch) return;
       Atomics.store(this.#words, this.#base + SEEN, epoch);
-      change(this.#words);
+      notifyOwner(this.#words);
     };
-    const out = this.#events.callsOut();
-    if (out === undefined) seen();
-    else out.then(seen, seen);
+    const calls = this.#events.callsInFlight();
+    if (calls === undefined) acknowledge();
+    else calls.then(acknowledge, acknowledge);
   }
 }

@@ -1,49 +1,49 @@
 /**
- * The owner's side of what isolates using one module have in common: it tells
- * them to leave or that a version was committed, and learns when all have done so.
+ * The owner's side of a shared module: tells the attached isolates to leave, or
+ * that a version was committed, and learns when all of them have done so.
  */
 
 import {
+  attachedBases,
+  basesNotSeen,
   callsInFlight,
   CHANGES,
   EPOCH,
   FIRST_PAUSE,
   ID,
-  laggards,
   LAST_PAUSE,
   OPEN,
   REVOKED,
   ring,
   seenByAll,
   STATE,
-  taken,
   WORDS,
   type Words,
 } from "./words.ts";
 
-/** The owner's side. */
+/** Owns the control block of one module. */
 export class ControlOwner {
-  /** What the other isolates are given. */
+  /** The control block, which tokens carry to other isolates. */
   readonly buffer: SharedArrayBuffer = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT * WORDS);
   readonly #words: Words = new Int32Array(this.buffer);
-  /** What waits until every isolate has seen an epoch. */
+  /** Listeners, each with the epoch that every isolate has to see first. */
   readonly #pending = new Map<() => void, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #pause = FIRST_PAUSE;
-  #keepAlive = false;
-  #watching = false;
+  #keepsProcessAlive = false;
+  #isWatching = false;
 
   constructor() {
     this.#words[STATE] = OPEN;
     this.#words.set(crypto.getRandomValues(new Int32Array(2)), ID);
   }
 
-  /** How many isolates may still run in the module or call it. */
+  /** The number of isolates that may still run in the module or call it. */
   attachments(): number {
-    return taken(this.#words).length;
+    return attachedBases(this.#words).length;
   }
 
-  /** Nonblocking calls of other isolates that have not come back. */
+  /** The number of nonblocking calls that are in flight in other isolates. */
   callsInFlight(): number {
     return callsInFlight(this.#words);
   }
@@ -51,64 +51,64 @@ export class ControlOwner {
   /**
    * Tells every isolate to leave.
    *
-   * @param left Called, in the event loop, when all have.
+   * @param allLeft Called in the event loop, once all have left.
    */
-  revoke(left: () => void): void {
+  revoke(allLeft: () => void): void {
     if (Atomics.exchange(this.#words, STATE, REVOKED) === REVOKED) return;
-    this.#await(left, Infinity);
+    this.#await(allLeft, Infinity);
   }
 
   /**
    * Begins a new epoch: a version was committed.
    *
-   * @param passed Called, in the event loop, when no call that began before is
+   * @param drained Called in the event loop, once no call that began before is
    * running in any other isolate.
    */
-  advance(passed: () => void): void {
-    this.#await(passed, Atomics.add(this.#words, EPOCH, 1) + 1);
+  advance(drained: () => void): void {
+    this.#await(drained, Atomics.add(this.#words, EPOCH, 1) + 1);
   }
 
-  /** Waits until no isolate is attached, without telling any to leave. */
-  whenEmpty(empty: () => void): void {
-    this.#await(empty, Infinity);
+  /** Calls `listener` once no isolate is attached, without telling any to leave. */
+  whenEmpty(listener: () => void): void {
+    this.#await(listener, Infinity);
   }
 
-  /** From now on the questions keep the process alive: somebody waits for the answers. */
-  keepAlive(): void {
-    this.#keepAlive = true;
+  /** Lets pending listeners keep the process alive from now on: somebody awaits them. */
+  keepProcessAlive(): void {
+    this.#keepsProcessAlive = true;
     if (this.#timer !== undefined) Deno.refTimer(this.#timer);
   }
 
-  #await(done: () => void, epoch: number): void {
-    this.#pending.set(done, epoch);
+  #await(listener: () => void, epoch: number): void {
+    this.#pending.set(listener, epoch);
     this.#pause = FIRST_PAUSE;
-    this.#ask();
+    this.#ringAll();
     this.#settle();
     this.#watch();
   }
 
-  /** Tells those whose condition has come true. */
+  /** Calls the listeners whose epoch every isolate has seen. */
   #settle(): void {
     const seen = seenByAll(this.#words);
-    for (const [done, epoch] of this.#pending) {
+    for (const [listener, epoch] of this.#pending) {
       if (seen < epoch) continue;
-      this.#pending.delete(done);
-      queueMicrotask(done);
+      this.#pending.delete(listener);
+      queueMicrotask(listener);
     }
     if (this.#pending.size > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Looks again whenever an isolate answers or leaves. */
+  /** Settles whenever an isolate answers or leaves. */
   #watch(): void {
-    if (this.#watching || this.#pending.size === 0) return;
+    if (this.#isWatching || this.#pending.size === 0) return;
     const before = Atomics.load(this.#words, CHANGES);
     this.#settle();
     if (this.#pending.size === 0) return;
-    this.#watching = true;
+    this.#isWatching = true;
     const again = (): void => {
-      this.#watching = false;
+      this.#isWatching = false;
       this.#settle();
       this.#watch();
     };
@@ -117,15 +117,16 @@ export class ControlOwner {
     else queueMicrotask(again);
   }
 
-  /** Rings the bells, and again after a while for those who are busy or gone. */
-  #ask(): void {
+  /** Rings the bells, and again after a pause for isolates that are busy or gone. */
+  #ringAll(): void {
     clearTimeout(this.#timer);
-    for (const base of laggards(this.#words, Math.max(...this.#pending.values()))) ring(this.#words, base);
+    const epoch = Math.max(...this.#pending.values());
+    for (const base of basesNotSeen(this.#words, epoch)) ring(this.#words, base);
     const timer = setTimeout(() => {
-      this.#ask();
+      this.#ringAll();
       this.#settle();
     }, this.#pause);
-    if (!this.#keepAlive) Deno.unrefTimer(timer);
+    if (!this.#keepsProcessAlive) Deno.unrefTimer(timer);
     this.#timer = timer;
     this.#pause = Math.min(2 * this.#pause, LAST_PAUSE);
   }

@@ -1,7 +1,7 @@
 /**
- * What one isolate posts to another so that it can use the same module:
- * everything that is needed to find and call its symbols, and proof that it
- * comes from this process.
+ * Tokens, which one isolate posts to another so that it can use the same module:
+ * everything that finding and calling its symbols takes, and proof that the
+ * token comes from this process.
  */
 
 import { processSecret } from "../../os/process.ts";
@@ -24,23 +24,24 @@ export interface SharedModule {
   readonly slots: SlotCounts;
   readonly header: SmfHeader;
   readonly sections: readonly SmfSection[];
-  /** The symbol table and its names, as in the file; its layout is the header's. */
+  /** The symbol table and its names, as in the file; the header has their layout. */
   readonly symbols: Omit<SymbolTableSource, "layout">;
   readonly imports: readonly ImportRecord[];
 }
 
 /**
- * A ticket for {@linkcode LoadedModule.attach}: made by `share()`, carried by
- * `postMessage`, valid in this process only and as long as the module is open.
+ * Lets another isolate attach to a module by {@linkcode LoadedModule.attach}:
+ * made by `share()`, carried by `postMessage`, valid in this process only and
+ * for as long as the module is open.
  */
 export interface ModuleToken {
-  /** Tells tokens from other things. */
+  /** Tells tokens from other objects. */
   readonly kind: "@simple/loader module";
-  /** What the module's isolates have in common. */
+  /** The memory by which the module's isolates agree when it may be freed. */
   readonly control: SharedArrayBuffer;
   /** The facts about the module; opaque. */
   readonly module: unknown;
-  /** Proof that the facts are unchanged and of this process. */
+  /** Proves that the facts are unchanged and come from this process. */
   readonly seal: bigint;
 }
 
@@ -58,17 +59,18 @@ export interface SharedLive {
 }
 
 /**
- * A ticket for {@linkcode LiveLibrary.attach}: made by `share()`, carried by
- * `postMessage`, valid in this process only and as long as the module is open.
+ * Lets another isolate attach to live functions by {@linkcode LiveLibrary.attach}:
+ * made by `share()`, carried by `postMessage`, valid in this process only and
+ * for as long as the module is open.
  */
 export interface LiveToken {
-  /** Tells tokens from other things. */
+  /** Tells tokens from other objects. */
   readonly kind: "@simple/loader live";
-  /** What the module's isolates have in common. */
+  /** The memory by which the module's isolates agree when it may be freed. */
   readonly control: SharedArrayBuffer;
   /** The facts about the functions; opaque. */
   readonly module: unknown;
-  /** Proof that the facts are unchanged and of this process. */
+  /** Proves that the facts are unchanged and come from this process. */
   readonly seal: bigint;
 }
 
@@ -86,7 +88,7 @@ export function sealLiveToken(module: SharedLive, control: SharedArrayBuffer): L
 }
 
 /**
- * The facts in a module's token.
+ * Checks a module's token and opens it.
  *
  * @throws {LoadError} `InvalidToken` if it was not made by `share()` in this process.
  */
@@ -95,7 +97,11 @@ export function openToken(token: unknown): { module: SharedModule; control: Shar
   return { module: module as SharedModule, control };
 }
 
-/** As {@linkcode openToken}, of live functions. */
+/**
+ * Checks a token of live functions and opens it.
+ *
+ * @throws {LoadError} `InvalidToken` if it was not made by `share()` in this process.
+ */
 export function openLiveToken(token: unknown): { module: SharedLive; control: SharedArrayBuffer } {
   const { module, control } = open(token, LIVE_KIND);
   return { module: module as SharedLive, control };
@@ -104,18 +110,18 @@ export function openLiveToken(token: unknown): { module: SharedLive; control: Sh
 function open(token: unknown, expected: string): { module: object; control: SharedArrayBuffer } {
   const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken | LiveToken>;
   if (kind !== expected || !isControl(control) || typeof module !== "object" || module === null) {
-    throw new LoadError("InvalidToken", "Cannot attach module: this is no token made by share()");
+    throw new LoadError("InvalidToken", "Cannot attach module: the value is not a token made by share()");
   }
   if (found !== seal(expected, module, control)) {
     throw new LoadError(
       "InvalidToken",
-      "Cannot attach module: the token was changed or is of another process",
+      "Cannot attach module: its token is changed or comes from another process",
     );
   }
   return { module, control };
 }
 
-/** 64 bits over all facts and what the isolates have in common, keyed by what only this process knows. */
+/** Hashes all facts and the control block's number to 64 bits, keyed by a secret of this process. */
 function seal(kind: string, module: object, control: SharedArrayBuffer): bigint {
   const tables: Uint8Array[] = [];
   const text = JSON.stringify(module, (_, value) => {

@@ -1,75 +1,81 @@
 /**
- * Who may be calling a module through its trampolines, whichever version that
- * reaches: nonblocking calls of this isolate, and other isolates. It belongs to
- * the current version and is handed on to the next.
+ * The users of a module's trampolines: nonblocking calls in flight in this
+ * isolate, and other isolates, whichever version their calls reach. They belong
+ * to the current version and are handed on to the next.
  */
 
 import { CallsInFlight, whenAll } from "../../call/in_flight.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
-export interface Ending {
+export interface Revocable {
   revokeQuietly(): void;
 }
 
-/** See above. Leads back to no module, so that it can belong to one. */
+/** Counts the users of one module's trampolines. Leads back to no module, so that a module can own it. */
 export class TrampolineUsers {
-  #idle: () => void = () => {};
+  #onIdle: () => void = () => {};
   #control: ControlOwner | undefined;
 
-  /** Nonblocking calls of this isolate that have not come back. */
-  readonly calls = new CallsInFlight((count) => {
-    if (count === 0) this.#idle();
+  /** Nonblocking calls of this isolate that are in flight. */
+  readonly calls: CallsInFlight = new CallsInFlight((count) => {
+    if (count === 0) this.#onIdle();
   });
 
-  /** Bindings of this isolate: told when the module ends. */
-  readonly libraries = new Set<Ending>();
+  /** Live libraries of this isolate, which are revoked with the module. */
+  readonly libraries: Set<Revocable> = new Set();
 
-  /** What isolates that call live functions have in common with this one. */
+  /** The owner's side of sharing live functions, made when it is first asked for. */
   get control(): ControlOwner {
     return this.#control ??= new ControlOwner();
   }
 
-  /** Nonblocking calls of all isolates. */
+  /** Whether live functions were ever shared with other isolates. */
+  get isShared(): boolean {
+    return this.#control !== undefined;
+  }
+
+  /** The number of nonblocking calls in flight, in all isolates. */
   callsInFlight(): number {
     return this.calls.count + (this.#control?.callsInFlight() ?? 0);
   }
 
-  /** Isolates that are attached. */
-  isolates(): number {
+  /** The number of isolates that are attached. */
+  attachedIsolates(): number {
     return this.#control?.attachments() ?? 0;
   }
 
-  /** Calls `empty` when no isolate is attached any more. */
-  whenEmpty(empty: () => void): void {
-    this.control.whenEmpty(empty);
+  /** Calls `listener` when no isolate is attached any more. */
+  whenEmpty(listener: () => void): void {
+    this.control.whenEmpty(listener);
   }
 
-  /** Whom to tell when the last nonblocking call has come back. */
-  whenIdle(idle: () => void): void {
-    this.#idle = idle;
+  /** Calls `listener` whenever the last nonblocking call has returned; replaces the listener before. */
+  whenIdle(listener: () => void): void {
+    this.#onIdle = listener;
   }
 
-  /** Ends it in all isolates. */
-  revoke(left: () => void): void {
+  /**
+   * Ends the live functions in all isolates.
+   *
+   * @param allLeft Called in the event loop, once all other isolates have left.
+   */
+  revoke(allLeft: () => void): void {
     for (const library of [...this.libraries]) library.revokeQuietly();
-    this.#control?.revoke(left);
+    this.#control?.revoke(allLeft);
   }
 
-  /** Somebody waits until all isolates have left. */
-  keepAlive(): void {
-    this.#control?.keepAlive();
+  /** Keeps the process alive until all isolates have left: somebody awaits that. */
+  keepProcessAlive(): void {
+    this.#control?.keepProcessAlive();
   }
 
-  /** Settles when every call that is out now has come back, in all isolates; undefined if none can be. */
-  passed(): Promise<unknown> | undefined {
+  /** Settles when all calls that are in flight now have returned, in all isolates; undefined if there are none. */
+  callsDrained(): Promise<unknown> | undefined {
     const waits: (Promise<unknown> | undefined)[] = [this.calls.whenReturned()];
-    if (this.isolates() > 0) waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
+    if (this.attachedIsolates() > 0) {
+      waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
+    }
     return whenAll(waits);
-  }
-
-  /** Whether other isolates were ever given its functions. */
-  get isShared(): boolean {
-    return this.#control !== undefined;
   }
 }

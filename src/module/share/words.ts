@@ -1,46 +1,48 @@
 /**
- * The words that isolates using one module have in common, and how they tell
- * each other what must be known before memory may go.
+ * The control block that all isolates using one module share, and the protocol
+ * by which they agree when its memory may go.
  *
  * ```text
- * word               what
+ * word               meaning
  * 0  STATE           OPEN, or REVOKED for ever after
- * 1  CHANGES         counts what the owner waits for: isolates that answered or left
- * 2  EPOCH           counts the versions that were committed since
+ * 1  CHANGES         counts the events that the owner waits for: an isolate answered or left
+ * 2  EPOCH           counts the versions that were committed since the module was shared
  * 3  ID              64 random bits, which tokens repeat
- * 5 + 8·i            attachment i:
- *    + 0 TAKEN       0 free, 1 an isolate is about to attach, 2 it is attached; plus 4 for each one before it
- *    + 1 IN_FLIGHT   its nonblocking calls that have not come back
- *    + 2 BELL        what it waits on, always 0
+ * 5 + 8·i            record i, of one attachment:
+ *    + 0 OCCUPANCY   0 free, 1 an isolate is arriving, 2 it is attached; plus 4 for each occupation before
+ *    + 1 IN_FLIGHT   its nonblocking calls that have not returned
+ *    + 2 BELL        the word that it waits on, always 0
  *    + 3 RUNG        rings that it has not heard yet
- *    + 4 SEEN        the epoch before which none of its calls began
+ *    + 4 SEEN        the epoch before which none of its running calls began
  *    + 5 RUNG_AT     when it was rung last, in milliseconds
- *    + 6 DOUBTS      how often it was found about to attach
+ *    + 6 DOUBTS      how often it was found arriving
  * ```
  *
- * - Whoever wants something sets STATE or EPOCH, then rings the bells.
- *   `Atomics.waitAsync` ends in the event loop of the isolate that waits, where
- *   none of its synchronous calls is on the stack: there it leaves, or notes
- *   the epoch as SEEN once its nonblocking calls from before have come back.
- * - How many waiters a ring found tells whether the isolate still exists: all
- *   its waiters go with it, however it ended. So an isolate waits
- *   {@linkcode WAITERS} times over, each ring wakes one, and a ring that finds
- *   none is a death certificate. Who has not heard the last ring is rung again
- *   only after as long a silence as it had before, so waiters last for ever.
- * - Whoever finds an attachment dead frees the TAKEN that it had looked at, so
- *   never the place of an isolate that has come since. An isolate that died
- *   while it was attaching has no bell yet: it is given {@linkcode MAX_DOUBTS}.
- * - An isolate that died while a nonblocking call was out counts for ever: the
- *   thread that runs the call goes on, and nobody can tell when it ends.
+ * - The owner sets STATE or EPOCH, then rings the bells. `Atomics.waitAsync`
+ *   ends in the event loop of the isolate that waits, where none of its
+ *   synchronous calls is on the stack: there it leaves, or notes the epoch as
+ *   SEEN once its nonblocking calls from before have returned.
+ * - The number of waiters that a ring finds tells whether the isolate still
+ *   exists: all its waiters go with it, however it ended. So an isolate waits
+ *   {@linkcode WAITERS} times over, each ring wakes one waiter, and a ring that
+ *   finds none is a death certificate. An isolate that has not heard the last
+ *   ring is rung again only after as long a silence as it had before, so waiters
+ *   never run out.
+ * - An isolate that finds an attachment dead frees the OCCUPANCY that it had
+ *   looked at, so never the record of an isolate that has come since. An isolate
+ *   that died while it was arriving has no bell yet: it is given
+ *   {@linkcode MAX_DOUBTS}.
+ * - An isolate that died while a nonblocking call was in flight counts for ever:
+ *   the thread that runs the call goes on, and nobody can tell when it ends.
  */
 
 export const STATE = 0;
 export const CHANGES = 1;
 export const EPOCH = 2;
 export const ID = 3;
-const FIRST_ATTACHMENT = 5;
-const ATTACHMENT_WORDS = 8;
-export const TAKEN = 0;
+const FIRST_RECORD = 5;
+const RECORD_WORDS = 8;
+export const OCCUPANCY = 0;
 export const IN_FLIGHT = 1;
 export const BELL = 2;
 export const RUNG = 3;
@@ -54,23 +56,23 @@ export const REVOKED = 2;
 const FREE = 0;
 export const ARRIVING = 1;
 export const ATTACHED = 2;
-/** What one occupation of an attachment adds to TAKEN. */
+/** Added to OCCUPANCY by each occupation of a record. */
 const ROUND = 4;
 
-/** How many isolates can be attached to one module at a time. */
+/** The number of isolates that can be attached to one module at a time. */
 export const MAX_ATTACHMENTS = 1024;
 
-/** How often an isolate can be rung while it is busy. */
+/** The number of times that an isolate can be rung while it is busy. */
 export const WAITERS = 64;
 
-/** Looks at an isolate that is about to attach, at doubling pauses, before it counts as dead: two seconds in all. */
+/** Looks at an arriving isolate, at doubling pauses, before it counts as dead: two seconds in all. */
 const MAX_DOUBTS = 7;
 
-/** Milliseconds between questions to those who have not answered: doubling, from the first to the last. */
+/** Milliseconds between rings of isolates that have not answered: doubling, from the first to the last. */
 export const FIRST_PAUSE = 8;
 export const LAST_PAUSE = 8192;
 
-export const WORDS = FIRST_ATTACHMENT + ATTACHMENT_WORDS * MAX_ATTACHMENTS;
+export const WORDS = FIRST_RECORD + RECORD_WORDS * MAX_ATTACHMENTS;
 
 /** A control block. */
 export type Words = Int32Array<SharedArrayBuffer>;
@@ -80,49 +82,50 @@ export function isControl(buffer: unknown): buffer is SharedArrayBuffer {
   return buffer instanceof SharedArrayBuffer && buffer.byteLength === Int32Array.BYTES_PER_ELEMENT * WORDS;
 }
 
-/** What tells a control block from all others. */
+/** The number that tells a control block from all others. */
 export function controlId(buffer: SharedArrayBuffer): bigint {
   return new BigUint64Array(new Uint32Array(buffer).slice(ID, ID + 2).buffer)[0];
 }
 
-/** An attachment, and its TAKEN while it is this isolate's. */
-export interface Place {
+/** A record that this isolate has claimed, and the OCCUPANCY for as long as that is so. */
+export interface Occupation {
+  /** The index of the record's first word. */
   readonly base: number;
-  readonly taken: number;
+  readonly occupancy: number;
 }
 
-/** Takes a free attachment, if need be one whose isolate has died. */
-export function claim(words: Words): Place | undefined {
-  const take = (base: number): Place | undefined => {
-    const free = Atomics.load(words, base + TAKEN);
+/** Claims a free record; if there is none, the record of an isolate that has died. */
+export function claim(words: Words): Occupation | undefined {
+  const tryClaim = (base: number): Occupation | undefined => {
+    const free = Atomics.load(words, base + OCCUPANCY);
     if (stateOf(free) !== FREE) return undefined;
-    const taken = free + ARRIVING;
-    if (Atomics.compareExchange(words, base + TAKEN, free, taken) !== free) return undefined;
+    const occupancy = free + ARRIVING;
+    if (Atomics.compareExchange(words, base + OCCUPANCY, free, occupancy) !== free) return undefined;
     Atomics.store(words, base + DOUBTS, 0);
-    return { base, taken };
+    return { base, occupancy };
   };
   for (let index = 0; index < MAX_ATTACHMENTS; index++) {
-    const place = take(FIRST_ATTACHMENT + ATTACHMENT_WORDS * index);
-    if (place !== undefined) return place;
+    const claimed = tryClaim(FIRST_RECORD + RECORD_WORDS * index);
+    if (claimed !== undefined) return claimed;
   }
-  for (const base of taken(words)) {
+  for (const base of attachedBases(words)) {
     ring(words, base);
-    const place = take(base);
-    if (place !== undefined) return place;
+    const claimed = tryClaim(base);
+    if (claimed !== undefined) return claimed;
   }
   return undefined;
 }
 
-/** Rings a bell, and frees the attachment if neither its isolate nor a call that it left behind needs it. */
+/** Rings a bell, and frees the record if neither its isolate nor a call that the isolate left behind needs it. */
 export function ring(words: Words, base: number): void {
-  const taken = Atomics.load(words, base + TAKEN);
-  const state = stateOf(taken);
+  const occupancy = Atomics.load(words, base + OCCUPANCY);
+  const state = stateOf(occupancy);
   if (state === FREE) return;
-  // In one that is attached, only the rings that it has not heard count.
+  // For an attached isolate only the rings that it has not heard count.
   const counter = base + (state === ATTACHED ? RUNG : DOUBTS);
   const unheard = Atomics.load(words, counter);
   if (unheard > 0) {
-    // It will hear the last one; another only asks whether it still exists.
+    // It will hear the last ring; another one only asks whether it still exists.
     const silence = (Date.now() - Atomics.load(words, base + RUNG_AT)) >>> 0;
     if (silence < FIRST_PAUSE * 2 ** unheard || unheard >= WAITERS - 1) return;
   }
@@ -131,47 +134,50 @@ export function ring(words: Words, base: number): void {
   const isAlive = state === ATTACHED
     ? Atomics.notify(words, base + BELL, 1) > 0 || Atomics.load(words, base + IN_FLIGHT) > 0
     : unheard < MAX_DOUBTS;
-  if (!isAlive) release(words, base, taken);
+  if (!isAlive) release(words, base, occupancy);
 }
 
-/** Frees an attachment, unless that has happened already. */
-export function release(words: Words, base: number, taken: number): void {
-  const free = (taken - stateOf(taken) + ROUND) | 0;
-  if (Atomics.compareExchange(words, base + TAKEN, taken, free) === taken) change(words);
+/** Frees a record, unless that has happened already. */
+export function release(words: Words, base: number, occupancy: number): void {
+  const free = (occupancy - stateOf(occupancy) + ROUND) | 0;
+  if (Atomics.compareExchange(words, base + OCCUPANCY, occupancy, free) === occupancy) notifyOwner(words);
 }
 
-function stateOf(taken: number): number {
-  return taken & (ROUND - 1);
+function stateOf(occupancy: number): number {
+  return occupancy & (ROUND - 1);
 }
 
-/** Tells the owner that it may look again. */
-export function change(words: Words): void {
+/** Wakes the owner, which then looks at all records again. */
+export function notifyOwner(words: Words): void {
   Atomics.add(words, CHANGES, 1);
   Atomics.notify(words, CHANGES);
 }
 
-/** Nonblocking calls of all that are attached. */
+/** The number of nonblocking calls in flight, of all attached isolates. */
 export function callsInFlight(words: Words): number {
-  return taken(words).filter((base) => stateOf(Atomics.load(words, base + TAKEN)) === ATTACHED)
+  return attachedBases(words).filter((base) => stateOf(Atomics.load(words, base + OCCUPANCY)) === ATTACHED)
     .reduce((sum, base) => sum + Atomics.load(words, base + IN_FLIGHT), 0);
 }
 
-/** Every attachment that is not free. */
-export function taken(words: Words): number[] {
+/** The bases of all records of isolates that are attached or arriving. */
+export function attachedBases(words: Words): number[] {
   const bases: number[] = [];
   for (let index = 0; index < MAX_ATTACHMENTS; index++) {
-    const base = FIRST_ATTACHMENT + ATTACHMENT_WORDS * index;
-    if (stateOf(Atomics.load(words, base + TAKEN)) !== FREE) bases.push(base);
+    const base = FIRST_RECORD + RECORD_WORDS * index;
+    if (stateOf(Atomics.load(words, base + OCCUPANCY)) !== FREE) bases.push(base);
   }
   return bases;
 }
 
-/** The newest epoch that every attachment has seen; Infinity if there is none. */
+/** The newest epoch that every attached isolate has seen; Infinity if none is attached. */
 export function seenByAll(words: Words): number {
-  return taken(words).reduce((seen, base) => Math.min(seen, Atomics.load(words, base + SEEN)), Infinity);
+  return attachedBases(words).reduce(
+    (seen, base) => Math.min(seen, Atomics.load(words, base + SEEN)),
+    Infinity,
+  );
 }
 
-/** The attachments that have not seen an epoch; all, for Infinity. */
-export function laggards(words: Words, epoch: number): number[] {
-  return taken(words).filter((base) => Atomics.load(words, base + SEEN) < epoch);
+/** The bases of the records whose isolates have not seen an epoch; of all records in use, for Infinity. */
+export function basesNotSeen(words: Words, epoch: number): number[] {
+  return attachedBases(words).filter((base) => Atomics.load(words, base + SEEN) < epoch);
 }

@@ -107,7 +107,7 @@ export class Reloader {
     });
     const [report] = this.#takeOver([{ entry, candidate, options }], undo);
     entry.history.pop();
-    candidate.moveHandles(1);
+    candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
     return report;
   }
@@ -169,7 +169,7 @@ export class Reloader {
   #keep({ history }: Entry, previous: ModuleVersion): void {
     previous.addHandle();
     history.push(previous);
-    while (history.length > this.#keepVersions) history.shift()!.dropKept();
+    while (history.length > this.#keepVersions) history.shift()!.closeHandleQuietly();
   }
 
   /**
@@ -177,7 +177,7 @@ export class Reloader {
    * `verify` began is in flight: it may have gone from one into another.
    */
   #discard(candidates: readonly ModuleVersion[]): void {
-    const drained = whenAll(candidates.map(({ lifetime }) => lifetime.passed()));
+    const drained = whenAll(candidates.map(({ lifetime }) => lifetime.callsDrained()));
     for (const { lifetime } of candidates.toReversed()) {
       const hold = drained && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();

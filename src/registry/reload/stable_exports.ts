@@ -94,9 +94,9 @@ export class StableExports implements Exporter {
 
   /** Gives the handle of a live library back; isolates that it was shared with keep it until they leave. */
   dropLibrary(): void {
-    if (this.users.isolates() > 0) return this.users.whenEmpty(() => this.dropLibrary());
+    if (this.users.attachedIsolates() > 0) return this.users.whenEmpty(() => this.dropLibrary());
     this.#libraries--;
-    this.#version.dropLive();
+    this.#version.closeHandleUnlessImported();
   }
 
   find(name: string): FoundImport | undefined {
@@ -246,8 +246,8 @@ export class StableExports implements Exporter {
       },
       release: () => {
         variables.protect();
-        previous.moveHandles(this.#libraries, candidate);
-        previous.endLive(this.users);
+        previous.transferHandles(this.#libraries, candidate);
+        previous.removeTrampolineUsers(this.users);
         this.#releaseAfterCalls(previous, () => slots.release());
         holds.release();
         variables.release();

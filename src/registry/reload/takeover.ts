@@ -58,7 +58,7 @@ export function migrateAndVerify(
   // The callbacks get handles of their own: closing one does not end its version.
   const open = (version: ModuleVersion): LoadedModule => {
     version.addHandle();
-    handles.defer(() => version.moveHandles(1));
+    handles.defer(() => version.releaseHandle());
     return handles.use(openHandle(version, callPath));
   };
   const candidateHandle = open(candidate);

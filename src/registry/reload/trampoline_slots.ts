@@ -195,7 +195,7 @@ export class TrampolineSlots {
         if (table !== undefined) {
           addresses.forEach((address, index) => table.set(index, address));
           this.#trampolines!.switchTo(table);
-          candidate.serveLive(this.#users);
+          candidate.addTrampolineUsers(this.#users);
         }
         for (const slot of this.#slots.values()) {
           if (!kept.has(slot)) Object.assign(slot, { target: candidate.lifetime, isCandidateOnly: false });
@@ -227,7 +227,7 @@ export class TrampolineSlots {
     if (this.#trampolines === undefined) {
       const trampolines = new Trampolines(this.#allocator);
       current.own(trampolines.hold());
-      current.serveLive(this.#users);
+      current.addTrampolineUsers(this.#users);
       this.#trampolines = trampolines;
     }
     return this.#trampolines;

@@ -77,7 +77,7 @@ export class WatchedModule implements Watched {
     const { version } = entry.exports;
     // Counts as a handle, so that the version stays loaded when live bindings come and go.
     version.addHandle();
-    this.#reloaded?.deref()?.dropKept();
+    this.#reloaded?.deref()?.closeHandleQuietly();
     this.#reloaded = new WeakRef(version);
     return { version: version.number, carried };
   }

@@ -1,7 +1,16 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { LiveLibrary, LoadedModule, ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { runChild, stubMappings } from "../../support/modules.ts";
-import { assertLoadError, NO_PROC, permissionsAt, TemporaryDirectory } from "../../support/testing.ts";
+import { attachControl } from "../../../src/module/share/attach.ts";
+import { ControlOwner } from "../../../src/module/share/control.ts";
+import { MAX_ATTACHMENTS } from "../../../src/module/share/words.ts";
+import {
+  assertLoadError,
+  NO_PROC,
+  permissionsAt,
+  TemporaryDirectory,
+  WatchedAllocator,
+} from "../../support/testing.ts";
 import { INT, version } from "../../support/versions.ts";
 import type { ModuleOrder } from "../../support/module_worker.ts";
 import { isSettled, TestWorker, until } from "../../support/workers.ts";
@@ -20,12 +29,12 @@ async function attached(module: LoadedModule): Promise<TestWorker<ModuleOrder>> 
   return one;
 }
 
-/** Whether the code is mapped as it was when the module was open. */
-function isThere(address: bigint): boolean {
+/** Whether the code is still mapped as executable. */
+function isCodeMapped(address: bigint): boolean {
   return permissionsAt(address).startsWith("r-x");
 }
 
-/** Microseconds: long enough that the owner can ask to close meanwhile, also where code is emulated. */
+/** Microseconds, enough for the owner to close meanwhile, also where code is emulated. */
 const NAP = Deno.build.arch === "aarch64" ? 3_000_000 : 120_000;
 
 Deno.test("Workers attach to the same code and data, without a second load", async () => {
@@ -45,7 +54,7 @@ Deno.test("Workers attach to the same code and data, without a second load", asy
   assertEquals(module.holders().includes("2 Workers"), true, module.holders().join());
 });
 
-Deno.test("a Worker's own handle ends by itself, a token goes on from Worker to Worker", async () => {
+Deno.test("a Worker's handle ends on its own, a token can pass from Worker to Worker", async () => {
   await using module = new ModuleLoader().loadBytes(answering(7));
   using first = await attached(module);
   const token = await first.ask({ kind: "share" }) as ReturnType<LoadedModule["share"]>;
@@ -57,16 +66,33 @@ Deno.test("a Worker's own handle ends by itself, a token goes on from Worker to 
   assertEquals(module.holders(), ["a Worker"]);
 });
 
-Deno.test("a token of a module that was closed cannot be attached", async () => {
+Deno.test("a token of a closed module cannot be attached, and the error says what to do", async () => {
   const module = new ModuleLoader().loadBytes(answering(7));
   const token = module.share();
   module.close();
   using one = worker();
   assertEquals(await one.ask({ kind: "attach", token }), { kind: "Closed" });
-  assertLoadError(() => LoadedModule.attach(token), "Closed");
+  const error = assertLoadError(() => LoadedModule.attach(token), "Closed");
+  assertMatch(error.hint, /load the module again in the isolate that owns it/);
 });
 
-Deno.test("a Worker's calls throw at the latest from its next turn on, memory goes only then", async () => {
+Deno.test("attaching one isolate too many is Busy, and the error says what to do", () => {
+  const owner = new ControlOwner();
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
+  const attach = () => attachControl(owner.buffer, "module 'm'", events);
+  const attachments = Array.from({ length: MAX_ATTACHMENTS }, attach);
+  const error = assertLoadError(attach, "Busy");
+  assertMatch(error.hint, /close the module in a Worker that no longer needs it/);
+  for (const attachment of attachments) attachment.leave();
+});
+
+Deno.test("a module with an allocator of this isolate cannot be shared, and the error says what to do", () => {
+  using module = new ModuleLoader({ allocator: new WatchedAllocator() }).loadBytes(answering(7));
+  const error = assertLoadError(() => module.share(), "Unsupported");
+  assertMatch(error.hint, /load the module in each isolate that uses it/);
+});
+
+Deno.test("a Worker's calls throw from its next turn on, memory goes only then", async () => {
   const module = new ModuleLoader().loadBytes(answering(7));
   const { address } = module.codeMemory;
   const token = module.share();
@@ -76,10 +102,10 @@ Deno.test("a Worker's calls throw at the latest from its next turn on, memory go
   assertEquals(await one.ask({ kind: "call until", word: stop.buffer }), "calling");
   const closed = module.closeAsync();
   assertEquals(await isSettled(closed, 150), false);
-  assert(NO_PROC || isThere(address), "the Worker is in the middle of a loop of calls");
+  assert(NO_PROC || isCodeMapped(address), "the Worker is in the middle of a loop of calls");
   Atomics.store(stop, 0, 1);
   await closed;
-  assert(NO_PROC || !isThere(address));
+  assert(NO_PROC || !isCodeMapped(address));
   assert(Number(await one.answer()) > 0);
   assertEquals(await one.ask({ kind: "call" }), { kind: "Closed" });
 });
@@ -126,12 +152,12 @@ for (
     assertEquals(await second.ask({ kind: "call" }), 7);
     assertEquals(module.getFunction("answer", INT)!(), 7);
     await module.closeAsync();
-    assert(NO_PROC || !isThere(address));
+    assert(NO_PROC || !isCodeMapped(address));
   });
 }
 
 Deno.test({
-  name: "nonblocking calls of a Worker: the owner is Busy, closeAsync waits for them",
+  name: "nonblocking calls of a Worker make the owner Busy, closeAsync waits for them",
   ignore: NO_PROC,
   async fn() {
     await using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
@@ -148,7 +174,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a Worker that dies with a nonblocking call out keeps the memory for ever, and nobody waits for that",
+  name:
+    "a Worker that dies with a nonblocking call in flight keeps the memory for ever, and nothing waits for that",
   ignore: NO_PROC,
   async fn() {
     const child = await runChild(new URL("./lost_call_child.ts", import.meta.url));
@@ -161,7 +188,7 @@ Deno.test({
   },
 });
 
-Deno.test("live functions in Workers: one reload is at once the truth in all", async () => {
+Deno.test("a reload takes effect in the live functions of all Workers immediately", async () => {
   await using registry = new ModuleRegistry();
   registry.loadBytes("m", answering(1));
   const token = registry.open("m", LIVE).share();
@@ -177,7 +204,7 @@ Deno.test("live functions in Workers: one reload is at once the truth in all", a
   }
 });
 
-Deno.test("old versions go when every Worker has passed a turn, not before", async () => {
+Deno.test("old versions go when every Worker has had a turn, not before", async () => {
   await using registry = new ModuleRegistry({ keepVersions: 0 });
   const first = registry.loadBytes("m", answering(1));
   const { address } = first.codeMemory;
@@ -189,10 +216,10 @@ Deno.test("old versions go when every Worker has passed a turn, not before", asy
   first.close();
   registry.reload("m", { bytes: answering(2) }).close();
   await new Promise((resolve) => setTimeout(resolve, 60));
-  assert(NO_PROC || isThere(address), "the Worker may be in it");
+  assert(NO_PROC || isCodeMapped(address), "the Worker may be in it");
   Atomics.store(stop, 0, 1);
   await one.answer();
-  await until(() => NO_PROC || !isThere(address));
+  await until(() => NO_PROC || !isCodeMapped(address));
   assertEquals(await one.ask({ kind: "call" }), 2);
 });
 
@@ -210,7 +237,7 @@ Deno.test("live functions in Workers end with the module", async () => {
 
 Deno.test({
   name:
-    "what Workers use stays when its owner drops everything that leads to it, and goes when they have left",
+    "modules that Workers use stay when their owner drops all references, and go when the Workers have left",
   ignore: NO_PROC,
   async fn() {
     const child = await runChild(new URL("./dropped_child.ts", import.meta.url), { v8Flags: "--expose-gc" });
@@ -219,7 +246,7 @@ Deno.test({
   },
 });
 
-Deno.test("a live library that its owner closes goes on in the Workers that it was shared with", async () => {
+Deno.test("a live library that its owner closes still works in the Workers that it was shared with", async () => {
   using directory = new TemporaryDirectory();
   const path = directory.file("m.smf", answering(41));
   await using registry = new ModuleRegistry();
@@ -238,7 +265,7 @@ Deno.test({
   ignore: NO_PROC,
   async fn() {
     using one = worker();
-    // Other tests of this process may have left some: of modules that are pinned, or not collected yet.
+    // Other tests of this process may have left stubs of modules that are pinned or not collected yet.
     const before = stubMappings();
     for (let round = 0; round < 60; round++) {
       const module = new ModuleLoader().loadBytes(answering(round));

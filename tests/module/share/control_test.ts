@@ -3,17 +3,17 @@ import { Attachment, type AttachmentEvents } from "../../../src/module/share/att
 import { ControlOwner } from "../../../src/module/share/control.ts";
 import { isSettled, TestWorker, until } from "../../support/workers.ts";
 
-/** One whose questions keep the test's event loop alive, as somebody who awaits the end makes them do. */
+/** An owner that keeps the test's event loop alive, as somebody who awaits the end makes it do. */
 function waitingOwner(): ControlOwner {
   const owner = new ControlOwner();
-  owner.keepAlive();
+  owner.keepProcessAlive();
   return owner;
 }
 
 function attach(owner: ControlOwner, events: Partial<AttachmentEvents> = {}): Attachment {
   const result = Attachment.attach(owner.buffer, {
     revoked: () => {},
-    callsOut: () => undefined,
+    callsInFlight: () => undefined,
     ...events,
   });
   assert(result instanceof Attachment, String(result));
@@ -24,7 +24,7 @@ function revoked(owner: ControlOwner): Promise<void> {
   return new Promise((resolve) => owner.revoke(resolve));
 }
 
-function passed(owner: ControlOwner): Promise<void> {
+function drained(owner: ControlOwner): Promise<void> {
   return new Promise((resolve) => owner.advance(resolve));
 }
 
@@ -38,7 +38,7 @@ function flag(): Int32Array<SharedArrayBuffer> {
   return new Int32Array(new SharedArrayBuffer(4));
 }
 
-Deno.test("without attachments a revoked module may go at once", async () => {
+Deno.test("a revoked module without attachments can go at once", async () => {
   const owner = waitingOwner();
   await revoked(owner);
   assertEquals(owner.attachments(), 0);
@@ -56,7 +56,7 @@ Deno.test("an attachment counts until it leaves, and leaving twice counts once",
   assertEquals(owner.attachments(), 0);
 });
 
-Deno.test("a place is used again, and whoever left it before cannot free it a second time", () => {
+Deno.test("a record is used again, and its former isolate cannot free it a second time", () => {
   const owner = waitingOwner();
   const first = attach(owner);
   first.leave();
@@ -71,7 +71,7 @@ Deno.test("revoking tells every attachment once, in the event loop, and waits un
   const told: number[] = [];
   const attachments = [0, 1, 2].map((index) => attach(owner, { revoked: () => told.push(index) }));
   const left = revoked(owner);
-  assertEquals(told, [], "not while code runs that may be native");
+  assertEquals(told, [], "not while native code may be running");
   await until(() => told.length === 3);
   assertEquals(told.toSorted(), [0, 1, 2]);
   attachments[0].leave();
@@ -94,18 +94,18 @@ Deno.test("an attachment that stays after it was told is rung again, and not tol
   await left;
 });
 
-Deno.test("nobody can attach to what was revoked", async () => {
+Deno.test("attaching to a revoked module is refused", async () => {
   const owner = waitingOwner();
   await revoked(owner);
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   assertEquals(Attachment.attach(owner.buffer, events), "revoked");
   assertEquals(owner.attachments(), 0);
 });
 
-Deno.test("1024 isolates can be attached; the next one hears that it is full", () => {
+Deno.test("1024 isolates can be attached; the next one gets the answer full", () => {
   const owner = waitingOwner();
   const all = Array.from({ length: 1024 }, () => attach(owner));
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   assertEquals(Attachment.attach(owner.buffer, events), "full");
   all[500].leave();
   const late = attach(owner);
@@ -114,23 +114,23 @@ Deno.test("1024 isolates can be attached; the next one hears that it is full", (
   assertEquals(owner.attachments(), 0);
 });
 
-Deno.test("an epoch has passed when every attachment has come back to its event loop", async () => {
+Deno.test("an epoch has passed when every attachment has returned to its event loop", async () => {
   const owner = waitingOwner();
   const attachment = attach(owner);
   let done = false;
-  const epoch = passed(owner).then(() => done = true);
+  const epoch = drained(owner).then(() => done = true);
   assertEquals(done, false);
   await epoch;
   attachment.leave();
 });
 
-Deno.test("an epoch waits for the nonblocking calls that were out, not for later ones", async () => {
+Deno.test("an epoch waits for nonblocking calls that were in flight, not for later ones", async () => {
   const owner = waitingOwner();
   const early = Promise.withResolvers<void>();
   let out: Promise<unknown> | undefined = early.promise;
-  const attachment = attach(owner, { callsOut: () => out });
+  const attachment = attach(owner, { callsInFlight: () => out });
   attachment.setInFlight(1);
-  const epoch = passed(owner);
+  const epoch = drained(owner);
   assertEquals(await isSettled(epoch), false);
   out = Promise.withResolvers<void>().promise;
   early.resolve();
@@ -138,12 +138,12 @@ Deno.test("an epoch waits for the nonblocking calls that were out, not for later
   attachment.leave();
 });
 
-Deno.test("who attaches after an epoch began is not waited for", async () => {
+Deno.test("an epoch does not wait for isolates that attach after it began", async () => {
   const owner = waitingOwner();
   const slow = Promise.withResolvers<void>();
-  const first = attach(owner, { callsOut: () => slow.promise });
-  const epoch = passed(owner);
-  const late = attach(owner, { callsOut: () => new Promise(() => {}) });
+  const first = attach(owner, { callsInFlight: () => slow.promise });
+  const epoch = drained(owner);
+  const late = attach(owner, { callsInFlight: () => new Promise(() => {}) });
   assertEquals(await isSettled(epoch), false);
   slow.resolve();
   await epoch;
@@ -154,11 +154,11 @@ Deno.test("who attaches after an epoch began is not waited for", async () => {
 Deno.test("many epochs pass in one turn", async () => {
   const owner = waitingOwner();
   const attachment = attach(owner);
-  await Promise.all(Array.from({ length: 300 }, () => passed(owner)));
+  await Promise.all(Array.from({ length: 300 }, () => drained(owner)));
   attachment.leave();
 });
 
-Deno.test("calls in flight are summed over all attachments, and gone with them", () => {
+Deno.test("calls in flight are summed over all attachments, and leave with them", () => {
   const owner = waitingOwner();
   const first = attach(owner);
   const second = attach(owner);
@@ -168,12 +168,12 @@ Deno.test("calls in flight are summed over all attachments, and gone with them",
   first.leave();
   assertEquals(owner.callsInFlight(), 3);
   const third = attach(owner);
-  assertEquals(owner.callsInFlight(), 3, "a place begins with none");
+  assertEquals(owner.callsInFlight(), 3, "a new record begins with none");
   second.leave();
   third.leave();
 });
 
-Deno.test("who has left says no more about calls, whoever has the place by now", () => {
+Deno.test("an attachment that has left does not write to the record of its successor", () => {
   const owner = waitingOwner();
   const first = attach(owner);
   first.leave();
@@ -184,7 +184,7 @@ Deno.test("who has left says no more about calls, whoever has the place by now",
   second.leave();
 });
 
-Deno.test("a Worker hears that the module is revoked and leaves", async () => {
+Deno.test("a Worker learns that the module is revoked and leaves", async () => {
   const owner = waitingOwner();
   using _worker = await attachedWorker(owner);
   assertEquals(owner.attachments(), 1);
@@ -211,7 +211,7 @@ for (
   });
 }
 
-Deno.test("a busy Worker is waited for, and found dead once it is terminated", async () => {
+Deno.test("a busy Worker is awaited, and found dead once it is terminated", async () => {
   const owner = waitingOwner();
   using worker = await attachedWorker(owner);
   const stop = flag();
@@ -232,11 +232,11 @@ Deno.test("a busy Worker that is rung again and again is not taken for dead, and
   assertEquals(await worker.ask({ kind: "busy", word: stop.buffer }), "busy");
   const epochs: Promise<void>[] = [];
   for (let round = 0; round < 50; round++) {
-    for (let ring = 0; ring < 20; ring++) epochs.push(passed(owner));
+    for (let ring = 0; ring < 20; ring++) epochs.push(drained(owner));
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
   assertEquals(owner.attachments(), 1);
-  assertEquals(await isSettled(Promise.any(epochs)), false, "it runs native code, for all that is known");
+  assertEquals(await isSettled(Promise.any(epochs)), false, "it may be running native code");
   Atomics.store(stop, 0, 1);
   await Promise.all(epochs);
   assertEquals(owner.attachments(), 1);
@@ -248,14 +248,14 @@ Deno.test("a Worker that was rung very often while busy is still found dead afte
   using worker = await attachedWorker(owner);
   const stop = flag();
   assertEquals(await worker.ask({ kind: "busy", word: stop.buffer }), "busy");
-  const epochs = Array.from({ length: 500 }, () => passed(owner));
+  const epochs = Array.from({ length: 500 }, () => drained(owner));
   worker.terminate();
   Atomics.store(stop, 0, 1);
   await Promise.all(epochs);
   assertEquals(owner.attachments(), 0);
 });
 
-Deno.test("a Worker that died with a nonblocking call out counts for ever", async () => {
+Deno.test("a Worker that died with a nonblocking call in flight counts for ever", async () => {
   const owner = waitingOwner();
   const worker = await attachedWorker(owner);
   assertEquals(await worker.ask({ kind: "in flight", count: 1 }), "counted");
@@ -264,25 +264,25 @@ Deno.test("a Worker that died with a nonblocking call out counts for ever", asyn
   assertEquals(await isSettled(left, 500), false);
   assertEquals(owner.attachments(), 1);
   assertEquals(owner.callsInFlight(), 1);
-  // The test's own way out: nothing else can take it back.
+  // Only the test itself can free the record.
   const words = new Int32Array(owner.buffer);
   Atomics.store(words, words.indexOf(1, 5 + 1), 0);
   await left;
 });
 
-Deno.test("the place of a dead Worker is used again when all others are taken", async () => {
+Deno.test("the record of a dead Worker is used again when all others are in use", async () => {
   const owner = waitingOwner();
   const worker = await attachedWorker(owner);
   const others = Array.from({ length: 1023 }, () => attach(owner));
   worker.terminate();
-  const events = { revoked: () => {}, callsOut: () => undefined };
+  const events = { revoked: () => {}, callsInFlight: () => undefined };
   let late: ReturnType<typeof Attachment.attach> = "full";
   await until(() => (late = Attachment.attach(owner.buffer, events)) !== "full");
   assertEquals(owner.attachments(), 1024);
   for (const attachment of [...others, late as unknown as Attachment]) attachment.leave();
 });
 
-Deno.test("Workers that attach while the owner revokes either hear it or are refused", async () => {
+Deno.test("Workers that attach while the owner revokes either learn of it or are refused", async () => {
   using workers = new DisposableStack();
   const all = Array.from({ length: 3 }, () => workers.use(new TestWorker()));
   for (let round = 0; round < 40; round++) {
@@ -296,13 +296,13 @@ Deno.test("Workers that attach while the owner revokes either hear it or are ref
   }
 });
 
-Deno.test("an isolate that dies while it attaches is not waited for for ever", async () => {
+Deno.test("an isolate that dies while it attaches is not awaited for ever", async () => {
   const owner = waitingOwner();
   const words = new Int32Array(owner.buffer);
-  const place = attach(owner);
+  const probe = attach(owner);
   const base = words.findIndex((word, index) => index >= 5 && word !== 0);
-  place.leave();
-  // As one that was terminated between taking a place and hearing its bell.
+  probe.leave();
+  // The record looks like that of an isolate that was terminated between claiming it and waiting on its bell.
   Atomics.store(words, base, Atomics.load(words, base) + 1);
   assertEquals(owner.attachments(), 1);
   const left = revoked(owner);

@@ -1,11 +1,11 @@
-/** A Worker that attaches itself to a control block and then does what it is told. */
+/** A Worker that attaches itself to a control block and then carries out orders. */
 import { Attachment } from "../../../src/module/share/attachment.ts";
 
-/** What the Worker is told. */
+/** The orders that the Worker carries out. */
 export type Order =
   | { readonly kind: "attach"; readonly control: SharedArrayBuffer }
   | { readonly kind: "leave" }
-  /** Never comes back to its event loop until the word is not 0. */
+  /** Does not return to its event loop until the word is not 0. */
   | { readonly kind: "busy"; readonly word: SharedArrayBuffer }
   | { readonly kind: "in flight"; readonly count: number }
   | { readonly kind: "close" }
@@ -23,7 +23,7 @@ scope.onmessage = ({ data }) => {
     case "attach": {
       const result = Attachment.attach(data.control, {
         revoked: () => attachment?.leave(),
-        callsOut: () => undefined,
+        callsInFlight: () => undefined,
       });
       if (result instanceof Attachment) attachment = result;
       scope.postMessage(result instanceof Attachment ? "attached" : result);

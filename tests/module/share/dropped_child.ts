@@ -1,4 +1,4 @@
-/** Drops everything that leads to modules which a Worker uses, and says what becomes of them. */
+/** Drops all references to modules that a Worker uses, and prints how they go on. */
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { permissionsAt } from "../../support/testing.ts";
 import { version } from "../../support/versions.ts";
@@ -32,7 +32,7 @@ const pinnedAnswer = await first.ask({ kind: "call" });
 await first.ask({ kind: "close" });
 await until(() => !permissionsAt(address).startsWith("r-x"));
 
-// Live functions, of which the owner has only the registry, over reloads.
+// Live functions over reloads, when the owner keeps only the registry.
 const registry = new ModuleRegistry();
 const path = Deno.makeTempFileSync({ suffix: ".smf" });
 Deno.writeFileSync(path, answering(1));

@@ -1,4 +1,4 @@
-/** A Worker is terminated while a nonblocking call of its is out: what becomes of the module, and the exit. */
+/** Terminates a Worker while one of its nonblocking calls is in flight, prints the module's state, and exits. */
 import { ModuleRegistry } from "../../../mod.ts";
 import { permissionsAt } from "../../support/testing.ts";
 import { version } from "../../support/versions.ts";

@@ -1,4 +1,4 @@
-/** Writes a token, without its shared memory, to the standard output. */
+/** Prints a token without its shared memory. */
 import { ModuleLoader } from "../../../mod.ts";
 import { version } from "../../support/versions.ts";
 

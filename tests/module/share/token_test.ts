@@ -14,7 +14,7 @@ import { INT, version } from "../../support/versions.ts";
 const BYTES = version({ functions: { answer: 4, other: 5 }, data: { total: [1n] } });
 const LIVE = { answer: INT } as const;
 
-Deno.test("a token survives what postMessage does to it", async () => {
+Deno.test("a token survives structured cloning", async () => {
   await using module = new ModuleLoader().loadBytes(BYTES);
   using attached = LoadedModule.attach(structuredClone(structuredClone(module.share())));
   assertEquals(attached.getFunction("answer", INT)!(), 4);
@@ -30,7 +30,7 @@ Deno.test("sharing twice gives the same token", async () => {
   assertEquals(module.share(), module.share());
 });
 
-Deno.test("what is no token is refused", () => {
+Deno.test("a value that is not a token is refused", () => {
   for (
     const token of [undefined, null, 1, "token", {}, [], { kind: "@simple/loader module" }, {
       kind: "@simple/loader module",
@@ -44,19 +44,19 @@ Deno.test("what is no token is refused", () => {
   }
 });
 
-/** Every place in a value of objects and arrays, as a path of keys. */
-function* places(value: unknown, path: readonly string[] = []): Iterable<readonly string[]> {
+/** Yields every leaf of a value of objects and arrays, as a path of keys. */
+function* leaves(value: unknown, path: readonly string[] = []): Iterable<readonly string[]> {
   if (value instanceof Uint8Array) {
     yield [...path, "0"];
     yield [...path, String(value.length - 1)];
   } else if (typeof value === "object" && value !== null) {
-    for (const [key, inner] of Object.entries(value)) yield* places(inner, [...path, key]);
+    for (const [key, inner] of Object.entries(value)) yield* leaves(inner, [...path, key]);
   } else {
     yield path;
   }
 }
 
-/** A copy with something else at one place. */
+/** A copy that differs in one leaf. */
 function changed(token: unknown, path: readonly string[]): unknown {
   const copy = structuredClone(token);
   let at = copy as Record<string, unknown>;
@@ -70,13 +70,13 @@ function changed(token: unknown, path: readonly string[]): unknown {
   return copy;
 }
 
-Deno.test("a module's token that was changed in any place is refused", async () => {
+Deno.test("a module's token that differs anywhere is refused", async () => {
   await using registry = new ModuleRegistry({ imports: { given: 1n } });
   const module = registry.loadBytes("m", version({ functions: { f: 1 }, data: { p: ["given"] } }));
   const token = module.share();
   const { control: _control, ...rest } = token;
-  const all = [...places(rest)];
-  assert(all.length > 60, `${all.length} places`);
+  const all = [...leaves(rest)];
+  assert(all.length > 60, `${all.length} leaves`);
   for (const path of all) {
     const forged = changed(token, path) as ModuleToken;
     assertLoadError(() => LoadedModule.attach(forged), "InvalidToken");
@@ -84,12 +84,12 @@ Deno.test("a module's token that was changed in any place is refused", async () 
   assertEquals(module.holders(), []);
 });
 
-Deno.test("a live token that was changed in any place is refused", async () => {
+Deno.test("a live token that differs anywhere is refused", async () => {
   await using registry = new ModuleRegistry();
   registry.loadBytes("m", BYTES);
   const token = registry.open("m", LIVE).share();
   const { control: _control, ...rest } = token;
-  for (const path of places(rest)) {
+  for (const path of leaves(rest)) {
     assertLoadError(() => LiveLibrary.attach(changed(token, path) as LiveToken, LIVE), "InvalidToken");
   }
 });
@@ -111,7 +111,7 @@ Deno.test("the two kinds of tokens are told apart", async () => {
   assertLoadError(() => LiveLibrary.attach(pinned as unknown as LiveToken, LIVE), "InvalidToken");
   const disguised = { ...live, kind: pinned.kind };
   assertLoadError(() => LoadedModule.attach({ ...disguised, module: live.module, seal: 5n }), "InvalidToken");
-  // The same seal with the other kind's name.
+  // The seal of a live token is valid for its own kind only.
   const error = assertThrows(() => LoadedModule.attach(disguised));
   checkLoadError(error, "InvalidToken");
 });

@@ -1,0 +1,151 @@
+/**
+ * Binding the symbols of one version: finds their addresses and makes functions,
+ * getters and leases of them.
+ */
+
+import type { CallPath, TakenPath } from "../call/path.ts";
+import { bindSymbols } from "../call/symbols.ts";
+import { LoadError } from "../errors.ts";
+import { isAddress } from "../image/plan.ts";
+import { symbolAddress } from "../load/loader.ts";
+import { readStatic, staticSize } from "../os/native_memory.ts";
+import { HeaderFlag, SymbolType } from "../smf/enums.ts";
+import type { ModuleVersion } from "./version.ts";
+
+/** The JavaScript function for a definition, typed as `Deno.dlopen` types its symbols. */
+export type Callable<D extends Deno.ForeignFunction> = Deno.StaticForeignLibraryInterface<
+  { call: D }
+>["call"];
+
+/** The result of {@linkcode LoadedModule.bind}. */
+export interface BoundSymbols<S extends Deno.ForeignLibraryInterface> {
+  /** A function for each function, and for each static a getter that reads its current value. */
+  readonly symbols: Deno.StaticForeignLibraryInterface<S>;
+}
+
+/** How functions are bound. */
+export interface BindOptions {
+  /**
+   * The way that calls take; see {@linkcode CallPath}.
+   *
+   * @default the call path that the module was loaded with
+   */
+  readonly callPath?: CallPath;
+}
+
+/** One function that was bound. */
+export interface BoundFunction {
+  /** The symbol's name. */
+  readonly name: string;
+  /** The path that its calls take, after the first few. */
+  readonly path: TakenPath;
+}
+
+/** A raw address that stays valid until the lease is disposed of. */
+export interface AddressLease extends Disposable {
+  /** The symbol's address in this process. */
+  readonly address: bigint;
+}
+
+/** Binds one function by its symbol's name; `null` if the version does not define such a function. */
+export function bindFunction<D extends Deno.ForeignFunction>(
+  version: ModuleVersion,
+  name: string,
+  definition: D,
+  callPath: CallPath,
+): Callable<D> | null {
+  const address = findAddress(version, name, isFunction);
+  return address === undefined ? null : bindAddress(version, name, address, definition, callPath);
+}
+
+/** Binds the function that the header names as the entry point; `null` unless the file is marked EXECUTABLE. */
+export function bindEntryPoint<D extends Deno.ForeignFunction>(
+  version: ModuleVersion,
+  definition: D,
+  callPath: CallPath,
+): Callable<D> | null {
+  const { file, memory, plan } = version.image;
+  if ((file.header.flags & HeaderFlag.Executable) === 0) return null;
+  const address = memory.address + BigInt(plan.place(file.header.entryPoint, 0));
+  return bindAddress(version, "(entry point)", address, definition, callPath);
+}
+
+function bindAddress<D extends Deno.ForeignFunction>(
+  version: ModuleVersion,
+  name: string,
+  address: bigint,
+  definition: D,
+  callPath: CallPath,
+): Callable<D> {
+  const [callable] = version.binder.bind([{ name, address, definition }], callPath);
+  return callable as Callable<D>;
+}
+
+/**
+ * Binds all symbols of `definitions`.
+ *
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
+ * `Incompatible` for a static that ends outside the module.
+ */
+export function bindAll<S extends Deno.ForeignLibraryInterface>(
+  version: ModuleVersion,
+  definitions: S,
+  callPath: CallPath,
+): BoundSymbols<S> {
+  const source = {
+    path: version.path,
+    verb: "define",
+    functionAddress: (name: string) => findAddress(version, name, isFunction),
+    staticReader: (name: string, type: Deno.NativeType) => {
+      const address = findStatic(version, name, type);
+      if (address === undefined) return undefined;
+      return () => {
+        if (!version.gate.open) throw version.closedError(name);
+        return readStatic(address, type);
+      };
+    },
+  };
+  return { symbols: bindSymbols(definitions, source, version.binder, callPath) };
+}
+
+/** Leases the address of a symbol; `null` if the version does not define it. */
+export function leaseAddress(version: ModuleVersion, name: string): AddressLease | null {
+  const address = findAddress(version, name, isAddress);
+  if (address === undefined) return null;
+  const hold = version.lifetime.hold("lease", `a lease on the address of '${name}'`);
+  return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+}
+
+function isFunction(type: number): boolean {
+  return type === SymbolType.Function;
+}
+
+/** The address of a symbol that the version defines and whose type is accepted; exports come first. */
+function findAddress(
+  { image }: ModuleVersion,
+  name: string,
+  accepts: (type: number) => boolean,
+): bigint | undefined {
+  const { symbols } = image.file;
+  const symbol = symbols.findExport(name) ?? symbols.find(name);
+  if (symbol === undefined || !symbols.isDefined(symbol.index)) return undefined;
+  return accepts(symbol.type) ? symbolAddress(image, symbol.index) : undefined;
+}
+
+/** @throws {LoadError} `Incompatible` if a value of the type ends outside the module. */
+function findStatic(version: ModuleVersion, name: string, type: Deno.NativeType): bigint | undefined {
+  const address = findAddress(version, name, isAddress);
+  if (address === undefined) return undefined;
+  const { memory } = version.image;
+  const end = memory.address + BigInt(memory.size);
+  const size = staticSize(type);
+  if (address + BigInt(size) > end) {
+    throw new LoadError("Incompatible", `Cannot bind static as ${type}: it ends outside the module`, {
+      path: version.path,
+      symbol: name,
+      size,
+      hint: "bind it with the type that it is declared with; smf inspect FILE shows its size",
+    });
+  }
+  return address;
+}

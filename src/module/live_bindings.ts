@@ -1,0 +1,176 @@
+/**
+ * The bindings behind a live library: functions that jump through trampolines,
+ * and statics that are read through the current version's table.
+ */
+
+import { Binder, CallResources } from "../call/binder.ts";
+import { CallGate, type CallOwner } from "../call/gate.ts";
+import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
+import type { CallPath } from "../call/path.ts";
+import { bindSymbols } from "../call/symbols.ts";
+import type { ExportKind } from "../image/compatibility.ts";
+import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
+import { Lifetime } from "./lifetime.ts";
+import type { LiveToken } from "./share/token.ts";
+
+/** A name that a live library uses, and its trampoline slot, which is the same in every isolate. */
+export interface LiveSlot {
+  readonly name: string;
+  readonly index: number;
+  readonly kind: ExportKind;
+  /** The trampoline's address. */
+  readonly address: bigint;
+  /** Bytes of the largest static that the name is bound as; every version provides as many. */
+  readonly size: number;
+}
+
+/** The module that a live library binds: in the isolate that owns it, or through an attachment elsewhere. */
+export interface LiveSource {
+  /** The module's path, or the name that was given for bytes. */
+  readonly path: string;
+  /** The address of the word that holds the address of the current version's table. */
+  readonly tablePointer: bigint;
+  /**
+   * The slot of a name, for a static of `size` bytes; undefined if the module does not export it.
+   *
+   * @throws {LoadError} `Incompatible` if so many bytes end outside the module.
+   */
+  slot(name: string, size: number): LiveSlot | undefined;
+  /** Counts a nonblocking call, which may run in any version; the result ends the count. */
+  begin(): () => void;
+  /** Called with the lifetime of the bindings before anything is bound. */
+  opened(lifetime: Lifetime, calls: CallsInFlight): void;
+  /** Called when the bindings are revoked: calls throw from now on. */
+  revoked(lifetime: Lifetime): void;
+  /** Lets go of the module, once nothing of the bindings is left. */
+  release(): void;
+  /** Makes a token for other isolates. */
+  share(slots: readonly LiveSlot[]): LiveToken;
+}
+
+/** The resources of a live library; nothing in it leads back to the library. */
+class LiveBody {
+  readonly gate = new CallGate();
+  readonly resources = new CallResources();
+  readonly lifetime: Lifetime;
+  readonly calls: CallsInFlight;
+  readonly #owned = new DisposableStack();
+
+  constructor(readonly source: LiveSource) {
+    this.#owned.defer(() => source.release());
+    this.#owned.use(this.resources);
+    this.calls = new CallsInFlight((count) => {
+      if (count === 0) this.lifetime.tryDrain();
+    });
+    this.lifetime = new Lifetime({ description: `live library of '${source.path}'` }, {
+      revoke: () => {
+        this.gate.close();
+        source.revoked(this.lifetime);
+      },
+      wasBound: () => this.resources.used,
+      callsInFlight: () => this.calls.count,
+      // The module counts its calls and isolates itself.
+      callsDrained: () => undefined,
+      attachedIsolates: () => 0,
+      isShared: () => false,
+      keepProcessAlive: () => {},
+      finalise: () => {},
+      free: () => this.#owned.dispose(),
+      keepMapped: () => this.#owned.dispose(),
+    });
+    source.opened(this.lifetime, this.calls);
+  }
+}
+
+const unreachable = new FinalizationRegistry<LiveBody>((body) => body.lifetime.revokeQuietly());
+
+/**
+ * The object that all functions of a live library refer to: when it is
+ * unreachable, the library ends.
+ */
+export class LiveBindings implements CallOwner {
+  readonly #body: LiveBody;
+  readonly #binder: Binder;
+  /** The slots of all names that are bound. */
+  readonly #slots: LiveSlot[] = [];
+
+  constructor(source: LiveSource) {
+    this.#body = new LiveBody(source);
+    this.#binder = new Binder(this, this.#body.resources);
+    unreachable.register(this, this.#body);
+  }
+
+  get gate(): CallGate {
+    return this.#body.gate;
+  }
+
+  get lifetime(): Lifetime {
+    return this.#body.lifetime;
+  }
+
+  /** The module's path, or the name that was given for bytes. */
+  get path(): string {
+    return this.#body.source.path;
+  }
+
+  /** Counts a call for the library within the time that it counts for the module. */
+  readonly calls: CallCounter = {
+    begin: () => {
+      const end = this.#body.source.begin();
+      const endOwn = this.#body.calls.begin();
+      return () => {
+        endOwn();
+        end();
+      };
+    },
+  };
+
+  closedError(name: string): Error {
+    return this.#body.lifetime.closedError(name);
+  }
+
+  /** Makes a token with which other isolates can call the same functions. */
+  share(): LiveToken {
+    this.lifetime.requireOpen();
+    return this.#body.source.share(this.#slots);
+  }
+
+  /**
+   * Binds all symbols of `definitions`.
+   *
+   * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing.
+   */
+  bind<S extends Deno.ForeignLibraryInterface>(
+    definitions: S,
+    callPath: CallPath,
+  ): Deno.StaticForeignLibraryInterface<S> {
+    const { source } = this.#body;
+    const findSlot = (name: string, kind: ExportKind, size: number): LiveSlot | undefined => {
+      const slot = source.slot(name, size);
+      if (slot?.kind !== kind) return undefined;
+      this.#slots.push(slot);
+      return slot;
+    };
+    return bindSymbols(
+      definitions,
+      {
+        path: source.path,
+        verb: "export",
+        functionAddress: (name) => findSlot(name, "function", 0)?.address,
+        staticReader: (name, type) => {
+          const slot = findSlot(name, "data", staticSize(type));
+          return slot && (() => this.#readStatic(slot, type));
+        },
+      },
+      this.#binder,
+      callPath,
+    );
+  }
+
+  #readStatic(slot: LiveSlot, type: Deno.NativeType): unknown {
+    if (!this.gate.open) throw this.closedError(slot.name);
+    const [table] = readAddresses(this.#body.source.tablePointer, 1);
+    const [address] = readAddresses(table + BigInt(8 * slot.index), 1);
+    return readStatic(address, type);
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * The body of a version: everything that it owns. It outlives every reference
+ * to the version, and nothing in it leads back to the `ModuleVersion`.
+ */
+
+import { CallResources } from "../call/binder.ts";
+import { CallGate } from "../call/gate.ts";
+import { CallsInFlight, whenAll } from "../call/in_flight.ts";
+import type { LoadedImage } from "../load/loader.ts";
+import { runFinalisers, runInitialisers } from "../load/start.ts";
+import { abandon } from "../os/memory/deferred_release.ts";
+import { Lifetime } from "./lifetime.ts";
+import type { Attachment } from "./share/attachment.ts";
+import { ControlOwner } from "./share/control.ts";
+import type { TrampolineUsers } from "./share/trampoline_users.ts";
+
+/** The image of a version, its lifetime, and what has to go before the image does. */
+export class VersionBody {
+  readonly gate = new CallGate();
+  readonly calls = new CallsInFlight((count) => {
+    this.#attachment?.setInFlight(count);
+    if (count === 0) this.lifetime.tryDrain();
+  });
+  readonly resources = new CallResources();
+  readonly lifetime: Lifetime;
+  readonly image: LoadedImage;
+  /** In an isolate that does not own the module: its own attachment. */
+  readonly #attachment: Attachment | undefined;
+  /** In the isolate that owns the module, once it is shared. */
+  #control: ControlOwner | undefined;
+  /** In the current version of a module that is called through trampolines: who calls it. */
+  #trampolineUsers: TrampolineUsers | undefined;
+  /** Resources that refer to the image. */
+  readonly #owned = new DisposableStack();
+  readonly #revokedListeners = new Set<() => void>();
+  /** Whether the initialisers have run, and the finalisers have not. */
+  #isInitialised = false;
+
+  constructor(image: LoadedImage, attachment?: Attachment) {
+    this.image = image;
+    this.#attachment = attachment;
+    this.lifetime = new Lifetime(image.identity, {
+      revoke: () => this.#revoke(),
+      wasBound: () => this.resources.used,
+      callsInFlight: () =>
+        this.calls.count + (this.#control?.callsInFlight() ?? 0) +
+        (this.#trampolineUsers?.callsInFlight() ?? 0),
+      attachedIsolates: () =>
+        (this.#control?.attachments() ?? 0) + (this.#trampolineUsers?.attachedIsolates() ?? 0),
+      isShared: () => this.#control !== undefined || this.#trampolineUsers?.isShared === true,
+      callsDrained: () => this.#callsDrained(),
+      keepProcessAlive: () => {
+        this.#control?.keepProcessAlive();
+        this.#trampolineUsers?.keepProcessAlive();
+      },
+      finalise: () => this.#finalise(),
+      free: () => this.#free(),
+      keepMapped: () => this.#keepMapped(),
+    });
+  }
+
+  /** Runs the module's initialisers; its finalisers are due from then on. */
+  initialise(): void {
+    runInitialisers(this.image);
+    this.#isInitialised = true;
+  }
+
+  /** Disposes of `resource` before the image's memory is freed; a failure is deferred. */
+  own(resource: Disposable): void {
+    this.#owned.adopt(resource, abandon);
+  }
+
+  /** Calls `listener` once, when the version is revoked. */
+  whenRevoked(listener: () => void): void {
+    this.#revokedListeners.add(listener);
+  }
+
+  /** The owner's side of sharing, made when it is first asked for. */
+  shareControl(): ControlOwner {
+    return this.#control ??= new ControlOwner();
+  }
+
+  /** Counts the callers of trampolines as users of this version, until another version gets them. */
+  addTrampolineUsers(users: TrampolineUsers): void {
+    this.#trampolineUsers = users;
+    this.resources.used = true;
+    users.whenIdle(() => this.lifetime.tryDrain());
+  }
+
+  /** Ends {@linkcode VersionBody.addTrampolineUsers}. */
+  removeTrampolineUsers(users: TrampolineUsers): void {
+    if (this.#trampolineUsers === users) this.#trampolineUsers = undefined;
+  }
+
+  /** Revokes the version as soon as no other isolate uses it. */
+  revokeWhenUnused(): void {
+    const users = this.#trampolineUsers;
+    const controls = [this.#control, users?.isShared ? users.control : undefined];
+    const inUse = controls.find((control) => control !== undefined && control.attachments() > 0);
+    if (inUse === undefined) {
+      usedElsewhere.delete(this);
+      this.lifetime.revokeQuietly();
+    } else {
+      usedElsewhere.add(this);
+      inUse.whenEmpty(() => this.revokeWhenUnused());
+    }
+  }
+
+  /** Settles when all calls that are in flight now have returned, in all isolates; undefined if there are none. */
+  #callsDrained(): Promise<unknown> | undefined {
+    const control = this.#control;
+    const users = this.#trampolineUsers;
+    // Most versions were never shared, and a reload asks all of them.
+    if (this.calls.count === 0 && control === undefined && users === undefined) return undefined;
+    const waits = [this.calls.whenReturned(), users?.callsDrained()];
+    if (control !== undefined && control.attachments() > 0) {
+      waits.push(new Promise<void>((resolve) => control.advance(resolve)));
+    }
+    return whenAll(waits);
+  }
+
+  #revoke(): void {
+    this.gate.close();
+    this.#control?.revoke(() => this.lifetime.tryDrain());
+    this.#trampolineUsers?.revoke(() => this.lifetime.tryDrain());
+    for (const listener of this.#revokedListeners) listener();
+  }
+
+  #finalise(): void {
+    if (!this.#isInitialised) return;
+    this.#isInitialised = false;
+    runFinalisers(this.image);
+  }
+
+  /** The image goes last; if the system refuses its memory, a second call tries only that again. */
+  #free(): void {
+    this.resources[Symbol.dispose]();
+    this.#owned.dispose();
+    this.image[Symbol.dispose]();
+  }
+
+  /** JavaScript lets go of the module; native code does not. */
+  #keepMapped(): void {
+    this.resources[Symbol.dispose]();
+    pinned.add(this);
+  }
+}
+
+/** Bodies whose memory stays until the process ends, with everything that they need. */
+const pinned = new Set<VersionBody>();
+
+/** Bodies that are unreachable in this isolate but in use by others. */
+const usedElsewhere = new Set<VersionBody>();
