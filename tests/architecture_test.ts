@@ -35,7 +35,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/os/process.ts": "chooses the library function that tells processes apart",
 };
 
-/** The most lines of code that a file may have; comments and blank lines do not count. */
+/** The most lines that a file may have, comments and blank lines included. */
 const LONGEST_FILE = 330;
 
 interface Source {
@@ -158,9 +158,9 @@ Deno.test("only the listed files read which system they run on", () => {
 });
 
 Deno.test("no file is longer than one idea takes", () => {
-  const lengths = SOURCES.map(({ path, code }) => ({
+  const lengths = SOURCES.map(({ path }) => ({
     path,
-    lines: code.split("\n").filter((line) => line.trim() !== "").length,
+    lines: Deno.readTextFileSync(join(ROOT, path)).trimEnd().split("\n").length,
   }));
   assertNone(
     lengths.filter(({ lines }) => lines > LONGEST_FILE).map(({ path, lines }) => `${path}: ${lines}`),
