@@ -160,11 +160,11 @@ class Emitter {
 
   #addImports(): void {
     const { globals, objects } = this.#input.resolution;
-    for (const [id, { called }] of this.#input.imports) {
+    for (const [id, { calls }] of this.#input.imports) {
       const object: LinkObject | undefined = objects[globals.object(id)];
       const kind = object?.elf.symbols.kind(globals.symbol(id));
       // Compilers leave the type of undefined symbols open; a call shows that it is a function.
-      const type = called || kind === SymbolKind.FUNC
+      const type = calls > 0 || kind === SymbolKind.FUNC
         ? SymbolType.Function
         : kind === SymbolKind.OBJECT
         ? SymbolType.Data

@@ -10,17 +10,14 @@ import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { type LinkArch, type Refusal, type RelocationRule, writeInt32 } from "./arch/arch.ts";
 import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
 import { signed64 } from "./elf/bytes.ts";
+import { GotSymbols } from "./got_symbols.ts";
 import type { InputSection, Location, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
+import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed, type Problems } from "./problems.ts";
 import { failedAt, symbolName, unsupportedAt } from "./relocation_errors.ts";
 import { startupOrder, TLS_SECTION } from "./section_names.ts";
-
-/** A symbol of this module that is not exported but needs a GOT slot. */
-export interface GotSymbol extends Location {
-  readonly name: string;
-}
 
 /** Everything that relocations depend on. */
 export interface ApplyInput {
@@ -48,11 +45,10 @@ const USE_FPIC = "compile with -fPIC";
 /** Applies the relocations of a link. */
 export class Relocator {
   readonly dynamic: DynamicRelocations = new DynamicRelocations();
-  readonly gotSymbols: GotSymbol[] = [];
+  readonly gotSymbols: GotSymbols = new GotSymbols();
   applied = 0;
   isFixed = false;
   readonly #input: ApplyInput;
-  readonly #gotIndex: Map<number, number> = new Map();
   #output!: OutputSection;
   #bytes!: Uint8Array;
   #view!: DataView;
@@ -98,7 +94,7 @@ export class Relocator {
     let addend = signed64(view, entry + 16);
     if (Number.isNaN(addend)) return this.#fail(rule, place, "the addend is above 2^53 - 1", NaN);
 
-    const { locator } = this.#input;
+    const { locator, layout } = this.#input;
     locator.symbol(object, this.#symbol, addend);
     if (locator.addendUsed) addend = 0;
     const id = object.globalOf(this.#symbol);
@@ -106,12 +102,14 @@ export class Relocator {
     if (this.#output.name === TLS_SECTION && rule.use !== "absolute") {
       return this.#refuse(rule.name, place, { problem: "the distance would differ between threads" });
     }
+    if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
     switch (locator.found) {
       case Found.DEFINED:
         return this.#toDefined(rule, id, addend, place);
       case Found.ABSOLUTE:
         return this.#toConstant(rule, id, addend, place);
       case Found.IMPORT:
+        if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
         if (id === -1) return this.#refuse(rule.name, place, { problem: "the relocation has no symbol" });
         if (rule.smf === undefined) return this.#refuseForLoader(rule, place);
         return this.#addDynamic(rule.smf, Target.global(id), addend);
@@ -122,6 +120,58 @@ export class Relocator {
             "only one copy of a COMDAT group is linked",
         });
     }
+  }
+
+  /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
+  toSlot(at: number, rule: RelocationRule, { output, offset }: Location, addend: number): void {
+    this.#at = at;
+    this.#toDistance(rule, output, offset, addend, at);
+  }
+
+  /** Adds the relocation that fills a GOT slot with the address of the symbol that the locator found. */
+  fillSlot(id: number, at: number): void {
+    const { locator } = this.#input;
+    this.#at = at;
+    if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
+      this.#addDynamic(RelocationType.Abs64, Target.global(id), 0);
+    } else if (locator.found === Found.DEFINED) {
+      this.#addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset);
+    }
+  }
+
+  /** Applies a call of an imported function through its stub, or a load from the stub's slot. */
+  #toImportedFunction(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+    const { layout, arch } = this.#input;
+    if (addend !== arch.callAddend) return false;
+    if (rule.use === "branch") {
+      const { output, offset } = layout.plt.stub(id)!;
+      // A conditional branch may not reach the stub; the loader may have a place nearer to it.
+      const distance = output.address + offset + addend - this.#output.address - this.#at;
+      if (output === this.#output && !rule.write!(this.#view, this.#at, distance)) return false;
+      this.#toDistance(rule, output, offset, addend, place);
+      return true;
+    }
+    if (rule.smf !== RelocationType.GotPcRel) return false;
+    const slot = layout.got.named(id)!;
+    this.#toDistance(DIRECT, slot.output!, slot.offset, addend, place);
+    return true;
+  }
+
+  /** Applies a reference to the linker's own GOT. */
+  #toOwnGot(rule: RelocationRule, addend: number, place: number): void {
+    const { locator, layout } = this.#input;
+    const target = ownGotTarget(rule, layout, locator, this.#section.object, this.#symbol);
+    if (target === undefined) {
+      return this.#refuse(rule.name, place, { problem: "the symbol is not in this module", hint: USE_FPIC });
+    }
+    const { output, offset } = target;
+    if (countsFromPlace(rule)) return this.#toDistance(rule, output, offset, addend, place);
+    const value = output.address + offset + addend - ownGotBase(rule, layout);
+    if (!rule.write!(this.#view, this.#at, value)) {
+      return this.#fail(rule, place, "the distance does not fit", value);
+    }
+    this.applied++;
+    if (output.type !== layout.got.output!.type) this.isFixed = true;
   }
 
   /** Applies a relocation to a thread-local variable, of this module or an imported one. */
@@ -157,18 +207,15 @@ export class Relocator {
       });
     }
     const exported = id !== -1 && this.#input.isExported(id);
-    // The loader chooses the address of an exported function, so that every module sees the same
-    // one; only calls may go straight to it. Initialisers and finalisers are entered by the loader
-    // alone, so nobody compares their addresses.
-    const canonical = exported && output.type === SmfSectionType.Code &&
-      startupOrder(this.#output.name) === undefined;
+    const canonical = this.#isCanonical(id);
     if (rule.use === "got") {
       const { arch } = this.#input;
       const direct = this.#output.type === SmfSectionType.Code && place >= 2
         ? arch.relaxGot(this.#bytes, this.#at, addend, rule, canonical)
         : -1;
       if (direct === -1) {
-        const target = exported ? Target.global(id) : this.#gotTarget(output, offset);
+        const name = (): string => symbolName(this.#section.object, this.#symbol);
+        const target = exported ? Target.global(id) : this.gotSymbols.target(output, offset, name);
         return this.#addDynamic(rule.smf!, target, addend);
       }
       this.#at = direct;
@@ -180,6 +227,17 @@ export class Relocator {
     if (rule.smf === undefined) return this.#refuseForLoader(rule, place);
     if (canonical) this.#addDynamic(rule.smf, Target.global(id), addend);
     else this.#addDynamic(rule.smf, Target.section(output.index), offset + addend);
+  }
+
+  /**
+   * Whether the loader chooses the address of the symbol that the locator found: that of an exported
+   * function, so that every module sees the same one. Only calls may go straight to it.
+   */
+  #isCanonical(id: number): boolean {
+    const { locator } = this.#input;
+    // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
+    return locator.found === Found.DEFINED && id !== -1 && this.#input.isExported(id) &&
+      locator.output.type === SmfSectionType.Code && startupOrder(this.#output.name) === undefined;
   }
 
   /** Applies S + A - P, if nothing can come between the two sections. */
@@ -221,18 +279,6 @@ export class Relocator {
     } else {
       this.#fail(rule, place, "a constant has no address, so no distance leads to it", value);
     }
-  }
-
-  /** The symbol that has the GOT slot of an address. */
-  #gotTarget(output: OutputSection, offset: number): number {
-    const address = output.address + offset;
-    let index = this.#gotIndex.get(address);
-    if (index === undefined) {
-      const name = symbolName(this.#section.object, this.#symbol);
-      index = this.gotSymbols.push({ name, output, offset }) - 1;
-      this.#gotIndex.set(address, index);
-    }
-    return Target.got(index);
   }
 
   #addDynamic(type: number, target: number, addend: number): void {

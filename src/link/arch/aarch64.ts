@@ -3,6 +3,7 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import {
+  type GotUse,
   type LinkArch,
   type Refusal,
   type RelocationRule,
@@ -91,7 +92,24 @@ const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [n
   ];
 });
 
-/** R_AARCH64_* that have a counterpart. */
+/** 15 bits of the distance from the start of the linker's own GOT, or its page, to a slot. */
+function slotOffset(got: GotUse): Omit<RelocationRule, "name"> {
+  return {
+    use: "own-got",
+    got,
+    width: 4,
+    smf: undefined,
+    range: [0, 2 ** 15],
+    write(view: DataView, at: number, value: number): boolean {
+      if (!(value >= 0 && value < 2 ** 15) || value % 8 !== 0) return false;
+      const instruction = view.getUint32(at, true) & ~(0xfff << 10);
+      view.setUint32(at, (instruction | ((value / 8) << 10)) >>> 0, true);
+      return true;
+    },
+  };
+}
+
+/** R_AARCH64_* that a module can hold, or that the linker applies. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
   [256, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
@@ -165,6 +183,8 @@ const RULES: [number, RelocationRule][] = [
     width: 4,
     smf: RelocationType.Arm64GotLoadPageOff12,
   }],
+  [310, { name: "R_AARCH64_LD64_GOTOFF_LO15", ...slotOffset("slot") }],
+  [313, { name: "R_AARCH64_LD64_GOTPAGE_LO15", ...slotOffset("page") }],
   [314, {
     name: "R_AARCH64_PLT32",
     use: "branch",
@@ -212,8 +232,12 @@ export const AARCH64: LinkArch = {
   pltStub: {
     // adrp x16, slot; ldr x17, [x16, :lo12:slot]; br x17
     bytes: [0x10, 0x00, 0x00, 0x90, 0x11, 0x02, 0x40, 0xf9, 0x20, 0x02, 0x1f, 0xd6],
-    references: [[0, RelocationType.Arm64Page21, 0], [4, RelocationType.Arm64PageOff12, 0]],
+    references: [[0, { name: "page of a GOT slot", ...PAGE }, 0], [4, {
+      name: "page offset of a GOT slot",
+      ...LOW12,
+    }, 0]],
   },
+  callAddend: 0,
   hasBiasedAddends: false,
   absolute64: 257,
   rules: new Map(RULES),

@@ -4,6 +4,7 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import {
+  type GotUse,
   type LinkArch,
   type Refusal,
   type RelocationRule,
@@ -17,9 +18,9 @@ import { Machine } from "../../os/elf.ts";
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
 
-/** The distance to a TLS slot. */
+/** The distance to a slot of the linker's own GOT. */
 const TO_SLOT: RelocationRule = {
-  name: "distance to a TLS slot",
+  name: "distance to a GOT slot",
   use: "relative",
   width: 4,
   smf: RelocationType.Pc32,
@@ -32,7 +33,14 @@ function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
   return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
 }
 
-/** R_X86_64_* that have a counterpart. */
+/** A reference to the linker's own GOT, as code of the medium and large models makes it. */
+function ownGot(got: GotUse, width: 4 | 8): Omit<RelocationRule, "name"> {
+  return width === 4
+    ? { use: "own-got", got, width, smf: undefined, write: writeInt32, range: INT32 }
+    : { use: "own-got", got, width, smf: undefined, write: writeInt64, range: INT64 };
+}
+
+/** R_X86_64_* that a module can hold, or that the linker applies. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_X86_64_NONE", use: "none", width: 0, smf: undefined }],
   [1, {
@@ -43,6 +51,7 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [3, { name: "R_X86_64_GOT32", ...ownGot("slot", 4) }],
   [2, {
     name: "R_X86_64_PC32",
     use: "relative",
@@ -97,6 +106,13 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [25, { name: "R_X86_64_GOTOFF64", ...ownGot("distance", 8) }],
+  [26, { name: "R_X86_64_GOTPC32", ...ownGot("start", 4) }],
+  [27, { name: "R_X86_64_GOT64", ...ownGot("slot", 8) }],
+  [28, { name: "R_X86_64_GOTPCREL64", ...ownGot("slot", 8), fromPlace: true }],
+  [29, { name: "R_X86_64_GOTPC64", ...ownGot("start", 8) }],
+  [30, { name: "R_X86_64_GOTPLT64", ...ownGot("slot", 8) }],
+  [31, { name: "R_X86_64_PLTOFF64", ...ownGot("stub", 8) }],
   [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
   [35, { name: "R_X86_64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
   [41, { name: "R_X86_64_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel, relaxable: true }],
@@ -129,10 +145,6 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
       hint: "compile with -fPIC",
     },
   ],
-  [[3, 25, 26, 27, 28, 29, 30, 31], {
-    problem: "the object is compiled for the medium or large code model",
-    hint: "compile with -mcmodel=small",
-  }],
   [[12, 13, 14, 15], {
     problem: "addresses and distances of 8 or 16 bits do not reach",
     hint: "use a relocation of 32 or 64 bits in the assembly source",
@@ -167,8 +179,9 @@ export const X86_64: LinkArch = {
   },
   pltStub: {
     bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
-    references: [[2, RelocationType.Pc32, -4]],
+    references: [[2, TO_SLOT, -4]],
   },
+  callAddend: -4,
   hasBiasedAddends: true,
   absolute64: 1,
   rules: new Map(RULES),
