@@ -12,9 +12,11 @@ import type { GotSlot } from "./got.ts";
 import type { GotSymbol } from "./got_symbols.ts";
 import { addIfuncRelocation } from "./ifunc.ts";
 import type { InputSection, Location, OutputSection } from "./input.ts";
+import { EHDR_SECTION, emptyHeader } from "./linker_symbols.ts";
 import { Found } from "./locate.ts";
 import { malformed } from "./problems.ts";
-import { type ApplyInput, Relocator } from "./relocate.ts";
+import { Relocator } from "./relocate.ts";
+import type { ApplyInput } from "./relocation_place.ts";
 import { isFragment, startupOrder } from "./section_names.ts";
 import { addTlsRelocations, type TlsSlot } from "./thread_local.ts";
 
@@ -63,6 +65,7 @@ class Filler {
     this.relocator.enter(output, bytes, this.#view);
     if (output.type === SmfSectionType.Code) bytes.fill(arch.filler);
     if (isFragment(output.name)) this.#surround(output);
+    if (output.name === EHDR_SECTION && output.inputs.length === 0) bytes.set(emptyHeader(arch.machine));
     for (const section of output.inputs) this.#copy(section);
     for (const { section, offset } of layout.merged.get(output) ?? []) section.write(bytes, offset);
     this.#fillFrames(layout.frames.get(output) ?? []);

@@ -249,8 +249,8 @@ class Emitter {
         : target >= GOT_BASE
         ? this.#gotIndex[target - GOT_BASE]
         : this.#globalIndex.get(target)!;
-      const addend = dynamic.addends[i];
-      if (!Number.isSafeInteger(addend)) {
+      const addend = dynamic.large.get(i) ?? dynamic.addends[i];
+      if (typeof addend === "number" && !Number.isSafeInteger(addend)) {
         throw new LoadError("RelocationFailed", "Cannot write relocation: its addend is beyond 2^53", {
           offset: dynamic.offsets[i],
           value: addend,

@@ -217,7 +217,11 @@ export class Marker {
         // it does not tell which piece is meant.
         this.#markOffset(target, -1);
       } else {
-        this.#markOffset(target, symbols.value(symbol) + signed64(view, at + 16));
+        const offset = symbols.value(symbol) + signed64(view, at + 16);
+        if (isMergeable(target) && !(offset >= 0 && offset <= target.elf.size)) {
+          throw broken(`a relocation leads outside the mergeable section '${target.name}'`, place);
+        }
+        this.#markOffset(target, offset);
       }
     }
   }

@@ -14,7 +14,14 @@ import type { PltStubs } from "./plt.ts";
 import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { MergedSection } from "./merge.ts";
-import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder, TLS_SECTION } from "./section_names.ts";
+import {
+  C_IDENTIFIER,
+  compareStartup,
+  FRAGMENTS,
+  isFragment,
+  startupOrder,
+  TLS_SECTION,
+} from "./section_names.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */
@@ -103,7 +110,7 @@ function compareInputs(output: OutputSection): (a: InputSection, b: InputSection
   // Zeroed variables come last: only the end of the image can be left out of the file.
   if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
   if (startupOrder(output.name) !== undefined) {
-    return (a, b) => startupOrder(a.name)!.priority - startupOrder(b.name)!.priority;
+    return (a, b) => compareStartup(a.name, b.name);
   }
   return () => 0;
 }

@@ -141,6 +141,19 @@ export function writeInt32(view: DataView, at: number, value: number): boolean {
   return true;
 }
 
+/** Writes the low bytes of a value of 8 or 16 bits, signed or unsigned. */
+export function writeNarrow(width: 1 | 2, low: number, end: number): Pick<RelocationRule, "write" | "range"> {
+  return {
+    range: [low, end],
+    write(view: DataView, at: number, value: number): boolean {
+      if (!(value >= low && value < end)) return false;
+      if (width === 1) view.setUint8(at, value & 0xff);
+      else view.setUint16(at, value & 0xffff, true);
+      return true;
+    },
+  };
+}
+
 /** Writes a signed 64-bit value that a number holds exactly. */
 export function writeInt64(view: DataView, at: number, value: number): boolean {
   if (!Number.isSafeInteger(value)) return false;

@@ -12,6 +12,7 @@ import {
   UNKNOWN_TYPE,
   writeInt32,
   writeInt64,
+  writeNarrow,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
 
@@ -79,6 +80,34 @@ const RULES: [number, RelocationRule][] = [
     range: [0, 2 ** 32],
   }],
   [11, { name: "R_X86_64_32S", use: "absolute", width: 4, smf: undefined, write: writeInt32, range: INT32 }],
+  [12, {
+    name: "R_X86_64_16",
+    use: "absolute",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 16),
+  }],
+  [13, {
+    name: "R_X86_64_PC16",
+    use: "relative",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 15),
+  }],
+  [14, {
+    name: "R_X86_64_8",
+    use: "absolute",
+    width: 1,
+    smf: undefined,
+    ...writeNarrow(1, -(2 ** 7), 2 ** 8),
+  }],
+  [15, {
+    name: "R_X86_64_PC8",
+    use: "relative",
+    width: 1,
+    smf: undefined,
+    ...writeNarrow(1, -(2 ** 7), 2 ** 7),
+  }],
   [17, {
     name: "R_X86_64_DTPOFF64",
     use: "tls-offset",
@@ -113,6 +142,15 @@ const RULES: [number, RelocationRule][] = [
   [29, { name: "R_X86_64_GOTPC64", ...ownGot("start", 8) }],
   [30, { name: "R_X86_64_GOTPLT64", ...ownGot("slot", 8) }],
   [31, { name: "R_X86_64_PLTOFF64", ...ownGot("stub", 8) }],
+  [32, {
+    name: "R_X86_64_SIZE32",
+    use: "size",
+    width: 4,
+    smf: undefined,
+    write: writeUint32,
+    range: [0, 2 ** 32],
+  }],
+  [33, { name: "R_X86_64_SIZE64", use: "size", width: 8, smf: undefined, write: writeInt64, range: INT64 }],
   [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
   [35, { name: "R_X86_64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
   [41, { name: "R_X86_64_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel, relaxable: true }],
@@ -145,14 +183,6 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
       hint: "compile with -fPIC",
     },
   ],
-  [[12, 13, 14, 15], {
-    problem: "addresses and distances of 8 or 16 bits do not reach",
-    hint: "use a relocation of 32 or 64 bits in the assembly source",
-  }],
-  [[32, 33], {
-    problem: "a symbol's size is not a constant that the linker fills in",
-    hint: "let the assembly source compute the size (.size)",
-  }],
   [[5, 6, 7, 8, 16, 36, 37, 38], {
     problem: "the type belongs in executables and shared libraries, not in objects",
     hint: "link the objects (.o) of which the file was made",
