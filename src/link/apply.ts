@@ -8,11 +8,15 @@ import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { writeInt64 } from "./arch/arch.ts";
 import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
 import { type FrameSection, writeFrames } from "./eh_frame.ts";
-import { addIfuncRelocations, writeStub } from "./ifunc.ts";
-import type { InputSection, OutputSection } from "./input.ts";
+import type { GotSlot } from "./got.ts";
+import type { GotSymbol } from "./got_symbols.ts";
+import { addIfuncRelocation } from "./ifunc.ts";
+import type { InputSection, Location, OutputSection } from "./input.ts";
+import { EHDR_SECTION, emptyHeader } from "./linker_symbols.ts";
 import { Found } from "./locate.ts";
 import { malformed } from "./problems.ts";
-import { type ApplyInput, type GotSymbol, Relocator } from "./relocate.ts";
+import { Relocator } from "./relocate.ts";
+import type { ApplyInput } from "./relocation_place.ts";
 import { isFragment, startupOrder } from "./section_names.ts";
 import { addTlsRelocations, type TlsSlot } from "./thread_local.ts";
 
@@ -35,7 +39,7 @@ export function applyRelocations(input: ApplyInput): Applied {
   const contents = input.layout.outputs.map((output) => filler.fill(output));
   input.problems.throwIfAny();
   const { dynamic, gotSymbols, applied, isFixed } = filler.relocator;
-  return { contents, dynamic, gotSymbols, applied, isFixed };
+  return { contents, dynamic, gotSymbols: gotSymbols.list, applied, isFixed };
 }
 
 class Filler {
@@ -61,6 +65,7 @@ class Filler {
     this.relocator.enter(output, bytes, this.#view);
     if (output.type === SmfSectionType.Code) bytes.fill(arch.filler);
     if (isFragment(output.name)) this.#surround(output);
+    if (output.name === EHDR_SECTION && output.inputs.length === 0) bytes.set(emptyHeader(arch.machine));
     for (const section of output.inputs) this.#copy(section);
     for (const { section, offset } of layout.merged.get(output) ?? []) section.write(bytes, offset);
     this.#fillFrames(layout.frames.get(output) ?? []);
@@ -69,6 +74,10 @@ class Filler {
       if (slot.output === output) this.#fillConstant(id, slot.offset);
     }
     this.#fillIfuncs(output);
+    for (const { at, slot } of layout.plt) {
+      if (at!.output === output) this.#writeStub(at!.offset, { output: slot.output!, offset: slot.offset });
+    }
+    for (const slot of layout.got) if (slot.output === output) this.#fillGotSlot(slot);
     for (const slot of layout.tls) if (slot.output === output) this.#fillTlsSlot(slot);
     return bytes;
   }
@@ -144,15 +153,31 @@ class Filler {
   }
 
   #fillIfuncs(output: OutputSection): void {
-    const { arch, layout, locator } = this.#input;
+    const { layout, locator } = this.#input;
     for (const ifunc of layout.ifuncs) {
       if (ifunc.stub!.output !== output) continue;
       const { object, symbol } = ifunc;
       locator.inSection(object.sectionOf(symbol)!, object.elf.symbols.value(symbol));
-      writeStub(arch, this.#bytes, ifunc.stub!.offset);
       const resolver = { output: locator.output, offset: locator.offset };
-      addIfuncRelocations(arch, this.relocator.dynamic, ifunc, resolver);
+      this.#writeStub(ifunc.stub!.offset, ifunc.slot!);
+      addIfuncRelocation(this.relocator.dynamic, ifunc, resolver);
     }
+  }
+
+  /** Writes a stub that jumps to the address in a slot. */
+  #writeStub(at: number, slot: Location): void {
+    const { bytes, references } = this.#input.arch.pltStub;
+    this.#bytes.set(bytes, at);
+    for (const [offset, rule, addend] of references) this.relocator.toSlot(at + offset, rule, slot, addend);
+  }
+
+  /** Fills a slot with its symbol's address, or leaves that to the loader. */
+  #fillGotSlot({ id, local, offset }: GotSlot): void {
+    const { locator } = this.#input;
+    if (local === undefined) locator.global(id);
+    else locator.symbol(local.object, local.symbol, 0);
+    if (locator.found === Found.ABSOLUTE) writeInt64(this.#view, offset, locator.value);
+    else this.relocator.fillSlot(id, offset);
   }
 
   /** Fills the slot of a variable whose use the relocator checked where something refers to it. */

@@ -23,11 +23,19 @@ export class DynamicRelocations {
   targets: Int32Array = new Int32Array(1024);
   types: Uint8Array = new Uint8Array(1024);
   addends: Float64Array = new Float64Array(1024);
+  /** Addends beyond 2^53, by row: those of tagged pointers. */
+  readonly large: Map<number, bigint> = new Map();
 
   /** Returns the rows by offset: a loader then goes through memory once, and sees overlaps in passing. */
   byOffset(): Uint32Array {
     const { offsets } = this;
     return new Uint32Array(this.length).map((_, index) => index).sort((a, b) => offsets[a] - offsets[b]);
+  }
+
+  /** Adds a row whose addend a number cannot hold; it wraps at 64 bits. */
+  addLarge(offset: number, target: number, type: number, addend: bigint): void {
+    this.large.set(this.length, BigInt.asIntN(64, addend));
+    this.add(offset, target, type, 0);
   }
 
   add(offset: number, target: number, type: number, addend: number): void {

@@ -160,11 +160,11 @@ class Emitter {
 
   #addImports(): void {
     const { globals, objects } = this.#input.resolution;
-    for (const [id, { called }] of this.#input.imports) {
+    for (const [id, { calls }] of this.#input.imports) {
       const object: LinkObject | undefined = objects[globals.object(id)];
       const kind = object?.elf.symbols.kind(globals.symbol(id));
       // Compilers leave the type of undefined symbols open; a call shows that it is a function.
-      const type = called || kind === SymbolKind.FUNC
+      const type = calls > 0 || kind === SymbolKind.FUNC
         ? SymbolType.Function
         : kind === SymbolKind.OBJECT
         ? SymbolType.Data
@@ -249,8 +249,8 @@ class Emitter {
         : target >= GOT_BASE
         ? this.#gotIndex[target - GOT_BASE]
         : this.#globalIndex.get(target)!;
-      const addend = dynamic.addends[i];
-      if (!Number.isSafeInteger(addend)) {
+      const addend = dynamic.large.get(i) ?? dynamic.addends[i];
+      if (typeof addend === "number" && !Number.isSafeInteger(addend)) {
         throw new LoadError("RelocationFailed", "Cannot write relocation: its addend is beyond 2^53", {
           offset: dynamic.offsets[i],
           value: addend,

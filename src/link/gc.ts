@@ -9,11 +9,13 @@ import { CRT_OBJECT_NAME } from "./crt_object.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
 import { signed64 } from "./elf/bytes.ts";
 import { State } from "./globals.ts";
+import { GotSlots } from "./got.ts";
 import { IfuncSlots } from "./ifunc.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import { BoundedSections, type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
 import { isMergeable } from "./merge.ts";
 import { MergePieces } from "./merge_pieces.ts";
+import { PltStubs } from "./plt.ts";
 import { malformed, type Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 import { isFragment, startupOrder } from "./section_names.ts";
@@ -23,8 +25,8 @@ import { TlsSlots } from "./thread_local.ts";
 export interface NeededName {
   /** The names of the objects that refer to it. */
   readonly neededBy: Set<string>;
-  /** Whether something calls it, so that it must be a function. */
-  called: boolean;
+  /** The number of its calls. A name that is called must be a function. */
+  calls: number;
 }
 
 /** Names of C++ and of Rust in either mangling, and of the functions that raise exceptions. */
@@ -57,6 +59,10 @@ export class Marker {
   readonly tls: TlsSlots = new TlsSlots();
   /** Stubs and GOT slots of ifuncs. */
   readonly ifuncs: IfuncSlots = new IfuncSlots();
+  /** The linker's own GOT slots that hold addresses. */
+  readonly got: GotSlots = new GotSlots();
+  /** Stubs of imported functions. */
+  readonly plt: PltStubs;
   /** Names that the linker itself defines, by name number. */
   readonly linkerSymbols: Map<number, LinkerSymbol> = new Map();
   /** Whether the module gets call frame information. */
@@ -72,6 +78,7 @@ export class Marker {
   constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined) {
     this.#resolution = resolution;
     this.#arch = arch;
+    this.plt = new PltStubs(arch);
     this.#bounded = new BoundedSections(resolution.objects);
     this.unwind = unwind === true;
     this.#unwindIfNeeded = unwind === undefined;
@@ -121,9 +128,9 @@ export class Marker {
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
     if (this.linkerSymbols.has(id) || this.#defineLinkerSymbol(id, called)) return;
     let needed = this.needed.get(id);
-    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), called: false });
+    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), calls: 0 });
     if (from !== undefined) needed.neededBy.add(from.name);
-    needed.called ||= called;
+    if (called) needed.calls++;
   }
 
   /** Whether a name is an absolute symbol, or a hidden weak one that is undefined and therefore 0. */
@@ -190,9 +197,11 @@ export class Marker {
         const addend = this.#arch.hasBiasedAddends ? 0 : signed64(view, at + 16);
         this.tls.need(rule.slot, object, symbol, addend);
       }
+      if (rule?.got !== undefined) this.got.note(rule.got, object, symbol);
       const id = object.globalOf(symbol);
       if (id !== -1) {
-        const called = rule !== undefined && (rule.use === "branch" ||
+        if (rule?.got === "stub") this.plt.require(id);
+        const called = rule !== undefined && (rule.use === "branch" || rule.got === "stub" ||
           rule.use === "got" && place >= 2 &&
             this.#arch.isIndirectBranch(file.bytes, elf.offset + place, rule));
         this.markGlobal(id, object, called);
@@ -208,7 +217,11 @@ export class Marker {
         // it does not tell which piece is meant.
         this.#markOffset(target, -1);
       } else {
-        this.#markOffset(target, symbols.value(symbol) + signed64(view, at + 16));
+        const offset = symbols.value(symbol) + signed64(view, at + 16);
+        if (isMergeable(target) && !(offset >= 0 && offset <= target.elf.size)) {
+          throw broken(`a relocation leads outside the mergeable section '${target.name}'`, place);
+        }
+        this.#markOffset(target, offset);
       }
     }
   }

@@ -100,7 +100,10 @@ export class Globals {
       state = weak ? State.WEAK : State.STRONG;
     }
     const known = this.#states[id];
-    if (state === State.STRONG && known === State.STRONG) return this.#duplicate(id, object);
+    if (state === State.STRONG && known === State.STRONG) {
+      if (!this.#isSamePlace(id, object, symbol)) this.#duplicate(id, object);
+      return;
+    }
     if (state <= known) return;
     this.#states[id] = state;
     this.#objects[id] = object.index;
@@ -126,6 +129,14 @@ export class Globals {
       size: Math.max(size, known?.size ?? 0),
       alignment: Math.max(alignment, known?.alignment ?? 1),
     });
+  }
+
+  /** Whether a definition is the known one under its versioned name: `f` and `f@@VERSION` of one object. */
+  #isSamePlace(id: number, object: LinkObject, symbol: number): boolean {
+    const { symbols } = object.elf;
+    const known = this.#symbols[id];
+    return this.#objects[id] === object.index && symbols.section(known) === symbols.section(symbol) &&
+      symbols.value(known) === symbols.value(symbol);
   }
 
   #duplicate(id: number, object: LinkObject): void {

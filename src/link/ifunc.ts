@@ -7,14 +7,12 @@
  * and stores the address that it returns in the slot.
  */
 import { RelocationType } from "../smf/enums.ts";
-import type { LinkArch } from "./arch/arch.ts";
 import type { LinkObject, Location, OutputSection } from "./input.ts";
 import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import { STUB_SIZE } from "./plt.ts";
 
 /** The output section that holds the stubs. */
 const STUB_SECTION = ".iplt";
-
-const STUB_SIZE = 16;
 
 /** One ifunc. Its stub and slot are set by the layout. */
 export interface Ifunc {
@@ -57,22 +55,12 @@ function keyOf({ index, elf: { symbols } }: LinkObject, symbol: number): string 
   return `${index}:${symbols.section(symbol)}:${symbols.value(symbol)}`;
 }
 
-/** Writes the machine code of a stub. */
-export function writeStub(arch: LinkArch, bytes: Uint8Array, at: number): void {
-  bytes.set(arch.pltStub.bytes, at);
-}
-
-/** Adds the relocations that lead from a stub to its slot, and from the slot to the resolver. */
-export function addIfuncRelocations(
-  arch: LinkArch,
+/** Adds the relocation that makes the loader run the resolver and fill the slot. */
+export function addIfuncRelocation(
   dynamic: DynamicRelocations,
-  { stub, slot }: Ifunc,
+  { slot }: Ifunc,
   resolver: Location,
 ): void {
-  const target = Target.section(slot!.output.index);
-  for (const [at, type, addend] of arch.pltStub.references) {
-    dynamic.add(stub!.output.address + stub!.offset + at, target, type, slot!.offset + addend);
-  }
   const address = slot!.output.address + slot!.offset;
   dynamic.add(address, Target.section(resolver.output.index), RelocationType.Indirect64, resolver.offset);
 }

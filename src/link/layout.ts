@@ -8,11 +8,20 @@ import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
+import { GOT_SECTION, type GotSlots } from "./got.ts";
 import type { IfuncSlots } from "./ifunc.ts";
+import type { PltStubs } from "./plt.ts";
 import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { MergedSection } from "./merge.ts";
-import { C_IDENTIFIER, FRAGMENTS, isFragment, startupOrder, TLS_SECTION } from "./section_names.ts";
+import {
+  C_IDENTIFIER,
+  compareStartup,
+  FRAGMENTS,
+  isFragment,
+  startupOrder,
+  TLS_SECTION,
+} from "./section_names.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */
@@ -37,6 +46,10 @@ export interface Layout {
   readonly tls: TlsSlots;
   /** Stubs and GOT slots of ifuncs. */
   readonly ifuncs: IfuncSlots;
+  /** The linker's own GOT slots that hold addresses. */
+  readonly got: GotSlots;
+  /** Stubs of imported functions. */
+  readonly plt: PltStubs;
   /** Functions made of fragments, and the slot of the array that holds the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Location }[];
 }
@@ -50,6 +63,8 @@ export interface LayoutInput {
   readonly constants: ReadonlySet<number>;
   readonly tls: TlsSlots;
   readonly ifuncs: IfuncSlots;
+  readonly got: GotSlots;
+  readonly plt: PltStubs;
   readonly linkerSymbols: Iterable<LinkerSymbol>;
   /** The size of all inputs in bytes, which bounds the size of the output. */
   readonly inputSize: number;
@@ -95,7 +110,7 @@ function compareInputs(output: OutputSection): (a: InputSection, b: InputSection
   // Zeroed variables come last: only the end of the image can be left out of the file.
   if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
   if (startupOrder(output.name) !== undefined) {
-    return (a, b) => startupOrder(a.name)!.priority - startupOrder(b.name)!.priority;
+    return (a, b) => compareStartup(a.name, b.name);
   }
   return () => 0;
 }
@@ -191,11 +206,14 @@ export function layOut(input: LayoutInput): Layout {
   }
   const constants = new Map<number, Location>();
   for (const id of input.constants) {
-    const output = gathering.output(".got", SmfSectionType.RoData);
+    const output = gathering.output(GOT_SECTION, SmfSectionType.RoData);
     constants.set(id, { output, offset: output.reserve(8, 8) });
   }
-  const got = (): OutputSection => gathering.output(".got", SmfSectionType.RoData);
-  input.ifuncs.place((name) => gathering.output(name, SmfSectionType.Code), got);
+  const got = (): OutputSection => gathering.output(GOT_SECTION, SmfSectionType.RoData);
+  const code = (name: string): OutputSection => gathering.output(name, SmfSectionType.Code);
+  input.ifuncs.place(code, got);
+  input.plt.place(code);
+  input.got.place(got);
   for (const { section, make } of input.linkerSymbols) {
     if (make !== undefined && !gathering.outputs.has(section)) {
       gathering.output(section, make.type).reserve(make.size, 8);
@@ -224,6 +242,8 @@ export function layOut(input: LayoutInput): Layout {
     constants,
     tls: input.tls,
     ifuncs: input.ifuncs,
+    got: input.got,
+    plt: input.plt,
     fragments,
   };
 }

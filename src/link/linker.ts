@@ -109,6 +109,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
   marker.run();
   const imports = importsOf(resolution, marker, problems);
+  for (const [id, { calls }] of imports) marker.plt.add(id, calls, marker.got);
   const reached = reachedSections(resolution);
   problems.throwIfAny();
 
@@ -121,6 +122,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     constants: marker.constants,
     tls: marker.tls,
     ifuncs: marker.ifuncs,
+    got: marker.got,
+    plt: marker.plt,
     linkerSymbols: marker.linkerSymbols.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });

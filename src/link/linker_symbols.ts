@@ -13,7 +13,10 @@
  * | `edata`, `_edata` | the end of variables with values |
  * | `__bss_start` | the start of zeroed variables |
  * | `end`, `_end` | the end of zeroed variables |
+ * | `__executable_start` | the start of code |
+ * | `__ehdr_start` | an ELF header without program headers, since a module has none |
  */
+import { ObjectType, RecordSize } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import { C_IDENTIFIER, startupOrder, TLS_BASE, TLS_SECTION } from "./section_names.ts";
@@ -39,6 +42,21 @@ function boundOfAll(section: string, type: number, end: boolean): LinkerSymbol {
   return { section, end, make: { type, size: 0 }, all: true };
 }
 
+/** The output section that `__ehdr_start` marks. */
+export const EHDR_SECTION = ".ehdr";
+
+/** Returns the header that `__ehdr_start` marks: that of a shared library without any tables. */
+export function emptyHeader(machine: number): Uint8Array {
+  const header = new Uint8Array(RecordSize.EHDR);
+  header.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  const view = new DataView(header.buffer);
+  view.setUint16(16, ObjectType.DYN, true);
+  view.setUint16(18, machine, true);
+  view.setUint32(20, 1, true);
+  view.setUint16(52, RecordSize.EHDR, true);
+  return header;
+}
+
 const CODE_END = boundOfAll(".text", SectionType.Code, true);
 const DATA_END = boundOfAll(".data", SectionType.Data, true);
 const BSS_END = boundOfAll(".bss", SectionType.Bss, true);
@@ -48,6 +66,8 @@ const NAMED: ReadonlyMap<string, LinkerSymbol> = new Map([
   ["_GLOBAL_OFFSET_TABLE_", { section: ".got", end: false, make: { type: SectionType.RoData, size: 8 } }],
   // One entry of 16 bytes, DT_NULL.
   ["_DYNAMIC", { section: ".dynamic", end: false, make: { type: SectionType.RoData, size: 16 } }],
+  ["__executable_start", boundOfAll(".text", SectionType.Code, false)],
+  ["__ehdr_start", { section: EHDR_SECTION, end: false, make: { type: SectionType.RoData, size: 64 } }],
   ["etext", CODE_END],
   ["_etext", CODE_END],
   ["__etext", CODE_END],

@@ -80,6 +80,15 @@ export class Locator {
     }
   }
 
+  /** Returns the size of a symbol by its index in an object, once it was found to be defined. */
+  size(object: LinkObject, symbol: number): number {
+    const { globals, objects } = this.#resolution;
+    const id = object.globalOf(symbol);
+    if (id === -1 || !globals.isDefined(id)) return object.elf.symbols.size(symbol);
+    const common = globals.state(id) === State.COMMON ? globals.commons.get(id)?.size : undefined;
+    return common ?? objects[globals.object(id)].elf.symbols.size(globals.symbol(id));
+  }
+
   /** Finds an offset in an input section. */
   inSection(section: InputSection, offset: number): void {
     const { output, merge } = section;
@@ -96,6 +105,12 @@ export class Locator {
 
   #definition(object: LinkObject, symbol: number): void {
     const { symbols } = object.elf;
+    if (symbol === 0) {
+      // The reserved first symbol: its value is 0 (gABI, "Symbol Table").
+      this.found = Found.ABSOLUTE;
+      this.value = 0;
+      return;
+    }
     if (symbols.section(symbol) === SectionIndex.ABS) {
       this.found = Found.ABSOLUTE;
       this.value = symbols.value(symbol);

@@ -7,31 +7,17 @@
  */
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
-import { type LinkArch, type Refusal, type RelocationRule, writeInt32 } from "./arch/arch.ts";
-import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
+import { Target } from "./dynamic_relocations.ts";
 import { signed64 } from "./elf/bytes.ts";
-import type { InputSection, Location, OutputSection } from "./input.ts";
-import type { Layout } from "./layout.ts";
-import { Found, type Locator } from "./locate.ts";
-import { malformed, type Problems } from "./problems.ts";
-import { failedAt, symbolName, unsupportedAt } from "./relocation_errors.ts";
+import { GotSymbols } from "./got_symbols.ts";
+import type { InputSection, Location } from "./input.ts";
+import { Found } from "./locate.ts";
+import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
+import { malformed } from "./problems.ts";
+import { symbolName } from "./relocation_errors.ts";
+import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
 import { startupOrder, TLS_SECTION } from "./section_names.ts";
-
-/** A symbol of this module that is not exported but needs a GOT slot. */
-export interface GotSymbol extends Location {
-  readonly name: string;
-}
-
-/** Everything that relocations depend on. */
-export interface ApplyInput {
-  readonly arch: LinkArch;
-  readonly layout: Layout;
-  readonly locator: Locator;
-  /** Whether a name is exported, so that other modules may hold its address. */
-  isExported(id: number): boolean;
-  nameOf(id: number): string;
-  readonly problems: Problems;
-}
 
 /** The rule of a GOT reference whose instruction was rewritten to a direct one. */
 const DIRECT: RelocationRule = {
@@ -43,34 +29,9 @@ const DIRECT: RelocationRule = {
   range: [-(2 ** 31), 2 ** 31],
 };
 
-const USE_FPIC = "compile with -fPIC";
-
 /** Applies the relocations of a link. */
-export class Relocator {
-  readonly dynamic: DynamicRelocations = new DynamicRelocations();
-  readonly gotSymbols: GotSymbol[] = [];
-  applied = 0;
-  isFixed = false;
-  readonly #input: ApplyInput;
-  readonly #gotIndex: Map<number, number> = new Map();
-  #output!: OutputSection;
-  #bytes!: Uint8Array;
-  #view!: DataView;
-  // The relocation that is being applied.
-  #section!: InputSection;
-  #symbol = 0;
-  #at = 0;
-
-  constructor(input: ApplyInput) {
-    this.#input = input;
-  }
-
-  /** Makes an output section the one that {@linkcode Relocator.relocate} patches. */
-  enter(output: OutputSection, bytes: Uint8Array, view: DataView): void {
-    this.#output = output;
-    this.#bytes = bytes;
-    this.#view = view;
-  }
+export class Relocator extends RelocationPlace {
+  readonly gotSymbols: GotSymbols = new GotSymbols();
 
   /**
    * Applies relocation `index` of a section, or leaves it to the loader.
@@ -83,11 +44,11 @@ export class Relocator {
     const { view } = object.elf.file;
     const entry = elf.relaOffset + index * RecordSize.RELA;
     const type = view.getUint32(entry + 8, true);
-    this.#section = section;
-    this.#at = at;
-    this.#symbol = view.getUint32(entry + 12, true);
-    const rule = this.#input.arch.rules.get(type);
-    if (rule === undefined) return this.#refuse(`type ${type}`, place, this.#input.arch.refusal(type));
+    this.section = section;
+    this.at = at;
+    this.symbol = view.getUint32(entry + 12, true);
+    const rule = this.input.arch.rules.get(type);
+    if (rule === undefined) return this.refuse(`type ${type}`, place, this.input.arch.refusal(type));
     if (rule.use === "none") return;
     if (place + rule.width > elf.size) {
       throw malformed(object.name, "a relocation passes the end of its section", {
@@ -96,27 +57,33 @@ export class Relocator {
       });
     }
     let addend = signed64(view, entry + 16);
-    if (Number.isNaN(addend)) return this.#fail(rule, place, "the addend is above 2^53 - 1", NaN);
-
-    const { locator } = this.#input;
-    locator.symbol(object, this.#symbol, addend);
-    if (locator.addendUsed) addend = 0;
-    const id = object.globalOf(this.#symbol);
-    if (rule.use === "tls" || rule.use === "tls-offset") return this.#toThreadLocal(rule, addend, place);
-    if (this.#output.name === TLS_SECTION && rule.use !== "absolute") {
-      return this.#refuse(rule.name, place, { problem: "the distance would differ between threads" });
+    if (Number.isNaN(addend) && rule.smf === RelocationType.Abs64) {
+      return this.#toTagged(rule, view.getBigInt64(entry + 16, true), place);
     }
+    if (Number.isNaN(addend)) return this.fail(rule, place, "the addend is above 2^53 - 1", NaN);
+
+    const { locator, layout } = this.input;
+    locator.symbol(object, this.symbol, addend);
+    if (locator.addendUsed) addend = 0;
+    const id = object.globalOf(this.symbol);
+    if (rule.use === "tls" || rule.use === "tls-offset") return this.#toThreadLocal(rule, addend, place);
+    if (this.output.name === TLS_SECTION && rule.use !== "absolute") {
+      return this.refuse(rule.name, place, { problem: "the distance would differ between threads" });
+    }
+    if (rule.use === "size") return this.#toSize(rule, addend, place);
+    if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
     switch (locator.found) {
       case Found.DEFINED:
         return this.#toDefined(rule, id, addend, place);
       case Found.ABSOLUTE:
         return this.#toConstant(rule, id, addend, place);
       case Found.IMPORT:
-        if (id === -1) return this.#refuse(rule.name, place, { problem: "the relocation has no symbol" });
-        if (rule.smf === undefined) return this.#refuseForLoader(rule, place);
-        return this.#addDynamic(rule.smf, Target.global(id), addend);
+        if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
+        if (id === -1) return this.refuse(rule.name, place, { problem: "the relocation has no symbol" });
+        if (rule.smf === undefined) return this.refuseForLoader(rule, place);
+        return this.addDynamic(rule.smf, Target.global(id), addend);
       default:
-        return this.#refuse(rule.name, place, {
+        return this.refuse(rule.name, place, {
           problem: "the symbol's section is dropped in favour of another copy",
           hint: "compile all objects with the same compiler and options: " +
             "only one copy of a COMDAT group is linked",
@@ -124,134 +91,176 @@ export class Relocator {
     }
   }
 
+  /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
+  toSlot(at: number, rule: RelocationRule, { output, offset }: Location, addend: number): void {
+    this.at = at;
+    this.toDistance(rule, output, offset, addend, at);
+  }
+
+  /** Adds the relocation that fills a GOT slot with the address of the symbol that the locator found. */
+  fillSlot(id: number, at: number): void {
+    const { locator } = this.input;
+    this.at = at;
+    if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
+      this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
+    } else if (locator.found === Found.DEFINED) {
+      this.addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset);
+    }
+  }
+
+  /** Applies a call of an imported function through its stub, or a load from the stub's slot. */
+  #toImportedFunction(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+    const { layout, arch } = this.input;
+    if (addend !== arch.callAddend) return false;
+    if (rule.use === "branch") {
+      const { output, offset } = layout.plt.stub(id)!;
+      // A conditional branch may not reach the stub; the loader may have a place nearer to it.
+      const distance = output.address + offset + addend - this.output.address - this.at;
+      if (output === this.output && !rule.write!(this.view, this.at, distance)) return false;
+      this.toDistance(rule, output, offset, addend, place);
+      return true;
+    }
+    if (rule.smf !== RelocationType.GotPcRel) return false;
+    const slot = layout.got.named(id)!;
+    this.toDistance(DIRECT, slot.output!, slot.offset, addend, place);
+    return true;
+  }
+
+  /** Applies S + A for an addend that a number cannot hold: the address has a tag in its high bits. */
+  #toTagged(rule: RelocationRule, addend: bigint, place: number): void {
+    const { locator } = this.input;
+    const { object } = this.section;
+    locator.symbol(object, this.symbol, 0);
+    const id = object.globalOf(this.symbol);
+    const at = this.output.address + this.at;
+    if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
+      this.dynamic.addLarge(at, Target.global(id), rule.smf!, addend);
+    } else if (
+      locator.found === Found.DEFINED && !locator.addendUsed && locator.output.name !== TLS_SECTION
+    ) {
+      const target = Target.section(locator.output.index);
+      this.dynamic.addLarge(at, target, rule.smf!, addend + BigInt(locator.offset));
+    } else if (locator.found === Found.ABSOLUTE && Number.isSafeInteger(locator.value)) {
+      this.view.setBigInt64(this.at, BigInt.asIntN(64, addend + BigInt(locator.value)), true);
+      this.applied++;
+    } else {
+      this.fail(rule, place, "the addend is above 2^53 - 1", NaN);
+    }
+  }
+
+  /** Writes the size of a symbol that is in this module. */
+  #toSize(rule: RelocationRule, addend: number, place: number): void {
+    const { locator } = this.input;
+    if (locator.found === Found.IMPORT || locator.found === Found.DROPPED) {
+      return this.refuse(rule.name, place, {
+        problem: "the size of a symbol that is not in this module is unknown",
+        hint: "link the object that defines it too",
+      });
+    }
+    const value = locator.size(this.section.object, this.symbol) + addend;
+    if (rule.write!(this.view, this.at, value)) this.applied++;
+    else this.fail(rule, place, "the size does not fit", value);
+  }
+
+  /** Applies a reference to the linker's own GOT. */
+  #toOwnGot(rule: RelocationRule, addend: number, place: number): void {
+    const { locator, layout } = this.input;
+    const target = ownGotTarget(rule, layout, locator, this.section.object, this.symbol);
+    if (target === undefined) {
+      return this.refuse(rule.name, place, { problem: "the symbol is not in this module", hint: USE_FPIC });
+    }
+    const { output, offset } = target;
+    if (countsFromPlace(rule)) return this.toDistance(rule, output, offset, addend, place);
+    const value = output.address + offset + addend - ownGotBase(rule, layout);
+    if (!rule.write!(this.view, this.at, value)) {
+      return this.fail(rule, place, "the distance does not fit", value);
+    }
+    this.applied++;
+    if (output.type !== layout.got.output!.type) this.isFixed = true;
+  }
+
   /** Applies a relocation to a thread-local variable, of this module or an imported one. */
   #toThreadLocal(rule: RelocationRule, addend: number, place: number): void {
-    const { locator, layout, arch } = this.#input;
+    const { locator, layout, arch } = this.input;
     const isHere = locator.found === Found.DEFINED && locator.output.name === TLS_SECTION;
     const isImported = locator.found === Found.IMPORT && rule.slot !== undefined && rule.slot !== "module";
     if (!isHere && !isImported) {
-      return this.#refuse(rule.name, place, {
+      return this.refuse(rule.name, place, {
         problem: "the symbol is used as a thread-local variable and is not one of this module",
         hint: "declare it as thread-local in every source, or as an ordinary variable in all of them",
       });
     }
     if (rule.slot === undefined) {
       const value = locator.offset + addend;
-      if (rule.write!(this.#view, this.#at, value)) this.applied++;
-      else this.#fail(rule, place, "the offset does not fit", value);
+      if (rule.write!(this.view, this.at, value)) this.applied++;
+      else this.fail(rule, place, "the offset does not fit", value);
       return;
     }
     // A biased addend belongs to the distance to the slot, not to the variable.
     const ofVariable = arch.hasBiasedAddends ? 0 : addend;
-    const slot = layout.tls.get(rule.slot, this.#section.object, this.#symbol, ofVariable);
-    this.#toDistance(rule.toSlot!, slot.output!, slot.offset, addend - ofVariable, place);
+    const slot = layout.tls.get(rule.slot, this.section.object, this.symbol, ofVariable);
+    this.toDistance(rule.toSlot!, slot.output!, slot.offset, addend - ofVariable, place);
   }
 
   /** Applies a relocation to a symbol that is in this module. */
   #toDefined(rule: RelocationRule, id: number, addend: number, place: number): void {
-    const { output, offset } = this.#input.locator;
+    const { output, offset } = this.input.locator;
     if (output.name === TLS_SECTION) {
-      return this.#refuse(rule.name, place, {
+      return this.refuse(rule.name, place, {
         problem: "a thread-local variable is used as an ordinary one",
         hint: "declare it as thread-local in every source that uses it",
       });
     }
-    const exported = id !== -1 && this.#input.isExported(id);
-    // The loader chooses the address of an exported function, so that every module sees the same
-    // one; only calls may go straight to it. Initialisers and finalisers are entered by the loader
-    // alone, so nobody compares their addresses.
-    const canonical = exported && output.type === SmfSectionType.Code &&
-      startupOrder(this.#output.name) === undefined;
+    const exported = id !== -1 && this.input.isExported(id);
+    const canonical = this.#isCanonical(id);
     if (rule.use === "got") {
-      const { arch } = this.#input;
-      const direct = this.#output.type === SmfSectionType.Code && place >= 2
-        ? arch.relaxGot(this.#bytes, this.#at, addend, rule, canonical)
+      const { arch } = this.input;
+      const direct = this.output.type === SmfSectionType.Code && place >= 2
+        ? arch.relaxGot(this.bytes, this.at, addend, rule, canonical)
         : -1;
       if (direct === -1) {
-        const target = exported ? Target.global(id) : this.#gotTarget(output, offset);
-        return this.#addDynamic(rule.smf!, target, addend);
+        const name = (): string => symbolName(this.section.object, this.symbol);
+        const target = exported ? Target.global(id) : this.gotSymbols.target(output, offset, name);
+        return this.addDynamic(rule.smf!, target, addend);
       }
-      this.#at = direct;
-      return this.#toDistance(DIRECT, output, offset, addend, place);
+      this.at = direct;
+      return this.toDistance(DIRECT, output, offset, addend, place);
     }
     if (rule.use === "relative" || rule.use === "branch") {
-      return this.#toDistance(rule, output, offset, addend, place);
+      return this.toDistance(rule, output, offset, addend, place);
     }
-    if (rule.smf === undefined) return this.#refuseForLoader(rule, place);
-    if (canonical) this.#addDynamic(rule.smf, Target.global(id), addend);
-    else this.#addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    if (rule.smf === undefined) return this.refuseForLoader(rule, place);
+    if (canonical) this.addDynamic(rule.smf, Target.global(id), addend);
+    else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
   }
 
-  /** Applies S + A - P, if nothing can come between the two sections. */
-  #toDistance(
-    rule: RelocationRule,
-    output: OutputSection,
-    offset: number,
-    addend: number,
-    place: number,
-  ): void {
-    const from = this.#output;
-    const isApart = output.type !== from.type;
-    if ((isApart && !this.#input.arch.hasFixedPages) || rule.write === undefined) {
-      if (rule.smf === undefined) return this.#refuseForLoader(rule, place);
-      return this.#addDynamic(rule.smf, Target.section(output.index), offset + addend);
-    }
-    const S = output.address + offset;
-    const A = addend;
-    const P = from.address + this.#at;
-    if (!rule.write(this.#view, this.#at, S + A - P)) {
-      return this.#fail(rule, place, "the distance does not fit", S + A - P);
-    }
-    this.applied++;
-    if (isApart) this.isFixed = true;
+  /**
+   * Whether the loader chooses the address of the symbol that the locator found: that of an exported
+   * function, so that every module sees the same one. Only calls may go straight to it.
+   */
+  #isCanonical(id: number): boolean {
+    const { locator } = this.input;
+    // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
+    return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
+      locator.output.type === SmfSectionType.Code && startupOrder(this.output.name) === undefined;
   }
 
   /** Applies a relocation to a constant, which has a value but no address. */
   #toConstant(rule: RelocationRule, id: number, addend: number, place: number): void {
-    const { locator, arch, layout } = this.#input;
+    const { locator, arch, layout } = this.input;
     const { value } = locator;
     if (rule.use === "absolute") {
-      if (rule.write!(this.#view, this.#at, value + addend)) this.applied++;
-      else this.#fail(rule, place, "the constant does not fit", value + addend);
+      if (rule.write!(this.view, this.at, value + addend)) this.applied++;
+      else this.fail(rule, place, "the constant does not fit", value + addend);
     } else if (rule.use === "got" && layout.constants.has(id) && rule.smf === RelocationType.GotPcRel) {
       const slot = layout.constants.get(id)!;
-      this.#toDistance(DIRECT, slot.output, slot.offset, addend, place);
-    } else if (rule.use === "branch" && value === 0 && arch.disarmBranch(this.#bytes, this.#at)) {
+      this.toDistance(DIRECT, slot.output, slot.offset, addend, place);
+    } else if (rule.constant?.(this.view, this.at, value + addend) === true) {
+      this.applied++;
+    } else if (rule.use === "branch" && value === 0 && arch.disarmBranch(this.bytes, this.at)) {
       this.applied++;
     } else {
-      this.#fail(rule, place, "a constant has no address, so no distance leads to it", value);
+      this.fail(rule, place, "a constant has no address, so no distance leads to it", value);
     }
-  }
-
-  /** The symbol that has the GOT slot of an address. */
-  #gotTarget(output: OutputSection, offset: number): number {
-    const address = output.address + offset;
-    let index = this.#gotIndex.get(address);
-    if (index === undefined) {
-      const name = symbolName(this.#section.object, this.#symbol);
-      index = this.gotSymbols.push({ name, output, offset }) - 1;
-      this.#gotIndex.set(address, index);
-    }
-    return Target.got(index);
-  }
-
-  #addDynamic(type: number, target: number, addend: number): void {
-    this.dynamic.add(this.#output.address + this.#at, target, type, addend);
-  }
-
-  /** Refuses a relocation that only the loader could apply, and that SMF has no type for. */
-  #refuseForLoader(rule: RelocationRule, place: number): void {
-    const problem = rule.width === 4 && rule.use === "absolute"
-      ? "a module cannot hold a 32-bit address"
-      : "the symbol is too far away";
-    this.#refuse(rule.name, place, { problem, hint: USE_FPIC });
-  }
-
-  #refuse(relocation: string, place: number, refusal: Refusal): void {
-    this.#input.problems.add(unsupportedAt(this.#section, this.#symbol, place, relocation, refusal));
-  }
-
-  #fail(rule: RelocationRule, place: number, problem: string, value: number): void {
-    this.#input.problems.add(failedAt(this.#section, this.#symbol, place, rule, problem, value));
   }
 }

@@ -72,10 +72,11 @@ export class Resolution {
   readonly #index: ArchiveIndex = new ArchiveIndex();
   readonly #loaded: Set<string> = new Set();
   readonly #queue: number[] = [];
-  readonly #groups: ComdatGroups = new ComdatGroups();
+  readonly #groups: ComdatGroups;
 
   constructor(problems: Problems) {
     this.globals = new Globals(problems);
+    this.#groups = new ComdatGroups(this.globals.names);
     this.globals.objectName = (index) => this.objects[index]?.name ?? "the options";
   }
 

@@ -14,8 +14,11 @@ export const C_IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Sections with arrays of initialisers and finalisers. */
 const STARTUP = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(?:\.(.*))?$/;
 
-/** Initialisers without a priority run after all that have one. */
-const NO_PRIORITY = 65536;
+/** A suffix that is not a number runs after all numbers, in the order of the names, as GNU ld has it. */
+const NAMED = 2 ** 31;
+
+/** Initialisers without a suffix run last. */
+const NO_PRIORITY = 2 ** 32;
 
 /** The position of an array of initialisers or finalisers. */
 export interface StartupOrder {
@@ -35,9 +38,18 @@ export function startupOrder(name: string): StartupOrder | undefined {
   const old = match[1] === "ctors" || match[1] === "dtors";
   const output = match[1] === "ctors" ? ".init_array" : match[1] === "dtors" ? ".fini_array" : `.${match[1]}`;
   // Old sections count their priorities down from 65535.
-  const number = /^\d{1,9}$/.test(match[2] ?? "") ? Number(match[2]) : undefined;
-  const priority = number === undefined ? NO_PRIORITY : old ? 65535 - number : number;
+  const suffix = match[2];
+  const isNumber = /^\d{1,9}$/.test(suffix ?? "");
+  const number = old ? 65535 - Number(suffix) : Number(suffix);
+  const priority = suffix === undefined ? NO_PRIORITY : isNumber ? number : NAMED;
   return { output, priority, reversed: old };
+}
+
+/** Compares sections that go to one array, by their names: by priority, then by name. */
+export function compareStartup(a: string, b: string): number {
+  const [first, second] = [startupOrder(a)!.priority, startupOrder(b)!.priority];
+  if (first !== second) return first - second;
+  return first === NO_PRIORITY || a === b ? 0 : a < b ? -1 : 1;
 }
 
 /**

@@ -1,5 +1,7 @@
 // COMDAT groups: the first with each signature is kept, the others are discarded.
 import { assert, assertEquals } from "@std/assert";
+import { linkObjects } from "../../src/link/linker.ts";
+import { compile, testWithCompilers } from "../support/compilers.ts";
 import { SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { addFunction, CODE, DATA, ElfWriter, link, linkFails } from "../support/objects.ts";
 
@@ -60,3 +62,32 @@ Deno.test("old-style link-once sections are kept once by their names", () => {
   };
   assertEquals(firstByte(link({ "1.o": once(1), "2.o": once(2) }), "f"), 1);
 });
+
+testWithCompilers(
+  ["gcc"],
+  "a section of the older kind and a COMDAT group of one name are one definition",
+  async (folder) => {
+    Deno.writeTextFileSync(
+      `${folder}/old.s`,
+      '.section .gnu.linkonce.t.f,"ax",@progbits\n.globl f\n.weak f\nf: movl $1, %eax\nret\n',
+    );
+    Deno.writeTextFileSync(
+      `${folder}/new.s`,
+      '.section .text.f,"axG",@progbits,f,comdat\n.globl f\nf: movl $2, %eax\nret\n' +
+        ".text\n.globl g\ng: jmp f\n",
+    );
+    await compile("gcc", ["-c", "old.s", "new.s"], folder);
+    const read = (name: string) => ({ name, bytes: Deno.readFileSync(`${folder}/${name}`) });
+    for (const [first, second] of [["old.o", "new.o"], ["new.o", "old.o"]]) {
+      const { map } = linkObjects([read(first), read(second)], { exports: ["f", "g"] });
+      const kept = map.sections.flatMap(({ entries }) => entries).map(({ section, object }) =>
+        `${section} ${object}`
+      );
+      const dropped = map.dropped.map(({ section, object, reason }) => `${section} ${object} ${reason}`);
+      const [ours, theirs] = first === "old.o"
+        ? [".gnu.linkonce.t.f old.o", ".text.f new.o"]
+        : [".text.f new.o", ".gnu.linkonce.t.f old.o"];
+      assertEquals([kept.includes(ours), dropped], [true, [`${theirs} duplicate`]]);
+    }
+  },
+);

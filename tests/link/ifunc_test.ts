@@ -38,12 +38,7 @@ Deno.test("all references lead to one stub, and the loader calls one resolver", 
   assertEquals(relocations.filter(({ type }) => type === RelocationType.Indirect64), [
     { offset: slot, symbol: ".text", type: RelocationType.Indirect64, addend: 8 },
   ]);
-  assertEquals(relocations.find(({ offset }) => offset === stub + 2), {
-    offset: stub + 2,
-    symbol: ".got",
-    type: RelocationType.Pc32,
-    addend: -4,
-  });
+  assertEquals(stub + 6 + linked.int32(stub + 2), slot, "the linker knows the distance to the slot");
   const words = relocations.filter(({ type }) => type === RelocationType.Abs64);
   assertEquals(words.map(({ symbol, addend }) => [symbol, addend]), [[".iplt", 0], [".iplt", 0]]);
 });

@@ -82,3 +82,17 @@ Deno.test("a definition in an input takes precedence", () => {
   const [linked, [end]] = targets(["end"], (writer) => void addVariable(writer, "end", new Uint8Array(8)));
   assertEquals(end, linked.at("end"));
 });
+
+Deno.test("the start of code, and an ELF header that lists nothing", () => {
+  const writer = new ElfWriter();
+  const code = addFunction(writer, "f", new Uint8Array(16).fill(0x90));
+  const names = ["__executable_start", "__ehdr_start"].map((name) => writer.symbol({ name }));
+  names.forEach((symbol, i) => writer.relocation(code, { offset: 8 * i, symbol, type: 24 }));
+  const linked = link(writer.build());
+  const leadsTo = (at: number): number => at + Number(linked.int64(at));
+  const from = linked.at("f");
+  assertEquals(leadsTo(from), linked.section(".text").address);
+  const header = leadsTo(from + 8);
+  assertEquals(linked.bytesAt(header, 5), [0x7f, 0x45, 0x4c, 0x46, 2]);
+  assertEquals(linked.bytesAt(header + 54, 10), Array(10).fill(0), "no program headers, no sections");
+});

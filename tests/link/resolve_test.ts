@@ -1,5 +1,7 @@
 // Symbol resolution: the objects that take part in a link, and the definition of each name.
 import { assert, assertEquals } from "@std/assert";
+import { linkObjects } from "../../src/link/linker.ts";
+import { compile, testWithCompilers } from "../support/compilers.ts";
 import { SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/os/elf.ts";
 import {
   addFunction,
@@ -294,3 +296,16 @@ Deno.test("sections marked to be left out are left out", () => {
   writer.symbol({ name: "left_out", section: out });
   assertEquals(link(writer.build()).exportNames(), ["f"]);
 });
+
+testWithCompilers(
+  ["gcc"],
+  "a name and its default version in one object are one definition",
+  async (folder) => {
+    const source = 'int f(void) { return 1; } __asm__(".symver f, f@@@V2"); ' +
+      '__attribute__((symver("g@@V2"))) int g(void) { return 2; } int h(void) { return f() + g(); }';
+    Deno.writeTextFileSync(`${folder}/a.c`, source);
+    await compile("gcc", ["-O2", "-fPIC", "-c", "a.c"], folder);
+    const { map } = linkObjects([{ name: "a.o", bytes: Deno.readFileSync(`${folder}/a.o`) }]);
+    assertEquals(map.exports.map(({ name }) => name).toSorted(), ["f", "g", "h"]);
+  },
+);

@@ -10,37 +10,28 @@ import {
   UNKNOWN_TYPE,
   writeInt32,
   writeInt64,
+  writeNarrow,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
-
-const INT32 = [-(2 ** 31), 2 ** 31] as const;
-const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
-
-/** Makes a writer of distances in words, for a field of `bits` bits from bit `low` up. */
-function words(bits: number, low: number): Required<Pick<RelocationRule, "write" | "range">> {
-  const limit = 2 ** (bits + 1);
-  return {
-    range: [-limit, limit],
-    write(view: DataView, at: number, value: number): boolean {
-      if (!(value >= -limit && value < limit) || value % 4 !== 0) return false;
-      const mask = ((2 ** bits - 1) << low) >>> 0;
-      view.setUint32(at, (view.getUint32(at, true) & ~mask) | (((value / 4) << low) & mask), true);
-      return true;
-    },
-  };
-}
-
-/** Writes the byte distance of ADR: its low two bits to bits 29 and 30, the rest from bit 5 up. */
-function writeAdr(view: DataView, at: number, value: number): boolean {
-  if (!(value >= -(2 ** 20) && value < 2 ** 20)) return false;
-  const fields = ((value & 3) << 29) | (((value >> 2) & 0x7ffff) << 5);
-  view.setUint32(at, ((view.getUint32(at, true) & 0x9f00001f) | fields) >>> 0, true);
-  return true;
-}
+import {
+  blockOffset,
+  INT32,
+  INT64,
+  movesWide,
+  moveWide,
+  slotOffset,
+  words,
+  writeAdr,
+} from "./aarch64_fields.ts";
 
 const PAGE = { use: "page", width: 4, smf: RelocationType.Arm64Page21 } as const;
 const LOW12 = { use: "page", width: 4, smf: RelocationType.Arm64PageOff12 } as const;
 const BRANCH = { use: "branch", width: 4, smf: RelocationType.Arm64Branch26, ...words(26, 0) } as const;
+
+/** Writes the low 12 bits of a constant, for an instruction whose field counts units of 2^scale bytes. */
+function low12(scale: number): Omit<RelocationRule, "name"> {
+  return { ...LOW12, constant: blockOffset(0, scale).write! };
+}
 
 /** The page of a TLS slot. */
 function tlsPage(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
@@ -58,30 +49,6 @@ function tlsLow12(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
   };
 }
 
-/**
- * 12 bits of the offset of a thread-local variable, in a field from bit 10 up.
- *
- * @param shift The lowest bit of the offset that goes into the field.
- * @param scale The unit of the instruction's field, as a power of two.
- * @param limit The first offset that is too large; undefined for types without an overflow check.
- */
-function blockOffset(shift: number, scale: number, limit?: number): Omit<RelocationRule, "name"> {
-  return {
-    use: "tls-offset",
-    width: 4,
-    smf: undefined,
-    range: limit === undefined ? INT64 : [0, limit],
-    write(view: DataView, at: number, value: number): boolean {
-      if (limit !== undefined && !(value >= 0 && value < limit)) return false;
-      const field = Math.floor(value / 2 ** shift) % 4096;
-      if (field % 2 ** scale !== 0) return false;
-      const instruction = view.getUint32(at, true) & ~(0xfff << 10);
-      view.setUint32(at, (instruction | ((field >> scale) << 10)) >>> 0, true);
-      return true;
-    },
-  };
-}
-
 /** The rules for loads and stores of 1 to 8 bytes, each with and without an overflow check. */
 const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [number, RelocationRule][] => {
   const name = `R_AARCH64_TLSLD_LDST${8 << scale}_DTPREL_LO12`;
@@ -91,7 +58,7 @@ const BLOCK_LOADS: [number, RelocationRule][] = [0, 1, 2, 3].flatMap((scale): [n
   ];
 });
 
-/** R_AARCH64_* that have a counterpart. */
+/** R_AARCH64_* that a module can hold, or that the linker applies. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
   [256, { name: "R_AARCH64_NONE", use: "none", width: 0, smf: undefined }],
@@ -103,6 +70,41 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  // Addresses of 16 and 32 bits: only constants fit.
+  [258, {
+    name: "R_AARCH64_ABS32",
+    use: "absolute",
+    width: 4,
+    smf: undefined,
+    range: [-(2 ** 31), 2 ** 32],
+    write(view: DataView, at: number, value: number): boolean {
+      if (!(value >= -(2 ** 31) && value < 2 ** 32)) return false;
+      view.setInt32(at, value | 0, true);
+      return true;
+    },
+  }],
+  [259, {
+    name: "R_AARCH64_ABS16",
+    use: "absolute",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 16),
+  }],
+  [262, {
+    name: "R_AARCH64_PREL16",
+    use: "relative",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 16),
+  }],
+  ...movesWide(263, "R_AARCH64_MOVW_UABS", "absolute", "unsigned"),
+  [269, { name: "R_AARCH64_MOVW_UABS_G3", ...moveWide("absolute", 3, "none") }],
+  ...[0, 1, 2].map((part): [number, RelocationRule] => [
+    270 + part,
+    { name: `R_AARCH64_MOVW_SABS_G${part}`, ...moveWide("absolute", part, "signed") },
+  ]),
+  ...movesWide(287, "R_AARCH64_MOVW_PREL", "relative", "signed"),
+  [293, { name: "R_AARCH64_MOVW_PREL_G3", ...moveWide("relative", 3, "signed") }],
   [260, {
     name: "R_AARCH64_PREL64",
     use: "relative",
@@ -136,8 +138,8 @@ const RULES: [number, RelocationRule][] = [
   }],
   [275, { name: "R_AARCH64_ADR_PREL_PG_HI21", ...PAGE }],
   [276, { name: "R_AARCH64_ADR_PREL_PG_HI21_NC", ...PAGE }],
-  [277, { name: "R_AARCH64_ADD_ABS_LO12_NC", ...LOW12 }],
-  [278, { name: "R_AARCH64_LDST8_ABS_LO12_NC", ...LOW12 }],
+  [277, { name: "R_AARCH64_ADD_ABS_LO12_NC", ...low12(0) }],
+  [278, { name: "R_AARCH64_LDST8_ABS_LO12_NC", ...low12(0) }],
   [279, {
     name: "R_AARCH64_TSTBR14",
     use: "branch",
@@ -154,10 +156,10 @@ const RULES: [number, RelocationRule][] = [
   }],
   [282, { name: "R_AARCH64_JUMP26", ...BRANCH }],
   [283, { name: "R_AARCH64_CALL26", ...BRANCH }],
-  [284, { name: "R_AARCH64_LDST16_ABS_LO12_NC", ...LOW12 }],
-  [285, { name: "R_AARCH64_LDST32_ABS_LO12_NC", ...LOW12 }],
-  [286, { name: "R_AARCH64_LDST64_ABS_LO12_NC", ...LOW12 }],
-  [299, { name: "R_AARCH64_LDST128_ABS_LO12_NC", ...LOW12 }],
+  [284, { name: "R_AARCH64_LDST16_ABS_LO12_NC", ...low12(1) }],
+  [285, { name: "R_AARCH64_LDST32_ABS_LO12_NC", ...low12(2) }],
+  [286, { name: "R_AARCH64_LDST64_ABS_LO12_NC", ...low12(3) }],
+  [299, { name: "R_AARCH64_LDST128_ABS_LO12_NC", ...low12(4) }],
   [311, { name: "R_AARCH64_ADR_GOT_PAGE", use: "got", width: 4, smf: RelocationType.Arm64GotLoadPage21 }],
   [312, {
     name: "R_AARCH64_LD64_GOT_LO12_NC",
@@ -165,6 +167,8 @@ const RULES: [number, RelocationRule][] = [
     width: 4,
     smf: RelocationType.Arm64GotLoadPageOff12,
   }],
+  [310, { name: "R_AARCH64_LD64_GOTOFF_LO15", ...slotOffset("slot") }],
+  [313, { name: "R_AARCH64_LD64_GOTPAGE_LO15", ...slotOffset("page") }],
   [314, {
     name: "R_AARCH64_PLT32",
     use: "branch",
@@ -212,8 +216,12 @@ export const AARCH64: LinkArch = {
   pltStub: {
     // adrp x16, slot; ldr x17, [x16, :lo12:slot]; br x17
     bytes: [0x10, 0x00, 0x00, 0x90, 0x11, 0x02, 0x40, 0xf9, 0x20, 0x02, 0x1f, 0xd6],
-    references: [[0, RelocationType.Arm64Page21, 0], [4, RelocationType.Arm64PageOff12, 0]],
+    references: [[0, { name: "page of a GOT slot", ...PAGE }, 0], [4, {
+      name: "page offset of a GOT slot",
+      ...LOW12,
+    }, 0]],
   },
+  callAddend: 0,
   hasBiasedAddends: false,
   absolute64: 257,
   rules: new Map(RULES),
@@ -230,12 +238,9 @@ export const AARCH64: LinkArch = {
         hint: "compile with -mcmodel=small",
       };
     }
-    if (type === 258 || type === 259) {
-      return { problem: "addresses of 16 or 32 bits do not reach", hint: "compile with -fPIC" };
-    }
-    if (type >= 263 && type <= 269) {
+    if (type === 309) {
       return {
-        problem: "the object is compiled for the large code model",
+        problem: "the object is compiled for the tiny code model",
         hint: "compile with -mcmodel=small",
       };
     }

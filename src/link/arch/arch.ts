@@ -25,15 +25,29 @@ export type Use =
   | "tls"
   /** the offset of a thread-local variable in the TLS block, plus A */
   | "tls-offset"
+  /** a part of the linker's own GOT, which `got` names: its start, a slot, or a distance from its start */
+  | "own-got"
+  /** Z + A, where Z is the symbol's size */
+  | "size"
   /** patches nothing; only keeps the symbol */
   | "none";
+
+/**
+ * How a relocation uses the linker's own GOT, whose start is GOT:
+ * - `start`: GOT + A - P
+ * - `slot`: G + A - GOT, or G + A - P if the rule is `fromPlace`
+ * - `distance`: S + A - GOT
+ * - `stub`: L + A - GOT, where L is the function or its PLT stub
+ * - `page`: G + A - the page of GOT
+ */
+export type GotUse = "start" | "slot" | "distance" | "stub" | "page";
 
 /** One relocation type of an ELF object. */
 export interface RelocationRule {
   readonly name: string;
   readonly use: Use;
   /** The number of bytes patched. */
-  readonly width: 0 | 4 | 8;
+  readonly width: 0 | 1 | 2 | 4 | 8;
   /** The SMF type with the same formula; undefined where there is none. */
   readonly smf: number | undefined;
   /** Writes a value that is known at link time; returns false if it does not fit. */
@@ -43,6 +57,12 @@ export interface RelocationRule {
   /** For "tls": the kind of slot, and the rule that refers to it. */
   readonly slot?: TlsSlotKind;
   readonly toSlot?: RelocationRule;
+  /** For "own-got": the part of the GOT. */
+  readonly got?: GotUse;
+  /** For a slot of the linker's own GOT: whether the distance counts from the patched place. */
+  readonly fromPlace?: boolean;
+  /** Writes a constant, for a type that loaders apply to addresses alone. */
+  readonly constant?: (view: DataView, at: number, value: number) => boolean;
   /** Whether the psABI lets a linker rewrite the instruction around the place. */
   readonly relaxable?: boolean;
 }
@@ -75,11 +95,13 @@ export interface LinkArch {
     readonly tail: readonly number[];
     readonly nop: number[];
   };
-  /** A stub that jumps to the address in a GOT slot, and its references to the slot, with SMF types. */
+  /** A stub that jumps to the address in a GOT slot, and its references to the slot. */
   readonly pltStub: {
     readonly bytes: readonly number[];
-    readonly references: readonly (readonly [offset: number, type: number, addend: number])[];
+    readonly references: readonly (readonly [offset: number, rule: RelocationRule, addend: number])[];
   };
+  /** The addend of a plain call. */
+  readonly callAddend: number;
   /** Whether distances in code count from the end of the instruction, so that addends include a bias. */
   readonly hasBiasedAddends: boolean;
   /** The relocation type of a 64-bit address. */
@@ -117,6 +139,19 @@ export function writeInt32(view: DataView, at: number, value: number): boolean {
   if (!(value >= -TWO_31 && value < TWO_31)) return false;
   view.setInt32(at, value, true);
   return true;
+}
+
+/** Writes the low bytes of a value of 8 or 16 bits, signed or unsigned. */
+export function writeNarrow(width: 1 | 2, low: number, end: number): Pick<RelocationRule, "write" | "range"> {
+  return {
+    range: [low, end],
+    write(view: DataView, at: number, value: number): boolean {
+      if (!(value >= low && value < end)) return false;
+      if (width === 1) view.setUint8(at, value & 0xff);
+      else view.setUint16(at, value & 0xffff, true);
+      return true;
+    },
+  };
 }
 
 /** Writes a signed 64-bit value that a number holds exactly. */

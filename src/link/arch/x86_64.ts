@@ -4,6 +4,7 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import {
+  type GotUse,
   type LinkArch,
   type Refusal,
   type RelocationRule,
@@ -11,15 +12,16 @@ import {
   UNKNOWN_TYPE,
   writeInt32,
   writeInt64,
+  writeNarrow,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
 
-/** The distance to a TLS slot. */
+/** The distance to a slot of the linker's own GOT. */
 const TO_SLOT: RelocationRule = {
-  name: "distance to a TLS slot",
+  name: "distance to a GOT slot",
   use: "relative",
   width: 4,
   smf: RelocationType.Pc32,
@@ -32,7 +34,14 @@ function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
   return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
 }
 
-/** R_X86_64_* that have a counterpart. */
+/** A reference to the linker's own GOT, as code of the medium and large models makes it. */
+function ownGot(got: GotUse, width: 4 | 8): Omit<RelocationRule, "name"> {
+  return width === 4
+    ? { use: "own-got", got, width, smf: undefined, write: writeInt32, range: INT32 }
+    : { use: "own-got", got, width, smf: undefined, write: writeInt64, range: INT64 };
+}
+
+/** R_X86_64_* that a module can hold, or that the linker applies. */
 const RULES: [number, RelocationRule][] = [
   [0, { name: "R_X86_64_NONE", use: "none", width: 0, smf: undefined }],
   [1, {
@@ -43,6 +52,7 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [3, { name: "R_X86_64_GOT32", ...ownGot("slot", 4) }],
   [2, {
     name: "R_X86_64_PC32",
     use: "relative",
@@ -70,6 +80,34 @@ const RULES: [number, RelocationRule][] = [
     range: [0, 2 ** 32],
   }],
   [11, { name: "R_X86_64_32S", use: "absolute", width: 4, smf: undefined, write: writeInt32, range: INT32 }],
+  [12, {
+    name: "R_X86_64_16",
+    use: "absolute",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 16),
+  }],
+  [13, {
+    name: "R_X86_64_PC16",
+    use: "relative",
+    width: 2,
+    smf: undefined,
+    ...writeNarrow(2, -(2 ** 15), 2 ** 15),
+  }],
+  [14, {
+    name: "R_X86_64_8",
+    use: "absolute",
+    width: 1,
+    smf: undefined,
+    ...writeNarrow(1, -(2 ** 7), 2 ** 8),
+  }],
+  [15, {
+    name: "R_X86_64_PC8",
+    use: "relative",
+    width: 1,
+    smf: undefined,
+    ...writeNarrow(1, -(2 ** 7), 2 ** 7),
+  }],
   [17, {
     name: "R_X86_64_DTPOFF64",
     use: "tls-offset",
@@ -97,6 +135,22 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [25, { name: "R_X86_64_GOTOFF64", ...ownGot("distance", 8) }],
+  [26, { name: "R_X86_64_GOTPC32", ...ownGot("start", 4) }],
+  [27, { name: "R_X86_64_GOT64", ...ownGot("slot", 8) }],
+  [28, { name: "R_X86_64_GOTPCREL64", ...ownGot("slot", 8), fromPlace: true }],
+  [29, { name: "R_X86_64_GOTPC64", ...ownGot("start", 8) }],
+  [30, { name: "R_X86_64_GOTPLT64", ...ownGot("slot", 8) }],
+  [31, { name: "R_X86_64_PLTOFF64", ...ownGot("stub", 8) }],
+  [32, {
+    name: "R_X86_64_SIZE32",
+    use: "size",
+    width: 4,
+    smf: undefined,
+    write: writeUint32,
+    range: [0, 2 ** 32],
+  }],
+  [33, { name: "R_X86_64_SIZE64", use: "size", width: 8, smf: undefined, write: writeInt64, range: INT64 }],
   [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
   [35, { name: "R_X86_64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
   [41, { name: "R_X86_64_GOTPCRELX", use: "got", width: 4, smf: RelocationType.GotPcRel, relaxable: true }],
@@ -129,18 +183,6 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
       hint: "compile with -fPIC",
     },
   ],
-  [[3, 25, 26, 27, 28, 29, 30, 31], {
-    problem: "the object is compiled for the medium or large code model",
-    hint: "compile with -mcmodel=small",
-  }],
-  [[12, 13, 14, 15], {
-    problem: "addresses and distances of 8 or 16 bits do not reach",
-    hint: "use a relocation of 32 or 64 bits in the assembly source",
-  }],
-  [[32, 33], {
-    problem: "a symbol's size is not a constant that the linker fills in",
-    hint: "let the assembly source compute the size (.size)",
-  }],
   [[5, 6, 7, 8, 16, 36, 37, 38], {
     problem: "the type belongs in executables and shared libraries, not in objects",
     hint: "link the objects (.o) of which the file was made",
@@ -167,8 +209,9 @@ export const X86_64: LinkArch = {
   },
   pltStub: {
     bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
-    references: [[2, RelocationType.Pc32, -4]],
+    references: [[2, TO_SLOT, -4]],
   },
+  callAddend: -4,
   hasBiasedAddends: true,
   absolute64: 1,
   rules: new Map(RULES),

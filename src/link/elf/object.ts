@@ -15,6 +15,7 @@ import {
   SymbolKind,
 } from "../../os/elf.ts";
 import { type ElfSection, type ElfSymbols, readSymbols } from "./symbols.ts";
+import { scriptInputs } from "./script.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
 
 /** A COMDAT group: of all groups with one signature, the first in the link is kept. */
@@ -49,6 +50,11 @@ function notElf({ bytes, name }: InputBytes): LoadError {
   if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) return refused("it is a Windows file", compileForElf);
   if (word === 0x534d4600) {
     return refused("it is an SMF module already", "load it, or link the objects of which it was made");
+  }
+  const script = scriptInputs(bytes);
+  if (script !== undefined) {
+    const files = script.map(({ name }) => name).join(", ");
+    return refused("it is a linker script, which names other files", `give these files instead: ${files}`);
   }
   return refused(
     "it is neither an ELF object nor an archive",

@@ -3,6 +3,7 @@
  * the first answer counts, and all symbols without one are reported together.
  */
 
+import { stepForMissing } from "../../os/missing_names.ts";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { LoadError } from "../../errors.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
@@ -202,7 +203,7 @@ function undefinedSymbols(
   return new LoadError(
     "UndefinedSymbol",
     `Cannot resolve imports of ${importer.description}: ${noun} ${listed}`,
-    { symbols: names },
+    { symbols: names, hint: stepForMissing(names) },
   );
 }
 

@@ -1,0 +1,85 @@
+/**
+ * The linker's own GOT: slots that hold the addresses of symbols, and the start from which code of
+ * the medium and large models counts.
+ *
+ * Most references to a GOT slot are left to the loader, which has a GOT of its own, and can redirect
+ * an imported variable there at a reload. Slots are made here for PLT stubs, and for references that
+ * no relocation of an SMF file expresses.
+ */
+import type { GotUse } from "./arch/arch.ts";
+import type { LinkObject, OutputSection } from "./input.ts";
+
+/** The output section, which `_GLOBAL_OFFSET_TABLE_` marks. */
+export const GOT_SECTION = ".got";
+
+const SLOT_SIZE = 8;
+
+/** A slot, and the symbol whose address it holds. */
+export interface GotSlot {
+  /** The name number, or -1 for a local symbol. */
+  readonly id: number;
+  /** The object and symbol of a local symbol; undefined for a name. */
+  readonly local: { readonly object: LinkObject; readonly symbol: number } | undefined;
+  /** Set by the layout, like `offset`. */
+  output: OutputSection | undefined;
+  offset: number;
+}
+
+/** The slots of a module, each once. */
+export class GotSlots implements Iterable<GotSlot> {
+  readonly #names: Map<number, GotSlot> = new Map();
+  readonly #locals: Map<string, GotSlot> = new Map();
+  #needsStart = false;
+  /** The output section; undefined before the layout, and if nothing refers to it. */
+  output: OutputSection | undefined;
+
+  /** Notes a reference that counts from the start, and to the slot of a symbol if it goes through one. */
+  note(use: GotUse, object: LinkObject, symbol: number): void {
+    this.#needsStart = true;
+    if (use !== "slot" && use !== "page") return;
+    const id = object.globalOf(symbol);
+    if (id !== -1) this.need(id);
+    else if (this.get(object, symbol) === undefined) {
+      const slot = { id, local: { object, symbol }, output: undefined, offset: 0 };
+      this.#locals.set(keyOf(object, symbol), slot);
+    }
+  }
+
+  /** Returns the slot of a name, which is made if there is none. */
+  need(id: number): GotSlot {
+    let slot = this.#names.get(id);
+    if (slot === undefined) {
+      this.#names.set(id, slot = { id, local: undefined, output: undefined, offset: 0 });
+    }
+    return slot;
+  }
+
+  /** Returns the slot of a name; undefined if it has none. */
+  named(id: number): GotSlot | undefined {
+    return this.#names.get(id);
+  }
+
+  /** Returns the slot of a symbol; undefined if it has none. */
+  get(object: LinkObject, symbol: number): GotSlot | undefined {
+    const id = object.globalOf(symbol);
+    return id === -1 ? this.#locals.get(keyOf(object, symbol)) : this.#names.get(id);
+  }
+
+  /** Makes room for every slot in the section that `got` returns. */
+  place(got: () => OutputSection): void {
+    if (this.#needsStart) this.output = got();
+    for (const slot of this) {
+      slot.output = this.output = got();
+      slot.offset = slot.output.reserve(SLOT_SIZE, SLOT_SIZE);
+    }
+  }
+
+  *[Symbol.iterator](): Generator<GotSlot> {
+    yield* this.#names.values();
+    yield* this.#locals.values();
+  }
+}
+
+function keyOf(object: LinkObject, symbol: number): string {
+  return `${object.index}:${symbol}`;
+}

@@ -1,0 +1,97 @@
+/**
+ * The place that a relocation patches, and what can be done there: write a distance, leave the
+ * relocation to the loader, or refuse it.
+ */
+import type { LinkArch, Refusal, RelocationRule } from "./arch/arch.ts";
+import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import type { InputSection, OutputSection } from "./input.ts";
+import type { Layout } from "./layout.ts";
+import type { Locator } from "./locate.ts";
+import type { Problems } from "./problems.ts";
+import { failedAt, unsupportedAt } from "./relocation_errors.ts";
+
+/** Everything that relocations depend on. */
+export interface ApplyInput {
+  readonly arch: LinkArch;
+  readonly layout: Layout;
+  readonly locator: Locator;
+  /** Whether a name is exported, so that other modules may hold its address. */
+  isExported(id: number): boolean;
+  nameOf(id: number): string;
+  readonly problems: Problems;
+}
+
+/** The hint of relocations that only code for executables has. */
+export const USE_FPIC = "compile with -fPIC";
+
+/** The current place. {@linkcode RelocationPlace.enter} sets its output section. */
+export class RelocationPlace {
+  readonly dynamic: DynamicRelocations = new DynamicRelocations();
+  applied = 0;
+  isFixed = false;
+  protected readonly input: ApplyInput;
+  protected output!: OutputSection;
+  protected bytes!: Uint8Array;
+  protected view!: DataView;
+  // The relocation that is being applied.
+  protected section!: InputSection;
+  protected symbol = 0;
+  protected at = 0;
+
+  constructor(input: ApplyInput) {
+    this.input = input;
+  }
+
+  /** Makes an output section the one that the next relocations patch. */
+  enter(output: OutputSection, bytes: Uint8Array, view: DataView): void {
+    this.output = output;
+    this.bytes = bytes;
+    this.view = view;
+  }
+
+  /** Applies S + A - P, if nothing can come between the two sections. */
+  protected toDistance(
+    rule: RelocationRule,
+    output: OutputSection,
+    offset: number,
+    addend: number,
+    place: number,
+  ): void {
+    const from = this.output;
+    const isApart = output.type !== from.type;
+    if ((isApart && !this.input.arch.hasFixedPages) || rule.write === undefined) {
+      if (rule.smf === undefined) return this.refuseForLoader(rule, place);
+      return this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    }
+    const S = output.address + offset;
+    const A = addend;
+    const P = from.address + this.at;
+    if (!rule.write(this.view, this.at, S + A - P)) {
+      return this.fail(rule, place, "the distance does not fit", S + A - P);
+    }
+    this.applied++;
+    if (isApart) this.isFixed = true;
+  }
+
+  protected addDynamic(type: number, target: number, addend: number): void {
+    this.dynamic.add(this.output.address + this.at, target, type, addend);
+  }
+
+  /** Refuses a relocation that only the loader could apply, and that SMF has no type for. */
+  protected refuseForLoader(rule: RelocationRule, place: number): void {
+    const problem = rule.use === "absolute"
+      ? rule.smf === undefined && rule.width === 4
+        ? "a module cannot hold a 32-bit address"
+        : "a module cannot hold a part of an address"
+      : "the symbol is too far away";
+    this.refuse(rule.name, place, { problem, hint: USE_FPIC });
+  }
+
+  protected refuse(relocation: string, place: number, refusal: Refusal): void {
+    this.input.problems.add(unsupportedAt(this.section, this.symbol, place, relocation, refusal));
+  }
+
+  protected fail(rule: RelocationRule, place: number, problem: string, value: number): void {
+    this.input.problems.add(failedAt(this.section, this.symbol, place, rule, problem, value));
+  }
+}
