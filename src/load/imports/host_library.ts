@@ -7,6 +7,7 @@ import { LoadError } from "../../errors.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { PATHS_NAME_HOSTS } from "../../os/path.ts";
 import type { FoundImport, ImportSource } from "./resolve.ts";
+import { splitVersion } from "./symbol_version.ts";
 
 /**
  * Shared libraries, opened when the first name is looked up in them. They stay
@@ -17,6 +18,7 @@ import type { FoundImport, ImportSource } from "./resolve.ts";
  * system's own.
  */
 export class HostLibraries implements ImportSource, Disposable {
+  readonly hasVersions = true;
   readonly #names: readonly string[];
   #linker: DynamicLinker | undefined;
   #libraries: readonly HostLibrary[] | undefined;
@@ -30,8 +32,12 @@ export class HostLibraries implements ImportSource, Disposable {
   }
 
   find(name: string): FoundImport | undefined {
+    const { base, version } = splitVersion(name);
     for (const { handle, name: library } of this.#open()) {
-      const address = this.#linker!.find(handle, name);
+      const linker = this.#linker!;
+      const address = version === undefined
+        ? linker.find(handle, base)
+        : linker.findVersion(handle, base, version);
       if (address !== 0n) return { address, from: `library '${library}'`, library };
     }
     return undefined;

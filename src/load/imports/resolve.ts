@@ -7,6 +7,7 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { LoadError } from "../../errors.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import { splitVersion } from "./symbol_version.ts";
 
 /** Identifies one version of a module to the providers that it imports from; compared by reference. */
 export interface ModuleIdentity {
@@ -60,6 +61,8 @@ export type IsolateQuestion = (asked: Set<unknown>) => boolean;
 
 /** A source of addresses for undefined symbols. */
 export interface ImportSource {
+  /** Whether the source itself understands names with a version. */
+  readonly hasVersions?: boolean;
   /** @param wantsFunction Whether the importer calls the symbol; undefined if the file does not say. */
   find(name: string, wantsFunction: boolean | undefined): FoundImport | undefined;
   /** The names that the source defines, to suggest one for an undefined symbol. */
@@ -176,8 +179,13 @@ function findImport(
   wanted: boolean | undefined,
   sources: readonly ImportSource[],
 ): FoundImport | undefined {
+  const { base } = splitVersion(name);
   for (const source of sources) {
-    const found = source.find(name, wanted);
+    let found = source.find(name, wanted);
+    // Only libraries of the host have versions; any other source answers for all of them.
+    if (found === undefined && base !== name && source.hasVersions !== true) {
+      found = source.find(base, wanted);
+    }
     if (found !== undefined) return found;
   }
   return undefined;

@@ -156,3 +156,39 @@ linuxTest("modules that import from libraries can be shared", async () => {
   const module = registry.loadBytes("m", version({ functions: { run: "strlen" } }));
   assertEquals(module.share().kind, "@simple/loader module");
 });
+
+const VERSIONED = `
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <string.h>
+  __asm__(".symver memcpy,memcpy@GLIBC_2.2.5");
+  __asm__(".symver fopen,fopen@GLIBC_2.2.5");
+  __asm__(".symver on_exit,on_exit@GLIBC_2.2.5");
+  int on_exit(void (*)(int, void *), void *);
+  static void bye(int status, void *value) { puts("[bye]"); fflush(stdout); }
+  FILE *(*volatile open_file)(const char *, const char *) = fopen;
+  void *(*volatile copy)(void *, const void *, size_t) = memcpy;
+  int run(void) {
+    char to[6];
+    FILE *file = open_file("/proc/self/comm", "r");
+    return file && !fclose(file) && !strcmp(copy(to, "hello", 6), "hello") && !on_exit(bye, 0);
+  }
+`;
+
+testWithCompilers(["gcc"], "names with a version are found in that version", async (folder) => {
+  const modules = [await compileModule(folder, "versioned", VERSIONED)];
+  const result = await runModules({ modules, libraries: [C], calls: ["run"] });
+  // What the loader defines in place of the C library, it defines in every version.
+  assertEquals([result.code, result.stderr, result.stdout], [0, "", "1\n[bye]\nclosed\n"]);
+  using libraries = new HostLibraries([C]);
+  const old = libraries.find("memcpy@GLIBC_2.2.5")!;
+  const current = libraries.find("memcpy@@GLIBC_2.14")!;
+  assert(old.address !== current.address);
+  assertEquals(libraries.find("memcpy@GLIBC_9.9"), undefined);
+  using registry = new ModuleRegistry({
+    libraries: [C],
+    allowImports: ["memcpy", "f*", "on_exit", "puts", "stdout"],
+  });
+  const error = assertLoadError(() => registry.load(modules[0]), "ForbiddenImport");
+  assertEquals(error.data.symbols, ["strcmp"]);
+});
