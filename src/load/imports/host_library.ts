@@ -38,9 +38,20 @@ export class HostLibraries implements ImportSource, Disposable {
       const address = version === undefined
         ? linker.find(handle, base)
         : linker.findVersion(handle, base, version);
-      if (address !== 0n) return { address, from: `library '${library}'`, library };
+      if (address !== 0n) return { address, from: `library '${library}'` };
     }
     return undefined;
+  }
+
+  /**
+   * Leaves finding the variable to the system's dynamic linker. After `dlsym` of
+   * such a name glibc would refuse initial-exec code that uses the library.
+   */
+  findThreadLocal(): FoundImport | undefined {
+    const libraries = this.#open().map(({ name }) => name);
+    if (libraries.length === 0) return undefined;
+    const listed = libraries.map((name) => `'${name}'`).join(", ");
+    return { address: 0n, from: `${libraries.length === 1 ? "library" : "one of"} ${listed}`, libraries };
   }
 
   /** Ends looking up names; the libraries stay open. */

@@ -15,6 +15,7 @@ import { ELF_MACHINE, type ElfRelocation, WORDS_NAME, writeElfLibrary } from "..
 import { MemoryFiles } from "../../os/memory_file.ts";
 import { pointerTo } from "../../os/pointer.ts";
 import { LoadError } from "../../errors.ts";
+import { type ModuleIdentity, undefinedThreadLocals } from "../imports/resolve.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { RelocationType } from "../../smf/enums.ts";
 import type {
@@ -38,13 +39,19 @@ const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, num
   },
 };
 
+/** How glibc reports a name that no library defines. */
+const MISSING_NAME = /undefined symbol: ([^\s,]+)/;
+
 /** The library of one module's TLS blocks, which exist until it is disposed of. */
 export type ThreadBlocks = Disposable;
 
-/** A thread-local variable in a host library. */
+/** A thread-local variable that host libraries define. */
 export interface ImportedVariable {
   readonly name: string;
-  readonly library: string;
+  /** Whether it may be missing. */
+  readonly isWeak: boolean;
+  /** The libraries among which the dynamic linker finds it. */
+  readonly libraries: readonly string[];
 }
 
 /**
@@ -58,13 +65,16 @@ export interface ImportedVariable {
  *
  * @param bytes The whole range; all other relocations have been applied.
  * @param imported Returns the variable that an undefined symbol stands for.
- * @throws {LoadError} `Unsupported` if the system refuses: mostly because its
+ * @param importer Names the module in messages.
+ * @throws {LoadError} `UndefinedSymbol` if no library defines an imported
+ * variable; `Unsupported` if the system refuses: mostly because its
  * space for initial-exec variables is used up.
  */
 export function openThreadBlocks(
   bytes: Uint8Array,
   plan: ThreadLocalPlan,
   imported: (symbol: number) => ImportedVariable,
+  importer: ModuleIdentity,
 ): ThreadBlocks {
   const library = writeBlocks(bytes, plan, imported);
   using opening = new DisposableStack();
@@ -75,6 +85,8 @@ export function openThreadBlocks(
   if (handle === null) {
     // The reason follows the path of the library in memory, which says nothing here.
     const reason = linker.failure()?.replace(/^\S+: /, "");
+    const missing = reason === undefined ? undefined : MISSING_NAME.exec(reason)?.[1];
+    if (missing !== undefined) throw undefinedThreadLocals([missing], importer);
     const hint = plan.words.some(usesStaticTls)
       ? "compile without -ftls-model=initial-exec"
       : "close modules that have thread-local variables";
@@ -101,15 +113,15 @@ function writeBlocks(
 ): Uint8Array<ArrayBuffer> {
   const relocations: ElfRelocation[] = [];
   const needed = new Set<string>();
-  const names: string[] = [];
+  const imports: { name: string; isWeak: boolean }[] = [];
   let wordBytes = 0;
   for (const word of words) {
     let symbol: number | undefined;
     if (word.imported !== undefined) {
-      const { name, library } = imported(word.imported);
-      needed.add(library);
-      const known = names.indexOf(name);
-      symbol = known >= 0 ? known : names.push(name) - 1;
+      const { name, isWeak, libraries } = imported(word.imported);
+      for (const library of libraries) needed.add(library);
+      const known = imports.findIndex((other) => other.name === name);
+      symbol = known >= 0 ? known : imports.push({ name, isWeak }) - 1;
     }
     relocations.push({
       offset: wordBytes,
@@ -122,7 +134,7 @@ function writeBlocks(
   return writeElfLibrary(ELF_MACHINE[Deno.build.arch], {
     ...(blocks && { threadLocals: { ...blocks, image: imageIn(bytes, blocks) } }),
     needed: [...needed],
-    threadLocalImports: names,
+    threadLocalImports: imports,
     wordBytes,
     relocations,
     needsStaticTls: words.some(usesStaticTls),
