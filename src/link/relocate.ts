@@ -56,6 +56,8 @@ export class Relocator {
   #output!: OutputSection;
   #bytes!: Uint8Array;
   #view!: DataView;
+  /** Where each refusal was met first. */
+  readonly #firstPlaces: Map<string, { section: InputSection; symbol: number; place: number }> = new Map();
   // The relocation that is being applied.
   #section!: InputSection;
   #symbol = 0;
@@ -102,7 +104,9 @@ export class Relocator {
     locator.symbol(object, this.#symbol, addend);
     if (locator.addendUsed) addend = 0;
     const id = object.globalOf(this.#symbol);
-    if (rule.use === "tls" || rule.use === "tls-offset") return this.#toThreadLocal(rule, addend, place);
+    if (rule.use === "tls" || rule.use === "tls-offset" || rule.use === "tls-static") {
+      return this.#toThreadLocal(rule, addend, place);
+    }
     if (this.#output.name === TLS_SECTION && rule.use !== "absolute") {
       return this.#refuse(rule.name, place, { problem: "the distance would differ between threads" });
     }
@@ -129,11 +133,20 @@ export class Relocator {
     const { locator, layout, arch } = this.#input;
     const isHere = locator.found === Found.DEFINED && locator.output.name === TLS_SECTION;
     const isImported = locator.found === Found.IMPORT && rule.slot !== undefined && rule.slot !== "module";
+    if (rule.use === "tls-static" && locator.found === Found.IMPORT) {
+      return this.#refuse(rule.name, place, {
+        problem: "code that is made for programs does not reach a thread-local variable of another library",
+        hint: USE_FPIC,
+      });
+    }
     if (!isHere && !isImported) {
       return this.#refuse(rule.name, place, {
         problem: "the symbol is used as a thread-local variable and is not one of this module",
         hint: "declare it as thread-local in every source, or as an ordinary variable in all of them",
       });
+    }
+    if (rule.use === "tls-static") {
+      return this.#addDynamic(rule.smf!, Target.section(locator.output.index), locator.offset + addend);
     }
     if (rule.slot === undefined) {
       const value = locator.offset + addend;
@@ -247,8 +260,16 @@ export class Relocator {
     this.#refuse(rule.name, place, { problem, hint: USE_FPIC });
   }
 
+  /** Adds one error for all relocations of a type to one symbol that are refused for one reason: the first, with a count. */
   #refuse(relocation: string, place: number, refusal: Refusal): void {
-    this.#input.problems.add(unsupportedAt(this.#section, this.#symbol, place, relocation, refusal));
+    const section = this.#section, symbol = this.#symbol;
+    const key = `${relocation} ${symbolName(section.object, symbol)} ${refusal.problem}`;
+    const first = this.#firstPlaces.get(key) ?? { section, symbol, place };
+    this.#firstPlaces.set(key, first);
+    this.#input.problems.addRepeated(key, (count) => {
+      const problem = count === 1 ? refusal.problem : `${refusal.problem}, in ${count} places`;
+      return unsupportedAt(first.section, first.symbol, first.place, relocation, { ...refusal, problem });
+    });
   }
 
   #fail(rule: RelocationRule, place: number, problem: string, value: number): void {

@@ -13,7 +13,7 @@ import type { Region } from "../image/arrange.ts";
 import { planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { relocationError, scanRelocations } from "../image/relocation/scan.ts";
-import { planThreadLocals } from "../image/relocation/thread_locals.ts";
+import { applyStaticOffsets, planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
@@ -221,6 +221,8 @@ function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
       }),
       image.identity,
     );
+    const { staticOffset } = image.threadBlocks;
+    if (staticOffset !== undefined) applyStaticOffsets(bytes, file, threadLocals, staticOffset);
   }
   detach(bytes);
   image.bytes = undefined;

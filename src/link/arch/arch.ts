@@ -25,6 +25,8 @@ export type Use =
   | "tls"
   /** the offset of a thread-local variable in the TLS block, plus A */
   | "tls-offset"
+  /** the offset of a thread-local variable of this module from the thread pointer, plus A; known when it is loaded */
+  | "tls-static"
   /** patches nothing; only keeps the symbol */
   | "none";
 

@@ -78,6 +78,7 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [18, { name: "R_X86_64_TPOFF64", use: "tls-static", width: 8, smf: RelocationType.TlsStatic64 }],
   [19, { name: "R_X86_64_TLSGD", ...tls("pair") }],
   [20, { name: "R_X86_64_TLSLD", ...tls("module") }],
   [21, {
@@ -89,6 +90,7 @@ const RULES: [number, RelocationRule][] = [
     range: INT32,
   }],
   [22, { name: "R_X86_64_GOTTPOFF", ...tls("static") }],
+  [23, { name: "R_X86_64_TPOFF32", use: "tls-static", width: 4, smf: RelocationType.TlsStatic32 }],
   [24, {
     name: "R_X86_64_PC64",
     use: "relative",
@@ -122,13 +124,6 @@ function writeUint32(view: DataView, at: number, value: number): boolean {
 
 /** R_X86_64_* that are refused. */
 const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])[] = [
-  [
-    [18, 23],
-    {
-      problem: "executables alone know the thread-local variable's offset from the thread pointer",
-      hint: "compile with -fPIC",
-    },
-  ],
   [[3, 25, 26, 27, 28, 29, 30, 31], {
     problem: "the object is compiled for the medium or large code model",
     hint: "compile with -mcmodel=small",

@@ -18,11 +18,7 @@ import { LoadError } from "../../errors.ts";
 import { type ModuleIdentity, undefinedThreadLocals } from "../imports/resolve.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { RelocationType } from "../../smf/enums.ts";
-import type {
-  ThreadLocalBlocks,
-  ThreadLocalPlan,
-  ThreadLocalWord,
-} from "../../image/relocation/thread_locals.ts";
+import type { ThreadLocalBlocks, ThreadLocalPlan } from "../../image/relocation/thread_locals.ts";
 
 const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, number>>>> = {
   x86_64: {
@@ -43,7 +39,10 @@ const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, num
 const MISSING_NAME = /undefined symbol: ([^\s,]+)/;
 
 /** The library of one module's TLS blocks, which exist until it is disposed of. */
-export type ThreadBlocks = Disposable;
+export interface ThreadBlocks extends Disposable {
+  /** The offset of the module's block from every thread pointer; undefined unless local-exec code needs it. */
+  readonly staticOffset: number | undefined;
+}
 
 /** A thread-local variable that host libraries define. */
 export interface ImportedVariable {
@@ -87,8 +86,8 @@ export function openThreadBlocks(
     const reason = linker.failure()?.replace(/^\S+: /, "");
     const missing = reason === undefined ? undefined : MISSING_NAME.exec(reason)?.[1];
     if (missing !== undefined) throw undefinedThreadLocals([missing], importer);
-    const hint = plan.words.some(usesStaticTls)
-      ? "compile without -ftls-model=initial-exec"
+    const hint = needsStaticTls(plan)
+      ? "compile with -fPIC, and without -ftls-model=initial-exec"
       : "close modules that have thread-local variables";
     throw new LoadError(
       "Unsupported",
@@ -103,15 +102,19 @@ export function openThreadBlocks(
     words.copyInto(bytes.subarray(place, place + size), from);
     from += size;
   }
-  return opening.move();
+  const staticOffset = plan.staticOffsets.length > 0 ? Number(words.getBigInt64(from)) : undefined;
+  const opened = opening.move();
+  return { staticOffset, [Symbol.dispose]: () => opened.dispose() };
 }
 
 function writeBlocks(
   bytes: Uint8Array,
-  { blocks, words }: ThreadLocalPlan,
+  plan: ThreadLocalPlan,
   imported: (symbol: number) => ImportedVariable,
 ): Uint8Array<ArrayBuffer> {
+  const { blocks, words, staticOffsets } = plan;
   const relocations: ElfRelocation[] = [];
+  const types = TYPES[Deno.build.arch];
   const needed = new Set<string>();
   const imports: { name: string; isWeak: boolean }[] = [];
   let wordBytes = 0;
@@ -125,11 +128,17 @@ function writeBlocks(
     }
     relocations.push({
       offset: wordBytes,
-      type: TYPES[Deno.build.arch][word.type],
+      type: types[word.type],
       symbol,
       addend: word.offset,
     });
     wordBytes += word.size;
+  }
+  if (staticOffsets.length > 0) {
+    // The start of the block: local-exec code counts from it.
+    const type = types[RelocationType.TlsStatic64];
+    relocations.push({ offset: wordBytes, type, symbol: undefined, addend: 0 });
+    wordBytes += 8;
   }
   return writeElfLibrary(ELF_MACHINE[Deno.build.arch], {
     ...(blocks && { threadLocals: { ...blocks, image: imageIn(bytes, blocks) } }),
@@ -137,7 +146,7 @@ function writeBlocks(
     threadLocalImports: imports,
     wordBytes,
     relocations,
-    needsStaticTls: words.some(usesStaticTls),
+    needsStaticTls: needsStaticTls(plan),
   });
 }
 
@@ -145,6 +154,7 @@ function imageIn(bytes: Uint8Array, { image: { offset, length } }: ThreadLocalBl
   return bytes.subarray(offset, offset + length);
 }
 
-function usesStaticTls({ type }: ThreadLocalWord): boolean {
-  return type === RelocationType.TlsStatic64;
+/** Whether code of the module counts on one distance of the variables from every thread pointer. */
+function needsStaticTls({ words, staticOffsets }: ThreadLocalPlan): boolean {
+  return staticOffsets.length > 0 || words.some(({ type }) => type === RelocationType.TlsStatic64);
 }

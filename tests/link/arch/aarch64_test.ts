@@ -100,7 +100,7 @@ Deno.test("aarch64: types without a counterpart are refused with the reason and 
   const cases: [type: number, problem: string, hint: string][] = [
     [258, "16 or 32 bits", "compile with -fPIC"],
     [263, "large code model", "compile with -mcmodel=small"],
-    [549, "thread-local", "compile with -fPIC"],
+    [550, "thread-local", "compile with -fPIC"],
     [561, "tiny or large code model", "compile with -mcmodel=small"],
     [700, "type 700: the type is unknown", "try another code model"],
   ];

@@ -195,6 +195,30 @@ testWithCompilers(["g++"], "initial-exec code uses variables of host libraries",
   assertEquals([result.code, result.stderr, result.stdout], [0, "", "1\nclosed\n"]);
 });
 
+const LOCAL = `
+  #include <pthread.h>
+  static __thread int depth = 40;
+  static __thread long wide[3] = { 1, 2, 3 };
+  int next(void) { return ++depth; }
+  static void *ask(void *unused) { return (void *)(long)(next() + wide[2]); }
+  int in_thread(void) {
+    pthread_t thread; void *answer;
+    return pthread_create(&thread, 0, ask, 0) || pthread_join(thread, &answer) ? -1 : (int)(long)answer;
+  }
+`;
+
+testWithCompilers(
+  ["gcc"],
+  "local-exec code, which is made for programs, has variables of each thread",
+  async (folder) => {
+    // -fPIE is what Debian's gcc takes by default, and so most static libraries there.
+    const local = await compileModule(folder, "local", LOCAL, { flags: ["-O2", "-fPIE"] });
+    const calls = ["next", "next", "in_thread", "next", "in_thread"];
+    const result = await runModules({ modules: [local], libraries: ["libc.so.6"], calls });
+    assertEquals([result.code, result.stderr, result.stdout], [0, "", "41\n42\n44\n43\n44\nclosed\n"]);
+  },
+);
+
 const PERHAPS = `
   extern __thread int perhaps __attribute__((weak));
   int test(void) { return 7; }
