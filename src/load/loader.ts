@@ -8,7 +8,6 @@
  * offered to it again later ({@linkcode abandon}).
  */
 
-import { LoadError } from "../errors.ts";
 import type { Region } from "../image/arrange.ts";
 import { planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
@@ -19,7 +18,7 @@ import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
-import { readSmf, type SmfFile } from "../smf/file.ts";
+import { readSmf } from "../smf/file.ts";
 import { contentLength } from "../smf/section.ts";
 import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
 import { checkedSteps } from "./file/source.ts";
