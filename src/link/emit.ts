@@ -33,6 +33,8 @@ export interface EmitInput {
   readonly entry: number | undefined;
   readonly reloadable: boolean;
   readonly strip: boolean;
+  /** The names of symbols that stay, stripped or not. */
+  readonly keptNames: ReadonlySet<string>;
   readonly platform: number | undefined;
   readonly fileLayout: LayoutName | undefined;
   readonly sourceHash: bigint;
@@ -90,7 +92,7 @@ class Emitter {
     this.#addSections();
     this.#addExports();
     this.#addImports();
-    if (!this.#input.strip) this.#addLocals();
+    this.#addLocals();
     this.#addRelocationSymbols();
     this.#addRelocations();
     return this.#builder.build();
@@ -184,7 +186,7 @@ class Emitter {
 
   /** Adds functions and variables that are not exported, for debuggers and for variables carried over a reload. */
   #addLocals(): void {
-    const { resolution, locator, exported } = this.#input;
+    const { resolution, locator, exported, strip, keptNames } = this.#input;
     const { globals } = resolution;
     for (const object of resolution.objects) {
       const { symbols } = object.elf;
@@ -195,6 +197,7 @@ class Emitter {
         // A thread-local variable has no address of its own.
         if (kind === SymbolKind.TLS) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
+        if (strip && !keptNames.has(symbols.name(i))) continue;
         if (id === -1) locator.symbol(object, i, 0);
         else if (globals.isDefined(id)) locator.global(id);
         else continue;

@@ -48,6 +48,9 @@ export interface LinkOptions {
   readonly layout?: "H96" | "H72";
 }
 
+/** The functions of an unwinder (libgcc_eh.a) that take unwind tables. They keep their names, for the loader. */
+const UNWINDER_NAMES = ["__register_frame", "__deregister_frame"];
+
 /** The result of {@linkcode linkObjects}. */
 export interface LinkedModule {
   /** The SMF file. */
@@ -107,6 +110,11 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   // Garbage collection: everything that is reachable from the roots.
   const marker = new Marker(resolution, arch, options.unwind);
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
+  // A module with an unwinder of its own: the loader registers the unwind tables there.
+  const { globals } = resolution;
+  const unwinder = UNWINDER_NAMES.map((name) => globals.names.find(name))
+    .filter((id) => id !== -1 && globals.isDefined(id));
+  if (marker.unwind) { for (const id of unwinder) marker.markGlobal(id, undefined); }
   marker.run();
   const imports = importsOf(resolution, marker, problems);
   for (const [id, { calls }] of imports) marker.plt.add(id, calls, marker.got);
@@ -150,6 +158,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     entry,
     reloadable: options.reloadable === true,
     strip: options.strip === true,
+    keptNames: new Set(UNWINDER_NAMES),
     platform: options.platform,
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),

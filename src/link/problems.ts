@@ -19,9 +19,25 @@ const MOST_ERRORS = 50;
 /** The errors of one link. */
 export class Problems {
   readonly #errors: LoadError[] = [];
+  /** The problems that were met more than once: the position of each error, and how often. */
+  readonly #repeated: Map<string, { readonly position: number; count: number }> = new Map();
 
   add(error: LoadError): void {
     if (this.#errors.length < MOST_ERRORS) this.#errors.push(error);
+  }
+
+  /**
+   * Adds a problem that may come again with the same key: one error then says how often.
+   *
+   * @param make Makes the error, at least for a count of 1.
+   */
+  addRepeated(key: string, make: (count: number) => LoadError): void {
+    const known = this.#repeated.get(key);
+    if (known !== undefined) {
+      this.#errors[known.position] = make(++known.count);
+    } else if (this.#errors.length < MOST_ERRORS) {
+      this.#repeated.set(key, { position: this.#errors.push(make(1)) - 1, count: 1 });
+    }
   }
 
   /** Throws the first error if there is one; its `cause` holds all of them if there are several. */

@@ -66,7 +66,9 @@ export class Relocator extends RelocationPlace {
     locator.symbol(object, this.symbol, addend);
     if (locator.addendUsed) addend = 0;
     const id = object.globalOf(this.symbol);
-    if (rule.use === "tls" || rule.use === "tls-offset") return this.#toThreadLocal(rule, addend, place);
+    if (rule.use === "tls" || rule.use === "tls-offset" || rule.use === "tls-static") {
+      return this.#toThreadLocal(rule, addend, place);
+    }
     if (this.output.name === TLS_SECTION && rule.use !== "absolute") {
       return this.refuse(rule.name, place, { problem: "the distance would differ between threads" });
     }
@@ -184,11 +186,20 @@ export class Relocator extends RelocationPlace {
     const { locator, layout, arch } = this.input;
     const isHere = locator.found === Found.DEFINED && locator.output.name === TLS_SECTION;
     const isImported = locator.found === Found.IMPORT && rule.slot !== undefined && rule.slot !== "module";
+    if (rule.use === "tls-static" && locator.found === Found.IMPORT) {
+      return this.refuse(rule.name, place, {
+        problem: "code that is made for programs does not reach a thread-local variable of another library",
+        hint: USE_FPIC,
+      });
+    }
     if (!isHere && !isImported) {
       return this.refuse(rule.name, place, {
         problem: "the symbol is used as a thread-local variable and is not one of this module",
         hint: "declare it as thread-local in every source, or as an ordinary variable in all of them",
       });
+    }
+    if (rule.use === "tls-static") {
+      return this.addDynamic(rule.smf!, Target.section(locator.output.index), locator.offset + addend);
     }
     if (rule.slot === undefined) {
       const value = locator.offset + addend;

@@ -8,7 +8,7 @@ import type { InputSection, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
-import { failedAt, unsupportedAt } from "./relocation_errors.ts";
+import { failedAt, symbolName, unsupportedAt } from "./relocation_errors.ts";
 
 /** Everything that relocations depend on. */
 export interface ApplyInput {
@@ -33,6 +33,8 @@ export class RelocationPlace {
   protected output!: OutputSection;
   protected bytes!: Uint8Array;
   protected view!: DataView;
+  /** Where each refusal was met first. */
+  readonly #firstPlaces: Map<string, { section: InputSection; symbol: number; place: number }> = new Map();
   // The relocation that is being applied.
   protected section!: InputSection;
   protected symbol = 0;
@@ -87,8 +89,16 @@ export class RelocationPlace {
     this.refuse(rule.name, place, { problem, hint: USE_FPIC });
   }
 
+  /** Adds one error for all relocations of a type to one symbol that are refused for one reason: the first, with a count. */
   protected refuse(relocation: string, place: number, refusal: Refusal): void {
-    this.input.problems.add(unsupportedAt(this.section, this.symbol, place, relocation, refusal));
+    const { section, symbol } = this;
+    const key = `${relocation} ${symbolName(section.object, symbol)} ${refusal.problem}`;
+    const first = this.#firstPlaces.get(key) ?? { section, symbol, place };
+    this.#firstPlaces.set(key, first);
+    this.input.problems.addRepeated(key, (count) => {
+      const problem = count === 1 ? refusal.problem : `${refusal.problem}, in ${count} places`;
+      return unsupportedAt(first.section, first.symbol, first.place, relocation, { ...refusal, problem });
+    });
   }
 
   protected fail(rule: RelocationRule, place: number, problem: string, value: number): void {

@@ -8,18 +8,17 @@
  * offered to it again later ({@linkcode abandon}).
  */
 
-import { LoadError } from "../errors.ts";
 import type { Region } from "../image/arrange.ts";
 import { planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { relocationError, scanRelocations } from "../image/relocation/scan.ts";
-import { planThreadLocals } from "../image/relocation/thread_locals.ts";
+import { applyStaticOffsets, planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
-import { SymbolType } from "../smf/enums.ts";
+import { Binding, SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
-import { readSmf, type SmfFile } from "../smf/file.ts";
+import { readSmf } from "../smf/file.ts";
 import { contentLength } from "../smf/section.ts";
 import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
 import { checkedSteps } from "./file/source.ts";
@@ -35,7 +34,7 @@ import {
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { callIfuncResolver } from "./runtime/ifunc.ts";
 import { registerExits } from "./runtime/names.ts";
-import { type ImportedVariable, openThreadBlocks } from "./runtime/thread_blocks.ts";
+import { openThreadBlocks } from "./runtime/thread_blocks.ts";
 
 export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
@@ -72,7 +71,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
 
     // Resolve. Names are resolved before memory is reserved: a module that may not load never gets any.
     const { file, needs } = examined;
-    const imports = undo.adopt(resolveImports(file, needs.imports, context.sources, identity), abandon);
+    const imports = undo.adopt(resolveModule({ file, needs, identity }, context.sources), abandon);
     // Beyond this point the module holds its providers, and a resolver of the user's may have run.
 
     // Place, and fill.
@@ -136,6 +135,15 @@ export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
   // Protect constants and GOT.
   protect(image, plan.rodata, Protection.READ_ONLY);
   if (plan.gotRegion !== plan.rodata) protect(image, plan.gotRegion, Protection.READ_ONLY);
+}
+
+/** Resolve: finds the imports of a module, each in the way that its relocations use it. */
+export function resolveModule(
+  { file, needs, identity }: Pick<PlacedImage, "file" | "needs" | "identity">,
+  sources: readonly ImportSource[],
+): ResolvedImports {
+  const threadLocals = new Set(needs.threadLocal.map((index) => file.relocations.symbol(index)));
+  return resolveImports(file, needs.imports, sources, identity, threadLocals);
 }
 
 /** Examine: checks everything that needs no memory, and plans the range. */
@@ -205,22 +213,18 @@ function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
     image.threadBlocks = openThreadBlocks(
       bytes,
       threadLocals,
-      (symbol) => importedVariable(file, symbol, imports.libraryOf(needs.imports.indexOf(symbol))),
+      (symbol) => ({
+        name: file.symbols.name(symbol),
+        isWeak: file.symbols.binding(symbol) === Binding.Weak,
+        libraries: imports.librariesOf(needs.imports.indexOf(symbol)),
+      }),
+      image.identity,
     );
+    const { staticOffset } = image.threadBlocks;
+    if (staticOffset !== undefined) applyStaticOffsets(bytes, file, threadLocals, staticOffset);
   }
   detach(bytes);
   image.bytes = undefined;
-}
-
-/** Only the system knows where another library's thread-local variable is, and only for libraries of its own. */
-function importedVariable(file: SmfFile, symbol: number, library: string | undefined): ImportedVariable {
-  const name = file.symbols.name(symbol);
-  if (library !== undefined) return { name, library };
-  throw new LoadError(
-    "Unsupported",
-    "Cannot import thread-local variable: it is not in a host library",
-    { symbol: name, hint: "name the host library that defines it in the option `libraries`" },
-  );
 }
 
 /** Tells providers that can be replaced where the image holds the addresses of their variables. */

@@ -14,6 +14,7 @@ import { readAddresses } from "../os/native_memory.ts";
 import { LoadError } from "../errors.ts";
 import type { ImagePlan } from "../image/plan.ts";
 import type { LoadedImage } from "./image.ts";
+import { initialiserArguments } from "./runtime/atexit.ts";
 import { SectionType } from "../smf/enums.ts";
 
 /** An initialiser takes the arguments that the C library passes: argc, argv, envp. A finaliser takes none. */
@@ -34,9 +35,10 @@ const END_MARKERS = new Set([0n, 0xffff_ffff_ffff_ffffn]);
 export function runInitialisers(image: LoadedImage): void {
   // Finalisers are checked now, while the module can still be refused.
   arrays(image, [".fini_array"]);
-  for (const address of arrays(image, [".preinit_array", ".init_array"])) {
-    pointerCall(address, INITIALISER)(0, null, null);
-  }
+  const initialisers = arrays(image, [".preinit_array", ".init_array"]);
+  if (initialisers.length === 0) return;
+  const parameters = initialiserArguments();
+  for (const address of initialisers) pointerCall(address, INITIALISER)(...parameters);
 }
 
 /**

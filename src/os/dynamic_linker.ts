@@ -5,6 +5,7 @@
 
 import { cString } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
+import { pointerCall } from "./pointer.ts";
 
 const POSIX_FUNCTIONS = {
   // void *dlopen(const char *file, int mode); NULL
@@ -18,6 +19,9 @@ const POSIX_FUNCTIONS = {
 } as const satisfies Deno.ForeignLibraryInterface;
 
 const RTLD_NOW = 2;
+
+/** `void *dlvsym(void *handle, const char *name, const char *version)`; NULL. Rarely used, so called by address. */
+const DLVSYM = { parameters: ["pointer", "buffer", "buffer"], result: "usize" } as const;
 
 const WINDOWS_FUNCTIONS = {
   // HMODULE LoadLibraryW(LPCWSTR lpLibFileName); NULL
@@ -42,6 +46,13 @@ export interface DynamicLinker extends Disposable {
    */
   find(handle: Deno.PointerValue, name: string): bigint;
   /**
+   * The address of a name in the version of a library's interface that is asked
+   * for; 0 if there is none. A library without versions answers for all of them.
+   *
+   * Platforms: glibc and the like; elsewhere names have no versions, and any is taken.
+   */
+  findVersion(handle: Deno.PointerValue, name: string, version: string): bigint;
+  /**
    * Closes a library.
    *
    * Safety: nothing in the library may be used afterwards, unless it is open elsewhere.
@@ -63,6 +74,7 @@ export function openDynamicLinker(): DynamicLinker {
     return {
       open: (file) => symbols.LoadLibraryW(wideString(file)),
       find: (handle, name) => symbols.GetProcAddress(handle, cString(name)),
+      findVersion: (handle, name) => symbols.GetProcAddress(handle, cString(name)),
       close: (handle) => void symbols.FreeLibrary(handle),
       failure: () => undefined,
       [Symbol.dispose]: () => library.close(),
@@ -74,6 +86,12 @@ export function openDynamicLinker(): DynamicLinker {
   return {
     open: (file) => symbols.dlopen(cString(file), RTLD_NOW),
     find: (handle, name) => symbols.dlsym(handle, cString(name)),
+    findVersion(handle, name, version): bigint {
+      const address = symbols.dlsym(null, cString("dlvsym"));
+      return address === 0n
+        ? symbols.dlsym(handle, cString(name))
+        : pointerCall(address, DLVSYM)(handle, cString(name), cString(version)) as bigint;
+    },
     close: (handle) => void symbols.dlclose(handle),
     failure(): string | undefined {
       const text = symbols.dlerror();

@@ -4,6 +4,7 @@
  */
 
 import { openLibrary, type SystemLibrary } from "./library.ts";
+import { pointerCall } from "./pointer.ts";
 
 /**
  * Functions of libgcc, whose unwinder the C++ and Rust runtimes of GNU systems
@@ -50,4 +51,21 @@ export function registerEhFrame(address: bigint): Disposable {
       libgcc = undefined;
     },
   };
+}
+
+/**
+ * Registers an unwind table with an unwinder that is linked into a module.
+ *
+ * Safety: as for {@linkcode registerEhFrame}; the addresses must be those of the
+ * unwinder's own functions, and stay so until the result is disposed of.
+ *
+ * @param functions The addresses of `__register_frame` and `__deregister_frame`.
+ */
+export function registerWithOwnUnwinder(
+  address: bigint,
+  [register, deregister]: readonly [bigint, bigint],
+): Disposable {
+  pointerCall(register, LIBGCC.__register_frame)(address);
+  const end = pointerCall(deregister, LIBGCC.__deregister_frame);
+  return { [Symbol.dispose]: () => void end(address) };
 }

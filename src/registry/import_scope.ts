@@ -29,15 +29,16 @@ export interface ImportOptions {
    */
   readonly imports?: Readonly<Record<string, ImportValue>>;
   /**
-   * Shared libraries of the host, by absolute path or by the name that the
-   * system finds them under, such as `libm.so.6`.
+   * Shared libraries of the host, by absolute path, by `file:` URL, or by the
+   * name that the system finds them under, such as `libm.so.6`. A library stays
+   * open until the process ends, since it may have started threads.
    *
    * Platforms: the names and where they are searched for are the system's:
    * `libm.so.6` on Linux, `libSystem.dylib` on macOS, `kernel32.dll` on Windows.
    *
    * @default []
    */
-  readonly libraries?: readonly string[];
+  readonly libraries?: readonly (string | URL)[];
   /**
    * The only names that modules may import, with `*` and `?` as wildcards. A
    * module that imports another name is refused before anything is mapped.
@@ -114,7 +115,7 @@ export class ImportScope implements Disposable {
     });
   }
 
-  /** Releases callbacks and libraries. Each closes when the last module that uses it has ended. */
+  /** Releases callbacks: each closes when the last module that uses it has ended. Libraries stay open. */
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#given[Symbol.dispose]();

@@ -5,8 +5,7 @@
 
 import { inFile } from "../errors.ts";
 import type { ImportScope } from "./import_scope.ts";
-import { resolveImports } from "../load/imports/resolve.ts";
-import { linkImage, type LoadContext, type PlacedImage, placeSteps } from "../load/loader.ts";
+import { linkImage, type LoadContext, type PlacedImage, placeSteps, resolveModule } from "../load/loader.ts";
 import { readFile } from "../load/file/source.ts";
 import type { Exporter } from "./reload/exports.ts";
 import { ModuleVersion } from "../module/version.ts";
@@ -50,7 +49,7 @@ export function loadGroup(
     inFile(file, () => {
       const image = images[index];
       const sources = scope.sourcesFor(key, group);
-      linkImage(image, resolveImports(image.file, image.needs.imports, sources, image.identity));
+      linkImage(image, resolveModule(image, sources));
       versions[index].registerFrames();
     })
   );

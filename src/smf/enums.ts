@@ -144,6 +144,12 @@ export const RelocationType = {
   TlsDescriptor: 41,
   /** The address that the ifunc resolver at S + A returns when the module is loaded, eight bytes. */
   Indirect64: 42,
+  /** x86-64: as `TlsStatic64`, four bytes that the processor sign-extends. */
+  TlsStatic32: 48,
+  /** aarch64: as `TlsStatic64`, its bits 12 to 23 in an ADD instruction. */
+  Arm64TlsStaticHigh12: 49,
+  /** aarch64: as `TlsStatic64`, its low 12 bits in an ADD, load or store instruction. */
+  Arm64TlsStaticLow12: 50,
 } as const;
 /** How a relocation patches its place. */
 export type RelocationType = (typeof RelocationType)[keyof typeof RelocationType];

@@ -1,6 +1,7 @@
 // Relocations that are refused, each with the reason and the next step.
 import { assert, assertEquals } from "@std/assert";
 import { parseObject } from "../../src/link/elf/object.ts";
+import { SymbolKind } from "../../src/os/elf.ts";
 import { addFunction, ElfWriter, linkFails } from "../support/objects.ts";
 import { across, pair, R } from "../support/relocation_objects.ts";
 
@@ -19,7 +20,6 @@ Deno.test("32-bit addresses are refused, with the option to compile with", () =>
 
 Deno.test("types without a counterpart are refused with the reason and the next step", () => {
   const cases: [type: number, problem: RegExp, hint: RegExp][] = [
-    [23, /type 23: .* offset from the thread pointer/, /^compile with -fPIC$/],
     [36, /executables and shared libraries/, /^link the objects/],
     [5, /executables and shared libraries/, /^link the objects/],
     [12, /a part of an address/, /^compile with -fPIC$/],
@@ -72,4 +72,17 @@ Deno.test("a relocation of a symbol that the object does not have is an error", 
     view.setUint32(relaOffset + 12, symbol, true);
     linkFails(bytes, "InvalidFormat", `names symbol ${symbol} of 3`);
   }
+});
+
+Deno.test("a variable of another library that local-exec code uses is one line, with the number of places", () => {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", new Uint8Array(16));
+  const [often, once] = ["often", "once"].map((name) => writer.symbol({ name, kind: SymbolKind.TLS }));
+  for (const offset of [0, 4, 8]) writer.relocation(from, { offset, symbol: often, type: 23 });
+  writer.relocation(from, { offset: 12, symbol: once, type: 23 });
+  const error = linkFails(writer.build(), "Unsupported", /another library, in 3 places \(/);
+  assertEquals([error.hint, error.data.symbol], ["compile with -fPIC", "often"]);
+  assert(error.cause instanceof AggregateError);
+  assertEquals(error.cause.errors.map(({ data }) => data.symbol), ["often", "once"]);
+  assert(!error.cause.errors[1].message.includes("places"));
 });

@@ -2,6 +2,9 @@
 import { assertEquals } from "@std/assert";
 import { SectionType, SymbolKind } from "../../src/os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../../src/smf/enums.ts";
+import { linkObjects } from "../../src/link/mod.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { compile, testWithCompilers } from "../support/compilers.ts";
 import { addFunction, ascii, CODE, DATA, ElfWriter, link, linkFails } from "../support/objects.ts";
 
 const TLS = DATA | 0x400;
@@ -206,3 +209,21 @@ Deno.test("aarch64: offsets in the TLS block are written into instructions, in t
   far.writer.relocation(text, { offset: 0, symbol: far.zeroed, type: 538, addend: 1 });
   linkFails(far.writer.build(), "RelocationFailed", "does not fit");
 });
+
+testWithCompilers(
+  ["aarch64-linux-gnu-gcc"],
+  "aarch64: local-exec code leaves offsets to the loader",
+  async (folder) => {
+    const source = `
+    static __thread int a = 1; static __thread long b; static __thread char c[4096];
+    long sum(int i) { return ++a + b + c[i]; }`;
+    Deno.writeTextFileSync(`${folder}/le.c`, source);
+    const flags = ["-O2", "-fPIE", "-ftls-model=local-exec", "-c", "le.c", "-o", "le.o"];
+    await compile("aarch64-linux-gnu-gcc", flags, folder);
+    const { bytes } = linkObjects([{ name: "le.o", bytes: Deno.readFileSync(`${folder}/le.o`) }]);
+    const { relocations } = parseSmf(bytes);
+    const types = new Set(Array.from({ length: relocations.length }, (_, i) => relocations.type(i)));
+    const { Arm64TlsStaticHigh12, Arm64TlsStaticLow12 } = RelocationType;
+    assertEquals([types.has(Arm64TlsStaticHigh12), types.has(Arm64TlsStaticLow12)], [true, true]);
+  },
+);

@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
+import { compileModule, runModules } from "../support/compiled_module.ts";
+import { testWithCompilers } from "../support/compilers.ts";
 import {
   assertLoadError,
   checkLoadError,
@@ -226,4 +228,35 @@ Deno.test("an initialiser that throws through a callback ends the load, and no f
   assertEquals(log.digits, 0);
   assertEquals(allocator.live.size, 0);
   assertEquals(allocator.mappings(), []);
+});
+
+const ARGUMENTS = `
+  #include <stdlib.h>
+  #include <string.h>
+  static int count, variables;
+  static char **values, **environment;
+  __attribute__((constructor)) static void start(int argc, char **argv, char **envp) {
+    count = argc; values = argv; environment = envp;
+    /* Go's runtime looks for the environment behind argv. */
+    for (char **each = argv + argc + 1; *each; each++) variables++;
+  }
+  int has_arguments(void) { return count > 0 && values && values[0] && !values[count]; }
+  int last_is_plan(void) { return values[count - 1][0] == '{'; }
+  int has_variables(void) { return variables > 0; }
+  int has_own_variable(void) {
+    for (char **each = environment; *each; each++) if (!strcmp(*each, "SMF_OWN=yes")) return 1;
+    return 0;
+  }
+`;
+
+testWithCompilers(["gcc"], "initialisers get argc, argv and envp of the program", async (folder) => {
+  const module = await compileModule(folder, "arguments", ARGUMENTS);
+  const plan = {
+    modules: [module],
+    libraries: ["libc.so.6"],
+    calls: ["has_arguments", "last_is_plan", "has_variables", "has_own_variable"],
+  };
+  const { code, signal, stdout, stderr } = await runModules(plan, { SMF_OWN: "yes" });
+  assertEquals([code, signal, stderr], [0, null, ""]);
+  assertEquals(stdout, "1\n1\n1\n1\nclosed\n");
 });

@@ -79,8 +79,8 @@ export interface ElfLibrary {
   /** The names of the libraries that it needs. */
   readonly needed?: readonly string[];
   readonly threadLocals?: ElfThreadLocals;
-  /** The names of thread-local variables in the libraries that it needs. */
-  readonly threadLocalImports?: readonly string[];
+  /** Thread-local variables in the libraries that it needs; a weak one may be missing. */
+  readonly threadLocalImports?: readonly { readonly name: string; readonly isWeak: boolean }[];
   /** The size of the words, in bytes. */
   readonly wordBytes?: number;
   readonly relocations?: readonly ElfRelocation[];
@@ -101,7 +101,7 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   const bucketCount = Math.max(1, symbolCount - 1);
   const encoder = new TextEncoder();
   const names = [
-    ...threadLocalImports,
+    ...threadLocalImports.map(({ name }) => name),
     ...(hasWords ? [WORDS_NAME] : []),
     ...functions.map(({ name }) => name),
     ...needed,
@@ -196,11 +196,11 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   const chains = buckets + 4 * bucketCount;
   let position = 0;
   /** Adds the symbol of the next name. */
-  const addSymbol = (kind: number, section: number, value: bigint): void => {
+  const addSymbol = (kind: number, section: number, value: bigint, binding: number): void => {
     const index = position + 1;
     const at = symbols + RecordSize.SYM * index;
     u32(at, starts[position]);
-    bytes[at + 4] = (SymbolBinding.GLOBAL << 4) | kind;
+    bytes[at + 4] = (binding << 4) | kind;
     u16(at + 6, section);
     view.setBigUint64(at + 8, value, true);
     if (section !== SectionIndex.UNDEF) {
@@ -210,11 +210,12 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
     }
     position++;
   };
-  for (let count = threadLocalImports.length; count > 0; count--) {
-    addSymbol(SymbolKind.TLS, SectionIndex.UNDEF, 0n);
+  for (const { isWeak } of threadLocalImports) {
+    addSymbol(SymbolKind.TLS, SectionIndex.UNDEF, 0n, isWeak ? SymbolBinding.WEAK : SymbolBinding.GLOBAL);
   }
-  if (hasWords) addSymbol(SymbolKind.OBJECT, SOME_SECTION, BigInt(words));
-  for (const { address } of functions) addSymbol(SymbolKind.FUNC, SectionIndex.ABS, address);
+  const { GLOBAL } = SymbolBinding;
+  if (hasWords) addSymbol(SymbolKind.OBJECT, SOME_SECTION, BigInt(words), GLOBAL);
+  for (const { address } of functions) addSymbol(SymbolKind.FUNC, SectionIndex.ABS, address, GLOBAL);
 
   relocations.forEach(({ offset, type, symbol, addend }, index) => {
     const at = relocationTable + RecordSize.RELA * index;

@@ -19,6 +19,8 @@
  * 37     Arm64AdrPrel21          4      S + A − P                    [−2²⁰, 2²⁰)    ADR_PREL_LO21
  * 38–41  Tls…                    8, 16  see thread_locals.ts
  * 42     Indirect64              8      the result of the resolver at S + A        IRELATIVE
+ * 49     Arm64TlsStaticHigh12    4      see thread_locals.ts         [0, 2²⁴)      TLSLE_ADD_TPREL_HI12
+ * 50     Arm64TlsStaticLow12     4      the same, mod 4096    size·  any           TLSLE_ADD_TPREL_LO12_NC, TLSLE_LDST*_TPREL_LO12_NC
  * ```
  *
  * Page(x) is x without its low 12 bits, whatever the host's page size is. `4·`:
@@ -63,6 +65,8 @@ export const AARCH64: RelocationArch = {
     [RelocationType.Arm64TestBranch14, 4, BRANCH],
     [RelocationType.Arm64LoadPrel19, 4, INSTRUCTION | Use.Relative],
     [RelocationType.Arm64AdrPrel21, 4, INSTRUCTION | Use.Relative],
+    [RelocationType.Arm64TlsStaticHigh12, 4, Use.ThreadLocal],
+    [RelocationType.Arm64TlsStaticLow12, 4, Use.ThreadLocal],
     ...SYSTEM_ROWS,
   ]),
   callAddend: 0,
@@ -87,7 +91,20 @@ export const AARCH64: RelocationArch = {
         return patchPageOffset(bytes, place, instruction, low);
     }
   },
+  patchStaticOffset(bytes: DataView, place: number, type: number, offset: number): Patch {
+    if (place % 4 !== 0) return Patch.WrongInstruction;
+    const instruction = bytes.getUint32(place, true);
+    if (type === RelocationType.Arm64TlsStaticLow12) {
+      return patchPageOffset(bytes, place, instruction, offset | 0);
+    }
+    // ADD (immediate), shifted by 12.
+    if ((instruction & 0x1fc0_0000) !== 0x1140_0000) return Patch.WrongInstruction;
+    if (!(offset >= 0 && offset < 2 ** 24)) return Patch.OutOfRange;
+    bytes.setUint32(place, (instruction & ~(0xfff << 10)) | ((offset >>> 12) << 10), true);
+    return Patch.Done;
+  },
   range(type: number): readonly [bigint, bigint] {
+    if (type === RelocationType.Arm64TlsStaticHigh12) return [0n, 1n << 24n];
     const fields = WORD_DISTANCES[type];
     const bits = fields !== undefined ? fields.bits + 2 : RANGE_BITS[type] ?? 32;
     return [-(1n << BigInt(bits - 1)), 1n << BigInt(bits - 1)];

@@ -69,6 +69,11 @@ export interface RelocationArch {
    * @param high The value's high half, signed.
    */
   patchInstruction(bytes: DataView, place: number, type: number, low: number, high: number): Patch;
+  /**
+   * Writes the offset of a thread-local variable from the thread pointer into an
+   * instruction, for the types of {@linkcode LOCAL_EXEC}.
+   */
+  patchStaticOffset(bytes: DataView, place: number, type: number, offset: number): Patch;
   /** The values that a type can hold: from the first, up to but not including the second. */
   range(type: number): readonly [bigint, bigint];
   /** Fills the `size` bytes of a PLT stub that jumps through a GOT slot. The range begins at a page. */
@@ -86,6 +91,13 @@ export const SYSTEM_ROWS: readonly RelocationRow[] = [
   [RelocationType.TlsDescriptor, 16, Use.ThreadLocal],
   [RelocationType.Indirect64, 8, WORD_64 | Use.Ifunc],
 ];
+
+/** The types of local-exec code: an instruction contains the variable's offset from the thread pointer. */
+export const LOCAL_EXEC: ReadonlySet<number> = new Set([
+  RelocationType.TlsStatic32,
+  RelocationType.Arm64TlsStaticHigh12,
+  RelocationType.Arm64TlsStaticLow12,
+]);
 
 /** Turns the rows of a processor's table into columns. */
 export function columns(rows: readonly RelocationRow[]): Pick<RelocationArch, "widths" | "uses"> {

@@ -9,7 +9,12 @@
  * 39     TlsOffset64    8      S + A − the start of `.tdata`               DTPREL, DTPOFF
  * 40     TlsStatic64    8      the same, relative to the thread pointer    TPREL, TPOFF
  * 41     TlsDescriptor  16     a function and its argument, for S + A      TLSDESC
+ * 48     TlsStatic32    4      as TlsStatic64, in an x86-64 instruction    TPOFF32
+ * 49     Arm64TlsStaticHigh12, 50 Arm64TlsStaticLow12                     TLSLE
  * ```
+ *
+ * From 48 on the types are those of local-exec code, which is made for programs:
+ * it contains the offset itself, which is known once the block has its place.
  *
  * The section `.tdata` holds the bytes that each thread's block begins with; its
  * virtual size is the size of a block. It is relocated like any other section; S
@@ -18,6 +23,7 @@
 
 import type { LoadError } from "../../errors.ts";
 import type { ImagePlan, PlacedSection } from "../plan.ts";
+import { LOCAL_EXEC, Patch } from "./arch.ts";
 import { relocationArch } from "./mod.ts";
 import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "../../smf/enums.ts";
@@ -41,6 +47,16 @@ export interface ThreadLocalWord {
   readonly offset: number;
 }
 
+/** An instruction that contains the offset of one of the module's variables from the thread pointer. */
+export interface StaticOffset {
+  /** The relocation's index. */
+  readonly index: number;
+  /** The offset in the range. */
+  readonly place: number;
+  /** The variable's offset in the block. */
+  readonly offset: number;
+}
+
 /** The TLS blocks of a module's own variables. */
 export interface ThreadLocalBlocks {
   /** The part of the range that a block begins as a copy of; the rest of the block is zero. */
@@ -57,6 +73,8 @@ export interface ThreadLocalPlan {
   readonly blocks: ThreadLocalBlocks | undefined;
   /** The words that lead to own and imported variables. */
   readonly words: readonly ThreadLocalWord[];
+  /** The instructions of local-exec code. */
+  readonly staticOffsets: readonly StaticOffset[];
 }
 
 /**
@@ -79,7 +97,9 @@ export function planThreadLocals(
       ...(value === undefined ? {} : { value }),
     });
   };
-  const words = needs.threadLocal.map((index): ThreadLocalWord => {
+  const words: ThreadLocalWord[] = [];
+  const staticOffsets: StaticOffset[] = [];
+  for (const index of needs.threadLocal) {
     const type = relocations.type(index);
     const symbol = relocations.symbol(index);
     const addend = Number(relocations.addend(index));
@@ -88,7 +108,9 @@ export function planThreadLocals(
     if (place < 0) throw refuse(index, `its ${size} bytes are not inside the image`);
     if (!file.isDefined(symbol)) {
       if (!Number.isSafeInteger(addend)) throw refuse(index, "its addend is not a distance in a block");
-      return { place, size, type, imported: symbol, offset: addend };
+      if (LOCAL_EXEC.has(type)) throw refuse(index, "its symbol is not a variable of the module");
+      words.push({ place, size, type, imported: symbol, offset: addend });
+      continue;
     }
     if (placed === undefined) throw refuse(index, `the module has no section '${SECTION}'`);
     const start = plan.place(symbols.value(symbol), 0);
@@ -96,9 +118,41 @@ export function planThreadLocals(
     if (start < 0 || offset < 0 || offset > placed.section.virtualSize) {
       throw refuse(index, `its symbol is not inside '${SECTION}'`, offset);
     }
-    return { place, size, type, imported: undefined, offset };
-  });
-  return { blocks: placed === undefined ? undefined : blocksOf(placed), words };
+    if (LOCAL_EXEC.has(type)) staticOffsets.push({ index, place, offset });
+    else words.push({ place, size, type, imported: undefined, offset });
+  }
+  return { blocks: placed === undefined ? undefined : blocksOf(placed), words, staticOffsets };
+}
+
+/**
+ * Writes the offsets from the thread pointer into the instructions of local-exec code.
+ *
+ * @param bytes The whole range.
+ * @param block The offset of the module's block from the thread pointer.
+ * @throws {LoadError} `RelocationFailed` if an offset does not fit.
+ */
+export function applyStaticOffsets(
+  bytes: Uint8Array,
+  file: SmfFile,
+  { staticOffsets }: ThreadLocalPlan,
+  block: number,
+): void {
+  const arch = relocationArch(file.header.arch);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (const { index, place, offset } of staticOffsets) {
+    const type = file.relocations.type(index);
+    const outcome = arch.patchStaticOffset(view, place, type, block + offset);
+    if (outcome === Patch.Done) continue;
+    const name = relocationTypeName(type, file.header.arch);
+    const problem = outcome === Patch.WrongInstruction
+      ? "its place is not an instruction that takes the offset"
+      : "the variable's offset from the thread pointer does not fit";
+    throw relocationError(file, index, `Cannot apply relocation ${name}: ${problem}`, {
+      value: block + offset,
+      ...(outcome === Patch.OutOfRange ? { range: arch.range(type) } : {}),
+      hint: "compile with -fPIC",
+    });
+  }
 }
 
 function blocksOf({ section, offset }: PlacedSection): ThreadLocalBlocks {

@@ -12,6 +12,7 @@
  * 33     Abs32Signed    4      S + A               [−2³¹, 2³¹)
  * 38–41  Tls…           8, 16  see thread_locals.ts
  * 42     Indirect64     8      the result of the resolver at S + A
+ * 48     TlsStatic32    4      see thread_locals.ts    [−2³¹, 2³¹)
  * ```
  *
  * Plt32 is always a call. Pc32 may be a data access, for which a stub would be
@@ -43,12 +44,18 @@ export const X86_64: RelocationArch = {
     [RelocationType.Abs32, 4, UNSIGNED_32],
     [RelocationType.Pc64, 8, WORD_64 | Use.Relative],
     [RelocationType.Abs32Signed, 4, SIGNED_32],
+    [RelocationType.TlsStatic32, 4, Use.ThreadLocal],
     ...SYSTEM_ROWS,
   ]),
   // Distances count from the end of the instruction, four bytes behind the operand's start.
   callAddend: -4,
   // Operands are whole words: no type patches a part of one.
   patchInstruction: () => Patch.WrongInstruction,
+  patchStaticOffset(bytes: DataView, place: number, _type: number, offset: number): Patch {
+    if (offset !== (offset | 0)) return Patch.OutOfRange;
+    bytes.setInt32(place, offset, true);
+    return Patch.Done;
+  },
   range: (type) => type === RelocationType.Abs32 ? UNSIGNED_RANGE : SIGNED_RANGE,
   // ff 25 disp32    jmp *[rip + disp32]    the GOT slot
   // cc …            int3

@@ -197,6 +197,22 @@ const RULES: [number, RelocationRule][] = [
   [573, { name: "R_AARCH64_TLSLD_LDST128_DTPREL_LO12_NC", ...blockOffset(0, 4) }],
 ];
 
+/** The rules for local-exec code; those with an overflow check at 4096 (-mtls-size=12) are refused. */
+for (
+  const [type, name] of [
+    [549, "ADD_TPREL_HI12"],
+    [551, "ADD_TPREL_LO12_NC"],
+    [553, "LDST8_TPREL_LO12_NC"],
+    [555, "LDST16_TPREL_LO12_NC"],
+    [557, "LDST32_TPREL_LO12_NC"],
+    [559, "LDST64_TPREL_LO12_NC"],
+    [571, "LDST128_TPREL_LO12_NC"],
+  ] as const
+) {
+  const smf = type === 549 ? RelocationType.Arm64TlsStaticHigh12 : RelocationType.Arm64TlsStaticLow12;
+  RULES.push([type, { name: `R_AARCH64_TLSLE_${name}`, use: "tls-static", width: 4, smf }]);
+}
+
 const NOP = [0x1f, 0x20, 0x03, 0xd5];
 
 /** AArch64. */
@@ -228,8 +244,8 @@ export const AARCH64: LinkArch = {
   refusal(type: number): Refusal {
     if (type >= 544 && type <= 559 || type === 570 || type === 571) {
       return {
-        problem: "executables alone know the thread-local variable's offset from the thread pointer",
-        hint: "compile with -fPIC",
+        problem: "the module's thread-local variables may be further from the thread pointer",
+        hint: "compile with -fPIC, or with -mtls-size=24",
       };
     }
     if (type >= 512 && type <= 566) {

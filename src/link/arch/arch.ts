@@ -29,6 +29,8 @@ export type Use =
   | "own-got"
   /** Z + A, where Z is the symbol's size */
   | "size"
+  /** the offset of a thread-local variable of this module from the thread pointer, plus A; known when it is loaded */
+  | "tls-static"
   /** patches nothing; only keeps the symbol */
   | "none";
 

@@ -116,6 +116,7 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt64,
     range: INT64,
   }],
+  [18, { name: "R_X86_64_TPOFF64", use: "tls-static", width: 8, smf: RelocationType.TlsStatic64 }],
   [19, { name: "R_X86_64_TLSGD", ...tls("pair") }],
   [20, { name: "R_X86_64_TLSLD", ...tls("module") }],
   [21, {
@@ -127,6 +128,7 @@ const RULES: [number, RelocationRule][] = [
     range: INT32,
   }],
   [22, { name: "R_X86_64_GOTTPOFF", ...tls("static") }],
+  [23, { name: "R_X86_64_TPOFF32", use: "tls-static", width: 4, smf: RelocationType.TlsStatic32 }],
   [24, {
     name: "R_X86_64_PC64",
     use: "relative",
@@ -176,13 +178,6 @@ function writeUint32(view: DataView, at: number, value: number): boolean {
 
 /** R_X86_64_* that are refused. */
 const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])[] = [
-  [
-    [18, 23],
-    {
-      problem: "executables alone know the thread-local variable's offset from the thread pointer",
-      hint: "compile with -fPIC",
-    },
-  ],
   [[5, 6, 7, 8, 16, 36, 37, 38], {
     problem: "the type belongs in executables and shared libraries, not in objects",
     hint: "link the objects (.o) of which the file was made",

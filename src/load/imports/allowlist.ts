@@ -5,8 +5,12 @@
 import { LoadError } from "../../errors.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { NameMatcher } from "../../smf/glob.ts";
+import { splitVersion } from "./symbol_version.ts";
 
-/** The option `allowImports`: exact names, and globs in which `*` stands for any characters and `?` for one. */
+/**
+ * The option `allowImports`: exact names, and globs in which `*` stands for any
+ * characters and `?` for one. A name allows every version of itself.
+ */
 export class ImportAllowlist {
   readonly #allowed: NameMatcher;
 
@@ -22,7 +26,7 @@ export class ImportAllowlist {
    */
   check(file: SmfFile, symbols: readonly number[]): void {
     const refused = symbols.map((symbol) => file.symbols.name(symbol))
-      .filter((name) => !this.#allowed.matches(name));
+      .filter((name) => !this.#allowed.matches(name) && !this.#allowed.matches(splitVersion(name).base));
     if (refused.length === 0) return;
     const listed = refused.map((name) => `'${name}'`).join(", ");
     throw new LoadError(

@@ -1,104 +1,108 @@
 /**
- * Shared libraries of the host as providers of imports.
+ * Shared libraries of the host as sources of imports.
  */
 
+import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../errors.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
-import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
+import { PATHS_NAME_HOSTS } from "../../os/path.ts";
+import type { FoundImport, ImportSource } from "./resolve.ts";
+import { splitVersion } from "./symbol_version.ts";
 
 /**
- * Shared libraries, opened when the first name is looked up in them.
+ * Shared libraries, opened when the first name is looked up in them. They stay
+ * open until the process ends: a library may have started threads or registered
+ * its functions elsewhere, and nobody can find out whether it has.
  *
  * Platforms: the names of libraries, and where they are searched, are the
  * system's own.
  */
 export class HostLibraries implements ImportSource, Disposable {
+  readonly hasVersions = true;
   readonly #names: readonly string[];
   #linker: DynamicLinker | undefined;
-  #libraries: HostLibrary[] | undefined;
-  /** The users of the dynamic linker: this object and each open library. */
-  #users = 1;
+  #libraries: readonly HostLibrary[] | undefined;
 
-  /** @param names Paths, or names that the system's dynamic linker finds. */
-  constructor(names: readonly string[]) {
-    this.#names = names;
+  /**
+   * @param names Paths, `file:` URLs, or names that the system's dynamic linker finds.
+   * @throws {LoadError} `Io` for a URL that does not name a file of this machine.
+   */
+  constructor(names: readonly (string | URL)[]) {
+    this.#names = names.map(libraryName);
   }
 
   find(name: string): FoundImport | undefined {
-    for (const library of this.#open()) {
-      const address = library.find(name);
-      if (address !== 0n) {
-        return { address, from: library.description, provider: library, library: library.name };
-      }
+    const { base, version } = splitVersion(name);
+    for (const { handle, name: library } of this.#open()) {
+      const linker = this.#linker!;
+      const address = version === undefined
+        ? linker.find(handle, base)
+        : linker.findVersion(handle, base, version);
+      if (address !== 0n) return { address, from: `library '${library}'` };
     }
     return undefined;
   }
 
-  /** Releases the libraries; each is closed once no module holds it. */
+  /**
+   * Leaves finding the variable to the system's dynamic linker. After `dlsym` of
+   * such a name glibc would refuse initial-exec code that uses the library.
+   */
+  findThreadLocal(): FoundImport | undefined {
+    const libraries = this.#open().map(({ name }) => name);
+    if (libraries.length === 0) return undefined;
+    const listed = libraries.map((name) => `'${name}'`).join(", ");
+    return { address: 0n, from: `${libraries.length === 1 ? "library" : "one of"} ${listed}`, libraries };
+  }
+
+  /** Ends looking up names; the libraries stay open. */
   [Symbol.dispose](): void {
-    for (const library of this.#libraries ?? []) library[Symbol.dispose]();
-    this.#release();
+    this.#libraries = undefined;
+    this.#linker?.[Symbol.dispose]();
+    this.#linker = undefined;
   }
 
   #open(): readonly HostLibrary[] {
     if (this.#libraries !== undefined) return this.#libraries;
     if (this.#names.length === 0) return this.#libraries = [];
     const linker = this.#linker ??= openDynamicLinker();
-    using undo = new DisposableStack();
-    const opened: HostLibrary[] = [];
-    for (const name of this.#names) {
-      opened.push(undo.use(new HostLibrary(name, linker, () => this.#release())));
-      this.#users++;
-    }
-    undo.move();
-    return this.#libraries = opened;
-  }
-
-  #release(): void {
-    if (--this.#users > 0) return;
-    this.#linker?.[Symbol.dispose]();
-    this.#linker = undefined;
+    return this.#libraries = this.#names.map((name) => ({ name, handle: openHostLibrary(linker, name) }));
   }
 }
 
-/** An open library that lives until its owner and all importers have released it. */
-class HostLibrary implements Provider, Disposable {
+/** An open library. */
+interface HostLibrary {
+  /** The name that the system's dynamic linker knows it by. */
   readonly name: string;
-  readonly description: string;
-  readonly #linker: DynamicLinker;
-  readonly #handle: Deno.PointerObject;
-  readonly #onClosed: () => void;
-  #holders = 1;
+  readonly handle: Deno.PointerObject;
+}
 
-  constructor(name: string, linker: DynamicLinker, onClosed: () => void) {
-    this.name = name;
-    this.description = `library '${name}'`;
-    this.#linker = linker;
-    this.#onClosed = onClosed;
-    const handle = linker.open(name);
-    if (handle === null) {
-      throw new LoadError("Io", "Cannot open host library: the system does not find or accept it", {
-        path: name,
-        hint: "give the library's full path, or a name that the system's dynamic linker finds",
-      });
-    }
-    this.#handle = handle;
-  }
+/**
+ * Opens a library that stays open until the process ends.
+ *
+ * Safety: runs the library's initialisers.
+ *
+ * @throws {LoadError} `Io`, with the system's own reason.
+ */
+function openHostLibrary(linker: DynamicLinker, name: string): Deno.PointerObject {
+  const handle = linker.open(name);
+  if (handle !== null) return handle;
+  const reason = linker.failure() ?? "the system does not find or accept it";
+  throw new LoadError("Io", `Cannot open host library: ${reason}`, {
+    path: name,
+    hint: "give the library's full path, or a name that the system's dynamic linker finds",
+  });
+}
 
-  /** The address of an export; 0 if there is none of that name. */
-  find(name: string): bigint {
-    return this.#linker.find(this.#handle, name);
-  }
-
-  hold(): Disposable {
-    if (this.#holders === 0) throw closedProvider(this);
-    this.#holders++;
-    return { [Symbol.dispose]: () => this[Symbol.dispose]() };
-  }
-
-  [Symbol.dispose](): void {
-    if (--this.#holders > 0) return;
-    this.#linker.close(this.#handle);
-    this.#onClosed();
-  }
+/** A name for the dynamic linker: the path that a `file:` URL stands for, or the name as it is. */
+function libraryName(name: string | URL): string {
+  if (typeof name === "string" && !name.startsWith("file:")) return name;
+  const url = new URL(name);
+  if (url.protocol === "file:" && (url.hostname === "" || PATHS_NAME_HOSTS)) return fromFileUrl(url);
+  const problem = url.protocol === "file:"
+    ? `the URL names another host, '${url.hostname}'`
+    : `a ${url.protocol} URL is not a file: URL`;
+  throw new LoadError("Io", `Cannot open host library: ${problem}`, {
+    path: url.href,
+    hint: "give the path of a file on this machine, such as file:///path",
+  });
 }

@@ -8,6 +8,7 @@ import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { LoadError } from "../../errors.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import { splitVersion } from "./symbol_version.ts";
 
 /** Identifies one version of a module to the providers that it imports from; compared by reference. */
 export interface ModuleIdentity {
@@ -50,8 +51,8 @@ export interface FoundImport {
   readonly claim?: () => Disposable;
   /** For a variable: called once the importer is linked, with the words that hold the variable's address. */
   readonly onLinked?: (references: DataReferences) => void;
-  /** The name by which the system finds the host library that defines the symbol. */
-  readonly library?: string;
+  /** For a thread-local variable: the libraries among which the system's dynamic linker finds it. */
+  readonly libraries?: readonly string[];
   /** Whether the symbol works in this isolate only, as a JavaScript callback does. */
   readonly isIsolateLocal?: IsolateQuestion;
 }
@@ -61,8 +62,12 @@ export type IsolateQuestion = (asked: Set<unknown>) => boolean;
 
 /** A source of addresses for undefined symbols. */
 export interface ImportSource {
+  /** Whether the source itself understands names with a version. */
+  readonly hasVersions?: boolean;
   /** @param wantsFunction Whether the importer calls the symbol; undefined if the file does not say. */
   find(name: string, wantsFunction: boolean | undefined): FoundImport | undefined;
+  /** As `find`, for a thread-local variable, which has no address; a source without the method has none. */
+  findThreadLocal?(name: string): FoundImport | undefined;
   /** The names that the source defines, to suggest one for an undefined symbol. */
   names?(): Iterable<string>;
 }
@@ -71,7 +76,7 @@ export interface ImportSource {
 export interface ImportRecord {
   /** The undefined symbol's name. */
   readonly name: string;
-  /** Its address; 0 for a weak symbol that no source defines. */
+  /** Its address; 0 for a thread-local variable and for a weak symbol that no source defines. */
   readonly address: bigint;
   /** The source, such as `module '/a/b.smf'`; `nobody` for a weak symbol that no source defines. */
   readonly from: string;
@@ -84,8 +89,8 @@ export interface ResolvedImports extends Disposable {
   readonly addresses: BigUint64Array<ArrayBuffer>;
   /** {@linkcode FoundImport.onLinked} of the variables, by position. */
   readonly onLinked: ReadonlyMap<number, (references: DataReferences) => void>;
-  /** {@linkcode FoundImport.library} of the import at a position. */
-  libraryOf(position: number): string | undefined;
+  /** {@linkcode FoundImport.libraries} of the import at a position. */
+  librariesOf(position: number): readonly string[];
   /** The name of an import that works in this isolate only, if there is one. */
   isolateLocalImport(asked: Set<unknown>): string | undefined;
   /** Updates the addresses of variables. Later changes reach the importer through {@linkcode DataReferences}. */
@@ -97,7 +102,7 @@ const NO_IMPORTS: ResolvedImports = {
   records: [],
   addresses: new BigUint64Array(0),
   onLinked: new Map(),
-  libraryOf: () => undefined,
+  librariesOf: () => [],
   isolateLocalImport: () => undefined,
   settle: () => {},
   [Symbol.dispose]: () => {},
@@ -108,6 +113,7 @@ const NO_IMPORTS: ResolvedImports = {
  *
  * @param symbols The indices of these symbols.
  * @param importer Passed to the providers that are held.
+ * @param threadLocals Those of the symbols that are thread-local variables.
  * @throws {LoadError} `UndefinedSymbol`, listing every name that no source defines.
  */
 export function resolveImports(
@@ -115,6 +121,7 @@ export function resolveImports(
   symbols: readonly number[],
   sources: readonly ImportSource[],
   importer: ModuleIdentity,
+  threadLocals: ReadonlySet<number> = new Set(),
 ): ResolvedImports {
   if (symbols.length === 0) return NO_IMPORTS;
   const addresses = new BigUint64Array(symbols.length);
@@ -122,14 +129,16 @@ export function resolveImports(
   const missing: string[] = [];
   const providers = new Set<Provider>();
   const variables = new Map<number, FoundImport>();
-  const libraries = new Map<number, string>();
+  const libraries = new Map<number, readonly string[]>();
   const questions = new Map<IsolateQuestion, string>();
   using holding = new DisposableStack();
   symbols.forEach((symbol, position) => {
     const name = file.symbols.name(symbol);
-    const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
+    const found = threadLocals.has(symbol)
+      ? findThreadLocal(name, sources)
+      : findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
-      const { address, from, provider, claim, onLinked, library, isIsolateLocal } = found;
+      const { address, from, provider, claim, onLinked, libraries: among, isIsolateLocal } = found;
       addresses[position] = address;
       records.push({ name, address: addresses[position], from });
       // Held at once: the next source may run code that closes or replaces this provider.
@@ -137,7 +146,7 @@ export function resolveImports(
       if (provider !== undefined) providers.add(provider);
       if (claim !== undefined) holding.use(claim());
       if (onLinked !== undefined) variables.set(position, found);
-      if (library !== undefined) libraries.set(position, library);
+      if (among !== undefined) libraries.set(position, among);
       if (isIsolateLocal !== undefined && !questions.has(isIsolateLocal)) questions.set(isIsolateLocal, name);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
@@ -145,7 +154,12 @@ export function resolveImports(
       missing.push(name);
     }
   });
-  if (missing.length > 0) throw undefinedSymbols(missing, sources, importer);
+  if (missing.length > 0) {
+    const ofThreads = symbols.filter((symbol) => threadLocals.has(symbol))
+      .map((symbol) => file.symbols.name(symbol));
+    if (missing.every((name) => ofThreads.includes(name))) throw undefinedThreadLocals(missing, importer);
+    throw undefinedSymbols(missing, sources, importer);
+  }
   const holds = holding.move();
   const settle = (): void => {
     for (const [position, { address }] of variables) {
@@ -160,7 +174,7 @@ export function resolveImports(
     },
     addresses,
     onLinked: new Map([...variables].map(([position, { onLinked }]) => [position, onLinked!])),
-    libraryOf: (position) => libraries.get(position),
+    librariesOf: (position) => libraries.get(position) ?? [],
     isolateLocalImport(asked) {
       for (const [question, name] of questions) if (question(asked)) return name;
       return undefined;
@@ -177,8 +191,21 @@ function findImport(
   wanted: boolean | undefined,
   sources: readonly ImportSource[],
 ): FoundImport | undefined {
+  const { base } = splitVersion(name);
   for (const source of sources) {
-    const found = source.find(name, wanted);
+    let found = source.find(name, wanted);
+    // Only libraries of the host have versions; any other source answers for all of them.
+    if (found === undefined && base !== name && source.hasVersions !== true) {
+      found = source.find(base, wanted);
+    }
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function findThreadLocal(name: string, sources: readonly ImportSource[]): FoundImport | undefined {
+  for (const source of sources) {
+    const found = source.findThreadLocal?.(name);
     if (found !== undefined) return found;
   }
   return undefined;
@@ -204,6 +231,21 @@ function undefinedSymbols(
     "UndefinedSymbol",
     `Cannot resolve imports of ${importer.description}: ${noun} ${listed}`,
     { symbols: names, hint: stepForMissing(names) },
+  );
+}
+
+/** One error for thread-local variables that no library of the host defines. */
+export function undefinedThreadLocals(names: readonly string[], importer: ModuleIdentity): LoadError {
+  const noun = names.length === 1 ? "thread-local variable" : "thread-local variables";
+  const listed = names.map((name) => `'${name}'`).join(", ");
+  return new LoadError(
+    "UndefinedSymbol",
+    `Cannot resolve imports of ${importer.description}: undefined ${noun} ${listed}`,
+    {
+      symbols: names,
+      hint: "name the host library that defines it in `libraries`; for a variable of another module, " +
+        "let that module export a function that returns the variable's address",
+    },
   );
 }
 

@@ -5,9 +5,11 @@
  * |---|---|
  * | `__cxa_thread_atexit`, `__cxa_thread_atexit_impl` | when the thread ends, or the module if that is sooner |
  * | `__cxa_atexit` and its users: `atexit`, static objects | when the module ends |
+ * | `on_exit` | the same, with status 0 |
+ * | `at_quick_exit` | when `quick_exit` is called, else when the module ends |
  * | `pthread_key_create`, `tss_create`: destructors | when a thread ends while the module is loaded |
  *
- * None runs when the process ends. A module's calls go to the functions of
+ * Beside `quick_exit` none runs when the process ends. A module's calls go to the functions of
  * native/exits.c, one library for the whole process that is never closed: the
  * end of a thread leads there, never into a module that has been freed.
  */
@@ -18,15 +20,21 @@ import { LoadError } from "../../errors.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
+import { HOST_PLATFORM } from "./host.ts";
+import { Platform } from "../../smf/enums.ts";
 
 /** The C library's functions, and the library's functions that replace them. */
 const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
   ["__cxa_atexit", "smf_atexit"],
+  ["__cxa_at_quick_exit", "smf_at_quick_exit"],
   ["__cxa_finalize", "smf_finalize"],
   ["__cxa_thread_atexit", "smf_thread_atexit"],
   ["__cxa_thread_atexit_impl", "smf_thread_atexit"],
+  ["at_quick_exit", "smf_at_quick_exit"],
+  ["on_exit", "smf_on_exit"],
   ["pthread_key_create", "smf_key_create"],
   ["pthread_key_delete", "smf_key_delete"],
+  ["quick_exit", "smf_quick_exit"],
   ["tss_create", "smf_tss_create"],
   ["tss_delete", "smf_tss_delete"],
 ]);
@@ -40,12 +48,14 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
  * | `void smf_end_threads(struct module *)` | never |
  * | `void smf_run_finalisers(struct module *)` | never |
  * | `int smf_remove_module(struct module *, unsigned milliseconds)` | −1 |
+ * | `const struct arguments *smf_arguments(void)` | never |
  */
 const FUNCTIONS = {
   smf_add_module: { parameters: ["usize", "usize"], result: "pointer" },
   smf_end_threads: { parameters: ["pointer"], result: "void" },
   smf_run_finalisers: { parameters: ["pointer"], result: "void" },
   smf_remove_module: { parameters: ["pointer", "u32"], result: "i32" },
+  smf_arguments: { parameters: [], result: "pointer" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
@@ -101,6 +111,38 @@ export function isExitName(name: string): boolean {
  */
 export function exitFunction(name: string): bigint {
   return addressOf(REPLACEMENTS.get(name)!);
+}
+
+/** The arguments of an initialiser: argc, argv, envp. */
+export type InitialiserArguments = readonly [
+  count: number,
+  values: Deno.PointerValue,
+  environment: Deno.PointerValue,
+];
+
+/** The ends of argv and of the environment variables: some initialisers look for the second behind the first. */
+const NOTHING = new BigUint64Array(2);
+
+/**
+ * The arguments that the C library passes to the initialisers of its own
+ * libraries, and so to those of this one.
+ *
+ * Platforms: without the library, or with a C library that passes nothing, there
+ * are no arguments, and at most environment variables.
+ */
+export function initialiserArguments(): InitialiserArguments {
+  const none = Deno.UnsafePointer.of(NOTHING);
+  let known: Deno.PointerValue;
+  try {
+    known = HOST_PLATFORM === Platform.Linux ? call("smf_arguments") as Deno.PointerValue : null;
+  } catch (error) {
+    // Where libraries in memory are forbidden, initialisers that ignore their arguments still run.
+    if (!(error instanceof LoadError)) throw error;
+    known = null;
+  }
+  if (known === null) return [0, none, none];
+  const view = new Deno.UnsafePointerView(known);
+  return [view.getInt32(0), view.getPointer(8), view.getPointer(16)];
 }
 
 /**

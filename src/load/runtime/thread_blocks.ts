@@ -15,13 +15,10 @@ import { ELF_MACHINE, type ElfRelocation, WORDS_NAME, writeElfLibrary } from "..
 import { MemoryFiles } from "../../os/memory_file.ts";
 import { pointerTo } from "../../os/pointer.ts";
 import { LoadError } from "../../errors.ts";
+import { type ModuleIdentity, undefinedThreadLocals } from "../imports/resolve.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { RelocationType } from "../../smf/enums.ts";
-import type {
-  ThreadLocalBlocks,
-  ThreadLocalPlan,
-  ThreadLocalWord,
-} from "../../image/relocation/thread_locals.ts";
+import type { ThreadLocalBlocks, ThreadLocalPlan } from "../../image/relocation/thread_locals.ts";
 
 const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, number>>>> = {
   x86_64: {
@@ -38,13 +35,22 @@ const TYPES: Readonly<Record<typeof Deno.build.arch, Readonly<Record<number, num
   },
 };
 
-/** The library of one module's TLS blocks, which exist until it is disposed of. */
-export type ThreadBlocks = Disposable;
+/** How glibc reports a name that no library defines. */
+const MISSING_NAME = /undefined symbol: ([^\s,]+)/;
 
-/** A thread-local variable in a host library. */
+/** The library of one module's TLS blocks, which exist until it is disposed of. */
+export interface ThreadBlocks extends Disposable {
+  /** The offset of the module's block from every thread pointer; undefined unless local-exec code needs it. */
+  readonly staticOffset: number | undefined;
+}
+
+/** A thread-local variable that host libraries define. */
 export interface ImportedVariable {
   readonly name: string;
-  readonly library: string;
+  /** Whether it may be missing. */
+  readonly isWeak: boolean;
+  /** The libraries among which the dynamic linker finds it. */
+  readonly libraries: readonly string[];
 }
 
 /**
@@ -58,13 +64,16 @@ export interface ImportedVariable {
  *
  * @param bytes The whole range; all other relocations have been applied.
  * @param imported Returns the variable that an undefined symbol stands for.
- * @throws {LoadError} `Unsupported` if the system refuses: mostly because its
+ * @param importer Names the module in messages.
+ * @throws {LoadError} `UndefinedSymbol` if no library defines an imported
+ * variable; `Unsupported` if the system refuses: mostly because its
  * space for initial-exec variables is used up.
  */
 export function openThreadBlocks(
   bytes: Uint8Array,
   plan: ThreadLocalPlan,
   imported: (symbol: number) => ImportedVariable,
+  importer: ModuleIdentity,
 ): ThreadBlocks {
   const library = writeBlocks(bytes, plan, imported);
   using opening = new DisposableStack();
@@ -75,8 +84,10 @@ export function openThreadBlocks(
   if (handle === null) {
     // The reason follows the path of the library in memory, which says nothing here.
     const reason = linker.failure()?.replace(/^\S+: /, "");
-    const hint = plan.words.some(usesStaticTls)
-      ? "compile without -ftls-model=initial-exec"
+    const missing = reason === undefined ? undefined : MISSING_NAME.exec(reason)?.[1];
+    if (missing !== undefined) throw undefinedThreadLocals([missing], importer);
+    const hint = needsStaticTls(plan)
+      ? "compile with -fPIC, and without -ftls-model=initial-exec"
       : "close modules that have thread-local variables";
     throw new LoadError(
       "Unsupported",
@@ -91,41 +102,51 @@ export function openThreadBlocks(
     words.copyInto(bytes.subarray(place, place + size), from);
     from += size;
   }
-  return opening.move();
+  const staticOffset = plan.staticOffsets.length > 0 ? Number(words.getBigInt64(from)) : undefined;
+  const opened = opening.move();
+  return { staticOffset, [Symbol.dispose]: () => opened.dispose() };
 }
 
 function writeBlocks(
   bytes: Uint8Array,
-  { blocks, words }: ThreadLocalPlan,
+  plan: ThreadLocalPlan,
   imported: (symbol: number) => ImportedVariable,
 ): Uint8Array<ArrayBuffer> {
+  const { blocks, words, staticOffsets } = plan;
   const relocations: ElfRelocation[] = [];
+  const types = TYPES[Deno.build.arch];
   const needed = new Set<string>();
-  const names: string[] = [];
+  const imports: { name: string; isWeak: boolean }[] = [];
   let wordBytes = 0;
   for (const word of words) {
     let symbol: number | undefined;
     if (word.imported !== undefined) {
-      const { name, library } = imported(word.imported);
-      needed.add(library);
-      const known = names.indexOf(name);
-      symbol = known >= 0 ? known : names.push(name) - 1;
+      const { name, isWeak, libraries } = imported(word.imported);
+      for (const library of libraries) needed.add(library);
+      const known = imports.findIndex((other) => other.name === name);
+      symbol = known >= 0 ? known : imports.push({ name, isWeak }) - 1;
     }
     relocations.push({
       offset: wordBytes,
-      type: TYPES[Deno.build.arch][word.type],
+      type: types[word.type],
       symbol,
       addend: word.offset,
     });
     wordBytes += word.size;
   }
+  if (staticOffsets.length > 0) {
+    // The start of the block: local-exec code counts from it.
+    const type = types[RelocationType.TlsStatic64];
+    relocations.push({ offset: wordBytes, type, symbol: undefined, addend: 0 });
+    wordBytes += 8;
+  }
   return writeElfLibrary(ELF_MACHINE[Deno.build.arch], {
     ...(blocks && { threadLocals: { ...blocks, image: imageIn(bytes, blocks) } }),
     needed: [...needed],
-    threadLocalImports: names,
+    threadLocalImports: imports,
     wordBytes,
     relocations,
-    needsStaticTls: words.some(usesStaticTls),
+    needsStaticTls: needsStaticTls(plan),
   });
 }
 
@@ -133,6 +154,7 @@ function imageIn(bytes: Uint8Array, { image: { offset, length } }: ThreadLocalBl
   return bytes.subarray(offset, offset + length);
 }
 
-function usesStaticTls({ type }: ThreadLocalWord): boolean {
-  return type === RelocationType.TlsStatic64;
+/** Whether code of the module counts on one distance of the variables from every thread pointer. */
+function needsStaticTls({ words, staticOffsets }: ThreadLocalPlan): boolean {
+  return staticOffsets.length > 0 || words.some(({ type }) => type === RelocationType.TlsStatic64);
 }

@@ -9,8 +9,9 @@
 import { bytesAt } from "../../os/native_memory.ts";
 import { LoadError } from "../../errors.ts";
 import { countFrames } from "../../image/eh_frame.ts";
+import { SymbolType } from "../../smf/enums.ts";
 import type { LoadedImage } from "../image.ts";
-import { HAS_UNWINDER, registerEhFrame } from "../../os/unwinder.ts";
+import { HAS_UNWINDER, registerEhFrame, registerWithOwnUnwinder } from "../../os/unwinder.ts";
 
 const EH_FRAME = ".eh_frame";
 
@@ -26,7 +27,8 @@ const EH_FRAME = ".eh_frame";
  * the system has no unwinder to register them with.
  * @throws {LoadError} `InvalidFormat` if the tables are broken.
  */
-export function registerFrames({ memory, plan }: LoadedImage): Disposable | undefined {
+export function registerFrames(image: LoadedImage): Disposable | undefined {
+  const { memory, plan } = image;
   const [table, another] = plan.sections.filter(({ section }) => section.name === EH_FRAME);
   if (table === undefined || !HAS_UNWINDER) return undefined;
   if (another !== undefined) {
@@ -39,5 +41,34 @@ export function registerFrames({ memory, plan }: LoadedImage): Disposable | unde
   const address = memory.address + BigInt(offset);
   const code = { start: plan.code.offset, end: plan.code.offset + plan.code.length };
   const count = countFrames(bytesAt(address, section.virtualSize), EH_FRAME, offset, code);
-  return count === 0 ? undefined : registerEhFrame(address);
+  if (count === 0) return undefined;
+  using registering = new DisposableStack();
+  registering.use(registerEhFrame(address));
+  const own = ownUnwinder(image);
+  if (own !== undefined) registering.use(registerWithOwnUnwinder(address, own));
+  return registering.move();
+}
+
+const [REGISTER, DEREGISTER] = ["__register_frame", "__deregister_frame"];
+
+/**
+ * The functions of an unwinder that is linked into the module (libgcc_eh.a),
+ * which knows nothing of tables that are registered with the process's. A module
+ * that imports from the process's unwinder has none: its symbols, which may be
+ * many, are not searched.
+ */
+function ownUnwinder(
+  { file: { symbols }, memory, plan, imports }: LoadedImage,
+): [bigint, bigint] | undefined {
+  if (imports.some(({ name }) => name.startsWith("_Unwind_") || name === REGISTER)) return undefined;
+  const found = new Map<string, bigint>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+    const name = symbols.name(index);
+    if (name !== REGISTER && name !== DEREGISTER) continue;
+    const value = symbols.value(index);
+    if (plan.isCode(value)) found.set(name, memory.address + BigInt(plan.place(value, 0)));
+  }
+  const register = found.get(REGISTER), deregister = found.get(DEREGISTER);
+  return register === undefined || deregister === undefined ? undefined : [register, deregister];
 }

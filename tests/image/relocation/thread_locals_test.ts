@@ -2,9 +2,14 @@
 import { assertEquals } from "@std/assert";
 import { planImage } from "../../../src/image/plan.ts";
 import { scanRelocations } from "../../../src/image/relocation/scan.ts";
-import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
+import { Arch, Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
+import { SmfBuilder } from "../../../src/smf/builder.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
-import { planThreadLocals, type ThreadLocalPlan } from "../../../src/image/relocation/thread_locals.ts";
+import {
+  applyStaticOffsets,
+  planThreadLocals,
+  type ThreadLocalPlan,
+} from "../../../src/image/relocation/thread_locals.ts";
 import { assertLoadError, hostBuilder } from "../../support/testing.ts";
 
 interface Asked {
@@ -48,6 +53,7 @@ Deno.test("a word has its variable's offset in the TLS block", () => {
   assertEquals(planned({ value: 4100, addend: 3n }), {
     blocks: { image: { offset: 4096, length: 24 }, size: 32, alignment: 16 },
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: undefined, offset: 7 }],
+    staticOffsets: [],
   });
   const descriptor = planned({ type: RelocationType.TlsDescriptor });
   assertEquals(descriptor?.words.map(({ size }) => size), [16]);
@@ -82,6 +88,7 @@ Deno.test("an imported variable is planned by its symbol", () => {
   assertEquals(planned({ defined: false, addend: 8n, name: "other" }), {
     blocks: undefined,
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: 0, offset: 8 }],
+    staticOffsets: [],
   });
   for (const addend of [2n ** 62n, -(2n ** 62n)]) {
     assertLoadError(() => planned({ defined: false, addend }), "RelocationFailed", { symbol: "v" });
@@ -98,4 +105,63 @@ Deno.test("a word outside the image, or across its end, is refused", () => {
     const { message } = assertLoadError(() => planned({ offset, type }), "RelocationFailed", { offset });
     assertEquals(/bytes are not inside the image/.test(message), true, message);
   }
+});
+
+Deno.test("local-exec code of both processors gets the offset from the thread pointer, or an error", () => {
+  const { TlsStatic32, Arm64TlsStaticHigh12: High, Arm64TlsStaticLow12: Low } = RelocationType;
+  const [ADD, ADD_SHIFTED, LDR_X, LDR_W, NOP] = [
+    0x9100_0000,
+    0x9140_0000,
+    0xf940_0000,
+    0xb940_0000,
+    0xd503_201f,
+  ];
+  const cases: [arch: number, type: number, before: number, block: number, after: number | string][] = [
+    [Arch.X86_64, TlsStatic32, 0, -96, -89],
+    [Arch.X86_64, TlsStatic32, 0, -(2 ** 31) - 7, -(2 ** 31)],
+    [Arch.X86_64, TlsStatic32, 0, -(2 ** 31) - 8, "does not fit"],
+    [Arch.X86_64, TlsStatic32, 0, 2 ** 31 - 7, "does not fit"],
+    [Arch.Aarch64, High, ADD_SHIFTED, 0x12_3456, ADD_SHIFTED | (0x123 << 10)],
+    [Arch.Aarch64, High, ADD_SHIFTED, 2 ** 24 - 8, (ADD_SHIFTED | (0xfff << 10)) >>> 0],
+    [Arch.Aarch64, High, ADD_SHIFTED, 2 ** 24 - 7, "does not fit"],
+    [Arch.Aarch64, High, ADD_SHIFTED, -8, "does not fit"],
+    [Arch.Aarch64, High, ADD, 64, "not an instruction"],
+    [Arch.Aarch64, Low, ADD, 0x1009, ADD | (16 << 10)],
+    [Arch.Aarch64, Low, LDR_W, 0x1ffd - 8, LDR_W | (0xffc / 4 << 10)],
+    [Arch.Aarch64, Low, LDR_X, 0x1001, LDR_X | (8 / 8 << 10)],
+    [Arch.Aarch64, Low, LDR_X, 0x1002, "does not fit"],
+    [Arch.Aarch64, Low, NOP, 64, "not an instruction"],
+  ];
+  for (const [arch, type, before, block, after] of cases) {
+    const builder = new SmfBuilder({ arch });
+    builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(16) });
+    builder.section({ name: ".tdata", type: SectionType.RoData, bytes: new Uint8Array(24) });
+    const symbol = builder.symbol({ name: "v", type: SymbolType.Data, value: 4096, binding: Binding.Local });
+    builder.relocation({ offset: 8, symbol, type, addend: 7n });
+    const file = parseSmf(builder.build());
+    const needs = scanRelocations(file);
+    const plan = planImage(file, 4096, { got: 0, plt: 0 });
+    const threadLocals = planThreadLocals(file, plan, needs)!;
+    assertEquals(threadLocals.words, []);
+    const bytes = new Uint8Array(8192);
+    const view = new DataView(bytes.buffer);
+    const { place } = threadLocals.staticOffsets[0];
+    view.setUint32(place, before, true);
+    const apply = () => applyStaticOffsets(bytes, file, threadLocals, block);
+    if (typeof after === "string") {
+      const { message } = assertLoadError(apply, "RelocationFailed", { symbol: "v", value: block + 7 });
+      assertEquals(message.includes(after), true, message);
+    } else {
+      apply();
+      assertEquals(view.getUint32(place, true), after >>> 0, `${before.toString(16)} ${block}`);
+    }
+  }
+});
+
+Deno.test("local-exec code cannot use a variable of another library", () => {
+  const { message } = assertLoadError(
+    () => planned({ defined: false, type: RelocationType.TlsStatic32 }),
+    "RelocationFailed",
+  );
+  assertEquals(message.includes("not a variable of the module"), true, message);
 });

@@ -100,7 +100,7 @@ Deno.test("aarch64: types without a counterpart are refused with the reason and 
   const cases: [type: number, problem: string, hint: string][] = [
     [258, "a 32-bit address", "compile with -fPIC"],
     [309, "tiny code model", "compile with -mcmodel=small"],
-    [549, "thread-local", "compile with -fPIC"],
+    [550, "thread-local", "compile with -fPIC"],
     [561, "tiny or large code model", "compile with -mcmodel=small"],
     [700, "type 700: the type is unknown", "try another code model"],
   ];

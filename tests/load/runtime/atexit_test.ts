@@ -1,6 +1,8 @@
 // The functions that modules register for the end of threads and modules: when they run, and in which order.
 import { assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
+import { compileModule, runModules } from "../../support/compiled_module.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
 import { runChild } from "../../support/modules.ts";
 import { stress } from "../../support/testing.ts";
 import { TestWorker } from "../../support/workers.ts";
@@ -123,3 +125,43 @@ linuxTest("nothing runs when the process ends", async () => {
   const result = await runChild(new URL("./exit_child.ts", import.meta.url), { args: [FILE()] });
   assertEquals([result.code, result.signal, result.stderr, result.stdout], [0, null, "", "registered\n"]);
 });
+
+const ENDS = `
+  #define _GNU_SOURCE
+  #include <stdlib.h>
+  #include <string.h>
+  #include <unistd.h>
+  static void say(const char *text) { write(1, text, strlen(text)); }
+  static void bye(int status, void *value) { say(status == 0 && value == (void *)7 ? "[bye]\\n" : "[wrong]\\n"); }
+  static void last(void) { say("[last]\\n"); }
+  static void quick(void) { say("[quick]\\n"); }
+  static void both(void) { say("[both]\\n"); }
+  int on_end(void) { return atexit(last) || on_exit(bye, (void *)7); }
+  int on_quick(void) { return at_quick_exit(quick); }
+  int on_both(void) { return atexit(both) || at_quick_exit(both); }
+  int leave(void) { quick_exit(3); }
+`;
+
+testWithCompilers(
+  ["gcc"],
+  "on_exit and at_quick_exit run when the module ends, each function once",
+  async (folder) => {
+    const modules = [await compileModule(folder, "ends", ENDS)];
+    const plan = { modules, libraries: ["libc.so.6"], calls: ["on_end", "on_quick", "on_both"] };
+    const { code, signal, stdout, stderr } = await runModules(plan);
+    assertEquals([code, signal, stderr], [0, null, ""]);
+    assertEquals(stdout, "0\n0\n0\n[both]\n[bye]\n[last]\n[quick]\nclosed\n");
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "quick_exit runs what loaded modules registered for it, and nothing else",
+  async (folder) => {
+    const modules = [await compileModule(folder, "ends", ENDS)];
+    const plan = { modules, libraries: ["libc.so.6"], calls: ["on_end", "on_quick", "on_both", "leave"] };
+    const { code, signal, stdout, stderr } = await runModules(plan);
+    assertEquals([code, signal, stderr], [3, null, ""]);
+    assertEquals(stdout, "0\n0\n0\n[both]\n[quick]\n");
+  },
+);

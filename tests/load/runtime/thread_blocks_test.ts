@@ -2,6 +2,8 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
+import { compileModule, runModules } from "../../support/compiled_module.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
 import { RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
 import { TestWorker } from "../../support/workers.ts";
 import { assertLoadError, hostBuilder, TemporaryDirectory } from "../../support/testing.ts";
@@ -147,22 +149,86 @@ linuxTest("variables of host libraries have the addresses that the library has",
     // void *__tls_get_addr(tls_index *): cannot fail
     __tls_get_addr: { parameters: ["usize"], result: "usize" },
   });
-  // dlsym returns the address of this thread's variable.
-  assertEquals(module.imports(), [
-    { name, address: system.symbols.__tls_get_addr(words.address), from: "library 'libc.so.6'" },
-  ]);
+  const location = Deno.dlopen("libc.so.6", {
+    // int *__errno_location(void); cannot fail
+    __errno_location: { parameters: [], result: "pointer" },
+  });
+  const address = Deno.UnsafePointer.value(location.symbols.__errno_location());
+  assertEquals(system.symbols.__tls_get_addr(words.address), address);
+  // Each thread has an address of its own for it.
+  assertEquals(module.imports(), [{ name, address: 0n, from: "library 'libc.so.6'" }]);
+  location.close();
   system.close();
   words[Symbol.dispose]();
 });
 
-linuxTest("variables that no host library defines are refused", () => {
+linuxTest("variables that no host library defines are refused in one line", () => {
   const bytes = importingModule("elsewhere");
-  assertLoadError(() => new ModuleLoader().loadBytes(bytes), "UndefinedSymbol", { symbols: ["elsewhere"] });
-  const error = assertLoadError(() => new ModuleLoader().loadBytes(bytes, () => 4096n), "Unsupported", {
-    symbol: "elsewhere",
+  using registry = new ModuleRegistry({ libraries: ["libc.so.6", "libm.so.6"] });
+  const loads = [
+    () => new ModuleLoader().loadBytes(bytes),
+    // An address is not what a thread-local variable has.
+    () => new ModuleLoader().loadBytes(bytes, () => 4096n),
+    () => registry.loadBytes("m", bytes),
+  ];
+  for (const load of loads) {
+    const error = assertLoadError(load, "UndefinedSymbol", { symbols: ["elsewhere"] });
+    assertStringIncludes(error.message, "undefined thread-local variable 'elsewhere'");
+    assertStringIncludes(error.hint, "`libraries`");
+  }
+});
+
+const ONCE = `
+  #include <mutex>
+  static std::once_flag flag;
+  static int count;
+  extern "C" int test() { std::call_once(flag, [] { count++; }); return count; }
+`;
+
+testWithCompilers(["g++"], "initial-exec code uses variables of host libraries", async (folder) => {
+  const once = await compileModule(folder, "once", ONCE, { language: "cpp", flags: ["-O2", "-fPIE"] });
+  const result = await runModules({
+    modules: [once],
+    libraries: ["libc.so.6", "libstdc++.so.6"],
+    calls: ["test"],
   });
-  assertStringIncludes(error.message, "it is not in a host library");
-  assertStringIncludes(error.hint, "the option `libraries`");
+  assertEquals([result.code, result.stderr, result.stdout], [0, "", "1\nclosed\n"]);
+});
+
+const LOCAL = `
+  #include <pthread.h>
+  static __thread int depth = 40;
+  static __thread long wide[3] = { 1, 2, 3 };
+  int next(void) { return ++depth; }
+  static void *ask(void *unused) { return (void *)(long)(next() + wide[2]); }
+  int in_thread(void) {
+    pthread_t thread; void *answer;
+    return pthread_create(&thread, 0, ask, 0) || pthread_join(thread, &answer) ? -1 : (int)(long)answer;
+  }
+`;
+
+testWithCompilers(
+  ["gcc"],
+  "local-exec code, which is made for programs, has variables of each thread",
+  async (folder) => {
+    // -fPIE is what Debian's gcc takes by default, and so most static libraries there.
+    const local = await compileModule(folder, "local", LOCAL, { flags: ["-O2", "-fPIE"] });
+    const calls = ["next", "next", "in_thread", "next", "in_thread"];
+    const result = await runModules({ modules: [local], libraries: ["libc.so.6"], calls });
+    assertEquals([result.code, result.stderr, result.stdout], [0, "", "41\n42\n44\n43\n44\nclosed\n"]);
+  },
+);
+
+const PERHAPS = `
+  extern __thread int perhaps __attribute__((weak));
+  int test(void) { return 7; }
+  int *where(void) { return &perhaps; }
+`;
+
+testWithCompilers(["gcc"], "a weak variable may be missing", async (folder) => {
+  const perhaps = await compileModule(folder, "perhaps", PERHAPS);
+  const result = await runModules({ modules: [perhaps], libraries: ["libc.so.6"], calls: ["test"] });
+  assertEquals([result.code, result.stderr, result.stdout], [0, "", "7\nclosed\n"]);
 });
 
 Deno.test({

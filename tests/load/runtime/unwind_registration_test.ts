@@ -1,4 +1,6 @@
 // The unwinder knows a module's functions for as long as the module is loaded.
+import { compileModule, runModules } from "../../support/compiled_module.ts";
+import { compile, testWithCompilers } from "../../support/compilers.ts";
 import { assertEquals } from "@std/assert";
 import { ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
@@ -112,3 +114,23 @@ unwinderTest("a thousand modules are registered and unregistered", async (record
   assertEquals(recordFor(kept.codeMemory.address) !== 0n, true);
   await kept.closeAsync();
 });
+
+const THROWS = `
+  extern "C" int test() { try { throw 41; } catch (int value) { return value + 1; } }
+`;
+
+for (const strip of [false, true]) {
+  const name = `exceptions work with an unwinder of the module's own${strip ? ", stripped" : ""}`;
+  testWithCompilers(["g++"], name, async (folder) => {
+    const archives: string[] = [];
+    for (const archive of ["libstdc++.a", "libgcc_eh.a", "libgcc.a"]) {
+      archives.push((await compile("g++", [`-print-file-name=${archive}`])).trim());
+    }
+    const link = { reloadable: true, strip, exports: ["test"] };
+    const module = await compileModule(folder, "throws", THROWS, { language: "cpp", archives, link });
+    const libraries = ["libc.so.6", "libm.so.6"];
+    const result = await runModules({ modules: [module], libraries, calls: ["test", "test"] });
+    assertEquals([result.code, result.signal, result.stderr], [0, null, ""]);
+    assertEquals(result.stdout, "42\n42\nclosed\n");
+  });
+}

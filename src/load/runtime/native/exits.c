@@ -1,6 +1,6 @@
 /*
  * Keeps the functions that modules register for the end of a thread or of the
- * module. The C library knows shared libraries only: it would call a module's
+ * module, and the arguments of the program for their initialisers. The C library knows shared libraries only: it would call a module's
  * functions after the module has been freed, or not before the process ends. So
  * modules register here instead.
  *
@@ -11,6 +11,7 @@
  * that it replaces. `dso` is the address of a module's __dso_handle, or any
  * other address in it (Itanium C++ ABI, 3.3.6).
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -25,6 +26,10 @@ typedef void callback(void *);
 int __cxa_atexit(callback *, void *, void *);
 void __cxa_finalize(void *);
 int __cxa_thread_atexit_impl(callback *, void *, void *);
+/* Weak: only glibc has the first two, and no shared library of glibc has the third. */
+const char *gnu_get_libc_version(void) __attribute__((weak));
+int __cxa_at_quick_exit(callback *, void *) __attribute__((weak));
+int at_quick_exit(void (*)(void)) __attribute__((weak));
 
 /* A thread-local object with a destructor, in the lists of its thread and of its module, newest first. */
 struct object {
@@ -35,11 +40,19 @@ struct object {
   void *value;
 };
 
-/* A function that runs when the module ends. */
+/* A function that runs when the module ends: run(value), or on_exit's run_with(0, value). */
 struct finaliser {
   struct finaliser *older;
   callback *run;
+  void (*run_with)(int, void *);
   void *value;
+};
+
+/* A function that runs when a module calls quick_exit, or else when the module that registered it ends. */
+struct quick {
+  struct quick *older;
+  struct module *module;
+  callback *run;
 };
 
 /* A key of thread-specific data whose destructor is in the module. */
@@ -58,13 +71,38 @@ struct module {
   unsigned running;
 };
 
+/* The arguments of the program, as an initialiser takes them. */
+struct arguments {
+  int64_t count;
+  char **values;
+  char **environment;
+};
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct module *modules;
+static struct quick *quicks;
+static int handles_quick_exit;
+/* The ends of argv and of the environment variables, which some initialisers look for behind argv. */
+static char *nothing[2];
+static struct arguments arguments = {0, nothing, nothing};
 static __thread struct object *of_this_thread;
 static __thread int will_end;
 
 static void enter(void) { pthread_mutex_lock(&lock); }
 static void leave(void) { pthread_mutex_unlock(&lock); }
+
+/* glibc passes the arguments of the program to initialisers of libraries; other C libraries pass nothing. */
+__attribute__((constructor)) static void initialise(int argc, char **argv) {
+  if (!gnu_get_libc_version || argc < 0 || !argv) return;
+  arguments.count = argc;
+  arguments.values = argv;
+}
+
+/* The arguments for an initialiser that runs now: setenv may have moved the environment. */
+const struct arguments *smf_arguments(void) {
+  if (environ) arguments.environment = environ;
+  return &arguments;
+}
 
 /* The module that an address is in. */
 static struct module *find(uintptr_t address) {
@@ -132,16 +170,10 @@ int smf_thread_atexit(callback *destroy, void *value, void *dso) {
   return 0;
 }
 
-/* Replaces int __cxa_atexit(callback *, void *, void *). */
-int smf_atexit(callback *run, void *value, void *dso) {
-  enter();
-  struct module *module = find((uintptr_t)dso);
-  leave();
-  if (!module) return __cxa_atexit(run, value, dso);
+static int add_finaliser(struct module *module, struct finaliser values) {
   struct finaliser *finaliser = malloc(sizeof *finaliser);
   if (!finaliser) return -1;
-  finaliser->run = run;
-  finaliser->value = value;
+  *finaliser = values;
   enter();
   finaliser->older = module->finalisers;
   module->finalisers = finaliser;
@@ -149,17 +181,104 @@ int smf_atexit(callback *run, void *value, void *dso) {
   return 0;
 }
 
-/* Runs the registered functions and those that they register, newest first. */
-void smf_run_finalisers(struct module *module) {
+/* Replaces int __cxa_atexit(callback *, void *, void *). */
+int smf_atexit(callback *run, void *value, void *dso) {
   enter();
-  for (struct finaliser *next; (next = module->finalisers);) {
-    module->finalisers = next->older;
+  struct module *module = find((uintptr_t)dso);
+  leave();
+  if (!module) return __cxa_atexit(run, value, dso);
+  return add_finaliser(module, (struct finaliser){.run = run, .value = value});
+}
+
+/*
+ * The module that a function was registered from. A canonical address of a
+ * function may lie outside its module; then the caller tells.
+ */
+static struct module *owner(void *function, void *caller) {
+  enter();
+  struct module *module = find((uintptr_t)function);
+  if (!module) module = find((uintptr_t)caller);
+  leave();
+  return module;
+}
+
+/* Replaces int on_exit(void (*)(int, void *), void *). The status is 0 at the end of a module. */
+int smf_on_exit(void (*run)(int, void *), void *value) {
+  struct module *module = owner((void *)run, __builtin_return_address(0));
+  /* The C library would call the function after the module has been freed. */
+  if (!module) return -1;
+  return add_finaliser(module, (struct finaliser){.run_with = run, .value = value});
+}
+
+/* Unlinks the newest entry of one module that has this function; any module or function if null. */
+static struct quick *take_quick(struct module *module, callback *run) {
+  struct quick **link = &quicks;
+  while (*link && ((module && (*link)->module != module) || (run && (*link)->run != run))) link = &(*link)->older;
+  struct quick *found = *link;
+  if (found) *link = found->older;
+  return found;
+}
+
+/* Runs the functions that a module, or every module if null, registered with at_quick_exit, newest first. */
+static void run_quicks(struct module *module) {
+  enter();
+  for (struct quick *next; (next = take_quick(module, 0));) {
     leave();
-    next->run(next->value);
+    next->run(0);
     free(next);
     enter();
   }
   leave();
+}
+
+/* The C library calls it at quick_exit. */
+static void quick_end(void *unused) {
+  (void)unused;
+  run_quicks(0);
+}
+
+/* Replaces int at_quick_exit(void (*)(void)); also __cxa_at_quick_exit, which has a second argument. */
+int smf_at_quick_exit(callback *run) {
+  struct module *module = owner((void *)run, __builtin_return_address(0));
+  if (!module) return -1;
+  struct quick *quick = malloc(sizeof *quick);
+  if (!quick) return -1;
+  enter();
+  if (!handles_quick_exit) {
+    if (__cxa_at_quick_exit) handles_quick_exit = __cxa_at_quick_exit(quick_end, &lock) == 0;
+    else if (at_quick_exit) handles_quick_exit = at_quick_exit((void (*)(void))quick_end) == 0;
+  }
+  quick->module = module;
+  quick->run = run;
+  quick->older = quicks;
+  if (handles_quick_exit) quicks = quick;
+  leave();
+  if (handles_quick_exit) return 0;
+  free(quick);
+  return -1;
+}
+
+/* Replaces void quick_exit(int). */
+_Noreturn void smf_quick_exit(int status) { quick_exit(status); }
+
+/*
+ * Runs the registered functions and those that they register, newest first; then
+ * those for quick_exit, except functions that have run: programs register one
+ * function for both ends.
+ */
+void smf_run_finalisers(struct module *module) {
+  enter();
+  for (struct finaliser *next; (next = module->finalisers);) {
+    module->finalisers = next->older;
+    for (struct quick *same; next->run && (same = take_quick(module, next->run));) free(same);
+    leave();
+    if (next->run) next->run(next->value);
+    else next->run_with(0, next->value);
+    free(next);
+    enter();
+  }
+  leave();
+  run_quicks(module);
 }
 
 /* Replaces void __cxa_finalize(void *). Does nothing for a null pointer, which means the whole process. */
@@ -255,6 +374,7 @@ int smf_remove_module(struct module *module, unsigned milliseconds) {
     unlink_object(object);
     free(object);
   }
+  for (struct quick *quick; (quick = take_quick(module, 0));) free(quick);
   struct module **link = &modules;
   while (*link != module) link = &(*link)->next;
   *link = module->next;
