@@ -12,7 +12,7 @@
  * | `InvalidFormat` | the bytes are not a well-formed SMF file or object; `offset` says where |
  * | `Unsupported` | well-formed, but of a kind that cannot be used here |
  * | `IncompatiblePlatform` | made for another operating system |
- * | `IncompatibleArch` | made for another processor |
+ * | `IncompatibleArch` | made for another processor, or needs `features` that this one lacks |
  * | `UndefinedSymbol` | a name that is needed and that nothing defines |
  * | `ForbiddenImport` | a name that `allowImports` does not let the module import |
  * | `RelocationFailed` | a relocation that cannot be applied |
@@ -86,6 +86,8 @@ export interface LoadErrorData {
   readonly value?: bigint | number | string;
   /** The values that would have been accepted: from the first, up to but not including the second. */
   readonly range?: readonly [low: bigint | number, high: bigint | number];
+  /** The features that the module needs and this processor lacks. */
+  readonly features?: readonly string[];
   /** The integrity string that was given. */
   readonly expected?: string;
   /** The integrity string of the bytes that are there, if it is known. */

@@ -32,6 +32,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/os/dynamic_linker.ts": "chooses how the system finds shared libraries",
   "src/os/path.ts": "knows where a path can name another host",
   "src/os/unwinder.ts": "knows where there is an unwinder that takes registrations of frames",
+  "src/os/processor.ts": "chooses how the processor is asked for its features",
   "src/os/process.ts": "chooses the library function that tells processes apart",
 };
 

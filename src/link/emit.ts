@@ -36,6 +36,8 @@ export interface EmitInput {
   /** The names of symbols that stay, stripped or not. */
   readonly keptNames: ReadonlySet<string>;
   readonly platform: number | undefined;
+  /** The level of processors that the code needs. */
+  readonly cpu: number;
   readonly fileLayout: LayoutName | undefined;
   readonly sourceHash: bigint;
 }
@@ -80,6 +82,7 @@ class Emitter {
       layout: input.fileLayout ?? "H96",
       platform: input.platform ?? Platform.Linux,
       arch: input.arch.smf,
+      cpu: input.cpu,
       flags: HeaderFlag.Pic | (entry === undefined ? 0 : HeaderFlag.Executable) |
         (input.reloadable ? HeaderFlag.Reloadable : 0) |
         (input.applied.isFixed ? HeaderFlag.FixedLayout : 0),

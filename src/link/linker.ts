@@ -3,8 +3,10 @@
  */
 import { LoadError } from "../errors.ts";
 import { builtinModule } from "../smf/builtin.ts";
+import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
+import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
 import { importsOf, Marker, reachedSections } from "./gc.ts";
@@ -42,6 +44,12 @@ export interface LinkOptions {
   readonly unwind?: boolean;
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
+  /**
+   * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
+   * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
+   * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
+   */
+  readonly cpu?: string;
   /** The operating system, a `Platform`. Default: Linux. */
   readonly platform?: number;
   /** The layout of the file. Default: H96. */
@@ -76,6 +84,7 @@ export interface LinkedModule {
  * @returns the module's bytes and the map of the link.
  * @throws {LoadError} that names object, section and symbol. If there are several
  * problems, `cause` is an `AggregateError` of all.
+ * @throws {TypeError} for a `cpu` that the processor of the objects does not have.
  *
  * @example An object to a module
  * ```ts
@@ -105,6 +114,10 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   ]);
   if (resolution.objects.length === 0) throw nothingToLink(inputs, request);
   const arch = archOf(resolution.objects[0].elf.machine);
+  const cpu = resolution.objects.reduce(
+    (level, { elf }) => Math.max(level, neededLevel(elf)),
+    options.cpu === undefined ? 0 : cpuLevel(arch.smf, options.cpu),
+  );
   problems.throwIfAny();
 
   // Garbage collection: everything that is reachable from the roots.
@@ -160,6 +173,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     strip: options.strip === true,
     keptNames: new Set(UNWINDER_NAMES),
     platform: options.platform,
+    cpu,
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });

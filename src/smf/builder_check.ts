@@ -55,6 +55,7 @@ export function checkHeaderOptions(options: SmfBuilderOptions): Layout {
   if (compression !== Compression.None && compression !== Compression.Zstd) {
     throw new RangeError(`Cannot compress with method ${compression}: only zstd (1) is supported`);
   }
+  checkUnsigned("the level of the processor", options.cpu ?? 0, 8);
   checkUnsigned("the flags", flags, 8);
   if ((flags & HeaderFlag.HasStub) !== 0 && stub === undefined) {
     throw new TypeError("Cannot set HasStub: there is no stub");

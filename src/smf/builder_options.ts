@@ -12,6 +12,11 @@ export interface SmfBuilderOptions {
   readonly platform?: number;
   /** An `Arch`. Default: X86_64. */
   readonly arch?: number;
+  /**
+   * The level of processors that the code needs. For X86_64: 1 is x86-64-v2, 2 x86-64-v3, 3 x86-64-v4; for Aarch64:
+   * 1 is armv8.1-a, 2 armv8.2-a, 3 armv8.3-a. Default: 0, every processor.
+   */
+  readonly cpu?: number;
   /** `HeaderFlag` bits; a stub sets `HasStub`. Default: 0. */
   readonly flags?: number;
   /** The image offset where execution starts. Default: 0. */

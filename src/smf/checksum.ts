@@ -13,16 +13,13 @@ import { LoadError } from "../errors.ts";
 import { Xxh32, xxh32 } from "./hash.ts";
 import type { SmfHeader } from "./header.ts";
 import { COPY_AGAIN } from "./hints.ts";
-import type { Layout } from "./layout.ts";
+import { type Layout, WRITER_MARK } from "./layout.ts";
 import { ByteReader, type Reading } from "./reader.ts";
 import { sectionLabel, type SmfSection } from "./section.ts";
 
-/** The bytes at the layout's `mark` in files whose `module_hash` is a checksum. */
-export const CHECKSUM_MARK = "XXH32";
-
 /** Whether a header has the mark of this package's writer. */
 export function isMarked(header: Uint8Array, layout: Layout): boolean {
-  return new ByteReader(header).startsWith(CHECKSUM_MARK, layout.header.mark);
+  return new ByteReader(header).startsWith(WRITER_MARK, layout.header.mark);
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 
 import { LoadError } from "../errors.ts";
-import { checkCommonFields, checkGeometry, readHeader, type SmfHeader } from "./header.ts";
+import { checkCommonFields, checkGeometry, readCpu, readHeader, type SmfHeader } from "./header.ts";
 import { COPY_AGAIN, LINK_FIRST, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, type LayoutName, LAYOUTS, MAGIC } from "./layout.ts";
 import { ByteReader, type Reading } from "./reader.ts";
@@ -149,11 +149,9 @@ function* tellH80(found: Candidate, size: number): Reading<Detected> {
     const { list } = yield* readSections(header, layout, size);
     if (list.some((section) => section.size > 0 && section.offset < length)) return found;
   }
-  return {
-    layout: LAYOUTS.H80,
-    header: { ...header, layout: "H80" },
-    bytes: yield { offset: header.offset, length },
-  };
+  const bytes = yield { offset: header.offset, length };
+  const cpu = readCpu(new ByteReader(bytes), LAYOUTS.H80);
+  return { layout: LAYOUTS.H80, header: { ...header, layout: "H80", cpu }, bytes };
 }
 
 /** Returns the problem of the layout that the writer most likely meant, for a file that no layout fits. */

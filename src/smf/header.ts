@@ -5,7 +5,7 @@
 
 import { LoadError } from "../errors.ts";
 import { HeaderFlag } from "./enums.ts";
-import { COMMON_FIELDS, type Field, type Layout, type LayoutName } from "./layout.ts";
+import { COMMON_FIELDS, type Field, type Layout, type LayoutName, WRITER_MARK } from "./layout.ts";
 import { COPY_AGAIN, UPDATE_PACKAGE } from "./hints.ts";
 import type { ByteReader } from "./reader.ts";
 
@@ -23,6 +23,8 @@ export interface SmfHeader {
   readonly platform: number;
   /** An {@linkcode Arch}. */
   readonly arch: number;
+  /** The level of processors that the code needs, 0 for all of `arch`. Only this package writes others. */
+  readonly cpu: number;
   /** {@linkcode HeaderFlag} bits. */
   readonly flags: number;
   /** A {@linkcode Compression}: the method of all compressed sections. */
@@ -116,6 +118,11 @@ export function checkCommonFields(reader: ByteReader): void {
   }
 }
 
+/** Reads the level of processors. In files of other writers its byte holds garbage. */
+export function readCpu(reader: ByteReader, { header: { mark } }: Layout): number {
+  return reader.startsWith(WRITER_MARK, mark) ? reader.u8(mark + WRITER_MARK.length) : 0;
+}
+
 /**
  * Reads a header by the table of `layout`. The only check is that numbers are at
  * most 2^53 - 1.
@@ -142,6 +149,7 @@ export function readHeader(reader: ByteReader, layout: Layout): SmfHeader {
     versionMinor: get(fields.version_minor, "version_minor"),
     platform: get(fields.platform, "platform"),
     arch: get(fields.arch, "arch"),
+    cpu: readCpu(reader, layout),
     flags,
     compression: get(fields.compression, "compression"),
     compressionLevel: get(fields.compression_level, "compression_level"),

@@ -41,7 +41,10 @@ export interface HeaderLayout {
   readonly size: number;
   /** The fields. */
   readonly fields: Readonly<Record<HeaderField, Field> & Partial<Record<ExtraHeaderField, Field>>>;
-  /** The offset of five bytes that the format leaves unused, where this package records how `module_hash` was made. */
+  /**
+   * The offset of six bytes that the format leaves unused: in five this package records how `module_hash` was made,
+   * in the sixth the level of processors that the file needs.
+   */
   readonly mark: number;
 }
 
@@ -78,6 +81,8 @@ export interface SectionLayout {
 
 /** The first four bytes of every header: "SMF" and a NUL. */
 export const MAGIC = "SMF\0";
+/** The bytes at the layout's `mark` in files of this package's writer. */
+export const WRITER_MARK = "XXH32";
 /** Size of a relocation in bytes. */
 export const RELOCATION_SIZE = 24;
 /** Size of a section's name field in bytes. */

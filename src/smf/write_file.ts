@@ -4,10 +4,17 @@
  */
 
 import type { RelocationOptions, SmfBuilderOptions, SymbolOptions } from "./builder_options.ts";
-import { CHECKSUM_MARK, combineHashes, hashHeader } from "./checksum.ts";
+import { combineHashes, hashHeader } from "./checksum.ts";
 import { Arch, HeaderFlag, Platform } from "./enums.ts";
 import { hashName, xxh32 } from "./hash.ts";
-import { type Layout, MAGIC, RELOCATION_FIELDS, RELOCATION_SIZE, SYMBOL_FIELDS } from "./layout.ts";
+import {
+  type Layout,
+  MAGIC,
+  RELOCATION_FIELDS,
+  RELOCATION_SIZE,
+  SYMBOL_FIELDS,
+  WRITER_MARK,
+} from "./layout.ts";
 import { alignUp } from "./offsets.ts";
 import { type Fields, writeRecord } from "./write_record.ts";
 
@@ -111,7 +118,8 @@ export function emitFile(parts: FileParts): Uint8Array {
   if (symbols.length > 0) data.set(strings.bytes, stringsAt);
 
   data.set(ascii(MAGIC), headerAt);
-  data.set(ascii(CHECKSUM_MARK), headerAt + layout.header.mark);
+  data.set(ascii(WRITER_MARK), headerAt + layout.header.mark);
+  data[headerAt + layout.header.mark + WRITER_MARK.length] = options.cpu ?? 0;
   writeRecord(view, headerAt, layout.header.fields, {
     version_major: 1,
     version_minor: 1,

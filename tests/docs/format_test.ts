@@ -1,8 +1,15 @@
 // Compares docs/format.md with the code.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { relocationArch } from "../../src/image/relocation/mod.ts";
+import { cpuNames } from "../../src/smf/cpu.ts";
 import * as enums from "../../src/smf/enums.ts";
-import { LAYOUTS, RELOCATION_FIELDS, RELOCATION_SIZE, SYMBOL_FIELDS } from "../../src/smf/layout.ts";
+import {
+  LAYOUTS,
+  RELOCATION_FIELDS,
+  RELOCATION_SIZE,
+  SYMBOL_FIELDS,
+  WRITER_MARK,
+} from "../../src/smf/layout.ts";
 import * as limits from "../../src/smf/limits.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
 import { MAX_FILE_SIZE } from "../../src/load/file/source.ts";
@@ -132,6 +139,20 @@ Deno.test("the image's groups are those of the code", () => {
   assertEquals(groups.map(({ start }) => start), [0, 4096, 8192, 12288]);
   // Code sections are packed; other sections keep their alignment.
   assertEquals(offsets.slice(0, 4), [0, 10, 4096, 4096 + 64]);
+});
+
+Deno.test("the levels of processors and the offsets of their byte are those of the code", () => {
+  const [x86, arm] = [enums.Arch.X86_64, enums.Arch.Aarch64].map(cpuNames);
+  assertEquals(
+    FORMAT.table("Cpu").map((row) => Object.values(row)),
+    x86.map((name, level) => [String(level), name, arm[level]]),
+  );
+  assertEquals(arm.length, x86.length);
+  const at = (name: keyof typeof LAYOUTS): number => LAYOUTS[name].header.mark + WRITER_MARK.length;
+  assertStringIncludes(
+    FORMAT.prose,
+    `at ${at("H72")} in H72, ${at("H80")} in H80, ${at("H96")} in H96, ${at("P128")} in P128`,
+  );
 });
 
 Deno.test("the offsets of the hash mark are those of the code", () => {

@@ -4,6 +4,7 @@ import { fromFileUrl } from "@std/path";
 import { ModuleLoader } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { HostLibrary } from "../support/host_library.ts";
+import { isolated } from "../support/isolated.ts";
 import { atexitObject } from "../support/machine_code.ts";
 
 const runnable = Deno.build.os === "linux" && Deno.build.arch === "x86_64";
@@ -12,7 +13,7 @@ function linuxTest(name: string, work: () => void | Promise<void>): void {
   Deno.test({
     name: runnable ? name : `${name} (SKIPPED: needs Linux on x86-64)`,
     ignore: !runnable,
-    fn: work,
+    fn: isolated(work),
   });
 }
 

@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { LoadError } from "../../mod.ts";
 import { type LoadedImage, loadSteps, symbolAddress } from "../../src/load/loader.ts";
+import { HOST_ARCH } from "../../src/load/runtime/host.ts";
+import { missingFeatures } from "../../src/load/runtime/processor.ts";
+import { processorWords } from "../../src/os/processor.ts";
 import type { ImportSource } from "../../src/load/imports/resolve.ts";
 import type { ExecutableMemory, MemoryAllocator, Protection } from "../../src/os/memory/allocator.ts";
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
@@ -25,6 +28,25 @@ import {
 /** Loads with the loader's own steps: no handle, no initialisers. */
 function load(bytes: Uint8Array, allocator: MemoryAllocator, sources: ImportSource[] = []): LoadedImage {
   return readBytes(bytes, loadSteps({ allocator, sources, description: "module 'test'" }));
+}
+
+for (const level of [1, 2, 3, 255]) {
+  Deno.test(`a module that needs level ${level} loads where the processor has it, else maps nothing`, () => {
+    const missing = missingFeatures(HOST_ARCH, level, processorWords());
+    const allocator = new WatchedAllocator();
+    const bytes = addModule({ cpu: level });
+    if (missing?.length === 0) {
+      load(bytes, allocator)[Symbol.dispose]();
+    } else {
+      const error = assertLoadError(() => load(bytes, allocator), "IncompatibleArch", { features: missing });
+      for (const feature of missing ?? []) assert(error.message.includes(feature), error.message);
+      assertEquals(allocator.nearby, []);
+    }
+    // As the lane oldcpu emulates it.
+    if (Deno.env.get("QEMU_CPU") === "Nehalem") {
+      assertEquals(missing?.[0], [, undefined, "AVX", "AVX"][level]);
+    }
+  });
 }
 
 Deno.test("sections and relocations are where the file says, and bytes that the file leaves out are zero", () => {

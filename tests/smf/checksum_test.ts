@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
-import { CHECKSUM_MARK, verifyModuleHash } from "../../src/smf/checksum.ts";
+import { verifyModuleHash } from "../../src/smf/checksum.ts";
+import { WRITER_MARK } from "../../src/smf/layout.ts";
 import { readSection } from "../../src/smf/contents.ts";
 import { parseSmf, readSmf } from "../../src/smf/file.ts";
 import { xxh32 } from "../../src/smf/hash.ts";
@@ -29,7 +30,7 @@ for (const layout of LAYOUT_NAMES) {
     ];
     const list = Uint32Array.from(parts, (part) => xxh32(part));
     assertEquals(header.moduleHash, BigInt(file.length) << 32n | BigInt(xxh32(new Uint8Array(list.buffer))));
-    assertEquals(new TextDecoder().decode(slice(headerAt + place.mark, 5)), CHECKSUM_MARK);
+    assertEquals(new TextDecoder().decode(slice(headerAt + place.mark, 5)), WRITER_MARK);
   });
 
   Deno.test(`${layout}: a change of any byte that is read is detected`, () => {

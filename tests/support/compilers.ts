@@ -1,4 +1,5 @@
 // The host's compilers, for tests that compare with the output of compilers and linker.
+import { isolated } from "./isolated.ts";
 import { canRun } from "./real_archives.ts";
 
 /** Runs a compiler in a folder; returns its output. */
@@ -21,7 +22,7 @@ function isInstalled(command: string): boolean {
   }
 }
 
-/** Registers a test that gets a temporary folder; where a command is missing, the test is skipped and its name says so. */
+/** Registers a test that runs in a child and gets a temporary folder; skipped, and says so, where a command is missing. */
 export function testWithCompilers(
   commands: readonly string[],
   name: string,
@@ -31,13 +32,13 @@ export function testWithCompilers(
   Deno.test({
     name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
     ignore: !runs,
-    async fn() {
+    fn: isolated(async () => {
       const folder = Deno.makeTempDirSync();
       try {
         await work(folder);
       } finally {
         Deno.removeSync(folder, { recursive: true });
       }
-    },
+    }),
   });
 }

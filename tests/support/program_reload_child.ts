@@ -1,6 +1,6 @@
 /** Reloads a program's modules many times and asks all questions each time; needs `--expose-gc`. */
 import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
-import { ask, type Modules, RUNTIME } from "./program_tests.ts";
+import { ask, RUNTIME } from "./program_tests.ts";
 import { expectedOf, type Program } from "./programs.ts";
 
 /** The outcome that this prints, as JSON. */
@@ -11,14 +11,20 @@ export interface Outcome {
   readonly resident: readonly number[];
 }
 
-const gc = (globalThis as unknown as { gc: () => void }).gc;
+const gc = (globalThis as unknown as { gc?: () => void }).gc;
 
 /** Closes importers before their providers. */
 function closeAll(modules: readonly LoadedModule[]): void {
   for (const module of modules.toReversed()) module.close();
 }
 
-async function run(program: Program, modules: Modules, reloads: number): Promise<Outcome> {
+/** Reloads the modules in these files; `resident` is as it is where garbage cannot be collected. */
+export async function reloadProgram(
+  program: Program,
+  files: readonly URL[],
+  reloads: number,
+): Promise<Outcome> {
+  const modules = files.map((file) => [file.href, Deno.readFileSync(file)] as const);
   await using registry = new ModuleRegistry({ libraries: RUNTIME });
   const expected = JSON.stringify(expectedOf(program));
   let loaded: LoadedModule[] = modules.map(([name, bytes]) => registry.loadBytes(name, bytes));
@@ -31,7 +37,7 @@ async function run(program: Program, modules: Modules, reloads: number): Promise
     if (JSON.stringify(ask(program, loaded.at(-1)!)) === expected) right++;
     await new Promise((resolve) => setTimeout(resolve, 0));
     if (reload % 5 === 0) {
-      gc();
+      gc?.();
       resident.push(Deno.memoryUsage().rss);
     }
   }
@@ -39,6 +45,8 @@ async function run(program: Program, modules: Modules, reloads: number): Promise
   return { right, resident };
 }
 
-const [program, reloads, ...files] = Deno.args;
-const modules = files.map((file) => [file, Deno.readFileSync(new URL(file))] as const);
-console.log(JSON.stringify(await run(JSON.parse(program), modules, Number(reloads))));
+if (import.meta.main) {
+  const [program, reloads, ...files] = Deno.args;
+  const urls = files.map((file) => new URL(file));
+  console.log(JSON.stringify(await reloadProgram(JSON.parse(program), urls, Number(reloads))));
+}

@@ -1,4 +1,5 @@
 // The system's static libraries, for tests that need real code.
+import { isolated } from "./isolated.ts";
 
 const FOLDERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib"];
 
@@ -17,7 +18,7 @@ export function staticLibrary(file: string): Uint8Array | undefined {
   return undefined;
 }
 
-/** Registers a test of a real library; if its package is missing, the test is skipped and its name says which. */
+/** A test of a real library, in a child; where the package is missing it is skipped and says which. */
 export function testWith(
   name: string,
   file: string,
@@ -30,6 +31,6 @@ export function testWith(
       ? `${name} (SKIPPED: needs ${file}, Debian's ${debian}, on Linux x86-64)`
       : name,
     ignore: archive === undefined,
-    fn: () => work(archive!),
+    fn: isolated(() => work(archive!)),
   });
 }

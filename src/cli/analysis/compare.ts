@@ -7,6 +7,7 @@ import { exportPlace, fitOf, isRefused, type PlannedFile, VersionPair } from "..
 import { hex, inFile } from "../../errors.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
+import { cpuName } from "../../smf/cpu.ts";
 import { archName, HeaderFlag, Platform, platformName, symbolTypeName } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
@@ -84,6 +85,9 @@ function compareHeaders(before: SmfHeader, after: SmfHeader): Change[] {
     runsEverywhere ? "safe" : "refused",
   );
   add("processor", archName(before.arch), archName(after.arch), "refused");
+  const cpu = ({ arch, cpu }: SmfHeader): string => cpuName(arch, cpu);
+  // Processors that lack it refuse the reload; most have it.
+  add("needed processor", cpu(before), cpu(after), "safe");
   add("layout", before.layout, after.layout, "safe");
   const reloadable = ({ flags }: SmfHeader): string => (flags & HeaderFlag.Reloadable) === 0 ? "no" : "yes";
   add("reloadable", reloadable(before), reloadable(after), "safe");

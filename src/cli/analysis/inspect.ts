@@ -5,6 +5,7 @@ import { LoadError } from "../../errors.ts";
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE, type Region } from "../../image/arrange.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
+import { cpuName } from "../../smf/cpu.ts";
 import {
   appTypeName,
   archName,
@@ -154,6 +155,7 @@ function headerData({ header, size, checksum }: ParsedSmf): Readonly<Record<stri
     formatVersion: `${header.versionMajor}.${header.versionMinor}`,
     platform: platformName(header.platform),
     arch: archName(header.arch),
+    cpu: cpuName(header.arch, header.cpu),
     flags: headerFlagNames(header.flags),
     compression: compressionName(header.compression),
     sectionTableOffset: header.sectionTableOffset,

@@ -1,7 +1,7 @@
 /**
  * `smf link`: links object files and static libraries into a module.
  */
-import { linkObjects } from "../../link/linker.ts";
+import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
 import { formatMap } from "../../link/map.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
@@ -21,6 +21,9 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
                       through), always or never
+  --cpu NAME          the processor that the code needs: x86-64-v2, -v3, -v4, or
+                      armv8.1-a, armv8.2-a, armv8.3-a; loading on another is refused
+                      default: what the objects say (gcc -mneeded)
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
   --color WHEN        auto (default), always or never
@@ -36,7 +39,7 @@ export const link: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, {
-      values: ["output", "entry", "unwind"],
+      values: ["output", "entry", "unwind", "cpu"],
       lists: ["export", "keep"],
       switches: ["reloadable", "strip", "map"],
       alias: { o: "output" },
@@ -47,14 +50,16 @@ export const link: Command = {
     if (target === undefined) throw new UsageError("name the module to write: -o <file.smf>");
     const exports = options.list("export");
     const entry = options.value("entry");
+    const cpu = options.value("cpu");
     const unwind = unwindOf(options.value("unwind") ?? "auto");
 
     const inputs = files.map((name) => ({ name, bytes: readInput(name) }));
     return reportingErrors({ command: "link", file: files[0], writer, json: false, isModule: false }, () => {
-      const { bytes, map } = linkObjects(inputs, {
+      const { bytes, map } = linkFor(inputs, {
         ...(exports.length > 0 && { exports }),
         ...(entry !== undefined && { entry }),
         ...(unwind !== undefined && { unwind }),
+        ...(cpu !== undefined && { cpu }),
         keep: options.list("keep"),
         reloadable: options.has("reloadable"),
         strip: options.has("strip"),
@@ -65,6 +70,16 @@ export const link: Command = {
     });
   },
 };
+
+/** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
+function linkFor(inputs: readonly LinkInput[], options: LinkOptions): LinkedModule {
+  try {
+    return linkObjects(inputs, options);
+  } catch (error) {
+    if (options.cpu === undefined || !(error instanceof TypeError)) throw error;
+    throw new UsageError(`--cpu: ${error.message}`);
+  }
+}
 
 function unwindOf(when: string): boolean | undefined {
   switch (when) {

@@ -3,8 +3,11 @@
  */
 
 import { LoadError, raise, type Report } from "../../errors.ts";
+import { type ProcessorWords, processorWords } from "../../os/processor.ts";
+import { cpuName } from "../../smf/cpu.ts";
 import { Arch, archName, Platform, platformName } from "../../smf/enums.ts";
 import type { SmfHeader } from "../../smf/header.ts";
+import { missingFeatures } from "./processor.ts";
 
 const PLATFORMS: Partial<Record<typeof Deno.build.os, Platform>> = {
   linux: Platform.Linux,
@@ -28,9 +31,11 @@ export const HOST_ARCH: Arch = ARCHES[Deno.build.arch];
 export interface Host {
   readonly platform: Platform;
   readonly arch: Arch;
+  /** Asks its processor for its features, if a module needs more than the baseline. Absent: they are not checked. */
+  readonly processor?: () => ProcessorWords;
 }
 
-const HOST: Host = { platform: HOST_PLATFORM, arch: HOST_ARCH };
+const HOST: Host = { platform: HOST_PLATFORM, arch: HOST_ARCH, processor: processorWords };
 
 /**
  * Refuses a module made for another system.
@@ -49,7 +54,26 @@ export function checkHost(header: SmfHeader, host: Host = HOST, report: Report =
   if (arch !== host.arch) {
     const names = `${archName(arch)}, this is ${archName(host.arch)}`;
     report(new LoadError("IncompatibleArch", `Cannot load module: it is made for ${names}`, { value: arch }));
+  } else if (header.cpu !== 0 && host.processor !== undefined) {
+    checkProcessor(header, host.processor(), report);
   }
+}
+
+function checkProcessor({ arch, cpu }: SmfHeader, words: ProcessorWords, report: Report): void {
+  const missing = missingFeatures(arch, cpu, words);
+  if (missing?.length === 0) return;
+  const name = cpuName(arch, cpu);
+  const problem = missing === undefined
+    ? `it needs ${name}, which this package does not know`
+    : `it needs ${name}, and this processor lacks ${missing.join(", ")}`;
+  report(
+    new LoadError("IncompatibleArch", `Cannot load module: ${problem}`, {
+      value: name,
+      ...(missing === undefined
+        ? { hint: "use a version of this package that knows it" }
+        : { features: missing, hint: `compile it without -march=${name}, or load it on such a processor` }),
+    }),
+  );
 }
 
 /**

@@ -220,3 +220,31 @@ Deno.test("the same objects produce the committed map on every platform", () => 
     assertEquals(formatMap(linkObjects([input]).map), Deno.readTextFileSync(`${C}${name}.map`));
   }
 });
+
+Deno.test("--cpu is in the module, where inspect, convert and diff find it", () =>
+  inFolder(async (path) => {
+    const link = (file: string, ...more: string[]) => smf("link", path("spare.o"), "-o", path(file), ...more);
+    assertEquals((await link("v1.smf")).code, 0);
+    assertEquals((await link("v3.smf", "--cpu", "x86-64-v3")).code, 0);
+    assertEquals(parseSmf(Deno.readFileSync(path("v3.smf"))).header.cpu, 2);
+
+    const { out } = await smf("inspect", path("v3.smf"), "--json");
+    assertEquals(JSON.parse(out.join("\n")).header.cpu, "x86-64-v3");
+    const text = await smf("inspect", path("v3.smf"));
+    assert(text.out.some((line) => /^ *cpu +x86-64-v3$/.test(line)), text.out.join("\n"));
+
+    await smf("convert", path("v3.smf"), "--layout", "H72", "-o", path("v3_h72.smf"));
+    assertEquals(parseSmf(Deno.readFileSync(path("v3_h72.smf"))).header.cpu, 2);
+
+    const diff = await smf("diff", path("v1.smf"), path("v3.smf"));
+    assert(diff.out.some((line) => line.includes("x86-64 → x86-64-v3")), diff.out.join("\n"));
+  }));
+
+Deno.test("--cpu with a name that the objects' processor does not have is wrong usage", () =>
+  inFolder(async (path) => {
+    for (const name of ["armv8.1-a", "x86-64-v9"]) {
+      const { code, err } = await smf("link", path("spare.o"), "-o", path("z.smf"), "--cpu", name);
+      assertEquals(code, 2);
+      assertStringIncludes(err.join("\n"), "'x86-64-v2'");
+    }
+  }));

@@ -5,8 +5,8 @@ import { Arch, Platform, SectionType } from "../../../src/smf/enums.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { assertLoadError } from "../../support/testing.ts";
 
-function headerFor(platform: number, arch: number) {
-  const builder = new SmfBuilder({ platform, arch });
+function headerFor(platform: number, arch: number, cpu = 0) {
+  const builder = new SmfBuilder({ platform, arch, cpu });
   builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(1) });
   return parseSmf(builder.build()).header;
 }
@@ -45,6 +45,35 @@ Deno.test("modules for every other processor are refused, naming both", () => {
     }
   }
   assertNotEquals(HOST_ARCH, Arch.X86);
+});
+
+Deno.test("modules that need more than the processor has are refused, naming every missing feature", () => {
+  const host = {
+    platform: Platform.Linux,
+    arch: Arch.X86_64,
+    processor: () => ({ leaf1: -1 & ~(1 << 12), leaf7: -1 & ~(1 << 8), extended: -1, xcr0: -1, hwcap: 0 }),
+  };
+  const headerOf = (cpu: number) => headerFor(Platform.Linux, Arch.X86_64, cpu);
+  checkHost(headerOf(1), host);
+  const error = assertLoadError(() => checkHost(headerOf(2), host), "IncompatibleArch", {
+    value: "x86-64-v3",
+    features: ["BMI2", "FMA"],
+  });
+  assert(error.message.includes("it needs x86-64-v3, and this processor lacks BMI2, FMA"), error.message);
+  assert(error.hint.includes("-march=x86-64-v3"), error.hint);
+  const unknown = assertLoadError(() => checkHost(headerOf(9), host), "IncompatibleArch");
+  assert(unknown.message.includes("which this package does not know"), unknown.message);
+});
+
+Deno.test("the processor is asked only if a module needs more than the baseline", () => {
+  const processor = () => {
+    throw new Error("asked");
+  };
+  checkHost(headerFor(Platform.Linux, Arch.X86_64), {
+    platform: Platform.Linux,
+    arch: Arch.X86_64,
+    processor,
+  });
 });
 
 Deno.test("files with thread-local variables are refused on every system but Linux, with a hint", () => {
