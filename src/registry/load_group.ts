@@ -6,7 +6,7 @@
 import { inFile } from "../errors.ts";
 import type { ImportScope } from "./import_scope.ts";
 import { resolveImports } from "../load/imports/resolve.ts";
-import { linkImage, type LoadContext, type PlacedImage, placeSteps } from "../load/loader.ts";
+import { linkImage, type LoadContext, type PlacedImage, placeSteps, sealImage } from "../load/loader.ts";
 import { readFile } from "../load/file/source.ts";
 import type { Exporter } from "./reload/exports.ts";
 import { ModuleVersion } from "../module/version.ts";
@@ -22,7 +22,8 @@ export interface Member {
 }
 
 /**
- * Places all members, then links all, then starts all. If anything fails, all
+ * Places all members, then links and checks all, then runs the ifunc resolvers of
+ * all, then starts all. If anything fails, all
  * of them end.
  *
  * @returns the versions, in the order of the members.
@@ -51,9 +52,10 @@ export function loadGroup(
       const image = images[index];
       const sources = scope.sourcesFor(key, group);
       linkImage(image, resolveImports(image.file, image.needs.imports, sources, image.identity));
-      versions[index].registerFrames();
     })
   );
+  // All are checked by now. From here on their code runs.
+  members.forEach(({ file }, index) => inFile(file, () => sealImage(images[index])));
   members.forEach(({ file }, index) => inFile(file, () => versions[index].start()));
   undo.move();
   return versions;

@@ -144,7 +144,7 @@ export class Loading {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => ModuleVersion.create(image, path, number).registerFrames().start());
+    return inFile(path, () => ModuleVersion.create(image, path, number).start());
   }
 
   #exportsOf(version: ModuleVersion): StableExports {

@@ -12,7 +12,8 @@ import { countFrames } from "../../image/eh_frame.ts";
 import type { LoadedImage } from "../image.ts";
 import { HAS_UNWINDER, registerEhFrame } from "../../os/unwinder.ts";
 
-const EH_FRAME = ".eh_frame";
+/** The section of unwind tables. */
+export const EH_FRAME = ".eh_frame";
 
 /**
  * Checks and registers the unwind tables of a linked module.
