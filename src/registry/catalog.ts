@@ -4,6 +4,7 @@
  */
 
 import { basename, dirname, join, resolve } from "@std/path";
+import { whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { Lifetime } from "../module/lifetime.ts";
@@ -75,7 +76,7 @@ export class Catalog {
       const wait = lifetime.callsDrained();
       if (wait !== undefined) waits.push(wait);
     }
-    return waits.length === 0 ? undefined : Promise.all(waits);
+    return whenAll(waits);
   }
 
   /** The real path of a file; if the file is gone, the real path under which it was loaded. */
