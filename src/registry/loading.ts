@@ -148,6 +148,6 @@ export class Loading {
   }
 
   #exportsOf(version: ModuleVersion): StableExports {
-    return new StableExports(version, this.#allocator, () => this.catalog.callsDrained());
+    return new StableExports(version, this.#allocator, this.catalog.callsDrained);
   }
 }

@@ -124,7 +124,9 @@ export function resolveImports(
   const libraries = new Map<number, string>();
   const questions = new Map<IsolateQuestion, string>();
   using holding = new DisposableStack();
-  symbols.forEach((symbol, position) => {
+  // Not a closure: the result would then keep the sources, which lead to all modules of a registry.
+  for (let position = 0; position < symbols.length; position++) {
+    const symbol = symbols[position];
     const name = file.symbols.name(symbol);
     const found = findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
@@ -143,7 +145,7 @@ export function resolveImports(
     } else {
       missing.push(name);
     }
-  });
+  }
   if (missing.length > 0) throw undefinedSymbols(missing, sources, importer);
   const holds = holding.move();
   const settle = (): void => {
