@@ -8,7 +8,7 @@ import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.
 import { contentRange, readField, type SmfHeader } from "./header.ts";
 import { COMPRESS_WITH_ZSTD, COPY_AGAIN, UPDATE_PACKAGE, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
+import { FREE_EXPANSION, MAX_ALIGNMENT, MAX_EXPANSION, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
 import { imageOffsets, isLoaded } from "./offsets.ts";
 import { ByteReader, decodeUtf8, type Reading } from "./reader.ts";
 
@@ -258,8 +258,13 @@ function checkCompression(
 function checkTotals(sections: readonly SmfSection[], fileSize: number, report: Report): void {
   let stored = 0;
   let decompressed = 0;
+  let [packed, unpacked] = [0, 0];
   for (const section of sections) {
     stored += section.size;
+    if (section.compressed && (isLoaded(section.type) || section.type === SectionType.Reloc)) {
+      packed += section.size;
+      unpacked += section.virtualSize;
+    }
     if (section.compressed && section.type === SectionType.Reloc) decompressed += section.virtualSize;
   }
   if (stored > fileSize) {
@@ -268,6 +273,16 @@ function checkTotals(sections: readonly SmfSection[], fileSize: number, report: 
         value: stored,
         range: [0, fileSize + 1],
         hint: COPY_AGAIN,
+      }),
+    );
+  }
+  const limit = FREE_EXPANSION + MAX_EXPANSION * packed;
+  if (unpacked > limit) {
+    report(
+      new LoadError("Unsupported", "Cannot decompress the sections: they expand by too much", {
+        value: unpacked,
+        range: [0, limit + 1],
+        hint: "store sections that are mostly zeros uncompressed, or as .bss",
       }),
     );
   }
