@@ -44,7 +44,7 @@ function requireWorking(zlib: Zlib): void {
 
 function lacksZstd(cause?: unknown): LoadError {
   return new LoadError("Unsupported", "Cannot use zstd: this runtime does not have it", {
-    hint: "use a newer version of Deno (2.7.1 has zstd), or store the sections uncompressed",
+    hint: "run deno upgrade, since 2.7.1 and newer have zstd, or store the sections uncompressed",
   }, { cause });
 }
 

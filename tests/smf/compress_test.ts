@@ -111,7 +111,7 @@ Deno.test("a runtime without zstd is said to lack it, whatever the file is like"
     process.getBuiltinModule = () => functions;
     try {
       const error = assertLoadError(() => contents(file), "Unsupported");
-      assertMatch(error.hint, /newer version/);
+      assertMatch(error.hint, /newer/);
       assertLoadError(() => compressZstd(DATA), "Unsupported");
     } finally {
       process.getBuiltinModule = original;
