@@ -98,11 +98,12 @@ export function* readSections(
 function readRecord(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
   const at = index * layout.section.size;
   const { fields } = layout.section;
-  const name = readName(reader, at + layout.section.name);
+  const nameOffset = at + nameOffsetOf(reader, at, layout);
+  const name = readName(reader, nameOffset);
   if (name === undefined) {
     throw new LoadError("InvalidFormat", "Cannot read the section's name: it is not UTF-8", {
       section: `#${index}`,
-      offset: reader.fileOffset + at + layout.section.name,
+      offset: reader.fileOffset + nameOffset,
     });
   }
   try {
@@ -123,6 +124,14 @@ function readRecord(reader: ByteReader, index: number, header: SmfHeader, layout
   } catch (error) {
     throw error instanceof LoadError ? error.locate({ section: name === "" ? `#${index}` : name }) : error;
   }
+}
+
+/** Where a record has its name: see {@linkcode SectionLayout.nameBehindLongAlignment}. */
+function nameOffsetOf(reader: ByteReader, at: number, { section }: Layout): number {
+  const { name, nameBehindLongAlignment: other } = section;
+  if (other === undefined) return name;
+  for (let offset = name; offset < other; offset++) if (reader.u8(at + offset) !== 0) return name;
+  return reader.u8(at + other) === 0 ? name : other;
 }
 
 /** Reads a section's name; undefined if it is not UTF-8. */
