@@ -4,7 +4,9 @@
  * after close into an exception.
  */
 
-import { type CallCell, compileWrappers, isWrapperOnStack, MAX_WRAPPERS } from "./wrapper_source.ts";
+import { finallyCall } from "../intrinsics.ts";
+import { mayWrapperBeOnStack } from "./stack_walk.ts";
+import { type CallCell, compileWrappers, MAX_WRAPPERS } from "./wrapper_source.ts";
 import type { CallFunction } from "../os/pointer.ts";
 import type { CallCounter } from "./in_flight.ts";
 
@@ -21,7 +23,10 @@ export class CallGate {
   /** Makes calls throw from now on. */
   close(): void {
     this.#open = false;
-    for (const listener of this.#listeners.splice(0)) listener();
+    // By index: a program can replace the methods of arrays, and every wrapper must close.
+    const listeners = this.#listeners;
+    for (let index = 0; index < listeners.length; index++) listeners[index]();
+    listeners.length = 0;
   }
 
   /** Calls `listener` when the gate closes; at once if it is closed. */
@@ -122,7 +127,7 @@ function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
       end();
       throw error;
     }
-    return result.finally(end);
+    return finallyCall(result, end);
   };
 }
 
@@ -142,5 +147,5 @@ export function holdDirectCalls(): Disposable {
  * twenty microseconds, once a close.
  */
 export function isInsideCall(): boolean {
-  return closureDepth > 0 || (directCallHolders > 0 && isWrapperOnStack());
+  return closureDepth > 0 || (directCallHolders > 0 && mayWrapperBeOnStack());
 }

@@ -3,21 +3,63 @@
  * about to run.
  */
 
+import { whenSettled, withResolver } from "../intrinsics.ts";
+
 /** Counts nonblocking calls. */
 export interface CallCounter {
   /** Counts a call, before it begins; call the result when it has returned. */
   begin(): () => void;
 }
 
-/** Settles when all of `waits` have; undefined if there is nothing to wait for. */
+/** Fulfils when all of `waits` have settled; undefined if there is nothing to wait for. */
 export function whenAll(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
-  const pending = waits.filter((wait) => wait !== undefined);
-  return pending.length === 0 ? undefined : Promise.all(pending);
+  let left = 0;
+  for (let index = 0; index < waits.length; index++) if (waits[index] !== undefined) left++;
+  if (left === 0) return undefined;
+  const { promise, resolve } = withResolver();
+  for (let index = 0; index < waits.length; index++) {
+    const wait = waits[index];
+    if (wait === undefined) continue;
+    whenSettled(wait, () => {
+      if (--left === 0) resolve();
+    });
+  }
+  return promise;
+}
+
+/** The calls that began between two questions whether all have returned. */
+class Batch {
+  /** The number of its calls that have not returned. */
+  count = 0;
+  /** The batch before, if a call of it or of one before it has not returned. */
+  previous: Batch | undefined;
+  /** The batch after; undefined while calls are still added to this one. */
+  next: Batch | undefined;
+  /** Fulfils when every call of this batch and of all before has returned. */
+  readonly returned: Promise<void>;
+  readonly #resolve: () => void;
+
+  constructor(previous?: Batch) {
+    this.previous = previous;
+    ({ promise: this.returned, resolve: this.#resolve } = withResolver());
+  }
+
+  /** Settles this batch and those after it, as far as all calls have returned. */
+  settle(): void {
+    // deno-lint-ignore no-this-alias
+    let batch: Batch = this;
+    while (batch.count === 0 && batch.previous === undefined && batch.next !== undefined) {
+      batch.#resolve();
+      batch = batch.next;
+      batch.previous = undefined;
+    }
+  }
 }
 
 /** Counts nonblocking calls in flight, and lets others wait for them. */
 export class CallsInFlight implements CallCounter {
-  readonly #calls = new Set<Promise<void>>();
+  #count = 0;
+  #batch = new Batch();
   readonly #changed: (count: number) => void;
 
   /** @param changed Gets the new count whenever a call begins or has returned. */
@@ -26,22 +68,31 @@ export class CallsInFlight implements CallCounter {
   }
 
   get count(): number {
-    return this.#calls.size;
+    return this.#count;
   }
 
   /** Counts a call, before it begins; call the result when it has returned. */
   begin(): () => void {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.#calls.add(promise);
-    this.#changed(this.#calls.size);
+    const batch = this.#batch;
+    batch.count++;
+    this.#changed(++this.#count);
+    let hasEnded = false;
     return () => {
-      resolve();
-      if (this.#calls.delete(promise)) this.#changed(this.#calls.size);
+      if (hasEnded) return;
+      hasEnded = true;
+      batch.count--;
+      batch.settle();
+      this.#changed(--this.#count);
     };
   }
 
   /** Settles when the calls that are in flight now have returned; undefined if there are none. */
   whenReturned(): Promise<unknown> | undefined {
-    return this.#calls.size === 0 ? undefined : Promise.all(this.#calls);
+    if (this.#count === 0) return undefined;
+    const batch = this.#batch;
+    // Asked again before another call began.
+    if (batch.count === 0 && batch.previous !== undefined) return batch.previous.returned;
+    this.#batch = batch.next = new Batch(batch);
+    return batch.returned;
   }
 }

@@ -43,7 +43,7 @@ export interface Wrappers {
 }
 
 /** Begins the source name of every wrapper, by which stack frames are recognised. */
-const SOURCE_NAME = "smf-call:";
+export const SOURCE_NAME = "smf-call:";
 let sourceCount = 0;
 
 /** The most wrappers in one source text: each cell is a parameter of one function, whose number V8 limits. */
@@ -122,34 +122,4 @@ function parameterNames(count: number): string {
     parameterLists[count] = names;
   }
   return names;
-}
-
-/** V8's own view of a stack frame, for which Deno has no type. */
-interface StackFrame {
-  getScriptNameOrSourceURL(): string | null | undefined;
-}
-
-/** `Error` with V8's extensions. */
-const StackTrace = Error as ErrorConstructor & {
-  prepareStackTrace?: (error: Error, frames: readonly StackFrame[]) => unknown;
-};
-
-/** Whether a wrapper that was compiled here is on this isolate's stack. */
-export function isWrapperOnStack(): boolean {
-  const { stackTraceLimit, prepareStackTrace } = StackTrace;
-  let found = false;
-  StackTrace.stackTraceLimit = Infinity;
-  // A hook that gets the frames themselves saves formatting them.
-  StackTrace.prepareStackTrace = (_, frames) => {
-    found = frames.some((frame) => frame.getScriptNameOrSourceURL()?.startsWith(SOURCE_NAME));
-  };
-  try {
-    const trace: { stack?: unknown } = {};
-    StackTrace.captureStackTrace(trace, isWrapperOnStack);
-    void trace.stack;
-  } finally {
-    StackTrace.stackTraceLimit = stackTraceLimit;
-    StackTrace.prepareStackTrace = prepareStackTrace;
-  }
-  return found;
 }

@@ -67,6 +67,8 @@ export class PlacedImage implements LoadedImage {
   resolved: ResolvedImports | undefined;
   exits: ModuleExits | undefined;
   threadBlocks: ThreadBlocks | undefined;
+  /** The registration of the unwind tables. */
+  frames: Disposable | undefined;
 
   /** @param memory Allocated by `allocator`; the image owns it from now on. */
   constructor(
@@ -108,6 +110,10 @@ export class PlacedImage implements LoadedImage {
    */
   [Symbol.dispose](): void {
     this.exits?.[Symbol.dispose]();
+    // Once only: memory that cannot be freed is tried again, and the unwinder aborts at a table that it does not know.
+    const { frames } = this;
+    this.frames = undefined;
+    frames?.[Symbol.dispose]();
     this.allocator.free(this.memory);
     this.threadBlocks?.[Symbol.dispose]();
     this.resolved?.[Symbol.dispose]();

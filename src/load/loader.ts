@@ -11,7 +11,7 @@
 import type { Region } from "../image/arrange.ts";
 import { planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
-import { relocationError, scanRelocations } from "../image/relocation/scan.ts";
+import { scanRelocations } from "../image/relocation/scan.ts";
 import { applyStaticOffsets, planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
@@ -32,9 +32,11 @@ import {
   resolveImports,
 } from "./imports/resolve.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
-import { callIfuncResolver } from "./runtime/ifunc.ts";
+import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { registerExits } from "./runtime/names.ts";
 import { openThreadBlocks } from "./runtime/thread_blocks.ts";
+import { registerFrames } from "./runtime/unwind_registration.ts";
+import { checkArrays } from "./start.ts";
 
 export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
@@ -81,6 +83,8 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
 
     // Relocate, protect, start.
     linkImage(image, imports);
+    // Beyond this point code of the module may have run, whose effects nothing undoes.
+    sealImage(image);
     undo.move();
     return image;
   };
@@ -105,15 +109,16 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
 }
 
 /**
- * Relocates a filled image, protects its pages and starts it. Afterwards its
- * code and constants never change, and no page is writable and executable.
+ * Relocates a filled image, protects its code, and checks everything that can be
+ * known before code of the module runs: its ifuncs, its unwind tables, which are
+ * registered, and its initialisers and finalisers. {@linkcode sealImage} does the
+ * rest; modules that are loaded together are all linked before the first is sealed.
  *
- * Takes over `imports`. If it fails, the image can only be disposed of.
- *
- * Safety: runs the module's ifunc resolvers, which are native code.
+ * Takes over `imports`. If it fails, the image can only be disposed of, and none
+ * of its code has run.
  */
 export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
-  const { plan, needs } = image;
+  const { plan } = image;
   image.resolved = imports;
   // Providers may have been reloaded while the file was read.
   imports.settle();
@@ -128,11 +133,24 @@ export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
   protect(image, plan.code, Protection.READ_EXECUTE);
   // Beyond this point the code never changes.
 
-  // Start what has to run before constants are protected: start.ts runs the initialisers.
-  if (needs.ifuncs.length > 0) resolveIfuncs(image);
-  // Beyond this point code of the module may have run, whose effects nothing undoes.
+  // Check what the process will run, and what its unwinder will read.
+  checkIfuncs(image);
+  checkArrays(image);
+  image.frames = registerFrames(image);
+}
 
-  // Protect constants and GOT.
+/**
+ * Runs a linked image's ifunc resolvers, and protects constants and GOT.
+ * Afterwards its code and constants never change, and no page is writable and
+ * executable. If it fails, the image can only be disposed of.
+ *
+ * Safety: resolvers are native code of the module. Whether one of them returns
+ * null is known only after those before it have run, and nothing undoes what they did.
+ */
+export function sealImage(image: PlacedImage): void {
+  const { plan } = image;
+  // Start what has to run before constants are protected: start.ts runs the initialisers.
+  resolveIfuncs(image);
   protect(image, plan.rodata, Protection.READ_ONLY);
   if (plan.gotRegion !== plan.rodata) protect(image, plan.gotRegion, Protection.READ_ONLY);
 }
@@ -243,36 +261,4 @@ function protect(
   protection: Protection,
 ): void {
   if (length > 0) allocator.protect(memory, protection, offset, length);
-}
-
-/** Start: runs the ifunc resolvers and stores the chosen addresses. Code can run by now, and the GOT is still writable. */
-function resolveIfuncs({ allocator, memory, file, plan, needs }: PlacedImage): void {
-  const { relocations, symbols } = file;
-  using views = new DisposableStack();
-  // Everything behind the code is still writable.
-  const start = plan.code.offset + plan.code.length;
-  const bytes = views.adopt(allocator.view(memory, start, memory.size - start), detach);
-  const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (const index of needs.ifuncs) {
-    const word = plan.place(relocations.offset(index), 8) - start;
-    const symbol = relocations.symbol(index);
-    const resolver = symbols.value(symbol) + Number(relocations.addend(index));
-    if (!symbols.isDefined(symbol) || !plan.isCode(resolver)) {
-      throw relocationError(file, index, "Cannot resolve ifunc: its resolver is not code of the module", {
-        hint: "link the objects again with smf link, which makes ifuncs as they must be",
-      });
-    }
-    if (plan.isCode(relocations.offset(index))) {
-      throw relocationError(file, index, "Cannot resolve ifunc: its word is in code, which is not writable", {
-        hint: "link the objects again with smf link, which puts such words into the GOT",
-      });
-    }
-    const address = callIfuncResolver(words.getBigUint64(word, true));
-    if (address === 0n) {
-      throw relocationError(file, index, "Cannot resolve ifunc: its resolver returned null", {
-        hint: "give the function a variant that runs on every processor",
-      });
-    }
-    words.setBigUint64(word, address, true);
-  }
 }

@@ -24,18 +24,32 @@ const FINALISER = { parameters: [], result: "void" } as const;
 /** Markers that old tool chains put at the ends of such arrays. */
 const END_MARKERS = new Set([0n, 0xffff_ffff_ffff_ffffn]);
 
+/** The arrays of functions that run once the module is linked, in their order. */
+const STARTING = [".preinit_array", ".init_array"];
+/** The array of functions that run when the module is closed. */
+const ENDING = [".fini_array"];
+
+/**
+ * Checks the arrays of a relocated module, while it can still be refused.
+ *
+ * @throws {LoadError} `InvalidFormat` if an entry of any array is not a function of the module.
+ */
+export function checkArrays(image: LoadedImage): void {
+  arrays(image, ENDING);
+  arrays(image, STARTING);
+}
+
 /**
  * Runs the module's initialisers.
  *
  * Safety: runs native code of the module, once only.
  *
- * @throws {LoadError} `InvalidFormat` if an entry of any array is not a function
- * of the module; then nothing has run.
+ * @throws {LoadError} As {@linkcode checkArrays}; then nothing has run. Ifuncs may
+ * have been stored in the arrays since they were checked.
  */
 export function runInitialisers(image: LoadedImage): void {
-  // Finalisers are checked now, while the module can still be refused.
-  arrays(image, [".fini_array"]);
-  const initialisers = arrays(image, [".preinit_array", ".init_array"]);
+  arrays(image, ENDING);
+  const initialisers = arrays(image, STARTING);
   if (initialisers.length === 0) return;
   const parameters = initialiserArguments();
   for (const address of initialisers) pointerCall(address, INITIALISER)(...parameters);
@@ -51,7 +65,7 @@ export function runInitialisers(image: LoadedImage): void {
  */
 export function runFinalisers(image: LoadedImage): void {
   image.exits?.endThreads();
-  for (const address of arrays(image, [".fini_array"]).reverse()) pointerCall(address, FINALISER)();
+  for (const address of arrays(image, ENDING).reverse()) pointerCall(address, FINALISER)();
   image.exits?.runFinalisers();
 }
 

@@ -17,6 +17,7 @@
  */
 
 import { isInsideCall } from "../call/gate.ts";
+import { setTimeout } from "../intrinsics.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 import { defer, retryDeferred } from "../os/memory/deferred_release.ts";
 import { EndWaits, recheckWaits } from "./end_waits.ts";

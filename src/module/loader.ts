@@ -157,7 +157,7 @@ export class ModuleLoader {
   }
 
   #open(image: LoadedImage, path: string, { pin }: ModuleLoadOptions): LoadedModule {
-    const version = inFile(path, () => ModuleVersion.create(image, path, 1).registerFrames().start());
+    const version = inFile(path, () => ModuleVersion.create(image, path, 1).start());
     if (pin === true) version.lifetime.pin();
     return openHandle(version, this.#callPath);
   }

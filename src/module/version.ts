@@ -20,7 +20,6 @@ import type { CallsInFlight } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import type { Provider } from "../load/imports/resolve.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import { registerFrames } from "../load/runtime/unwind_registration.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { attachImage, describeImage } from "./share/attach.ts";
@@ -72,30 +71,13 @@ export class ModuleVersion implements CallOwner {
     return new ModuleVersion(new VersionBody(image), path, number);
   }
 
-  /**
-   * Registers the unwind tables of a version that is linked. A failure ends the
-   * version.
-   */
-  registerFrames(): this {
-    using undo = this.#revokingOnFailure();
-    const frames = registerFrames(this.image);
-    if (frames !== undefined) this.own(frames);
-    undo.move();
-    return this;
-  }
-
   /** Runs the module's initialisers. A failure ends the version. */
   start(): this {
-    using undo = this.#revokingOnFailure();
+    using undo = new DisposableStack();
+    undo.defer(() => this.lifetime.revokeQuietly());
     this.#body.initialise();
     undo.move();
     return this;
-  }
-
-  #revokingOnFailure(): DisposableStack {
-    const undo = new DisposableStack();
-    undo.defer(() => this.lifetime.revokeQuietly());
-    return undo;
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 
 import { basename, dirname, join, resolve } from "@std/path";
+import { whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { Lifetime } from "../module/lifetime.ts";
@@ -24,7 +25,14 @@ export interface Entry {
   highestNumber: number;
 }
 
-/** The modules of one registry, in load order. */
+/**
+ * The modules of one registry, in load order.
+ *
+ * Versions' bodies, which outlive all references to their versions, get
+ * listeners here. These refer to the catalog weakly: it leads to all versions,
+ * so that otherwise none of a registry that a program has dropped would be
+ * garbage collected.
+ */
 export class Catalog {
   readonly #entries = new Map<string, Entry>();
   readonly #exportIndex = new ExportIndex<Entry>();
@@ -34,6 +42,13 @@ export class Catalog {
   readonly #names = new Set<string>();
   /** The lifetimes of all versions and live libraries that are not freed, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
+  readonly #weak = new WeakRef<Catalog>(this);
+
+  /**
+   * Settles when every call into any module that is in flight now has returned;
+   * undefined if none is. Does not refer to the catalog.
+   */
+  readonly callsDrained: () => Promise<unknown> | undefined = drainOf(this.#lifetimes);
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -66,16 +81,6 @@ export class Catalog {
   /** The lifetimes of everything that is not freed, in load order, unloaded modules included. */
   lifetimes(): Lifetime[] {
     return [...this.#lifetimes];
-  }
-
-  /** Settles when every call into any module that is in flight now has returned; undefined if none is. */
-  callsDrained(): Promise<unknown> | undefined {
-    const waits: Promise<unknown>[] = [];
-    for (const lifetime of this.#lifetimes) {
-      const wait = lifetime.callsDrained();
-      if (wait !== undefined) waits.push(wait);
-    }
-    return waits.length === 0 ? undefined : Promise.all(waits);
   }
 
   /** The real path of a file; if the file is gone, the real path under which it was loaded. */
@@ -124,7 +129,7 @@ export class Catalog {
     this.addVersion(entry, exports.version);
     this.#entries.set(key, entry);
     this.#exportIndex.add(entry);
-    exports.whenReplaced(() => this.#exportIndex.refresh(entry));
+    exports.whenReplaced(refresher(this.#weak, key));
     return entry;
   }
 
@@ -145,7 +150,7 @@ export class Catalog {
   /** Lists something that must end with the registry, until it is freed. */
   addLifetime(lifetime: Lifetime): void {
     this.#lifetimes.add(lifetime);
-    lifetime.whenFreed(() => this.#lifetimes.delete(lifetime));
+    forgetWhenFreed(this.#lifetimes, lifetime);
   }
 
   /**
@@ -156,11 +161,19 @@ export class Catalog {
     const { lifetime } = version;
     this.addLifetime(lifetime);
     lifetimes.add(lifetime);
-    lifetime.whenFreed(() => lifetimes.delete(lifetime));
-    version.whenRevoked(() => {
-      const entry = this.#entries.get(key);
-      if (entry?.exports.version.lifetime === lifetime) this.delete(key);
-    });
+    forgetWhenFreed(lifetimes, lifetime);
+    version.whenRevoked(forgetter(this.#weak, key, lifetime));
+  }
+
+  /** Forgets the module of a key if its current version is the one that has ended. */
+  forgetEnded(key: string, lifetime: Lifetime): void {
+    if (this.#entries.get(key)?.exports.version.lifetime === lifetime) this.delete(key);
+  }
+
+  /** Lists the names of a module's current version, which has replaced another. */
+  refresh(key: string): void {
+    const entry = this.#entries.get(key);
+    if (entry !== undefined) this.#exportIndex.refresh(entry);
   }
 
   #remember(file: string, key: string): string {
@@ -183,6 +196,31 @@ export class Catalog {
     }
     throw error;
   }
+}
+
+// The closures below are made outside the class, where they capture nothing but what they name.
+
+function drainOf(lifetimes: ReadonlySet<Lifetime>): () => Promise<unknown> | undefined {
+  return () => {
+    const waits: Promise<unknown>[] = [];
+    for (const lifetime of lifetimes) {
+      const wait = lifetime.callsDrained();
+      if (wait !== undefined) waits.push(wait);
+    }
+    return whenAll(waits);
+  };
+}
+
+function forgetWhenFreed(lifetimes: Set<Lifetime>, lifetime: Lifetime): void {
+  lifetime.whenFreed(() => lifetimes.delete(lifetime));
+}
+
+function forgetter(catalog: WeakRef<Catalog>, key: string, lifetime: Lifetime): () => void {
+  return () => catalog.deref()?.forgetEnded(key, lifetime);
+}
+
+function refresher(catalog: WeakRef<Catalog>, key: string): () => void {
+  return () => catalog.deref()?.refresh(key);
 }
 
 /** The path with its directory resolved to the real one; the file itself need not exist. */

@@ -6,6 +6,10 @@
 import type { Catalog } from "./catalog.ts";
 import { LoadError } from "../errors.ts";
 import type { Lifetime } from "../module/lifetime.ts";
+import { abandon } from "../os/memory/deferred_release.ts";
+
+/** Disposes of what a registry owned that was dropped. Modules in use hold what they need themselves. */
+const unreachable = new FinalizationRegistry<DisposableStack>(abandon);
 
 /** Ends one registry, at once or when its calls have come back. */
 export class Ending {
@@ -38,9 +42,14 @@ export class Ending {
     });
   }
 
-  /** Takes over `resources`, which are disposed of after all modules have ended. */
+  /**
+   * Takes over `resources`, which are disposed of after all modules have ended,
+   * or when garbage collection finds that nobody can reach the registry. They must
+   * not lead back to it.
+   */
   own(resources: DisposableStack): void {
     this.#resources = resources;
+    unreachable.register(this, resources);
   }
 
   /**

@@ -6,6 +6,7 @@
 
 import type { Entry } from "./catalog.ts";
 import { inFile, LoadError } from "../errors.ts";
+import type { ModuleVersion } from "../module/version.ts";
 import { Integrity } from "../smf/integrity.ts";
 
 /**
@@ -25,14 +26,34 @@ export function checkLoaded({ exports: { version } }: Entry, integrity: string |
  * @throws {LoadError} `IntegrityMismatch`.
  */
 export function checkReplacement(entry: Entry | undefined, integrity: string | undefined): void {
-  if (integrity !== undefined || entry?.exports.version.image.integrity === undefined) return;
-  throw new LoadError(
-    "IntegrityMismatch",
+  refuseUnchecked(
+    entry,
+    integrity,
     "Cannot reload: the module was loaded with an integrity, so its next version needs one too",
-    {
-      path: entry.exports.version.path,
-      hint:
-        "pass the option `integrity` to reload (reloadAll and watch take none); smf hash FILE prints the string",
-    },
+    "pass the option `integrity` to reload (reloadAll and watch take none); smf hash FILE prints the string",
   );
+}
+
+/**
+ * Refuses to go back from a checked version to one that was never checked.
+ *
+ * @throws {LoadError} `IntegrityMismatch`.
+ */
+export function checkRollback(entry: Entry, { image }: ModuleVersion): void {
+  refuseUnchecked(
+    entry,
+    image.integrity,
+    "Cannot roll back: the module was loaded with an integrity, and the version before was not checked",
+    "reload with the bytes of the older file and their `integrity`; smf hash FILE prints the string",
+  );
+}
+
+function refuseUnchecked(
+  entry: Entry | undefined,
+  integrity: string | undefined,
+  message: string,
+  hint: string,
+): void {
+  if (integrity !== undefined || entry?.exports.version.image.integrity === undefined) return;
+  throw new LoadError("IntegrityMismatch", message, { path: entry.exports.version.path, hint });
 }

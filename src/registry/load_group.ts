@@ -5,7 +5,14 @@
 
 import { inFile } from "../errors.ts";
 import type { ImportScope } from "./import_scope.ts";
-import { linkImage, type LoadContext, type PlacedImage, placeSteps, resolveModule } from "../load/loader.ts";
+import {
+  linkImage,
+  type LoadContext,
+  type PlacedImage,
+  placeSteps,
+  resolveModule,
+  sealImage,
+} from "../load/loader.ts";
 import { readFile } from "../load/file/source.ts";
 import type { Exporter } from "./reload/exports.ts";
 import { ModuleVersion } from "../module/version.ts";
@@ -21,7 +28,8 @@ export interface Member {
 }
 
 /**
- * Places all members, then links all, then starts all. If anything fails, all
+ * Places all members, then links and checks all, then runs the ifunc resolvers of
+ * all, then starts all. If anything fails, all
  * of them end.
  *
  * @returns the versions, in the order of the members.
@@ -50,9 +58,10 @@ export function loadGroup(
       const image = images[index];
       const sources = scope.sourcesFor(key, group);
       linkImage(image, resolveModule(image, sources));
-      versions[index].registerFrames();
     })
   );
+  // All are checked by now. From here on their code runs.
+  members.forEach(({ file }, index) => inFile(file, () => sealImage(images[index])));
   members.forEach(({ file }, index) => inFile(file, () => versions[index].start()));
   undo.move();
   return versions;

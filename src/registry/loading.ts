@@ -144,10 +144,10 @@ export class Loading {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => ModuleVersion.create(image, path, number).registerFrames().start());
+    return inFile(path, () => ModuleVersion.create(image, path, number).start());
   }
 
   #exportsOf(version: ModuleVersion): StableExports {
-    return new StableExports(version, this.#allocator, () => this.catalog.callsDrained());
+    return new StableExports(version, this.#allocator, this.catalog.callsDrained);
   }
 }

@@ -155,7 +155,8 @@ export class ModuleRegistry extends ModuleSet {
    * Safety: as {@linkcode ModuleRegistry.reload}.
    *
    * @returns a handle on the version that is current now.
-   * @throws {LoadError} `Incompatible` if no earlier version is kept.
+   * @throws {LoadError} `Incompatible` if no earlier version is kept;
+   * `IntegrityMismatch` if the current version was checked and the earlier one was not.
    *
    * @example
    * ```ts

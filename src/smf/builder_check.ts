@@ -21,7 +21,7 @@ import {
   SymbolType,
 } from "./enums.ts";
 import { type Layout, LAYOUTS, SECTION_NAME_SIZE } from "./layout.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH } from "./limits.ts";
+import { MAX_ALIGNMENT, MAX_EXPANSION, MAX_IMAGE_SIZE, MAX_NAME_LENGTH } from "./limits.ts";
 import type { StoredSection } from "./write_file.ts";
 import { checkEnum, checkName, checkUnsigned } from "./write_record.ts";
 
@@ -104,8 +104,15 @@ export function completeSection(options: SectionOptions): StoredSection {
 
   // A compressed section is compressed as a whole, including the zeros at its end.
   const bytes = options.compress ? compressZstd(padded(plain, virtualSize)) : plain;
+  if (options.compress && virtualSize > MAX_EXPANSION * bytes.length + ALWAYS_COMPRESSED) {
+    // Readers refuse files that expand by too much.
+    return { name, type, flags: flags & ~SectionFlag.Compressed, alignment, bytes: plain, virtualSize };
+  }
   return { name, type, flags, alignment, bytes, virtualSize };
 }
+
+/** So many bytes of a section may be compressed at any ratio. */
+const ALWAYS_COMPRESSED = 16_384;
 
 function padded(bytes: Uint8Array, length: number): Uint8Array {
   if (bytes.length === length) return bytes;

@@ -77,6 +77,11 @@ export interface SectionLayout {
   >;
   /** The offset of the 16 bytes of the name. */
   readonly name: number;
+  /**
+   * The offset of the name in records of writers that store the alignment in 64
+   * bits: those with zeros at `name` and something here. Absent if there are none.
+   */
+  readonly nameBehindLongAlignment?: number;
 }
 
 /** The first four bytes of every header: "SMF" and a NUL. */
@@ -184,6 +189,7 @@ const SECTION_64: SectionLayout = {
     alignment: [32, 4],
   },
   name: 36,
+  nameBehindLongAlignment: 40,
 };
 
 /** The fields of a symbol; the last two only where it has 56 bytes. */

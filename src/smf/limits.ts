@@ -5,6 +5,10 @@
 
 /** Size of a module's image in bytes: all sections and the gaps between them. */
 export const MAX_IMAGE_SIZE: number = 2 ** 30;
+/** Bytes that all compressed sections together may decompress to for each of their bytes in the file. */
+export const MAX_EXPANSION = 1024;
+/** Bytes that they may decompress to besides: zeros compress better than {@linkcode MAX_EXPANSION}. */
+export const FREE_EXPANSION: number = 2 ** 25;
 /** Number of sections in a file. */
 export const MAX_SECTIONS = 65_536;
 /** Alignment of a section, in bytes. */

@@ -8,7 +8,7 @@ import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.
 import { contentRange, readField, type SmfHeader } from "./header.ts";
 import { COMPRESS_WITH_ZSTD, COPY_AGAIN, UPDATE_PACKAGE, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, RELOCATION_SIZE, SECTION_NAME_SIZE } from "./layout.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
+import { FREE_EXPANSION, MAX_ALIGNMENT, MAX_EXPANSION, MAX_IMAGE_SIZE, MAX_SECTIONS } from "./limits.ts";
 import { imageOffsets, isLoaded } from "./offsets.ts";
 import { ByteReader, decodeUtf8, type Reading } from "./reader.ts";
 
@@ -98,11 +98,12 @@ export function* readSections(
 function readRecord(reader: ByteReader, index: number, header: SmfHeader, layout: Layout): SmfSection {
   const at = index * layout.section.size;
   const { fields } = layout.section;
-  const name = readName(reader, at + layout.section.name);
+  const nameOffset = at + nameOffsetOf(reader, at, layout);
+  const name = readName(reader, nameOffset);
   if (name === undefined) {
     throw new LoadError("InvalidFormat", "Cannot read the section's name: it is not UTF-8", {
       section: `#${index}`,
-      offset: reader.fileOffset + at + layout.section.name,
+      offset: reader.fileOffset + nameOffset,
     });
   }
   try {
@@ -123,6 +124,14 @@ function readRecord(reader: ByteReader, index: number, header: SmfHeader, layout
   } catch (error) {
     throw error instanceof LoadError ? error.locate({ section: name === "" ? `#${index}` : name }) : error;
   }
+}
+
+/** Where a record has its name: see {@linkcode SectionLayout.nameBehindLongAlignment}. */
+function nameOffsetOf(reader: ByteReader, at: number, { section }: Layout): number {
+  const { name, nameBehindLongAlignment: other } = section;
+  if (other === undefined) return name;
+  for (let offset = name; offset < other; offset++) if (reader.u8(at + offset) !== 0) return name;
+  return reader.u8(at + other) === 0 ? name : other;
 }
 
 /** Reads a section's name; undefined if it is not UTF-8. */
@@ -258,8 +267,13 @@ function checkCompression(
 function checkTotals(sections: readonly SmfSection[], fileSize: number, report: Report): void {
   let stored = 0;
   let decompressed = 0;
+  let [packed, unpacked] = [0, 0];
   for (const section of sections) {
     stored += section.size;
+    if (section.compressed && (isLoaded(section.type) || section.type === SectionType.Reloc)) {
+      packed += section.size;
+      unpacked += section.virtualSize;
+    }
     if (section.compressed && section.type === SectionType.Reloc) decompressed += section.virtualSize;
   }
   if (stored > fileSize) {
@@ -268,6 +282,16 @@ function checkTotals(sections: readonly SmfSection[], fileSize: number, report: 
         value: stored,
         range: [0, fileSize + 1],
         hint: COPY_AGAIN,
+      }),
+    );
+  }
+  const limit = FREE_EXPANSION + MAX_EXPANSION * packed;
+  if (unpacked > limit) {
+    report(
+      new LoadError("Unsupported", "Cannot decompress the sections: they expand by too much", {
+        value: unpacked,
+        range: [0, limit + 1],
+        hint: "store sections that are mostly zeros uncompressed, or as .bss",
       }),
     );
   }

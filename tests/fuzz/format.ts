@@ -197,6 +197,9 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
   const exports = symbols.filter(({ binding, defined }) => binding === 1 && defined).map(({ name }) => name);
   must(new Set(exports).size === exports.length, "two exports of one name");
 
+  const packed = sections.filter(({ type, flags }) => type >= 1 && type <= 5 && (flags & 8) !== 0);
+  const [from, to] = packed.reduce(([a, b], { size, virtualSize }) => [a + size, b + virtualSize], [0, 0]);
+  must(to <= 2 ** 25 + 1024 * from, "sections that expand by too much");
   const method = places.dataOffset ? at(12, 1) : 0;
   const contents = (section: Section): Uint8Array => {
     const stored = bytes.subarray(section.offset, section.offset + section.size);
@@ -238,7 +241,9 @@ function readSection(
 ): Section {
   const type = number(bytes, at, 1);
   const flags = number(bytes, at + 4, 4);
-  const nameBytes = bytes.subarray(at + (recordSize === 56 ? 40 : 36)).subarray(0, 16);
+  // In 64 bytes the name follows an alignment of 4 bytes, or one of 8 whose upper half is zero.
+  const isLate = recordSize === 56 || number(bytes, at + 36, 4) === 0 && bytes[at + 40] !== 0;
+  const nameBytes = bytes.subarray(at + (isLate ? 40 : 36)).subarray(0, 16);
   const nul = nameBytes.indexOf(0);
   const section = {
     index,

@@ -172,6 +172,23 @@ Deno.test("a module that was checked is replaced by checked ones only", () => {
   assertEquals(valueOf(registry.load(path)), 2);
 });
 
+Deno.test("a rollback from a checked version goes to checked versions only", () => {
+  using place = new Place();
+  const { registry, path } = place;
+  using live = registry.open(path, { value: ANSWER });
+  registry.reload(path, { bytes: TWO, integrity: IS_TWO });
+  const error = place.refuses(() => registry.rollback(path), "IntegrityMismatch");
+  assertStringIncludes(error.hint, "`integrity`");
+  assertEquals(live.symbols.value(), 2);
+  assertEquals(registry.versions(path).map(({ current }) => current), [false, true]);
+  // Checked versions on both sides, and unchecked ones on both sides, can be exchanged.
+  registry.reload(path, { bytes: ONE, integrity: IS_ONE });
+  assertEquals(registry.rollback(path).version, 2);
+  registry.loadBytes("unchecked", ONE);
+  registry.reload("unchecked", { bytes: TWO });
+  assertEquals(valueOf(registry.rollback("unchecked")), 1);
+});
+
 Deno.test("a watch reports an unchecked change of a checked module as failed", async () => {
   using place = new Place();
   const { registry, path } = place;

@@ -64,6 +64,62 @@ Deno.test("a zip bomb decompresses to no more than the virtual size (row 15)", (
   assert(Deno.memoryUsage().rss - before < 200_000_000);
 });
 
+Deno.test("sections that expand by too much are refused before they are decompressed, alone and together", () => {
+  const sections = (count: number, virtualSize: number): Uint8Array => {
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
+    // Not a zstd frame: nobody may look at it.
+    const bytes = new Uint8Array(100);
+    for (let index = 0; index < count; index++) {
+      builder.section({ name: `s${index}`, type: 2, bytes, virtualSize, compressed: true });
+    }
+    return builder.build();
+  };
+  const limit = 2 ** 25;
+  for (const [count, virtualSize] of [[1, 2 ** 29], [1, limit + 102_401], [16, 2 ** 22]] as const) {
+    const error = assertLoadError(() => parseSmf(sections(count, virtualSize)), "Unsupported", {
+      value: count * virtualSize,
+      range: [0, limit + 102_400 * count + 1],
+    });
+    assertMatch(error.hint, /uncompressed/);
+  }
+  parseSmf(sections(1, limit + 102_400));
+});
+
+Deno.test("the builder stores what would expand by too much as it is", () => {
+  const build = (bytes: Uint8Array) => {
+    const builder = new SmfBuilder();
+    builder.section({ name: "code", type: 1, bytes: bytesOf(0xc3) });
+    builder.section({ name: ".data", type: 2, bytes, compress: true });
+    return parseSmf(builder.build());
+  };
+  const zeros = build(new Uint8Array(40_000_000));
+  assertEquals([zeros.sections[1].compressed, zeros.sections[1].size], [false, 40_000_000]);
+  const text = build(Uint8Array.from({ length: 100_000 }, (_, index) => index % 251 ^ index >> 8));
+  assertEquals(text.sections[1].compressed, true);
+});
+
+Deno.test("a runtime without zstd is said to lack it, whatever the file is like", () => {
+  const process = (globalThis as { process?: { getBuiltinModule?: unknown } }).process!;
+  const original = process.getBuiltinModule;
+  // As in Deno 2.6, whose functions are there and never work.
+  const lacking = () => {
+    throw new TypeError("binding.ZstdDecompress is not a constructor");
+  };
+  const file = compressedFile({ bytes: compressZstd(DATA), virtualSize: 10_000, compressed: true });
+  for (const functions of [{ zstdCompressSync: lacking, zstdDecompressSync: lacking }, {}]) {
+    process.getBuiltinModule = () => functions;
+    try {
+      const error = assertLoadError(() => contents(file), "Unsupported");
+      assertMatch(error.hint, /newer/);
+      assertLoadError(() => compressZstd(DATA), "Unsupported");
+    } finally {
+      process.getBuiltinModule = original;
+    }
+  }
+  contents(file);
+});
+
 Deno.test("bytes that are not a whole zstd frame are refused (row 15)", () => {
   const frame = compressZstd(DATA);
   for (const bytes of [bytesOf(), bytesOf(1, 2, 3, 4, 5), frame.subarray(0, 4), frame.subarray(0, -1)]) {

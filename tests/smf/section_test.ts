@@ -298,3 +298,47 @@ Deno.test("a file is an SmfFile, with its own size", () => {
   assertEquals(file instanceof SmfFile, true);
   assertEquals(file.size, open.length);
 });
+
+/** A copy of a P128 file with the names of some sections at 40, behind an alignment of 64 bits. */
+function withLongAlignments(file: Uint8Array, isLong: (index: number) => boolean): Uint8Array {
+  const copy = file.slice();
+  const start = new DataView(file.buffer).getUint32(file.length - 128 + 20, true);
+  for (let index = 0; index <= RELOC; index++) {
+    const record = start + 64 * index;
+    if (!isLong(index)) continue;
+    copy.copyWithin(record + 40, record + 36, record + 52);
+    copy.fill(0, record + 36, record + 40);
+  }
+  return copy;
+}
+
+Deno.test("P128: names behind alignments of 64 bits are read, for each section by itself", () => {
+  const file = withHeader(sample("P128"), "module_hash", 0);
+  const plain = parseSmf(file);
+  for (const isLong of [() => true, (index: number) => index % 2 === 1]) {
+    const read = parseSmf(withLongAlignments(file, isLong));
+    assertEquals(read.sections, plain.sections);
+    assertEquals([...read.symbols], [...plain.symbols]);
+    // Written again, the file is as this package writes it.
+    assertEquals(
+      parseSmf(SmfBuilder.from(read).build()).sections,
+      parseSmf(SmfBuilder.from(plain).build()).sections,
+    );
+  }
+});
+
+Deno.test("P128: names of 16 bytes behind alignments of 64 bits, empty names and broken ones", () => {
+  const file = withHeader(sample("P128"), "module_hash", 0);
+  const start = new DataView(file.buffer).getUint32(file.length - 128 + 20, true);
+  const named = (...changes: readonly (readonly [offset: number, bytes: Uint8Array])[]) => {
+    const copy = file.slice();
+    copy.fill(0, start + 36, start + 64);
+    for (const [offset, bytes] of changes) copy.set(bytes, start + offset);
+    return () => parseSmf(copy).sections[CODE].name;
+  };
+  const long = new TextEncoder().encode("abcdefghijklmnop");
+  assertEquals(named([40, long])(), "abcdefghijklmnop");
+  assertEquals(named([36, long])(), "abcdefghijklmnop");
+  assertEquals(named()(), "");
+  assertLoadError(named([40, bytesOf(0xff)]), "InvalidFormat", { offset: start + 40 });
+});

@@ -132,7 +132,9 @@ export function resolveImports(
   const libraries = new Map<number, readonly string[]>();
   const questions = new Map<IsolateQuestion, string>();
   using holding = new DisposableStack();
-  symbols.forEach((symbol, position) => {
+  // Not a closure: the result would then keep the sources, which lead to all modules of a registry.
+  for (let position = 0; position < symbols.length; position++) {
+    const symbol = symbols[position];
     const name = file.symbols.name(symbol);
     const found = threadLocals.has(symbol)
       ? findThreadLocal(name, sources)
@@ -153,7 +155,7 @@ export function resolveImports(
     } else {
       missing.push(name);
     }
-  });
+  }
   if (missing.length > 0) {
     const ofThreads = symbols.filter((symbol) => threadLocals.has(symbol))
       .map((symbol) => file.symbols.name(symbol));

@@ -13,7 +13,8 @@ import { SymbolType } from "../../smf/enums.ts";
 import type { LoadedImage } from "../image.ts";
 import { HAS_UNWINDER, registerEhFrame, registerWithOwnUnwinder } from "../../os/unwinder.ts";
 
-const EH_FRAME = ".eh_frame";
+/** The section of unwind tables. */
+export const EH_FRAME = ".eh_frame";
 
 /**
  * Checks and registers the unwind tables of a linked module.

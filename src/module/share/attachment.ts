@@ -2,6 +2,7 @@
  * The side of an isolate that uses a module which another isolate owns.
  */
 
+import { Atomics, whenSettled } from "../../intrinsics.ts";
 import {
   ARRIVING,
   ATTACHED,
@@ -94,7 +95,7 @@ export class Attachment {
 
   #wait(): void {
     const waiting = Atomics.waitAsync(this.#words, this.#base + BELL, 0);
-    if (waiting.async) waiting.value.then(() => this.#onRing());
+    if (waiting.async) whenSettled(waiting.value, () => this.#onRing());
   }
 
   #onRing(): void {
@@ -120,6 +121,6 @@ export class Attachment {
     };
     const calls = this.#events.callsInFlight();
     if (calls === undefined) acknowledge();
-    else calls.then(acknowledge, acknowledge);
+    else whenSettled(calls, acknowledge);
   }
 }

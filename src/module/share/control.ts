@@ -3,6 +3,7 @@
  * that a version was committed, and learns when all of them have done so.
  */
 
+import { Atomics, clearTimeout, queueMicrotask, setTimeout, whenSettled } from "../../intrinsics.ts";
 import {
   attachedBases,
   basesNotSeen,
@@ -113,7 +114,7 @@ export class ControlOwner {
       this.#watch();
     };
     const waiting = Atomics.waitAsync(this.#words, CHANGES, before);
-    if (waiting.async) waiting.value.then(again);
+    if (waiting.async) whenSettled(waiting.value, again);
     else queueMicrotask(again);
   }
 

@@ -36,6 +36,8 @@
  *   the thread that runs the call goes on, and nobody can tell when it ends.
  */
 
+import { Atomics, now } from "../../intrinsics.ts";
+
 export const STATE = 0;
 export const CHANGES = 1;
 export const EPOCH = 2;
@@ -126,10 +128,10 @@ export function ring(words: Words, base: number): void {
   const unheard = Atomics.load(words, counter);
   if (unheard > 0) {
     // It will hear the last ring; another one only asks whether it still exists.
-    const silence = (Date.now() - Atomics.load(words, base + RUNG_AT)) >>> 0;
+    const silence = (now() - Atomics.load(words, base + RUNG_AT)) >>> 0;
     if (silence < FIRST_PAUSE * 2 ** unheard || unheard >= WAITERS - 1) return;
   }
-  Atomics.store(words, base + RUNG_AT, Date.now() | 0);
+  Atomics.store(words, base + RUNG_AT, now() | 0);
   Atomics.add(words, counter, 1);
   const isAlive = state === ATTACHED
     ? Atomics.notify(words, base + BELL, 1) > 0 || Atomics.load(words, base + IN_FLIGHT) > 0

@@ -7,10 +7,12 @@
  */
 
 import { type CarryReport, carryState, saveVariables } from "../../module/carry.ts";
+import { checkRollback } from "../integrity.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
 import { LoadError } from "../../errors.ts";
+import { whenSettled } from "../../intrinsics.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
@@ -99,6 +101,7 @@ export class Reloader {
         hint: "create the registry with a larger `keepVersions`, or reload with the bytes of the older file",
       });
     }
+    checkRollback(entry, candidate);
     const previous = entry.exports.version;
     const restore = saveVariables(candidate.image);
     undo.defer(() => {
@@ -181,7 +184,7 @@ export class Reloader {
     for (const { lifetime } of candidates.toReversed()) {
       const hold = drained && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();
-      drained?.then(() => hold?.[Symbol.dispose]());
+      if (drained !== undefined) whenSettled(drained, () => hold?.[Symbol.dispose]());
       if (lifetime.state !== "freed") this.#catalog.addLifetime(lifetime);
     }
   }

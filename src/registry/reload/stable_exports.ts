@@ -9,6 +9,7 @@
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
+import { whenSettled } from "../../intrinsics.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
@@ -264,7 +265,7 @@ export class StableExports implements Exporter {
     const drained = this.#callsDrained();
     if (drained === undefined) return release();
     const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    drained.then(() => {
+    whenSettled(drained, () => {
       hold[Symbol.dispose]();
       release();
     });

@@ -1,0 +1,50 @@
+/**
+ * Functions of the language and the runtime that safety rests on, taken when the
+ * package is imported: code is freed only when no call runs in it, and a program
+ * that later puts others in their place, such as fake timers in its tests, must
+ * not change what "no call runs" means.
+ */
+
+const { add, compareExchange, exchange, load, notify, store, sub, waitAsync } = globalThis.Atomics;
+
+/** The operations of the global of this name, as they were. */
+export const Atomics: Pick<
+  typeof globalThis.Atomics,
+  "add" | "compareExchange" | "exchange" | "load" | "notify" | "store" | "sub" | "waitAsync"
+> = { add, compareExchange, exchange, load, notify, store, sub, waitAsync };
+
+/** The functions of the global object of these names, as they were. */
+export const { clearTimeout, queueMicrotask, setTimeout } = globalThis;
+
+/** `Date.now`, as it was. */
+export const now: () => number = Date.now;
+
+const { apply } = Reflect;
+const { then } = Promise.prototype;
+const PlainPromise = Promise;
+
+/** Calls `listener` once `promise` has settled either way. Never rejects. */
+export function whenSettled(promise: Promise<unknown>, listener: () => void): void {
+  apply(then, promise, [listener, listener]);
+}
+
+/** Like `Promise.prototype.finally`: settles as `promise` does, after `listener` has run. */
+export function finallyCall<T>(promise: Promise<T>, listener: () => void): Promise<T> {
+  return apply(then, promise, [
+    (value: T) => {
+      listener();
+      return value;
+    },
+    (error: unknown) => {
+      listener();
+      throw error;
+    },
+  ]);
+}
+
+/** A promise and the function that fulfils it. */
+export function withResolver(): { readonly promise: Promise<void>; readonly resolve: () => void } {
+  let resolve!: () => void;
+  const promise = new PlainPromise<void>((fulfil) => resolve = fulfil);
+  return { promise, resolve };
+}
