@@ -48,6 +48,8 @@ export interface LifetimeSubject extends CountedUsers {
 export class Lifetime extends HeldVersion<Lifetime> {
   #state: LifetimeState = "open";
   readonly #subject: LifetimeSubject;
+  /** Called before the version is freed: holds it for everything that still leads into it. */
+  guard: () => void = () => {};
   readonly #waits = new EndWaits();
   readonly #freedListeners: (() => void)[] = [];
   /** Deferred when freeing has failed and nobody else would try again. */
@@ -98,14 +100,18 @@ export class Lifetime extends HeldVersion<Lifetime> {
   }
 
   /**
-   * Revokes, and settles when the memory is freed or only open modules of its own
-   * circle keep it; rejects if freeing fails.
+   * Revokes, and settles when the memory is freed, or kept only by open modules of
+   * its own circle or by addresses in variables; rejects if freeing fails.
    *
    * @param options `ignoreLeases`: settles also when leases on raw addresses are left.
    */
   async revokeAndWait({ ignoreLeases = false }: { readonly ignoreLeases?: boolean } = {}): Promise<void> {
     if (this.#state === "freed") return;
-    const end = this.#waits.add<Lifetime>(this, ignoreLeases ? ["circle", "lease"] : ["circle"]);
+    const end = this.#waits.add<Lifetime>(this, [
+      "circle",
+      "address",
+      ...ignoreLeases ? ["lease"] as const : [],
+    ]);
     try {
       this.revoke();
       this.#subject.keepProcessAlive();
@@ -168,6 +174,18 @@ export class Lifetime extends HeldVersion<Lifetime> {
     this.#isTurnScheduled = true;
   }
 
+  /** The versions that are freed together with this one; none if something still leads into one of them. */
+  #guardedGroup(): Set<Lifetime> | undefined {
+    const asked = new Set<Lifetime>();
+    while (true) {
+      const group = freeableGroup<Lifetime>(this);
+      const member = group?.difference(asked).values().next().value;
+      if (member === undefined) return group;
+      asked.add(member);
+      member.guard();
+    }
+  }
+
   /** Frees this version and all that end with it, if nothing else keeps any of them. */
   #tryFree(): void {
     recheckWaits();
@@ -175,7 +193,7 @@ export class Lifetime extends HeldVersion<Lifetime> {
     if (this.#state === "freed") return;
     this.#state = "draining";
     if (this.#isBeingFreed) return;
-    const group = freeableGroup<Lifetime>(this);
+    const group = this.#guardedGroup();
     if (group === undefined) return;
     for (const member of group) member.#isBeingFreed = true;
     const failures: unknown[] = [];

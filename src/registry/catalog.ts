@@ -6,6 +6,7 @@
 import { basename, dirname, join, resolve } from "@std/path";
 import { LoadError } from "../errors.ts";
 import { ExportIndex } from "./export_index.ts";
+import type { LoadedImage } from "../load/loader.ts";
 import type { Lifetime } from "../module/lifetime.ts";
 import { pathOf, realPath, realPathAsync } from "../load/file/source.ts";
 import type { StableExports } from "./reload/stable_exports.ts";
@@ -22,6 +23,8 @@ export interface Entry {
   readonly lifetimes: Set<Lifetime>;
   /** The highest number that a version of the module has had. */
   highestNumber: number;
+  /** Whether a watch reloads it: then all its versions are kept, unless the registry sets a number. */
+  isWatched: boolean;
 }
 
 /** The modules of one registry, in load order. */
@@ -34,6 +37,8 @@ export class Catalog {
   readonly #names = new Set<string>();
   /** The lifetimes of all versions and live libraries that are not freed, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
+  /** The images of all versions that are mapped. */
+  readonly #images = new Map<Lifetime, LoadedImage>();
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -66,6 +71,11 @@ export class Catalog {
   /** The lifetimes of everything that is not freed, in load order, unloaded modules included. */
   lifetimes(): Lifetime[] {
     return [...this.#lifetimes];
+  }
+
+  /** The images that are mapped, of all versions of all modules, unloaded ones included. */
+  images(): Iterable<readonly [Lifetime, LoadedImage]> {
+    return this.#images;
   }
 
   /** Settles when every call into any module that is in flight now has returned; undefined if none is. */
@@ -120,7 +130,14 @@ export class Catalog {
 
   /** Enters a module. */
   add(key: string, exports: StableExports): Entry {
-    const entry: Entry = { key, exports, history: [], lifetimes: new Set(), highestNumber: 1 };
+    const entry: Entry = {
+      key,
+      exports,
+      history: [],
+      lifetimes: new Set(),
+      highestNumber: 1,
+      isWatched: false,
+    };
     this.addVersion(entry, exports.version);
     this.#entries.set(key, entry);
     this.#exportIndex.add(entry);
@@ -156,7 +173,11 @@ export class Catalog {
     const { lifetime } = version;
     this.addLifetime(lifetime);
     lifetimes.add(lifetime);
-    lifetime.whenFreed(() => lifetimes.delete(lifetime));
+    this.#images.set(lifetime, version.image);
+    lifetime.whenFreed(() => {
+      lifetimes.delete(lifetime);
+      if (!lifetime.staysMapped) this.#images.delete(lifetime);
+    });
     version.whenRevoked(() => {
       const entry = this.#entries.get(key);
       if (entry?.exports.version.lifetime === lifetime) this.delete(key);

@@ -1,5 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
-import { ModuleRegistry, type WatchEvent, type WatchOptions } from "../../../mod.ts";
+import {
+  ModuleRegistry,
+  type ModuleRegistryOptions,
+  type WatchEvent,
+  type WatchOptions,
+} from "../../../mod.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
 import type { TakeoverOptions } from "../../../mod.ts";
 import {
@@ -18,14 +23,16 @@ const answering = (answer: number, flags: number = HeaderFlag.Reloadable) =>
 class Watching implements AsyncDisposable {
   readonly directory = new TemporaryDirectory();
   readonly path = this.directory.file("m.smf", answering(1));
-  readonly registry = new ModuleRegistry();
+  readonly registry: ModuleRegistry;
   readonly #stop = new AbortController();
   readonly #events: AsyncGenerator<WatchEvent, void, void>;
 
   constructor(
     options: WatchOptions & TakeoverOptions = {},
     prepare: (watching: Watching) => string = ({ path }) => path,
+    registryOptions: ModuleRegistryOptions = {},
   ) {
+    this.registry = new ModuleRegistry(registryOptions);
     this.registry.load(prepare(this));
     this.#events = this.registry.watch({ debounce: 25, signal: this.#stop.signal, ...options });
   }
@@ -225,6 +232,27 @@ Deno.test("state is carried and reported", async () => {
   assert(event.kind === "reloaded");
   assertEquals(event.carried?.carried, ["total"]);
 });
+
+for (
+  const [name, options, kept, after] of [["all versions", {}, 4, 5], [
+    "as many versions as its registry says",
+    { keepVersions: 2 },
+    3,
+    3,
+  ]] as const
+) {
+  Deno.test(`a watch keeps ${name}`, async () => {
+    await using watching = new Watching({}, undefined, options);
+    for (const answer of [2, 3, 4]) {
+      watching.replace(answering(answer));
+      assertEquals((await watching.next()).kind, "reloaded");
+    }
+    assertEquals(watching.registry.versions(watching.path).length, kept);
+    // A reload by hand does not drop what the watch keeps.
+    watching.registry.reload(watching.path, { bytes: answering(5) });
+    assertEquals(watching.registry.versions(watching.path).length, after);
+  });
+}
 
 Deno.test("two modules in one directory are told apart", async () => {
   let second = "";
