@@ -26,7 +26,8 @@ export interface WatchOptions {
   /** Ends the watch. */
   readonly signal?: AbortSignal;
   /**
-   * Whether modules that are not marked RELOADABLE are reloaded, too.
+   * Whether new versions that are not marked RELOADABLE are taken, too. The
+   * mark of the version that runs does not count.
    *
    * @default false
    */
@@ -64,8 +65,10 @@ export type WatchEvent =
     readonly path: string;
   }
   | {
-    /** The module is not marked RELOADABLE. */
+    /** The old version goes on, because the new one may not replace it. */
     readonly kind: "skipped";
     /** The module's path, as it was loaded. */
     readonly path: string;
+    /** Why, as a phrase for messages. */
+    readonly reason: string;
   };

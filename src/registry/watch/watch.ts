@@ -19,8 +19,8 @@ export interface Watched {
   readonly path: string;
   /** Whether the current version was read from these bytes. `info` describes the file that has them now. */
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
-  /** Whether it may be reloaded. */
-  mayReload(): boolean;
+  /** Why it may not be reloaded from these bytes, as a phrase for messages; undefined if it may. */
+  refusal(bytes: Uint8Array): string | undefined;
   /** Reloads it from the new contents of its file. */
   reload(bytes: Uint8Array): { readonly version: number; readonly carried: CarryReport | undefined };
 }
@@ -177,7 +177,8 @@ class Watch {
     }
     const { bytes, info } = contents;
     if (watched.isLoaded(bytes, info)) return { kind: "unchanged", path };
-    if (!watched.mayReload()) return { kind: "skipped", path };
+    const reason = watched.refusal(bytes);
+    if (reason !== undefined) return { kind: "skipped", path, reason };
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);

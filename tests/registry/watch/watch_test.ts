@@ -208,6 +208,34 @@ Deno.test("a file with the same contents is reported as unchanged and not reload
   assertEquals(watching.registry.versions(watching.path).length, 1);
 });
 
+Deno.test("a version that is not marked RELOADABLE is skipped with the reason, and the next marked one is taken", async () => {
+  await using watching = new Watching();
+  for (
+    const [answer, flags, runs] of [[2, 0, 1], [3, 0, 1], [4, HeaderFlag.Reloadable, 4], [5, 0, 4], [
+      6,
+      HeaderFlag.Reloadable,
+      6,
+    ]]
+  ) {
+    watching.replace(answering(answer, flags));
+    const event = await watching.next();
+    if (flags === 0) {
+      const reason = "the new version is not marked as reloadable";
+      assertEquals(event, { kind: "skipped", path: watching.path, reason });
+    } else assertEquals(event.kind, "reloaded");
+    assertEquals(watching.answer(), runs);
+  }
+});
+
+Deno.test("a module that was loaded without the mark RELOADABLE takes the first version that has it", async () => {
+  await using watching = new Watching({}, ({ path }) => {
+    Deno.writeFileSync(path, answering(1, 0));
+    return path;
+  });
+  watching.replace(answering(2));
+  assertEquals((await watching.next()).kind, "reloaded");
+});
+
 Deno.test("a module that is not marked RELOADABLE is skipped, unless forced", async () => {
   const still = ({ path }: Watching) => {
     Deno.writeFileSync(path, answering(1, 0));
@@ -215,8 +243,8 @@ Deno.test("a module that is not marked RELOADABLE is skipped, unless forced", as
   };
   {
     await using watching = new Watching({}, still);
-    watching.replace(answering(2));
-    assertEquals(await watching.next(), { kind: "skipped", path: watching.path });
+    watching.replace(answering(2, 0));
+    assertEquals((await watching.next()).kind, "skipped");
     assertEquals(watching.answer(), 1);
   }
   await using watching = new Watching({ force: true }, still);
