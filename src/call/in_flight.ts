@@ -9,10 +9,18 @@ export interface CallCounter {
   begin(): () => void;
 }
 
+/**
+ * Settles when calls have ended: with true if all have returned, with false if
+ * some were lost with the isolate that began them, and may be running for ever.
+ */
+export type CallsDrained = Promise<boolean>;
+
 /** Settles when all of `waits` have; undefined if there is nothing to wait for. */
-export function whenAll(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
+export function whenAll(waits: readonly (CallsDrained | undefined)[]): CallsDrained | undefined {
   const pending = waits.filter((wait) => wait !== undefined);
-  return pending.length === 0 ? undefined : Promise.all(pending);
+  return pending.length === 0
+    ? undefined
+    : Promise.all(pending).then((returned) => returned.every((allReturned) => allReturned));
 }
 
 /** Counts nonblocking calls in flight, and lets others wait for them. */
@@ -41,7 +49,7 @@ export class CallsInFlight implements CallCounter {
   }
 
   /** Settles when the calls that are in flight now have returned; undefined if there are none. */
-  whenReturned(): Promise<unknown> | undefined {
-    return this.#calls.size === 0 ? undefined : Promise.all(this.#calls);
+  whenReturned(): CallsDrained | undefined {
+    return this.#calls.size === 0 ? undefined : Promise.all(this.#calls).then(() => true);
   }
 }

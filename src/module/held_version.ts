@@ -22,6 +22,8 @@ export interface CountedUsers {
   attachedIsolates(): number;
   /** Whether the module was ever shared with other isolates. */
   isShared(): boolean;
+  /** Whether an isolate died while its nonblocking calls were in flight: they may be running for ever. */
+  hasLostCalls(): boolean;
 }
 
 /** The base of `Lifetime`, which adds the states; `V` is that class. */
@@ -55,9 +57,15 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     this.#isPinned = true;
   }
 
-  /** Whether this version, or one that imports from it, is pinned. */
+  /** Whether nonblocking calls were lost with the isolate that began them, and may be running for ever. */
+  get hasLostCalls(): boolean {
+    return this.#users.hasLostCalls();
+  }
+
+  /** Whether code of this version, or of one that imports from it, may be running for ever. */
   get staysMapped(): boolean {
-    return this.#isPinned || [...this.#allImporters()].some((importer) => importer.isPinned);
+    const mayRun = ({ isPinned, hasLostCalls }: HeldVersion<V>): boolean => isPinned || hasLostCalls;
+    return mayRun(this) || [...this.#allImporters()].some(mayRun);
   }
 
   /** Whether a raw address was ever leased: calls through it are not counted. */

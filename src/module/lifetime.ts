@@ -12,11 +12,13 @@
  * stays `open`, and closing it throws `Busy`; only `unload` by force and the
  * asynchronous ways go on to drain.
  *
- * A pinned module, and every module that it imports from, goes through the same
+ * A pinned module, one in which nonblocking calls of a dead isolate may be
+ * running, and every module that it imports from, goes through the same
  * states but keeps its memory in `freed`: its code may run for ever.
  */
 
 import { isInsideCall } from "../call/gate.ts";
+import type { CallsDrained } from "../call/in_flight.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 import { defer, retryDeferred } from "../os/memory/deferred_release.ts";
 import { EndWaits, recheckWaits } from "./end_waits.ts";
@@ -32,8 +34,8 @@ export interface LifetimeSubject extends CountedUsers {
   revoke(): void;
   /** Whether JavaScript ever got a function of the module. */
   wasBound(): boolean;
-  /** Settles when all calls that are in flight now have returned; `undefined` if there are none. */
-  callsDrained(): Promise<unknown> | undefined;
+  /** Settles when all calls that are in flight now have returned or are lost; `undefined` if there are none. */
+  callsDrained(): CallsDrained | undefined;
   /** Keeps the process alive until the memory is freed: somebody awaits that. */
   keepProcessAlive(): void;
   /** Runs the finalisers. */
@@ -121,8 +123,11 @@ export class Lifetime extends HeldVersion<Lifetime> {
     await end;
   }
 
-  /** Settles when all calls that are in flight now have returned, in all isolates; `undefined` if there are none. */
-  callsDrained(): Promise<unknown> | undefined {
+  /**
+   * Settles when all calls that are in flight now have returned or are lost, in
+   * all isolates; `undefined` if there are none.
+   */
+  callsDrained(): CallsDrained | undefined {
     return this.#state === "freed" ? undefined : this.#subject.callsDrained();
   }
 

@@ -4,6 +4,7 @@
  */
 
 import { basename, dirname, join, resolve } from "@std/path";
+import { type CallsDrained, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { LoadedImage } from "../load/loader.ts";
@@ -39,6 +40,8 @@ export class Catalog {
   readonly #lifetimes = new Set<Lifetime>();
   /** The images of all versions that are mapped. */
   readonly #images = new Map<Lifetime, LoadedImage>();
+  /** Whether a version has ended in which calls of a dead isolate may be running, and through it in others. */
+  #hasLostCalls = false;
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -78,14 +81,15 @@ export class Catalog {
     return this.#images;
   }
 
-  /** Settles when every call into any module that is in flight now has returned; undefined if none is. */
-  callsDrained(): Promise<unknown> | undefined {
-    const waits: Promise<unknown>[] = [];
+  /** Settles when every call into any module that is in flight now has returned or is lost; undefined if none is. */
+  callsDrained(): CallsDrained | undefined {
+    const waits: CallsDrained[] = [];
     for (const lifetime of this.#lifetimes) {
       const wait = lifetime.callsDrained();
       if (wait !== undefined) waits.push(wait);
     }
-    return waits.length === 0 ? undefined : Promise.all(waits);
+    if (this.#hasLostCalls) waits.push(Promise.resolve(false));
+    return whenAll(waits);
   }
 
   /** The real path of a file; if the file is gone, the real path under which it was loaded. */
@@ -162,7 +166,10 @@ export class Catalog {
   /** Lists something that must end with the registry, until it is freed. */
   addLifetime(lifetime: Lifetime): void {
     this.#lifetimes.add(lifetime);
-    lifetime.whenFreed(() => this.#lifetimes.delete(lifetime));
+    lifetime.whenFreed(() => {
+      this.#lifetimes.delete(lifetime);
+      if (lifetime.hasLostCalls) this.#hasLostCalls = true;
+    });
   }
 
   /**

@@ -210,7 +210,10 @@ export class Reloader {
     for (const { lifetime } of candidates.toReversed()) {
       const hold = drained && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();
-      drained?.then(() => hold?.[Symbol.dispose]());
+      drained?.then((allReturned) => {
+        if (!allReturned) lifetime.pin();
+        hold?.[Symbol.dispose]();
+      });
       if (lifetime.state !== "freed") this.#catalog.addLifetime(lifetime);
     }
   }
