@@ -3,7 +3,7 @@
  * ends the module in the way that the argument names, and prints what is left
  * of the version that the call may be running in, when it has ended for long.
  */
-import { LoadError, ModuleRegistry } from "../../../mod.ts";
+import { type LoadError, ModuleRegistry } from "../../../mod.ts";
 import { permissionsAt } from "../../support/testing.ts";
 import { version } from "../../support/versions.ts";
 import type { ModuleOrder } from "../../support/module_worker.ts";
