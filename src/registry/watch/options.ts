@@ -23,6 +23,13 @@ export interface WatchOptions {
    * @default 50
    */
   readonly debounce?: number;
+  /**
+   * Milliseconds after which a file that goes on changing is read all the same,
+   * so that steady writes do not put a reload off for ever.
+   *
+   * @default 1000, or `debounce` if that is longer
+   */
+  readonly longestWait?: number;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
   /**
@@ -51,7 +58,7 @@ export type WatchEvent =
     readonly carried: CarryReport | undefined;
   }
   | {
-    /** The old version goes on. */
+    /** The old version goes on, and so does the watch. */
     readonly kind: "failed";
     /** The module's path, as it was loaded. */
     readonly path: string;
