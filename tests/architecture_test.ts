@@ -15,11 +15,11 @@ const FLOORS: readonly (readonly string[])[] = [
   ["load"],
   ["image", "link", "call"],
   ["smf", "os"],
-  ["errors", "intrinsics"],
+  ["errors"],
 ];
 
 /** The rooms that work on bytes alone and do not use Deno. */
-const PURE = ["errors", "image", "intrinsics", "link", "smf"];
+const PURE = ["errors", "image", "link", "smf"];
 
 /** The only rooms that touch raw memory or native functions. */
 const UNSAFE = ["call", "load", "os"];

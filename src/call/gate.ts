@@ -4,7 +4,7 @@
  * after close into an exception.
  */
 
-import { finallyCall } from "../intrinsics.ts";
+import { finallyCall } from "../os/intrinsics.ts";
 import { mayWrapperBeOnStack } from "./stack_walk.ts";
 import { type CallCell, compileWrappers, MAX_WRAPPERS } from "./wrapper_source.ts";
 import type { CallFunction } from "../os/pointer.ts";

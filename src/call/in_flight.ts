@@ -3,7 +3,7 @@
  * about to run.
  */
 
-import { whenSettled, withResolver } from "../intrinsics.ts";
+import { whenFulfilled, withResolver } from "../os/intrinsics.ts";
 
 /** Counts nonblocking calls. */
 export interface CallCounter {
@@ -11,17 +11,26 @@ export interface CallCounter {
   begin(): () => void;
 }
 
-/** Fulfils when all of `waits` have settled; undefined if there is nothing to wait for. */
-export function whenAll(waits: readonly (Promise<unknown> | undefined)[]): Promise<unknown> | undefined {
+/**
+ * Settles when calls have ended: with true if all have returned, with false if
+ * some were lost with the isolate that began them, and may be running for ever.
+ * Never rejects.
+ */
+export type CallsDrained = Promise<boolean>;
+
+/** Settles when all of `waits` have; undefined if there is nothing to wait for. */
+export function whenAll(waits: readonly (CallsDrained | undefined)[]): CallsDrained | undefined {
   let left = 0;
   for (let index = 0; index < waits.length; index++) if (waits[index] !== undefined) left++;
   if (left === 0) return undefined;
-  const { promise, resolve } = withResolver();
+  const { promise, resolve } = withResolver<boolean>();
+  let haveAllReturned = true;
   for (let index = 0; index < waits.length; index++) {
     const wait = waits[index];
     if (wait === undefined) continue;
-    whenSettled(wait, () => {
-      if (--left === 0) resolve();
+    whenFulfilled(wait, (haveReturned) => {
+      haveAllReturned &&= haveReturned;
+      if (--left === 0) resolve(haveAllReturned);
     });
   }
   return promise;
@@ -35,13 +44,13 @@ class Batch {
   previous: Batch | undefined;
   /** The batch after; undefined while calls are still added to this one. */
   next: Batch | undefined;
-  /** Fulfils when every call of this batch and of all before has returned. */
-  readonly returned: Promise<void>;
-  readonly #resolve: () => void;
+  /** Settles when every call of this batch and of all before has returned. */
+  readonly returned: CallsDrained;
+  readonly #resolve: (haveReturned: boolean) => void;
 
   constructor(previous?: Batch) {
     this.previous = previous;
-    ({ promise: this.returned, resolve: this.#resolve } = withResolver());
+    ({ promise: this.returned, resolve: this.#resolve } = withResolver<boolean>());
   }
 
   /** Settles this batch and those after it, as far as all calls have returned. */
@@ -49,7 +58,7 @@ class Batch {
     // deno-lint-ignore no-this-alias
     let batch: Batch = this;
     while (batch.count === 0 && batch.previous === undefined && batch.next !== undefined) {
-      batch.#resolve();
+      batch.#resolve(true);
       batch = batch.next;
       batch.previous = undefined;
     }
@@ -87,7 +96,7 @@ export class CallsInFlight implements CallCounter {
   }
 
   /** Settles when the calls that are in flight now have returned; undefined if there are none. */
-  whenReturned(): Promise<unknown> | undefined {
+  whenReturned(): CallsDrained | undefined {
     if (this.#count === 0) return undefined;
     const batch = this.#batch;
     // Asked again before another call began.

@@ -26,7 +26,7 @@
  * the callee (psABI x86-64, 3.2.3; AAPCS64, 6.1.1: IP0).
  */
 
-import { Atomics } from "../intrinsics.ts";
+import { Atomics } from "../os/intrinsics.ts";
 import { LoadError } from "../errors.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";

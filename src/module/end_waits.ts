@@ -3,7 +3,7 @@
  * only reasons that the waiter ignores keep it.
  */
 
-import { queueMicrotask } from "../intrinsics.ts";
+import { queueMicrotask } from "../os/intrinsics.ts";
 import { type HeldNode, type KeepReason, keepReasons } from "./holders.ts";
 
 /** The checks of all waits in this isolate. */

@@ -22,18 +22,21 @@ export interface CountedUsers {
   attachedIsolates(): number;
   /** Whether the module was ever shared with other isolates. */
   isShared(): boolean;
+  /** Whether an isolate died while its nonblocking calls were in flight: they may be running for ever. */
+  hasLostCalls(): boolean;
 }
 
 /** The base of `Lifetime`, which adds the states; `V` is that class. */
 export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<V> {
-  readonly #identity: ModuleIdentity;
+  /** The module, as its providers know it. */
+  readonly identity: ModuleIdentity;
   readonly #users: CountedUsers;
   readonly #holders = new HolderSet();
   #isPinned = false;
 
   /** @param identity The module, as its providers know it. */
   constructor(identity: ModuleIdentity, users: CountedUsers) {
-    this.#identity = identity;
+    this.identity = identity;
     this.#users = users;
     versions.set(identity, this);
   }
@@ -54,9 +57,15 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     this.#isPinned = true;
   }
 
-  /** Whether this version, or one that imports from it, is pinned. */
+  /** Whether nonblocking calls were lost with the isolate that began them, and may be running for ever. */
+  get hasLostCalls(): boolean {
+    return this.#users.hasLostCalls();
+  }
+
+  /** Whether code of this version, or of one that imports from it, may be running for ever. */
   get staysMapped(): boolean {
-    return this.#isPinned || [...this.#allImporters()].some((importer) => importer.isPinned);
+    const mayRun = ({ isPinned, hasLostCalls }: HeldVersion<V>): boolean => isPinned || hasLostCalls;
+    return mayRun(this) || [...this.#allImporters()].some(mayRun);
   }
 
   /** Whether a raw address was ever leased: calls through it are not counted. */
@@ -139,6 +148,15 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return this.#add({ kind: "lease", description, importer });
   }
 
+  /** Keeps the memory of a version that may be ending, for another one whose variables lead into it; never throws. */
+  holdForAddress(importer: ModuleIdentity): Disposable {
+    return this.#add({
+      kind: "address",
+      description: `an address in variables of ${importer.description}`,
+      importer,
+    });
+  }
+
   /** Keeps the memory of a version that may be ending; never throws. */
   holdQuietly(kind: "running", description: string): Disposable {
     return this.#add({ kind, description });
@@ -156,7 +174,7 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     if (users.length === 0 || freeableGroup<HeldNode<V>>(this) !== undefined) return;
     const names = [...new Set(users.map(({ description }) => description))].join(", ");
     const isImported = users.some(({ kind }) => kind === "importer");
-    throw new LoadError("Busy", `Cannot close ${this.#identity.description}: it is in use by ${names}`, {
+    throw new LoadError("Busy", `Cannot close ${this.identity.description}: it is in use by ${names}`, {
       ...isImported && { hint: CLOSE_IMPORTERS },
     });
   }
@@ -169,7 +187,7 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
   /** The error for a use of the module after it is revoked, or for a call of its function `name`. */
   closedError(name?: string): LoadError {
     const action = name === undefined ? "use" : `call '${name}' of`;
-    return new LoadError("Closed", `Cannot ${action} ${this.#identity.description}: it is closed`);
+    return new LoadError("Closed", `Cannot ${action} ${this.identity.description}: it is closed`);
   }
 
   #add(holder: Holder): Disposable {

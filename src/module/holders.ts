@@ -6,7 +6,7 @@
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 
 /** The kinds of holders: the rules for closing differ by kind. */
-export type HoldKind = "importer" | "lease" | "call" | "running" | "isolate";
+export type HoldKind = "importer" | "lease" | "address" | "call" | "running" | "isolate";
 
 /** One reason why a version's memory stays. */
 export interface Holder {
@@ -102,10 +102,11 @@ export function freeableGroup<V extends HeldNode<V>>(version: V): Set<V> | undef
 }
 
 /**
- * Why memory stays: for a raw address that a user leases, for an open module of
- * the version's own circle, or for something that can be waited for.
+ * Why memory stays: for a raw address that a user leases, for an address in
+ * another module's variables, for an open module of the version's own circle,
+ * or for something that can be waited for.
  */
-export type KeepReason = "lease" | "circle" | "other";
+export type KeepReason = "lease" | "address" | "circle" | "other";
 
 /** Finds every reason that keeps a version's memory, or that of a version that holds it. */
 export function keepReasons<V extends HeldNode<V>>(version: V): Set<KeepReason> {
@@ -118,7 +119,8 @@ export function keepReasons<V extends HeldNode<V>>(version: V): Set<KeepReason> 
     }
     if (!member.isDraining) reasons.add("other");
     for (const { kind, version: holder } of member.keepers()) {
-      if (holder !== undefined) members.add(holder);
+      if (kind === "address") reasons.add("address");
+      else if (holder !== undefined) members.add(holder);
       else reasons.add(kind === "lease" ? "lease" : "other");
     }
   }

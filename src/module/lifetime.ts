@@ -12,13 +12,15 @@
  * stays `open`, and closing it throws `Busy`; only `unload` by force and the
  * asynchronous ways go on to drain.
  *
- * A pinned module, and every module that it imports from, goes through the same
+ * A pinned module, one in which nonblocking calls of a dead isolate may be
+ * running, and every module that it imports from, goes through the same
  * states but keeps its memory in `freed`: its code may run for ever.
  */
 
 import { isInsideCall } from "../call/gate.ts";
-import { setTimeout } from "../intrinsics.ts";
+import type { CallsDrained } from "../call/in_flight.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
+import { setTimeout } from "../os/intrinsics.ts";
 import { defer, retryDeferred } from "../os/memory/deferred_release.ts";
 import { EndWaits, recheckWaits } from "./end_waits.ts";
 import { type CountedUsers, HeldVersion } from "./held_version.ts";
@@ -33,8 +35,8 @@ export interface LifetimeSubject extends CountedUsers {
   revoke(): void;
   /** Whether JavaScript ever got a function of the module. */
   wasBound(): boolean;
-  /** Settles when all calls that are in flight now have returned; `undefined` if there are none. */
-  callsDrained(): Promise<unknown> | undefined;
+  /** Settles when all calls that are in flight now have returned or are lost; `undefined` if there are none. */
+  callsDrained(): CallsDrained | undefined;
   /** Keeps the process alive until the memory is freed: somebody awaits that. */
   keepProcessAlive(): void;
   /** Runs the finalisers. */
@@ -49,6 +51,8 @@ export interface LifetimeSubject extends CountedUsers {
 export class Lifetime extends HeldVersion<Lifetime> {
   #state: LifetimeState = "open";
   readonly #subject: LifetimeSubject;
+  /** Called before the version is freed: holds it for everything that still leads into it. */
+  guard: () => void = () => {};
   readonly #waits = new EndWaits();
   readonly #freedListeners: (() => void)[] = [];
   /** Deferred when freeing has failed and nobody else would try again. */
@@ -99,14 +103,18 @@ export class Lifetime extends HeldVersion<Lifetime> {
   }
 
   /**
-   * Revokes, and settles when the memory is freed or only open modules of its own
-   * circle keep it; rejects if freeing fails.
+   * Revokes, and settles when the memory is freed, or kept only by open modules of
+   * its own circle or by addresses in variables; rejects if freeing fails.
    *
    * @param options `ignoreLeases`: settles also when leases on raw addresses are left.
    */
   async revokeAndWait({ ignoreLeases = false }: { readonly ignoreLeases?: boolean } = {}): Promise<void> {
     if (this.#state === "freed") return;
-    const end = this.#waits.add<Lifetime>(this, ignoreLeases ? ["circle", "lease"] : ["circle"]);
+    const end = this.#waits.add<Lifetime>(this, [
+      "circle",
+      "address",
+      ...ignoreLeases ? ["lease"] as const : [],
+    ]);
     try {
       this.revoke();
       this.#subject.keepProcessAlive();
@@ -116,8 +124,11 @@ export class Lifetime extends HeldVersion<Lifetime> {
     await end;
   }
 
-  /** Settles when all calls that are in flight now have returned, in all isolates; `undefined` if there are none. */
-  callsDrained(): Promise<unknown> | undefined {
+  /**
+   * Settles when all calls that are in flight now have returned or are lost, in
+   * all isolates; `undefined` if there are none.
+   */
+  callsDrained(): CallsDrained | undefined {
     return this.#state === "freed" ? undefined : this.#subject.callsDrained();
   }
 
@@ -169,6 +180,18 @@ export class Lifetime extends HeldVersion<Lifetime> {
     this.#isTurnScheduled = true;
   }
 
+  /** The versions that are freed together with this one; none if something still leads into one of them. */
+  #guardedGroup(): Set<Lifetime> | undefined {
+    const asked = new Set<Lifetime>();
+    while (true) {
+      const group = freeableGroup<Lifetime>(this);
+      const member = group?.difference(asked).values().next().value;
+      if (member === undefined) return group;
+      asked.add(member);
+      member.guard();
+    }
+  }
+
   /** Frees this version and all that end with it, if nothing else keeps any of them. */
   #tryFree(): void {
     recheckWaits();
@@ -176,7 +199,7 @@ export class Lifetime extends HeldVersion<Lifetime> {
     if (this.#state === "freed") return;
     this.#state = "draining";
     if (this.#isBeingFreed) return;
-    const group = freeableGroup<Lifetime>(this);
+    const group = this.#guardedGroup();
     if (group === undefined) return;
     for (const member of group) member.#isBeingFreed = true;
     const failures: unknown[] = [];

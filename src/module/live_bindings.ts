@@ -73,6 +73,7 @@ class LiveBody {
       callsDrained: () => undefined,
       attachedIsolates: () => 0,
       isShared: () => false,
+      hasLostCalls: () => false,
       keepProcessAlive: () => {},
       finalise: () => {},
       free: () => this.#owned.dispose(),

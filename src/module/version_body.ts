@@ -5,7 +5,7 @@
 
 import { CallResources } from "../call/binder.ts";
 import { CallGate } from "../call/gate.ts";
-import { CallsInFlight, whenAll } from "../call/in_flight.ts";
+import { type CallsDrained, CallsInFlight, whenAll } from "../call/in_flight.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { runFinalisers, runInitialisers } from "../load/start.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
@@ -48,6 +48,8 @@ export class VersionBody {
       attachedIsolates: () =>
         (this.#control?.attachments() ?? 0) + (this.#trampolineUsers?.attachedIsolates() ?? 0),
       isShared: () => this.#control !== undefined || this.#trampolineUsers?.isShared === true,
+      hasLostCalls: () =>
+        this.#control?.hasLostCalls === true || this.#trampolineUsers?.hasLostCalls() === true,
       callsDrained: () => this.#callsDrained(),
       keepProcessAlive: () => {
         this.#control?.keepProcessAlive();
@@ -106,17 +108,13 @@ export class VersionBody {
     }
   }
 
-  /** Settles when all calls that are in flight now have returned, in all isolates; undefined if there are none. */
-  #callsDrained(): Promise<unknown> | undefined {
+  /** Settles when all calls that are in flight now have returned or are lost, in all isolates; undefined if there are none. */
+  #callsDrained(): CallsDrained | undefined {
     const control = this.#control;
     const users = this.#trampolineUsers;
     // Most versions were never shared, and a reload asks all of them.
     if (this.calls.count === 0 && control === undefined && users === undefined) return undefined;
-    const waits = [this.calls.whenReturned(), users?.callsDrained()];
-    if (control !== undefined && control.attachments() > 0) {
-      waits.push(new Promise<void>((resolve) => control.advance(resolve)));
-    }
-    return whenAll(waits);
+    return whenAll([this.calls.whenReturned(), users?.callsDrained(), control?.callsDrained()]);
   }
 
   #revoke(): void {

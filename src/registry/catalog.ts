@@ -4,9 +4,10 @@
  */
 
 import { basename, dirname, join, resolve } from "@std/path";
-import { whenAll } from "../call/in_flight.ts";
+import { type CallsDrained, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors.ts";
 import { ExportIndex } from "./export_index.ts";
+import type { LoadedImage } from "../load/loader.ts";
 import type { Lifetime } from "../module/lifetime.ts";
 import { pathOf, realPath, realPathAsync } from "../load/file/source.ts";
 import type { StableExports } from "./reload/stable_exports.ts";
@@ -23,6 +24,13 @@ export interface Entry {
   readonly lifetimes: Set<Lifetime>;
   /** The highest number that a version of the module has had. */
   highestNumber: number;
+  /** Whether a watch reloads it: then all its versions are kept, unless the registry sets a number. */
+  isWatched: boolean;
+}
+
+/** Whether a version has ended in which calls of a dead isolate may be running, and through it in others. */
+interface LostCalls {
+  exist: boolean;
 }
 
 /**
@@ -42,13 +50,16 @@ export class Catalog {
   readonly #names = new Set<string>();
   /** The lifetimes of all versions and live libraries that are not freed, in load order. */
   readonly #lifetimes = new Set<Lifetime>();
+  /** The images of all versions that are mapped. */
+  readonly #images = new Map<Lifetime, LoadedImage>();
+  readonly #lost: LostCalls = { exist: false };
   readonly #weak = new WeakRef<Catalog>(this);
 
   /**
-   * Settles when every call into any module that is in flight now has returned;
-   * undefined if none is. Does not refer to the catalog.
+   * Settles when every call into any module that is in flight now has returned
+   * or is lost; undefined if none is. Does not refer to the catalog.
    */
-  readonly callsDrained: () => Promise<unknown> | undefined = drainOf(this.#lifetimes);
+  readonly callsDrained: () => CallsDrained | undefined = drainOf(this.#lifetimes, this.#lost);
 
   get(key: string): Entry | undefined {
     return this.#entries.get(key);
@@ -81,6 +92,11 @@ export class Catalog {
   /** The lifetimes of everything that is not freed, in load order, unloaded modules included. */
   lifetimes(): Lifetime[] {
     return [...this.#lifetimes];
+  }
+
+  /** The images that are mapped, of all versions of all modules, unloaded ones included. */
+  images(): Iterable<readonly [Lifetime, LoadedImage]> {
+    return this.#images;
   }
 
   /** The real path of a file; if the file is gone, the real path under which it was loaded. */
@@ -125,7 +141,14 @@ export class Catalog {
 
   /** Enters a module. */
   add(key: string, exports: StableExports): Entry {
-    const entry: Entry = { key, exports, history: [], lifetimes: new Set(), highestNumber: 1 };
+    const entry: Entry = {
+      key,
+      exports,
+      history: [],
+      lifetimes: new Set(),
+      highestNumber: 1,
+      isWatched: false,
+    };
     this.addVersion(entry, exports.version);
     this.#entries.set(key, entry);
     this.#exportIndex.add(entry);
@@ -150,7 +173,7 @@ export class Catalog {
   /** Lists something that must end with the registry, until it is freed. */
   addLifetime(lifetime: Lifetime): void {
     this.#lifetimes.add(lifetime);
-    forgetWhenFreed(this.#lifetimes, lifetime);
+    forgetWhenFreed(this.#lifetimes, lifetime, this.#lost);
   }
 
   /**
@@ -161,7 +184,8 @@ export class Catalog {
     const { lifetime } = version;
     this.addLifetime(lifetime);
     lifetimes.add(lifetime);
-    forgetWhenFreed(lifetimes, lifetime);
+    this.#images.set(lifetime, version.image);
+    forgetImageWhenFreed(lifetimes, this.#images, lifetime);
     version.whenRevoked(forgetter(this.#weak, key, lifetime));
   }
 
@@ -200,19 +224,34 @@ export class Catalog {
 
 // The closures below are made outside the class, where they capture nothing but what they name.
 
-function drainOf(lifetimes: ReadonlySet<Lifetime>): () => Promise<unknown> | undefined {
+function drainOf(lifetimes: ReadonlySet<Lifetime>, lost: LostCalls): () => CallsDrained | undefined {
   return () => {
-    const waits: Promise<unknown>[] = [];
+    const waits: CallsDrained[] = [];
     for (const lifetime of lifetimes) {
       const wait = lifetime.callsDrained();
       if (wait !== undefined) waits.push(wait);
     }
+    if (lost.exist) waits.push(Promise.resolve(false));
     return whenAll(waits);
   };
 }
 
-function forgetWhenFreed(lifetimes: Set<Lifetime>, lifetime: Lifetime): void {
-  lifetime.whenFreed(() => lifetimes.delete(lifetime));
+function forgetWhenFreed(lifetimes: Set<Lifetime>, lifetime: Lifetime, lost: LostCalls): void {
+  lifetime.whenFreed(() => {
+    lifetimes.delete(lifetime);
+    if (lifetime.hasLostCalls) lost.exist = true;
+  });
+}
+
+function forgetImageWhenFreed(
+  lifetimes: Set<Lifetime>,
+  images: Map<Lifetime, LoadedImage>,
+  lifetime: Lifetime,
+): void {
+  lifetime.whenFreed(() => {
+    lifetimes.delete(lifetime);
+    if (!lifetime.staysMapped) images.delete(lifetime);
+  });
 }
 
 function forgetter(catalog: WeakRef<Catalog>, key: string, lifetime: Lifetime): () => void {

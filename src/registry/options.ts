@@ -25,12 +25,16 @@ export interface ModuleRegistryOptions extends ImportOptions {
    * How many earlier versions of a module stay loaded after reloads: a whole
    * number, or `Infinity`. A rollback goes back to them.
    *
-   * Safety: native code may hold addresses in an earlier version that the
-   * registry cannot know of, such as a callback that it registered elsewhere.
-   * Using one after the version is freed crashes the process; a version that is
-   * kept is not freed.
+   * A version beyond that number stays, too, but not for a rollback, while a
+   * variable of a module of this registry holds an address in it, such as that of
+   * a callback. Each reload looks again.
    *
-   * @default 1
+   * Safety: native code may hold addresses in an earlier version where the
+   * registry does not look: in the heap, in thread-local variables, in a host
+   * library. Using one after the version is freed crashes the process; `Infinity`
+   * frees none.
+   *
+   * @default 1; Infinity for modules that a watch reloads
    */
   readonly keepVersions?: number;
 }

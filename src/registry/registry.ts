@@ -33,11 +33,12 @@ import { WatchedModule } from "./watch/watched_module.ts";
  * {@linkcode ModuleSet} has the methods that load modules and open their
  * functions; this class adds those that take modules to other versions.
  *
- * Safety: a reload frees the version before, unless `keepVersions` keeps it.
- * The registry knows of handles, live bindings, importers, leases and
- * nonblocking calls; it cannot know of addresses that native code keeps, nor of
+ * Safety: reloads free earlier versions, unless `keepVersions` keeps them. The
+ * registry knows of handles, live bindings, importers, leases, nonblocking calls,
+ * and addresses in the variables of its modules; it cannot know of addresses that
+ * native code keeps elsewhere, such as in the heap or in a host library, nor of
  * threads that a module started. Using those after the version is freed crashes
- * the process: keep more versions, or pin the module.
+ * the process: set `keepVersions: Infinity`, or pin the module.
  *
  * @example
  * ```ts
@@ -63,7 +64,7 @@ export class ModuleRegistry extends ModuleSet {
     super(options);
     this.#loading = loadingOf(this);
     const { catalog, callPath } = this.#loading;
-    this.#reloader = new Reloader(catalog, callPath, options.keepVersions ?? 1);
+    this.#reloader = new Reloader(catalog, callPath, options.keepVersions);
   }
 
   /**
@@ -201,6 +202,10 @@ export class ModuleRegistry extends ModuleSet {
    * A file that is not whole yet is read again for a while; a version that fails
    * leaves the old one running and is reported.
    *
+   * All versions of a watched module stay loaded, because native code may have
+   * kept addresses in any of them, unless the registry was made with
+   * `keepVersions`.
+   *
    * Safety: as {@linkcode ModuleRegistry.reload}, and whoever can write to the
    * file runs code in this process.
    *
@@ -233,9 +238,11 @@ export class ModuleRegistry extends ModuleSet {
     return watchFiles(watched, { ...options, signal: AbortSignal.any(signals) });
   }
 
-  #watched({ key, exports }: Entry, options: WatchOptions & TakeoverOptions): Watched {
+  #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {
+    const { key, exports } = entry;
     const { path } = exports.version;
     const { catalog } = this.#loading;
+    entry.isWatched = true;
     return new WatchedModule({
       path,
       force: options.force === true,
@@ -245,6 +252,7 @@ export class ModuleRegistry extends ModuleSet {
       },
       reload: (entry, bytes) => {
         const loading = this.#open();
+        entry.isWatched = true;
         return this.#reloader.reload(
           [{ entry, options }],
           ([number]) => [loading.read(entry.key, path, number, { bytes })],

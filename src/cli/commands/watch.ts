@@ -21,7 +21,7 @@ cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
 
   --signature TEXT    types of the function's result and parameters, as in smf run
   --state HOW         carry (default): variables keep their values; fresh: they do not
-  --force             reload even if the module is not marked reloadable
+  --force             take new versions, too, that are not marked reloadable
 ${LOADING_HELP}
   --json              print one JSON document per line
   --color WHEN        auto (default), always or never
@@ -146,7 +146,8 @@ function reportJson(event: Report, file: string): Readonly<Record<string, unknow
     const data = error instanceof LoadError ? errorJson(error) : { message: `${error}` };
     return { file, event: kind, error: data };
   }
-  if (kind === "skipped" || kind === "unchanged") return { file, event: kind };
+  if (kind === "skipped") return { file, event: kind, reason: event.reason };
+  if (kind === "unchanged") return { file, event: kind };
   const loaded = { file, event: kind, moduleVersion: event.version, result: event.result };
   return kind === "loaded" ? loaded : { ...loaded, milliseconds: event.milliseconds, carried: event.carried };
 }
@@ -173,7 +174,7 @@ function printReport(event: Report, file: string, writer: Writer): void {
     }
     case "skipped":
       writer.print(
-        style.warning("changed, but not marked reloadable: link it with --reloadable, or watch with --force"),
+        style.warning(`skipped: ${event.reason}: link it with --reloadable, or watch with --force`),
       );
       break;
     case "failed":

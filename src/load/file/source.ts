@@ -5,7 +5,7 @@
 
 import { fromFileUrl } from "@std/path";
 import { inFile, LoadError } from "../../errors.ts";
-import { type FileStamp, isSameInode, isUnchanged, stampOf } from "./stamp.ts";
+import { type FileStamp, isUnchanged, stampOf } from "./stamp.ts";
 import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
 import { Integrity } from "../../smf/integrity.ts";
 import { ReadAhead, WINDOW } from "./read_ahead.ts";
@@ -97,93 +97,73 @@ export function readBytes<T>(bytes: Uint8Array, steps: FileReading<T>, stamp?: F
 
 /**
  * Runs steps over a file. If another file takes its place before it is open,
- * the steps run once more, over that file.
+ * that one is read.
  *
  * @throws {LoadError} `Io`, `PermissionDenied`, and whatever the steps throw.
  */
 export function readFile<T>(path: string, steps: FileReading<T>): T {
   // Opening a FIFO would wait for its other end, so its kind is checked before.
-  const found = system(path, () => checkKind(Deno.statSync(path)));
+  system(path, () => checkKind(Deno.statSync(path)));
   using file = system(path, () => Deno.openSync(path));
-  const run = (before: Deno.FileInfo): T => {
-    const ahead = new ReadAhead(before.size);
-    let position = before === found ? 0 : NaN;
-    const read = (request: ReadRequest): Uint8Array => {
-      const wide = ahead.widen(request);
-      const { offset, into } = wide;
-      if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
-      position = NaN; // Unknown if a read fails.
-      let filled = 0;
-      while (filled < into.length) {
-        const count = file.readSync(filled === 0 ? into : into.subarray(filled));
-        if (count === null) throw endsEarly(request, filled);
-        filled += count;
-      }
-      position = offset + filled;
-      ahead.filled(wide, filled);
-      return ahead.serve(request) ?? into;
-    };
-    return inFile(path, () =>
-      drive(
-        steps(before.size, stampOf(before)),
-        (request) => ahead.serve(request) ?? system(path, () => read(request)),
-        () => system(path, () => checkUnchanged(before, file.statSync())),
-      ));
-  };
-  try {
-    return run(found);
-  } catch (error) {
-    let opened = found;
-    try {
-      opened = file.statSync();
-    } catch {
-      // The steps' own error is the one to report.
+  // Of the open file: another one may have been renamed into its place, with its inode number.
+  const before = system(path, () => checkKind(file.statSync()));
+  const ahead = new ReadAhead(before.size);
+  let position = 0;
+  const read = (request: ReadRequest): Uint8Array => {
+    const wide = ahead.widen(request);
+    const { offset, into } = wide;
+    if (offset !== position) file.seekSync(offset, Deno.SeekMode.Start);
+    position = NaN; // Unknown if a read fails.
+    let filled = 0;
+    while (filled < into.length) {
+      const count = file.readSync(filled === 0 ? into : into.subarray(filled));
+      if (count === null) throw endsEarly(request, filled);
+      filled += count;
     }
-    if (isSameInode(found, opened)) throw error;
-    return run(inFile(path, () => checkKind(opened)));
-  }
+    position = offset + filled;
+    ahead.filled(wide, filled);
+    return ahead.serve(request) ?? into;
+  };
+  return inFile(path, () =>
+    drive(
+      steps(before.size, stampOf(before)),
+      (request) => ahead.serve(request) ?? system(path, () => read(request)),
+      () => system(path, () => checkUnchanged(before, file.statSync())),
+    ));
 }
 
 /** Like {@linkcode readFile}, without blocking the event loop. */
 export async function readFileAsync<T>(path: string, steps: FileReading<T>): Promise<T> {
-  const found = await systemAsync(path, async () => checkKind(await Deno.stat(path)));
+  await systemAsync(path, async () => checkKind(await Deno.stat(path)));
   using file = await systemAsync(path, () => Deno.open(path));
-  const run = async (before: Deno.FileInfo): Promise<T> => {
-    const ahead = new ReadAhead(before.size);
-    let position = before === found ? 0 : NaN;
-    const read = async (request: ReadRequest): Promise<Uint8Array> => {
-      const wide = ahead.widen(request);
-      const { offset, into } = wide;
-      if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
-      position = NaN; // Unknown if a read fails.
-      let filled = 0;
-      while (filled < into.length) {
-        const count = await file.read(filled === 0 ? into : into.subarray(filled));
-        if (count === null) throw endsEarly(request, filled);
-        filled += count;
-      }
-      position = offset + filled;
-      ahead.filled(wide, filled);
-      return ahead.serve(request) ?? into;
-    };
-    try {
-      return await driveAsync(
-        steps(before.size, stampOf(before)),
-        (request) => ahead.serve(request) ?? systemAsync(path, () => read(request)),
-        () => systemAsync(path, async () => checkUnchanged(before, await file.stat())),
-      );
-    } catch (error) {
-      return inFile(path, () => {
-        throw error;
-      });
+  const before = await systemAsync(path, async () => checkKind(await file.stat()));
+  const ahead = new ReadAhead(before.size);
+  let position = 0;
+  const read = async (request: ReadRequest): Promise<Uint8Array> => {
+    const wide = ahead.widen(request);
+    const { offset, into } = wide;
+    if (offset !== position) await file.seek(offset, Deno.SeekMode.Start);
+    position = NaN; // Unknown if a read fails.
+    let filled = 0;
+    while (filled < into.length) {
+      const count = await file.read(filled === 0 ? into : into.subarray(filled));
+      if (count === null) throw endsEarly(request, filled);
+      filled += count;
     }
+    position = offset + filled;
+    ahead.filled(wide, filled);
+    return ahead.serve(request) ?? into;
   };
   try {
-    return await run(found);
+    return await driveAsync(
+      steps(before.size, stampOf(before)),
+      (request) => ahead.serve(request) ?? systemAsync(path, () => read(request)),
+      () => systemAsync(path, async () => checkUnchanged(before, await file.stat())),
+    );
   } catch (error) {
-    const opened = await file.stat().catch(() => found);
-    if (isSameInode(found, opened)) throw error;
-    return await run(inFile(path, () => checkKind(opened)));
+    return inFile(path, () => {
+      throw error;
+    });
   }
 }
 

@@ -13,7 +13,7 @@
  * stored another address there.
  */
 
-import { Atomics } from "../../intrinsics.ts";
+import { Atomics } from "../../os/intrinsics.ts";
 import { GOT_SLOT_SIZE, type Region } from "../../image/arrange.ts";
 import type { ImagePlan } from "../../image/plan.ts";
 import type { DataReferences, PreparedPatch } from "./resolve.ts";

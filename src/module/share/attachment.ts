@@ -2,7 +2,7 @@
  * The side of an isolate that uses a module which another isolate owns.
  */
 
-import { Atomics, whenSettled } from "../../intrinsics.ts";
+import { Atomics, whenSettled } from "../../os/intrinsics.ts";
 import {
   ARRIVING,
   ATTACHED,

@@ -3,16 +3,18 @@
  * that a version was committed, and learns when all of them have done so.
  */
 
-import { Atomics, clearTimeout, queueMicrotask, setTimeout, whenSettled } from "../../intrinsics.ts";
+import { Atomics, clearTimeout, queueMicrotask, setTimeout, whenSettled } from "../../os/intrinsics.ts";
 import {
   attachedBases,
   basesNotSeen,
+  calling,
   callsInFlight,
   CHANGES,
   EPOCH,
   FIRST_PAUSE,
   ID,
   LAST_PAUSE,
+  LOST,
   OPEN,
   REVOKED,
   ring,
@@ -44,9 +46,28 @@ export class ControlOwner {
     return attachedBases(this.#words).length;
   }
 
-  /** The number of nonblocking calls that are in flight in other isolates. */
+  /**
+   * The number of nonblocking calls that are in flight in other isolates. Asks
+   * whether these isolates still exist: nobody else may, and a call of a dead one
+   * does not count.
+   */
   callsInFlight(): number {
+    for (const base of calling(this.#words)) ring(this.#words, base);
     return callsInFlight(this.#words);
+  }
+
+  /** Whether an isolate died while its nonblocking calls were in flight: they may be running for ever. */
+  get hasLostCalls(): boolean {
+    return Atomics.load(this.#words, LOST) !== 0;
+  }
+
+  /**
+   * Settles once no call that is running in any other isolate now is running
+   * there any more; undefined if there is none.
+   */
+  callsDrained(): Promise<boolean> | undefined {
+    if (this.attachments() === 0) return this.hasLostCalls ? Promise.resolve(false) : undefined;
+    return new Promise((resolve) => this.advance(() => resolve(!this.hasLostCalls)));
   }
 
   /**

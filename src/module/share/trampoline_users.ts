@@ -4,7 +4,7 @@
  * to the current version and are handed on to the next.
  */
 
-import { CallsInFlight, whenAll } from "../../call/in_flight.ts";
+import { type CallsDrained, CallsInFlight, whenAll } from "../../call/in_flight.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
@@ -40,6 +40,11 @@ export class TrampolineUsers {
     return this.calls.count + (this.#control?.callsInFlight() ?? 0);
   }
 
+  /** Whether an isolate died while its nonblocking calls were in flight: they may be running for ever. */
+  hasLostCalls(): boolean {
+    return this.#control?.hasLostCalls === true;
+  }
+
   /** The number of isolates that are attached. */
   attachedIsolates(): number {
     return this.#control?.attachments() ?? 0;
@@ -70,12 +75,8 @@ export class TrampolineUsers {
     this.#control?.keepProcessAlive();
   }
 
-  /** Settles when all calls that are in flight now have returned, in all isolates; undefined if there are none. */
-  callsDrained(): Promise<unknown> | undefined {
-    const waits: (Promise<unknown> | undefined)[] = [this.calls.whenReturned()];
-    if (this.attachedIsolates() > 0) {
-      waits.push(new Promise<void>((resolve) => this.control.advance(resolve)));
-    }
-    return whenAll(waits);
+  /** Settles when all calls that are in flight now have returned or are lost; undefined if there are none. */
+  callsDrained(): CallsDrained | undefined {
+    return whenAll([this.calls.whenReturned(), this.#control?.callsDrained()]);
   }
 }

@@ -8,7 +8,8 @@
  * 1  CHANGES         counts the events that the owner waits for: an isolate answered or left
  * 2  EPOCH           counts the versions that were committed since the module was shared
  * 3  ID              64 random bits, which tokens repeat
- * 5 + 8·i            record i, of one attachment:
+ * 5  LOST            1 once an isolate died while its nonblocking calls were in flight
+ * 6 + 8·i            record i, of one attachment:
  *    + 0 OCCUPANCY   0 free, 1 an isolate is arriving, 2 it is attached; plus 4 for each occupation before
  *    + 1 IN_FLIGHT   its nonblocking calls that have not returned
  *    + 2 BELL        the word that it waits on, always 0
@@ -32,17 +33,19 @@
  *   looked at, so never the record of an isolate that has come since. An isolate
  *   that died while it was arriving has no bell yet: it is given
  *   {@linkcode MAX_DOUBTS}.
- * - An isolate that died while a nonblocking call was in flight counts for ever:
- *   the thread that runs the call goes on, and nobody can tell when it ends.
+ * - The thread that runs a nonblocking call goes on when the isolate that began
+ *   it dies, and nobody can tell when the call ends. Such an isolate counts no
+ *   more than any other dead one, but leaves LOST behind: the memory stays mapped.
  */
 
-import { Atomics, now } from "../../intrinsics.ts";
+import { Atomics, now } from "../../os/intrinsics.ts";
 
 export const STATE = 0;
 export const CHANGES = 1;
 export const EPOCH = 2;
 export const ID = 3;
-const FIRST_RECORD = 5;
+export const LOST = 5;
+const FIRST_RECORD = 6;
 const RECORD_WORDS = 8;
 export const OCCUPANCY = 0;
 export const IN_FLIGHT = 1;
@@ -118,7 +121,7 @@ export function claim(words: Words): Occupation | undefined {
   return undefined;
 }
 
-/** Rings a bell, and frees the record if neither its isolate nor a call that the isolate left behind needs it. */
+/** Rings a bell, and frees the record if its isolate is dead. */
 export function ring(words: Words, base: number): void {
   const occupancy = Atomics.load(words, base + OCCUPANCY);
   const state = stateOf(occupancy);
@@ -133,10 +136,11 @@ export function ring(words: Words, base: number): void {
   }
   Atomics.store(words, base + RUNG_AT, now() | 0);
   Atomics.add(words, counter, 1);
-  const isAlive = state === ATTACHED
-    ? Atomics.notify(words, base + BELL, 1) > 0 || Atomics.load(words, base + IN_FLIGHT) > 0
-    : unheard < MAX_DOUBTS;
-  if (!isAlive) release(words, base, occupancy);
+  const isAlive = state === ATTACHED ? Atomics.notify(words, base + BELL, 1) > 0 : unheard < MAX_DOUBTS;
+  if (isAlive) return;
+  // Before the record is free: whoever finds nobody attached must find this.
+  if (state === ATTACHED && Atomics.load(words, base + IN_FLIGHT) > 0) Atomics.store(words, LOST, 1);
+  release(words, base, occupancy);
 }
 
 /** Frees a record, unless that has happened already. */
@@ -157,8 +161,14 @@ export function notifyOwner(words: Words): void {
 
 /** The number of nonblocking calls in flight, of all attached isolates. */
 export function callsInFlight(words: Words): number {
-  return attachedBases(words).filter((base) => stateOf(Atomics.load(words, base + OCCUPANCY)) === ATTACHED)
-    .reduce((sum, base) => sum + Atomics.load(words, base + IN_FLIGHT), 0);
+  return calling(words).reduce((sum, base) => sum + Atomics.load(words, base + IN_FLIGHT), 0);
+}
+
+/** The bases of the records of attached isolates that have nonblocking calls in flight. */
+export function calling(words: Words): number[] {
+  return attachedBases(words).filter((base) =>
+    stateOf(Atomics.load(words, base + OCCUPANCY)) === ATTACHED && Atomics.load(words, base + IN_FLIGHT) > 0
+  );
 }
 
 /** The bases of all records of isolates that are attached or arriving. */

@@ -6,14 +6,16 @@
  * visible changes by one store for each module.
  */
 
+import { AddressGuard } from "./address_guard.ts";
 import { type CarryReport, carryState, saveVariables } from "../../module/carry.ts";
 import { checkRollback } from "../integrity.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
 import { LoadError } from "../../errors.ts";
-import { whenSettled } from "../../intrinsics.ts";
+import { whenFulfilled } from "../../os/intrinsics.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
+import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** One version of a module that can be called or gone back to. */
@@ -44,15 +46,20 @@ export type LoadCandidates = (numbers: readonly number[]) => readonly ModuleVers
 export class Reloader {
   readonly #catalog: Catalog;
   readonly #callPath: CallPath;
-  readonly #keepVersions: number;
+  readonly #keepVersions: number | undefined;
+  /** The guards of replaced versions that are not freed. */
+  readonly #guards = new Map<Lifetime, AddressGuard>();
   #isRunning = false;
 
   /**
-   * @param keepVersions How many earlier versions of a module are kept.
+   * @param keepVersions How many earlier versions of a module are kept; undefined for one, or all if it is watched.
    * @throws {RangeError} If `keepVersions` is neither a whole number from 0 on nor Infinity.
    */
-  constructor(catalog: Catalog, callPath: CallPath, keepVersions: number) {
-    if (keepVersions !== Infinity && !(Number.isInteger(keepVersions) && keepVersions >= 0)) {
+  constructor(catalog: Catalog, callPath: CallPath, keepVersions: number | undefined) {
+    if (
+      keepVersions !== undefined && keepVersions !== Infinity &&
+      !(Number.isInteger(keepVersions) && keepVersions >= 0)
+    ) {
       throw new RangeError(
         `Cannot keep ${keepVersions} versions: expected a whole number from 0 on, or Infinity`,
       );
@@ -83,6 +90,7 @@ export class Reloader {
     }));
     const reports = this.#takeOver(takeovers, undo);
     entries.forEach((entry, index) => this.#keep(entry, previous[index]));
+    this.#releaseGuarded();
     return reports;
   }
 
@@ -112,6 +120,7 @@ export class Reloader {
     entry.history.pop();
     candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
+    this.#releaseGuarded();
     return report;
   }
 
@@ -157,6 +166,7 @@ export class Reloader {
     withdrawCandidates(entries);
     takeovers.forEach(({ entry, candidate }, index) => {
       candidate.pointsInto = prepared[index].pointed;
+      this.#guard(entry.exports.version, candidate);
       prepared[index].commit();
       if (candidate.number <= entry.highestNumber) return;
       entry.highestNumber = candidate.number;
@@ -169,10 +179,29 @@ export class Reloader {
   }
 
   /** Adds a version to the kept ones, where it counts as a handle, and drops those that are too many. */
-  #keep({ history }: Entry, previous: ModuleVersion): void {
+  #keep({ history, isWatched }: Entry, previous: ModuleVersion): void {
+    const count = this.#keepVersions ?? (isWatched ? Infinity : 1);
     previous.addHandle();
     history.push(previous);
-    while (history.length > this.#keepVersions) history.shift()!.closeHandleQuietly();
+    while (history.length > count) history.shift()!.closeHandleQuietly();
+  }
+
+  /** Guards the version that is replaced, and no longer the one that takes over. */
+  #guard(previous: ModuleVersion, { lifetime }: ModuleVersion): void {
+    this.#guards.get(lifetime)?.pause();
+    const replaced = previous.lifetime;
+    let guard = this.#guards.get(replaced);
+    if (guard === undefined) {
+      guard = new AddressGuard(previous, this.#catalog);
+      this.#guards.set(replaced, guard);
+      replaced.whenFreed(() => this.#guards.delete(replaced));
+    }
+    guard.resume();
+  }
+
+  /** Looks again whether addresses that keep replaced versions are still there. */
+  #releaseGuarded(): void {
+    for (const guard of [...this.#guards.values()]) if (guard.isHolding) guard.release();
   }
 
   /**
@@ -184,7 +213,12 @@ export class Reloader {
     for (const { lifetime } of candidates.toReversed()) {
       const hold = drained && lifetime.holdQuietly("running", "calls that may still be running it");
       lifetime.revokeQuietly();
-      if (drained !== undefined) whenSettled(drained, () => hold?.[Symbol.dispose]());
+      if (drained !== undefined) {
+        whenFulfilled(drained, (allReturned) => {
+          if (!allReturned) lifetime.pin();
+          hold?.[Symbol.dispose]();
+        });
+      }
       if (lifetime.state !== "freed") this.#catalog.addLifetime(lifetime);
     }
   }

@@ -6,10 +6,11 @@
  * variables are in {@linkcode VariableImporters}.
  */
 
+import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
-import { whenSettled } from "../../intrinsics.ts";
+import { whenFulfilled } from "../../os/intrinsics.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
@@ -58,7 +59,7 @@ export class StableExports implements Exporter {
   readonly users = new TrampolineUsers();
   /** Live libraries, each of which counts as a handle. */
   #libraries = 0;
-  readonly #callsDrained: () => Promise<unknown> | undefined;
+  readonly #callsDrained: () => CallsDrained | undefined;
   /** An export is isolate-local if its module calls functions that work in this isolate only. */
   readonly #isIsolateLocal: IsolateQuestion = (asked) =>
     (this.#candidate ?? this.#version).image.whyNotShareable(asked) !== undefined;
@@ -66,12 +67,12 @@ export class StableExports implements Exporter {
 
   /**
    * @param callsDrained Settles when every call into any module that is in
-   * flight now has returned; undefined if none is.
+   * flight now has returned or is lost; undefined if none is.
    */
   constructor(
     version: ModuleVersion,
     allocator: MemoryAllocator,
-    callsDrained: () => Promise<unknown> | undefined,
+    callsDrained: () => CallsDrained | undefined,
   ) {
     this.#slots = new TrampolineSlots(allocator, this.users);
     this.#callsDrained = callsDrained;
@@ -249,7 +250,7 @@ export class StableExports implements Exporter {
         variables.protect();
         previous.transferHandles(this.#libraries, candidate);
         previous.removeTrampolineUsers(this.users);
-        this.#releaseAfterCalls(previous, () => slots.release());
+        this.#releaseAfterCalls(previous, (allReturned) => slots.release(allReturned));
         holds.release();
         variables.release();
       },
@@ -259,15 +260,17 @@ export class StableExports implements Exporter {
   /**
    * Keeps the previous version, and the versions that `release` gives leases on
    * back, until every call that is in flight now has returned: a call of an
-   * importer, here or in another isolate, may be in any of them.
+   * importer, here or in another isolate, may be in any of them. A call that is
+   * lost may be there for ever.
    */
-  #releaseAfterCalls({ lifetime }: ModuleVersion, release: () => void): void {
+  #releaseAfterCalls({ lifetime }: ModuleVersion, release: (allReturned: boolean) => void): void {
     const drained = this.#callsDrained();
-    if (drained === undefined) return release();
+    if (drained === undefined) return release(true);
     const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    whenSettled(drained, () => {
+    whenFulfilled(drained, (allReturned) => {
+      if (!allReturned) lifetime.pin();
       hold[Symbol.dispose]();
-      release();
+      release(allReturned);
     });
   }
 

@@ -56,8 +56,12 @@ export interface LeaseRequest {
 export interface PreparedSlots {
   /** Leads all slots there. Cannot fail. */
   commit(): void;
-  /** Gives back the leases that the version had when it was current before. */
-  release(): void;
+  /**
+   * Gives back the leases that the version had when it was current before.
+   *
+   * @param allReturned Whether no call can be running in their versions any more.
+   */
+  release(allReturned: boolean): void;
 }
 
 /** A version's needs as the current one, used again when a rollback makes it current again. */
@@ -68,12 +72,17 @@ interface VersionTable {
   readonly table: JumpTable | undefined;
 }
 
+/** A hold on another version that must stay. */
+interface Lease extends Disposable {
+  readonly lifetime: Lifetime;
+}
+
 /** The leases of one version, of which only the latest set counts. */
 class ReplaceableLeases implements Disposable {
-  #leases: readonly Disposable[] = [];
+  #leases: readonly Lease[] = [];
 
   /** Replaces the set, and gives the one before to the caller. */
-  replace(leases: readonly Disposable[]): readonly Disposable[] {
+  replace(leases: readonly Lease[]): readonly Lease[] {
     const before = this.#leases;
     this.#leases = leases;
     return before;
@@ -183,10 +192,11 @@ export class TrampolineSlots {
     const keptRequests = [...kept].map(({ name, target }): LeaseRequest => {
       return { lifetime: target, why: `its function '${name}', still in use` };
     });
-    const leases = [...requests, ...keptRequests].map(({ lifetime, why }) =>
-      undo.use(lifetime.holdLeaseFor(candidate.image.identity, why))
-    );
-    let obsolete: readonly Disposable[] = [];
+    const leases = [...requests, ...keptRequests].map(({ lifetime, why }): Lease => {
+      const hold = undo.use(lifetime.holdLeaseFor(candidate.image.identity, why));
+      return { lifetime, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+    });
+    let obsolete: readonly Lease[] = [];
     return {
       commit: () => {
         for (const belonging of belongings) candidate.own(belonging);
@@ -202,8 +212,11 @@ export class TrampolineSlots {
         }
         obsolete = versionTable.leases.replace(leases);
       },
-      release() {
-        for (const lease of obsolete) lease[Symbol.dispose]();
+      release(allReturned) {
+        for (const lease of obsolete) {
+          if (!allReturned) lease.lifetime.pin();
+          lease[Symbol.dispose]();
+        }
       },
     };
   }

@@ -23,10 +23,18 @@ export interface WatchOptions {
    * @default 50
    */
   readonly debounce?: number;
+  /**
+   * Milliseconds after which a file that goes on changing is read all the same,
+   * so that steady writes do not put a reload off for ever.
+   *
+   * @default 1000, or `debounce` if that is longer
+   */
+  readonly longestWait?: number;
   /** Ends the watch. */
   readonly signal?: AbortSignal;
   /**
-   * Whether modules that are not marked RELOADABLE are reloaded, too.
+   * Whether new versions that are not marked RELOADABLE are taken, too. The
+   * mark of the version that runs does not count.
    *
    * @default false
    */
@@ -50,7 +58,7 @@ export type WatchEvent =
     readonly carried: CarryReport | undefined;
   }
   | {
-    /** The old version goes on. */
+    /** The old version goes on, and so does the watch. */
     readonly kind: "failed";
     /** The module's path, as it was loaded. */
     readonly path: string;
@@ -64,8 +72,10 @@ export type WatchEvent =
     readonly path: string;
   }
   | {
-    /** The module is not marked RELOADABLE. */
+    /** The old version goes on, because the new one may not replace it. */
     readonly kind: "skipped";
     /** The module's path, as it was loaded. */
     readonly path: string;
+    /** Why, as a phrase for messages. */
+    readonly reason: string;
   };

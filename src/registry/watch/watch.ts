@@ -2,7 +2,8 @@
  * Watches files and reloads their modules.
  *
  * Directories are watched, not files: so a rename over the file, a write in
- * place, deleting and creating it, and a link that is led elsewhere all count.
+ * place, deleting and creating it, a link that is led elsewhere, and another
+ * directory in the place of the first all count.
  */
 
 import { dirname } from "@std/path";
@@ -10,6 +11,7 @@ import type { CarryReport } from "../../module/carry.ts";
 import { LoadError } from "../../errors.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
 import { fromSystem, readFile, wholeFile } from "../../load/file/source.ts";
+import { WatchedDirectories } from "./directories.ts";
 import { namesOf } from "./links.ts";
 import { READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
 
@@ -19,8 +21,8 @@ export interface Watched {
   readonly path: string;
   /** Whether the current version was read from these bytes. `info` describes the file that has them now. */
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
-  /** Whether it may be reloaded. */
-  mayReload(): boolean;
+  /** Why it may not be reloaded from these bytes, as a phrase for messages; undefined if it may. */
+  refusal(bytes: Uint8Array): string | undefined;
   /** Reloads it from the new contents of its file. */
   reload(bytes: Uint8Array): { readonly version: number; readonly carried: CarryReport | undefined };
 }
@@ -30,8 +32,14 @@ interface Target {
   readonly watched: Watched;
   /** Every name whose change may change the file: its own, and those of links on the way to it. */
   names: ReadonlySet<string>;
-  /** How often the file was read since it changed. */
+  /** How often the file was read since it changed last. */
   attempts: number;
+  /** How often it was read because it went on changing for the longest wait. */
+  overdue: number;
+  /** The facts about all names when they were looked at last; undefined before. */
+  facts: string | undefined;
+  /** When the current wait for the end of its changes began. */
+  waitingSince: number | undefined;
   /** When the pending change was noticed first. */
   changedAt: number | undefined;
   /** Whether the last reload failed. */
@@ -62,23 +70,36 @@ class Watch {
   readonly #targets: readonly Target[];
   readonly #queue = new EventQueue();
   readonly #debounce: number;
-  /** The directories that are watched. */
-  readonly #directories = new Set<string>();
-  readonly #pumps: Promise<void>[] = [];
+  readonly #longestWait: number;
+  readonly #directories = new WatchedDirectories({
+    changed: (paths) => this.#onChange(({ names }) => paths.some((path) => names.has(path))),
+    replaced: (directory) =>
+      this.#onChange((target) => {
+        if (!isIn(directory, target.names)) return false;
+        hasChanged(target); // From now on.
+        return true;
+      }),
+    unnoticed: (directory) => this.#onChange((target) => isIn(directory, target.names) && hasChanged(target)),
+  });
   /** Everything that ends with the watch. */
   readonly #resources = new DisposableStack();
 
-  constructor(modules: readonly Watched[], { debounce = 50, signal }: WatchOptions) {
+  constructor(modules: readonly Watched[], { debounce = 50, longestWait = 1000, signal }: WatchOptions) {
     this.#debounce = debounce;
+    this.#longestWait = Math.max(longestWait, debounce);
     this.#targets = signal?.aborted === true ? [] : modules.map((watched) => ({
       watched,
       names: new Set(),
       attempts: 0,
+      overdue: 0,
+      facts: undefined,
+      waitingSince: undefined,
       changedAt: undefined,
       failed: false,
       timer: undefined,
     }));
     this.#resources.defer(() => this.#queue.end());
+    this.#resources.use(this.#directories);
     this.#resources.defer(() => {
       for (const { timer } of this.#targets) clearTimeout(timer);
     });
@@ -111,7 +132,7 @@ class Watch {
   /** Ends everything; settles when nothing is left open. */
   async stop(): Promise<void> {
     this.#resources.dispose();
-    await Promise.all(this.#pumps);
+    await this.#directories.ended();
   }
 
   /** Watches the directories of all names of a file, because a link to it may be led elsewhere. */
@@ -119,20 +140,21 @@ class Watch {
     target.names = new Set(namesOf(target.watched.path));
     for (const name of target.names) {
       const directory = dirname(name);
-      if (this.#directories.has(directory) || name === directory) continue;
-      const watcher = this.#resources.use(watchDirectory(directory, target.watched.path));
-      this.#directories.add(directory);
-      this.#pumps.push(this.#pump(watcher));
+      if (name === directory) continue;
+      try {
+        this.#directories.add(directory);
+      } catch (error) {
+        throw cannotWatch(error, directory, target.watched.path);
+      }
     }
   }
 
-  async #pump(watcher: Deno.FsWatcher): Promise<void> {
-    for await (const { paths } of watcher) {
-      for (const target of this.#targets) {
-        if (!paths.some((path) => target.names.has(path))) continue;
-        target.attempts = 0;
-        this.#schedule(target);
-      }
+  #onChange(concerns: (target: Target) => boolean): void {
+    for (const target of this.#targets) {
+      if (!concerns(target)) continue;
+      // Reads that were overdue count on: the file may never be whole.
+      target.attempts = target.overdue;
+      this.#schedule(target);
     }
   }
 
@@ -140,20 +162,27 @@ class Watch {
     clearTimeout(target.timer);
     // The system may deliver its last events after the watch has ended.
     if (this.#resources.disposed) return;
-    target.changedAt ??= performance.now();
+    const now = performance.now();
+    target.changedAt ??= now;
+    target.waitingSince ??= now;
+    const left = target.waitingSince + this.#longestWait - now;
+    const wait = Math.max(0, Math.min(this.#debounce, left));
     target.timer = setTimeout(() => {
       target.timer = undefined;
+      target.waitingSince = undefined;
+      if (wait < this.#debounce) target.overdue++;
       const event = this.#examine(target);
       // Code that ran in the reload may have ended the watch.
       if (this.#resources.disposed) return;
       if (event === "again") this.#schedule(target);
       else {
         target.changedAt = undefined;
+        target.overdue = 0;
         target.failed = event.kind === "failed";
         this.#queue.push(event);
         if (event.kind === "reloaded") this.#retryOthers(target);
       }
-    }, this.#debounce);
+    }, wait);
   }
 
   /** Tries failed modules again: they may have lacked something that the reloaded one has now. */
@@ -177,7 +206,8 @@ class Watch {
     }
     const { bytes, info } = contents;
     if (watched.isLoaded(bytes, info)) return { kind: "unchanged", path };
-    if (!watched.mayReload()) return { kind: "skipped", path };
+    const reason = watched.refusal(bytes);
+    if (reason !== undefined) return { kind: "skipped", path, reason };
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);
@@ -206,13 +236,32 @@ function read(path: string): FileContents {
   });
 }
 
-/** @throws {LoadError} `PermissionDenied`; `Io` if the system cannot watch the directory. */
-function watchDirectory(directory: string, path: string): Deno.FsWatcher {
+/** `PermissionDenied`; `Io` if the system cannot watch the directory. */
+function cannotWatch(error: unknown, directory: string, path: string): LoadError {
+  return fromSystem(error, path, { verb: "watch", needs: directory });
+}
+
+/** Whether a file, or a link on the way to it, differs from when this was asked last; true the first time. */
+function hasChanged(target: Target): boolean {
+  const before = target.facts;
+  target.facts = [...target.names].map(factsOf).join("\n");
+  return target.facts !== before;
+}
+
+/** Tells states of a file apart; empty if it does not exist. */
+function factsOf(path: string): string {
   try {
-    return Deno.watchFs(directory, { recursive: false });
-  } catch (error) {
-    throw fromSystem(error, path, { verb: "watch", needs: directory });
+    const { dev, ino, size, mtime, birthtime } = Deno.lstatSync(path);
+    return `${path} ${dev} ${ino} ${size} ${mtime?.getTime()} ${birthtime?.getTime()}`;
+  } catch {
+    return "";
   }
+}
+
+/** Whether one of the names is in the directory. */
+function isIn(directory: string, names: ReadonlySet<string>): boolean {
+  for (const name of names) if (dirname(name) === directory) return true;
+  return false;
 }
 
 /** Whether a module runs what its file holds now; false if the file cannot be read. */

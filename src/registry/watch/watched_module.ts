@@ -9,7 +9,7 @@ import { LoadError } from "../../errors.ts";
 import { type FileFacts, isSameFile } from "../../load/file/stamp.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { HeaderFlag } from "../../smf/enums.ts";
-import { parseSmf } from "../../smf/file.ts";
+import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Watched } from "./watch.ts";
 
@@ -17,7 +17,7 @@ import type { Watched } from "./watch.ts";
 export interface WatchedOptions {
   /** The module's path, as it was loaded. */
   readonly path: string;
-  /** Whether modules that are not marked RELOADABLE are reloaded, too. */
+  /** Whether new versions that are not marked RELOADABLE are taken, too. */
   readonly force: boolean;
   /** Finds the module that is loaded under the path now; it may have been unloaded and loaded again. */
   find(): Entry | undefined;
@@ -45,10 +45,12 @@ export class WatchedModule implements Watched {
     this.#options = options;
   }
 
-  mayReload(): boolean {
-    const entry = this.#options.find();
-    if (entry === undefined || this.#options.force) return true;
-    return (entry.exports.version.image.file.header.flags & HeaderFlag.Reloadable) !== 0;
+  refusal(bytes: Uint8Array): string | undefined {
+    if (this.#options.force) return undefined;
+    const now = parsed(bytes);
+    // Loading says what is wrong with a file that cannot be parsed.
+    if (now === undefined || (now.header.flags & HeaderFlag.Reloadable) !== 0) return undefined;
+    return "the new version is not marked as reloadable";
   }
 
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean {
@@ -90,11 +92,16 @@ export class WatchedModule implements Watched {
 /** Whether an image was made of these bytes: by their hash, or, without one, by the time that the file was written. */
 function isReadFrom({ file, stamp }: LoadedImage, bytes: Uint8Array, info: FileFacts): boolean {
   if (file.checksum === undefined) return stamp !== undefined && isSameFile(stamp, info);
+  const now = parsed(bytes);
+  return now?.checksum !== undefined && now.header.moduleHash === file.header.moduleHash;
+}
+
+/** The parts of a file; undefined if it is not a whole module. */
+function parsed(bytes: Uint8Array): ParsedSmf | undefined {
   try {
-    const now = parseSmf(bytes);
-    return now.checksum !== undefined && now.header.moduleHash === file.header.moduleHash;
+    return parseSmf(bytes);
   } catch (error) {
-    if (error instanceof LoadError) return false;
+    if (error instanceof LoadError) return undefined;
     throw error;
   }
 }

@@ -71,7 +71,10 @@ Deno.test("a refused version is reported, and the old one keeps running", async 
 Deno.test("a module that is not marked reloadable is skipped without --force", async () => {
   using folder = new TemporaryDirectory();
   for (
-    const [force, message] of [[[], "not marked reloadable"], [["--force"], "reloaded: version 2"]] as const
+    const [force, message] of [[
+      [],
+      "skipped: the new version is not marked as reloadable: link it with --reloadable",
+    ], [["--force"], "reloaded: version 2"]] as const
   ) {
     const path = folder.file("a.smf", mainModule(7));
     const { out } = await watch([path, ...force], (line) => {

@@ -1,5 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ModuleRegistry, type WatchEvent, type WatchOptions } from "../../../mod.ts";
+import { dirname } from "@std/path";
+import {
+  ModuleRegistry,
+  type ModuleRegistryOptions,
+  type WatchEvent,
+  type WatchOptions,
+} from "../../../mod.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
 import type { TakeoverOptions } from "../../../mod.ts";
 import {
@@ -18,14 +24,16 @@ const answering = (answer: number, flags: number = HeaderFlag.Reloadable) =>
 class Watching implements AsyncDisposable {
   readonly directory = new TemporaryDirectory();
   readonly path = this.directory.file("m.smf", answering(1));
-  readonly registry = new ModuleRegistry();
+  readonly registry: ModuleRegistry;
   readonly #stop = new AbortController();
   readonly #events: AsyncGenerator<WatchEvent, void, void>;
 
   constructor(
     options: WatchOptions & TakeoverOptions = {},
     prepare: (watching: Watching) => string = ({ path }) => path,
+    registryOptions: ModuleRegistryOptions = {},
   ) {
+    this.registry = new ModuleRegistry(registryOptions);
     this.registry.load(prepare(this));
     this.#events = this.registry.watch({ debounce: 25, signal: this.#stop.signal, ...options });
   }
@@ -84,6 +92,100 @@ Deno.test("a file that is deleted and created again is reloaded", async () => {
   Deno.writeFileSync(watching.path, answering(2));
   assertEquals((await watching.next()).kind, "reloaded");
   assertEquals(watching.answer(), 2);
+});
+
+/** A module in a folder that can be replaced: its name, and what prepares it. */
+function inFolder(name = "build/m.smf"): [string, (watching: Watching) => string] {
+  return [name, ({ directory }) => {
+    Deno.mkdirSync(dirname(directory.join(name)), { recursive: true });
+    Deno.writeFileSync(directory.join(name), answering(1));
+    return directory.join(name);
+  }];
+}
+
+for (
+  const [how, replace] of [
+    ["removed and made again", (build: string) => {
+      Deno.removeSync(build, { recursive: true });
+      Deno.mkdirSync(build);
+    }],
+    ["renamed, and another renamed into its place", (build: string) => {
+      Deno.mkdirSync(`${build}.new`);
+      Deno.renameSync(build, Deno.makeTempDirSync({ dir: dirname(build) }));
+      Deno.renameSync(`${build}.new`, build);
+    }],
+  ] as const
+) {
+  for (const folder of ["build", "build/debug"]) {
+    Deno.test({
+      name: `a file in ${folder} is watched on when build is ${how}`,
+      ignore: Deno.build.os === "windows", // which does not let a watched folder go
+      async fn() {
+        const [name, prepare] = inFolder(`${folder}/m.smf`);
+        await using watching = new Watching({}, prepare);
+        const path = watching.directory.join(name);
+        for (const answer of [2, 3]) {
+          replace(watching.directory.join("build"));
+          Deno.mkdirSync(dirname(path), { recursive: true });
+          Deno.writeFileSync(path, answering(answer));
+          let event = await watching.next();
+          while (event.kind === "unchanged") event = await watching.next();
+          assertEquals(event.kind, "reloaded");
+          assertEquals(watching.answer(path), answer);
+          // And so are later changes, which are not part of the same one.
+          for (const later of [10 * answer, 11 * answer]) {
+            await new Promise((resolve) => setTimeout(resolve, 400));
+            Deno.writeFileSync(path, answering(later));
+            let event = await watching.next();
+            while (event.kind === "unchanged") event = await watching.next();
+            assertEquals(event.kind, "reloaded");
+            assertEquals(watching.answer(path), later);
+          }
+        }
+      },
+    });
+  }
+}
+
+Deno.test({
+  name: "a watch says that its folder is gone, and goes on when that is back",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const [name, prepare] = inFolder();
+    await using watching = new Watching({ debounce: 5 }, prepare);
+    const path = watching.directory.join(name);
+    const build = dirname(path);
+    Deno.renameSync(build, `${build}.old`);
+    const gone = await watching.next();
+    assert(gone.kind === "failed");
+    checkLoadError(gone.error, "Io", { path });
+    Deno.mkdirSync(build);
+    Deno.writeFileSync(path, answering(2));
+    assertEquals((await watching.next()).kind, "reloaded");
+  },
+});
+
+Deno.test("a file that is written without a pause is reloaded all the same", async () => {
+  await using watching = new Watching({ debounce: 200, longestWait: 300 });
+  const timer = setInterval(() => watching.replace(answering(2)), 10);
+  try {
+    assertEquals((await watching.next()).kind, "reloaded");
+  } finally {
+    clearInterval(timer);
+  }
+  assertEquals(watching.answer(), 2);
+});
+
+Deno.test("a file that is written without a pause, but never whole, fails in the end", async () => {
+  await using watching = new Watching({ debounce: 15, longestWait: 15 });
+  const timer = setInterval(() => watching.replace(answering(2).subarray(0, 100)), 2);
+  try {
+    const event = await watching.next();
+    assert(event.kind === "failed");
+    checkLoadError(event.error, "InvalidFormat", { path: watching.path });
+  } finally {
+    clearInterval(timer);
+  }
 });
 
 Deno.test({
@@ -201,6 +303,34 @@ Deno.test("a file with the same contents is reported as unchanged and not reload
   assertEquals(watching.registry.versions(watching.path).length, 1);
 });
 
+Deno.test("a version that is not marked RELOADABLE is skipped with the reason, and the next marked one is taken", async () => {
+  await using watching = new Watching();
+  for (
+    const [answer, flags, runs] of [[2, 0, 1], [3, 0, 1], [4, HeaderFlag.Reloadable, 4], [5, 0, 4], [
+      6,
+      HeaderFlag.Reloadable,
+      6,
+    ]]
+  ) {
+    watching.replace(answering(answer, flags));
+    const event = await watching.next();
+    if (flags === 0) {
+      const reason = "the new version is not marked as reloadable";
+      assertEquals(event, { kind: "skipped", path: watching.path, reason });
+    } else assertEquals(event.kind, "reloaded");
+    assertEquals(watching.answer(), runs);
+  }
+});
+
+Deno.test("a module that was loaded without the mark RELOADABLE takes the first version that has it", async () => {
+  await using watching = new Watching({}, ({ path }) => {
+    Deno.writeFileSync(path, answering(1, 0));
+    return path;
+  });
+  watching.replace(answering(2));
+  assertEquals((await watching.next()).kind, "reloaded");
+});
+
 Deno.test("a module that is not marked RELOADABLE is skipped, unless forced", async () => {
   const still = ({ path }: Watching) => {
     Deno.writeFileSync(path, answering(1, 0));
@@ -208,8 +338,8 @@ Deno.test("a module that is not marked RELOADABLE is skipped, unless forced", as
   };
   {
     await using watching = new Watching({}, still);
-    watching.replace(answering(2));
-    assertEquals(await watching.next(), { kind: "skipped", path: watching.path });
+    watching.replace(answering(2, 0));
+    assertEquals((await watching.next()).kind, "skipped");
     assertEquals(watching.answer(), 1);
   }
   await using watching = new Watching({ force: true }, still);
@@ -225,6 +355,27 @@ Deno.test("state is carried and reported", async () => {
   assert(event.kind === "reloaded");
   assertEquals(event.carried?.carried, ["total"]);
 });
+
+for (
+  const [name, options, kept, after] of [["all versions", {}, 4, 5], [
+    "as many versions as its registry says",
+    { keepVersions: 2 },
+    3,
+    3,
+  ]] as const
+) {
+  Deno.test(`a watch keeps ${name}`, async () => {
+    await using watching = new Watching({}, undefined, options);
+    for (const answer of [2, 3, 4]) {
+      watching.replace(answering(answer));
+      assertEquals((await watching.next()).kind, "reloaded");
+    }
+    assertEquals(watching.registry.versions(watching.path).length, kept);
+    // A reload by hand does not drop what the watch keeps.
+    watching.registry.reload(watching.path, { bytes: answering(5) });
+    assertEquals(watching.registry.versions(watching.path).length, after);
+  });
+}
 
 Deno.test("two modules in one directory are told apart", async () => {
   let second = "";
@@ -367,7 +518,7 @@ for (
   });
 }
 
-const MINUTE = 60_000;
+const MINUTE = 5_000;
 
 for (
   const [what, sinceWritten, expected] of [

@@ -42,9 +42,17 @@ export function finallyCall<T>(promise: Promise<T>, listener: () => void): Promi
   ]);
 }
 
+/** Calls `listener` with the value of `promise`, which must never reject. */
+export function whenFulfilled<T>(promise: Promise<T>, listener: (value: T) => void): void {
+  apply(then, promise, [listener]);
+}
+
 /** A promise and the function that fulfils it. */
-export function withResolver(): { readonly promise: Promise<void>; readonly resolve: () => void } {
-  let resolve!: () => void;
-  const promise = new PlainPromise<void>((fulfil) => resolve = fulfil);
+export function withResolver<T = void>(): {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+} {
+  let resolve!: (value: T) => void;
+  const promise = new PlainPromise<T>((fulfil) => resolve = fulfil);
   return { promise, resolve };
 }
