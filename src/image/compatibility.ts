@@ -91,6 +91,12 @@ export class VersionPair {
     this.after = uniqueNames(candidate.file.symbols);
   }
 
+  /** The symbol of the candidate that a symbol of the old version has become. */
+  counterpart(before: number): number | undefined {
+    const name = this.previous.file.symbols.name(before);
+    return this.before.get(name) === before ? this.after.get(name) : undefined;
+  }
+
   /** Matches every variable of the candidate by name, size, type and version. */
   *variables(): Iterable<VariableMatch> {
     const { symbols } = this.candidate.file;

@@ -7,11 +7,11 @@
  * version stays.
  */
 
+import { AddressMap } from "./address_map.ts";
 import { bytesAt } from "../os/native_memory.ts";
 import { type PlannedFile, VersionPair } from "../image/compatibility.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
-import { SymbolType } from "../smf/enums.ts";
 
 /** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
@@ -53,7 +53,7 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
   const previousData = dataOf(previous);
   const candidateData = dataOf(candidate);
   const range = addressesOf(previous.memory);
-  const translate = translator(pair, Number(candidate.memory.address));
+  const map = new AddressMap(pair, Number(candidate.memory.address));
   for (const { index, name, before, reason } of pair.variables()) {
     if (before === undefined) {
       fresh.push({ name, reason });
@@ -64,7 +64,7 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
     const to = bytesOf(candidate, candidateData, offsetOf(candidate, index), size);
     to.set(bytesOf(previous, previousData, from, size));
     forEachAddress(to, -from & (WORD - 1), range, (value, offset, view) => {
-      const translated = translate(value - range.first);
+      const translated = map.translate(value - range.first);
       if (translated === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
       else writeAddress(view, offset, translated);
     });
@@ -100,42 +100,6 @@ function bytesOf(
 /** The offset of a symbol in its image. */
 function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
   return plan.place(symbols.value(index), 0);
-}
-
-/** A symbol of the old image. */
-interface KnownSymbol {
-  readonly start: number;
-  readonly size: number;
-  /** The index of the same symbol in the new version's table. */
-  readonly after: number | undefined;
-}
-
-/** Turns an offset in the old image into an address in the new one; undefined if the new one has no such symbol. */
-type Translate = (offset: number) => number | undefined;
-
-/** @param base The address of the new image; no address is above 2^53 - 1. */
-function translator({ previous, candidate, before, after }: VersionPair, base: number): Translate {
-  let starts: readonly KnownSymbol[] | undefined;
-  let exact: ReadonlyMap<number, number> | undefined;
-  const { symbols } = candidate.file;
-  const addressOf = (index: number): number => base + offsetOf(candidate, index);
-  return (offset) => {
-    starts ??= [...before].map(([name, index]) => ({
-      start: offsetOf(previous, index),
-      size: previous.file.symbols.size(index),
-      after: after.get(name),
-    }));
-    exact ??= new Map(starts.flatMap(({ start, after }) => after === undefined ? [] : [[start, after]]));
-    const known = exact.get(offset);
-    if (known !== undefined) return addressOf(known);
-    // Offsets inside a function may mean other code now; offsets inside a variable of equal size keep their meaning.
-    for (const { start, size, after } of starts) {
-      if (after === undefined || offset < start || offset >= start + size) continue;
-      if (symbols.type(after) !== SymbolType.Data || symbols.size(after) !== size) continue;
-      return addressOf(after) + offset - start;
-    }
-    return undefined;
-  };
 }
 
 /** A range of addresses, as numbers. */
