@@ -5,6 +5,7 @@
  */
 
 import { type ImagePlan, isAddress } from "./plan.ts";
+import { isCompilerMade } from "./symbol_names.ts";
 import { SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { SymbolTable } from "../smf/symbol.ts";
@@ -127,14 +128,15 @@ export class VersionPair {
   }
 }
 
-/** The indices of the writable variables of an image. */
+/** The indices of the writable variables of an image, without those that hold nothing of the program's. */
 export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable<number> {
   for (let index = 0; index < symbols.length; index++) {
     if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
       continue;
     }
     const place = plan.place(symbols.value(index), symbols.size(index));
-    if (place >= plan.data.offset && place < plan.data.offset + plan.data.length) yield index;
+    if (place < plan.data.offset || place >= plan.data.offset + plan.data.length) continue;
+    if (!isCompilerMade(symbols.name(index))) yield index;
   }
 }
 

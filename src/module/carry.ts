@@ -7,11 +7,12 @@
  * version stays.
  */
 
-import { AddressMap } from "./address_map.ts";
-import { bytesAt } from "../os/native_memory.ts";
-import { type PlannedFile, VersionPair } from "../image/compatibility.ts";
+import { VersionPair } from "../image/compatibility.ts";
+import { guardedName } from "../image/symbol_names.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import type { ExecutableMemory } from "../os/memory/allocator.ts";
+import { AddressMap } from "./address_map.ts";
+import { addressesOf, forEachAddress, ImageData, offsetOf, writeAddress } from "./image_data.ts";
+import { registeredObjects } from "./registered_objects.ts";
 
 /** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
@@ -41,8 +42,16 @@ export interface CarryReport {
   readonly oldPointers: readonly OldPointer[];
 }
 
-const WORD = 8;
-const HALF = 2 ** 32;
+/** What happens to a variable of the new version. */
+interface Plan {
+  /** The index in the new version's symbol table. */
+  readonly index: number;
+  readonly name: string;
+  /** The index in the old version's symbol table; undefined if the variable matches none. */
+  readonly before: number | undefined;
+  /** Why it starts with its own value; undefined if it gets the old one. */
+  reason: string | undefined;
+}
 
 /** Copies the variables that match from `previous` to `candidate`. */
 export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
@@ -50,105 +59,59 @@ export function carryState(previous: LoadedImage, candidate: LoadedImage): Carry
   const fresh: FreshVariable[] = [];
   const oldPointers: OldPointer[] = [];
   const pair = new VersionPair(previous, candidate);
-  const previousData = dataOf(previous);
-  const candidateData = dataOf(candidate);
+  const previousData = new ImageData(previous);
+  const candidateData = new ImageData(candidate);
   const range = addressesOf(previous.memory);
   const map = new AddressMap(pair, Number(candidate.memory.address));
-  for (const { index, name, before, reason } of pair.variables()) {
-    if (before === undefined) {
-      fresh.push({ name, reason });
+  for (const { index, name, before, reason } of planVariables(pair, previous, candidate)) {
+    if (before === undefined || reason !== undefined) {
+      fresh.push({ name, reason: reason! });
       continue;
     }
     const size = candidate.file.symbols.size(index);
     const from = offsetOf(previous, before);
-    const to = bytesOf(candidate, candidateData, offsetOf(candidate, index), size);
-    to.set(bytesOf(previous, previousData, from, size));
-    forEachAddress(to, -from & (WORD - 1), range, (value, offset, view) => {
+    const to = candidateData.at(offsetOf(candidate, index), size);
+    to.set(previousData.at(from, size));
+    forEachAddress(to, from, range, (value, offset) => {
       const translated = map.translate(value - range.first);
       if (translated === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
-      else writeAddress(view, offset, translated);
+      else writeAddress(to, offset, translated);
     });
     carried.push(name);
   }
   return { carried, fresh, oldPointers };
 }
 
-/** The data group of an image as one range: a view of each variable would cost more than copying it. */
-interface DataRange {
-  /** The offset of the range in the image. */
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): DataRange {
-  const bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
-  return { offset, bytes };
-}
-
-/** The bytes at an image offset: of the data range, or a view of their own if a constant became a variable. */
-function bytesOf(
-  { memory }: LoadedImage,
-  { offset, bytes }: DataRange,
-  imageOffset: number,
-  size: number,
-): Uint8Array {
-  const start = imageOffset - offset;
-  const isInside = start >= 0 && start + size <= bytes.length;
-  return isInside ? bytes.subarray(start, start + size) : bytesAt(memory.address + BigInt(imageOffset), size);
-}
-
-/** The offset of a symbol in its image. */
-function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
-  return plan.place(symbols.value(index), 0);
-}
-
-/** A range of addresses, as numbers. */
-interface AddressRange {
-  readonly first: number;
-  readonly end: number;
-}
-
-function addressesOf({ address, size }: ExecutableMemory): AddressRange {
-  return { first: Number(address), end: Number(address) + size };
-}
-
-/**
- * Calls `found` for every aligned word that is an address in a range.
- *
- * @param first The offset of the first aligned word.
- */
-function forEachAddress(
-  bytes: Uint8Array,
-  first: number,
-  range: AddressRange,
-  found: (value: number, offset: number, view: DataView) => void,
-): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const lowest = Math.floor(range.first / HALF);
-  const highest = Math.floor(range.end / HALF);
-  for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
-    // The high half rules most words out.
-    const high = view.getUint32(offset + 4, true);
-    if (high < lowest || high > highest) continue;
-    const value = high * HALF + view.getUint32(offset, true);
-    if (value >= range.first && value < range.end) found(value, offset, view);
+/** Decides for each variable of the new version whether it gets the old value. */
+function planVariables(pair: VersionPair, previous: LoadedImage, candidate: LoadedImage): Plan[] {
+  const plans: Plan[] = [];
+  const isDestroyed = [registeredObjects(previous), registeredObjects(candidate)];
+  for (const { index, name, before, reason } of pair.variables()) {
+    const plan: Plan = { index, name, before, reason };
+    plans.push(plan);
+    if (before === undefined) continue;
+    const size = candidate.file.symbols.size(index);
+    if (
+      isDestroyed[0](offsetOf(previous, before), size) || isDestroyed[1](offsetOf(candidate, index), size)
+    ) {
+      plan.reason = DESTROYED;
+    }
   }
+  followGuards(plans);
+  return plans;
 }
 
-function writeAddress(view: DataView, offset: number, address: number): void {
-  view.setUint32(offset, address % HALF, true);
-  view.setUint32(offset + 4, Math.floor(address / HALF), true);
-}
+const DESTROYED = "its destructor is registered, and only one version may own what it holds";
 
-/** Whether any word of an image's variables is an address in `memory`. */
-export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
-  let found = false;
-  forEachAddress(dataOf(image).bytes, 0, addressesOf(memory), () => found = true);
-  return found;
-}
-
-/** Saves the variables of an image; the result restores them. */
-export function saveVariables(image: LoadedImage): () => void {
-  const saved = dataOf(image).bytes.slice();
-  return () => dataOf(image).bytes.set(saved);
+/** A variable and the guard that records its first initialisation start anew together. */
+function followGuards(plans: readonly Plan[]): void {
+  const guards = plans.filter(({ name }) => guardedName(name) !== undefined);
+  if (guards.length === 0) return;
+  const byName = new Map(plans.map((plan) => [plan.name, plan]));
+  for (const guard of guards) {
+    const object = byName.get(guardedName(guard.name)!);
+    if (object === undefined) continue;
+    if (object.reason !== undefined) guard.reason ??= "the variable that it guards starts anew";
+    else if (guard.reason !== undefined) object.reason = `its guard starts anew: ${guard.reason}`;
+  }
 }

@@ -6,7 +6,8 @@
  * visible changes by one store for each module.
  */
 
-import { type CarryReport, carryState, saveVariables } from "../../module/carry.ts";
+import { type CarryReport, carryState } from "../../module/carry.ts";
+import { saveVariables } from "../../module/image_data.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";

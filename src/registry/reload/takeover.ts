@@ -3,7 +3,8 @@
  * it before anybody else does, and the older versions that it needs.
  */
 
-import { type CarryReport, holdsAddressIn } from "../../module/carry.ts";
+import type { CarryReport } from "../../module/carry.ts";
+import { holdsAddressIn } from "../../module/image_data.ts";
 import type { CallPath } from "../../call/path.ts";
 import { LoadError } from "../../errors.ts";
 import { type LoadedModule, openHandle } from "../../module/handle.ts";
