@@ -10,7 +10,7 @@
 
 import { LoadError } from "../errors.ts";
 import type { Region } from "../image/arrange.ts";
-import { planImage } from "../image/plan.ts";
+import { type ImagePlan, planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { relocationError, scanRelocations } from "../image/relocation/scan.ts";
 import { planThreadLocals } from "../image/relocation/thread_locals.ts";
@@ -50,6 +50,8 @@ export interface LoadContext {
   readonly description: string;
   /** The integrity string that the file's bytes must have; absent: any bytes will do. */
   readonly integrity?: string | undefined;
+  /** Whether the image keeps a copy of its initial data, with which a reload compares. */
+  readonly keepsInitialData?: boolean;
 }
 
 /** Loads one module whose providers are all loaded already. */
@@ -81,7 +83,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Beyond this point the file is not read again.
 
     // Relocate, protect, start.
-    linkImage(image, imports);
+    linkImage(image, imports, context);
     undo.move();
     return image;
   };
@@ -113,7 +115,11 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
  *
  * Safety: runs the module's ifunc resolvers, which are native code.
  */
-export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
+export function linkImage(
+  image: PlacedImage,
+  imports: ResolvedImports,
+  { keepsInitialData }: Pick<LoadContext, "keepsInitialData">,
+): void {
   const { plan, needs } = image;
   image.resolved = imports;
   // Providers may have been reloaded while the file was read.
@@ -121,7 +127,7 @@ export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
   image.exits = registerExits(imports.records, image.memory);
 
   // Relocate.
-  relocateImage(image, imports);
+  relocateImage(image, imports, keepsInitialData === true);
   // Beyond this point the bytes belong to this address, and reloads of providers redirect imported variables.
   passReferences(image, imports);
 
@@ -196,7 +202,7 @@ function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
 }
 
 /** Relocate: applies the relocations and fills GOT, PLT and the words of thread-local variables. */
-function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
+function relocateImage(image: PlacedImage, imports: ResolvedImports, keepsInitialData: boolean): void {
   const { allocator, memory, file, plan, needs, threadLocals } = image;
   const bytes = image.bytes ?? allocator.view(memory);
   relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
@@ -208,8 +214,18 @@ function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
       (symbol) => importedVariable(file, symbol, imports.libraryOf(needs.imports.indexOf(symbol))),
     );
   }
+  if (keepsInitialData) image.initialData = bytes.slice(plan.data.offset, filledEnd(plan));
   detach(bytes);
   image.bytes = undefined;
+}
+
+/** The end of the bytes of the data group that a file fills; only zeros follow. */
+function filledEnd({ data: { offset: start, length }, sections }: ImagePlan): number {
+  let end = start;
+  for (const { section, offset } of sections) {
+    if (offset >= start && offset < start + length) end = Math.max(end, offset + contentLength(section));
+  }
+  return end;
 }
 
 /** Only the system knows where another library's thread-local variable is, and only for libraries of its own. */

@@ -12,7 +12,7 @@
  * starts at the end of another, the address means the one that starts there.
  */
 
-import type { VersionPair } from "../image/compatibility.ts";
+import type { VersionPair } from "../image/version_pair.ts";
 import { isAddress } from "../image/plan.ts";
 import { SymbolType } from "../smf/enums.ts";
 
@@ -42,6 +42,7 @@ export class AddressMap {
 
   /** The address in the new image; undefined if the old one's symbols do not say what is at `offset`. */
   translate(offset: number): number | undefined {
+    if (this.#pair.isIdentical) return this.#base + offset;
     const sized = this.#sized ??= this.#sort();
     const { starts, reached } = sized;
     const next = firstAbove(starts, offset);
@@ -73,6 +74,18 @@ export class AddressMap {
     }
     const mark = this.#unsized.get(offset);
     return mark === undefined ? undefined : this.#startOf(mark);
+  }
+
+  /** The name of the function of the old version that has `offset` inside, not at its start. */
+  functionAround(offset: number): string | undefined {
+    const { starts, indices, reached } = this.#sized ??= this.#sort();
+    const { symbols } = this.#pair.previous.file;
+    for (let at = firstAbove(starts, offset - 1) - 1; at >= 0 && reached[at] > offset; at--) {
+      const index = indices[at];
+      if (symbols.type(index) !== SymbolType.Function) continue;
+      if (starts[at] + symbols.size(index) > offset) return symbols.name(index);
+    }
+    return undefined;
   }
 
   /** The new start of a symbol that is still a function, or still none. */

@@ -7,12 +7,12 @@
  * version stays.
  */
 
-import { VersionPair } from "../image/compatibility.ts";
-import { guardedName } from "../image/symbol_names.ts";
+import { VersionPair } from "../image/version_pair.ts";
+import { LoadError } from "../errors.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import { AddressMap } from "./address_map.ts";
-import { addressesOf, forEachAddress, ImageData, offsetOf, writeAddress } from "./image_data.ts";
-import { registeredObjects } from "./registered_objects.ts";
+import { type CarryPlan, followGuards, planVariables } from "./carry_plan.ts";
+import { CarriedWords } from "./carried_words.ts";
+import { codeOf, ImageData, offsetOf, writeAddress } from "./image_data.ts";
 
 /** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
@@ -40,78 +40,134 @@ export interface CarryReport {
   readonly fresh: readonly FreshVariable[];
   /** Addresses inside the old version, which is kept for them. */
   readonly oldPointers: readonly OldPointer[];
+  /**
+   * The carried variables whose types the files do not tell: they were matched
+   * by name and size, and nobody knows whether the bytes mean the same.
+   */
+  readonly matchedBySize: readonly string[];
+  /** The carried variables that kept their values although their initial values differ between the files. */
+  readonly initialValueChanged: readonly string[];
 }
 
-/** What happens to a variable of the new version. */
-interface Plan {
-  /** The index in the new version's symbol table. */
-  readonly index: number;
-  readonly name: string;
-  /** The index in the old version's symbol table; undefined if the variable matches none. */
-  readonly before: number | undefined;
-  /** Why it starts with its own value; undefined if it gets the old one. */
-  reason: string | undefined;
+/** What is carried, and what a reload does with addresses that cannot be. */
+export interface CarryOptions {
+  /**
+   * The variables that take the new version's initial values: these names, or
+   * `unwritten`: all those that the program has never written and whose initial
+   * values differ between the files.
+   *
+   * @default []
+   */
+  readonly take?: readonly string[] | "unwritten";
+  /**
+   * Whether a reload is refused (`refuse`) if a carried variable holds an
+   * address in the old version that the new version has nothing for, or goes
+   * ahead and keeps the old version loaded (`keep`).
+   *
+   * @default "keep"
+   */
+  readonly oldPointers?: "keep" | "refuse";
 }
 
-/** Copies the variables that match from `previous` to `candidate`. */
-export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
-  const carried: string[] = [];
-  const fresh: FreshVariable[] = [];
-  const oldPointers: OldPointer[] = [];
-  const pair = new VersionPair(previous, candidate);
-  const previousData = new ImageData(previous);
-  const candidateData = new ImageData(candidate);
-  const range = addressesOf(previous.memory);
-  const map = new AddressMap(pair, Number(candidate.memory.address));
-  for (const { index, name, before, reason } of planVariables(pair, previous, candidate)) {
-    if (before === undefined || reason !== undefined) {
-      fresh.push({ name, reason: reason! });
-      continue;
-    }
-    const size = candidate.file.symbols.size(index);
-    const from = offsetOf(previous, before);
-    const to = candidateData.at(offsetOf(candidate, index), size);
-    to.set(previousData.at(from, size));
-    forEachAddress(to, from, range, (value, offset) => {
-      const translated = map.translate(value - range.first);
-      if (translated === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
-      else writeAddress(to, offset, translated);
-    });
-    carried.push(name);
-  }
-  return { carried, fresh, oldPointers };
-}
-
-/** Decides for each variable of the new version whether it gets the old value. */
-function planVariables(pair: VersionPair, previous: LoadedImage, candidate: LoadedImage): Plan[] {
-  const plans: Plan[] = [];
-  const isDestroyed = [registeredObjects(previous), registeredObjects(candidate)];
-  for (const { index, name, before, reason } of pair.variables()) {
-    const plan: Plan = { index, name, before, reason };
-    plans.push(plan);
-    if (before === undefined) continue;
-    const size = candidate.file.symbols.size(index);
-    if (
-      isDestroyed[0](offsetOf(previous, before), size) || isDestroyed[1](offsetOf(candidate, index), size)
-    ) {
-      plan.reason = DESTROYED;
-    }
-  }
+/**
+ * Copies the variables that match from `previous` to `candidate`.
+ *
+ * @throws {TypeError} for an option that has another value than those.
+ * @throws {LoadError} `Incompatible` if `take` names what is not a variable of
+ * the new version, or if old pointers are left and are to be refused.
+ */
+export function carryState(
+  previous: LoadedImage,
+  candidate: LoadedImage,
+  options: CarryOptions = {},
+): CarryReport {
+  const { take = [], oldPointers: treatment = "keep" } = checked(options);
+  const pair = new VersionPair(
+    { file: previous.file, plan: previous.plan, code: () => codeOf(previous) },
+    { file: candidate.file, plan: candidate.plan, code: () => codeOf(candidate) },
+  );
+  const data = { previous: new ImageData(previous), candidate: new ImageData(candidate) };
+  const plans = planVariables(pair, previous, candidate);
+  const words = new CarriedWords(pair, data.previous, data.candidate);
+  takeInitial(plans, take, words);
+  for (const plan of plans) if (plan.reason === undefined) words.examine(plan);
   followGuards(plans);
-  return plans;
+  const kept = plans.filter(({ reason }) => reason === undefined);
+  const oldPointers = kept.flatMap(({ name, oldPointers }) =>
+    oldPointers.map(({ offset, value }) => ({ name, offset, value: BigInt(value) }))
+  );
+  if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
+  const matchedBySize: string[] = [], initialValueChanged: string[] = [];
+  for (const { index, before, name, size, addresses, hasOtherInitialValue } of kept) {
+    const to = data.candidate.at(offsetOf(candidate, index), size);
+    to.set(data.previous.at(offsetOf(previous, before!), size));
+    for (const { offset, value } of addresses) writeAddress(to, offset, value);
+    if (candidate.file.symbols.typeId(index) === 0 && !pair.isIdentical) matchedBySize.push(name);
+    if (hasOtherInitialValue) initialValueChanged.push(name);
+  }
+  return {
+    carried: kept.map(({ name }) => name),
+    fresh: plans.flatMap(({ name, reason }) => reason === undefined ? [] : [{ name, reason }]),
+    oldPointers,
+    matchedBySize,
+    initialValueChanged,
+  };
 }
 
-const DESTROYED = "its destructor is registered, and only one version may own what it holds";
-
-/** A variable and the guard that records its first initialisation start anew together. */
-function followGuards(plans: readonly Plan[]): void {
-  const guards = plans.filter(({ name }) => guardedName(name) !== undefined);
-  if (guards.length === 0) return;
-  const byName = new Map(plans.map((plan) => [plan.name, plan]));
-  for (const guard of guards) {
-    const object = byName.get(guardedName(guard.name)!);
-    if (object === undefined) continue;
-    if (object.reason !== undefined) guard.reason ??= "the variable that it guards starts anew";
-    else if (guard.reason !== undefined) object.reason = `its guard starts anew: ${guard.reason}`;
+/** Gives variables the reason to start with the new version's values. */
+function takeInitial(
+  plans: readonly CarryPlan[],
+  take: readonly string[] | "unwritten",
+  words: CarriedWords,
+): void {
+  if (take === "unwritten") {
+    for (const plan of plans) {
+      if (plan.reason === undefined && words.isUnwrittenAndChanged(plan)) plan.reason = UNWRITTEN;
+    }
+    return;
   }
+  const names = new Set(take);
+  for (const plan of plans) if (names.delete(plan.name)) plan.reason ??= "`take` names it";
+  if (names.size === 0) return;
+  throw new LoadError(
+    "Incompatible",
+    "Cannot take initial value: the new version has no variable of this name",
+    {
+      symbols: [...names],
+      hint: "correct the names in `take`; smf nm FILE lists the variables of the new version",
+    },
+  );
+}
+
+const UNWRITTEN = "the program has not written it, and its initial value has changed";
+
+/** @throws {TypeError} for an option that has another value than those. */
+function checked(options: CarryOptions): CarryOptions {
+  const { take, oldPointers } = options;
+  if (oldPointers !== undefined && oldPointers !== "keep" && oldPointers !== "refuse") {
+    throw new TypeError(
+      `Cannot carry state: oldPointers is "keep" or "refuse", not ${Deno.inspect(oldPointers)}`,
+    );
+  }
+  if (take === undefined || take === "unwritten") return options;
+  if (Array.isArray(take) && take.every((name) => typeof name === "string")) return options;
+  throw new TypeError(
+    `Cannot carry state: take is "unwritten" or an array of names, not ${Deno.inspect(take)}`,
+  );
+}
+
+function refusal(oldPointers: readonly OldPointer[]): LoadError {
+  const names = [...new Set(oldPointers.map(({ name }) => name))];
+  const [{ offset, value }] = oldPointers;
+  return new LoadError(
+    "Incompatible",
+    "Cannot carry state: variables hold addresses in the old version that the new version has nothing for",
+    {
+      symbols: names,
+      symbol: names[0],
+      offset,
+      value,
+      hint: 'move these variables in `migrate`, name them in `take`, or reload with oldPointers: "keep"',
+    },
+  );
 }

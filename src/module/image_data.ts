@@ -2,6 +2,7 @@
  * The variables of a version's image as bytes, and the addresses among them.
  */
 
+import type { CodePiece } from "../image/code_references.ts";
 import type { PlannedFile } from "../image/compatibility.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
@@ -16,10 +17,13 @@ export class ImageData {
   /** The offset of the range in the image. */
   readonly #offset: number;
   readonly bytes: Uint8Array;
+  /** The addresses of the whole image. */
+  readonly addresses: AddressRange;
 
   constructor(image: LoadedImage) {
     const { memory, plan: { data: { offset, length } } } = image;
     this.#image = image;
+    this.addresses = addressesOf(memory);
     this.#offset = offset;
     this.bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
   }
@@ -31,11 +35,27 @@ export class ImageData {
     if (isInside) return this.bytes.subarray(start, start + size);
     return bytesAt(this.#image.memory.address + BigInt(imageOffset), size);
   }
+
+  /** The same bytes before any code of the module ran; undefined if nobody kept them. */
+  initialAt(imageOffset: number, size: number): Uint8Array | undefined {
+    const { initialData } = this.#image;
+    const start = imageOffset - this.#offset;
+    if (initialData === undefined || start < 0) return undefined;
+    if (start + size <= initialData.length) return initialData.subarray(start, start + size);
+    const bytes = new Uint8Array(size);
+    bytes.set(initialData.subarray(start, start + size));
+    return bytes;
+  }
 }
 
 /** The offset of a symbol in its image. */
 export function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
   return plan.place(symbols.value(index), 0);
+}
+
+/** The code of an image, which no longer changes. */
+export function codeOf({ memory, plan: { code: { offset, length } } }: LoadedImage): CodePiece[] {
+  return length === 0 ? [] : [{ offset, bytes: bytesAt(memory.address + BigInt(offset), length) }];
 }
 
 /** A range of addresses, as numbers. */
@@ -70,6 +90,12 @@ export function forEachAddress(
     const value = high * HALF + view.getUint32(offset, true);
     if (value >= range.first && value < range.end) found(value, offset);
   }
+}
+
+/** Reads a word as an address; what is not an address may be rounded. */
+export function readAddress(bytes: Uint8Array, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(offset + 4, true) * HALF + view.getUint32(offset, true);
 }
 
 /** Writes an address into a word. */

@@ -50,7 +50,9 @@ export function loadGroup(
     inFile(file, () => {
       const image = images[index];
       const sources = scope.sourcesFor(key, group);
-      linkImage(image, resolveImports(image.file, image.needs.imports, sources, image.identity));
+      linkImage(image, resolveImports(image.file, image.needs.imports, sources, image.identity), {
+        keepsInitialData: true,
+      });
       versions[index].registerFrames();
     })
   );

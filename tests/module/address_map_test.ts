@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
-import { VersionPair } from "../../src/image/compatibility.ts";
+import { VersionPair } from "../../src/image/version_pair.ts";
 import { planImage } from "../../src/image/plan.ts";
 import { AddressMap } from "../../src/module/address_map.ts";
 import { parseSmf } from "../../src/smf/file.ts";

@@ -11,7 +11,7 @@ import { saveVariables } from "../../module/image_data.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
-import { LoadError } from "../../errors.ts";
+import { inFile, LoadError } from "../../errors.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
@@ -136,7 +136,9 @@ export class Reloader {
       // First, because initialisers of the candidate may have started threads.
       if (previous.lifetime.isPinned) candidate.lifetime.pin();
       exports.check(candidate, options.compatibility ?? "strict");
-      const report = options.state === "carry" ? carryState(previous.image, candidate.image) : undefined;
+      const report = options.state === "carry"
+        ? inFile(candidate.path, () => carryState(previous.image, candidate.image, options))
+        : undefined;
       migrateAndVerify(previous, candidate, this.#callPath, options);
       return report;
     });
