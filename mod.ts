@@ -52,7 +52,7 @@ export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from
 export type { LinkMap } from "./src/link/map.ts";
 export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
 export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
-export type { CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
+export type { CarryOptions, CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
 export type {
   AddressLease,
   BindOptions,

@@ -29,7 +29,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/verify.ts")).verify,
   },
   diff: {
-    summary: "compare two versions: is a reload safe, a migration, or refused",
+    summary: "compare two versions: is a reload compatible, a migration, or refused",
     load: async () => (await import("./commands/diff.ts")).diff,
   },
   run: {

@@ -5,9 +5,9 @@
  */
 
 import { type ImagePlan, isAddress } from "./plan.ts";
+import { isCompilerMade } from "./symbol_names.ts";
 import { SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
-import type { SymbolTable } from "../smf/symbol.ts";
 
 /** A file with the plan of its image. */
 export interface PlannedFile {
@@ -60,88 +60,14 @@ export function isRefused(fit: Fit, compatibility: Compatibility): boolean {
   return fit === "changed" || (fit === "missing" && compatibility === "strict");
 }
 
-/** A variable of a new version: the variable of the old version that gives it its value, or why none does. */
-export type VariableMatch =
-  & {
-    /** The index in the new version's symbol table. */
-    readonly index: number;
-    readonly name: string;
-  }
-  & ({
-    /** The index in the old version's symbol table. */
-    readonly before: number;
-    readonly reason?: undefined;
-  } | {
-    readonly before?: undefined;
-    /** The reason, for messages: "its size was 4, is 8". */
-    readonly reason: string;
-  });
-
-/** The symbols of two versions by name, without names that several symbols of a version share. */
-export class VersionPair {
-  readonly previous: PlannedFile;
-  readonly candidate: PlannedFile;
-  readonly before: ReadonlyMap<string, number>;
-  readonly after: ReadonlyMap<string, number>;
-
-  constructor(previous: PlannedFile, candidate: PlannedFile) {
-    this.previous = previous;
-    this.candidate = candidate;
-    this.before = uniqueNames(previous.file.symbols);
-    this.after = uniqueNames(candidate.file.symbols);
-  }
-
-  /** Matches every variable of the candidate by name, size, type and version. */
-  *variables(): Iterable<VariableMatch> {
-    const { symbols } = this.candidate.file;
-    for (const index of variablesOf(this.candidate)) {
-      const name = symbols.name(index);
-      const before = this.before.get(name);
-      if (!this.after.has(name)) yield { index, name, reason: "its name is not unique" };
-      else if (before === undefined) {
-        yield { index, name, reason: "the old version has no variable of this name" };
-      } else {
-        const reason = this.#mismatch(before, index);
-        yield reason === undefined ? { index, name, before } : { index, name, reason };
-      }
-    }
-  }
-
-  #mismatch(before: number, after: number): string | undefined {
-    const { symbols: old } = this.previous.file;
-    const { symbols: now } = this.candidate.file;
-    const [was, is] = [old.size(before), now.size(after)];
-    if (was !== is) return `its size was ${was}, is ${is}`;
-    if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
-      return "its type has changed";
-    }
-    const [from, to] = [old.version(before), now.version(after)];
-    if (from !== to) return `its version was ${from}, is ${to}`;
-    return undefined;
-  }
-}
-
-/** The indices of the writable variables of an image. */
+/** The indices of the writable variables of an image, without those that hold nothing of the program's. */
 export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable<number> {
   for (let index = 0; index < symbols.length; index++) {
     if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
       continue;
     }
     const place = plan.place(symbols.value(index), symbols.size(index));
-    if (place >= plan.data.offset && place < plan.data.offset + plan.data.length) yield index;
+    if (place < plan.data.offset || place >= plan.data.offset + plan.data.length) continue;
+    if (!isCompilerMade(symbols.name(index))) yield index;
   }
-}
-
-/** The defined symbols by name, without names that several symbols share. */
-function uniqueNames(symbols: SymbolTable): Map<string, number> {
-  const unique = new Map<string, number>();
-  const shared = new Set<string>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
-    const name = symbols.name(index);
-    if (unique.has(name)) shared.add(name);
-    unique.set(name, index);
-  }
-  for (const name of shared) unique.delete(name);
-  return unique;
 }

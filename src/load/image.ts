@@ -30,6 +30,8 @@ export interface LoadedImage extends Disposable {
   readonly stamp?: FileStamp | undefined;
   /** The functions that the module registers for its end; only in the isolate that owns it. */
   readonly exits?: ModuleExits | undefined;
+  /** The data group as it was before any code ran, without zeros at its end; absent if nobody asked to keep it. */
+  readonly initialData?: Uint8Array | undefined;
   /**
    * Says why other isolates cannot use the module, or `undefined` if they can.
    * A reload of a provider may change the answer.
@@ -66,6 +68,7 @@ export class PlacedImage implements LoadedImage {
   /** The imports and the holds on their providers; set when linking begins. */
   resolved: ResolvedImports | undefined;
   exits: ModuleExits | undefined;
+  initialData: Uint8Array | undefined;
   threadBlocks: ThreadBlocks | undefined;
   /** The registration of the unwind tables. */
   frames: Disposable | undefined;

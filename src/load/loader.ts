@@ -9,7 +9,7 @@
  */
 
 import type { Region } from "../image/arrange.ts";
-import { planImage } from "../image/plan.ts";
+import { type ImagePlan, planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { scanRelocations } from "../image/relocation/scan.ts";
 import { applyStaticOffsets, planThreadLocals } from "../image/relocation/thread_locals.ts";
@@ -51,6 +51,8 @@ export interface LoadContext {
   readonly description: string;
   /** The integrity string that the file's bytes must have; absent: any bytes will do. */
   readonly integrity?: string | undefined;
+  /** Whether the image keeps a copy of its initial data, with which a reload compares. */
+  readonly keepsInitialData?: boolean;
 }
 
 /** Loads one module whose providers are all loaded already. */
@@ -82,7 +84,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Beyond this point the file is not read again.
 
     // Relocate, protect, start.
-    linkImage(image, imports);
+    linkImage(image, imports, context);
     // Beyond this point code of the module may have run, whose effects nothing undoes.
     sealImage(image);
     undo.move();
@@ -117,7 +119,11 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
  * Takes over `imports`. If it fails, the image can only be disposed of, and none
  * of its code has run.
  */
-export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
+export function linkImage(
+  image: PlacedImage,
+  imports: ResolvedImports,
+  { keepsInitialData }: Pick<LoadContext, "keepsInitialData">,
+): void {
   const { plan } = image;
   image.resolved = imports;
   // Providers may have been reloaded while the file was read.
@@ -125,7 +131,7 @@ export function linkImage(image: PlacedImage, imports: ResolvedImports): void {
   image.exits = registerExits(imports.records, image.memory);
 
   // Relocate.
-  relocateImage(image, imports);
+  relocateImage(image, imports, keepsInitialData === true);
   // Beyond this point the bytes belong to this address, and reloads of providers redirect imported variables.
   passReferences(image, imports);
 
@@ -222,7 +228,7 @@ function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
 }
 
 /** Relocate: applies the relocations and fills GOT, PLT and the words of thread-local variables. */
-function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
+function relocateImage(image: PlacedImage, imports: ResolvedImports, keepsInitialData: boolean): void {
   const { allocator, memory, file, plan, needs, threadLocals } = image;
   const bytes = image.bytes ?? allocator.view(memory);
   relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
@@ -241,8 +247,18 @@ function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
     const { staticOffset } = image.threadBlocks;
     if (staticOffset !== undefined) applyStaticOffsets(bytes, file, threadLocals, staticOffset);
   }
+  if (keepsInitialData) image.initialData = bytes.slice(plan.data.offset, filledEnd(plan));
   detach(bytes);
   image.bytes = undefined;
+}
+
+/** The end of the bytes of the data group that a file fills; only zeros follow. */
+function filledEnd({ data: { offset: start, length }, sections }: ImagePlan): number {
+  let end = start;
+  for (const { section, offset } of sections) {
+    if (offset >= start && offset < start + length) end = Math.max(end, offset + contentLength(section));
+  }
+  return end;
 }
 
 /** Tells providers that can be replaced where the image holds the addresses of their variables. */

@@ -7,11 +7,12 @@
  * version stays.
  */
 
-import { bytesAt } from "../os/native_memory.ts";
-import { type PlannedFile, VersionPair } from "../image/compatibility.ts";
+import { VersionPair } from "../image/version_pair.ts";
+import { LoadError } from "../errors.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import type { ExecutableMemory } from "../os/memory/allocator.ts";
-import { SymbolType } from "../smf/enums.ts";
+import { type CarryPlan, followGuards, planVariables } from "./carry_plan.ts";
+import { CarriedWords } from "./carried_words.ts";
+import { codeOf, ImageData, offsetOf, writeAddress } from "./image_data.ts";
 
 /** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
@@ -39,152 +40,134 @@ export interface CarryReport {
   readonly fresh: readonly FreshVariable[];
   /** Addresses inside the old version, which is kept for them. */
   readonly oldPointers: readonly OldPointer[];
+  /**
+   * The carried variables whose types the files do not tell: they were matched
+   * by name and size, and nobody knows whether the bytes mean the same.
+   */
+  readonly matchedBySize: readonly string[];
+  /** The carried variables that kept their values although their initial values differ between the files. */
+  readonly initialValueChanged: readonly string[];
 }
 
-const WORD = 8;
-const HALF = 2 ** 32;
-
-/** Copies the variables that match from `previous` to `candidate`. */
-export function carryState(previous: LoadedImage, candidate: LoadedImage): CarryReport {
-  const carried: string[] = [];
-  const fresh: FreshVariable[] = [];
-  const oldPointers: OldPointer[] = [];
-  const pair = new VersionPair(previous, candidate);
-  const previousData = dataOf(previous);
-  const candidateData = dataOf(candidate);
-  const range = addressesOf(previous.memory);
-  const translate = translator(pair, Number(candidate.memory.address));
-  for (const { index, name, before, reason } of pair.variables()) {
-    if (before === undefined) {
-      fresh.push({ name, reason });
-      continue;
-    }
-    const size = candidate.file.symbols.size(index);
-    const from = offsetOf(previous, before);
-    const to = bytesOf(candidate, candidateData, offsetOf(candidate, index), size);
-    to.set(bytesOf(previous, previousData, from, size));
-    forEachAddress(to, -from & (WORD - 1), range, (value, offset, view) => {
-      const translated = translate(value - range.first);
-      if (translated === undefined) oldPointers.push({ name, offset, value: BigInt(value) });
-      else writeAddress(view, offset, translated);
-    });
-    carried.push(name);
-  }
-  return { carried, fresh, oldPointers };
-}
-
-/** The data group of an image as one range: a view of each variable would cost more than copying it. */
-interface DataRange {
-  /** The offset of the range in the image. */
-  readonly offset: number;
-  readonly bytes: Uint8Array;
-}
-
-function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): DataRange {
-  const bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
-  return { offset, bytes };
-}
-
-/** The bytes at an image offset: of the data range, or a view of their own if a constant became a variable. */
-function bytesOf(
-  { memory }: LoadedImage,
-  { offset, bytes }: DataRange,
-  imageOffset: number,
-  size: number,
-): Uint8Array {
-  const start = imageOffset - offset;
-  const isInside = start >= 0 && start + size <= bytes.length;
-  return isInside ? bytes.subarray(start, start + size) : bytesAt(memory.address + BigInt(imageOffset), size);
-}
-
-/** The offset of a symbol in its image. */
-function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
-  return plan.place(symbols.value(index), 0);
-}
-
-/** A symbol of the old image. */
-interface KnownSymbol {
-  readonly start: number;
-  readonly size: number;
-  /** The index of the same symbol in the new version's table. */
-  readonly after: number | undefined;
-}
-
-/** Turns an offset in the old image into an address in the new one; undefined if the new one has no such symbol. */
-type Translate = (offset: number) => number | undefined;
-
-/** @param base The address of the new image; no address is above 2^53 - 1. */
-function translator({ previous, candidate, before, after }: VersionPair, base: number): Translate {
-  let starts: readonly KnownSymbol[] | undefined;
-  let exact: ReadonlyMap<number, number> | undefined;
-  const { symbols } = candidate.file;
-  const addressOf = (index: number): number => base + offsetOf(candidate, index);
-  return (offset) => {
-    starts ??= [...before].map(([name, index]) => ({
-      start: offsetOf(previous, index),
-      size: previous.file.symbols.size(index),
-      after: after.get(name),
-    }));
-    exact ??= new Map(starts.flatMap(({ start, after }) => after === undefined ? [] : [[start, after]]));
-    const known = exact.get(offset);
-    if (known !== undefined) return addressOf(known);
-    // Offsets inside a function may mean other code now; offsets inside a variable of equal size keep their meaning.
-    for (const { start, size, after } of starts) {
-      if (after === undefined || offset < start || offset >= start + size) continue;
-      if (symbols.type(after) !== SymbolType.Data || symbols.size(after) !== size) continue;
-      return addressOf(after) + offset - start;
-    }
-    return undefined;
-  };
-}
-
-/** A range of addresses, as numbers. */
-interface AddressRange {
-  readonly first: number;
-  readonly end: number;
-}
-
-function addressesOf({ address, size }: ExecutableMemory): AddressRange {
-  return { first: Number(address), end: Number(address) + size };
+/** What is carried, and what a reload does with addresses that cannot be. */
+export interface CarryOptions {
+  /**
+   * The variables that take the new version's initial values: these names, or
+   * `unwritten`: all those that the program has never written and whose initial
+   * values differ between the files.
+   *
+   * @default []
+   */
+  readonly take?: readonly string[] | "unwritten";
+  /**
+   * Whether a reload is refused (`refuse`) if a carried variable holds an
+   * address in the old version that the new version has nothing for, or goes
+   * ahead and keeps the old version loaded (`keep`).
+   *
+   * @default "keep"
+   */
+  readonly oldPointers?: "keep" | "refuse";
 }
 
 /**
- * Calls `found` for every aligned word that is an address in a range.
+ * Copies the variables that match from `previous` to `candidate`.
  *
- * @param first The offset of the first aligned word.
+ * @throws {TypeError} for an option that has another value than those.
+ * @throws {LoadError} `Incompatible` if `take` names what is not a variable of
+ * the new version, or if old pointers are left and are to be refused.
  */
-function forEachAddress(
-  bytes: Uint8Array,
-  first: number,
-  range: AddressRange,
-  found: (value: number, offset: number, view: DataView) => void,
-): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const lowest = Math.floor(range.first / HALF);
-  const highest = Math.floor(range.end / HALF);
-  for (let offset = first; offset + WORD <= bytes.length; offset += WORD) {
-    // The high half rules most words out.
-    const high = view.getUint32(offset + 4, true);
-    if (high < lowest || high > highest) continue;
-    const value = high * HALF + view.getUint32(offset, true);
-    if (value >= range.first && value < range.end) found(value, offset, view);
+export function carryState(
+  previous: LoadedImage,
+  candidate: LoadedImage,
+  options: CarryOptions = {},
+): CarryReport {
+  const { take = [], oldPointers: treatment = "keep" } = checked(options);
+  const pair = new VersionPair(
+    { file: previous.file, plan: previous.plan, code: () => codeOf(previous) },
+    { file: candidate.file, plan: candidate.plan, code: () => codeOf(candidate) },
+  );
+  const data = { previous: new ImageData(previous), candidate: new ImageData(candidate) };
+  const plans = planVariables(pair, previous, candidate);
+  const words = new CarriedWords(pair, data.previous, data.candidate);
+  takeInitial(plans, take, words);
+  for (const plan of plans) if (plan.reason === undefined) words.examine(plan);
+  followGuards(plans);
+  const kept = plans.filter(({ reason }) => reason === undefined);
+  const oldPointers = kept.flatMap(({ name, oldPointers }) =>
+    oldPointers.map(({ offset, value }) => ({ name, offset, value: BigInt(value) }))
+  );
+  if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
+  const matchedBySize: string[] = [], initialValueChanged: string[] = [];
+  for (const { index, before, name, size, addresses, hasOtherInitialValue } of kept) {
+    const to = data.candidate.at(offsetOf(candidate, index), size);
+    to.set(data.previous.at(offsetOf(previous, before!), size));
+    for (const { offset, value } of addresses) writeAddress(to, offset, value);
+    if (candidate.file.symbols.typeId(index) === 0 && !pair.isIdentical) matchedBySize.push(name);
+    if (hasOtherInitialValue) initialValueChanged.push(name);
   }
+  return {
+    carried: kept.map(({ name }) => name),
+    fresh: plans.flatMap(({ name, reason }) => reason === undefined ? [] : [{ name, reason }]),
+    oldPointers,
+    matchedBySize,
+    initialValueChanged,
+  };
 }
 
-function writeAddress(view: DataView, offset: number, address: number): void {
-  view.setUint32(offset, address % HALF, true);
-  view.setUint32(offset + 4, Math.floor(address / HALF), true);
+/** Gives variables the reason to start with the new version's values. */
+function takeInitial(
+  plans: readonly CarryPlan[],
+  take: readonly string[] | "unwritten",
+  words: CarriedWords,
+): void {
+  if (take === "unwritten") {
+    for (const plan of plans) {
+      if (plan.reason === undefined && words.isUnwrittenAndChanged(plan)) plan.reason = UNWRITTEN;
+    }
+    return;
+  }
+  const names = new Set(take);
+  for (const plan of plans) if (names.delete(plan.name)) plan.reason ??= "`take` names it";
+  if (names.size === 0) return;
+  throw new LoadError(
+    "Incompatible",
+    "Cannot take initial value: the new version has no variable of this name",
+    {
+      symbols: [...names],
+      hint: "correct the names in `take`; smf nm FILE lists the variables of the new version",
+    },
+  );
 }
 
-/** Whether any word of an image's variables is an address in `memory`. */
-export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
-  let found = false;
-  forEachAddress(dataOf(image).bytes, 0, addressesOf(memory), () => found = true);
-  return found;
+const UNWRITTEN = "the program has not written it, and its initial value has changed";
+
+/** @throws {TypeError} for an option that has another value than those. */
+function checked(options: CarryOptions): CarryOptions {
+  const { take, oldPointers } = options;
+  if (oldPointers !== undefined && oldPointers !== "keep" && oldPointers !== "refuse") {
+    throw new TypeError(
+      `Cannot carry state: oldPointers is "keep" or "refuse", not ${Deno.inspect(oldPointers)}`,
+    );
+  }
+  if (take === undefined || take === "unwritten") return options;
+  if (Array.isArray(take) && take.every((name) => typeof name === "string")) return options;
+  throw new TypeError(
+    `Cannot carry state: take is "unwritten" or an array of names, not ${Deno.inspect(take)}`,
+  );
 }
 
-/** Saves the variables of an image; the result restores them. */
-export function saveVariables(image: LoadedImage): () => void {
-  const saved = dataOf(image).bytes.slice();
-  return () => dataOf(image).bytes.set(saved);
+function refusal(oldPointers: readonly OldPointer[]): LoadError {
+  const names = [...new Set(oldPointers.map(({ name }) => name))];
+  const [{ offset, value }] = oldPointers;
+  return new LoadError(
+    "Incompatible",
+    "Cannot carry state: variables hold addresses in the old version that the new version has nothing for",
+    {
+      symbols: names,
+      symbol: names[0],
+      offset,
+      value,
+      hint: 'move these variables in `migrate`, name them in `take`, or reload with oldPointers: "keep"',
+    },
+  );
 }

@@ -57,7 +57,7 @@ export function loadGroup(
     inFile(file, () => {
       const image = images[index];
       const sources = scope.sourcesFor(key, group);
-      linkImage(image, resolveModule(image, sources));
+      linkImage(image, resolveModule(image, sources), { keepsInitialData: true });
     })
   );
   // All are checked by now. From here on their code runs.

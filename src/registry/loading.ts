@@ -129,6 +129,7 @@ export class Loading {
       allowlist: this.#scope.allowlist,
       sources: this.#scope.sourcesFor(key),
       description: `module '${path}'`,
+      keepsInitialData: true,
     };
   }
 

@@ -3,17 +3,33 @@
  * the other would succeed. The rules are those that reloads apply; without a
  * running program every export counts as in use.
  */
-import { exportPlace, fitOf, isRefused, type PlannedFile, VersionPair } from "../../image/compatibility.ts";
+import { exportPlace, fitOf, isRefused, type PlannedFile } from "../../image/compatibility.ts";
+import { type ComparedVersion, VersionPair } from "../../image/version_pair.ts";
 import { hex, inFile } from "../../errors.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
 import { cpuName } from "../../smf/cpu.ts";
-import { archName, HeaderFlag, Platform, platformName, symbolTypeName } from "../../smf/enums.ts";
+import {
+  archName,
+  HeaderFlag,
+  Platform,
+  platformName,
+  SectionType,
+  symbolTypeName,
+} from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
+import { imageOffsets } from "../../smf/offsets.ts";
 
-/** The outcome of a reload, from harmless to impossible. */
-export type Verdict = "same" | "safe" | "migrate" | "refused";
+/**
+ * The outcome of a reload, from harmless to impossible. `compatible` means that
+ * nothing in the files speaks against it: what types and functions mean is not
+ * in them.
+ */
+export type Verdict = "identical" | "compatible" | "migrate" | "refused";
+
+/** The effect of one difference on a reload. */
+export type Effect = "none" | "migrate" | "refused";
 
 /** A difference between the versions. */
 export interface Change {
@@ -23,7 +39,7 @@ export interface Change {
   /** The old and the new state, as text; may be empty. */
   readonly detail: string;
   /** Its effect on a reload: none, a value that is not carried, or a refusal. */
-  readonly effect: Verdict;
+  readonly effect: Effect;
 }
 
 /** A version's file and its path. */
@@ -38,9 +54,15 @@ export interface Comparison {
   readonly changes: readonly Change[];
   /** Variables whose values a reload with `state: "carry"` keeps. */
   readonly carried: readonly string[];
+  /** Those of them whose types the files do not tell. */
+  readonly matchedBySize: readonly string[];
+  /** Those of them whose initial values differ: the reload keeps the old values. */
+  readonly initialValueChanged: readonly string[];
+  /** Whether one of the files registers destructors: a reload does not carry their variables. */
+  readonly registersDestructors: boolean;
 }
 
-const ORDER: readonly Verdict[] = ["same", "safe", "migrate", "refused"];
+const ORDER: readonly Effect[] = ["none", "migrate", "refused"];
 const PAGE_SIZE = 4096;
 
 /**
@@ -51,7 +73,8 @@ const PAGE_SIZE = 4096;
 export function compare(old: Version, now: Version): Comparison {
   const [previous, candidate] = [old, now].map(planned);
   const [before, after] = [old.file, now.file];
-  const variables = compareVariables(previous, candidate);
+  const pair = new VersionPair(previous, candidate);
+  const variables = compareVariables(pair, before, after);
   const changes = [
     ...compareHeaders(before.header, after.header),
     ...compareExports(previous, candidate),
@@ -60,20 +83,27 @@ export function compare(old: Version, now: Version): Comparison {
     ...compareSections(before, after),
     ...compareImports(before, after),
   ];
-  const worst = Math.max(0, ...changes.map(({ effect }) => ORDER.indexOf(effect)));
-  return { verdict: ORDER[worst], changes, carried: variables.carried };
+  const worst = ORDER[Math.max(0, ...changes.map(({ effect }) => ORDER.indexOf(effect)))];
+  const verdict = worst !== "none" ? worst : pair.isIdentical ? "identical" : "compatible";
+  const registersDestructors = [before, after].some((file) => file.imports().includes("__cxa_atexit"));
+  const { carried, matchedBySize, initialValueChanged } = variables;
+  return { verdict, changes, carried, matchedBySize, initialValueChanged, registersDestructors };
 }
 
-function planned({ file, path }: Version): PlannedFile {
+function planned({ file, path }: Version): ComparedVersion {
   return inFile(path, () => {
     const { gotCount, pltCount } = scanRelocations(file);
-    return { file, plan: planImage(file, PAGE_SIZE, { got: gotCount, plt: pltCount }) };
+    const plan = planImage(file, PAGE_SIZE, { got: gotCount, plt: pltCount });
+    const code = () =>
+      plan.sections.filter(({ section }) => section.type === SectionType.Code)
+        .map(({ section, offset }) => ({ offset, bytes: file.contents(section) }));
+    return { file, plan, code };
   });
 }
 
 function compareHeaders(before: SmfHeader, after: SmfHeader): Change[] {
   const changes: Change[] = [];
-  const add = (name: string, from: string, to: string, effect: Verdict): void => {
+  const add = (name: string, from: string, to: string, effect: Effect): void => {
     if (from === to) return;
     changes.push({ what: "header", name, change: "changed", detail: `${from} → ${to}`, effect });
   };
@@ -82,18 +112,18 @@ function compareHeaders(before: SmfHeader, after: SmfHeader): Change[] {
     "platform",
     platformName(before.platform),
     platformName(after.platform),
-    runsEverywhere ? "safe" : "refused",
+    runsEverywhere ? "none" : "refused",
   );
   add("processor", archName(before.arch), archName(after.arch), "refused");
   const cpu = ({ arch, cpu }: SmfHeader): string => cpuName(arch, cpu);
   // Processors that lack it refuse the reload; most have it.
-  add("needed processor", cpu(before), cpu(after), "safe");
-  add("layout", before.layout, after.layout, "safe");
+  add("needed processor", cpu(before), cpu(after), "none");
+  add("layout", before.layout, after.layout, "none");
   const reloadable = ({ flags }: SmfHeader): string => (flags & HeaderFlag.Reloadable) === 0 ? "no" : "yes";
-  add("reloadable", reloadable(before), reloadable(after), "safe");
+  add("reloadable", reloadable(before), reloadable(after), "none");
   const entry = ({ flags, entryPoint }: SmfHeader): string =>
     (flags & HeaderFlag.Executable) === 0 ? "none" : hex(entryPoint);
-  add("entry point", entry(before), entry(after), "safe");
+  add("entry point", entry(before), entry(after), "none");
   return changes;
 }
 
@@ -106,7 +136,7 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
     const now = exportPlace(candidate, name);
     const fit = fitOf({ kind: old.kind, size: old.kind === "data" ? size : 0 }, now);
     if (fit === "fits") continue;
-    const effect = isRefused(fit, "strict") ? "refused" : "safe";
+    const effect = isRefused(fit, "strict") ? "refused" : "none";
     changes.push(
       now === undefined ? { what: "export", name, change: "removed", detail: `was ${old.kind}`, effect } : {
         what: "export",
@@ -121,37 +151,66 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
     if (!candidate.file.symbols.isExport(index)) continue;
     const now = exportPlace(candidate, name);
     if (now === undefined || exportPlace(previous, name) !== undefined) continue;
-    changes.push({ what: "export", name, change: "added", detail: now.kind, effect: "safe" });
+    changes.push({ what: "export", name, change: "added", detail: now.kind, effect: "none" });
   }
   return changes;
 }
 
-function compareVariables(
-  previous: PlannedFile,
-  candidate: PlannedFile,
-): { changes: Change[]; carried: string[] } {
-  const pair = new VersionPair(previous, candidate);
+/** The variables of a candidate, as a reload with `state: "carry"` would treat them. */
+interface ComparedVariables {
+  readonly changes: readonly Change[];
+  readonly carried: readonly string[];
+  readonly matchedBySize: readonly string[];
+  readonly initialValueChanged: readonly string[];
+}
+
+function compareVariables(pair: VersionPair, before: ParsedSmf, after: ParsedSmf): ComparedVariables {
   const changes: Change[] = [];
-  const carried: string[] = [];
-  for (const { name, before, reason } of pair.variables()) {
-    if (before !== undefined) {
+  const carried: string[] = [], matchedBySize: string[] = [], initialValueChanged: string[] = [];
+  const [oldBytes, newBytes] = [initialBytes(before), initialBytes(after)];
+  for (const { index, name, before: was, reason } of pair.variables()) {
+    if (was !== undefined) {
       carried.push(name);
+      if (pair.isIdentical) continue;
+      const { symbols } = after;
+      if (symbols.typeId(index) === 0) matchedBySize.push(name);
+      const size = symbols.size(index);
+      if (!equal(oldBytes(before.symbols.value(was), size), newBytes(symbols.value(index), size))) {
+        initialValueChanged.push(name);
+      }
       continue;
     }
-    const isNew = !pair.before.has(name);
+    const isNew = pair.isNew(index);
     changes.push({
       what: "variable",
       name,
       change: isNew ? "added" : "changed",
       detail: isNew ? "" : reason,
-      effect: isNew ? "safe" : "migrate",
+      effect: isNew ? "none" : "migrate",
     });
   }
-  for (const { name } of new VersionPair(candidate, previous).variables()) {
-    if (pair.after.has(name)) continue;
-    changes.push({ what: "variable", name, change: "removed", detail: "its value is lost", effect: "safe" });
+  for (const index of pair.removedVariables()) {
+    const name = before.symbols.name(index);
+    changes.push({ what: "variable", name, change: "removed", detail: "its value is lost", effect: "none" });
   }
-  return { changes, carried };
+  return { changes, carried, matchedBySize, initialValueChanged };
+}
+
+/** Reads the initial bytes at an offset of the file's image; addresses that relocations store are zero in both files. */
+function initialBytes(file: ParsedSmf): (offset: number, size: number) => Uint8Array {
+  const { offsets } = imageOffsets(file.sections);
+  const contents = new Map<number, Uint8Array>();
+  return (offset, size) => {
+    const found = file.sections.findIndex(({ virtualSize }, index) => {
+      const start = offsets[index];
+      return start !== undefined && offset >= start && offset + size <= start + virtualSize;
+    });
+    if (found < 0) return new Uint8Array(size);
+    let bytes = contents.get(found);
+    if (bytes === undefined) contents.set(found, bytes = file.contents(file.sections[found]));
+    const start = offset - offsets[found]!;
+    return bytes.subarray(start, start + size);
+  };
 }
 
 /** Size, type and version of symbols that both versions define. */
@@ -172,7 +231,7 @@ function compareSymbols(before: ParsedSmf, after: ParsedSmf): Change[] {
       name: old.name,
       change: "changed",
       detail: details.join(", "),
-      effect: "safe",
+      effect: "none",
     });
   }
   return changes;
@@ -185,7 +244,7 @@ function compareSections(before: ParsedSmf, after: ParsedSmf): Change[] {
   for (const [name, section] of old) {
     const other = now.get(name);
     const add = (change: Change["change"], detail: string): void =>
-      void changes.push({ what: "section", name, change, detail, effect: "safe" });
+      void changes.push({ what: "section", name, change, detail, effect: "none" });
     if (other === undefined) add("removed", `${section.virtualSize} bytes`);
     else if (other.virtualSize !== section.virtualSize) {
       add("changed", `${section.virtualSize} → ${other.virtualSize} bytes`);
@@ -193,7 +252,7 @@ function compareSections(before: ParsedSmf, after: ParsedSmf): Change[] {
   }
   for (const [name, { virtualSize }] of now) {
     if (old.has(name)) continue;
-    changes.push({ what: "section", name, change: "added", detail: `${virtualSize} bytes`, effect: "safe" });
+    changes.push({ what: "section", name, change: "added", detail: `${virtualSize} bytes`, effect: "none" });
   }
   return changes;
 }
@@ -201,7 +260,7 @@ function compareSections(before: ParsedSmf, after: ParsedSmf): Change[] {
 function compareImports(before: ParsedSmf, after: ParsedSmf): Change[] {
   const [old, now] = [new Set(before.imports()), new Set(after.imports())];
   const changes = (names: Set<string>, change: Change["change"], detail: string): Change[] =>
-    [...names].map((name) => ({ what: "needed", name, change, detail, effect: "safe" }));
+    [...names].map((name) => ({ what: "needed", name, change, detail, effect: "none" }));
   return [
     ...changes(old.difference(now), "removed", ""),
     ...changes(now.difference(old), "added", "another module or library must define it"),

@@ -4,7 +4,7 @@
 import { parseSmf } from "../../smf/file.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { type Change, compare, type Comparison, type Verdict } from "../analysis/compare.ts";
+import { type Change, compare, type Comparison, type Effect, type Verdict } from "../analysis/compare.ts";
 import { readInput } from "../terminal/files.ts";
 import { readOptions } from "../terminal/options.ts";
 import { reportingErrors } from "../terminal/problems.ts";
@@ -15,15 +15,19 @@ const HELP = `smf diff <old.smf> <new.smf> [options]
 Lists the differences between two versions of a module and judges a reload, by the
 rules that registry.reload applies:
 
-  safe      no export is missing, and the variables that both versions have keep
-            their values
-  migrate   a variable changed its size, type or version: with state: "carry" it
-            is initialized anew unless migrate() moves its value
-  refused   an export was removed or changed its kind, or the file is for another
-            system: strict compatibility refuses if that export is in use
+  identical   the files have the same bytes
+  compatible  every export is there and of the same kind, and every variable that
+              both versions have is there in the same size
+  migrate     a variable changed its size, type or version, or its name does not
+              tell which one it was: with state: "carry" it is initialized anew
+              unless migrate() moves its value
+  refused     an export was removed or changed its kind, or the file is for another
+              system: strict compatibility refuses if that export is in use
 
-Exit code 0: the same, or safe; 3: migrate; 1: refused, or a file is bad. Problems
-that only a running program has, such as addresses in variables, are not found.
+Exit code 0: identical or compatible; 3: migrate; 1: refused, or a file is bad. The
+files do not tell what types of variables, parameters and heap objects mean; what
+only a running program has, such as addresses in variables and registered
+destructors, is not looked at either.
 
   --quiet         print nothing; the exit code is the result
   --json          print one JSON document
@@ -62,22 +66,30 @@ function exitCodeOf(verdict: Verdict): number {
 }
 
 const SIGNS: Readonly<Record<Change["change"], string>> = { added: "+", removed: "-", changed: "~" };
-const EFFECTS: Readonly<Record<Verdict, string>> = {
-  same: "",
-  safe: "",
+const EFFECTS: Readonly<Record<Effect, string>> = {
+  none: "",
   migrate: "migrate",
   refused: "refused",
 };
 const SUMMARIES: Readonly<Record<Verdict, string>> = {
-  same: "the same: nothing that affects a reload changed",
-  safe: "safe: a reload keeps all exports and values",
+  identical: "identical: the files have the same bytes",
+  compatible: "compatible by names, kinds and sizes: a reload goes ahead; " +
+    "types, signatures and heap objects were not compared",
   migrate: "migrate: changed variables are initialized anew unless migrate() moves their values",
   refused: "refused: strict compatibility refuses the reload if a removed or changed export is in use",
 };
 
-function printComparison({ verdict, changes, carried }: Comparison, writer: Writer): void {
+function printComparison(comparison: Comparison, writer: Writer): void {
+  const { verdict, changes } = comparison;
   const { style } = writer;
-  const looks = { same: style.good, safe: style.good, migrate: style.warning, refused: style.bad };
+  const plain = (text: string): string => text;
+  const looks = {
+    none: plain,
+    identical: style.good,
+    compatible: style.good,
+    migrate: style.warning,
+    refused: style.bad,
+  };
   const lines = table(changes.map(({ what, name, change, detail, effect }) => [
     SIGNS[change],
     what,
@@ -85,12 +97,17 @@ function printComparison({ verdict, changes, carried }: Comparison, writer: Writ
     printable(detail),
     EFFECTS[effect],
   ]));
-  lines.forEach((line, index) => {
-    const { effect } = changes[index];
-    writer.print(effect === "safe" ? line : looks[effect](line));
-  });
-  if (carried.length > 0) {
-    writer.print(style.faint(`carried: ${carried.map((name) => printable(name)).join(", ")}`));
+  lines.forEach((line, index) => writer.print(looks[changes[index].effect](line)));
+  const list = (title: string, names: readonly string[], look: (text: string) => string): void => {
+    if (names.length > 0) writer.print(look(`${title}: ${names.map((name) => printable(name)).join(", ")}`));
+  };
+  list("carried", comparison.carried, style.faint);
+  list("matched by size alone, their types are not known", comparison.matchedBySize, style.faint);
+  list("initial value changed, the old value is kept", comparison.initialValueChanged, style.warning);
+  if (comparison.registersDestructors) {
+    writer.print(
+      style.faint("variables with registered destructors are initialized anew: a reload finds them"),
+    );
   }
   writer.print(looks[verdict](SUMMARIES[verdict]));
 }

@@ -2,6 +2,7 @@
  * `smf watch`: reloads a module whenever its file changes.
  */
 import { LoadError } from "../../errors.ts";
+import type { CarryReport } from "../../module/carry.ts";
 import type { LoadedModule } from "../../module/handle.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
@@ -21,6 +22,12 @@ cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
 
   --signature TEXT    types of the function's result and parameters, as in smf run
   --state HOW         carry (default): variables keep their values; fresh: they do not
+  --take NAME         a variable that takes the new version's initial value although
+                      the state is carried; repeatable
+  --take-unwritten    so do all variables that the program never wrote and whose
+                      initial value has changed
+  --old-pointers HOW  keep (default): the old version stays for addresses in
+                      variables that the new one has nothing for; refuse: no reload
   --force             take new versions, too, that are not marked reloadable
 ${LOADING_HELP}
   --json              print one JSON document per line
@@ -60,6 +67,8 @@ export interface WatchCommand {
   readonly options: Options;
   readonly file: string;
   readonly state: "carry" | "fresh";
+  readonly take: readonly string[] | "unwritten";
+  readonly oldPointers: "keep" | "refuse";
   /** The function to call after each load. */
   readonly call?: {
     readonly name: string;
@@ -75,9 +84,9 @@ export interface WatchCommand {
  */
 export function parseWatch(args: readonly string[], output: Output): WatchCommand {
   const options = readOptions(args, {
-    values: ["signature", "state"],
-    lists: LOADING_LISTS,
-    switches: ["force", "json"],
+    values: ["signature", "state", "old-pointers"],
+    lists: [...LOADING_LISTS, "take"],
+    switches: ["force", "take-unwritten", "json"],
   }, output);
   const [file, name, ...texts] = options.rest;
   if (file === undefined) throw new UsageError("name a file");
@@ -86,18 +95,26 @@ export function parseWatch(args: readonly string[], output: Output): WatchComman
   if (state !== "carry" && state !== "fresh") {
     throw new UsageError(`--state takes carry or fresh, not '${state}'`);
   }
+  const oldPointers = options.value("old-pointers") ?? "keep";
+  if (oldPointers !== "keep" && oldPointers !== "refuse") {
+    throw new UsageError(`--old-pointers takes keep or refuse, not '${oldPointers}'`);
+  }
+  const names = options.list("take");
+  const takesUnwritten = options.has("take-unwritten");
+  if (takesUnwritten && names.length > 0) throw new UsageError("give either --take or --take-unwritten");
+  const carrying = { state, oldPointers, take: takesUnwritten ? "unwritten" : names } as const;
   const types = options.value("signature");
   if ((types === undefined) !== (name === undefined)) {
     throw new UsageError("a function to call needs both a name and --signature");
   }
-  if (types === undefined) return { options, file, state };
+  if (types === undefined) return { options, file, ...carrying };
   const signature = parseSignature(types);
-  return { options, file, state, call: { name, signature, values: signature.values(texts) } };
+  return { options, file, ...carrying, call: { name, signature, values: signature.values(texts) } };
 }
 
 /** Loads a module and reloads it at each change of its file, until the signal aborts. */
 export function watchModule(
-  { options, file, state, call }: WatchCommand,
+  { options, file, state, take, oldPointers, call }: WatchCommand,
   signal: AbortSignal,
 ): Promise<number> {
   const { writer } = options;
@@ -116,7 +133,7 @@ export function watchModule(
     };
     report({ kind: "loaded", version: module.version, result: callNow() });
     const force = options.has("force");
-    for await (const event of registry.watch({ paths: [file], state, force, signal })) {
+    for await (const event of registry.watch({ paths: [file], state, take, oldPointers, force, signal })) {
       if (event.kind === "unchanged") continue;
       report(event.kind === "reloaded" ? { ...event, result: callNow() } : event);
     }
@@ -152,6 +169,12 @@ function reportJson(event: Report, file: string): Readonly<Record<string, unknow
   return kind === "loaded" ? loaded : { ...loaded, milliseconds: event.milliseconds, carried: event.carried };
 }
 
+/** The names of the carried variables, and how many of them only their size has matched. */
+function carriedText({ carried, matchedBySize }: CarryReport): string {
+  const names = carried.map((name) => printable(name)).join(", ");
+  return matchedBySize.length === 0 ? names : `${names} (${matchedBySize.length} matched by size alone)`;
+}
+
 function printReport(event: Report, file: string, writer: Writer): void {
   const { style } = writer;
   switch (event.kind) {
@@ -162,10 +185,14 @@ function printReport(event: Report, file: string, writer: Writer): void {
       const { version, milliseconds, carried } = event;
       writer.print(style.good(`reloaded: version ${version} in ${milliseconds.toFixed(1)} ms`));
       if (carried !== undefined && carried.carried.length > 0) {
-        writer.print(style.faint(`  carried: ${carried.carried.map((name) => printable(name)).join(", ")}`));
+        writer.print(style.faint(`  carried: ${carriedText(carried)}`));
       }
       for (const { name, reason } of carried?.fresh ?? []) {
         writer.print(style.warning(`  initialized anew: ${printable(name)}: ${reason}`));
+      }
+      if (carried !== undefined && carried.initialValueChanged.length > 0) {
+        const names = carried.initialValueChanged.map((name) => printable(name)).join(", ");
+        writer.print(style.warning(`  initial value changed, the old value is kept (--take): ${names}`));
       }
       for (const { name, offset } of carried?.oldPointers ?? []) {
         writer.print(style.warning(`  still points into the old version: ${printable(name)} at ${offset}`));

@@ -49,6 +49,7 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
  * | `void smf_run_finalisers(struct module *)` | never |
  * | `int smf_remove_module(struct module *, unsigned milliseconds)` | −1 |
  * | `const struct arguments *smf_arguments(void)` | never |
+ * | `size_t smf_registered(struct module *, uintptr_t *pairs, size_t room)` | never |
  */
 const FUNCTIONS = {
   smf_add_module: { parameters: ["usize", "usize"], result: "pointer" },
@@ -56,6 +57,7 @@ const FUNCTIONS = {
   smf_run_finalisers: { parameters: ["pointer"], result: "void" },
   smf_remove_module: { parameters: ["pointer", "u32"], result: "i32" },
   smf_arguments: { parameters: [], result: "pointer" },
+  smf_registered: { parameters: ["pointer", "buffer", "usize"], result: "usize" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
@@ -145,6 +147,14 @@ export function initialiserArguments(): InitialiserArguments {
   return [view.getInt32(0), view.getPointer(8), view.getPointer(16)];
 }
 
+/** A function that a module has registered for its end or that of a thread. */
+export interface Registration {
+  /** The address of the function. */
+  readonly run: number;
+  /** Its argument: the address of an object, or anything else. */
+  readonly value: number;
+}
+
 /**
  * The library's record of a module that can register functions.
  *
@@ -172,6 +182,22 @@ export class ModuleExits implements Disposable {
   /** Runs the functions that are registered for the module's end, newest first. */
   runFinalisers(): void {
     call("smf_run_finalisers", this.#module);
+  }
+
+  /** The functions that are registered now, with their arguments. */
+  registered(): Registration[] {
+    let pairs = new BigUint64Array(2 * 64);
+    let count = 0;
+    while (
+      (count = Number(call("smf_registered", this.#module, pairs, BigInt(pairs.length / 2)))) * 2 >
+        pairs.length
+    ) {
+      pairs = new BigUint64Array(2 * count);
+    }
+    return Array.from(
+      { length: count },
+      (_, index) => ({ run: Number(pairs[2 * index]), value: Number(pairs[2 * index + 1]) }),
+    );
   }
 
   /** @throws {LoadError} `Busy` if a thread that ends stays in one of the module's destructors. */

@@ -3,7 +3,7 @@
  * it, such as that of a callback which its code gave to another module.
  */
 
-import { holdsAddressIn } from "../../module/carry.ts";
+import { holdsAddressIn } from "../../module/image_data.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { ExecutableMemory } from "../../os/memory/allocator.ts";

@@ -7,12 +7,13 @@
  */
 
 import { AddressGuard } from "./address_guard.ts";
-import { type CarryReport, carryState, saveVariables } from "../../module/carry.ts";
+import { type CarryReport, carryState } from "../../module/carry.ts";
+import { saveVariables } from "../../module/image_data.ts";
 import { checkRollback } from "../integrity.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
-import { LoadError } from "../../errors.ts";
+import { inFile, LoadError } from "../../errors.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
@@ -147,7 +148,9 @@ export class Reloader {
       // First, because initialisers of the candidate may have started threads.
       if (previous.lifetime.isPinned) candidate.lifetime.pin();
       exports.check(candidate, options.compatibility ?? "strict");
-      const report = options.state === "carry" ? carryState(previous.image, candidate.image) : undefined;
+      const report = options.state === "carry"
+        ? inFile(candidate.path, () => carryState(previous.image, candidate.image, options))
+        : undefined;
       migrateAndVerify(previous, candidate, this.#callPath, options);
       return report;
     });

@@ -3,17 +3,19 @@
  * it before anybody else does, and the older versions that it needs.
  */
 
-import { type CarryReport, holdsAddressIn } from "../../module/carry.ts";
+import type { CarryOptions, CarryReport } from "../../module/carry.ts";
+import { holdsAddressIn } from "../../module/image_data.ts";
 import type { CallPath } from "../../call/path.ts";
 import { LoadError } from "../../errors.ts";
 import { type LoadedModule, openHandle } from "../../module/handle.ts";
 import type { ModuleVersion, PointedImage } from "../../module/version.ts";
 
 /** How a module's next version takes over. */
-export interface TakeoverOptions {
+export interface TakeoverOptions extends CarryOptions {
   /**
    * `carry`: variables keep their values (matched by name, size, type and
-   * version); `fresh`: they start with the new file's.
+   * version, without those that have destructors); `fresh`: they start with the
+   * new file's.
    *
    * Safety: values are copied as bytes. If the new version means something else
    * by a variable of the same name, size, type and version, its code works on a

@@ -257,19 +257,22 @@ Deno.test("versions with addresses of each other in their variables end together
   const allocator = new WatchedAllocator();
   const registry = new ModuleRegistry({ allocator });
   const pointing = (own: string) =>
-    version({ functions: { answer: 1 }, data: { pointer: [own], [own]: [1n] } });
+    version({ functions: { answer: 1 }, data: { pointer: [0n], [own]: [1n] } });
+  /** Makes the pointer of the current version lead to a variable of that version. */
+  const point = (name: string): void => {
+    const current = registry.loadBytes("m", pointing(""));
+    using lease = current.addressOf("pointer")!;
+    using own = current.addressOf(name)!;
+    const pointer = Deno.UnsafePointer.create(lease.address)!;
+    new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(pointer, 8))[0] = own.address;
+  };
   registry.loadBytes("m", pointing("onlyInFirst"));
+  point("onlyInFirst");
   // Version 2 points to a variable of version 1; after the rollback version 1 points to one of version 2.
   registry.reload("m", { bytes: pointing("onlyInSecond"), state: "carry" });
-  const second = registry.loadBytes("m", pointing(""));
-  using lease = second.addressOf("pointer")!;
-  using own = second.addressOf("onlyInSecond")!;
-  new BigUint64Array(Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(lease.address)!, 8))[0] =
-    own.address;
+  point("onlyInSecond");
   const back = registry.rollback("m", { state: "carry" });
   assertEquals(back.carried?.oldPointers.length, 1);
-  lease[Symbol.dispose]();
-  own[Symbol.dispose]();
   await registry[Symbol.asyncDispose]();
   assertEquals(allocator.live.size, 0);
 });

@@ -391,3 +391,25 @@ int smf_remove_module(struct module *module, unsigned milliseconds) {
   free(module);
   return 0;
 }
+
+/*
+ * Stores up to `room` pairs of a function that the module has registered and the
+ * address that it will get, for threads and for the module's end. Returns the
+ * number of all pairs.
+ */
+size_t smf_registered(struct module *module, uintptr_t *pairs, size_t room) {
+  size_t count = 0;
+  enter();
+  for (struct object *each = module->objects; each; each = each->older_of_module, count++) {
+    if (count >= room) continue;
+    pairs[2 * count] = (uintptr_t)each->destroy;
+    pairs[2 * count + 1] = (uintptr_t)each->value;
+  }
+  for (struct finaliser *each = module->finalisers; each; each = each->older, count++) {
+    if (count >= room) continue;
+    pairs[2 * count] = (uintptr_t)each->run;
+    pairs[2 * count + 1] = (uintptr_t)each->value;
+  }
+  leave();
+  return count;
+}

@@ -1,0 +1,73 @@
+/**
+ * Finds the places in machine code that refer to an address relative to
+ * themselves, for x86-64: `ModRM` with mode 0 and register 5, then a distance of
+ * 32 bits from the end of the instruction (Intel SDM, volume 2, 2.2.1.6). An
+ * immediate operand may stand between the two, so the operation code is looked
+ * at, too.
+ *
+ * Code is not decoded from its beginning. Other bytes that look like such a
+ * reference to a wanted address are rare, and callers take them as one more.
+ */
+
+/** Bytes of code, and where they are. */
+export interface CodePiece {
+  /** The offset in the range of the image. */
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Called with the offset of a reference and the offset that it refers to. */
+export type FoundReference = (from: number, target: number) => void;
+
+/** Calls `found` for each reference to an offset from `first` to `end`, both included. */
+export function forEachReference(
+  { offset, bytes }: CodePiece,
+  first: number,
+  end: number,
+  found: FoundReference,
+): void {
+  for (let at = 2; at + 4 <= bytes.length; at++) {
+    if ((bytes[at - 1] & 0xc7) !== 5) continue;
+    const distance = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+    const near = offset + at + 4 + distance;
+    // An immediate operand has at most four bytes.
+    if (near + 4 < first || near > end) continue;
+    const target = near + immediateSize(bytes, at - 2, (bytes[at - 1] >> 3) & 7);
+    if (target >= first && target <= end) found(offset + at, target);
+  }
+}
+
+const ONE_BYTE = new Set([0x6b, 0x80, 0x83, 0xc0, 0xc1, 0xc6]);
+const FOUR_BYTES = new Set([0x69, 0x81, 0xc7]);
+/** Operations behind 0F that have an immediate operand. */
+const SECOND_MAP = new Set([0x70, 0x71, 0x72, 0x73, 0xa4, 0xac, 0xba, 0xc2, 0xc4, 0xc5, 0xc6]);
+const OPERAND_SIZE = 0x66, ESCAPE = 0x0f;
+
+/** The size of the immediate operand of the operation whose code is at `at`; `extension` is the ModRM's register. */
+function immediateSize(bytes: Uint8Array, at: number, extension: number): number {
+  const operation = bytes[at];
+  const map = mapOf(bytes, at);
+  if (map === 3) return 1;
+  if (map === 1 && !(operation === 0x80 || operation === 0x81 || operation === 0x83)) {
+    return SECOND_MAP.has(operation) ? 1 : 0;
+  }
+  if (map === 2) return 0;
+  const isTest = extension < 2;
+  if (ONE_BYTE.has(operation) || (operation === 0xf6 && isTest)) return 1;
+  if (!FOUR_BYTES.has(operation) && !(operation === 0xf7 && isTest)) return 0;
+  const hasRex = (bytes[at - 1] & 0xf0) === 0x40;
+  const isWide = hasRex && (bytes[at - 1] & 8) !== 0;
+  return !isWide && bytes[hasRex ? at - 2 : at - 1] === OPERAND_SIZE ? 2 : 4;
+}
+
+/** The map of an operation: 0 for one byte, 1 behind 0F, 2 behind 0F 38, 3 behind 0F 3A, or the same by VEX or EVEX. */
+function mapOf(bytes: Uint8Array, at: number): number {
+  const before = bytes[at - 1];
+  if (before === ESCAPE) return 1;
+  if (bytes[at - 2] === ESCAPE && before === 0x38) return 2;
+  if (bytes[at - 2] === ESCAPE && before === 0x3a) return 3;
+  if (bytes[at - 2] === 0xc5) return 1;
+  if (bytes[at - 3] === 0xc4) return bytes[at - 2] & 0x1f;
+  if (bytes[at - 4] === 0x62) return bytes[at - 3] & 7;
+  return 0;
+}

@@ -1,0 +1,69 @@
+/**
+ * The parts of symbols' names that compilers choose: numbers that are no
+ * identity, since they change when the source around them does, and names of
+ * things that no source text mentions.
+ *
+ * | name | numbered by | base name |
+ * |---|---|---|
+ * | `n.0`, `f.n.1`, `n.0.lto_priv.2` | gcc, clang: `static` variables in functions, clones | `n`, `f.n`, `n` |
+ * | `_ZZ1fvE1n_0` | C++: variables of one name in one function | `_ZZ1fvE1n` |
+ * | `…UlvE0_…`, `…Ut1_…` | C++: lambdas and unnamed types (Itanium C++ ABI, 5.1.8) | `…UlvE_…`, `…Ut_…` |
+ * | `f__anon_123` | Zig | `f__anon_` |
+ */
+
+const SUFFIX = /(?:\.(?:\d+|lto_priv))+$/;
+const DISCRIMINATOR = /(?<=^_ZG?V?Z.*E.*[^\d_])_(?:\d|_\d+_)$/;
+const LAMBDA = /(U[lt](?:[^_]*?E)?)\d+_/g;
+const ANONYMOUS = /(?<=__anon_)\d+/g;
+
+const DIGIT_0 = 48, DIGIT_9 = 57, UNDERSCORE = 95;
+
+/** A name without the numbers that its compiler chose. */
+export function baseName(name: string): string {
+  const last = name.charCodeAt(name.length - 1);
+  const endsInNumber = last >= DIGIT_0 && last <= DIGIT_9;
+  let base = endsInNumber && name.includes(".") ? name.replace(SUFFIX, "") : name;
+  if (base.startsWith("_Z")) {
+    if (endsInNumber || last === UNDERSCORE) base = base.replace(DISCRIMINATOR, "");
+    if (base.includes("Ul") || base.includes("Ut")) base = base.replace(LAMBDA, "$1_");
+  }
+  return base.includes("__anon_") ? base.replace(ANONYMOUS, "") : base;
+}
+
+/** Whether a name ends in a number that gcc or clang counts over a whole file, such as `n.0`. */
+export function isNumbered(name: string): boolean {
+  const last = name.charCodeAt(name.length - 1);
+  return last >= DIGIT_0 && last <= DIGIT_9 && SUFFIX.test(name);
+}
+
+/** The name of a function without what a compiler adds when it clones or splits it: `f` of `f.part.0` or `f.cold`. */
+export function functionName(name: string): string {
+  const dot = name.indexOf(".", 1);
+  return baseName(dot < 0 ? name : name.slice(0, dot));
+}
+
+const COMPILER_MADE = /^(?:DW\.ref\.|_ZT[VTIS])/;
+
+/** Whether data of this name holds nothing of the program's: references to personality routines, tables of C++ types. */
+export function isCompilerMade(name: string): boolean {
+  return COMPILER_MADE.test(name);
+}
+
+/** The name of the variable whose first initialisation a guard variable records; undefined for all other names. */
+export function guardedName(name: string): string | undefined {
+  return name.startsWith("_ZGV") ? `_Z${name.slice(4)}` : undefined;
+}
+
+const ARRAY_DESTRUCTOR = /^(?:__tcf_|__cxx_global_array_dtor|__dtor_|_GLOBAL__(?:sub_)?D)/;
+
+/** Whether a function of this name is one that a compiler makes to destroy objects which it registers without their address. */
+export function isArrayDestructor(name: string): boolean {
+  return ARRAY_DESTRUCTOR.test(name);
+}
+
+const OBJECT_INITIALISER = /^_Z\d+__static_initialization_and_destruction_/;
+
+/** Whether a function of this name is gcc's, which makes all objects of a source file and may destroy them, too. */
+export function isObjectInitialiser(name: string): boolean {
+  return OBJECT_INITIALISER.test(name);
+}

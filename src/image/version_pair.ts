@@ -1,0 +1,207 @@
+/**
+ * Matches the symbols of two versions of a module.
+ *
+ * A name that is unique in both versions is an identity. A name that a compiler
+ * has numbered, or that several symbols share, is none: such variables match if
+ * exactly one in each version is used by the same functions.
+ */
+
+import type { CodePiece } from "./code_references.ts";
+import { type PlannedFile, variablesOf } from "./compatibility.ts";
+import { isAddress } from "./plan.ts";
+import { baseName, isNumbered } from "./symbol_names.ts";
+import { usersOf } from "./symbol_users.ts";
+import { SymbolType } from "../smf/enums.ts";
+import type { SmfFile } from "../smf/file.ts";
+
+/** A variable of a new version: the variable of the old version that gives it its value, or why none does. */
+export type VariableMatch =
+  & {
+    /** The index in the new version's symbol table. */
+    readonly index: number;
+    readonly name: string;
+  }
+  & ({
+    /** The index in the old version's symbol table. */
+    readonly before: number;
+    readonly reason?: undefined;
+  } | {
+    readonly before?: undefined;
+    /** The reason, for messages: "its size was 4, is 8". */
+    readonly reason: string;
+  });
+
+/** A version whose symbols are compared. */
+export interface ComparedVersion extends PlannedFile {
+  /** Reads the code of its image; without it nobody knows which functions use a variable. */
+  readonly code?: () => readonly CodePiece[];
+}
+
+/** The symbols of one base name. */
+type Group = readonly number[];
+
+/** Two versions of a module, and which symbol of one has become which of the other. */
+export class VersionPair {
+  readonly previous: ComparedVersion;
+  readonly candidate: ComparedVersion;
+  /** Whether both are made from the same bytes: then everything is where it was. */
+  readonly isIdentical: boolean;
+  readonly #groupsBefore: ReadonlyMap<string, Group>;
+  readonly #groupsAfter: ReadonlyMap<string, Group>;
+  readonly #after = new Map<number, number>();
+  readonly #before = new Map<number, number>();
+
+  constructor(previous: ComparedVersion, candidate: ComparedVersion) {
+    this.previous = previous;
+    this.candidate = candidate;
+    this.isIdentical = isSameFile(previous, candidate);
+    this.#groupsBefore = groupsOf(previous.file);
+    this.#groupsAfter = this.isIdentical ? this.#groupsBefore : groupsOf(candidate.file);
+    if (this.isIdentical) {
+      for (let index = 0; index < previous.file.symbols.length; index++) this.#match(index, index);
+    } else this.#matchGroups();
+  }
+
+  /** The symbol of the candidate that a symbol of the old version has become. */
+  counterpart(before: number): number | undefined {
+    return this.#after.get(before);
+  }
+
+  /** Matches every variable of the candidate by name, size, type and version. */
+  *variables(): Iterable<VariableMatch> {
+    const { symbols } = this.candidate.file;
+    for (const index of variablesOf(this.candidate)) {
+      const name = symbols.name(index);
+      const before = this.#before.get(index);
+      const reason = before === undefined ? this.#unmatched(index, name) : this.#mismatch(before, index);
+      if (reason !== undefined) yield { index, name, reason };
+      else yield { index, name, before: before! };
+    }
+  }
+
+  /** Whether the old version has no symbol of the name of this one. */
+  isNew(after: number): boolean {
+    return !this.#groupsBefore.has(baseName(this.candidate.file.symbols.name(after)));
+  }
+
+  /** The indices of the old version's variables whose name the candidate does not have. */
+  *removedVariables(): Iterable<number> {
+    for (const before of variablesOf(this.previous)) {
+      if (this.#after.has(before)) continue;
+      const name = this.previous.file.symbols.name(before);
+      const group = this.#groupsAfter.get(baseName(name)) ?? [];
+      if (!group.some((index) => this.candidate.file.symbols.name(index) === name)) yield before;
+    }
+  }
+
+  #match(before: number, after: number): void {
+    this.#after.set(before, after);
+    this.#before.set(after, before);
+  }
+
+  #matchGroups(): void {
+    const { previous: { file: { symbols: old } }, candidate: { file: { symbols: now } } } = this;
+    const unclear: [Group, Group][] = [];
+    for (const [base, before] of this.#groupsBefore) {
+      const after = this.#groupsAfter.get(base);
+      if (after === undefined) continue;
+      const [was, is] = [before[0], after[0]];
+      const isFunction = old.type(was) === SymbolType.Function;
+      const isUnique = before.length === 1 && after.length === 1 && old.name(was) === now.name(is);
+      if (isUnique && (isFunction || !isNumbered(old.name(was)))) this.#match(was, is);
+      else unclear.push([before, after]);
+    }
+    if (unclear.length === 0) return;
+    const isData = (version: PlannedFile) => (index: number): boolean => {
+      const { symbols } = version.file;
+      return symbols.type(index) !== SymbolType.Function && symbols.size(index) > 0;
+    };
+    const { previous, candidate } = this;
+    const oldUsers = usersOf(
+      previous,
+      unclear.flatMap(([before]) => before.filter(isData(previous))),
+      previous.code,
+    );
+    const newUsers = usersOf(
+      candidate,
+      unclear.flatMap(([, after]) => after.filter(isData(candidate))),
+      candidate.code,
+    );
+    for (const [before, after] of unclear) {
+      const byUsers = uniqueByUsers(before, oldUsers);
+      for (const [text, is] of uniqueByUsers(after, newUsers)) {
+        const was = byUsers.get(text);
+        if (was !== undefined) this.#match(was, is);
+      }
+    }
+  }
+
+  /** Why a variable of the candidate has become of no variable of the old version. */
+  #unmatched(index: number, name: string): string {
+    const base = baseName(name);
+    const before = this.#groupsBefore.get(base);
+    if (before === undefined) return "the old version has no variable of this name";
+    const old = this.previous.file.symbols;
+    const hasNumber = base !== name || before.some((other) => old.name(other) !== name) ||
+      this.#groupsAfter.get(base)!.some((other) => this.candidate.file.symbols.name(other) !== name);
+    if (!hasNumber) return "its name is not unique";
+    return "the compiler numbers its name, and no variable of the old version has the same users";
+  }
+
+  #mismatch(before: number, after: number): string | undefined {
+    const { symbols: old } = this.previous.file;
+    const { symbols: now } = this.candidate.file;
+    const [was, is] = [old.size(before), now.size(after)];
+    if (was !== is) return `its size was ${was}, is ${is}`;
+    if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
+      return "its type has changed";
+    }
+    const [from, to] = [old.version(before), now.version(after)];
+    if (from !== to) return `its version was ${from}, is ${to}`;
+    return undefined;
+  }
+}
+
+/** The variables of a group by the text of their users, without texts that several have. */
+function uniqueByUsers(group: Group, users: ReadonlyMap<number, string>): Map<string, number> {
+  const unique = new Map<string, number>();
+  const shared = new Set<string>();
+  for (const index of group) {
+    const text = users.get(index);
+    if (text === undefined) continue;
+    if (unique.has(text)) shared.add(text);
+    unique.set(text, index);
+  }
+  for (const text of shared) unique.delete(text);
+  return unique;
+}
+
+/** The defined symbols by base name. */
+function groupsOf({ symbols }: SmfFile): Map<string, Group> {
+  const groups = new Map<string, number[]>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
+    const base = baseName(symbols.name(index));
+    const group = groups.get(base);
+    if (group === undefined) groups.set(base, [index]);
+    else group.push(index);
+  }
+  return groups;
+}
+
+/** Whether two files have the same bytes, by the hash that covers all of them, and the same places in memory. */
+function isSameFile(a: PlannedFile, b: PlannedFile): boolean {
+  const [left, right] = [a.file, b.file];
+  return left.checksum !== undefined && right.checksum !== undefined && left.size === right.size &&
+    left.header.moduleHash === right.header.moduleHash &&
+    left.header.sourceHash === right.header.sourceHash &&
+    a.plan.size === b.plan.size && a.plan.data.offset === b.plan.data.offset &&
+    isEqual(left.symbols.words, right.symbols.words) &&
+    isEqual(left.relocations.words, right.relocations.words);
+}
+
+function isEqual(left: ArrayLike<number>, right: ArrayLike<number>): boolean {
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
+  return true;
+}

@@ -1,0 +1,119 @@
+/**
+ * The variables of a version's image as bytes, and the addresses among them.
+ */
+
+import type { CodePiece } from "../image/code_references.ts";
+import type { PlannedFile } from "../image/compatibility.ts";
+import type { LoadedImage } from "../load/loader.ts";
+import type { ExecutableMemory } from "../os/memory/allocator.ts";
+import { bytesAt } from "../os/native_memory.ts";
+
+const WORD = 8;
+const HALF = 2 ** 32;
+
+/** The data group of an image as one range: a view of each variable would cost more than copying it. */
+export class ImageData {
+  readonly #image: LoadedImage;
+  /** The offset of the range in the image. */
+  readonly #offset: number;
+  readonly bytes: Uint8Array;
+  /** The addresses of the whole image. */
+  readonly addresses: AddressRange;
+
+  constructor(image: LoadedImage) {
+    const { memory, plan: { data: { offset, length } } } = image;
+    this.#image = image;
+    this.addresses = addressesOf(memory);
+    this.#offset = offset;
+    this.bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+  }
+
+  /** The bytes at an image offset: of the data range, or a view of their own if a constant became a variable. */
+  at(imageOffset: number, size: number): Uint8Array {
+    const start = imageOffset - this.#offset;
+    const isInside = start >= 0 && start + size <= this.bytes.length;
+    if (isInside) return this.bytes.subarray(start, start + size);
+    return bytesAt(this.#image.memory.address + BigInt(imageOffset), size);
+  }
+
+  /** The same bytes before any code of the module ran; undefined if nobody kept them. */
+  initialAt(imageOffset: number, size: number): Uint8Array | undefined {
+    const { initialData } = this.#image;
+    const start = imageOffset - this.#offset;
+    if (initialData === undefined || start < 0) return undefined;
+    if (start + size <= initialData.length) return initialData.subarray(start, start + size);
+    const bytes = new Uint8Array(size);
+    bytes.set(initialData.subarray(start, start + size));
+    return bytes;
+  }
+}
+
+/** The offset of a symbol in its image. */
+export function offsetOf({ file: { symbols }, plan }: PlannedFile, index: number): number {
+  return plan.place(symbols.value(index), 0);
+}
+
+/** The code of an image, which no longer changes. */
+export function codeOf({ memory, plan: { code: { offset, length } } }: LoadedImage): CodePiece[] {
+  return length === 0 ? [] : [{ offset, bytes: bytesAt(memory.address + BigInt(offset), length) }];
+}
+
+/** A range of addresses, as numbers. */
+export interface AddressRange {
+  readonly first: number;
+  readonly end: number;
+}
+
+/** The addresses of an image's memory. */
+export function addressesOf({ address, size }: ExecutableMemory): AddressRange {
+  return { first: Number(address), end: Number(address) + size };
+}
+
+/**
+ * Calls `found` for every aligned word that is an address in a range.
+ *
+ * @param bytes Bytes whose place in the image is `place`, which says where words are aligned.
+ */
+export function forEachAddress(
+  bytes: Uint8Array,
+  place: number,
+  range: AddressRange,
+  found: (value: number, offset: number) => void,
+): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const lowest = Math.floor(range.first / HALF);
+  const highest = Math.floor(range.end / HALF);
+  for (let offset = -place & (WORD - 1); offset + WORD <= bytes.length; offset += WORD) {
+    // The high half rules most words out.
+    const high = view.getUint32(offset + 4, true);
+    if (high < lowest || high > highest) continue;
+    const value = high * HALF + view.getUint32(offset, true);
+    if (value >= range.first && value < range.end) found(value, offset);
+  }
+}
+
+/** Reads a word as an address; what is not an address may be rounded. */
+export function readAddress(bytes: Uint8Array, offset: number): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(offset + 4, true) * HALF + view.getUint32(offset, true);
+}
+
+/** Writes an address into a word. */
+export function writeAddress(bytes: Uint8Array, offset: number, address: number): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  view.setUint32(offset, address % HALF, true);
+  view.setUint32(offset + 4, Math.floor(address / HALF), true);
+}
+
+/** Whether any word of an image's variables is an address in `memory`. */
+export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
+  let found = false;
+  forEachAddress(new ImageData(image).bytes, 0, addressesOf(memory), () => found = true);
+  return found;
+}
+
+/** Saves the variables of an image; the result restores them. */
+export function saveVariables(image: LoadedImage): () => void {
+  const saved = new ImageData(image).bytes.slice();
+  return () => new ImageData(image).bytes.set(saved);
+}
