@@ -7,6 +7,8 @@
  * | `pointer` | about 600 ns: `Deno.UnsafeFnPointer` | everything |
  */
 
+import { oneOf, type OptionKind } from "../errors/options.ts";
+
 /**
  * The way that calls take: `fast`, `pointer`, or `auto`, which takes the fast
  * one wherever it serves the definition and can be made.
@@ -27,6 +29,9 @@
  * kind `Unsupported`.
  */
 export type CallPath = "auto" | "fast" | "pointer";
+
+/** The values of the option `callPath`. */
+export const CALL_PATH: OptionKind = oneOf("auto", "fast", "pointer");
 
 /** The way that a function's calls have taken. */
 export type TakenPath = Exclude<CallPath, "auto">;

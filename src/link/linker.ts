@@ -2,6 +2,15 @@
  * Links ELF objects and archives to an SMF module: one call for each pass, in order.
  */
 import { LoadError } from "../errors.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  NUMBER,
+  oneOf,
+  type OptionTable,
+  STRING,
+  STRINGS,
+} from "../errors/options.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
@@ -48,6 +57,17 @@ export interface LinkOptions {
   readonly layout?: "H96" | "H72";
 }
 
+const LINK_OPTIONS: OptionTable<LinkOptions> = {
+  exports: STRINGS,
+  entry: STRING,
+  keep: STRINGS,
+  reloadable: BOOLEAN,
+  unwind: BOOLEAN,
+  strip: BOOLEAN,
+  platform: NUMBER,
+  layout: oneOf("H96", "H72"),
+};
+
 /** The result of {@linkcode linkObjects}. */
 export interface LinkedModule {
   /** The SMF file. */
@@ -87,6 +107,7 @@ export interface LinkedModule {
  * ```
  */
 export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions = {}): LinkedModule {
+  checkOptions("link module", options, LINK_OPTIONS);
   const problems = new Problems();
   const request: LinkRequest = {
     exports: options.exports === undefined ? undefined : new NameMatcher(options.exports),

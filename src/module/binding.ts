@@ -3,9 +3,10 @@
  * getters and leases of them.
  */
 
-import type { CallPath, TakenPath } from "../call/path.ts";
+import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
 import { bindSymbols } from "../call/symbols.ts";
 import { LoadError } from "../errors.ts";
+import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
 import { symbolAddress } from "../load/loader.ts";
 import { readStatic, staticSize } from "../os/native_memory.ts";
@@ -32,6 +33,9 @@ export interface BindOptions {
    */
   readonly callPath?: CallPath;
 }
+
+/** The checks of {@linkcode BindOptions}. */
+export const BIND_OPTIONS: OptionTable<BindOptions> = { callPath: CALL_PATH };
 
 /** One function that was bound. */
 export interface BoundFunction {

@@ -3,9 +3,11 @@
  */
 
 import type { CallPath } from "../call/path.ts";
+import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import {
   type AddressLease,
+  BIND_OPTIONS,
   bindAll,
   bindEntryPoint,
   bindFunction,
@@ -105,8 +107,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definition: D,
     options: BindOptions = {},
   ): Callable<D> | null {
-    this.#requireOpen();
-    return bindFunction(this.#version, name, definition, options.callPath ?? this.#callPath);
+    return bindFunction(this.#version, name, definition, this.#callPathOf("bind function", options));
   }
 
   /**
@@ -131,8 +132,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definition: D,
     options: BindOptions = {},
   ): Callable<D> | null {
-    this.#requireOpen();
-    return bindEntryPoint(this.#version, definition, options.callPath ?? this.#callPath);
+    return bindEntryPoint(this.#version, definition, this.#callPathOf("bind entry point", options));
   }
 
   /**
@@ -168,8 +168,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definitions: S,
     options: BindOptions = {},
   ): BoundSymbols<S> {
-    this.#requireOpen();
-    return bindAll(this.#version, definitions, options.callPath ?? this.#callPath);
+    return bindAll(this.#version, definitions, this.#callPathOf("bind", options));
   }
 
   /**
@@ -243,6 +242,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * module; `Busy` if 1024 isolates are attached.
    */
   static attach(token: ModuleToken, options: BindOptions = {}): LoadedModule {
+    checkOptions("attach module", options, BIND_OPTIONS);
     return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
   }
 
@@ -290,6 +290,13 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
   /** Does the same as {@linkcode LoadedModule.closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
+  }
+
+  /** The call path for a binding, whose options it checks. */
+  #callPathOf(task: string, options: BindOptions): CallPath {
+    this.#requireOpen();
+    checkOptions(task, options, BIND_OPTIONS);
+    return options.callPath ?? this.#callPath;
   }
 
   #requireOpen(): void {

@@ -3,6 +3,8 @@
  */
 
 import type { CallPath } from "../call/path.ts";
+import { checkOptions } from "../errors/options.ts";
+import { BIND_OPTIONS, type BindOptions } from "./binding.ts";
 import { LiveBindings, type LiveSource } from "./live_bindings.ts";
 import { attachLiveSource } from "./share/attach_live.ts";
 import type { LiveToken } from "./share/token.ts";
@@ -110,8 +112,9 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
   static attach<const S extends Deno.ForeignLibraryInterface>(
     token: LiveToken,
     definitions: S,
-    options: { readonly callPath?: CallPath } = {},
+    options: BindOptions = {},
   ): LiveLibrary<S> {
+    checkOptions("attach live functions", options, BIND_OPTIONS);
     return create(attachLiveSource(token), definitions, options.callPath ?? "auto");
   }
 

@@ -9,6 +9,7 @@
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
+import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
@@ -283,8 +284,7 @@ export class StableExports implements Exporter {
     const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
     if (missing.length === 0) return targets;
     const symbols = [...new Set(missing)];
-    const names = symbols.map((name) => `'${name}'`).join(", ");
-    const message = `Cannot reload: the new version does not export ${names} as before`;
+    const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
     throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
   }
 }

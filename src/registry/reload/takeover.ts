@@ -6,6 +6,7 @@
 import { type CarryReport, holdsAddressIn } from "../../module/carry.ts";
 import type { CallPath } from "../../call/path.ts";
 import { LoadError } from "../../errors.ts";
+import { FUNCTION, oneOf, type OptionTable } from "../../errors/options.ts";
 import { type LoadedModule, openHandle } from "../../module/handle.ts";
 import type { ModuleVersion, PointedImage } from "../../module/version.ts";
 
@@ -41,6 +42,14 @@ export interface TakeoverOptions {
    */
   readonly compatibility?: "strict" | "allow";
 }
+
+/** The checks of {@linkcode TakeoverOptions}. */
+export const TAKEOVER_OPTIONS: OptionTable<TakeoverOptions> = {
+  state: oneOf("fresh", "carry"),
+  migrate: FUNCTION,
+  verify: FUNCTION,
+  compatibility: oneOf("strict", "allow"),
+};
 
 /**
  * Runs `migrate` and `verify` on a candidate.
