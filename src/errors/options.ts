@@ -45,10 +45,7 @@ export const STRING: OptionKind = kindOf("a string", isString);
 export const STRINGS: OptionKind = arrayOf("strings", isString);
 export const PATHS: OptionKind = arrayOf("paths and URLs", (item) => isString(item) || item instanceof URL);
 export const BOOLEAN: OptionKind = kindOf("true or false", (value) => typeof value === "boolean");
-export const NUMBER: OptionKind = kindOf(
-  "a number",
-  (value) => typeof value === "number" && !Number.isNaN(value),
-);
+export const NUMBER: OptionKind = kindOf("a number", (value) => typeof value === "number");
 /** Milliseconds and other numbers that are not negative. */
 export const AMOUNT: OptionKind = kindOf(
   "a number from 0 on",
@@ -80,7 +77,7 @@ export function checkOptions<Options extends object>(
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name)) throw unknownName(task, name, table);
   }
-  for (const name in table) {
+  for (const name of Object.keys(table) as (keyof Options & string)[]) {
     const value: unknown = options[name];
     if (value !== undefined && !table[name].accepts(value)) throw wrongValue(task, name, value, table[name]);
   }

@@ -92,6 +92,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * @param definition The function's signature, as `Deno.dlopen` takes it.
    * @returns `null` if the symbol does not exist or is not a function.
    * @throws {LoadError} `Closed`; `Unsupported` if `callPath: "fast"` is not possible.
+   * @throws {TypeError} for a definition that describes no function.
    *
    * @example
    * ```ts
@@ -142,12 +143,14 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * `optional`, `name` and `nonblocking` have the same meaning as there. A static
    * (`{ type }`) becomes a getter that reads the variable's current value.
    *
-   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. A static whose
-   * type is not that of the variable reads its neighbours; one that is a pointer
-   * is only as valid as native code keeps it.
+   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. The size of
+   * a static is checked, its type is not; one that is a pointer is only as valid
+   * as native code keeps it.
    *
    * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
-   * `Incompatible` for a static that ends outside the module; `Closed`.
+   * `Incompatible` for a static that does not have its variable's size, a function
+   * bound as a static, or a variable bound as a function; `Closed`.
+   * @throws {TypeError} for a definition that describes no function or variable.
    *
    * @example
    * ```ts

@@ -2,6 +2,7 @@
  * Live libraries: bindings that follow a module's reloads.
  */
 
+import { judgeDefinitions } from "../call/definition.ts";
 import type { CallPath } from "../call/path.ts";
 import { checkOptions } from "../errors/options.ts";
 import { BIND_OPTIONS, type BindOptions } from "./binding.ts";
@@ -91,8 +92,11 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
    * Safety: as for {@linkcode LiveLibrary}.
    *
    * @param token The result of `share()`, in this process.
-   * @param definitions Names that the library which was shared has bound.
-   * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`; `UndefinedSymbol`, listing every name that is missing.
+   * @param definitions Exports of the module, whether or not the owner has opened them. A later version may not
+   * lack those that are bound here.
+   * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`; `UndefinedSymbol`, listing every name that is missing, or
+   * that a reload since `share()` has removed; `Incompatible` as {@linkcode LoadedModule.bind}.
+   * @throws {TypeError} for a definition or an option that is not one.
    *
    * @example
    * ```ts
@@ -115,6 +119,7 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
     options: BindOptions = {},
   ): LiveLibrary<S> {
     checkOptions("attach live functions", options, BIND_OPTIONS);
+    judgeDefinitions(definitions);
     return create(attachLiveSource(token), definitions, options.callPath ?? "auto");
   }
 

@@ -3,6 +3,7 @@
  * does before any reload.
  */
 
+import { judgeDefinitions } from "../call/definition.ts";
 import { checkOptions } from "../errors/options.ts";
 import { Loading } from "./loading.ts";
 import { type LiveLibrary, openLive } from "../module/live.ts";
@@ -210,7 +211,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * only.
    *
    * @param definitions The exports to open, as for `Deno.dlopen`.
-   * @throws {LoadError} As {@linkcode ModuleSet.load}, and `UndefinedSymbol`, listing every name that is missing.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}, and as {@linkcode LoadedModule.bind}.
    *
    * @example
    * ```ts
@@ -230,6 +231,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
     options: LoadOptions = {},
   ): LiveLibrary<S> {
     checkOptions("open module", options, LOAD_OPTIONS);
+    judgeDefinitions(definitions);
     const loading = this.#open();
     using _handle = loading.catalog.find(path) === undefined ? this.load(path, options) : undefined;
     const entry = loading.requireLoaded(path);

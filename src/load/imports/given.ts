@@ -3,6 +3,7 @@
  * for native code to call.
  */
 
+import { judgeFunction } from "../../call/definition.ts";
 import { describeValue } from "../../errors/options.ts";
 import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
 
@@ -39,6 +40,7 @@ export class GivenImports implements ImportSource, Disposable {
     this.#values = new Map(Object.entries(values));
     for (const [name, value] of this.#values) {
       const problem = problemOf(value);
+      if (problem === undefined && isImportedFunction(value)) judgeFunction(name, value);
       if (problem !== undefined) throw new TypeError(`Cannot import '${name}': ${problem}`);
     }
   }
@@ -50,7 +52,7 @@ export class GivenImports implements ImportSource, Disposable {
     if (value instanceof Deno.UnsafeCallback) {
       return { address: addressOf(value.pointer), from: "given", isIsolateLocal: always };
     }
-    if (isFunction(value)) {
+    if (isImportedFunction(value)) {
       let callback = this.#callbacks.get(name);
       if (callback === undefined) this.#callbacks.set(name, callback = new OwnedCallback(name, value));
       return { address: callback.address, from: "given", provider: callback, isIsolateLocal: always };
@@ -90,8 +92,8 @@ function problemOf(value: unknown): string | undefined {
 
 const always = (): boolean => true;
 
-function isFunction(value: Deno.PointerObject | ImportedFunction): value is ImportedFunction {
-  return "callback" in value;
+function isImportedFunction(value: ImportValue): value is ImportedFunction {
+  return typeof value === "object" && !(value instanceof Deno.UnsafeCallback) && "callback" in value;
 }
 
 function addressOf(pointer: Deno.PointerObject): bigint {

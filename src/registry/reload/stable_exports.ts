@@ -14,6 +14,8 @@ import { type Exporter, exportHashes, exportNames, findExported } from "./export
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { SharedSlots } from "./shared_slots.ts";
+import type { SharedLive } from "../../module/share/token.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import {
   claimSlot,
@@ -23,6 +25,9 @@ import {
   TrampolineSlots,
 } from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
+
+/** The size of the largest static in bytes. */
+const LARGEST_STATIC = 8;
 
 /** How a new version takes over. */
 export interface PrepareOptions {
@@ -49,8 +54,8 @@ export class StableExports implements Exporter {
   /** The version that takes over next, while other candidates are linked to it. */
   #candidate: ModuleVersion | undefined;
   readonly #slots: TrampolineSlots;
-  /** Slots that other isolates were given. */
-  readonly #shared = new Set<TrampolineSlot>();
+  /** The slots that other isolates were given. */
+  readonly #shared = new SharedSlots();
   readonly #holds = new ImporterHolds();
   readonly #variables = new VariableImporters();
   readonly #provider: Provider;
@@ -166,14 +171,32 @@ export class StableExports implements Exporter {
     };
   }
 
-  /** Keeps names in use for as long as the module lives: isolates that were given them may call them. */
-  keepSlots(names: Iterable<string>): void {
-    for (const name of names) {
-      const slot = this.#slots.get(name);
-      if (slot === undefined || this.#shared.has(slot)) continue;
-      this.#shared.add(slot);
-      claimSlot(slot);
+  /**
+   * Gives other isolates the exports: the names in `used`, which stay in use for
+   * as long as the module lives, and all others, which an isolate can claim.
+   */
+  shareSlots(used: readonly string[]): Pick<SharedLive, "slots" | "claims"> {
+    const slots = new Set<TrampolineSlot>();
+    for (const name of [...used, ...exportNames(this.#version)]) {
+      const slot = this.slot(name);
+      if (slot !== undefined) slots.add(slot);
     }
+    for (const name of used) this.#shared.keep(this.#slots.get(name)!);
+    const claims = this.#shared.claimsFor([...slots]);
+    return { claims, slots: [...slots].map((slot) => this.#describe(slot)) };
+  }
+
+  #describe(slot: TrampolineSlot): SharedLive["slots"][number] {
+    const { name, index, kind } = slot;
+    const { size: symbolSize = 0, room = 0 } = findExported(this.#version, name) ?? {};
+    // A version must provide as much as other isolates may read, from the time that one does.
+    if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
+    return { name, index, kind, address: this.trampoline(slot), size: slot.size, symbolSize };
+  }
+
+  /** The size of an export in bytes; 0 if that is not known. */
+  symbolSize(name: string): number {
+    return findExported(this.#version, name)?.size ?? 0;
   }
 
   /** The slot of an export; undefined if the current version does not export it. */
@@ -233,7 +256,9 @@ export class StableExports implements Exporter {
     undo: DisposableStack,
   ): PreparedVersion {
     const previous = this.#version;
-    const targets = this.#targets(candidate, compatibility);
+    let targets = this.#targets(candidate, compatibility);
+    // Another isolate may claim an export at any moment, until it is withdrawn.
+    while (!this.#shared.withdraw(targets.dropped, undo)) targets = this.#targets(candidate, compatibility);
     const slots = this.#slots.prepare(candidate, targets, leases, undo);
     const holds = this.#holds.prepare(candidate, undo);
     const variables = this.#variables.prepare(candidate, undo);
@@ -280,6 +305,7 @@ export class StableExports implements Exporter {
         hint: "build a version that needs nothing of this isolate, or load it under another name",
       });
     }
+    this.#shared.collect(this.#slots.all());
     const targets = this.#slots.targets(candidate, compatibility);
     const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
     if (missing.length === 0) return targets;
