@@ -11,7 +11,13 @@ import {
   restoreExport,
   withdrawExport,
 } from "../../module/share/claims.ts";
+import type { SharedLive } from "../../module/share/token.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+import { findExported } from "./exports.ts";
 import { claimSlot, type TrampolineSlot } from "./trampoline_slots.ts";
+
+/** The size of the largest static in bytes. */
+const LARGEST_STATIC = 8;
 
 /** The owner's side of claims by other isolates. */
 export class SharedSlots {
@@ -27,8 +33,28 @@ export class SharedSlots {
     claimSlot(slot);
   }
 
-  /** The words by which isolates claim `slots`, all of which the current version exports. */
-  claimsFor(slots: readonly TrampolineSlot[]): SharedArrayBuffer {
+  /**
+   * Describes slots for a token, with the words by which isolates claim them.
+   *
+   * @param version The current version, which exports all of them.
+   * @param trampoline The canonical address of a slot.
+   */
+  share(
+    slots: readonly TrampolineSlot[],
+    version: ModuleVersion,
+    trampoline: (slot: TrampolineSlot) => bigint,
+  ): Pick<SharedLive, "slots" | "claims"> {
+    const described = slots.map((slot) => {
+      const { name, index, kind } = slot;
+      const { size: symbolSize = 0, room = 0 } = findExported(version, name) ?? {};
+      // A version must provide as much as other isolates may read, from the time that one does.
+      if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
+      return { name, index, kind, address: trampoline(slot), size: slot.size, symbolSize };
+    });
+    return { claims: this.#claimsFor(slots), slots: described };
+  }
+
+  #claimsFor(slots: readonly TrampolineSlot[]): SharedArrayBuffer {
     const count = slots.reduce((count, { index }) => Math.max(count, index + 1), 0);
     const latest = this.#claims.at(-1);
     // A slot that was withdrawn and has come back may be something else now than older tokens say.

@@ -26,9 +26,6 @@ import {
 } from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
-/** The size of the largest static in bytes. */
-const LARGEST_STATIC = 8;
-
 /** How a new version takes over. */
 export interface PrepareOptions {
   /**
@@ -182,16 +179,7 @@ export class StableExports implements Exporter {
       if (slot !== undefined) slots.add(slot);
     }
     for (const name of used) this.#shared.keep(this.#slots.get(name)!);
-    const claims = this.#shared.claimsFor([...slots]);
-    return { claims, slots: [...slots].map((slot) => this.#describe(slot)) };
-  }
-
-  #describe(slot: TrampolineSlot): SharedLive["slots"][number] {
-    const { name, index, kind } = slot;
-    const { size: symbolSize = 0, room = 0 } = findExported(this.#version, name) ?? {};
-    // A version must provide as much as other isolates may read, from the time that one does.
-    if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
-    return { name, index, kind, address: this.trampoline(slot), size: slot.size, symbolSize };
+    return this.#shared.share([...slots], this.#version, (slot) => this.trampoline(slot));
   }
 
   /** The size of an export in bytes; 0 if that is not known. */
