@@ -4,10 +4,11 @@
  */
 
 import { LoadError } from "../errors.ts";
+import { copyDefinition } from "./definition.ts";
 import { CallCell } from "./wrapper_source.ts";
 import { type CallOwner, type CallTarget, holdDirectCalls, wrapCalls } from "./gate.ts";
 import { LazyCall } from "./lazy_call.ts";
-import { type CallFunction, pointerCall } from "../os/pointer.ts";
+import { type CallFunction, pointerCall, withoutNull } from "../os/pointer.ts";
 import { type BindRequest, type CallPath, hasFastCall, type TakenPath } from "./path.ts";
 import { holdStubMaker, stubMaker, whyNoStubs } from "./stub/library.ts";
 
@@ -137,37 +138,20 @@ export class Binder {
   #targets(requests: readonly BindRequest[], wanted: CallPath): BindingTarget[] {
     if (wanted === "auto") this.#fallbackReason ??= whyNotFast(requests);
     const path = wanted === "auto" && this.#fallbackReason !== undefined ? "pointer" : wanted;
-    // Definitions that only Deno can judge get their library now, so that errors come now.
-    const eager = requests.filter(({ definition }) =>
-      path === "fast" || (path === "auto" && hasFastCall(definition) === undefined)
-    );
-    let direct: readonly CallFunction[] = [];
-    try {
-      if (eager.length > 0) direct = this.#resources.openStub(eager);
-    } catch (error) {
-      if (path === "fast" || !(error instanceof LoadError)) throw error;
-      this.#fallbackReason = error.message;
-      return this.#targets(requests, wanted);
-    }
-    let next = 0;
-    return requests.map((request): BindingTarget => {
+    const direct = path === "fast" ? this.#resources.openStub(requests) : undefined;
+    return requests.map((request, index): BindingTarget => {
       const { name, address, definition } = request;
       const target = {
         name,
         parameterCount: definition.parameters.length,
         nonblocking: definition.nonblocking === true,
       };
-      if (request === eager[next]) {
-        const call = direct[next++];
-        return {
-          ...target,
-          call,
-          path: "fast",
-          cell: hasFastCall(definition) === false ? undefined : cellOf(call),
-        };
+      if (direct !== undefined) {
+        const cell = hasFastCall(definition) ? cellOf(direct[index]) : undefined;
+        return { ...target, call: withoutNull(direct[index], definition), path: "fast", cell };
       }
-      if (path === "pointer" || hasFastCall(definition) === false) {
-        return { ...target, call: pointerCall(address, definition), path: "pointer" };
+      if (path === "pointer" || !hasFastCall(definition)) {
+        return { ...target, call: pointerCall(address, copyDefinition(definition)), path: "pointer" };
       }
       const lazy = new LazyCall(request, this.#warmedUp);
       this.#lazy.add(lazy);

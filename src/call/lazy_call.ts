@@ -5,6 +5,7 @@
  */
 
 import { LoadError } from "../errors.ts";
+import { copyDefinition } from "./definition.ts";
 import { CallCell } from "./wrapper_source.ts";
 import { type CallFunction, pointerCall } from "../os/pointer.ts";
 import type { BindRequest } from "./path.ts";
@@ -27,9 +28,7 @@ export class LazyCall {
 
   /** @param warmedUp Runs once, at the warm-up's last call; may fill the cell; must not throw. */
   constructor({ name, address, definition }: BindRequest, warmedUp: () => void) {
-    // Copied, so that later mutation of the definition has no effect.
-    const { result } = definition;
-    this.request = { name, address, definition: { parameters: [...definition.parameters], result } };
+    this.request = { name, address, definition: copyDefinition(definition) };
     this.#pointerCall = pointerCall(address, this.request.definition);
     this.#warmedUp = warmedUp;
   }

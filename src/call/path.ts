@@ -7,6 +7,8 @@
  * | `pointer` | about 600 ns: `Deno.UnsafeFnPointer` | everything |
  */
 
+import { oneOf, type OptionKind } from "../errors/options.ts";
+
 /**
  * The way that calls take: `fast`, `pointer`, or `auto`, which takes the fast
  * one wherever it serves the definition and can be made.
@@ -28,6 +30,9 @@
  */
 export type CallPath = "auto" | "fast" | "pointer";
 
+/** The values of the option `callPath`. */
+export const CALL_PATH: OptionKind = oneOf("auto", "fast", "pointer");
+
 /** The way that a function's calls have taken. */
 export type TakenPath = Exclude<CallPath, "auto">;
 
@@ -39,38 +44,9 @@ export interface BindRequest {
   readonly definition: Deno.ForeignFunction;
 }
 
-/**
- * Whether Deno compiles a fast call for a definition; undefined if only Deno
- * can tell that, or whether the definition is valid.
- */
-export function hasFastCall(definition: Deno.ForeignFunction): boolean | undefined {
+/** Whether Deno compiles a fast call for a definition, which was judged before. */
+export function hasFastCall(definition: Deno.ForeignFunction): boolean {
   const { parameters, result, nonblocking } = definition;
-  if (nonblocking === true || typeof result !== "string") return false;
-  let isKnown = result === "void" || SCALARS.has(result);
-  for (const type of parameters) {
-    if (typeof type !== "string") return false;
-    isKnown &&= SCALARS.has(type);
-  }
-  return isKnown || undefined;
+  return nonblocking !== true && typeof result === "string" &&
+    parameters.every((type) => typeof type === "string");
 }
-
-type Scalar = Extract<Deno.NativeType, string>;
-
-const SCALARS: ReadonlySet<Scalar> = new Set<Scalar>([
-  "bool",
-  "i8",
-  "u8",
-  "i16",
-  "u16",
-  "i32",
-  "u32",
-  "i64",
-  "u64",
-  "isize",
-  "usize",
-  "f32",
-  "f64",
-  "pointer",
-  "buffer",
-  "function",
-]);

@@ -4,7 +4,9 @@
  */
 
 import { LoadError } from "../errors.ts";
+import { listNames } from "../errors/names.ts";
 import type { Binder } from "./binder.ts";
+import { judgeDefinitions } from "./definition.ts";
 import type { CallPath } from "./path.ts";
 
 /** Finds symbols by name; undefined for a name that is missing, or of another kind. */
@@ -15,9 +17,18 @@ export interface SymbolSource {
   readonly verb: string;
   /** The address of a function. */
   functionAddress(name: string): bigint | undefined;
-  /** A function that reads a static's value. */
+  /**
+   * A function that reads a static's value.
+   *
+   * @throws {LoadError} `Incompatible` if the variable does not have the type's size.
+   */
   staticReader(name: string, type: Deno.NativeType): (() => unknown) | undefined;
+  /** The kind of thing that has a name, whether or not it can be bound; undefined if nothing has it. */
+  kind(name: string): SymbolKind | undefined;
 }
+
+/** The kind of a symbol, as errors name it. */
+export type SymbolKind = "a function" | "a variable" | "a symbol without a type";
 
 /**
  * Binds all symbols of `definitions`.
@@ -25,7 +36,9 @@ export interface SymbolSource {
  * Safety: a definition that differs from the native function's signature
  * corrupts memory or ends the process when the function is called.
  *
- * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; the errors of {@linkcode Binder.bind}.
+ * @throws {TypeError} for a definition that describes no function and no variable.
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; `Incompatible` for a
+ * function that is defined as a static, or the other way round; the errors of {@linkcode Binder.bind}.
  */
 export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
   definitions: S,
@@ -33,8 +46,9 @@ export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
   binder: Binder,
   callPath: CallPath,
 ): Deno.StaticForeignLibraryInterface<S> {
+  judgeDefinitions(definitions);
   const symbols: Record<string, unknown> = Object.create(null);
-  const missing: string[] = [];
+  const wrong: WrongName[] = [];
   const functions: { key: string; name: string; address: bigint; definition: Deno.ForeignFunction }[] = [];
   for (const [key, definition] of Object.entries(definitions)) {
     const name = definition.name ?? key;
@@ -52,18 +66,44 @@ export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
       }
     }
     if (definition.optional === true) symbols[key] = null;
-    else missing.push(name);
+    else wrong.push({ name, found: source.kind(name), isStatic: "type" in definition });
   }
-  if (missing.length > 0) {
-    const names = missing.map((name) => `'${name}'`).join(", ");
-    throw new LoadError("UndefinedSymbol", `Cannot bind: the module does not ${source.verb} ${names}`, {
-      path: source.path,
-      symbols: missing,
-      hint: "correct the name (smf inspect FILE lists the module's symbols), " +
-        "or define it with `optional: true` if it may be missing",
-    });
-  }
+  if (wrong.length > 0) throw cannotBind(wrong, source);
   const bound = binder.bind(functions, callPath);
   functions.forEach(({ key }, index) => symbols[key] = bound[index]);
   return Object.freeze(symbols) as Deno.StaticForeignLibraryInterface<S>;
+}
+
+/** A name that is missing, or that is `found` to be of another kind than its definition says. */
+interface WrongName {
+  readonly name: string;
+  readonly found: SymbolKind | undefined;
+  readonly isStatic: boolean;
+}
+
+/** One error for all names that cannot be bound. */
+function cannotBind(wrong: readonly WrongName[], { path, verb }: SymbolSource): LoadError {
+  const missing = wrong.filter(({ found }) => found === undefined).map(({ name }) => name);
+  const mistaken = new Map(
+    wrong.filter(({ found }) => found !== undefined).map(({ name, found, isStatic }) => [
+      name,
+      ` is ${found}, not ${isStatic ? "a variable" : "a function"}`,
+    ]),
+  );
+  const problems: string[] = [];
+  if (missing.length > 0) problems.push(`the module does not ${verb} ${listNames(missing)}`);
+  if (mistaken.size > 0) problems.push(listNames([...mistaken.keys()], (name) => mistaken.get(name)!));
+  return new LoadError(
+    missing.length > 0 ? "UndefinedSymbol" : "Incompatible",
+    `Cannot bind: ${problems.join("; ")}`,
+    {
+      path,
+      symbols: wrong.map(({ name }) => name),
+      hint: missing.length > 0
+        ? "correct the name (smf inspect FILE lists the module's symbols), " +
+          "or define it with `optional: true` if it may be missing"
+        : "define functions with `parameters` and `result`, and variables with `type`; " +
+          "addressOf(name) gives the address of either",
+    },
+  );
 }

@@ -8,6 +8,7 @@
  *
  * @module
  */
+import { didYouMean, nearestWord } from "../errors/names.ts";
 import { type Command, ExitCode, type Output, UsageError } from "./terminal/command.ts";
 import { ClosedOutput, StandardOutput } from "./terminal/standard_output.ts";
 
@@ -113,7 +114,8 @@ async function run(args: readonly string[], output: Output): Promise<number> {
   }
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
-    output.complain(`smf: there is no command '${name}'; smf --help lists them`);
+    const suggestion = didYouMean(nearestWord(name, Object.keys(COMMANDS)));
+    output.complain(`smf: there is no command '${name}'${suggestion}; smf --help lists them`);
     return ExitCode.USAGE;
   }
   const command = await entry.load();

@@ -23,6 +23,8 @@ export interface ExportPlace {
   readonly kind: ExportKind;
   /** The symbol's index in the symbol table. */
   readonly index: number;
+  /** Its size in bytes; 0 if the file does not say. */
+  readonly size: number;
   /** Bytes from the export to the end of the image. */
   readonly room: number;
 }
@@ -32,7 +34,7 @@ export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPl
   const symbol = file.symbols.findExport(name);
   if (symbol === undefined || !isAddress(symbol.type)) return undefined;
   const kind = symbol.type === SymbolType.Function ? "function" : "data";
-  return { kind, index: symbol.index, room: plan.size - plan.place(symbol.value, 0) };
+  return { kind, index: symbol.index, size: symbol.size, room: plan.size - plan.place(symbol.value, 0) };
 }
 
 /** How a version fits the use of a name: it has the export, lacks it, or has something else of that name. */

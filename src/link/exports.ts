@@ -2,6 +2,7 @@
  * Chooses the exports of a module, marks them as roots, and orders them for its symbol table.
  */
 import { LoadError } from "../errors.ts";
+import { listNames } from "../errors/names.ts";
 import { hashName } from "../smf/hash.ts";
 import { SectionFlag, SectionIndex, SymbolKind } from "../os/elf.ts";
 import type { Marker } from "./gc.ts";
@@ -48,7 +49,7 @@ export function chooseExports(
 }
 
 function missing(problem: string, symbols: readonly string[], hint: string): LoadError {
-  const message = `Cannot link module: ${problem} ${symbols.join(", ")}`;
+  const message = `Cannot link module: ${problem} ${listNames(symbols)}`;
   return new LoadError("UndefinedSymbol", message, { symbols, hint });
 }
 

@@ -2,6 +2,15 @@
  * Links ELF objects and archives to an SMF module: one call for each pass, in order.
  */
 import { LoadError } from "../errors.ts";
+import {
+  BOOLEAN,
+  checkOptions,
+  NUMBER,
+  oneOf,
+  type OptionTable,
+  STRING,
+  STRINGS,
+} from "../errors/options.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
@@ -58,6 +67,17 @@ export interface LinkOptions {
 
 /** The functions of an unwinder (libgcc_eh.a) that take unwind tables. They keep their names, for the loader. */
 const UNWINDER_NAMES = ["__register_frame", "__deregister_frame"];
+const LINK_OPTIONS: OptionTable<LinkOptions> = {
+  exports: STRINGS,
+  entry: STRING,
+  keep: STRINGS,
+  reloadable: BOOLEAN,
+  unwind: BOOLEAN,
+  strip: BOOLEAN,
+  cpu: STRING,
+  platform: NUMBER,
+  layout: oneOf("H96", "H72"),
+};
 
 /** The result of {@linkcode linkObjects}. */
 export interface LinkedModule {
@@ -99,6 +119,7 @@ export interface LinkedModule {
  * ```
  */
 export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions = {}): LinkedModule {
+  checkOptions("link module", options, LINK_OPTIONS);
   const problems = new Problems();
   const request: LinkRequest = {
     exports: options.exports === undefined ? undefined : new NameMatcher(options.exports),

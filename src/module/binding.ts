@@ -3,13 +3,17 @@
  * getters and leases of them.
  */
 
-import type { CallPath, TakenPath } from "../call/path.ts";
-import { bindSymbols } from "../call/symbols.ts";
+import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
+import { judgeFunction } from "../call/definition.ts";
+import { checkStaticSize } from "../call/statics.ts";
+import { bindSymbols, type SymbolKind } from "../call/symbols.ts";
 import { LoadError } from "../errors.ts";
+import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
 import { symbolAddress } from "../load/loader.ts";
 import { readStatic, staticSize } from "../os/native_memory.ts";
 import { HeaderFlag, SymbolType } from "../smf/enums.ts";
+import type { SmfSymbol } from "../smf/symbol.ts";
 import type { ModuleVersion } from "./version.ts";
 
 /** The JavaScript function for a definition, typed as `Deno.dlopen` types its symbols. */
@@ -33,6 +37,9 @@ export interface BindOptions {
   readonly callPath?: CallPath;
 }
 
+/** The checks of {@linkcode BindOptions}. */
+export const BIND_OPTIONS: OptionTable<BindOptions> = { callPath: CALL_PATH };
+
 /** One function that was bound. */
 export interface BoundFunction {
   /** The symbol's name. */
@@ -54,9 +61,13 @@ export function bindFunction<D extends Deno.ForeignFunction>(
   definition: D,
   callPath: CallPath,
 ): Callable<D> | null {
+  judgeFunction(name, definition);
   const address = findAddress(version, name, isFunction);
   return address === undefined ? null : bindAddress(version, name, address, definition, callPath);
 }
+
+/** Names the entry point in messages. */
+const ENTRY_POINT = "(entry point)";
 
 /** Binds the function that the header names as the entry point; `null` unless the file is marked EXECUTABLE. */
 export function bindEntryPoint<D extends Deno.ForeignFunction>(
@@ -64,10 +75,11 @@ export function bindEntryPoint<D extends Deno.ForeignFunction>(
   definition: D,
   callPath: CallPath,
 ): Callable<D> | null {
+  judgeFunction(ENTRY_POINT, definition);
   const { file, memory, plan } = version.image;
   if ((file.header.flags & HeaderFlag.Executable) === 0) return null;
   const address = memory.address + BigInt(plan.place(file.header.entryPoint, 0));
-  return bindAddress(version, "(entry point)", address, definition, callPath);
+  return bindAddress(version, ENTRY_POINT, address, definition, callPath);
 }
 
 function bindAddress<D extends Deno.ForeignFunction>(
@@ -85,7 +97,7 @@ function bindAddress<D extends Deno.ForeignFunction>(
  * Binds all symbols of `definitions`.
  *
  * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
- * `Incompatible` for a static that ends outside the module.
+ * `Incompatible` for a static that does not have its variable's size, or a name that is something else.
  */
 export function bindAll<S extends Deno.ForeignLibraryInterface>(
   version: ModuleVersion,
@@ -104,6 +116,7 @@ export function bindAll<S extends Deno.ForeignLibraryInterface>(
         return readStatic(address, type);
       };
     },
+    kind: (name: string) => kindOf(version, name),
   };
   return { symbols: bindSymbols(definitions, source, version.binder, callPath) };
 }
@@ -116,26 +129,49 @@ export function leaseAddress(version: ModuleVersion, name: string): AddressLease
   return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };
 }
 
+function isVariable(type: number): boolean {
+  return isAddress(type) && !isFunction(type);
+}
+
+function kindOf(version: ModuleVersion, name: string): SymbolKind | undefined {
+  const type = findSymbol(version, name)?.type;
+  if (type === undefined || !isAddress(type)) return undefined;
+  return isFunction(type)
+    ? "a function"
+    : type === SymbolType.None
+    ? "a symbol without a type"
+    : "a variable";
+}
+
 function isFunction(type: number): boolean {
   return type === SymbolType.Function;
 }
 
-/** The address of a symbol that the version defines and whose type is accepted; exports come first. */
+/** The symbol of a name that the version defines; exports come first. */
+function findSymbol({ image }: ModuleVersion, name: string): SmfSymbol | undefined {
+  const { symbols } = image.file;
+  const symbol = symbols.findExport(name) ?? symbols.find(name);
+  return symbol !== undefined && symbols.isDefined(symbol.index) ? symbol : undefined;
+}
+
+/** The address of a symbol that the version defines and whose type is accepted. */
 function findAddress(
-  { image }: ModuleVersion,
+  version: ModuleVersion,
   name: string,
   accepts: (type: number) => boolean,
 ): bigint | undefined {
-  const { symbols } = image.file;
-  const symbol = symbols.findExport(name) ?? symbols.find(name);
-  if (symbol === undefined || !symbols.isDefined(symbol.index)) return undefined;
-  return accepts(symbol.type) ? symbolAddress(image, symbol.index) : undefined;
+  const symbol = findSymbol(version, name);
+  return symbol !== undefined && accepts(symbol.type)
+    ? symbolAddress(version.image, symbol.index)
+    : undefined;
 }
 
-/** @throws {LoadError} `Incompatible` if a value of the type ends outside the module. */
+/** @throws {LoadError} `Incompatible` if a value of the type has another size than the variable, or ends outside the module. */
 function findStatic(version: ModuleVersion, name: string, type: Deno.NativeType): bigint | undefined {
-  const address = findAddress(version, name, isAddress);
-  if (address === undefined) return undefined;
+  const symbol = findSymbol(version, name);
+  if (symbol === undefined || !isVariable(symbol.type)) return undefined;
+  checkStaticSize(version.path, name, type, symbol.size);
+  const address = symbolAddress(version.image, symbol.index);
   const { memory } = version.image;
   const end = memory.address + BigInt(memory.size);
   const size = staticSize(type);

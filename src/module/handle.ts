@@ -3,9 +3,11 @@
  */
 
 import type { CallPath } from "../call/path.ts";
+import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import {
   type AddressLease,
+  BIND_OPTIONS,
   bindAll,
   bindEntryPoint,
   bindFunction,
@@ -90,6 +92,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * @param definition The function's signature, as `Deno.dlopen` takes it.
    * @returns `null` if the symbol does not exist or is not a function.
    * @throws {LoadError} `Closed`; `Unsupported` if `callPath: "fast"` is not possible.
+   * @throws {TypeError} for a definition that describes no function.
    *
    * @example
    * ```ts
@@ -105,8 +108,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definition: D,
     options: BindOptions = {},
   ): Callable<D> | null {
-    this.#requireOpen();
-    return bindFunction(this.#version, name, definition, options.callPath ?? this.#callPath);
+    return bindFunction(this.#version, name, definition, this.#callPathOf("bind function", options));
   }
 
   /**
@@ -131,8 +133,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definition: D,
     options: BindOptions = {},
   ): Callable<D> | null {
-    this.#requireOpen();
-    return bindEntryPoint(this.#version, definition, options.callPath ?? this.#callPath);
+    return bindEntryPoint(this.#version, definition, this.#callPathOf("bind entry point", options));
   }
 
   /**
@@ -142,12 +143,14 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * `optional`, `name` and `nonblocking` have the same meaning as there. A static
    * (`{ type }`) becomes a getter that reads the variable's current value.
    *
-   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. A static whose
-   * type is not that of the variable reads its neighbours; one that is a pointer
-   * is only as valid as native code keeps it.
+   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. The size of
+   * a static is checked, its type is not; one that is a pointer is only as valid
+   * as native code keeps it.
    *
    * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
-   * `Incompatible` for a static that ends outside the module; `Closed`.
+   * `Incompatible` for a static that does not have its variable's size, a function
+   * bound as a static, or a variable bound as a function; `Closed`.
+   * @throws {TypeError} for a definition that describes no function or variable.
    *
    * @example
    * ```ts
@@ -168,8 +171,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
     definitions: S,
     options: BindOptions = {},
   ): BoundSymbols<S> {
-    this.#requireOpen();
-    return bindAll(this.#version, definitions, options.callPath ?? this.#callPath);
+    return bindAll(this.#version, definitions, this.#callPathOf("bind", options));
   }
 
   /**
@@ -243,6 +245,7 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * module; `Busy` if 1024 isolates are attached.
    */
   static attach(token: ModuleToken, options: BindOptions = {}): LoadedModule {
+    checkOptions("attach module", options, BIND_OPTIONS);
     return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
   }
 
@@ -290,6 +293,13 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
   /** Does the same as {@linkcode LoadedModule.closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
+  }
+
+  /** The call path for a binding, whose options it checks. */
+  #callPathOf(task: string, options: BindOptions): CallPath {
+    this.#requireOpen();
+    checkOptions(task, options, BIND_OPTIONS);
+    return options.callPath ?? this.#callPath;
   }
 
   #requireOpen(): void {

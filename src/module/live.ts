@@ -2,7 +2,10 @@
  * Live libraries: bindings that follow a module's reloads.
  */
 
+import { judgeDefinitions } from "../call/definition.ts";
 import type { CallPath } from "../call/path.ts";
+import { checkOptions } from "../errors/options.ts";
+import { BIND_OPTIONS, type BindOptions } from "./binding.ts";
 import { LiveBindings, type LiveSource } from "./live_bindings.ts";
 import { attachLiveSource } from "./share/attach_live.ts";
 import type { LiveToken } from "./share/token.ts";
@@ -89,8 +92,11 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
    * Safety: as for {@linkcode LiveLibrary}.
    *
    * @param token The result of `share()`, in this process.
-   * @param definitions Names that the library which was shared has bound.
-   * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`; `UndefinedSymbol`, listing every name that is missing.
+   * @param definitions Exports of the module, whether or not the owner has opened them. A later version may not
+   * lack those that are bound here.
+   * @throws {LoadError} `InvalidToken`, `Closed`, `Busy`; `UndefinedSymbol`, listing every name that is missing, or
+   * that a reload since `share()` has removed; `Incompatible` as {@linkcode LoadedModule.bind}.
+   * @throws {TypeError} for a definition or an option that is not one.
    *
    * @example
    * ```ts
@@ -110,8 +116,10 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
   static attach<const S extends Deno.ForeignLibraryInterface>(
     token: LiveToken,
     definitions: S,
-    options: { readonly callPath?: CallPath } = {},
+    options: BindOptions = {},
   ): LiveLibrary<S> {
+    checkOptions("attach live functions", options, BIND_OPTIONS);
+    judgeDefinitions(definitions);
     return create(attachLiveSource(token), definitions, options.callPath ?? "auto");
   }
 

@@ -7,11 +7,15 @@ import { Binder, CallResources } from "../call/binder.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
 import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
 import type { CallPath } from "../call/path.ts";
+import { checkStaticSize } from "../call/statics.ts";
 import { bindSymbols } from "../call/symbols.ts";
 import type { ExportKind } from "../image/compatibility.ts";
 import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LiveToken } from "./share/token.ts";
+
+/** The kinds of exports, as errors name them. */
+const KINDS = { function: "a function", data: "a variable", none: undefined } as const;
 
 /** A name that a live library uses, and its trampoline slot, which is the same in every isolate. */
 export interface LiveSlot {
@@ -30,8 +34,10 @@ export interface LiveSource {
   readonly path: string;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
+  /** The kind of an export, and its size in bytes, or 0 if that is not known; undefined if there is no such export. */
+  find(name: string): { readonly kind: ExportKind; readonly size: number } | undefined;
   /**
-   * The slot of a name, for a static of `size` bytes; undefined if the module does not export it.
+   * Uses a name from now on, for a static of `size` bytes; undefined if the module does not export it.
    *
    * @throws {LoadError} `Incompatible` if so many bytes end outside the module.
    */
@@ -146,10 +152,9 @@ export class LiveBindings implements CallOwner {
     callPath: CallPath,
   ): Deno.StaticForeignLibraryInterface<S> {
     const { source } = this.#body;
-    const findSlot = (name: string, kind: ExportKind, size: number): LiveSlot | undefined => {
+    const useSlot = (name: string, size: number): LiveSlot | undefined => {
       const slot = source.slot(name, size);
-      if (slot?.kind !== kind) return undefined;
-      this.#slots.push(slot);
+      if (slot !== undefined) this.#slots.push(slot);
       return slot;
     };
     return bindSymbols(
@@ -157,11 +162,16 @@ export class LiveBindings implements CallOwner {
       {
         path: source.path,
         verb: "export",
-        functionAddress: (name) => findSlot(name, "function", 0)?.address,
+        functionAddress: (name) =>
+          source.find(name)?.kind === "function" ? useSlot(name, 0)?.address : undefined,
         staticReader: (name, type) => {
-          const slot = findSlot(name, "data", staticSize(type));
+          const found = source.find(name);
+          if (found?.kind !== "data") return undefined;
+          checkStaticSize(source.path, name, type, found.size);
+          const slot = useSlot(name, staticSize(type));
           return slot && (() => this.#readStatic(slot, type));
         },
+        kind: (name) => KINDS[source.find(name)?.kind ?? "none"],
       },
       this.#binder,
       callPath,

@@ -2,11 +2,12 @@
  * The loader of single modules: without a cache and without a registry.
  */
 
-import type { CallPath } from "../call/path.ts";
+import { CALL_PATH, type CallPath } from "../call/path.ts";
 import { inFile } from "../errors.ts";
+import { BOOLEAN, checkOptions, describeValue, type OptionTable, STRING } from "../errors/options.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
-import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
+import { ALLOCATOR, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
 import { type LoadedModule, openHandle } from "./handle.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
@@ -63,6 +64,29 @@ export interface ModuleBytesOptions extends ModuleLoadOptions {
   readonly name?: string;
 }
 
+const LOADER_OPTIONS: OptionTable<ModuleLoaderOptions> = { allocator: ALLOCATOR, callPath: CALL_PATH };
+
+const LOAD_OPTIONS: OptionTable<ModuleLoadOptions> = { integrity: STRING, pin: BOOLEAN };
+
+const BYTES_OPTIONS: OptionTable<ModuleBytesOptions> = { ...LOAD_OPTIONS, name: STRING };
+
+/**
+ * Checks the arguments that follow the file or its bytes. An object in the place
+ * of the resolver would make its options have no effect, `integrity` among them.
+ */
+function checkArguments<Options extends object>(
+  resolver: unknown,
+  options: Options,
+  table: OptionTable<Options>,
+): void {
+  if (resolver !== undefined && typeof resolver !== "function") {
+    throw new TypeError(
+      `Cannot load module: the resolver is ${describeValue(resolver)}, not a function; options come after it`,
+    );
+  }
+  checkOptions("load module", options, table);
+}
+
 /**
  * Loads modules that stand alone: each call loads the file anew, and only a
  * resolver answers a module's imports. For modules that share and import from
@@ -95,6 +119,7 @@ export class ModuleLoader {
 
   /** Opens nothing and needs no permission. */
   constructor(options: ModuleLoaderOptions = {}) {
+    checkOptions("create loader", options, LOADER_OPTIONS);
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
   }
@@ -107,6 +132,7 @@ export class ModuleLoader {
    * @throws {LoadError} Every kind but `Closed` and `Busy`; nothing stays behind.
    */
   load(path: string | URL, resolver?: ImportResolver, options: ModuleLoadOptions = {}): LoadedModule {
+    checkArguments(resolver, options, LOAD_OPTIONS);
     const file = pathOf(path);
     return this.#open(readFile(file, loadSteps(this.#context(file, resolver, options))), file, options);
   }
@@ -117,6 +143,7 @@ export class ModuleLoader {
     resolver?: ImportResolver,
     options: ModuleLoadOptions = {},
   ): Promise<LoadedModule> {
+    checkArguments(resolver, options, LOAD_OPTIONS);
     const file = pathOf(path);
     return this.#open(
       await readFileAsync(file, loadSteps(this.#context(file, resolver, options))),
@@ -140,6 +167,7 @@ export class ModuleLoader {
    * ```
    */
   loadBytes(bytes: Uint8Array, resolver?: ImportResolver, options: ModuleBytesOptions = {}): LoadedModule {
+    checkArguments(resolver, options, BYTES_OPTIONS);
     const { name = "(bytes)" } = options;
     const image = inFile(name, () => readBytes(bytes, loadSteps(this.#context(name, resolver, options))));
     return this.#open(image, name, options);

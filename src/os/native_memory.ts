@@ -58,6 +58,13 @@ export function staticSize(type: Deno.NativeType): number {
   return size;
 }
 
+/** The size of a variable's value in bytes; undefined for the types that stand for its address. */
+export function valueSize(type: Deno.NativeType): number | undefined {
+  return ADDRESS_TYPES.has(type) ? undefined : staticSize(type);
+}
+
+const ADDRESS_TYPES: ReadonlySet<unknown> = new Set(["pointer", "buffer", "function"]);
+
 const STATIC_SIZES: Readonly<Record<string, number | undefined>> = {
   bool: 1,
   i8: 1,
@@ -76,6 +83,9 @@ const STATIC_SIZES: Readonly<Record<string, number | undefined>> = {
   buffer: 1,
   function: 1,
 };
+
+/** The types that a variable can have. */
+export const STATIC_TYPES: readonly string[] = Object.keys(STATIC_SIZES);
 
 /**
  * Reads an array of addresses.

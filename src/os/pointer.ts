@@ -19,7 +19,21 @@ export function pointerCall(address: bigint, definition: Deno.ForeignFunction): 
   const target = permitted(() =>
     new Deno.UnsafeFnPointer(pointerTo(address) as Deno.PointerObject<never>, definition)
   );
-  return (...parameters) => target.call(...parameters as never[]);
+  return withoutNull((...parameters) => target.call(...parameters as never[]), definition);
+}
+
+/**
+ * Makes calls of a function without a result return `undefined`, as `Deno.dlopen`
+ * does. Deno returns `null` from calls by address and from nonblocking calls.
+ */
+export function withoutNull(
+  call: CallFunction,
+  { result, nonblocking }: Deno.ForeignFunction,
+): CallFunction {
+  if (result !== "void") return call;
+  return nonblocking === true
+    ? (...parameters) => (call(...parameters) as Promise<unknown>).then(() => undefined)
+    : (...parameters) => void call(...parameters);
 }
 
 /** An address as Deno's own pointer. */

@@ -5,6 +5,7 @@
 
 import type { Catalog } from "./catalog.ts";
 import { LoadError } from "../errors.ts";
+import { FUNCTION, type OptionTable, RECORD, STRINGS } from "../errors/options.ts";
 import { ImportAllowlist } from "../load/imports/allowlist.ts";
 import { GivenImports, type ImportValue } from "../load/imports/given.ts";
 import { HostLibraries } from "../load/imports/host_library.ts";
@@ -52,6 +53,14 @@ export interface ImportOptions {
   /** Asked for names that no other source has. */
   readonly resolver?: ImportResolver;
 }
+
+/** The checks of {@linkcode ImportOptions}. */
+export const IMPORT_OPTIONS: OptionTable<ImportOptions> = {
+  imports: RECORD,
+  libraries: STRINGS,
+  allowImports: STRINGS,
+  resolver: FUNCTION,
+};
 
 /** The import sources of one registry. */
 export class ImportScope implements Disposable {

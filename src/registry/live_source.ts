@@ -18,6 +18,10 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     get tablePointer() {
       return exports.tablePointer;
     },
+    find(name) {
+      const slot = exports.slot(name);
+      return slot && { kind: slot.kind, size: exports.symbolSize(name) };
+    },
     slot(name, size) {
       const slot = exports.slot(name);
       if (slot === undefined) return undefined;
@@ -48,9 +52,9 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
           hint: "share a version that needs nothing of this isolate, or load the module in each Worker",
         });
       }
-      exports.keepSlots(slots.map(({ name }) => name));
       const { tablePointer, users } = exports;
-      return sealLiveToken({ path, tablePointer, slots }, users.control.buffer);
+      const shared = exports.shareSlots(slots.map(({ name }) => name));
+      return sealLiveToken({ path, tablePointer, ...shared }, users.control.buffer);
     },
   };
 }

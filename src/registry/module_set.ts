@@ -3,11 +3,20 @@
  * does before any reload.
  */
 
+import { judgeDefinitions } from "../call/definition.ts";
+import { checkOptions } from "../errors/options.ts";
 import { Loading } from "./loading.ts";
 import { type LiveLibrary, openLive } from "../module/live.ts";
 import { liveSource } from "./live_source.ts";
 import type { LoadedModule } from "../module/handle.ts";
-import type { LoadOptions, ModuleRegistryOptions, UnloadOptions } from "./options.ts";
+import {
+  LOAD_OPTIONS,
+  type LoadOptions,
+  type ModuleRegistryOptions,
+  REGISTRY_OPTIONS,
+  UNLOAD_OPTIONS,
+  type UnloadOptions,
+} from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
 import { PendingLoads } from "./pending_loads.ts";
 
@@ -21,6 +30,9 @@ export function loadingOf(set: ModuleSet): Loading {
 
 /**
  * The part of a {@linkcode ModuleRegistry} that loads, links and ends modules.
+ *
+ * Each method throws a `TypeError` for an option that it does not have and for a
+ * value that the option does not take; the message names the valid ones.
  *
  * Safety: loading a module runs its initialisers, and its code can do whatever
  * the process can, whatever Deno's other permissions are. Load only what you
@@ -37,6 +49,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
 
   /** Opens nothing and needs no permission. */
   protected constructor(options: ModuleRegistryOptions) {
+    checkOptions("create registry", options, REGISTRY_OPTIONS);
     this.#loading = new Loading(options);
     this.#pending = new PendingLoads(this.#loading);
   }
@@ -62,6 +75,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   load(path: string | URL, options: LoadOptions = {}): LoadedModule {
+    checkOptions("load module", options, LOAD_OPTIONS);
     const loading = this.#open();
     const file = pathOf(path);
     const key = loading.catalog.keyOf(file);
@@ -87,6 +101,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   async loadAsync(path: string | URL, options: LoadOptions = {}): Promise<LoadedModule> {
+    checkOptions("load module", options, LOAD_OPTIONS);
     const { catalog, ending } = this.#open();
     const file = pathOf(path);
     const key = await catalog.keyOfAsync(file);
@@ -143,6 +158,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
+    checkOptions("load module", options, LOAD_OPTIONS);
     const loading = this.#open();
     const { catalog } = loading;
     const entry = catalog.get(name) ??
@@ -172,6 +188,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   unload(path: string | URL, options: UnloadOptions = {}): boolean {
+    checkOptions("unload module", options, UNLOAD_OPTIONS);
     const { catalog } = this.#open();
     const entry = catalog.find(path);
     if (entry === undefined) return false;
@@ -194,7 +211,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * only.
    *
    * @param definitions The exports to open, as for `Deno.dlopen`.
-   * @throws {LoadError} As {@linkcode ModuleSet.load}, and `UndefinedSymbol`, listing every name that is missing.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}, and as {@linkcode LoadedModule.bind}.
    *
    * @example
    * ```ts
@@ -213,6 +230,8 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
     definitions: S,
     options: LoadOptions = {},
   ): LiveLibrary<S> {
+    checkOptions("open module", options, LOAD_OPTIONS);
+    judgeDefinitions(definitions);
     const loading = this.#open();
     using _handle = loading.catalog.find(path) === undefined ? this.load(path, options) : undefined;
     const entry = loading.requireLoaded(path);

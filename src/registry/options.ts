@@ -2,10 +2,11 @@
  * The options of a registry and of its methods.
  */
 
-import type { CallPath } from "../call/path.ts";
-import type { ImportOptions } from "./import_scope.ts";
-import type { MemoryAllocator } from "../os/memory/allocator.ts";
-import type { TakeoverOptions } from "./reload/takeover.ts";
+import { CALL_PATH, type CallPath } from "../call/path.ts";
+import { BOOLEAN, BYTES, NUMBER, type OptionTable, STRING } from "../errors/options.ts";
+import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
+import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
+import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 
 /** Options of a {@linkcode ModuleRegistry}. */
 export interface ModuleRegistryOptions extends ImportOptions {
@@ -92,3 +93,28 @@ export interface ReloadOptions extends TakeoverOptions, LoadOptions {
    */
   readonly bytes?: Uint8Array;
 }
+
+/** The checks of {@linkcode ModuleRegistryOptions}. */
+export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
+  allocator: ALLOCATOR,
+  callPath: CALL_PATH,
+  keepVersions: NUMBER,
+  ...IMPORT_OPTIONS,
+};
+
+/** The checks of {@linkcode LoadOptions}. */
+export const LOAD_OPTIONS: OptionTable<LoadOptions> = {
+  callPath: CALL_PATH,
+  integrity: STRING,
+  pin: BOOLEAN,
+};
+
+/** The checks of {@linkcode UnloadOptions}. */
+export const UNLOAD_OPTIONS: OptionTable<UnloadOptions> = { force: BOOLEAN };
+
+/** The checks of {@linkcode ReloadOptions}. */
+export const RELOAD_OPTIONS: OptionTable<ReloadOptions> = {
+  bytes: BYTES,
+  ...LOAD_OPTIONS,
+  ...TAKEOVER_OPTIONS,
+};

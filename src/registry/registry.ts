@@ -6,14 +6,15 @@
 import type { Entry } from "./catalog.ts";
 import { checkReplacement } from "./integrity.ts";
 import { LoadError } from "../errors.ts";
+import { checkOptions } from "../errors/options.ts";
 import type { Loading } from "./loading.ts";
 import type { LoadedModule } from "../module/handle.ts";
 import { loadingOf, ModuleSet } from "./module_set.ts";
-import type { ModuleRegistryOptions, ReloadOptions } from "./options.ts";
+import { type ModuleRegistryOptions, RELOAD_OPTIONS, type ReloadOptions } from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
-import type { TakeoverOptions } from "./reload/takeover.ts";
-import type { WatchEvent, WatchOptions } from "./watch/options.ts";
+import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
+import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
 import { type Watched, watchFiles } from "./watch/watch.ts";
 import { WatchedModule } from "./watch/watched_module.ts";
 
@@ -92,12 +93,15 @@ export class ModuleRegistry extends ModuleSet {
    * ```
    */
   reload(path: string | URL, options: ReloadOptions = {}): LoadedModule {
+    checkOptions("reload module", options, RELOAD_OPTIONS);
     const loading = this.#open();
     const entry = loading.catalog.findLoaded(path);
     if (entry === undefined) {
+      const { callPath, integrity, pin } = options;
+      const loadOptions = { callPath, integrity, pin };
       return options.bytes === undefined
-        ? this.load(path, options)
-        : this.loadBytes(pathOf(path), options.bytes, options);
+        ? this.load(path, loadOptions)
+        : this.loadBytes(pathOf(path), options.bytes, loadOptions);
     }
     const file = pathOf(path);
     const [report] = this.#reloader.reload(
@@ -131,6 +135,7 @@ export class ModuleRegistry extends ModuleSet {
    * ```
    */
   reloadAll(paths: readonly (string | URL)[], options: TakeoverOptions = {}): LoadedModule[] {
+    checkOptions("reload modules", options, TAKEOVER_OPTIONS);
     const loading = this.#open();
     const entries = paths.map((path) => loading.requireLoaded(path));
     const files = new Map(entries.map((entry, index) => [entry, pathOf(paths[index])]));
@@ -171,6 +176,7 @@ export class ModuleRegistry extends ModuleSet {
    * ```
    */
   rollback(path: string | URL, options: TakeoverOptions = {}): LoadedModule {
+    checkOptions("roll back module", options, TAKEOVER_OPTIONS);
     const loading = this.#open();
     const entry = loading.requireLoaded(path);
     return loading.handle(entry, {}, this.#reloader.rollBack(entry, options));
@@ -230,6 +236,7 @@ export class ModuleRegistry extends ModuleSet {
    * ```
    */
   watch(options: WatchOptions & TakeoverOptions = {}): AsyncGenerator<WatchEvent, void, void> {
+    checkOptions("watch", options, WATCH_OPTIONS);
     const { catalog, ending } = this.#open();
     const entries = options.paths?.map((path) => this.#requireFile(path)) ??
       [...catalog.entries()].filter(({ key }) => !catalog.isNamed(key));

@@ -3,6 +3,7 @@
  */
 
 import { checkHeaderOptions, completeRelocation, completeSection, completeSymbol } from "./builder_check.ts";
+import { checkOptions } from "../errors/options.ts";
 import type {
   RelocationOptions,
   RewriteOptions,
@@ -14,7 +15,13 @@ import { Binding, Compression, SectionFlag, SectionType } from "./enums.ts";
 import type { ParsedSmf } from "./file.ts";
 import type { Layout } from "./layout.ts";
 import { MAX_SECTIONS } from "./limits.ts";
-import { contentSections, headerOptionsOf, sectionOptionsOf, symbolOptionsOf } from "./rewrite.ts";
+import {
+  contentSections,
+  headerOptionsOf,
+  REWRITE_OPTIONS,
+  sectionOptionsOf,
+  symbolOptionsOf,
+} from "./rewrite.ts";
 import { emitFile, emitRelocations, type StoredSection } from "./write_file.ts";
 
 export type { RelocationOptions, RewriteOptions, SectionOptions, SmfBuilderOptions, SymbolOptions };
@@ -165,6 +172,7 @@ export class SmfBuilder {
    * @throws {TypeError} if the layout has no place for something that must not be lost.
    */
   static from(file: ParsedSmf, options: RewriteOptions = {}): SmfBuilder {
+    checkOptions("rewrite module", options, REWRITE_OPTIONS);
     const builder = new SmfBuilder(headerOptionsOf(file, options));
     for (const section of contentSections(file)) {
       builder.section(sectionOptionsOf(file, section, options));

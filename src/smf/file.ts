@@ -5,6 +5,7 @@
  */
 
 import { inFile, LoadError } from "../errors.ts";
+import { checkOptions, type OptionTable, STRING } from "../errors/options.ts";
 import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
 import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";
 import { detect } from "./detect.ts";
@@ -181,6 +182,8 @@ export class ParsedSmf extends SmfFile {
   }
 }
 
+const PARSE_OPTIONS: OptionTable<{ readonly path?: string }> = { path: STRING };
+
 /**
  * Reads a file from memory and checks everything that can be checked without
  * loading it: every record, its hash if it has one, and that its code is not
@@ -204,6 +207,7 @@ export class ParsedSmf extends SmfFile {
  * ```
  */
 export function parseSmf(bytes: Uint8Array, options: { readonly path?: string } = {}): ParsedSmf {
+  checkOptions("parse module", options, PARSE_OPTIONS);
   return inFile(options.path, () => {
     const file = readFrom(bytes, readSmf(bytes.length));
     const parsed = new ParsedSmf(file, bytes, options.path);

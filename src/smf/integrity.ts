@@ -14,6 +14,8 @@
  */
 
 import { LoadError } from "../errors.ts";
+import { describeValue } from "../errors/options.ts";
+import { didYouMean, nearestWord } from "../errors/names.ts";
 import { builtinModule } from "./builtin.ts";
 
 /** Algorithms of integrity strings. */
@@ -36,6 +38,7 @@ interface Crypto {
  * @param algorithm The hash algorithm.
  * @returns a string such as `sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=`.
  * @throws {LoadError} `Unsupported` in a runtime without `node:crypto`.
+ * @throws {TypeError} for another algorithm.
  *
  * @example
  * ```ts
@@ -46,6 +49,13 @@ interface Crypto {
  * ```
  */
 export function integrityOf(bytes: Uint8Array, algorithm: IntegrityAlgorithm = "sha256"): string {
+  if (!DIGEST_SIZES.has(algorithm)) {
+    const known = [...DIGEST_SIZES.keys()];
+    throw new TypeError(
+      `Cannot hash bytes: the algorithm is ${describeValue(algorithm)}, not one of ${known.join(", ")}` +
+        didYouMean(nearestWord(String(algorithm), known)),
+    );
+  }
   const { createHash } = builtinModule<Crypto>("node:crypto", ["createHash"]);
   return `${algorithm}-${createHash(algorithm).update(bytes).digest("base64")}`;
 }

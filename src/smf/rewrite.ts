@@ -2,6 +2,7 @@
  * Takes a file apart into the options that make a builder write it again.
  */
 
+import { oneOf, type OptionTable } from "../errors/options.ts";
 import type { RewriteOptions, SectionOptions, SmfBuilderOptions, SymbolOptions } from "./builder_options.ts";
 import { Binding, Compression, HeaderFlag, SectionFlag, SectionType, SymbolType } from "./enums.ts";
 import type { ParsedSmf } from "./file.ts";
@@ -9,6 +10,12 @@ import { type Layout, LAYOUTS } from "./layout.ts";
 import { isLoaded } from "./offsets.ts";
 import type { SmfSection } from "./section.ts";
 import type { SmfSymbol } from "./symbol.ts";
+
+/** The checks of {@linkcode RewriteOptions}. */
+export const REWRITE_OPTIONS: OptionTable<RewriteOptions> = {
+  layout: oneOf(...Object.keys(LAYOUTS)),
+  compression: oneOf("keep", "zstd", "none"),
+};
 
 /** The header fields that H72 and H80 lack; all of them are hints. */
 const NO_HINTS = {

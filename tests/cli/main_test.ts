@@ -47,6 +47,7 @@ Deno.test("wrong usage names the missing argument and ends with code 2", async (
   const cases: [args: string[], message: string][] = [
     [[], "smf <command>"],
     [["frob"], "no command 'frob'"],
+    [["inspct"], "no command 'inspct' (did you mean 'inspect'?)"],
     [["constructor"], "no command 'constructor'"],
     [["inspect"], "name a file"],
     [["inspect", "a", "b"], "'b' is one too many"],

@@ -27,8 +27,8 @@ Deno.test("an export has a kind and the room up to the end of its image", () => 
     { name: "local", type: Function, binding: 0, value: 0, size: 4 },
     { name: "needed", type: Function, defined: false },
   );
-  assertEquals(exportPlace(file, "run"), { kind: "function", index: 0, room: 3 * 4096 - 16 });
-  assertEquals(exportPlace(file, "limit"), { kind: "data", index: 1, room: 2 * 4096 });
+  assertEquals(exportPlace(file, "run"), { kind: "function", index: 0, size: 4, room: 3 * 4096 - 16 });
+  assertEquals(exportPlace(file, "limit"), { kind: "data", index: 1, size: 8, room: 2 * 4096 });
   assertEquals(exportPlace(file, "total")?.room, 4096 - 8);
   for (const name of ["Point", "local", "needed", "nothing"]) {
     assertEquals(exportPlace(file, name), undefined);

@@ -29,7 +29,9 @@ Deno.test("the order does not depend on the one before", () => {
 
 Deno.test("names that cannot be exported are listed in the error", () => {
   const exports = ["d", "y", "z"];
-  const error = linkFails(functionObject("d", 4), "UndefinedSymbol", "undefined exports y, z", { exports });
+  const error = linkFails(functionObject("d", 4), "UndefinedSymbol", "undefined exports 'y', 'z'", {
+    exports,
+  });
   assert(error.hint.includes("mangled"), error.hint);
   assertEquals(error.data.symbols, ["y", "z"]);
   const hidden = new ElfWriter();

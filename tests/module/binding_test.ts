@@ -107,6 +107,42 @@ nativeTest("bind lists every missing name in one error, and binds nothing", () =
   assertEquals(module.callPaths(), []);
 });
 
+nativeTest("bind says what a name is that its definition takes for something else", () => {
+  using module = new ModuleLoader().loadBytes(sample());
+  const asFunction = assertLoadError(() => module.bind({ counter: ADD }), "Incompatible");
+  assertEquals(asFunction.data.symbols, ["counter"]);
+  assert(asFunction.message.includes("'counter' is a variable, not a function"), asFunction.message);
+  for (const type of ["i32", "pointer"] as const) {
+    const asStatic = assertLoadError(() => module.bind({ add32: { type } }), "Incompatible");
+    assert(asStatic.message.includes("'add32' is a function, not a variable"), asStatic.message);
+  }
+  const both = assertLoadError(() => module.bind({ counter: ADD, absent: ADD }), "UndefinedSymbol");
+  assertMatch(both.message, /does not define 'absent'; 'counter' is a variable/);
+  assertEquals(both.data.symbols, ["counter", "absent"]);
+});
+
+nativeTest("a static is read with the size of its variable, by bind and by open", () => {
+  using registry = new ModuleRegistry();
+  const module = registry.loadBytes("m", sample());
+  for (const type of ["u8", "i16", "i32", "f32", "bool"] as const) {
+    for (
+      const bind of [
+        () => module.bind({ counter: { type } }),
+        () => registry.open("m", { counter: { type } }),
+      ]
+    ) {
+      const error = assertLoadError(bind, "Incompatible", { symbol: "counter", range: [8, 9] });
+      assertMatch(error.message, new RegExp(`as ${type}: the variable has 8 bytes, not [124]`));
+    }
+  }
+  for (const type of ["i64", "u64", "f64", "isize", "usize", "pointer", "buffer", "function"] as const) {
+    module.bind({ counter: { type } });
+    registry.open("m", { counter: { type } }).close();
+  }
+  const wrong = () => registry.open("m", { counter: ADD, add32: { type: "pointer" } });
+  assertEquals(assertLoadError(wrong, "Incompatible").data.symbols, ["counter", "add32"]);
+});
+
 nativeTest("symbols can be destructured and passed on: functions need no `this`", () => {
   using module = new ModuleLoader().loadBytes(sample());
   const { add32 } = module.bind({ add32: ADD }).symbols;

@@ -81,7 +81,7 @@ Deno.test("a static that ends outside the module: bind its own type", () => {
   using registry = new ModuleRegistry();
   const builder = hostBuilder();
   builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(4096) });
-  builder.symbol({ name: "last", type: SymbolType.Data, value: 4095, size: 1 });
+  builder.symbol({ name: "last", type: SymbolType.Data, value: 4095 });
   registry.loadBytes("m", builder.build());
   const error = assertLoadError(() => registry.open("m", { last: { type: "u64" } }), "Incompatible", {
     hint: "bind the static with the type that the module gives it; smf nm FILE lists sizes",

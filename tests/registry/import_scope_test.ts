@@ -242,3 +242,13 @@ nativeTest("all imports that nobody answers are listed in one error", () => {
   assertEquals([error.data.symbols, error.data.path], [["one", "two"], "m"]);
   assertEquals([place.registry.modules(), place.allocator.live.size], [[], 0]);
 });
+
+Deno.test("many undefined names: the first eight are listed with suggestions, data has all", () => {
+  using registry = new ModuleRegistry({ imports: { compute_1: 16n } });
+  const names = Array.from({ length: 400 }, (_, index) => `compote_${index}`);
+  const functions = Object.fromEntries(names.map((name, index) => [`f${index}`, name]));
+  const error = assertLoadError(() => registry.loadBytes("m", version({ functions })), "UndefinedSymbol");
+  assertEquals(error.data.symbols?.toSorted(), names.toSorted());
+  assertEquals(error.message.split("did you mean").length, 9);
+  assertEquals(error.message.includes("and 392 more"), true, error.message);
+});

@@ -2,6 +2,7 @@
  * Parsing a command's arguments into options and positional arguments.
  */
 import { parseArgs } from "@std/cli/parse-args";
+import { didYouMean, nearestWord } from "../../errors/names.ts";
 import { type Output, UsageError } from "./command.ts";
 import { styleFor, type Writer } from "./style.ts";
 
@@ -48,7 +49,13 @@ export function readOptions(args: readonly string[], names: OptionNames, output:
     collect: lists,
     alias,
     unknown(argument: string, key?: string): void {
-      if (key !== undefined) throw new UsageError(`there is no option '${argument}'`);
+      if (key === undefined) return;
+      const known = [...values, ...lists, ...switches, "color", "help"];
+      const given = argument.replace(/=.*/s, "");
+      const near = given.startsWith("--") ? nearestWord(given.slice(2), known) : undefined;
+      const suggestion = didYouMean(near && `--${near}`);
+      const names = known.map((name) => `--${name}`).join(", ");
+      throw new UsageError(`there is no option '${given}'${suggestion}; the options are ${names}`);
     },
   });
   const unshielded = (text: string): string => text.startsWith(SHIELD) ? text.slice(1) : text;

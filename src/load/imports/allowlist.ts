@@ -3,6 +3,7 @@
  */
 
 import { LoadError } from "../../errors.ts";
+import { listNames } from "../../errors/names.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { NameMatcher } from "../../smf/glob.ts";
 import { splitVersion } from "./symbol_version.ts";
@@ -28,10 +29,9 @@ export class ImportAllowlist {
     const refused = symbols.map((symbol) => file.symbols.name(symbol))
       .filter((name) => !this.#allowed.matches(name) && !this.#allowed.matches(splitVersion(name).base));
     if (refused.length === 0) return;
-    const listed = refused.map((name) => `'${name}'`).join(", ");
     throw new LoadError(
       "ForbiddenImport",
-      `Cannot load module: it imports ${listed}, which allowImports does not allow`,
+      `Cannot load module: it imports ${listNames(refused)}, which allowImports does not allow`,
       { symbols: refused },
     );
   }

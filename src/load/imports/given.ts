@@ -3,6 +3,8 @@
  * for native code to call.
  */
 
+import { judgeFunction } from "../../call/definition.ts";
+import { describeValue } from "../../errors/options.ts";
 import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
 
 /**
@@ -33,12 +35,13 @@ export class GivenImports implements ImportSource, Disposable {
   readonly #values: ReadonlyMap<string, ImportValue>;
   readonly #callbacks = new Map<string, OwnedCallback>();
 
-  /** @throws {TypeError} for a number that is not a 64-bit address. */
+  /** @throws {TypeError} for a value that is not an {@linkcode ImportValue}. */
   constructor(values: Readonly<Record<string, ImportValue>>) {
     this.#values = new Map(Object.entries(values));
     for (const [name, value] of this.#values) {
-      if (typeof value !== "bigint" || BigInt.asUintN(64, value) === value) continue;
-      throw new TypeError(`Cannot import '${name}': ${value} is not a 64-bit address`);
+      const problem = problemOf(value);
+      if (problem === undefined && isImportedFunction(value)) judgeFunction(name, value);
+      if (problem !== undefined) throw new TypeError(`Cannot import '${name}': ${problem}`);
     }
   }
 
@@ -49,7 +52,7 @@ export class GivenImports implements ImportSource, Disposable {
     if (value instanceof Deno.UnsafeCallback) {
       return { address: addressOf(value.pointer), from: "given", isIsolateLocal: always };
     }
-    if (isFunction(value)) {
+    if (isImportedFunction(value)) {
       let callback = this.#callbacks.get(name);
       if (callback === undefined) this.#callbacks.set(name, callback = new OwnedCallback(name, value));
       return { address: callback.address, from: "given", provider: callback, isIsolateLocal: always };
@@ -67,10 +70,30 @@ export class GivenImports implements ImportSource, Disposable {
   }
 }
 
+/** The values that a name can be given, for messages. */
+const VALUES =
+  "a 64-bit address (bigint), a pointer, a Deno.UnsafeCallback or { parameters, result, callback }";
+
+/** The reason why a value cannot be imported; undefined if it can. */
+function problemOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === "bigint") {
+    return BigInt.asUintN(64, value) === value ? undefined : `${value} is not a 64-bit address`;
+  }
+  if (typeof value !== "object" || value === null) return `${describeValue(value)} is not ${VALUES}`;
+  if (value instanceof Deno.UnsafeCallback) return undefined;
+  // Pointers are the only objects without names and without a prototype.
+  if (Object.getPrototypeOf(value) === null && Object.keys(value).length === 0) return undefined;
+  const { callback } = value as Partial<ImportedFunction>;
+  return typeof callback === "function"
+    ? undefined
+    : `its callback is ${describeValue(callback)}, not a function`;
+}
+
 const always = (): boolean => true;
 
-function isFunction(value: Deno.PointerObject | ImportedFunction): value is ImportedFunction {
-  return "callback" in value;
+function isImportedFunction(value: ImportValue): value is ImportedFunction {
+  return typeof value === "object" && !(value instanceof Deno.UnsafeCallback) && "callback" in value;
 }
 
 function addressOf(pointer: Deno.PointerObject): bigint {

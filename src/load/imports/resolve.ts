@@ -4,8 +4,8 @@
  */
 
 import { stepForMissing } from "../../os/missing_names.ts";
-import { levenshteinDistance } from "@std/text/levenshtein-distance";
 import { LoadError } from "../../errors.ts";
+import { didYouMean, listNames, NameSearch } from "../../errors/names.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { splitVersion } from "./symbol_version.ts";
@@ -223,11 +223,8 @@ function undefinedSymbols(
   sources: readonly ImportSource[],
   importer: ModuleIdentity,
 ): LoadError {
-  const known = new Set(sources.flatMap((source) => [...source.names?.() ?? []]));
-  const listed = names.map((name) => {
-    const near = nearestName(name, known);
-    return near === undefined ? `'${name}'` : `'${name}' (did you mean '${near}'?)`;
-  }).join(", ");
+  const known = new NameSearch(sources.flatMap((source) => [...source.names?.() ?? []]));
+  const listed = listNames(names, (name) => didYouMean(known.nearest(name)));
   const noun = names.length === 1 ? "undefined symbol" : "undefined symbols";
   return new LoadError(
     "UndefinedSymbol",
@@ -256,22 +253,6 @@ export function closedProvider({ description }: Provider): LoadError {
   return new LoadError("Closed", `Cannot use ${description}: it was closed`, {
     hint: "load the module with a registry that is open: this one ended while the module was loaded",
   });
-}
-
-/** How many letters of a suggested name may differ, as a share of the undefined name's length. */
-const MAX_DIFFERENCE = 1 / 3;
-
-function nearestName(name: string, known: ReadonlySet<string>): string | undefined {
-  let nearest: string | undefined;
-  let limit = Math.floor(name.length * MAX_DIFFERENCE);
-  for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) > limit) continue;
-    const distance = levenshteinDistance(name, candidate);
-    if (distance > limit) continue;
-    nearest = candidate;
-    limit = distance - 1;
-  }
-  return nearest;
 }
 
 /**

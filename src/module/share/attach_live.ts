@@ -8,7 +8,21 @@ import { LoadError } from "../../errors.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { LiveSource } from "../live_bindings.ts";
 import { attachControl } from "./attach.ts";
+import { claimExport } from "./claims.ts";
 import { type LiveToken, openLiveToken } from "./token.ts";
+
+function withdrawn(path: string, symbol: string): LoadError {
+  return new LoadError(
+    "UndefinedSymbol",
+    "Cannot bind: the module was reloaded, and no longer exports the name",
+    {
+      path,
+      symbol,
+      symbols: [symbol],
+      hint: "post a new token, made by share() after the reload, or correct the name",
+    },
+  );
+}
 
 /**
  * Attaches this isolate to live functions of a module that another isolate owns.
@@ -27,12 +41,17 @@ export function attachLiveSource(token: LiveToken): LiveSource {
   return {
     path: module.path,
     tablePointer: module.tablePointer,
+    find(name) {
+      const slot = slots.get(name);
+      return slot && { kind: slot.kind, size: slot.symbolSize };
+    },
     slot(name, size) {
       const slot = slots.get(name);
-      if (slot !== undefined && size > slot.size) {
+      if (slot === undefined) return undefined;
+      if (size > slot.size) {
         throw new LoadError(
           "Incompatible",
-          "Cannot bind static: the library that was shared binds fewer bytes",
+          "Cannot bind static: the module that was shared provides fewer bytes",
           {
             path: module.path,
             symbol: name,
@@ -42,6 +61,7 @@ export function attachLiveSource(token: LiveToken): LiveSource {
           },
         );
       }
+      if (!claimExport(module.claims, slot.index)) throw withdrawn(module.path, name);
       return slot;
     },
     begin() {

@@ -12,7 +12,8 @@ import { xxh32 } from "../../smf/hash.ts";
 import type { SmfHeader } from "../../smf/header.ts";
 import type { SmfSection } from "../../smf/section.ts";
 import type { SymbolTableSource } from "../../smf/symbol.ts";
-import { controlId, isControl } from "./words.ts";
+import { SealedFacts } from "./facts.ts";
+import { bufferId, ID, isControl } from "./words.ts";
 
 /** The facts about a loaded module that another isolate of this process needs. */
 export interface SharedModule {
@@ -49,12 +50,18 @@ export interface ModuleToken {
 export interface SharedLive {
   readonly path: string;
   readonly tablePointer: bigint;
+  /** The words by which isolates claim exports; see `claims.ts`. */
+  readonly claims: SharedArrayBuffer;
+  /** All exports. */
   readonly slots: readonly {
     readonly name: string;
     readonly index: number;
     readonly kind: "function" | "data";
     readonly address: bigint;
+    /** The bytes that every version provides once the export is claimed. */
     readonly size: number;
+    /** The variable's size in bytes; 0 if that is not known. */
+    readonly symbolSize: number;
   }[];
 }
 
@@ -79,12 +86,12 @@ const LIVE_KIND = "@simple/loader live";
 
 /** Seals the facts about a module into a token. */
 export function sealToken(module: SharedModule, control: SharedArrayBuffer): ModuleToken {
-  return { kind: MODULE_KIND, control, module, seal: seal(MODULE_KIND, module, control) };
+  return { kind: MODULE_KIND, control, module, seal: seal(MODULE_KIND, new SealedFacts(module), control) };
 }
 
 /** Seals the facts about live functions into a token. */
 export function sealLiveToken(module: SharedLive, control: SharedArrayBuffer): LiveToken {
-  return { kind: LIVE_KIND, control, module, seal: seal(LIVE_KIND, module, control) };
+  return { kind: LIVE_KIND, control, module, seal: seal(LIVE_KIND, new SealedFacts(module), control) };
 }
 
 /**
@@ -109,28 +116,30 @@ export function openLiveToken(token: unknown): { module: SharedLive; control: Sh
 
 function open(token: unknown, expected: string): { module: object; control: SharedArrayBuffer } {
   const { kind, control, module, seal: found } = (token ?? {}) as Partial<ModuleToken | LiveToken>;
+  const notAToken = "Cannot attach module: the value is not a token made by share()";
   if (kind !== expected || !isControl(control) || typeof module !== "object" || module === null) {
-    throw new LoadError("InvalidToken", "Cannot attach module: the value is not a token made by share()");
+    throw new LoadError("InvalidToken", notAToken);
   }
-  if (found !== seal(expected, module, control)) {
+  // Each field is read once: the copy that the seal fits is the one that is used.
+  const facts = new SealedFacts(module);
+  if (facts.copy === undefined) throw new LoadError("InvalidToken", notAToken);
+  if (found !== seal(expected, facts, control)) {
     throw new LoadError(
       "InvalidToken",
       "Cannot attach module: its token is changed or comes from another process",
     );
   }
-  return { module, control };
+  return { module: facts.copy as object, control };
 }
 
 /** Hashes all facts and the control block's number to 64 bits, keyed by a secret of this process. */
-function seal(kind: string, module: object, control: SharedArrayBuffer): bigint {
-  const tables: Uint8Array[] = [];
-  const text = JSON.stringify(module, (_, value) => {
-    if (value instanceof Uint8Array) return `bytes ${tables.push(value)}`;
-    return typeof value === "bigint" ? `${value}n` : value;
-  });
-  const parts = [new TextEncoder().encode(`${kind} ${controlId(control)} ${text}`), ...tables];
-  const keyed = (key: bigint): bigint =>
-    BigInt(parts.reduce((hash, part) => xxh32(part, hash), Number(key & 0xffff_ffffn)));
+function seal(kind: string, { text, tables }: SealedFacts, control: SharedArrayBuffer): bigint {
+  const parts = [new TextEncoder().encode(`${kind} ${bufferId(control, ID)} ${text}`), ...tables];
+  const keyed = (key: bigint): bigint => {
+    let hash = Number(key & 0xffff_ffffn);
+    for (const part of parts) hash = xxh32(part, hash);
+    return BigInt(hash);
+  };
   const secret = processSecret();
   return keyed(secret) << 32n | keyed(secret >> 32n);
 }

@@ -87,9 +87,9 @@ export function isControl(buffer: unknown): buffer is SharedArrayBuffer {
   return buffer instanceof SharedArrayBuffer && buffer.byteLength === Int32Array.BYTES_PER_ELEMENT * WORDS;
 }
 
-/** The number that tells a control block from all others. */
-export function controlId(buffer: SharedArrayBuffer): bigint {
-  return new BigUint64Array(new Uint32Array(buffer).slice(ID, ID + 2).buffer)[0];
+/** The 64 random bits from the word `first` on, which tell a buffer of shared words from all others. */
+export function bufferId(buffer: SharedArrayBuffer, first: number): bigint {
+  return new BigUint64Array(new Uint32Array(buffer).slice(first, first + 2).buffer)[0];
 }
 
 /** A record that this isolate has claimed, and the OCCUPANCY for as long as that is so. */

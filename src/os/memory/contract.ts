@@ -2,6 +2,8 @@
  * The contract of allocators of executable memory.
  */
 
+import { kindOf, type OptionKind } from "../../errors/options.ts";
+
 /**
  * The permissions of a page, in the letters of `/proc/self/maps`. No value is
  * both writable and executable, so nothing can ask for such a page.
@@ -136,3 +138,13 @@ export interface MemoryAllocator {
 export function detach(view: Uint8Array<ArrayBuffer>): void {
   if (!view.buffer.detached) view.buffer.transfer();
 }
+
+const METHODS = ["allocate", "protect", "view", "free"] as const;
+
+/** The values of the option `allocator`. */
+export const ALLOCATOR: OptionKind = kindOf(
+  `a MemoryAllocator, with the methods ${METHODS.join(", ")}`,
+  (value) =>
+    typeof value === "object" && value !== null &&
+    METHODS.every((name) => typeof (value as Partial<MemoryAllocator>)[name] === "function"),
+);

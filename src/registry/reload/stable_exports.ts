@@ -11,10 +11,13 @@ import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
+import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { SharedSlots } from "./shared_slots.ts";
+import type { SharedLive } from "../../module/share/token.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import {
   claimSlot,
@@ -50,8 +53,8 @@ export class StableExports implements Exporter {
   /** The version that takes over next, while other candidates are linked to it. */
   #candidate: ModuleVersion | undefined;
   readonly #slots: TrampolineSlots;
-  /** Slots that other isolates were given. */
-  readonly #shared = new Set<TrampolineSlot>();
+  /** The slots that other isolates were given. */
+  readonly #shared = new SharedSlots();
   readonly #holds = new ImporterHolds();
   readonly #variables = new VariableImporters();
   readonly #provider: Provider;
@@ -167,14 +170,23 @@ export class StableExports implements Exporter {
     };
   }
 
-  /** Keeps names in use for as long as the module lives: isolates that were given them may call them. */
-  keepSlots(names: Iterable<string>): void {
-    for (const name of names) {
-      const slot = this.#slots.get(name);
-      if (slot === undefined || this.#shared.has(slot)) continue;
-      this.#shared.add(slot);
-      claimSlot(slot);
+  /**
+   * Gives other isolates the exports: the names in `used`, which stay in use for
+   * as long as the module lives, and all others, which an isolate can claim.
+   */
+  shareSlots(used: readonly string[]): Pick<SharedLive, "slots" | "claims"> {
+    const slots = new Set<TrampolineSlot>();
+    for (const name of [...used, ...exportNames(this.#version)]) {
+      const slot = this.slot(name);
+      if (slot !== undefined) slots.add(slot);
     }
+    for (const name of used) this.#shared.keep(this.#slots.get(name)!);
+    return this.#shared.share([...slots], this.#version, (slot) => this.trampoline(slot));
+  }
+
+  /** The size of an export in bytes; 0 if that is not known. */
+  symbolSize(name: string): number {
+    return findExported(this.#version, name)?.size ?? 0;
   }
 
   /** The slot of an export; undefined if the current version does not export it. */
@@ -234,7 +246,9 @@ export class StableExports implements Exporter {
     undo: DisposableStack,
   ): PreparedVersion {
     const previous = this.#version;
-    const targets = this.#targets(candidate, compatibility);
+    let targets = this.#targets(candidate, compatibility);
+    // Another isolate may claim an export at any moment, until it is withdrawn.
+    while (!this.#shared.withdraw(targets.dropped, undo)) targets = this.#targets(candidate, compatibility);
     const slots = this.#slots.prepare(candidate, targets, leases, undo);
     const holds = this.#holds.prepare(candidate, undo);
     const variables = this.#variables.prepare(candidate, undo);
@@ -283,12 +297,12 @@ export class StableExports implements Exporter {
         hint: "build a version that needs nothing of this isolate, or load it under another name",
       });
     }
+    this.#shared.collect(this.#slots.all());
     const targets = this.#slots.targets(candidate, compatibility);
     const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
     if (missing.length === 0) return targets;
     const symbols = [...new Set(missing)];
-    const names = symbols.map((name) => `'${name}'`).join(", ");
-    const message = `Cannot reload: the new version does not export ${names} as before`;
+    const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
     throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
   }
 }

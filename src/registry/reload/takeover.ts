@@ -7,6 +7,7 @@ import type { CarryOptions, CarryReport } from "../../module/carry.ts";
 import { holdsAddressIn } from "../../module/image_data.ts";
 import type { CallPath } from "../../call/path.ts";
 import { LoadError } from "../../errors.ts";
+import { FUNCTION, kindOf, oneOf, type OptionTable, STRINGS } from "../../errors/options.ts";
 import { type LoadedModule, openHandle } from "../../module/handle.ts";
 import type { ModuleVersion, PointedImage } from "../../module/version.ts";
 
@@ -43,6 +44,19 @@ export interface TakeoverOptions extends CarryOptions {
    */
   readonly compatibility?: "strict" | "allow";
 }
+
+/** The checks of {@linkcode TakeoverOptions}. */
+export const TAKEOVER_OPTIONS: OptionTable<TakeoverOptions> = {
+  state: oneOf("fresh", "carry"),
+  migrate: FUNCTION,
+  verify: FUNCTION,
+  compatibility: oneOf("strict", "allow"),
+  take: kindOf(
+    'an array of names, or "unwritten"',
+    (value) => value === "unwritten" || STRINGS.accepts(value),
+  ),
+  oldPointers: oneOf("keep", "refuse"),
+};
 
 /**
  * Runs `migrate` and `verify` on a candidate.

@@ -44,6 +44,8 @@ export interface SlotTargets {
   readonly kept: ReadonlySet<TrampolineSlot>;
   /** Names in use that the candidate lacks or has as something else. */
   readonly missing: readonly string[];
+  /** Slots that nobody uses and that lead nowhere in the candidate. */
+  readonly dropped: readonly TrampolineSlot[];
 }
 
 /** A version that must stay for another one, and why. */
@@ -131,11 +133,17 @@ export class TrampolineSlots {
     const slot: TrampolineSlot = this.#slots.get(name) ??
       { name, index: this.#slots.size, kind, size: 0, claims: 0, target, isCandidateOnly: false };
     Object.assign(slot, { kind, target, isCandidateOnly: false });
+    if (slot.claims === 0) slot.size = 0;
     this.#trampolinesOf(current).address(slot.index);
     if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(current, address);
     this.#table!.set(slot.index, address);
     this.#slots.set(name, slot);
     return slot;
+  }
+
+  /** All slots, wherever they lead. */
+  all(): Iterable<TrampolineSlot> {
+    return this.#slots.values();
   }
 
   /** The canonical address of a function: that of its trampoline. */
@@ -153,6 +161,7 @@ export class TrampolineSlots {
     const addresses: bigint[] = [];
     const kept = new Set<TrampolineSlot>();
     const missing: string[] = [];
+    const dropped: TrampolineSlot[] = [];
     for (const slot of this.#slots.values()) {
       const target = findExported(candidate, slot.name);
       const fit = fitOf(slot, target);
@@ -164,9 +173,11 @@ export class TrampolineSlots {
       } else if (slot.claims > 0) {
         addresses[slot.index] = this.#table!.get(slot.index);
         kept.add(slot);
+      } else {
+        dropped.push(slot);
       }
     }
-    return { addresses, kept, missing };
+    return { addresses, kept, missing, dropped };
   }
 
   /**

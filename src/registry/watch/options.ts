@@ -2,7 +2,9 @@
  * The options of a watch and the events that it reports.
  */
 
+import { AMOUNT, BOOLEAN, type OptionTable, PATHS, SIGNAL } from "../../errors/options.ts";
 import type { CarryReport } from "../../module/carry.ts";
+import { TAKEOVER_OPTIONS, type TakeoverOptions } from "../reload/takeover.ts";
 
 /** How often a file that is not whole is read before the watch gives up on it. */
 export const READ_ATTEMPTS = 20;
@@ -40,6 +42,16 @@ export interface WatchOptions {
    */
   readonly force?: boolean;
 }
+
+/** The checks of the options of a watch. */
+export const WATCH_OPTIONS: OptionTable<WatchOptions & TakeoverOptions> = {
+  paths: PATHS,
+  debounce: AMOUNT,
+  longestWait: AMOUNT,
+  signal: SIGNAL,
+  force: BOOLEAN,
+  ...TAKEOVER_OPTIONS,
+};
 
 /** The result of one change of a file. */
 export type WatchEvent =

@@ -192,9 +192,9 @@ Deno.test("a reload of a module whose exports are all in use does what diff says
     using _live = registry.open(
       "m",
       Object.fromEntries(
-        [...old.file.symbols].map(({ name, type }) => [
+        [...old.file.symbols].map(({ name, type, size }) => [
           name,
-          type === Function ? { parameters: [], result: "i32" } : { type: "i64" },
+          type === Function ? { parameters: [], result: "i32" } : { type: size === 8 ? "i64" : "pointer" },
         ]),
       ) as Deno.ForeignLibraryInterface,
     );

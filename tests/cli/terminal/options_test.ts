@@ -43,6 +43,8 @@ Deno.test("arguments stay as they are: numbers, negative numbers, and everything
 Deno.test("unknown options, missing values and wrong colours are usage errors", () => {
   const cases: [args: string[], message: string][] = [
     [["--frob"], "there is no option '--frob'"],
+    [["--jsn"], "there is no option '--jsn' (did you mean '--json'?); the options are --output, --keep"],
+    [["--keeps=a"], "there is no option '--keeps' (did you mean '--keep'?)"],
     [["-x"], "there is no option '-x'"],
     [["--output"], "--output needs a value"],
     [["--output="], "--output needs a value"],

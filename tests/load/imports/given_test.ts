@@ -27,6 +27,23 @@ Deno.test("a number that is not an address is a TypeError", () => {
   }
 });
 
+Deno.test("values that are not imports are refused when they are given, and undefined counts as absent", () => {
+  const definition = { parameters: [], result: "void" };
+  const wrong: [given: unknown, message: string][] = [
+    [5, "5 is not a 64-bit address (bigint), a pointer, a Deno.UnsafeCallback or"],
+    ["0x10", "the string '0x10' is not"],
+    [null, "null is not"],
+    [() => {}, "a function is not"],
+    [{ ...definition, calback: () => {} }, "its callback is undefined, not a function"],
+    [{ ...definition, callback: 5 }, "its callback is 5, not a function"],
+  ];
+  for (const [given, message] of wrong) {
+    const imports = { given } as never;
+    assertThrows(() => new ModuleRegistry({ imports }), TypeError, `Cannot import 'given': ${message}`);
+  }
+  new ModuleRegistry({ imports: { given: undefined } as never })[Symbol.dispose]();
+});
+
 Deno.test("a pointer object is an address", async () => {
   const pointer = Deno.UnsafePointer.create(0x4321n)!;
   await using registry = new ModuleRegistry({ imports: { given: pointer } });
@@ -117,10 +134,7 @@ Deno.test("a callback that is closed cannot be held, and says what to do", () =>
   assert(error.hint.includes("a registry that is open"), error.hint);
 });
 
-Deno.test("a signature that Deno refuses leaves no module behind", () => {
-  using registry = new ModuleRegistry({
-    imports: { given: { parameters: ["nonsense" as "i32"], result: "i32", callback: () => 3 } },
-  });
-  assertThrows(() => registry.loadBytes("m", version({ functions: { run: "given" } })));
-  assertEquals(registry.modules(), []);
+Deno.test("a signature that is not one is refused when the registry is created", () => {
+  const given = { parameters: ["nonsense" as "i32"], result: "i32" as const, callback: () => 3 };
+  assertThrows(() => new ModuleRegistry({ imports: { given } }), TypeError, "function 'given': parameter 1");
 });

@@ -202,7 +202,8 @@ for (const [what, { prepare, options, kind }] of Object.entries(ROLLBACK_FAILURE
     const state = () => [situation.state(), symbols.total, symbols.where];
     state();
     const before = state();
-    const failure = assertThrows(() => registry.rollback("provider", options(situation)));
+    const { bytes: _, ...takeover }: ReloadOptions = options(situation);
+    const failure = assertThrows(() => registry.rollback("provider", takeover));
     allocator.refuseAllocationAfter = Infinity;
     assertEquals(checkLoadError(failure, kind as "Busy").kind, kind);
     assertEquals(state(), before);

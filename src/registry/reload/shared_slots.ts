@@ -1,0 +1,97 @@
+/**
+ * The slots of a module that other isolates were given: the names that a shared
+ * library has bound, and all other exports, which they may claim later.
+ */
+
+import {
+  claimCapacity,
+  createClaims,
+  isClaimed,
+  isWithdrawn,
+  restoreExport,
+  withdrawExport,
+} from "../../module/share/claims.ts";
+import type { SharedLive } from "../../module/share/token.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+import { findExported } from "./exports.ts";
+import { claimSlot, type TrampolineSlot } from "./trampoline_slots.ts";
+
+/** The size of the largest static in bytes. */
+const LARGEST_STATIC = 8;
+
+/** The owner's side of claims by other isolates. */
+export class SharedSlots {
+  /** Slots that are in use for as long as the module lives. */
+  readonly #kept = new Set<TrampolineSlot>();
+  /** The words of all tokens, newest last. */
+  readonly #claims: SharedArrayBuffer[] = [];
+
+  /** Keeps a slot in use for as long as the module lives: isolates that were given it may call it. */
+  keep(slot: TrampolineSlot): void {
+    if (this.#kept.has(slot)) return;
+    this.#kept.add(slot);
+    claimSlot(slot);
+  }
+
+  /**
+   * Describes slots for a token, with the words by which isolates claim them.
+   *
+   * @param version The current version, which exports all of them.
+   * @param trampoline The canonical address of a slot.
+   */
+  share(
+    slots: readonly TrampolineSlot[],
+    version: ModuleVersion,
+    trampoline: (slot: TrampolineSlot) => bigint,
+  ): Pick<SharedLive, "slots" | "claims"> {
+    const described = slots.map((slot) => {
+      const { name, index, kind } = slot;
+      const { size: symbolSize = 0, room = 0 } = findExported(version, name) ?? {};
+      // A version must provide as much as other isolates may read, from the time that one does.
+      if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
+      return { name, index, kind, address: trampoline(slot), size: slot.size, symbolSize };
+    });
+    return { claims: this.#claimsFor(slots), slots: described };
+  }
+
+  #claimsFor(slots: readonly TrampolineSlot[]): SharedArrayBuffer {
+    const count = slots.reduce((count, { index }) => Math.max(count, index + 1), 0);
+    const latest = this.#claims.at(-1);
+    // A slot that was withdrawn and has come back may be something else now than older tokens say.
+    const fits = latest !== undefined && claimCapacity(latest) >= count &&
+      !slots.some(({ index }) => isWithdrawn(latest, index));
+    if (fits) return latest;
+    const claims = createClaims(count);
+    this.#claims.push(claims);
+    return claims;
+  }
+
+  /** Keeps the slots that other isolates have claimed. */
+  collect(slots: Iterable<TrampolineSlot>): void {
+    if (this.#claims.length === 0) return;
+    for (const slot of slots) {
+      if (this.#wordsOf(slot).some((claims) => isClaimed(claims, slot.index))) this.keep(slot);
+    }
+  }
+
+  /**
+   * Withdraws slots that a new version lacks.
+   *
+   * @param undo Gets what makes them available again.
+   * @returns whether no isolate has claimed one since {@linkcode SharedSlots.collect}.
+   */
+  withdraw(slots: readonly TrampolineSlot[], undo: DisposableStack): boolean {
+    for (const slot of slots) {
+      for (const claims of this.#wordsOf(slot)) {
+        if (isWithdrawn(claims, slot.index)) continue;
+        if (!withdrawExport(claims, slot.index)) return false;
+        undo.defer(() => restoreExport(claims, slot.index));
+      }
+    }
+    return true;
+  }
+
+  #wordsOf({ index }: TrampolineSlot): SharedArrayBuffer[] {
+    return this.#claims.filter((claims) => index < claimCapacity(claims));
+  }
+}
