@@ -14,7 +14,8 @@ import { type DynamicRelocations, Target } from "./dynamic_relocations.ts";
 /** The output section that holds the stubs. */
 const STUB_SECTION = ".iplt";
 
-const STUB_SIZE = 16;
+/** The size of a stub, and of the function that it stands for. */
+export const STUB_SIZE = 16;
 
 /** One ifunc. Its stub and slot are set by the layout. */
 export interface Ifunc {

@@ -10,7 +10,8 @@ export async function compile(command: string, args: string[], folder?: string):
   return text.decode(stdout);
 }
 
-function isThere(command: string): boolean {
+/** Whether a compiler or tool can be started. */
+export function hasCommand(command: string): boolean {
   try {
     const question = command === "zig" ? "version" : "--version";
     return new Deno.Command(command, { args: [question], stdout: "null", stderr: "null" }).outputSync()
@@ -27,7 +28,7 @@ export function testWithCompilers(
   name: string,
   work: (folder: string) => void | Promise<void>,
 ): void {
-  const runs = canRun && commands.every(isThere);
+  const runs = canRun && commands.every(hasCommand);
   Deno.test({
     name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
     ignore: !runs,
