@@ -12,6 +12,7 @@ import { SymbolKind } from "../os/elf.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
+import { STUB_SIZE } from "./plt.ts";
 import { GOT_BASE } from "./dynamic_relocations.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
@@ -129,10 +130,8 @@ class Emitter {
     locator.global(id);
     if (locator.found !== Found.DEFINED) return undefined;
     const { globals, objects } = resolution;
-    const size = globals.state(id) === State.COMMON
-      ? globals.commons.get(id)!.size
-      : objects[globals.object(id)]?.elf.symbols.size(globals.symbol(id)) ?? 0;
-    return this.#placed(size);
+    const object: LinkObject | undefined = objects[globals.object(id)];
+    return this.#placed(object === undefined ? 0 : sizeOf(globals, id, object, globals.symbol(id)));
   }
 
   /** Returns the location that the locator found. A size that passes the end of the section becomes 0. */
@@ -196,7 +195,7 @@ class Emitter {
       for (let i = 1; i < symbols.length; i++) {
         const kind = symbols.kind(i);
         const id = object.globalOf(i);
-        if (id === -1 ? kind !== SymbolKind.FUNC && kind !== SymbolKind.OBJECT : exported.has(id)) continue;
+        if (id === -1 ? !isNamed(kind) : exported.has(id)) continue;
         // A thread-local variable has no address of its own.
         if (kind === SymbolKind.TLS) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
@@ -268,7 +267,14 @@ class Emitter {
 }
 
 function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, symbol: number): number {
-  return (id === -1 ? undefined : globals.commons.get(id)?.size) ?? object.elf.symbols.size(symbol);
+  const { symbols } = object.elf;
+  if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) return STUB_SIZE;
+  return globals.state(id) === State.COMMON ? globals.commons.get(id)!.size : symbols.size(symbol);
+}
+
+/** Whether local symbols of a kind are functions or variables that have a name in the source. */
+function isNamed(kind: number): boolean {
+  return kind === SymbolKind.FUNC || kind === SymbolKind.OBJECT || kind === SymbolKind.GNU_IFUNC;
 }
 
 /** Takes every symbol in code for a function, since assembly often leaves the type out; not the end of the code. */

@@ -4,7 +4,8 @@
 import { LoadError } from "../errors.ts";
 import { listNames } from "../errors/names.ts";
 import { hashName } from "../smf/hash.ts";
-import { SectionFlag, SectionIndex, SymbolKind } from "../os/elf.ts";
+import { SectionFlag, SymbolKind } from "../os/elf.ts";
+import { SymbolPlace } from "./elf/symbols.ts";
 import type { Marker } from "./gc.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";
@@ -72,7 +73,7 @@ function defaultExports(resolution: Resolution): Set<number> {
     const { symbols } = object.elf;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       // A definition of this object counts, even if the link uses that of another.
-      if (symbols.section(i) === SectionIndex.UNDEF) continue;
+      if (symbols.place(i) === SymbolPlace.UNDEFINED) continue;
       const id = object.globalOf(i);
       if (!globals.isHidden(id) && hasAddress(resolution, id)) exported.add(id);
     }

@@ -3,11 +3,12 @@
  * relocations. Unmarked sections are dropped.
  */
 import { LoadError } from "../errors.ts";
-import { RecordSize, SectionFlag, SectionIndex, SectionType, SymbolKind } from "../os/elf.ts";
+import { RecordSize, SectionFlag, SectionType, SymbolKind } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import { CRT_OBJECT_NAME } from "./crt_object.ts";
 import { FrameSection, isFrameSection } from "./eh_frame.ts";
 import { signed64 } from "./elf/bytes.ts";
+import { SymbolPlace } from "./elf/symbols.ts";
 import { State } from "./globals.ts";
 import { GotSlots } from "./got.ts";
 import { IfuncSlots } from "./ifunc.ts";
@@ -139,7 +140,7 @@ export class Marker {
     const state = globals.state(id);
     if (state === State.WEAK_UNDEFINED) return globals.isHidden(id) && !this.linkerSymbols.has(id);
     if (state !== State.WEAK && state !== State.STRONG) return false;
-    return objects[globals.object(id)].elf.symbols.section(globals.symbol(id)) === SectionIndex.ABS;
+    return objects[globals.object(id)].elf.symbols.place(globals.symbol(id)) === SymbolPlace.ABSOLUTE;
   }
 
   /** Defines a name that only the linker can define, and marks the sections that it bounds. */

@@ -3,7 +3,8 @@
  * weak and tentative definitions, visibility).
  */
 import { LoadError } from "../errors.ts";
-import { SectionIndex, SHN_X86_64_LCOMMON, SymbolBinding, SymbolVisibility } from "../os/elf.ts";
+import { SymbolBinding, SymbolVisibility } from "../os/elf.ts";
+import { SymbolPlace } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 import { grown, NameTable } from "./names.ts";
 import type { Problems } from "./problems.ts";
@@ -90,13 +91,13 @@ export class Globals {
     this.#makeRoom(id);
     const { symbols } = object.elf;
     this.#visibilities[id] = mostConstraining(this.#visibilities[id], symbols.visibility(symbol));
-    const section = symbols.section(symbol);
+    const place = symbols.place(symbol);
     const weak = symbols.binding(symbol) === SymbolBinding.WEAK;
     let state: number = weak ? State.WEAK_UNDEFINED : State.UNDEFINED;
-    if (section === SectionIndex.COMMON || section === SHN_X86_64_LCOMMON) {
+    if (place === SymbolPlace.COMMON) {
       state = State.COMMON;
       this.#addCommon(id, symbols.size(symbol), symbols.value(symbol), object, symbol);
-    } else if (defined && section !== SectionIndex.UNDEF) {
+    } else if (defined && place !== SymbolPlace.UNDEFINED) {
       state = weak ? State.WEAK : State.STRONG;
     }
     const known = this.#states[id];

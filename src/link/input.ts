@@ -88,8 +88,8 @@ export class LinkObject {
 
   /** Returns the allocated section that a symbol is defined in, if there is one. */
   sectionOf(symbol: number): InputSection | undefined {
-    const { symbols } = this.elf;
-    return symbols.inSection(symbol) ? this.sections[symbols.section(symbol)] : undefined;
+    const section = this.elf.symbols.section(symbol);
+    return section === -1 ? undefined : this.sections[section];
   }
 }
 

@@ -26,6 +26,7 @@ import type { LinkMap } from "./map.ts";
 import { buildMap } from "./map_builder.ts";
 import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
+import { checkRunnable } from "./runnable.ts";
 
 export type { LinkInput };
 
@@ -171,6 +172,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   });
   if (layout.outputs.length === 0) throw nothingToLink(inputs, request);
   const locator = new Locator(resolution, layout, marker);
+  checkRunnable({ resolution, layout, locator, entry, problems });
 
   // Addresses are final from here on: relocations, then the file.
   const applied = applyRelocations({

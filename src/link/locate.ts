@@ -1,7 +1,8 @@
 /**
  * Finds the address of a symbol once the layout is done.
  */
-import { SectionIndex, SymbolKind } from "../os/elf.ts";
+import { SymbolKind } from "../os/elf.ts";
+import { SymbolPlace } from "./elf/symbols.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";
@@ -111,7 +112,7 @@ export class Locator {
       this.value = 0;
       return;
     }
-    if (symbols.section(symbol) === SectionIndex.ABS) {
+    if (symbols.place(symbol) === SymbolPlace.ABSOLUTE) {
       this.found = Found.ABSOLUTE;
       this.value = symbols.value(symbol);
       return;

@@ -44,6 +44,6 @@ function whereIs({ object, name }: InputSection, symbol: number, offset: number)
 /** Returns a symbol's name; the symbol of a section is named like its section. */
 export function symbolName(object: LinkObject, symbol: number): string {
   const { symbols, sections } = object.elf;
-  if (symbols.kind(symbol) !== SymbolKind.SECTION || !symbols.inSection(symbol)) return symbols.name(symbol);
-  return sections[symbols.section(symbol)].name;
+  const section = symbols.kind(symbol) === SymbolKind.SECTION ? sections[symbols.section(symbol)] : undefined;
+  return section?.name ?? symbols.name(symbol);
 }

@@ -6,7 +6,8 @@
 import { archOf } from "./arch/mod.ts";
 import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
 import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
-import { SectionFlag, SectionIndex, SHN_X86_64_LCOMMON } from "../os/elf.ts";
+import { SectionFlag } from "../os/elf.ts";
+import { SymbolPlace } from "./elf/symbols.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { Globals, State } from "./globals.ts";
 import { ComdatGroups } from "./comdat.ts";
@@ -218,10 +219,8 @@ export class Resolution {
 /** Whether the object has a definition of `name` that is not tentative. */
 function definesInSection({ symbols }: ElfObject, name: string): boolean {
   for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-    const section = symbols.section(i);
-    if (section === SectionIndex.UNDEF || section === SectionIndex.COMMON || section === SHN_X86_64_LCOMMON) {
-      continue;
-    }
+    const place = symbols.place(i);
+    if (place === SymbolPlace.UNDEFINED || place === SymbolPlace.COMMON) continue;
     if (symbols.name(i) === name) return true;
   }
   return false;
@@ -230,7 +229,7 @@ function definesInSection({ symbols }: ElfObject, name: string): boolean {
 /** Whether a section defines a global symbol, as the start files of C compilers define `_init`. */
 function definesSymbolIn({ elf: { symbols } }: LinkObject, section: number): boolean {
   for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-    if (symbols.inSection(i) && symbols.section(i) === section) return true;
+    if (symbols.section(i) === section) return true;
   }
   return false;
 }

@@ -150,3 +150,73 @@ compilerTest("backtraces go through the frames of a module that keeps them", (fo
   });
   assertEquals([seen[0] >= 11, seen[1] < 11], [true, true], `${seen}`);
 });
+
+compilerTest("gcc's own functions come from libgcc_s, or from libgcc.a in the link", (folder) => {
+  const functions = {
+    bits: { parameters: ["u64"], result: "i32" },
+    quotient: { parameters: ["i64", "i64"], result: "i64" },
+    half: { parameters: ["f64"], result: "f64" },
+    divided: { parameters: ["f32", "f32", "f32", "f32"], result: "f32" },
+  } as const;
+  Deno.writeTextFileSync(
+    `${folder}/helpers.c`,
+    `int bits(unsigned long x) { return __builtin_popcountl(x); }
+    long quotient(long a, long b) { return (long)(((__int128)a << 70) / ((__int128)b << 68)); }
+    double half(double x) { return (double)(_Float16)x; }
+    float divided(float a, float b, float c, float d) {
+      _Complex float x = __builtin_complex(a, b), y = __builtin_complex(c, d);
+      return __real__(x / y);
+    }`,
+  );
+  gcc("-O2", "-fPIC", "-c", "-o", `${folder}/helpers.o`, `${folder}/helpers.c`);
+  const object = { name: "helpers.o", bytes: Deno.readFileSync(`${folder}/helpers.o`) };
+  const { bytes, map } = linkObjects([object]);
+  const names = ["__divsc3", "__divti3", "__extendhfdf2", "__popcountdi2", "__truncdfhf2"];
+  assertEquals(map.imports.map(({ name }) => name).toSorted(), names);
+  const archive = new TextDecoder().decode(
+    new Deno.Command("gcc", { args: ["-print-libgcc-file-name"] }).outputSync().stdout,
+  ).trim();
+  const inside = linkObjects([object, { name: "libgcc.a", bytes: Deno.readFileSync(archive) }]);
+  using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+  using wider = new ModuleRegistry({ libraries: ["libgcc_s.so.1", "libc.so.6"] });
+  assertEquals(assertThrows(() => registry.loadBytes("alone", bytes), LoadError).kind, "UndefinedSymbol");
+  using outside = wider.loadBytes("outside", bytes);
+  using whole = registry.loadBytes("whole", inside.bytes);
+  for (const module of [outside, whole]) {
+    const { symbols } = module.bind(functions);
+    const answers = [
+      symbols.bits(255n),
+      symbols.quotient(6n, 2n),
+      symbols.half(1.0004),
+      symbols.divided(3, 1, 1, 1),
+    ];
+    assertEquals(answers, [8, 12n, 1, 2]);
+  }
+});
+
+compilerTest("a constructor runs once a version, and carried values replace what it stored", (folder) => {
+  const [first, second] = [1, 2].map((version) => {
+    Deno.writeTextFileSync(
+      `${folder}/v${version}.c`,
+      `int made; static int runs_v${version};
+      __attribute__((constructor)) static void make(void) { made += 10 * ${version}; runs_v${version}++; }
+      int made_now(void) { return made; }
+      int runs(void) { return runs_v${version}; }`,
+    );
+    gcc("-O2", "-fPIC", "-c", "-o", `${folder}/v${version}.o`, `${folder}/v${version}.c`);
+    const bytes = Deno.readFileSync(`${folder}/v${version}.o`);
+    return linkObjects([{ name: "v.o", bytes }], { reloadable: true }).bytes;
+  });
+  using registry = new ModuleRegistry();
+  registry.loadBytes("v", first);
+  const definition = { parameters: [], result: "i32" } as const;
+  const { symbols } = registry.open("v", { made_now: definition, runs: definition });
+  const now = (): unknown[] => [symbols.made_now(), symbols.runs()];
+  assertEquals(now(), [10, 1]);
+  registry.reload("v", { bytes: second, state: "carry" });
+  assertEquals(now(), [10, 1]);
+  registry.reload("v", { bytes: first });
+  assertEquals(now(), [10, 1]);
+  registry.reload("v", { bytes: second });
+  assertEquals(now(), [20, 1]);
+});

@@ -54,6 +54,20 @@ Deno.test("an exported ifunc is a function at its stub, and the loader chooses i
   assertEquals(linked.relocations().find(({ type }) => type === RelocationType.Abs64)?.symbol, "ifunc");
 });
 
+Deno.test("an ifunc has the size of its stub, and its name if it is local, so that pointers to it can be carried", () => {
+  const { writer, alias } = object();
+  const data = writer.section({ name: ".data", flags: DATA, bytes: new Uint8Array(8), alignment: 8 });
+  writer.symbol({ name: "data", section: data });
+  writer.relocation(data, { offset: 0, symbol: alias, type: ABS64 });
+  const { file } = link(writer.build());
+  const rows = ["ifunc", "alias"].map((name) => file.symbols.find(name)!);
+  assertEquals(rows.map(({ type, size, binding }) => [type, size, binding]), [
+    [SymbolType.Function, 16, SymbolBinding.GLOBAL],
+    [SymbolType.Function, 16, SymbolBinding.LOCAL],
+  ]);
+  assertEquals(rows[0].value, rows[1].value);
+});
+
 Deno.test("an ifunc that nothing refers to has no stub", () => {
   const { writer } = object();
   addFunction(writer, "f", new Uint8Array(8));

@@ -11,7 +11,8 @@ export async function compile(command: string, args: string[], folder?: string):
   return text.decode(stdout);
 }
 
-function isInstalled(command: string): boolean {
+/** Whether a compiler or tool can be started. */
+export function hasCommand(command: string): boolean {
   try {
     const question = command === "zig" ? "version" : "--version";
     return new Deno.Command(command, { args: [question], stdout: "null", stderr: "null" }).outputSync()
@@ -28,7 +29,7 @@ export function testWithCompilers(
   name: string,
   work: (folder: string) => void | Promise<void>,
 ): void {
-  const runs = canRun && commands.every(isInstalled);
+  const runs = canRun && commands.every(hasCommand);
   Deno.test({
     name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
     ignore: !runs,

@@ -250,16 +250,31 @@ export function linuxTest(name: string, run: () => void | Promise<void>): void {
   Deno.test({ name, ignore: !HERE, fn: run });
 }
 
-/** Runs a script in a new process. */
+/** Runs a process to its end, or kills it after a time in milliseconds. */
+export async function outputWithin(
+  command: string,
+  options: Omit<Deno.CommandOptions, "stdout" | "stderr">,
+  time: number,
+): Promise<Deno.CommandOutput> {
+  const child = new Deno.Command(command, { ...options, stdout: "piped", stderr: "piped" }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), time);
+  try {
+    return await child.output();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Runs a script beside the tests in a new process. `timeout`, in milliseconds: when to kill it. */
 export async function runChild(
   script: URL,
-  options: { v8Flags?: string; args?: string[]; env?: Record<string, string> } = {},
+  options: { v8Flags?: string; args?: string[]; env?: Record<string, string>; timeout?: number } = {},
 ): Promise<{ code: number; signal: Deno.Signal | null; stdout: string; stderr: string }> {
   const flags = options.v8Flags === undefined ? [] : [`--v8-flags=${options.v8Flags}`];
-  const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+  const { code, signal, stdout, stderr } = await outputWithin(Deno.execPath(), {
     args: ["run", "-A", "--no-check", ...flags, script.href, ...(options.args ?? [])],
     env: { NO_COLOR: "1", ...options.env },
-  }).output();
+  }, options.timeout ?? 2 ** 31 - 1);
   const text = new TextDecoder();
   return { code, signal, stdout: text.decode(stdout), stderr: text.decode(stderr) };
 }

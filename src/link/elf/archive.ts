@@ -3,7 +3,7 @@
  * of symbol index. The bytes of a member are read only when it is pulled in.
  */
 import { isElf, parseObject } from "./object.ts";
-import { SectionIndex } from "../../os/elf.ts";
+import { SymbolPlace } from "./symbols.ts";
 import { malformed, unsupported } from "../problems.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
 
@@ -195,7 +195,7 @@ export class Archive {
       if (!isElf(member.bytes)) continue;
       const { symbols } = parseObject(member.name, member.bytes);
       for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-        if (symbols.section(i) === SectionIndex.UNDEF) continue;
+        if (symbols.place(i) === SymbolPlace.UNDEFINED) continue;
         const start = symbols.nameStart(i);
         visit(member.bytes, start, member.bytes.indexOf(0, start), header.offset);
       }

@@ -14,7 +14,7 @@ import {
   SectionType,
   SymbolKind,
 } from "../../os/elf.ts";
-import { type ElfSection, type ElfSymbols, readSymbols } from "./symbols.ts";
+import { type ElfSection, type ElfSymbols, readSymbols, SymbolPlace } from "./symbols.ts";
 import { scriptInputs } from "./script.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
 
@@ -225,7 +225,9 @@ function readGroups(file: InputBytes, sections: readonly ElfSection[], symbols: 
     const named = symbols.kind(section.info) !== SymbolKind.SECTION;
     groups.push({
       symbol: named ? section.info : -1,
-      section: named || !symbols.inSection(section.info) ? section.index : symbols.section(section.info),
+      section: named || symbols.place(section.info) !== SymbolPlace.SECTION
+        ? section.index
+        : symbols.section(section.info),
       members,
     });
   }

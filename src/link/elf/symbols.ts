@@ -35,6 +35,14 @@ export interface ElfSection {
   relaCount: number;
 }
 
+/**
+ * Where a symbol is defined. The numbers of the file that say so are not used elsewhere: those of
+ * sections at and above 0xff00 are the same as the reserved ones.
+ */
+export const SymbolPlace = { UNDEFINED: 0, SECTION: 1, ABSOLUTE: 2, COMMON: 3 } as const;
+
+export type SymbolPlace = typeof SymbolPlace[keyof typeof SymbolPlace];
+
 /** A symbol table, read in place. All results have been checked. */
 export class ElfSymbols {
   readonly length: number;
@@ -83,17 +91,23 @@ export class ElfSymbols {
     return this.#file.bytes[this.#offset + index * RecordSize.SYM + 5] & 3;
   }
 
-  /** Returns the section index: a real one, or one of the reserved UNDEF, ABS, COMMON. */
-  section(index: number): number {
+  /** Returns where the symbol is defined. */
+  place(index: number): SymbolPlace {
     const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
-    if (short !== SectionIndex.XINDEX) return short;
-    return this.#file.view.getUint32(this.#extended + index * 4, true);
+    if (short === SectionIndex.UNDEF) return SymbolPlace.UNDEFINED;
+    if (short < SectionIndex.LORESERVE || short === SectionIndex.XINDEX) return SymbolPlace.SECTION;
+    return short === SectionIndex.ABS ? SymbolPlace.ABSOLUTE : SymbolPlace.COMMON;
   }
 
-  /** Whether `section` returns a real index rather than a reserved one. */
-  inSection(index: number): boolean {
+  /**
+   * Returns the index of the symbol's section, which may have any value of 32 bits; -1 if the symbol is
+   * not in a section, as {@linkcode ElfSymbols.place} says.
+   */
+  section(index: number): number {
     const short = this.#file.view.getUint16(this.#offset + index * RecordSize.SYM + 6, true);
-    return short !== SectionIndex.UNDEF && (short < SectionIndex.LORESERVE || short === SectionIndex.XINDEX);
+    // Indexes that do not fit are in a table of their own, where none of them is reserved.
+    if (short === SectionIndex.XINDEX) return this.#file.view.getUint32(this.#extended + index * 4, true);
+    return short === SectionIndex.UNDEF || short >= SectionIndex.LORESERVE ? -1 : short;
   }
 
   /** Returns st_value; `NaN` if a number cannot hold it, as may be for absolute symbols. */
@@ -155,9 +169,10 @@ export function readSymbols(file: InputBytes, sections: readonly ElfSection[]): 
     if ((symbols.binding(i) === SymbolBinding.LOCAL) !== (i < table.info)) {
       throw broken("a symbol's binding contradicts its place in the table");
     }
-    if (symbols.inSection(i)) {
+    if (symbols.place(i) === SymbolPlace.SECTION) {
       const section = sections[symbols.section(i)];
-      if (section === undefined) throw broken("a symbol's section does not exist");
+      // Section 0 stands for none, so no symbol is in it.
+      if (section === undefined || section.index === 0) throw broken("a symbol's section does not exist");
       // The condition is negated so that NaN, a value above 2^53, is refused too.
       if (
         (section.flags & SectionFlag.ALLOC) !== 0 &&

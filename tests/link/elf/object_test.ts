@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors.ts";
 import { parseObject } from "../../../src/link/elf/object.ts";
 import { SectionType, SymbolBinding, SymbolKind } from "../../../src/os/elf.ts";
-import { addFunction, ascii, CODE, ElfWriter, link, RODATA } from "../../support/objects.ts";
+import { addFunction, archive, ascii, CODE, DATA, ElfWriter, link, RODATA } from "../../support/objects.ts";
 
 function sample(): Uint8Array {
   const writer = new ElfWriter();
@@ -126,28 +126,52 @@ Deno.test("counts that do not fit the header are in the first section header", (
   assertEquals(parseObject("a.o", bytes).sections.length, parseObject("a.o", sample()).sections.length);
 });
 
-Deno.test("an object of 70,000 sections links, with extended section indexes", () => {
+/** Makes an object of more sections than the header can count, whose symbols `f` and `x` are in section `index`. */
+function manySections(index: number, extended = index): Uint8Array {
   const writer = new ElfWriter();
-  for (let i = 0; i < 70_000; i++) writer.section({ name: ".x", flags: 0, bytes: new Uint8Array(0) });
-  const last = writer.section({ name: ".text", flags: CODE, bytes: Uint8Array.of(0xc3) });
-  writer.symbol({ name: "f", section: 0xffff, kind: SymbolKind.FUNC });
-  // symbol 0, symbol 1
-  writer.section({
-    name: ".symtab_shndx",
-    type: SectionType.SYMTAB_SHNDX,
-    flags: 0,
-    bytes: new Uint8Array(Uint32Array.of(0, last).buffer),
-    link: last + 2,
-  });
-  const bytes = writer.build();
-  const view = new DataView(bytes.buffer);
+  const code = Uint8Array.of(0xb8, 1, 0, 0, 0, 0xc3);
+  while (writer.section({ name: ".x", flags: 0, bytes: new Uint8Array(0) }) < index - 1);
+  writer.section({ name: ".text", flags: CODE, bytes: code });
+  const data = writer.section({ name: ".data", flags: DATA, bytes: new Uint8Array(16), alignment: 8 });
+  let last = data;
+  while (last < 70_000) last = writer.section({ name: ".x", flags: 0, bytes: new Uint8Array(0) });
+  const binding = SymbolBinding.LOCAL;
+  const local = writer.symbol({ name: "x", section: 0xffff, kind: SymbolKind.FUNC, size: 6, binding });
+  const f = writer.symbol({ name: "f", section: 0xffff, kind: SymbolKind.FUNC, size: 6 });
+  writer.symbol({ name: "p", section: 0xffff, kind: SymbolKind.OBJECT, size: 16 });
+  writer.relocation(data, { offset: 0, symbol: f, type: 1 });
+  writer.relocation(data, { offset: 8, symbol: local, type: 1 });
+  // By symbol index: the null symbol, x, f, p. The symbol table follows the one section of relocations.
+  const bytes = new Uint8Array(Uint32Array.of(0, extended, extended, data).buffer);
+  const symtab = last + 3;
+  writer.section({ name: ".shndx", type: SectionType.SYMTAB_SHNDX, flags: 0, bytes, link: symtab });
+  const object = writer.build();
+  const view = new DataView(object.buffer);
   const table = Number(view.getBigUint64(HEADER.shoff, true));
-  const count = (bytes.length - table) / 64;
+  const count = (object.length - table) / 64;
   view.setUint16(HEADER.shnum, 0, true);
   view.setUint16(HEADER.shstrndx, 0xffff, true);
   view.setBigUint64(table + SHDR.size, BigInt(count), true);
   view.setUint32(table + SHDR.link, count - 1, true);
-  assertEquals(link(bytes).exportNames(), ["f"]);
+  return object;
+}
+
+Deno.test("an object of 70,000 sections links; none of their indexes means anything else", () => {
+  // The first reserved index, LCOMMON, ABS, COMMON, XINDEX, and the one behind them.
+  for (const index of [0xff00, 0xff02, 0xfff1, 0xfff2, 0xffff, 0x10000]) {
+    const linked = link(manySections(index));
+    assertEquals(linked.exportNames(), ["f", "p"], `${index}`);
+    assertEquals(linked.file.symbols.find("f")?.size, 6);
+    const target = [0, 8].map((offset) => linked.target(linked.at("p") + offset));
+    assertEquals(target, [linked.at("f"), linked.at("f")], `${index}`);
+  }
+  const archived = archive([{ name: "m.o", bytes: manySections(0xfff1) }], { withIndex: false });
+  assertEquals(link({ "a.a": archived }, { exports: ["f"] }).exportNames(), ["f"]);
+});
+
+Deno.test("an extended section index of 0 is refused", () => {
+  refused(manySections(0x10000, 0), "InvalidFormat", "a symbol's section does not exist");
+  refused(manySections(0x10000, 80_000), "InvalidFormat", "a symbol's section does not exist");
 });
 
 Deno.test("section headers are checked", () => {
