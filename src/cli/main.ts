@@ -44,6 +44,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "link object files and static libraries into a module",
     load: async () => (await import("./commands/link.ts")).link,
   },
+  ld: {
+    summary: "link with the command line that a compiler driver gives ld",
+    load: async () => (await import("./commands/ld.ts")).ld,
+  },
   convert: {
     summary: "rewrite a module in another layout, compressed or not",
     load: async () => (await import("./commands/convert.ts")).convert,
