@@ -122,7 +122,9 @@ async function run(args: readonly string[], output: Output): Promise<number> {
   }
   const command = await entry.load();
   const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  if (options.includes("--help") || options.includes("-h")) {
+  // To ld, -h NAME names a shared library.
+  const asksForHelp = name === "ld" ? options.at(-1) === "-h" : options.includes("-h");
+  if (options.includes("--help") || asksForHelp) {
     for (const line of command.help.split("\n")) output.print(line);
     return ExitCode.OK;
   }

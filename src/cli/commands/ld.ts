@@ -12,7 +12,10 @@ those of ld that have no meaning for modules: it lists them on standard error, w
 the start files that it leaves out and the host libraries that the module needs.
 Options that cannot be ignored, such as -r or -T, are refused.
 
-Example: a folder with an executable file named ld, and a compiler that looks there
+  --color WHEN        auto (default), always or never
+
+Examples:
+  smf ld -shared -o plugin.smf plugin.o -L lib -lparts -lc
   printf '#!/bin/sh\\nexec smf ld "$@"\\n' > tools/ld && chmod +x tools/ld
   gcc -B tools -shared -fPIC -O2 plugin.c -o plugin.smf`;
 

@@ -161,6 +161,13 @@ Deno.test("a linker script stands for the files that it names", async () => {
   assertStringIncludes((await smf("link", folder.join("loop.a"), "-o", "x")).err[0], "without end");
 });
 
+Deno.test("-h with a name is ld's option, not a request for help", async () => {
+  using folder = new TemporaryDirectory();
+  folder.file("a.o", functionObject("a", 0xc3));
+  const { code, err } = await smf("ld", "-h", "libx.so", folder.join("a.o"), "-o", folder.join("x.smf"));
+  assertEquals([code, err], [0, ["smf ld: ignored: -h libx.so"]]);
+});
+
 Deno.test("what cannot be ignored is refused", async () => {
   for (const args of [["-r"], ["-T", "script.ld"], ["--oformat=binary"], ["--no-such-option"]]) {
     const { code, err } = await smf("ld", "a.o", "-o", "x.smf", ...args);
