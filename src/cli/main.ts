@@ -45,6 +45,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "link object files and static libraries into a module",
     load: async () => (await import("./commands/link.ts")).link,
   },
+  ld: {
+    summary: "link with the command line that a compiler driver gives ld",
+    load: async () => (await import("./commands/ld.ts")).ld,
+  },
   convert: {
     summary: "rewrite a module in another layout, compressed or not",
     load: async () => (await import("./commands/convert.ts")).convert,
@@ -120,7 +124,9 @@ async function run(args: readonly string[], output: Output): Promise<number> {
   }
   const command = await entry.load();
   const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  if (options.includes("--help") || options.includes("-h")) {
+  // To ld, -h NAME names a shared library.
+  const asksForHelp = name === "ld" ? options.at(-1) === "-h" : options.includes("-h");
+  if (options.includes("--help") || asksForHelp) {
     for (const line of command.help.split("\n")) output.print(line);
     return ExitCode.OK;
   }

@@ -52,6 +52,7 @@ export const AMOUNT: OptionKind = kindOf(
   (value) => typeof value === "number" && value >= 0,
 );
 export const FUNCTION: OptionKind = kindOf("a function", (value) => typeof value === "function");
+export const SET: OptionKind = kindOf("a Set", (value) => value instanceof Set);
 export const BYTES: OptionKind = kindOf("a Uint8Array", (value) => value instanceof Uint8Array);
 export const SIGNAL: OptionKind = kindOf("an AbortSignal", (value) => value instanceof AbortSignal);
 /** An object of values by name; a Map or an array has its values elsewhere. */

@@ -164,7 +164,7 @@ class Emitter {
 
   #addImports(): void {
     const { globals, objects } = this.#input.resolution;
-    for (const [id, { calls }] of this.#input.imports) {
+    for (const [id, { calls, weak }] of this.#input.imports) {
       const object: LinkObject | undefined = objects[globals.object(id)];
       const kind = object?.elf.symbols.kind(globals.symbol(id));
       // Compilers leave the type of undefined symbols open; a call shows that it is a function.
@@ -173,7 +173,6 @@ class Emitter {
         : kind === SymbolKind.OBJECT
         ? SymbolType.Data
         : SymbolType.None;
-      const weak = globals.state(id) === State.WEAK_UNDEFINED;
       this.#globalIndex.set(
         id,
         this.#builder.symbol({

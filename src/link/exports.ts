@@ -7,7 +7,7 @@ import { hashName } from "../smf/hash.ts";
 import { SectionFlag, SymbolKind } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { Marker } from "./gc.ts";
-import type { NameMatcher } from "../smf/glob.ts";
+import { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";
 import type { Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
@@ -16,6 +16,8 @@ import type { Resolution } from "./resolve.ts";
 export interface LinkRequest {
   /** Undefined for the default: the names that inputs, rather than archive members, define. */
   readonly exports: NameMatcher | undefined;
+  /** Further names that are exported if an input defines them; undefined if there is no such list. */
+  readonly exportList: NameMatcher | undefined;
   readonly entry: string | undefined;
   readonly keep: NameMatcher;
 }
@@ -27,9 +29,10 @@ export function chooseExports(
   marker: Marker,
   problems: Problems,
 ): { exported: Set<number>; entry: number | undefined } {
-  const exported = request.exports === undefined
+  const { exports, exportList } = request;
+  const exported = exports === undefined && exportList === undefined
     ? defaultExports(resolution)
-    : matchingExports(resolution, request.exports, problems);
+    : matchingExports(resolution, exports ?? NO_NAMES, exportList ?? NO_NAMES, problems);
   for (const id of exported) marker.markGlobal(id, undefined);
   markKept(resolution, request.keep, marker, problems);
   if (request.entry === undefined) return { exported, entry: undefined };
@@ -48,6 +51,8 @@ export function chooseExports(
   }
   return { exported, entry };
 }
+
+const NO_NAMES = new NameMatcher([]);
 
 function missing(problem: string, symbols: readonly string[], hint: string): LoadError {
   const message = `Cannot link module: ${problem} ${listNames(symbols)}`;
@@ -69,7 +74,7 @@ function defaultExports(resolution: Resolution): Set<number> {
   const { globals } = resolution;
   const exported = new Set<number>();
   for (const object of resolution.objects) {
-    if (!object.direct) continue;
+    if (!object.direct || object.excluded) continue;
     const { symbols } = object.elf;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       // A definition of this object counts, even if the link uses that of another.
@@ -81,7 +86,12 @@ function defaultExports(resolution: Resolution): Set<number> {
   return exported;
 }
 
-function matchingExports(resolution: Resolution, matcher: NameMatcher, problems: Problems): Set<number> {
+function matchingExports(
+  resolution: Resolution,
+  matcher: NameMatcher,
+  list: NameMatcher,
+  problems: Problems,
+): Set<number> {
   const { globals } = resolution;
   const exported = new Set<number>();
   const undefinedNames: string[] = [];
@@ -103,11 +113,14 @@ function matchingExports(resolution: Resolution, matcher: NameMatcher, problems:
       "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
     problems.add(missing("undefined exports", undefinedNames, hint));
   }
-  if (matcher.globs.length === 0) return exported;
+  if (matcher.globs.length + list.globs.length + list.exact.size === 0) return exported;
   for (const object of resolution.objects) {
+    if (object.excluded) continue;
     for (const id of object.globals) {
       if (exported.has(id) || globals.object(id) !== object.index || globals.isHidden(id)) continue;
-      if (hasAddress(resolution, id) && matcher.matches(globals.names.text(id))) exported.add(id);
+      if (!hasAddress(resolution, id)) continue;
+      const name = globals.names.text(id);
+      if (matcher.matches(name) || list.matches(name)) exported.add(id);
     }
   }
   return exported;

@@ -28,6 +28,8 @@ export interface NeededName {
   readonly neededBy: Set<string>;
   /** The number of its calls. A name that is called must be a function. */
   calls: number;
+  /** Whether it may stay undefined; its address is 0 then. */
+  weak: boolean;
 }
 
 /** Names of C++ and of Rust in either mangling, and of the functions that raise exceptions. */
@@ -129,7 +131,7 @@ export class Marker {
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
     if (this.linkerSymbols.has(id) || this.#defineLinkerSymbol(id, called)) return;
     let needed = this.needed.get(id);
-    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), calls: 0 });
+    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), calls: 0, weak: false });
     if (from !== undefined) needed.neededBy.add(from.name);
     if (called) needed.calls++;
   }

@@ -75,6 +75,22 @@ export class Globals {
     return this.#symbols[id];
   }
 
+  /** Defines a name as another one, if that is defined. */
+  alias(id: number, target: number): void {
+    this.#makeRoom(Math.max(id, target));
+    if (!this.isDefined(target)) {
+      const symbol = this.names.text(target);
+      const message = `Cannot define '${this.names.text(id)}': undefined symbol '${symbol}'`;
+      this.#problems.add(new LoadError("UndefinedSymbol", message, { symbol, symbols: [symbol] }));
+      return;
+    }
+    this.#states[id] = this.#states[target];
+    this.#objects[id] = this.#objects[target];
+    this.#symbols[id] = this.#symbols[target];
+    const common = this.commons.get(target);
+    if (common !== undefined) this.commons.set(id, common);
+  }
+
   /** Notes a name that an option asks for; returns whether it is undefined now. */
   require(id: number): boolean {
     this.#makeRoom(id);

@@ -64,16 +64,19 @@ export class LinkObject {
   readonly index: number;
   /** Whether it is an input itself, rather than pulled out of an archive. */
   readonly direct: boolean;
+  /** Whether the names that it defines are kept out of the exports. */
+  readonly excluded: boolean;
   /** Allocated sections, by section index. */
   readonly sections: readonly (InputSection | undefined)[];
   /** The name numbers of the symbols from `firstGlobal` on. */
   readonly globals: Int32Array;
 
-  constructor(elf: ElfObject, index: number, direct: boolean) {
+  constructor(elf: ElfObject, index: number, direct: boolean, excluded: boolean) {
     this.name = elf.name;
     this.elf = elf;
     this.index = index;
     this.direct = direct;
+    this.excluded = excluded;
     this.sections = elf.sections.map((section) =>
       (section.flags & SectionFlag.ALLOC) !== 0 ? new InputSection(this, section) : undefined
     );

@@ -8,6 +8,8 @@ import {
   NUMBER,
   oneOf,
   type OptionTable,
+  RECORD,
+  SET,
   STRING,
   STRINGS,
 } from "../errors/options.ts";
@@ -18,6 +20,8 @@ import { archOf } from "./arch/mod.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
+import { withConstants } from "./defsym.ts";
+import { chooseOptional } from "./undefined.ts";
 import { importsOf, Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import { layOut } from "./layout.ts";
@@ -43,6 +47,23 @@ export interface LinkOptions {
   readonly entry?: string;
   /** Symbols and sections that stay even if nothing reaches them, as exact names and globs. */
   readonly keep?: readonly string[];
+  /**
+   * Further names that the module exports if an input defines them, as exact names and globs. No archive
+   * member is pulled in for them. Default: none.
+   */
+  readonly exportList?: readonly string[];
+  /** Names to treat as undefined, so that archive members that define them are pulled in, and to keep. */
+  readonly undefined?: readonly string[];
+  /** Leads references to each `NAME` to `__wrap_NAME`, and references to `__real_NAME` to `NAME`. */
+  readonly wrap?: readonly string[];
+  /** Defines names: as a constant, or as another name of the link. */
+  readonly defsym?: Readonly<Record<string, number | string>>;
+  /** Refuses names that no input defines, unless `allowUndefined` has them. Default: they become imports. */
+  readonly noUndefined?: boolean;
+  /** Names that `noUndefined` takes for defined, because a host library has them. Default: none. */
+  readonly provided?: ReadonlySet<string>;
+  /** Names that may stay undefined when the module is loaded, as exact names and globs; their address is 0 then. */
+  readonly allowUndefined?: readonly string[];
   /** Marks the module as one that may be replaced while it runs. */
   readonly reloadable?: boolean;
   /**
@@ -71,6 +92,13 @@ const UNWINDER_NAMES = ["__register_frame", "__deregister_frame"];
 const LINK_OPTIONS: OptionTable<LinkOptions> = {
   exports: STRINGS,
   entry: STRING,
+  exportList: STRINGS,
+  undefined: STRINGS,
+  wrap: STRINGS,
+  defsym: RECORD,
+  noUndefined: BOOLEAN,
+  provided: SET,
+  allowUndefined: STRINGS,
   keep: STRINGS,
   reloadable: BOOLEAN,
   unwind: BOOLEAN,
@@ -125,14 +153,21 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const request: LinkRequest = {
     exports: options.exports === undefined ? undefined : new NameMatcher(options.exports),
     entry: options.entry,
+    exportList: options.exportList === undefined ? undefined : new NameMatcher(options.exportList),
     keep: new NameMatcher(options.keep ?? []),
   };
+  const definitions = Object.entries(options.defsym ?? {});
+  const constants = definitions.filter((entry) => typeof entry[1] === "number") as [string, number][];
+  const aliases = definitions.filter((entry) => typeof entry[1] === "string") as [string, string][];
 
   // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
-  resolution.resolve(inputs, request.exports, [
+  resolution.wrap(options.wrap ?? []);
+  resolution.alias(Object.fromEntries(aliases));
+  resolution.resolve(withConstants(inputs, constants), request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
     ...request.keep.exact,
+    ...(options.undefined ?? []),
   ]);
   if (resolution.objects.length === 0) throw nothingToLink(inputs, request);
   const arch = archOf(resolution.objects[0].elf.machine);
@@ -150,8 +185,13 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const unwinder = UNWINDER_NAMES.map((name) => globals.names.find(name))
     .filter((id) => id !== -1 && globals.isDefined(id));
   if (marker.unwind) { for (const id of unwinder) marker.markGlobal(id, undefined); }
+  for (const name of options.undefined ?? []) {
+    const id = resolution.globals.names.find(name);
+    if (resolution.globals.isDefined(id)) marker.markGlobal(id, undefined);
+  }
   marker.run();
   const imports = importsOf(resolution, marker, problems);
+  chooseOptional(resolution, imports, options, problems);
   for (const [id, { calls }] of imports) marker.plt.add(id, calls, marker.got);
   const reached = reachedSections(resolution);
   problems.throwIfAny();

@@ -4,7 +4,6 @@
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
-import { State } from "./globals.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { LinkMap, MapDropped, MapEntry, MapExport, MapSection } from "./map.ts";
@@ -38,9 +37,9 @@ export function buildMap(
     members: resolution.pulled,
     dropped: droppedOf(resolution),
     exports,
-    imports: [...imports].map(([id, { neededBy }]) => ({
+    imports: [...imports].map(([id, { neededBy, weak }]) => ({
       name: globals.names.text(id),
-      weak: globals.state(id) === State.WEAK_UNDEFINED,
+      weak,
       neededBy: [...neededBy],
     })),
     relocations: { applied: applied.applied, kept: applied.dynamic.length },

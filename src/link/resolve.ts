@@ -5,7 +5,7 @@
  */
 import { archOf } from "./arch/mod.ts";
 import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
-import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
+import { checkMachine, type ElfObject, isElf, parseObject } from "./elf/object.ts";
 import { SectionFlag } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { NameMatcher } from "../smf/glob.ts";
@@ -25,6 +25,10 @@ export interface LinkInput {
   readonly name: string;
   /** An ELF64 relocatable object or an `ar` archive. */
   readonly bytes: Uint8Array;
+  /** Links every member of an archive, as if each were an input of its own. Default: those that are needed. */
+  readonly whole?: boolean;
+  /** Keeps the names that an archive defines out of the exports. Default: false. */
+  readonly excluded?: boolean;
 }
 
 /**
@@ -74,6 +78,12 @@ export class Resolution {
   readonly #loaded: Set<string> = new Set();
   readonly #queue: number[] = [];
   readonly #groups: ComdatGroups;
+  /** The archives whose names are not exported, by index. */
+  readonly #excluded: Set<number> = new Set();
+  /** The names that undefined references to a name mean instead, by name number. */
+  readonly #wrapped: Map<number, number> = new Map();
+  /** The names that are defined as other names, by name number. */
+  readonly #aliases: Map<number, number> = new Map();
 
   constructor(problems: Problems) {
     this.globals = new Globals(problems);
@@ -85,10 +95,14 @@ export class Resolution {
   resolve(inputs: readonly LinkInput[], exports: NameMatcher | undefined, required: readonly string[]): void {
     const objects: LinkInput[] = [];
     for (const input of inputs) {
-      if (isArchive(input.bytes)) this.#addArchive(new Archive(input.name, input.bytes));
-      else objects.push(input);
+      if (!isArchive(input.bytes)) objects.push(input);
+      else if (input.whole === true) objects.push(...membersOf(input));
+      else this.#addArchive(new Archive(input.name, input.bytes), input.excluded === true);
     }
-    for (const { name, bytes } of objects) this.#addObject(parseObject(name, bytes), true);
+    for (const { name, bytes, excluded } of objects) {
+      this.#addObject(parseObject(name, bytes), true, excluded === true);
+    }
+    for (const target of this.#aliases.values()) this.#require(target);
     for (const name of [...(exports?.exact ?? []), ...required]) {
       this.#require(this.globals.names.internText(name));
     }
@@ -96,7 +110,26 @@ export class Resolution {
     do {
       this.#pullQueued();
     } while (this.#pullForCommons());
+    for (const [id, target] of this.#aliases) this.globals.alias(id, target);
     if (this.objects.length > 0) this.#addCrtObject();
+  }
+
+  /** Leads undefined references to `NAME` to `__wrap_NAME`, and those to `__real_NAME` to `NAME`. */
+  wrap(wrapped: readonly string[]): void {
+    const { names } = this.globals;
+    for (const name of wrapped) {
+      const id = names.internText(name);
+      this.#wrapped.set(id, names.internText(`__wrap_${name}`));
+      this.#wrapped.set(names.internText(`__real_${name}`), id);
+    }
+  }
+
+  /** Defines names as other names, instead of any other definition. */
+  alias(aliases: Readonly<Record<string, string>>): void {
+    const { names } = this.globals;
+    for (const [name, target] of Object.entries(aliases)) {
+      this.#aliases.set(names.internText(name), names.internText(target));
+    }
   }
 
   /** Adds the object that defines the names of the C runtime, as far as they are undefined. */
@@ -112,11 +145,12 @@ export class Resolution {
       ? wanted
       : [...new Set([DSO_HANDLE, ...wanted])];
     const bytes = crtObject(archOf(this.objects[0].elf.machine), all);
-    this.#addObject(parseObject(CRT_OBJECT_NAME, bytes), false);
+    this.#addObject(parseObject(CRT_OBJECT_NAME, bytes), false, false);
   }
 
-  #addArchive(archive: Archive): void {
+  #addArchive(archive: Archive, excluded: boolean): void {
     const index = this.#archives.push(archive) - 1;
+    if (excluded) this.#excluded.add(index);
     archive.visitIndex((bytes, start, end, header) => {
       const id = this.globals.names.intern(bytes, start, end);
       this.#index.add(id, index, header);
@@ -139,7 +173,7 @@ export class Resolution {
     // The queue grows meanwhile: members bring new undefined names.
     for (let i = 0; i < this.#queue.length; i++) {
       const id = this.#queue[i];
-      if (this.globals.state(id) === State.UNDEFINED) this.#pull(id);
+      if (this.globals.state(id) === State.UNDEFINED && !this.#aliases.has(id)) this.#pull(id);
     }
     this.#queue.length = 0;
   }
@@ -155,7 +189,8 @@ export class Resolution {
       symbol: this.globals.names.text(id),
       ...(by === undefined ? {} : { neededBy: by.name }),
     });
-    this.#addObject(parseObject(member.name, member.bytes), false);
+    const excluded = this.#excluded.has(this.#index.archive(id));
+    this.#addObject(parseObject(member.name, member.bytes), false, excluded);
   }
 
   /** Pulls in members that define a tentative definition for good (gABI); returns whether there were any. */
@@ -176,8 +211,8 @@ export class Resolution {
     return this.#archives[this.#index.archive(id)].member(this.#index.header(id));
   }
 
-  #addObject(elf: ElfObject, direct: boolean): void {
-    const object = new LinkObject(elf, this.objects.length, direct);
+  #addObject(elf: ElfObject, direct: boolean, excluded: boolean): void {
+    const object = new LinkObject(elf, this.objects.length, direct, excluded);
     if (object.index > 0) checkMachine(this.objects[0].elf, elf);
     checkLinkable(object);
     this.objects.push(object);
@@ -211,9 +246,17 @@ export class Resolution {
       if (!ascii && !isUtf8(file.bytes, start, end)) {
         throw malformed(object.name, "a symbol's name is not UTF-8", { symbol: symbols.name(i), value: i });
       }
-      object.globals[i - symbols.firstGlobal] = this.globals.names.intern(file.bytes, start, end);
+      const id = this.globals.names.intern(file.bytes, start, end);
+      const isReference = symbols.place(i) === SymbolPlace.UNDEFINED;
+      object.globals[i - symbols.firstGlobal] = (isReference ? this.#wrapped.get(id) : undefined) ?? id;
     }
   }
+}
+
+/** The objects in an archive that is linked whole; other members, such as texts, are left out. */
+function membersOf({ name, bytes, excluded = false }: LinkInput): LinkInput[] {
+  const members = [...new Archive(name, bytes).members()].filter((member) => isElf(member.bytes));
+  return members.map((member) => ({ name: member.name, bytes: member.bytes, excluded }));
 }
 
 /** Whether the object has a definition of `name` that is not tentative. */

@@ -28,6 +28,11 @@ const FAMILIES: readonly (readonly [names: RegExp, step: string])[] = [
     /^(?:_ZN?K?S[tabsiod]|_ZT[ISV]N?(?:St|10__cxxabiv1)|_Z(?:nw|na|dl|da)|__cxa_(?!atexit|finalize|thread_atexit_impl)|__gxx_personality)/,
     "name the host library libstdc++.so.6 (the option `libraries`, --library)",
   ],
+  [
+    /^(?:_dl_|_rtld_global)/,
+    "use the shared C library instead of glibc's libc.a and libm.a, whose parts only work together: " +
+    "leave the archive out, and name libc.so.6 and libm.so.6 (the option `libraries`, --library)",
+  ],
   [/^(?:GOMP_|omp_)/, "name the host library libgomp.so.1 (the option `libraries`, --library)"],
   [/^__kmpc_/, "name the host library libomp.so.5 (the option `libraries`, --library)"],
 ];

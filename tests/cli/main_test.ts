@@ -6,7 +6,7 @@ import { smf, smfCommand, smfOn, smfProcess } from "../support/smf_command.ts";
 /** Child processes take seconds under emulation, and nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";
 
-const COMMANDS = ["inspect", "nm", "verify", "diff", "run", "watch", "link", "convert", "hash"];
+const COMMANDS = ["inspect", "nm", "verify", "diff", "run", "watch", "ld", "link", "convert", "hash"];
 const ESCAPE = "\x1b[";
 
 Deno.test("--help lists the commands, and each command's help has options and examples", async () => {
@@ -22,7 +22,7 @@ Deno.test("--help lists the commands, and each command's help has options and ex
       assertMatch(out[0], new RegExp(`^smf ${command} `));
       assertStringIncludes(out.join("\n"), "--color WHEN");
       assertStringIncludes(out.join("\n"), `\nExamples:\n  smf ${command} `);
-      if (command !== "link") assertStringIncludes(out.join("\n"), "--json");
+      if (command !== "link" && command !== "ld") assertStringIncludes(out.join("\n"), "--json");
       assert(out.every((line) => line.length <= 100), `${command}: a line is too long for a terminal`);
     }
   }

@@ -25,6 +25,7 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
     "__cxa_throw",
     "__gxx_personality_v0",
   ],
+  "the shared C library": ["_dl_x86_cpu_features", "_rtld_global_ro"],
   "libgomp.so.1": ["GOMP_parallel", "omp_get_num_threads"],
   "--allow-undefined": ["SZ_compress_args", "__cxa_atexit", "__my_function", "printf"],
 };

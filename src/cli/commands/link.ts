@@ -2,13 +2,16 @@
  * `smf link`: links object files and static libraries into a module.
  */
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
-import { formatMap } from "../../link/map.ts";
+import { exportsOfScript } from "../../link/elf/version_script.ts";
+import { formatMap, type LinkMap } from "../../link/map.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
-import { readOptions } from "../terminal/options.ts";
+import { expandResponseFiles, type LdArguments, parseLdArguments } from "../terminal/ld_arguments.ts";
 import { reportingErrors } from "../terminal/problems.ts";
+import { styleFor, type Writer } from "../terminal/style.ts";
+import { findInputs, type FoundInputs } from "./link_inputs.ts";
 
-const HELP = `smf link <file.o | file.a>... -o <file.smf> [options]
+const HELP = `smf link <file.o | file.a | -lNAME>... -o <file.smf> [options]
 
 Links ELF objects and static libraries (x86-64, AArch64) into a module.
 
@@ -17,6 +20,23 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       default: all visible symbols of the objects named directly
   --entry NAME        the entry point; makes the module executable
   --keep GLOB         keep these symbols or sections even if unreferenced; repeatable
+  -l NAME, -L FOLDER  link libNAME.so or libNAME.a, looked for in these folders first;
+                      a shared library is a host library for when the module is loaded
+  -Bstatic, -Bdynamic look for libNAME.a alone from here on, or for both again
+  --whole-archive     link all members of the archives from here on;
+                      --no-whole-archive ends it
+  -u, --undefined NAME    pull in and keep the definition of this symbol; repeatable
+  --defsym NAME=VALUE     define a symbol as a number or as another symbol; repeatable
+  --wrap NAME         lead references to NAME to __wrap_NAME, and those to __real_NAME
+                      to NAME; repeatable
+  --version-script FILE, --dynamic-list FILE
+                      export the names that the file lists, if an input defines them
+  --exclude-libs LIST do not export names of these archives: libz.a,libm.a or ALL
+  --no-undefined      refuse names that neither an input nor a host library defines
+  --allow-undefined GLOB  let the module load without these names: their address is 0,
+                      and a call crashes; repeatable
+  --print-gc-sections list the sections that nothing reaches
+  @FILE               take further arguments from the file
   --reloadable        mark the module as reloadable while it runs
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
@@ -37,39 +57,36 @@ Examples:
 
 export const link: Command = {
   help: HELP,
-  run(args: readonly string[], output: Output): Promise<number> {
-    const options = readOptions(args, {
-      values: ["output", "entry", "unwind", "cpu"],
-      lists: ["export", "keep"],
-      switches: ["reloadable", "strip", "map"],
-      alias: { o: "output" },
-    }, output);
-    const { writer, rest: files } = options;
-    const target = options.value("output");
-    if (files.length === 0) throw new UsageError("name the files to link");
-    if (target === undefined) throw new UsageError("name the module to write: -o <file.smf>");
-    const exports = options.list("export");
-    const entry = options.value("entry");
-    const cpu = options.value("cpu");
-    const unwind = unwindOf(options.value("unwind") ?? "auto");
-
-    const inputs = files.map((name) => ({ name, bytes: readInput(name) }));
-    return reportingErrors({ command: "link", file: files[0], writer, json: false, isModule: false }, () => {
-      const { bytes, map } = linkFor(inputs, {
-        ...(exports.length > 0 && { exports }),
-        ...(entry !== undefined && { entry }),
-        ...(unwind !== undefined && { unwind }),
-        ...(cpu !== undefined && { cpu }),
-        keep: options.list("keep"),
-        reloadable: options.has("reloadable"),
-        strip: options.has("strip"),
-      });
-      replaceFile(target, bytes);
-      if (!options.has("map")) return;
-      for (const line of formatMap(map).trimEnd().split("\n")) writer.print(line);
-    });
-  },
+  run: (args, output) => runLink("link", args, output),
 };
+
+/**
+ * Runs a link whose arguments are spelt as `ld` spells them.
+ *
+ * @param command Which command it is; `ld` ignores, aloud, what has no meaning for modules.
+ */
+export function runLink(command: "link" | "ld", args: readonly string[], output: Output): Promise<number> {
+  const given = parseLdArguments(expandResponseFiles(args, readResponseFile), command === "ld");
+  const target = lastOf(given, "output");
+  if (given.inputs.length === 0) throw new UsageError("name the files to link");
+  if (target === undefined) throw new UsageError("name the module to write: -o <file.smf>");
+  const writer = writerOf(lastOf(given, "color"), output);
+  const file = given.inputs.find(({ isLibrary }) => !isLibrary)?.name ?? target;
+  return reportingErrors({ command, file, writer, json: false, isModule: false }, () => {
+    const options = optionsOf(given);
+    const found = findInputs(given.inputs, {
+      folders: listOf(given, "library-path"),
+      excluded: listOf(given, "exclude-libs").flatMap((list) => list.split(/[,:]/)),
+      skipStartFiles: command === "ld",
+    });
+    if (command === "ld") sayIgnored(given, found, output);
+    const { bytes, map } = linkFor(found.inputs, { ...options, provided: found.provided });
+    replaceFile(target, bytes);
+    if (given.switches.has("print-gc-sections")) printDropped(map, writer);
+    if (!given.switches.has("map")) return;
+    for (const line of formatMap(map).trimEnd().split("\n")) writer.print(line);
+  });
+}
 
 /** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
 function linkFor(inputs: readonly LinkInput[], options: LinkOptions): LinkedModule {
@@ -78,6 +95,86 @@ function linkFor(inputs: readonly LinkInput[], options: LinkOptions): LinkedModu
   } catch (error) {
     if (options.cpu === undefined || !(error instanceof TypeError)) throw error;
     throw new UsageError(`--cpu: ${error.message}`);
+  }
+}
+
+function listOf({ values }: LdArguments, option: string): readonly string[] {
+  return values.get(option) ?? [];
+}
+
+function lastOf(given: LdArguments, option: string): string | undefined {
+  return listOf(given, option).at(-1);
+}
+
+function optionsOf(given: LdArguments): LinkOptions {
+  const exports = listOf(given, "export");
+  const scripts = [...listOf(given, "version-script"), ...listOf(given, "dynamic-list")];
+  const entry = lastOf(given, "entry");
+  const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
+  const cpu = lastOf(given, "cpu");
+  return {
+    ...(exports.length > 0 && { exports }),
+    ...(scripts.length > 0 && {
+      exportList: scripts.flatMap((path) => exportsOfScript(path, new TextDecoder().decode(readInput(path)))),
+    }),
+    ...(entry !== undefined && { entry }),
+    ...(unwind !== undefined && { unwind }),
+    ...(cpu !== undefined && { cpu }),
+    keep: listOf(given, "keep"),
+    undefined: listOf(given, "undefined"),
+    wrap: listOf(given, "wrap"),
+    defsym: Object.fromEntries(listOf(given, "defsym").map(definitionOf)),
+    noUndefined: given.switches.has("no-undefined"),
+    allowUndefined: listOf(given, "allow-undefined"),
+    reloadable: given.switches.has("reloadable"),
+    strip: given.switches.has("strip"),
+  };
+}
+
+/** Reads `NAME=VALUE`, where the value is a number in C's notation or a name. */
+function definitionOf(text: string): [name: string, value: number | string] {
+  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined) throw new UsageError(`--defsym takes NAME=VALUE, not '${text}'`);
+  if (!/^[-+]?\d/.test(value)) return [name, value];
+  const number = /^[-+]?(?:0[xX][\da-fA-F]+|\d+)$/.test(value)
+    ? Number(value.replace(/^[-+]/, "")) * (value.startsWith("-") ? -1 : 1)
+    : NaN;
+  if (!Number.isSafeInteger(number)) {
+    throw new UsageError(`--defsym takes a number up to 2^53 - 1 or a name, not '${value}'`);
+  }
+  return [name, number];
+}
+
+function readResponseFile(path: string): string | undefined {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw new UsageError(`${path}: Cannot read the file: ${(error as Error).message}`);
+  }
+}
+
+function writerOf(color: string | undefined, output: Output): Writer {
+  return {
+    ...output,
+    style: styleFor(color, output.terminals?.print ?? false),
+    complaintStyle: styleFor(color, output.terminals?.complain ?? false),
+  };
+}
+
+/** Says on one line each what has no meaning for modules, and which libraries the module needs. */
+function sayIgnored({ ignored }: LdArguments, { leftOut, hostLibraries }: FoundInputs, output: Output): void {
+  if (ignored.length > 0) output.complain(`smf ld: ignored: ${ignored.join(" ")}`);
+  if (leftOut.length > 0) output.complain(`smf ld: left out: ${leftOut.join(" ")}`);
+  if (hostLibraries.length > 0) {
+    output.complain(`smf ld: host libraries to load the module with: ${hostLibraries.join(" ")}`);
+  }
+}
+
+/** Lists the sections that nothing reaches, as `ld` does. */
+function printDropped({ dropped }: LinkMap, writer: Writer): void {
+  for (const { section, object, reason } of dropped) {
+    if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
   }
 }
 

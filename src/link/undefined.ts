@@ -1,0 +1,43 @@
+/**
+ * Names that no input defines: which of them may stay undefined, and which may not be imports.
+ */
+import { LoadError } from "../errors.ts";
+import { stepForMissing } from "../os/missing_names.ts";
+import { NameMatcher } from "../smf/glob.ts";
+import type { NeededName } from "./gc.ts";
+import { State } from "./globals.ts";
+import type { Problems } from "./problems.ts";
+import type { Resolution } from "./resolve.ts";
+
+/** The options about undefined names. */
+export interface UndefinedOptions {
+  readonly noUndefined?: boolean;
+  readonly provided?: ReadonlySet<string>;
+  readonly allowUndefined?: readonly string[];
+}
+
+/** Makes imports weak that may stay undefined; reports those that the options refuse. */
+export function chooseOptional(
+  { globals }: Resolution,
+  imports: ReadonlyMap<number, NeededName>,
+  { noUndefined = false, provided, allowUndefined = [] }: UndefinedOptions,
+  problems: Problems,
+): void {
+  const allowed = new NameMatcher(allowUndefined);
+  const missing: string[] = [];
+  for (const [id, needed] of imports) {
+    needed.weak = globals.state(id) === State.WEAK_UNDEFINED || allowed.matches(globals.names.text(id));
+    if (!noUndefined || needed.weak) continue;
+    const name = globals.names.text(id);
+    if (provided?.has(name) !== true) missing.push(name);
+  }
+  if (missing.length === 0) return;
+  const listed = missing.map((name) => `'${name}'`).join(", ");
+  problems.add(
+    new LoadError(
+      "UndefinedSymbol",
+      `Cannot link module: undefined ${missing.length === 1 ? "symbol" : "symbols"} ${listed}`,
+      { symbols: missing, hint: stepForMissing(missing) },
+    ),
+  );
+}

@@ -1,0 +1,238 @@
+// The options of `smf link` that are spelt as ld spells them, and `smf ld` behind a compiler driver.
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { ModuleRegistry } from "../../../mod.ts";
+import { parseSmf } from "../../../src/smf/file.ts";
+import { compile, testWithCompilers } from "../../support/compilers.ts";
+import { ascii, functionObject } from "../../support/objects.ts";
+import { smf } from "../../support/smf_command.ts";
+import { TemporaryDirectory } from "../../support/testing.ts";
+
+function exportsOf(path: string): string[] {
+  const { symbols } = parseSmf(Deno.readFileSync(path));
+  const all = Array.from({ length: symbols.length }, (_, i) => symbols.name(i));
+  return all.filter((name) => symbols.findExport(name) !== undefined).toSorted();
+}
+
+const SOURCES: Readonly<Record<string, string>> = {
+  "main.c":
+    `int helper(void); int __wrap_helper(void) { extern int __real_helper(void); return 10 + __real_helper(); }
+    int main_value(void) { return helper(); } int other(void) { return 3; }`,
+  "helper.c": "int helper(void) { return 7; }",
+  "spare.c": "int spare(void) { return 9; }",
+  "constant.c":
+    "extern char level[]; long test(void) { return (long)level; } int alias(void); int call(void) { return alias(); } int spare(void);",
+};
+
+/** Compiles the sources, and makes the archives libparts.a and libthin.a of two of them. */
+async function prepare(folder: string): Promise<(name: string) => string> {
+  for (const [name, source] of Object.entries(SOURCES)) Deno.writeTextFileSync(`${folder}/${name}`, source);
+  await compile("gcc", ["-O2", "-fPIC", "-ffunction-sections", "-c", ...Object.keys(SOURCES)], folder);
+  await compile("ar", ["rcs", "libparts.a", "helper.o", "spare.o"], folder);
+  await compile("ar", ["rcsT", "libthin.a", "helper.o", "spare.o"], folder);
+  return (name) => `${folder}/${name}`;
+}
+
+function call(path: string, name: string): number {
+  using registry = new ModuleRegistry();
+  const result = registry.load(path).getFunction(name, { parameters: [], result: "i32" })?.();
+  return result ?? NaN;
+}
+
+const ldTest = (name: string, work: (path: (name: string) => string) => Promise<void>): void =>
+  testWithCompilers(["gcc", "ar"], name, async (folder) => await work(await prepare(folder)));
+
+ldTest("-l and -L find a library; --wrap leads references to the wrapper", async (path) => {
+  const link = (...more: string[]) =>
+    smf("link", path("main.o"), "-L", path("."), "-o", path("m.smf"), ...more);
+  assertEquals(await link("-lparts", "--wrap=helper"), { code: 0, out: [], err: [] });
+  assertEquals(call(path("m.smf"), "main_value"), 17);
+  assertEquals((await link("-lnowhere")).code, 2);
+  assertStringIncludes(
+    (await link("-lnowhere")).err.join(),
+    "-lnowhere: Cannot find libnowhere.so or libnowhere.a",
+  );
+});
+
+ldTest("--whole-archive links all members, also of a thin archive, until it ends", async (path) => {
+  for (const library of ["parts", "thin"]) {
+    const link = (...args: string[]) =>
+      smf("link", path("helper.o"), "-o", path("w.smf"), "-L", path("."), ...args);
+    await link(`-l${library}`);
+    assertEquals(exportsOf(path("w.smf")), ["helper"]);
+    await smf("link", "--whole-archive", path(`lib${library}.a`), "--no-whole-archive", "-o", path("w.smf"));
+    assertEquals(exportsOf(path("w.smf")), ["helper", "spare"]);
+  }
+});
+
+ldTest(
+  "-u pulls a member in, --exclude-libs hides its names, --print-gc-sections says what went",
+  async (path) => {
+    const { code, out } = await smf(
+      ...["link", path("main.o"), path("libparts.a"), "-u", "spare", "--export", "*", "--print-gc-sections"],
+      ...["--exclude-libs", "libparts.a", "--defsym", "__real_helper=helper", "-o", path("u.smf")],
+    );
+    assertEquals(code, 0);
+    assertEquals(exportsOf(path("u.smf")), ["__wrap_helper", "main_value", "other"]);
+    assertEquals(out, []);
+    const dropping = await smf(
+      "link",
+      path("main.o"),
+      "--export",
+      "other",
+      "--print-gc-sections",
+      "-o",
+      path("u.smf"),
+    );
+    assert(dropping.out.includes(`removing unused section '.text.main_value' in file '${path("main.o")}'`));
+  },
+);
+
+ldTest("--defsym defines constants and other names", async (path) => {
+  const { code, err } = await smf(
+    ...["link", path("constant.o"), path("libparts.a"), "--defsym=level=0x1234", "--defsym", "alias=spare"],
+    ...["-o", path("d.smf")],
+  );
+  assertEquals([code, err], [0, []]);
+  assertEquals([call(path("d.smf"), "test"), call(path("d.smf"), "call")], [0x1234, 9]);
+  const bad = await smf("link", path("constant.o"), "--defsym=alias=nobody", "-o", path("d.smf"));
+  assertStringIncludes(bad.err.join(), "Cannot define 'alias': undefined symbol 'nobody'");
+});
+
+ldTest("version scripts and dynamic lists are lists of exports", async (path) => {
+  Deno.writeTextFileSync(
+    path("v.map"),
+    "V1 { /* two */ global: main_*; absent; local: *; }; V2 { other; } V1;",
+  );
+  Deno.writeTextFileSync(path("d.list"), '{ "main_value"; };');
+  const link = (option: string) =>
+    smf("link", path("main.o"), path("helper.o"), option, "--wrap", "helper", "-o", path("v.smf"));
+  await link(`--version-script=${path("v.map")}`);
+  assertEquals(exportsOf(path("v.smf")), ["main_value", "other"]);
+  await link(`--dynamic-list=${path("d.list")}`);
+  assertEquals(exportsOf(path("v.smf")), ["main_value"]);
+  for (const text of ["{ a;", "a; }", "{ { { } } };", '{ "a; };', '{ extern "C++" { foo*; }; };']) {
+    Deno.writeTextFileSync(path("v.map"), text);
+    const { code, err } = await link(`--version-script=${path("v.map")}`);
+    assertEquals(code, 1, text);
+    assertStringIncludes(err[0], "Cannot read version script", text);
+  }
+});
+
+ldTest(
+  "--no-undefined refuses what nobody defines; host libraries and --allow-undefined count",
+  async (path) => {
+    Deno.writeTextFileSync(
+      path("n.c"),
+      "int abs(int); int nobody(int); int test(int x) { return x ? nobody(abs(x)) : 5; }",
+    );
+    await compile("gcc", ["-O2", "-fPIC", "-fno-builtin", "-c", "n.c"], path("."));
+    const link = (...more: string[]) =>
+      smf("link", path("n.o"), "--no-undefined", "-o", path("n.smf"), ...more);
+    assertStringIncludes((await link()).err[0], "undefined symbols 'abs', 'nobody'");
+    assertStringIncludes((await link("-lc")).err[0], "undefined symbol 'nobody'");
+    assertEquals((await link("-lc", "--allow-undefined=no*")).code, 0);
+    using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+    const test = registry.load(path("n.smf")).getFunction("test", { parameters: ["i32"], result: "i32" });
+    assertEquals(test?.(0), 5);
+  },
+);
+
+Deno.test("response files hold arguments, and may name others", async () => {
+  using folder = new TemporaryDirectory();
+  folder.file("with space.o", functionObject("main", 0xc3));
+  folder.file("inner", ascii(`-o "${folder.join("out.smf")}"`));
+  folder.file("outer", ascii(`'${folder.join("with space.o")}'\n@${folder.join("inner")}`));
+  assertEquals(await smf("link", `@${folder.join("outer")}`), { code: 0, out: [], err: [] });
+  assertEquals(exportsOf(folder.join("out.smf")), ["main"]);
+  folder.file("endless", ascii(`@${folder.join("endless")}`));
+  assertStringIncludes((await smf("link", `@${folder.join("endless")}`)).err[0], "without end");
+});
+
+Deno.test("a linker script stands for the files that it names", async () => {
+  using folder = new TemporaryDirectory();
+  folder.file("a.o", functionObject("a", 0xc3));
+  folder.file("b.o", functionObject("b", 0xc3));
+  folder.file("libboth.a", ascii("/* script */ GROUP ( a.o b.o AS_NEEDED ( x.so.1 ) )"));
+  const { code, err } = await smf("link", "-L", folder.join("."), "-lboth", "-o", folder.join("s.smf"));
+  assertEquals([code, err], [0, []]);
+  assertEquals(exportsOf(folder.join("s.smf")), ["a", "b"]);
+  folder.file("loop.a", ascii("INPUT(loop.a)"));
+  assertStringIncludes((await smf("link", folder.join("loop.a"), "-o", "x")).err[0], "without end");
+});
+
+Deno.test("-h with a name is ld's option, not a request for help", async () => {
+  using folder = new TemporaryDirectory();
+  folder.file("a.o", functionObject("a", 0xc3));
+  const { code, err } = await smf("ld", "-h", "libx.so", folder.join("a.o"), "-o", folder.join("x.smf"));
+  assertEquals([code, err], [0, ["smf ld: ignored: -h libx.so"]]);
+});
+
+Deno.test("what cannot be ignored is refused", async () => {
+  for (const args of [["-r"], ["-T", "script.ld"], ["--oformat=binary"], ["--no-such-option"]]) {
+    const { code, err } = await smf("ld", "a.o", "-o", "x.smf", ...args);
+    assertEquals(code, 2, args[0]);
+    assertStringIncludes(err[0], `there is no option '${args[0]}'`);
+  }
+  assertStringIncludes(
+    (await smf("link", "a.o", "-o", "x.smf", "-shared")).err[0],
+    "there is no option '-shared'",
+  );
+});
+
+const PROGRAM = fromFileUrl(new URL("../../../src/cli/main.ts", import.meta.url));
+
+/** Makes a folder whose `ld` is this program, where a compiler driver looks with -B. */
+function standIn(folder: string): string {
+  Deno.mkdirSync(`${folder}/tools`);
+  const command = `exec '${Deno.execPath()}' run --no-check --allow-read --allow-write '${PROGRAM}' ld "$@"`;
+  Deno.writeTextFileSync(`${folder}/tools/ld`, `#!/bin/sh\n${command}\n`, { mode: 0o755 });
+  return `${folder}/tools`;
+}
+
+testWithCompilers(["gcc", "make"], "gcc, and a Makefile, link modules with smf ld", async (folder) => {
+  const tools = standIn(folder);
+  Deno.writeTextFileSync(
+    `${folder}/plugin.c`,
+    '#include <math.h>\n#include <stdlib.h>\nint test(void) { return abs(-3) + (int)sqrt(atof("16")); }',
+  );
+  const makefile = `plugin.smf: plugin.o\n\t$(CC) -B ${tools} -shared -o $@ $< -lm\n` +
+    "plugin.o: plugin.c\n\t$(CC) -O2 -fPIC -c -o $@ $<\n";
+  Deno.writeTextFileSync(`${folder}/Makefile`, makefile);
+  await compile("make", ["CC=gcc"], folder);
+  using registry = new ModuleRegistry({ libraries: ["libc.so.6", "libm.so.6"] });
+  const test = registry.load(`${folder}/plugin.smf`).getFunction("test", { parameters: [], result: "i32" });
+  assertEquals(test?.(), 7);
+  const { stderr } = await new Deno.Command("gcc", {
+    args: ["-B", tools, "-shared", "-o", "plugin.smf", "plugin.o", "-lm"],
+    cwd: folder,
+  }).output();
+  const said = new TextDecoder().decode(stderr);
+  for (
+    const part of [
+      "ignored: ",
+      "-shared",
+      "left out: ",
+      "crtbeginS.o",
+      "host libraries",
+      " libm.so.6 ",
+      " libc.so.6",
+    ]
+  ) {
+    assertStringIncludes(said, part);
+  }
+});
+
+testWithCompilers(["gcc", "cmake", "make"], "CMake links modules with smf ld", async (folder) => {
+  const tools = standIn(folder);
+  Deno.writeTextFileSync(`${folder}/plugin.c`, "int test(void) { return 42; }");
+  Deno.writeTextFileSync(
+    `${folder}/CMakeLists.txt`,
+    "cmake_minimum_required(VERSION 3.16)\nproject(plugin C)\nadd_library(plugin MODULE plugin.c)\n" +
+      `target_link_options(plugin PRIVATE -B${tools})\n` +
+      'set_target_properties(plugin PROPERTIES PREFIX "" SUFFIX ".smf")\n',
+  );
+  await compile("cmake", ["-S", ".", "-B", "build"], folder);
+  await compile("cmake", ["--build", "build"], folder);
+  assertEquals(call(`${folder}/build/plugin.smf`, "test"), 42);
+});
