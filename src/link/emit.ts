@@ -1,6 +1,7 @@
 /**
  * Writes a finished layout as an SMF file.
  */
+import { HOST_LIBRARIES_SECTION, hostLibrariesBytes } from "../smf/host_libraries.ts";
 import { LoadError } from "../errors.ts";
 import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
@@ -34,6 +35,8 @@ export interface EmitInput {
   readonly entry: number | undefined;
   readonly reloadable: boolean;
   readonly strip: boolean;
+  /** The host libraries that the module needs. */
+  readonly needed: readonly string[];
   /** The names of symbols that stay, stripped or not. */
   readonly keptNames: ReadonlySet<string>;
   readonly platform: number | undefined;
@@ -122,6 +125,10 @@ class Emitter {
         virtualSize: output.size,
       });
     }
+    const { needed } = this.#input;
+    if (needed.length === 0) return;
+    const bytes = hostLibrariesBytes([...new Set(needed)]);
+    this.#builder.section({ name: HOST_LIBRARIES_SECTION, type: SectionType.HostLibraries, bytes });
   }
 
   /** Returns the address of a defined name; undefined for a constant or a dropped symbol. */

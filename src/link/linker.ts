@@ -83,6 +83,12 @@ export interface LinkOptions {
   readonly cpu?: string;
   /** The operating system, a `Platform`. Default: Linux. */
   readonly platform?: number;
+  /**
+   * Shared libraries of the host, by the names that its dynamic linker knows, in
+   * which the loader looks for imports. It looks in the C library by itself.
+   * Default: none.
+   */
+  readonly needed?: readonly string[];
   /** The layout of the file. Default: H96. */
   readonly layout?: "H96" | "H72";
 }
@@ -104,6 +110,7 @@ const LINK_OPTIONS: OptionTable<LinkOptions> = {
   unwind: BOOLEAN,
   strip: BOOLEAN,
   cpu: STRING,
+  needed: STRINGS,
   platform: NUMBER,
   layout: oneOf("H96", "H72"),
 };
@@ -235,6 +242,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     reloadable: options.reloadable === true,
     strip: options.strip === true,
     keptNames: new Set(UNWINDER_NAMES),
+    needed: options.needed ?? [],
     platform: options.platform,
     cpu,
     fileLayout: options.layout,

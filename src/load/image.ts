@@ -47,6 +47,8 @@ export interface ExaminedFile {
   readonly needs: RelocationNeeds;
   readonly plan: ImagePlan;
   readonly threadLocals: ThreadLocalPlan | undefined;
+  /** The host libraries that the file names. */
+  readonly libraries: readonly string[];
   readonly integrity?: string | undefined;
   readonly stamp?: FileStamp | undefined;
 }
@@ -63,6 +65,7 @@ export class PlacedImage implements LoadedImage {
   readonly allocator: MemoryAllocator;
   readonly needs: RelocationNeeds;
   readonly threadLocals: ThreadLocalPlan | undefined;
+  readonly libraries: readonly string[];
   /** The whole range, writable: from the time it is filled until it is relocated. */
   bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The imports and the holds on their providers; set when linking begins. */
@@ -87,6 +90,7 @@ export class PlacedImage implements LoadedImage {
     this.plan = examined.plan;
     this.needs = examined.needs;
     this.threadLocals = examined.threadLocals;
+    this.libraries = examined.libraries;
     this.identity = identity;
     this.integrity = examined.integrity;
     this.stamp = examined.stamp;

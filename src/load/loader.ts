@@ -18,12 +18,13 @@ import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
+import { readHostLibraries } from "../smf/host_libraries.ts";
 import { readSmf } from "../smf/file.ts";
 import { contentLength } from "../smf/section.ts";
 import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
 import { checkedSteps } from "./file/source.ts";
 import { type ExaminedFile, type LoadedImage, PlacedImage } from "./image.ts";
-import type { ImportAllowlist } from "./imports/allowlist.ts";
+import type { ImportAllowlist, LibraryAllowlist } from "./imports/allowlist.ts";
 import { GotSeal, ImportedData } from "./imports/imported_data.ts";
 import {
   type ImportSource,
@@ -45,8 +46,12 @@ export interface LoadContext {
   readonly allocator: MemoryAllocator;
   /** Limits the names that may be imported; absent: all may. */
   readonly allowlist?: ImportAllowlist | undefined;
+  /** Limits the host libraries that modules may need; absent: all may be. */
+  readonly libraryAllowlist?: LibraryAllowlist | undefined;
   /** Asked in order for undefined names. */
   readonly sources: readonly ImportSource[];
+  /** Makes the source that is asked last, from the host libraries that the file names; absent: there is none. */
+  readonly librariesOf?: (needed: readonly string[]) => ImportSource | undefined;
   /** Names the module in messages: `module '/a/b.smf'`. */
   readonly description: string;
   /** The integrity string that the file's bytes must have; absent: any bytes will do. */
@@ -71,11 +76,13 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     const identity: ModuleIdentity = { description: context.description };
 
     // Read the tables, and examine them. Nothing has been acquired so far.
-    const examined = examine(context, { file: yield* readSmf(size), integrity, stamp });
+    const examined = yield* readAndExamine(context, size, { integrity, stamp });
 
     // Resolve. Names are resolved before memory is reserved: a module that may not load never gets any.
-    const { file, needs } = examined;
-    const imports = undo.adopt(resolveModule({ file, needs, identity }, context.sources), abandon);
+    const { file, needs, libraries } = examined;
+    const last = context.librariesOf?.(libraries);
+    const sources = last === undefined ? context.sources : [...context.sources, last];
+    const imports = undo.adopt(resolveModule({ file, needs, identity }, sources), abandon);
     // Beyond this point the module holds its providers, and a resolver of the user's may have run.
 
     // Place, and fill.
@@ -101,7 +108,7 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
   return function* (size, stamp) {
     using _system = context.allocator.retain?.();
     using undo = new DisposableStack();
-    const examined = examine(context, { file: yield* readSmf(size), stamp });
+    const examined = yield* readAndExamine(context, size, { stamp });
     const identity: ModuleIdentity = { description: context.description };
     const image = undo.adopt(place(context, examined, identity), abandon);
     yield* fill(image);
@@ -170,10 +177,20 @@ export function resolveModule(
   return resolveImports(file, needs.imports, sources, identity, threadLocals);
 }
 
+/** Read and examine. */
+function* readAndExamine(
+  context: LoadContext,
+  size: number,
+  given: Pick<ExaminedFile, "integrity" | "stamp">,
+): ReturnType<FileReading<ExaminedFile>> {
+  const file = yield* readSmf(size);
+  return examine(context, { ...given, file, libraries: yield* readHostLibraries(file.sections) });
+}
+
 /** Examine: checks everything that needs no memory, and plans the range. */
 function examine(
-  { allocator, allowlist }: LoadContext,
-  read: Pick<ExaminedFile, "file" | "integrity" | "stamp">,
+  { allocator, allowlist, libraryAllowlist }: LoadContext,
+  read: Pick<ExaminedFile, "file" | "libraries" | "integrity" | "stamp">,
 ): ExaminedFile {
   const { file } = read;
   checkHost(file.header);
@@ -182,6 +199,7 @@ function examine(
   const threadLocals = planThreadLocals(file, plan, needs);
   if (threadLocals !== undefined) checkThreadLocals();
   allowlist?.check(file, needs.imports);
+  libraryAllowlist?.check(read.libraries);
   return { ...read, needs, plan, threadLocals };
 }
 

@@ -20,6 +20,17 @@ const POSIX_FUNCTIONS = {
 
 const RTLD_NOW = 2;
 
+/**
+ * The name of the C library, in which modules find names without asking for it.
+ *
+ * Platforms: undefined on Windows, whose C libraries are many.
+ */
+export const C_LIBRARY: string | undefined = Deno.build.os === "windows"
+  ? undefined
+  : Deno.build.os === "darwin"
+  ? "libSystem.B.dylib"
+  : "libc.so.6";
+
 /** `void *dlvsym(void *handle, const char *name, const char *version)`; NULL. Rarely used, so called by address. */
 const DLVSYM = { parameters: ["pointer", "buffer", "buffer"], result: "usize" } as const;
 

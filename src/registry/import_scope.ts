@@ -5,8 +5,9 @@
 
 import type { Catalog } from "./catalog.ts";
 import { LoadError } from "../errors.ts";
-import { FUNCTION, type OptionTable, RECORD, STRINGS } from "../errors/options.ts";
-import { ImportAllowlist } from "../load/imports/allowlist.ts";
+import { FUNCTION, type OptionTable, PATHS, RECORD, STRINGS } from "../errors/options.ts";
+import { C_LIBRARY } from "../os/dynamic_linker.ts";
+import { ImportAllowlist, LibraryAllowlist } from "../load/imports/allowlist.ts";
 import { GivenImports, type ImportValue } from "../load/imports/given.ts";
 import { HostLibraries } from "../load/imports/host_library.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
@@ -34,10 +35,14 @@ export interface ImportOptions {
    * name that the system finds them under, such as `libm.so.6`. A library stays
    * open until the process ends, since it may have started threads.
    *
+   * Names that no source has are looked up in the libraries that the module's
+   * file names (`smf link --needed`), then in the C library. An empty list turns
+   * that off.
+   *
    * Platforms: the names and where they are searched for are the system's:
    * `libm.so.6` on Linux, `libSystem.dylib` on macOS, `kernel32.dll` on Windows.
    *
-   * @default []
+   * @default the libraries that the module names, and the C library
    */
   readonly libraries?: readonly (string | URL)[];
   /**
@@ -50,15 +55,27 @@ export interface ImportOptions {
    * @default every name
    */
   readonly allowImports?: readonly string[];
-  /** Asked for names that no other source has. */
+  /**
+   * The only libraries that modules may name in their files, with `*` and `?` as
+   * wildcards. A module that needs another one is refused before anything is
+   * mapped; without its name in the list the C library is not used by default.
+   * Libraries that the option `libraries` names need not be in the list.
+   *
+   * Safety: this does not confine a module. Native code can open any library.
+   *
+   * @default every library
+   */
+  readonly allowLibraries?: readonly string[];
+  /** Asked for names that neither values, modules nor `libraries` have. */
   readonly resolver?: ImportResolver;
 }
 
 /** The checks of {@linkcode ImportOptions}. */
 export const IMPORT_OPTIONS: OptionTable<ImportOptions> = {
   imports: RECORD,
-  libraries: STRINGS,
+  libraries: PATHS,
   allowImports: STRINGS,
+  allowLibraries: STRINGS,
   resolver: FUNCTION,
 };
 
@@ -69,10 +86,18 @@ export class ImportScope implements Disposable {
   readonly #given: GivenImports;
   readonly #libraries: HostLibraries;
   readonly #resolver: readonly ImportSource[];
+  /** Whether modules get the libraries that they name, and the C library. */
+  readonly #opensNeeded: boolean;
+  /** The sources of {@linkcode ImportScope.librariesOf}, by the libraries' names. */
+  readonly #needed: Map<string, HostLibraries> = new Map();
+  readonly libraryAllowlist: LibraryAllowlist | undefined;
   #closed = false;
 
-  constructor(catalog: Catalog, { imports = {}, libraries = [], allowImports, resolver }: ImportOptions) {
+  constructor(catalog: Catalog, options: ImportOptions) {
+    const { imports = {}, libraries = [], allowImports, allowLibraries, resolver } = options;
     this.allowlist = allowImports === undefined ? undefined : new ImportAllowlist(allowImports);
+    this.libraryAllowlist = allowLibraries === undefined ? undefined : new LibraryAllowlist(allowLibraries);
+    this.#opensNeeded = options.libraries === undefined || libraries.length > 0;
     this.#catalog = catalog;
     this.#given = new GivenImports(imports);
     this.#libraries = new HostLibraries(libraries);
@@ -116,6 +141,27 @@ export class ImportScope implements Disposable {
     return [open, this.#given, runtimeNames, modules, this.#libraries, ...this.#resolver];
   }
 
+  /**
+   * The source that is asked last for a module's imports: the libraries that its
+   * file names, and the C library. Undefined if there are to be none.
+   */
+  librariesOf(needed: readonly string[]): ImportSource | undefined {
+    if (!this.#opensNeeded) return undefined;
+    const { libraryAllowlist } = this;
+    const useC = C_LIBRARY !== undefined && libraryAllowlist?.allows(C_LIBRARY) !== false;
+    const key = needed.join("\0");
+    let source = this.#needed.get(key);
+    if (source === undefined) {
+      this.#needed.set(key, source = new HostLibraries(needed, useC ? C_LIBRARY : undefined));
+    }
+    const libraries = source;
+    return {
+      hasVersions: true,
+      find: (name) => this.#requireOpen() ?? libraries.find(name),
+      findThreadLocal: () => this.#requireOpen() ?? libraries.findThreadLocal(),
+    };
+  }
+
   /** Fails if the registry was disposed of during a load, perhaps by a resolver. */
   #requireOpen(): undefined {
     if (!this.#closed) return;
@@ -129,5 +175,6 @@ export class ImportScope implements Disposable {
     this.#closed = true;
     this.#given[Symbol.dispose]();
     this.#libraries[Symbol.dispose]();
+    for (const source of this.#needed.values()) source[Symbol.dispose]();
   }
 }

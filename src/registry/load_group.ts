@@ -56,7 +56,8 @@ export function loadGroup(
   members.forEach(({ key, file }, index) =>
     inFile(file, () => {
       const image = images[index];
-      const sources = scope.sourcesFor(key, group);
+      const last = scope.librariesOf(image.libraries);
+      const sources = [...scope.sourcesFor(key, group), ...(last === undefined ? [] : [last])];
       linkImage(image, resolveModule(image, sources), { keepsInitialData: true });
     })
   );

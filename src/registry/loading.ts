@@ -127,7 +127,9 @@ export class Loading {
     return {
       allocator: this.#allocator,
       allowlist: this.#scope.allowlist,
+      libraryAllowlist: this.#scope.libraryAllowlist,
       sources: this.#scope.sourcesFor(key),
+      librariesOf: (needed) => this.#scope.librariesOf(needed),
       description: `module '${path}'`,
       keepsInitialData: true,
     };

@@ -76,6 +76,8 @@ export const SectionType = {
   DrvManifest: 14,
   LaunchMeta: 15,
   AspectPackDirectory: 16,
+  /** The host libraries that the module needs: names, each with a NUL behind it. Only this package writes it. */
+  HostLibraries: 80,
 } as const;
 /** The content of a section. */
 export type SectionType = (typeof SectionType)[keyof typeof SectionType];

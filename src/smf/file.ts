@@ -14,6 +14,7 @@ import { xxh32 } from "./hash.ts";
 import { isBytecode, type SmfHeader } from "./header.ts";
 import { COMPILE_TO_MACHINE_CODE } from "./hints.ts";
 import type { Layout } from "./layout.ts";
+import { readHostLibraries } from "./host_libraries.ts";
 import { isLoaded } from "./offsets.ts";
 import { readFrom, type Reading } from "./reader.ts";
 import type { RelocationTable } from "./reloc.ts";
@@ -174,6 +175,15 @@ export class ParsedSmf extends SmfFile {
     const into = new Uint8Array(plain ? section.size : section.virtualSize);
     inFile(this.#path, () => readFrom(this.#bytes, readContents(section, into, undefined)));
     return into;
+  }
+
+  /**
+   * Returns the host libraries that the module names, beside the C library.
+   *
+   * @throws {LoadError} `InvalidFormat` if the section holds something else.
+   */
+  hostLibraries(): string[] {
+    return inFile(this.#path, () => readFrom(this.#bytes, readHostLibraries(this.sections)));
   }
 
   /** Returns what precedes the data, usually nothing: a script line or a program that starts the module. A view. */

@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { type LoadedModule, ModuleRegistry, type ModuleRegistryOptions } from "../../mod.ts";
+import { compileModule } from "../support/compiled_module.ts";
+import { testWithCompilers } from "../support/compilers.ts";
 import { FailingAllocator } from "../support/failing_allocator.ts";
 import { answering, build, importing, nativeTest, turn } from "../support/modules.ts";
 import { RegistryDirectory, value } from "../support/registries.ts";
@@ -251,4 +253,65 @@ Deno.test("many undefined names: the first eight are listed with suggestions, da
   assertEquals(error.data.symbols?.toSorted(), names.toSorted());
   assertEquals(error.message.split("did you mean").length, 9);
   assertEquals(error.message.includes("and 392 more"), true, error.message);
+});
+
+const PROGRAM = `
+  #include <math.h>
+  #include <stdio.h>
+  #include <stdlib.h>
+  double (*volatile root)(double) = cbrt;
+  int run(void) {
+    char *text = malloc(32);
+    int length = snprintf(text, 32, "%.1f", root(27.0));
+    free(text);
+    return length;
+  }
+`;
+
+testWithCompilers(
+  ["gcc"],
+  "the C library and the libraries that a module names are there by default",
+  async (folder) => {
+    const link = { reloadable: true, needed: ["libm.so.6"] };
+    const path = await compileModule(folder, "program", PROGRAM, { link });
+    const [run, names] = ["run", ["malloc", "snprintf", "free", "cbrt"].toSorted()];
+    const call = (options: ModuleRegistryOptions): unknown => {
+      using registry = new ModuleRegistry(options);
+      using module = registry.load(path);
+      return module.getFunction(run, { parameters: [], result: "i32" })!();
+    };
+    assertEquals(call({}), 3);
+    assertEquals(call({ libraries: ["libdl.so.2"] }), 3);
+    assertEquals(call({ allowLibraries: ["libm.*", "libc.so.6"] }), 3);
+    const undefinedNames = (options: ModuleRegistryOptions): unknown =>
+      [...assertLoadError(() => call(options), "UndefinedSymbol").data.symbols!].toSorted();
+    assertEquals(undefinedNames({ libraries: [] }), names);
+    // libm.so.6 was linked with the C library, so dlsym finds that one's names there, too.
+    const refused = assertLoadError(() => call({ allowLibraries: ["libc.so.6"] }), "ForbiddenImport");
+    assertEquals(refused.data.symbols, ["libm.so.6"]);
+    assertLoadError(() => call({ allowImports: ["cbrt", "free"] }), "ForbiddenImport");
+
+    // In a group, too.
+    using registry = new ModuleRegistry();
+    const [module] = registry.loadAll([path]);
+    assertEquals(module.getFunction(run, { parameters: [], result: "i32" })!(), 3);
+  },
+);
+
+testWithCompilers(["gcc"], "every other source comes before the default libraries", async (folder) => {
+  const path = await compileModule(
+    folder,
+    "asks",
+    "int getpid(void); int run(void) { return getpid() + 1; }",
+  );
+  const answer = new Deno.UnsafeCallback({ parameters: [], result: "i32" }, () => 41);
+  const resolver = (name: string) => name === "getpid" ? Deno.UnsafePointer.value(answer.pointer) : null;
+  for (const [options, expected] of [[{ resolver }, 42], [{}, Deno.pid + 1]] as const) {
+    using registry = new ModuleRegistry(options);
+    assertEquals(registry.load(path).getFunction("run", { parameters: [], result: "i32" })!(), expected);
+  }
+  answer.close();
+  // Without its name in the list, the C library is not used by default.
+  using registry = new ModuleRegistry({ allowLibraries: [] });
+  assertLoadError(() => registry.load(path), "UndefinedSymbol", { symbols: ["getpid"] });
 });

@@ -65,6 +65,8 @@ export interface InspectionData {
     readonly addend: bigint;
   }[];
   readonly imports: readonly string[];
+  /** The host libraries that the module names, beside the C library. */
+  readonly libraries: readonly string[];
   readonly image: {
     readonly pageSize: number;
     readonly size: number;
@@ -142,6 +144,7 @@ export function inspectModule(module: ParsedSmf, chosen: readonly SmfSection[], 
       }),
     ),
     imports: module.imports(),
+    libraries: module.hostLibraries(),
     image,
   };
   return { data, problem };

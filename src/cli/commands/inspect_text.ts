@@ -18,6 +18,7 @@ export function inspectionLines({ data }: Inspection, isPartial: boolean, style:
     ["symbols", symbolLines(data)],
     ["relocations", relocationLines(data)],
     ["imports", isPartial ? [] : data.imports.map((name) => printable(name))],
+    ["libraries", isPartial ? [] : data.libraries.map((name) => printable(name))],
     ["image", isPartial ? [] : imageLines(data)],
   ];
   return parts.filter(([, lines]) => lines.length > 0).flatMap(([title, lines], index) => [

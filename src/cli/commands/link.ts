@@ -4,6 +4,7 @@
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
 import { exportsOfScript } from "../../link/elf/version_script.ts";
 import { formatMap, type LinkMap } from "../../link/map.ts";
+import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
 import { expandResponseFiles, type LdArguments, parseLdArguments } from "../terminal/ld_arguments.ts";
@@ -21,7 +22,9 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --entry NAME        the entry point; makes the module executable
   --keep GLOB         keep these symbols or sections even if unreferenced; repeatable
   -l NAME, -L FOLDER  link libNAME.so or libNAME.a, looked for in these folders first;
-                      a shared library is a host library for when the module is loaded
+                      a shared library is recorded as with --needed
+  --needed NAME       look for imports in this shared library of the system when the
+                      module is loaded; repeatable; always in the C library
   -Bstatic, -Bdynamic look for libNAME.a alone from here on, or for both again
   --whole-archive     link all members of the archives from here on;
                       --no-whole-archive ends it
@@ -80,7 +83,11 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       skipStartFiles: command === "ld",
     });
     if (command === "ld") sayIgnored(given, found, output);
-    const { bytes, map } = linkFor(found.inputs, { ...options, provided: found.provided });
+    const { bytes, map } = linkFor(found.inputs, {
+      ...options,
+      needed: [...listOf(given, "needed"), ...found.hostLibraries.filter((name) => name !== C_LIBRARY)],
+      provided: found.provided,
+    });
     replaceFile(target, bytes);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     if (!given.switches.has("map")) return;
@@ -167,7 +174,7 @@ function sayIgnored({ ignored }: LdArguments, { leftOut, hostLibraries }: FoundI
   if (ignored.length > 0) output.complain(`smf ld: ignored: ${ignored.join(" ")}`);
   if (leftOut.length > 0) output.complain(`smf ld: left out: ${leftOut.join(" ")}`);
   if (hostLibraries.length > 0) {
-    output.complain(`smf ld: host libraries to load the module with: ${hostLibraries.join(" ")}`);
+    output.complain(`smf ld: host libraries that the module needs: ${hostLibraries.join(" ")}`);
   }
 }
 

@@ -75,10 +75,12 @@ class InputFinder {
     const key = `${input.name} ${input.whole} ${input.isStatic}`;
     if (this.#libraries.has(key)) return;
     this.#libraries.add(key);
-    this.#addFile(this.#find(input), input, depth);
+    const path = this.#find(input);
+    if (path !== undefined) return this.#addFile(path, input, depth);
+    this.hostLibraries.add(hostLibraryOf(input));
   }
 
-  #find({ name, isStatic }: LdInput): string {
+  #find({ name, isStatic }: LdInput): string | undefined {
     const files = name.startsWith(":")
       ? [name.slice(1)]
       : isStatic
@@ -87,7 +89,7 @@ class InputFinder {
     for (const folder of [...this.#options.folders, ...SYSTEM_FOLDERS]) {
       for (const file of files) if (isFile(join(folder, file))) return join(folder, file);
     }
-    throw new UsageError(`-l${name}: Cannot find ${files.join(" or ")}; name its folder with -L`);
+    return undefined;
   }
 
   #addFile(path: string, input: LdInput, depth: number): void {
@@ -134,6 +136,34 @@ class InputFinder {
     const folders = [dirname(script), ".", ...this.#options.folders, ...SYSTEM_FOLDERS];
     return folders.map((folder) => join(folder, name)).find(isFile) ?? name;
   }
+}
+
+/** The names of host libraries that compilers know by `-l`, for machines without the files for linking. */
+const SONAMES: Readonly<Record<string, string>> = {
+  c: "libc.so.6",
+  dl: "libdl.so.2",
+  gcc_s: "libgcc_s.so.1",
+  gfortran: "libgfortran.so.5",
+  gomp: "libgomp.so.1",
+  m: "libm.so.6",
+  pthread: "libpthread.so.0",
+  resolv: "libresolv.so.2",
+  rt: "librt.so.1",
+  "stdc++": "libstdc++.so.6",
+  z: "libz.so.1",
+};
+
+/** The host library for a name without a file: `-l NAME`, or `-l :FILE`. */
+function hostLibraryOf({ name, isStatic }: LdInput): string {
+  if (/^:.*\.so(?:\.|$)/.test(name)) return name.slice(1);
+  if (!isStatic && Object.hasOwn(SONAMES, name)) return SONAMES[name];
+  const files = name.startsWith(":")
+    ? name.slice(1)
+    : isStatic
+    ? `lib${name}.a`
+    : `lib${name}.so or lib${name}.a`;
+  const other = isStatic || name.startsWith(":") ? "" : `, or the host library: --needed lib${name}.so.1`;
+  throw new UsageError(`-l${name}: Cannot find ${files}; name its folder with -L${other}`);
 }
 
 function isFile(path: string): boolean {

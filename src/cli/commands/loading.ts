@@ -17,7 +17,8 @@ export const LOADING_LISTS = ["with", "library"] as const;
 /** Creates a registry with the providers of imports that the options name; the caller disposes of it. */
 export function createRegistry(options: Options): ModuleRegistry {
   using stack = new DisposableStack();
-  const registry = stack.use(new ModuleRegistry({ libraries: options.list("library") }));
+  const libraries = options.list("library");
+  const registry = stack.use(new ModuleRegistry(libraries.length > 0 ? { libraries } : {}));
   const providers = options.list("with");
   if (providers.length > 0) registry.loadAll(providers);
   stack.move();

@@ -23,12 +23,17 @@ export class HostLibraries implements ImportSource, Disposable {
   #linker: DynamicLinker | undefined;
   #libraries: readonly HostLibrary[] | undefined;
 
+  readonly #cLibrary: string | undefined;
+
   /**
    * @param names Paths, `file:` URLs, or names that the system's dynamic linker finds.
+   * @param cLibrary Asked after them. If the system has another one, the program
+   * itself is asked, which was linked with it.
    * @throws {LoadError} `Io` for a URL that does not name a file of this machine.
    */
-  constructor(names: readonly (string | URL)[]) {
+  constructor(names: readonly (string | URL)[], cLibrary?: string) {
     this.#names = names.map(libraryName);
+    this.#cLibrary = cLibrary;
   }
 
   find(name: string): FoundImport | undefined {
@@ -48,7 +53,7 @@ export class HostLibraries implements ImportSource, Disposable {
    * such a name glibc would refuse initial-exec code that uses the library.
    */
   findThreadLocal(): FoundImport | undefined {
-    const libraries = this.#open().map(({ name }) => name);
+    const libraries = this.#open().filter(({ handle }) => handle !== null).map(({ name }) => name);
     if (libraries.length === 0) return undefined;
     const listed = libraries.map((name) => `'${name}'`).join(", ");
     return { address: 0n, from: `${libraries.length === 1 ? "library" : "one of"} ${listed}`, libraries };
@@ -63,9 +68,15 @@ export class HostLibraries implements ImportSource, Disposable {
 
   #open(): readonly HostLibrary[] {
     if (this.#libraries !== undefined) return this.#libraries;
-    if (this.#names.length === 0) return this.#libraries = [];
+    const name = this.#cLibrary;
+    if (this.#names.length === 0 && name === undefined) return this.#libraries = [];
     const linker = this.#linker ??= openDynamicLinker();
-    return this.#libraries = this.#names.map((name) => ({ name, handle: openHostLibrary(linker, name) }));
+    const opened: HostLibrary[] = this.#names.map((name) => ({
+      name,
+      handle: openHostLibrary(linker, name),
+    }));
+    if (name !== undefined) opened.push({ name, handle: linker.open(name) });
+    return this.#libraries = opened;
   }
 }
 
@@ -73,7 +84,8 @@ export class HostLibraries implements ImportSource, Disposable {
 interface HostLibrary {
   /** The name that the system's dynamic linker knows it by. */
   readonly name: string;
-  readonly handle: Deno.PointerObject;
+  /** Null stands for the program. */
+  readonly handle: Deno.PointerValue;
 }
 
 /**

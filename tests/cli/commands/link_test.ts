@@ -248,3 +248,20 @@ Deno.test("--cpu with a name that the objects' processor does not have is wrong 
       assertStringIncludes(err.join("\n"), "'x86-64-v2'");
     }
   }));
+
+Deno.test("--needed and -l name host libraries, each once, which inspect lists", () =>
+  inFolder(async (path) => {
+    const [main, target] = [path("main.o"), path("z.smf")];
+    const named = ["-lm", "--needed", "libstdc++.so.6", "-l", "stdc++", "-l:libodd.so.3"];
+    assertEquals((await smf("link", main, ...named, "-o", target)).code, 0);
+    const libraries = ["libstdc++.so.6", "libm.so.6", "libodd.so.3"];
+    assertEquals(parseSmf(Deno.readFileSync(target)).hostLibraries(), libraries);
+    assertStringIncludes(
+      (await smf("inspect", target)).out.join("\n"),
+      `\nlibraries\n  ${libraries.join("\n  ")}\n`,
+    );
+    assertEquals(JSON.parse((await smf("inspect", target, "--json")).out[0]).libraries, libraries);
+    const { code, err } = await smf("link", main, "-lodd", "-o", target);
+    assertEquals(code, 2);
+    assertStringIncludes(err.join("\n"), "--needed libodd.so.1");
+  }));
