@@ -46,6 +46,7 @@
  * @module
  */
 
+import "./src/os/runtime_version.ts";
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";

@@ -77,7 +77,11 @@ const WRONG: readonly [call: string, options: object, message: string][] = [
   ["module.getFunction", { callpath: "fast" }, "'callpath' (did you mean 'callPath'?)"],
   ["LiveLibrary.attach", { callPath: "Fast" }, "(did you mean 'fast'?)"],
   ["new ModuleRegistry", { callPath: "quick" }, "'auto' or 'fast' or 'pointer'"],
-  ["new ModuleRegistry", { libraries: "libc.so.6" }, "the string 'libc.so.6', not an array of strings"],
+  [
+    "new ModuleRegistry",
+    { libraries: "libc.so.6" },
+    "the string 'libc.so.6', not an array of paths and URLs",
+  ],
   ["new ModuleRegistry", { libraries: ["libc.so.6", 5] }, "an array of string and number"],
   ["new ModuleRegistry", { lib: [] }, "'lib' (did you mean 'libraries'?)"],
   ["new ModuleRegistry", { library: [] }, "'library' (did you mean 'libraries'?)"],

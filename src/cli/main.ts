@@ -8,6 +8,7 @@
  *
  * @module
  */
+import "../os/runtime_version.ts";
 import { didYouMean, nearestWord } from "../errors/names.ts";
 import { type Command, ExitCode, type Output, UsageError } from "./terminal/command.ts";
 import { ClosedOutput, StandardOutput } from "./terminal/standard_output.ts";
