@@ -198,7 +198,8 @@ export class Catalog {
 
   /** The key of a loaded module whose file is gone. Rethrows `error` if no spelling of the path is known. */
   #recall(file: string, error: unknown): string {
-    const absolute = resolve(file);
+    const absolute = absoluteOf(file);
+    if (absolute === undefined) throw error;
     for (
       const known of [
         this.#keysByPath.get(file),
@@ -209,6 +210,16 @@ export class Catalog {
     ) {
       if (known !== undefined && this.#entries.has(known)) return known;
     }
+    throw error;
+  }
+}
+
+/** The absolute path; undefined if it is relative and the working directory was deleted. */
+function absoluteOf(path: string): string | undefined {
+  try {
+    return resolve(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { type LiveLibrary, openLive } from "../module/live.ts";
 import { liveSource } from "./live_source.ts";
 import type { LoadedModule } from "../module/handle.ts";
 import type { LoadOptions, ModuleRegistryOptions, UnloadOptions } from "./options.ts";
-import { pathOf } from "../load/file/source.ts";
+import { pathOf, requireBytes, requireName } from "../load/file/source.ts";
 import { PendingLoads } from "./pending_loads.ts";
 
 /** Set by {@linkcode ModuleSet}, which alone can read its private field. */
@@ -145,6 +145,8 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
   loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
     const loading = this.#open();
     const { catalog } = loading;
+    requireName(name);
+    requireBytes(bytes);
     const entry = catalog.get(name) ??
       loading.enter(catalog.addName(name), loading.read(name, name, 1, { ...options, bytes }));
     return loading.handle(entry, options);
