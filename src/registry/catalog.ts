@@ -207,7 +207,8 @@ export class Catalog {
 
   /** The key of a loaded module whose file is gone. Rethrows `error` if no spelling of the path is known. */
   #recall(file: string, error: unknown): string {
-    const absolute = resolve(file);
+    const absolute = absoluteOf(file);
+    if (absolute === undefined) throw error;
     for (
       const known of [
         this.#keysByPath.get(file),
@@ -260,6 +261,16 @@ function forgetter(catalog: WeakRef<Catalog>, key: string, lifetime: Lifetime): 
 
 function refresher(catalog: WeakRef<Catalog>, key: string): () => void {
   return () => catalog.deref()?.refresh(key);
+}
+
+/** The absolute path; undefined if it is relative and the working directory was deleted. */
+function absoluteOf(path: string): string | undefined {
+  try {
+    return resolve(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** The path with its directory resolved to the real one; the file itself need not exist. */

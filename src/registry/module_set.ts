@@ -17,7 +17,7 @@ import {
   UNLOAD_OPTIONS,
   type UnloadOptions,
 } from "./options.ts";
-import { pathOf } from "../load/file/source.ts";
+import { pathOf, requireBytes, requireName } from "../load/file/source.ts";
 import { PendingLoads } from "./pending_loads.ts";
 
 /** Set by {@linkcode ModuleSet}, which alone can read its private field. */
@@ -161,6 +161,8 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
     checkOptions("load module", options, LOAD_OPTIONS);
     const loading = this.#open();
     const { catalog } = loading;
+    requireName(name);
+    requireBytes(bytes);
     const entry = catalog.get(name) ??
       loading.enter(catalog.addName(name), loading.read(name, name, 1, { ...options, bytes }));
     return loading.handle(entry, options);

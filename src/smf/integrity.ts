@@ -71,8 +71,12 @@ export class Integrity {
    * Parses an integrity string.
    *
    * @throws {LoadError} `InvalidIntegrity` if it is malformed, empty or of an unknown algorithm.
+   * @throws {TypeError} If it is not a string.
    */
   constructor(text: string) {
+    if (typeof text !== "string") {
+      throw new TypeError(`Cannot check integrity: it is of type ${typeof text}, not a string`);
+    }
     this.#text = text;
     const hashes = text.split(/[\t\n\f\r ]+/).filter((hash) => hash !== "").map((hash) => parse(hash, text));
     if (hashes.length === 0) throw malformed("it has no hash", text);

@@ -1,6 +1,13 @@
-import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertNotEquals,
+  assertRejects,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
 import { toFileUrl } from "@std/path";
-import { ModuleRegistry } from "../../mod.ts";
+import { LoadError, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { Binding } from "../../src/smf/mod.ts";
 import {
   ANSWER,
@@ -304,4 +311,57 @@ nativeTest("a file that is not a regular file is refused as Io, without waiting 
   assertLoadError(() => place.registry.load("/dev/zero"), "Io");
   await assertLoadErrorLater(place.registry.loadAsync(place.directory), "Io");
   await turn();
+});
+
+Deno.test("arguments of the wrong kind are a TypeError that says what was given", async () => {
+  await using registry = new ModuleRegistry();
+  const loader = new ModuleLoader();
+  const path = "fixtures/mylib.smf";
+  // deno-lint-ignore no-explicit-any
+  const wrong = (value: unknown): any => value;
+  for (
+    const [work, message] of [
+      [() => registry.load(wrong(undefined)), "the path is undefined, not a string or URL"],
+      [() => loader.load(wrong(null)), "the path is null, not a string or URL"],
+      [() => registry.load(wrong(5)), "the path is a number, not a string or URL"],
+      [() => registry.unload(wrong({ path })), "the path is of type Object, not a string or URL"],
+      [() => registry.loadAll([path, wrong(undefined)]), "the path is undefined, not a string or URL"],
+      [() => registry.loadBytes("m", wrong("string")), "the bytes are a string, not a Uint8Array"],
+      [() => registry.loadBytes(wrong(undefined), new Uint8Array()), "its name is undefined, not a string"],
+      [() => loader.loadBytes(wrong([1, 2])), "the bytes are of type Array, not a Uint8Array"],
+      [() => registry.load(path, { integrity: wrong(5) }), "it is of type number, not a string"],
+      [() => loader.load(path, undefined, { integrity: wrong(5) }), "it is of type number, not a string"],
+    ] as const
+  ) {
+    assertThrows(work, TypeError, message);
+  }
+  await assertRejects(() => registry.loadAsync(wrong(undefined)), TypeError, "the path is undefined");
+  await assertRejects(() => loader.loadAsync(wrong(7)), TypeError, "the path is a number");
+  assertEquals(registry.modules().length, 0);
+});
+
+Deno.test({
+  name: "in a working directory that was deleted only absolute paths lead somewhere",
+  ignore: Deno.build.os === "windows", // which does not delete it
+  async fn() {
+    const before = Deno.cwd();
+    const path = Deno.realPathSync("fixtures/mylib.smf");
+    await using registry = new ModuleRegistry();
+    const directory = Deno.makeTempDirSync();
+    Deno.chdir(directory);
+    Deno.removeSync(directory);
+    try {
+      for (const load of [() => registry.load("m.smf"), () => new ModuleLoader().load("m.smf")]) {
+        const { message, hint } = assertLoadError(load, "Io", { path: "m.smf" });
+        assert(message.includes("the working directory was deleted"), message);
+        assert(hint.includes("absolute path"), hint);
+      }
+      await assertRejects(() => registry.loadAsync("m.smf"), LoadError, "the working directory was deleted");
+      assertEquals(registry.unload("m.smf"), false);
+      assertEquals(registry.load(path).version, 1);
+      assertEquals(registry.reload(path).version, 2);
+    } finally {
+      Deno.chdir(before);
+    }
+  },
 });

@@ -3,7 +3,7 @@
  * unless it is small or its integrity is checked, never read as a whole.
  */
 
-import { fromFileUrl } from "@std/path";
+import { fromFileUrl, resolve } from "@std/path";
 import { inFile, LoadError } from "../../errors.ts";
 import { type FileStamp, isUnchanged, stampOf } from "./stamp.ts";
 import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
@@ -21,9 +21,13 @@ export const MAX_FILE_SIZE = 0x4000_0000;
  * Platforms: a `file:` URL may name another host on Windows only.
  *
  * @throws {LoadError} `Io` for any other URL.
+ * @throws {TypeError} If the path is neither a string nor a URL.
  */
 export function pathOf(path: string | URL): string {
   if (typeof path === "string") return path;
+  if (!(path instanceof URL)) {
+    throw new TypeError(`Cannot open module: the path is ${kindOf(path)}, not a string or URL`);
+  }
   if (path.protocol !== "file:") {
     throw new LoadError("Io", `Cannot open module: a ${path.protocol} URL is not a file: URL`, {
       path: path.href,
@@ -37,6 +41,25 @@ export function pathOf(path: string | URL): string {
     });
   }
   return fromFileUrl(path);
+}
+
+/** @throws {TypeError} If the bytes of a module are not a Uint8Array. */
+export function requireBytes(bytes: unknown): void {
+  if (bytes instanceof Uint8Array) return;
+  throw new TypeError(`Cannot read module: the bytes are ${kindOf(bytes)}, not a Uint8Array`);
+}
+
+/** @throws {TypeError} If the name that stands for a path is not a string. */
+export function requireName(name: unknown): void {
+  if (typeof name === "string") return;
+  throw new TypeError(`Cannot read module: its name is ${kindOf(name)}, not a string`);
+}
+
+/** The kind of a value, for messages about values of the wrong kind. */
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return `${value}`;
+  if (typeof value !== "object") return `a ${typeof value}`;
+  return `of type ${value.constructor?.name ?? "object"}`;
 }
 
 /**
@@ -82,6 +105,7 @@ function privateBuffer(size: number): Uint8Array {
  * @param stamp The state of the file that the bytes were read from, if there is one.
  */
 export function readBytes<T>(bytes: Uint8Array, steps: FileReading<T>, stamp?: FileStamp): T {
+  requireBytes(bytes);
   // One copy of a small file serves all requests.
   const small = bytes.length <= WINDOW ? bytes.slice() : undefined;
   const read = (request: ReadRequest): Uint8Array => {
@@ -249,6 +273,22 @@ export function fromSystem(error: unknown, path: string, task = { verb: "read", 
     const problem = `${cannot} it needs --allow-read=${task.needs}`;
     return new LoadError("PermissionDenied", problem, { path }, { cause: error });
   }
+  if (error instanceof Deno.errors.NotFound && isWithoutDirectory(path)) {
+    return new LoadError("Io", `${cannot} the path is relative, and the working directory was deleted`, {
+      path,
+      hint: "give an absolute path, or change to a directory that exists (Deno.chdir)",
+    }, { cause: error });
+  }
   const reason = error instanceof Error ? error.message : String(error);
   return new LoadError("Io", `${cannot} ${reason}`, { path }, { cause: error });
+}
+
+/** Whether a path cannot lead anywhere, because it is relative to a directory that is gone. */
+function isWithoutDirectory(path: string): boolean {
+  try {
+    resolve(path);
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound;
+  }
 }

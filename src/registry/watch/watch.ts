@@ -137,14 +137,19 @@ class Watch {
 
   /** Watches the directories of all names of a file, because a link to it may be led elsewhere. */
   #follow(target: Target): void {
-    target.names = new Set(namesOf(target.watched.path));
+    const { path } = target.watched;
+    try {
+      target.names = new Set(namesOf(path));
+    } catch (error) {
+      throw fromSystem(error, path);
+    }
     for (const name of target.names) {
       const directory = dirname(name);
       if (name === directory) continue;
       try {
         this.#directories.add(directory);
       } catch (error) {
-        throw cannotWatch(error, directory, target.watched.path);
+        throw cannotWatch(error, directory, path);
       }
     }
   }
