@@ -37,8 +37,8 @@ export interface ComparedVersion extends PlannedFile {
   readonly code?: () => readonly CodePiece[];
 }
 
-/** The symbols of one base name. */
-type Group = readonly number[];
+/** The symbols of one base name: an index alone if it is the only one, and has no number. */
+type Group = number | readonly number[];
 
 /** Two versions of a module, and which symbol of one has become which of the other. */
 export class VersionPair {
@@ -73,7 +73,7 @@ export class VersionPair {
     for (const index of variablesOf(this.candidate)) {
       const name = symbols.name(index);
       const before = this.#before.get(index);
-      const reason = before === undefined ? this.#unmatched(index, name) : this.#mismatch(before, index);
+      const reason = before === undefined ? this.#unmatched(name) : this.#mismatch(before, index);
       if (reason !== undefined) yield { index, name, reason };
       else yield { index, name, before: before! };
     }
@@ -89,7 +89,7 @@ export class VersionPair {
     for (const before of variablesOf(this.previous)) {
       if (this.#after.has(before)) continue;
       const name = this.previous.file.symbols.name(before);
-      const group = this.#groupsAfter.get(baseName(name)) ?? [];
+      const group = membersOf(this.#groupsAfter.get(baseName(name)) ?? []);
       if (!group.some((index) => this.candidate.file.symbols.name(index) === name)) yield before;
     }
   }
@@ -101,15 +101,20 @@ export class VersionPair {
 
   #matchGroups(): void {
     const { previous: { file: { symbols: old } }, candidate: { file: { symbols: now } } } = this;
-    const unclear: [Group, Group][] = [];
+    const unclear: [readonly number[], readonly number[]][] = [];
     for (const [base, before] of this.#groupsBefore) {
       const after = this.#groupsAfter.get(base);
       if (after === undefined) continue;
-      const [was, is] = [before[0], after[0]];
-      const isFunction = old.type(was) === SymbolType.Function;
-      const isUnique = before.length === 1 && after.length === 1 && old.name(was) === now.name(is);
-      if (isUnique && (isFunction || !isNumbered(old.name(was)))) this.#match(was, is);
-      else unclear.push([before, after]);
+      // Nearly all names are like this, and reading them again would take as long as the rest.
+      if (typeof before === "number" && typeof after === "number") this.#match(before, after);
+      else {
+        const [olds, news] = [membersOf(before), membersOf(after)];
+        const [was, is] = [olds[0], news[0]];
+        const isFunction = old.type(was) === SymbolType.Function;
+        const isUnique = olds.length === 1 && news.length === 1 && old.name(was) === now.name(is);
+        if (isUnique && (isFunction || !isNumbered(old.name(was)))) this.#match(was, is);
+        else unclear.push([olds, news]);
+      }
     }
     if (unclear.length === 0) return;
     const isData = (version: PlannedFile) => (index: number): boolean => {
@@ -136,14 +141,16 @@ export class VersionPair {
     }
   }
 
-  /** Why a variable of the candidate has become of no variable of the old version. */
-  #unmatched(index: number, name: string): string {
+  /** Why a variable of the candidate matches no variable of the old version. */
+  #unmatched(name: string): string {
     const base = baseName(name);
     const before = this.#groupsBefore.get(base);
     if (before === undefined) return "the old version has no variable of this name";
     const old = this.previous.file.symbols;
-    const hasNumber = base !== name || before.some((other) => old.name(other) !== name) ||
-      this.#groupsAfter.get(base)!.some((other) => this.candidate.file.symbols.name(other) !== name);
+    const hasNumber = base !== name || membersOf(before).some((other) => old.name(other) !== name) ||
+      membersOf(this.#groupsAfter.get(base)!).some((other) =>
+        this.candidate.file.symbols.name(other) !== name
+      );
     if (!hasNumber) return "its name is not unique";
     return "the compiler numbers its name, and no variable of the old version has the same users";
   }
@@ -163,7 +170,7 @@ export class VersionPair {
 }
 
 /** The variables of a group by the text of their users, without texts that several have. */
-function uniqueByUsers(group: Group, users: ReadonlyMap<number, string>): Map<string, number> {
+function uniqueByUsers(group: readonly number[], users: ReadonlyMap<number, string>): Map<string, number> {
   const unique = new Map<string, number>();
   const shared = new Set<string>();
   for (const index of group) {
@@ -176,14 +183,19 @@ function uniqueByUsers(group: Group, users: ReadonlyMap<number, string>): Map<st
   return unique;
 }
 
+function membersOf(group: Group): readonly number[] {
+  return typeof group === "number" ? [group] : group;
+}
+
 /** The defined symbols by base name. */
 function groupsOf({ symbols }: SmfFile): Map<string, Group> {
-  const groups = new Map<string, number[]>();
+  const groups = new Map<string, number | number[]>();
   for (let index = 0; index < symbols.length; index++) {
     if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
-    const base = baseName(symbols.name(index));
+    const name = symbols.name(index), base = baseName(name);
     const group = groups.get(base);
-    if (group === undefined) groups.set(base, [index]);
+    if (group === undefined) groups.set(base, base === name ? index : [index]);
+    else if (typeof group === "number") groups.set(base, [group, index]);
     else group.push(index);
   }
   return groups;

@@ -126,7 +126,7 @@ Deno.test("oldPointers: refuse ends a reload that would leave addresses in the o
   await using registry = new ModuleRegistry();
   const before: Parts = { functions: { ...CODE, gone: 3 }, data: { one: ["gone"], two: ["gone", 7n] } };
   const after: Parts = { data: { one: [0n], two: [0n, 0n] } };
-  const error = assertLoadError(
+  assertLoadError(
     () => reload(registry, before, after, { oldPointers: "refuse" }),
     "Incompatible",
     {

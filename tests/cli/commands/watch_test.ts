@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseWatch, watchModule } from "../../../src/cli/commands/watch.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
+import { version } from "../../support/versions.ts";
 import { fixtureTest, mainModule, TemporaryDirectory } from "../../support/testing.ts";
 import { smf, smfCommand } from "../../support/smf_command.ts";
 
@@ -86,6 +87,30 @@ Deno.test("a module that is not marked reloadable is skipped without --force", a
   }
 });
 
+Deno.test("watch says which initial values have changed, and takes them where it is told to", async () => {
+  using folder = new TemporaryDirectory();
+  const gravity = (value: bigint) => version({ functions: { code: 1 }, data: { gravity: [value] } });
+  const cases = [
+    [[], ["  carried: gravity (1 matched by size alone)", `  ${CHANGED}: gravity`]],
+    [["--take", "gravity"], ["  initialized anew: gravity: `take` names it"]],
+    [["--take-unwritten"], [
+      "  initialized anew: gravity: the program has not written it, and its initial value has changed",
+    ]],
+  ] as const;
+  for (const [args, expected] of cases) {
+    const path = folder.file("a.smf", gravity(2n));
+    let changed = false;
+    const { out, err } = await watch([path, ...args], (line) => {
+      if (!changed) folder.file("a.smf", gravity(3n));
+      changed = true;
+      return line !== expected.at(-1);
+    });
+    assertEquals([out.slice(2), err], [[...expected], []]);
+  }
+});
+
+const CHANGED = "initial value changed, the old value is kept (--take)";
+
 Deno.test("watch explains wrong usage and bad files", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", mainModule());
@@ -95,6 +120,8 @@ Deno.test("watch explains wrong usage and bad files", async () => {
     [[path, "seven"], 2, "a name and --signature"],
     [[path, "--signature", "i32()"], 2, "a name and --signature"],
     [[path, "--state", "lost"], 2, "--state takes carry or fresh"],
+    [[path, "--old-pointers", "lost"], 2, "--old-pointers takes keep or refuse"],
+    [[path, "--take", "total", "--take-unwritten"], 2, "either --take or --take-unwritten"],
     [[path, "eight", "--signature", "i32()"], 2, "there is no function 'eight'; there is seven"],
     [[folder.join("none.smf")], 2, "Cannot read module"],
     [["fixtures/malformed/row01_empty.smf"], 1, "it is empty"],
