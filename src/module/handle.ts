@@ -210,6 +210,8 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    *
    * Safety: all isolates use the same variables at the same time. Native code that
    * is not thread-safe corrupts them.
+   * A Worker that has a token is not contained, whatever its permissions: by writing
+   * to the token's shared memory it can crash the process.
    *
    * @throws {LoadError} `Closed`; `Unsupported` if the module was loaded with
    * an allocator of your own, which other isolates cannot use.

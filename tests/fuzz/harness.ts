@@ -24,7 +24,7 @@ import { CountingAllocator } from "./counting_allocator.ts";
 import { DIALECTS } from "./dialects.ts";
 import { fnv1a, Refusal } from "./format.ts";
 import { judge, judgeFile } from "./oracle.ts";
-import { featuresOf, Finding, type Outcome, sentenceOf } from "./outcome.ts";
+import { featuresOf, Finding, NOT_JUDGED, type Outcome, sentenceOf } from "./outcome.ts";
 
 /** The largest image that is tried in plain memory, for other systems than this one. */
 const MAX_PLAIN_IMAGE = 2 ** 22;
@@ -187,7 +187,7 @@ export class Harness implements ImportSource, Disposable {
 
   /** Checks that a file refused as malformed is malformed, and that loaded modules go on working. */
   #checkRefusal(bytes: Uint8Array, error: LoadError): void {
-    if (error.kind === "InvalidFormat" && !error.message.includes("more than one fits")) {
+    if (error.kind === "InvalidFormat" && !NOT_JUDGED.test(error.message)) {
       const fit = Object.keys(DIALECTS).find((dialect) => {
         try {
           judgeFile(bytes, dialect);

@@ -10,7 +10,7 @@ import { fnv1a } from "./format.ts";
 import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";
 import type { Harness } from "./harness.ts";
-import { Finding, type Outcome, sentenceOf } from "./outcome.ts";
+import { Finding, NOT_JUDGED, type Outcome, sentenceOf } from "./outcome.ts";
 
 /** Seeds for the linker. */
 export function objectSeeds(): Seed[] {
@@ -109,7 +109,8 @@ export function tryLinking(bytes: Uint8Array, harness: Harness): Outcome {
   const [refused] = outcome.features;
   if (
     /^(plain: )?(InvalidFormat|Unsupported)/.test(refused) &&
-    !/the system refuses|of host libraries/.test(refused)
+    !/the system refuses|of host libraries/.test(refused) &&
+    !NOT_JUDGED.test(refused)
   ) {
     throw new Finding(`a linked module that is refused: ${refused}`);
   }

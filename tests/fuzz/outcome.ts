@@ -16,6 +16,12 @@ export interface Outcome {
   readonly judged: number;
 }
 
+/**
+ * Refusals that the second reader knows nothing of: of unwind tables and of arrays of functions, whose
+ * contents are no part of the format, and of files that fit two layouts.
+ */
+export const NOT_JUDGED = /more than one fits|Cannot use unwind tables|Cannot start module/;
+
 /** The features of a loaded module: the kinds of its sections, symbols and relocations. */
 export function featuresOf(
   layout: string,
