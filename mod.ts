@@ -47,7 +47,7 @@
  */
 
 import "./src/os/runtime_version.ts";
-export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors/load_error.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
 export type { LinkMap } from "./src/link/map.ts";

@@ -3,7 +3,7 @@
  * suits it.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { copyDefinition } from "./definition.ts";
 import { CallCell } from "./wrapper_source.ts";
 import { type CallOwner, type CallTarget, holdDirectCalls, wrapCalls } from "./gate.ts";

@@ -4,7 +4,7 @@
  * functions than they call often.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { copyDefinition } from "./definition.ts";
 import { CallCell } from "./wrapper_source.ts";
 import { type CallFunction, pointerCall } from "../os/pointer.ts";

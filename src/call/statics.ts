@@ -2,7 +2,7 @@
  * Checks a static against what the file says about its symbol.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { valueSize } from "../os/native_memory.ts";
 
 /**

@@ -3,7 +3,7 @@
  * function and a getter for each static.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
 import type { Binder } from "./binder.ts";
 import { judgeDefinitions } from "./definition.ts";

@@ -27,7 +27,7 @@
  */
 
 import { Atomics } from "../os/intrinsics.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 

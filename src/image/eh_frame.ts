@@ -15,7 +15,7 @@
  * module's own affair.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { FrameRecords } from "../smf/frame_records.ts";
 
 /** `DW_EH_PE_pcrel | DW_EH_PE_sdata4`: a distance of 32 bits from the place that holds it. */

@@ -14,7 +14,7 @@ import {
   type Region,
   type SlotCounts,
 } from "./arrange.ts";
-import { LoadError, raise, type Report } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { PAGE_SHIFT as IMAGE_PAGE_SHIFT, PageTable } from "./page_table.ts";
 import { HeaderFlag, SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";

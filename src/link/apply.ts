@@ -2,7 +2,7 @@
  * Fills the output sections: copies the inputs' bytes, writes what the linker itself adds, and
  * applies every relocation.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { writeInt64 } from "./arch/arch.ts";

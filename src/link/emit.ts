@@ -2,7 +2,7 @@
  * Writes a finished layout as an SMF file.
  */
 import { HOST_LIBRARIES_SECTION, hostLibrariesBytes } from "../smf/host_libraries.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
 import { foreignCode } from "../smf/contents.ts";

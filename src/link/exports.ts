@@ -1,7 +1,7 @@
 /**
  * Chooses the exports of a module, marks them as roots, and orders them for its symbol table.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
 import { hashName } from "../smf/hash.ts";
 import { SectionFlag, SymbolKind } from "../os/elf.ts";
@@ -16,7 +16,7 @@ import type { Resolution } from "./resolve.ts";
 export interface LinkRequest {
   /** Undefined for the default: the names that inputs, rather than archive members, define. */
   readonly exports: NameMatcher | undefined;
-  /** Further names that are exported if an input defines them; undefined if there is no such list. */
+  /** Further names that are exported if an input defines them; undefined without such a list. */
   readonly exportList: NameMatcher | undefined;
   readonly entry: string | undefined;
   readonly keep: NameMatcher;

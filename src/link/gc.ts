@@ -2,7 +2,7 @@
  * Section garbage collection: marks everything that can be reached from the module's roots through
  * relocations. Unmarked sections are dropped.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { RecordSize, SectionFlag, SectionType, SymbolKind } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import { CRT_OBJECT_NAME } from "./crt_object.ts";

@@ -2,7 +2,7 @@
  * The global symbols of a link: chooses the definition of each name (gABI, "Symbol Table": strong,
  * weak and tentative definitions, visibility).
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { SymbolBinding, SymbolVisibility } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";

@@ -2,7 +2,7 @@
  * The layout: gathers the sections that are reached into the sections of an SMF file, and gives
  * everything its address in the file's image.
  */
-import { LoadError, type LoadErrorData } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors/load_error.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";

@@ -1,7 +1,7 @@
 /**
  * Links ELF objects and archives to an SMF module: one call for each pass, in order.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import {
   BOOLEAN,
   checkOptions,

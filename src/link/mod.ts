@@ -18,7 +18,7 @@
  * @module
  */
 
-export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors/load_error.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./linker.ts";
 export {
   formatMap,

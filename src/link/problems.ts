@@ -1,7 +1,7 @@
 /**
  * Makes and collects the linker's errors, so that one link reports all problems of a pass at once.
  */
-import { LoadError, type LoadErrorData } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors/load_error.ts";
 
 /** An `InvalidFormat` error about an input that cannot be read. */
 export function malformed(path: string, problem: string, data: LoadErrorData = {}): LoadError {

@@ -1,7 +1,7 @@
 /**
  * The errors about relocations: which relocation it is, and why it cannot be applied.
  */
-import { LoadError, type LoadErrorData } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors/load_error.ts";
 import type { Refusal, RelocationRule } from "./arch/arch.ts";
 import { SymbolKind } from "../os/elf.ts";
 import type { InputSection, LinkObject } from "./input.ts";

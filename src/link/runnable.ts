@@ -2,7 +2,7 @@
  * Checks that there is code wherever execution starts: at the entry point, at initialisers and
  * finalisers, and at ifunc resolvers. A loader refuses a module where there is none.
  */
-import { LoadError, type LoadErrorData } from "../errors.ts";
+import { LoadError, type LoadErrorData } from "../errors/load_error.ts";
 import { RecordSize, SymbolKind } from "../os/elf.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { signed64 } from "./elf/bytes.ts";

@@ -1,7 +1,7 @@
 /**
  * Names that no input defines: which of them may stay undefined, and which may not be imports.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { stepForMissing } from "../os/missing_names.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import type { NeededName } from "./gc.ts";

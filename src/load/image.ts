@@ -2,7 +2,7 @@
  * A module's image: its memory and whatever else has to go with it.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { ImagePlan } from "../image/plan.ts";
 import type { RelocationNeeds } from "../image/relocation/scan.ts";
 import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";

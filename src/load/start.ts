@@ -11,7 +11,7 @@
 
 import { pointerCall } from "../os/pointer.ts";
 import { readAddresses } from "../os/native_memory.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { ImagePlan } from "../image/plan.ts";
 import type { LoadedImage } from "./image.ts";
 import { initialiserArguments } from "./runtime/atexit.ts";

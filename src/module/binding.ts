@@ -7,7 +7,7 @@ import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
 import { judgeFunction } from "../call/definition.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import { bindSymbols, type SymbolKind } from "../call/symbols.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
 import { symbolAddress } from "../load/loader.ts";

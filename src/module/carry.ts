@@ -8,7 +8,7 @@
  */
 
 import { VersionPair } from "../image/version_pair.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { type CarryPlan, followGuards, planVariables } from "./carry_plan.ts";
 import { CarriedWords } from "./carried_words.ts";
@@ -49,7 +49,7 @@ export interface CarryReport {
   readonly initialValueChanged: readonly string[];
 }
 
-/** What is carried, and what a reload does with addresses that cannot be. */
+/** Options of carrying: which variables, and what to do about addresses that cannot be carried. */
 export interface CarryOptions {
   /**
    * The variables that take the new version's initial values: these names, or

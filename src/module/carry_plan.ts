@@ -15,7 +15,7 @@ export interface WordAddress {
   readonly value: number;
 }
 
-/** What happens to a variable of the new version. */
+/** The fate of a variable of the new version. */
 export interface CarryPlan {
   /** The index in the new version's symbol table. */
   readonly index: number;

@@ -3,7 +3,7 @@
  * closing is refused.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 import {
   allImporters,

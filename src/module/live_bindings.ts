@@ -34,7 +34,7 @@ export interface LiveSource {
   readonly path: string;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
-  /** The kind of an export, and its size in bytes, or 0 if that is not known; undefined if there is no such export. */
+  /** The kind of an export, and its size in bytes, or 0 if that is not known; undefined if the module does not export it. */
   find(name: string): { readonly kind: ExportKind; readonly size: number } | undefined;
   /**
    * Uses a name from now on, for a static of `size` bytes; undefined if the module does not export it.

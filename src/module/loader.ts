@@ -3,7 +3,7 @@
  */
 
 import { CALL_PATH, type CallPath } from "../call/path.ts";
-import { inFile } from "../errors.ts";
+import { inFile } from "../errors/load_error.ts";
 import { BOOLEAN, checkOptions, describeValue, type OptionTable, STRING } from "../errors/options.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";

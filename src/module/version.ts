@@ -17,7 +17,7 @@
 import { Binder } from "../call/binder.ts";
 import type { CallGate, CallOwner } from "../call/gate.ts";
 import type { CallsInFlight } from "../call/in_flight.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { Provider } from "../load/imports/resolve.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";

@@ -2,7 +2,7 @@
  * `os/`: everything that is asked of the operating system. This file opens the
  * system's own libraries by name.
  */
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 
 /** An open library, or a test's replacement for one. */
 export interface SystemLibrary<Functions> {

@@ -3,7 +3,7 @@
  * without a disk, a directory or a permission beyond `--allow-ffi`.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { openLibrary } from "./library.ts";
 
 const FUNCTIONS = {

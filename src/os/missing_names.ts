@@ -1,7 +1,7 @@
 /**
  * Next steps for undefined names, by what they are: names that belong to a compiler's own libraries.
  */
-import { NEXT_STEPS } from "../errors.ts";
+import { NEXT_STEPS } from "../errors/load_error.ts";
 
 /** The families of names, each with the step that defines them; the first that matches counts. */
 const FAMILIES: readonly (readonly [names: RegExp, step: string])[] = [

@@ -2,7 +2,7 @@
  * The portable way from JavaScript to an address: `Deno.UnsafeFnPointer`.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { permitted } from "./library.ts";
 
 /** A callable whose type is known to its caller: the definition that it was made from. */

@@ -1,5 +1,5 @@
 /**
- * What this processor says of itself: CPUID and XGETBV on x86-64, the kernel's
+ * The features of this processor: from CPUID and XGETBV on x86-64, from the kernel's
  * hardware capabilities on aarch64. Asked at most once in each isolate.
  */
 

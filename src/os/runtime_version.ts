@@ -3,7 +3,7 @@
  * where there would be an error about a missing name at some later call.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 
 /** The oldest Deno that is tested: major and minor version. */
 export const OLDEST_DENO: readonly [major: number, minor: number] = [2, 3];

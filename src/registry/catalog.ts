@@ -5,7 +5,7 @@
 
 import { basename, dirname, join, resolve } from "@std/path";
 import { type CallsDrained, whenAll } from "../call/in_flight.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { Lifetime } from "../module/lifetime.ts";

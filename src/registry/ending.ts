@@ -4,7 +4,7 @@
  */
 
 import type { Catalog } from "./catalog.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { Lifetime } from "../module/lifetime.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 

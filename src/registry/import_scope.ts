@@ -4,7 +4,7 @@
  */
 
 import type { Catalog } from "./catalog.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { FUNCTION, type OptionTable, PATHS, RECORD, STRINGS } from "../errors/options.ts";
 import { C_LIBRARY } from "../os/dynamic_linker.ts";
 import { ImportAllowlist, LibraryAllowlist } from "../load/imports/allowlist.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Entry } from "./catalog.ts";
-import { inFile, LoadError } from "../errors.ts";
+import { inFile, LoadError } from "../errors/load_error.ts";
 import type { ModuleVersion } from "../module/version.ts";
 import { Integrity } from "../smf/integrity.ts";
 

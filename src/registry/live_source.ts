@@ -3,7 +3,7 @@
  */
 
 import type { Catalog, Entry } from "./catalog.ts";
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
 import { claimSlot } from "./reload/trampoline_slots.ts";

@@ -3,7 +3,7 @@
  * be: new modules, or new versions of modules that are loaded.
  */
 
-import { inFile } from "../errors.ts";
+import { inFile } from "../errors/load_error.ts";
 import type { ImportScope } from "./import_scope.ts";
 import {
   linkImage,

@@ -9,7 +9,7 @@ import { holdStubMaker } from "../call/stub/library.ts";
 import { Catalog, type Entry } from "./catalog.ts";
 import { Ending } from "./ending.ts";
 import { checkLoaded, checkReplacement } from "./integrity.ts";
-import { inFile, LoadError } from "../errors.ts";
+import { inFile, LoadError } from "../errors/load_error.ts";
 import { ImportScope } from "./import_scope.ts";
 import { loadGroup, type Member } from "./load_group.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";

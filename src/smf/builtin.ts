@@ -4,7 +4,7 @@
  * what this package does.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 
 /** The part of the global `process` that this package uses. */
 interface WithBuiltins {

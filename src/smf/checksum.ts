@@ -9,7 +9,7 @@
  * leaves unused (`mark` in layout.ts) say that it has this one.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { Xxh32, xxh32 } from "./hash.ts";
 import type { SmfHeader } from "./header.ts";
 import { COPY_AGAIN } from "./hints.ts";

@@ -7,7 +7,7 @@
  * longer maintained, and the runtimes have no lz4 of their own.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { builtinModule } from "./builtin.ts";
 import { COPY_AGAIN } from "./hints.ts";
 

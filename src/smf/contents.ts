@@ -3,7 +3,7 @@
  * that no processor can run.
  */
 
-import { LoadError, raise, type Report } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import type { ModuleChecksum } from "./checksum.ts";
 import { decompressZstd } from "./compress.ts";
 import { SectionType } from "./enums.ts";

@@ -4,7 +4,7 @@
  * over one at the end, because text in a string table may look like the latter.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { checkCommonFields, checkGeometry, readCpu, readHeader, type SmfHeader } from "./header.ts";
 import { COPY_AGAIN, LINK_FIRST, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, type LayoutName, LAYOUTS, MAGIC } from "./layout.ts";

@@ -2,7 +2,7 @@
  * The enumerations and flag bits of the format.
  */
 
-import { hex } from "../errors.ts";
+import { hex } from "../errors/load_error.ts";
 
 /** The operating system that a file is for. */
 export const Platform = { Any: 0, Linux: 1, Windows: 2, MacOS: 3, FreeBSD: 4, None: 5 } as const;

@@ -4,7 +4,7 @@
  * that they belong in.
  */
 
-import { inFile, LoadError } from "../errors.ts";
+import { inFile, LoadError } from "../errors/load_error.ts";
 import { checkOptions, type OptionTable, STRING } from "../errors/options.ts";
 import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
 import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";

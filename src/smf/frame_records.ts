@@ -8,7 +8,7 @@
  * FDE      id = distance back from the field to the CIE that it belongs to
  * ```
  */
-import type { LoadError } from "../errors.ts";
+import type { LoadError } from "../errors/load_error.ts";
 
 /** Makes the error for a broken record; `offset` counts from the start of the table. */
 export type FrameProblem = (problem: string, offset: number) => LoadError;

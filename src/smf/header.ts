@@ -3,7 +3,7 @@
  * and symbol tables can be where it says they are.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { HeaderFlag } from "./enums.ts";
 import { COMMON_FIELDS, type Field, type Layout, type LayoutName, WRITER_MARK } from "./layout.ts";
 import { COPY_AGAIN, UPDATE_PACKAGE } from "./hints.ts";

@@ -4,7 +4,7 @@
  * Readers that do not know the type skip the section.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { readContents } from "./contents.ts";
 import { SectionType } from "./enums.ts";
 import type { Reading } from "./reader.ts";

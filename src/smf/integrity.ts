@@ -13,7 +13,7 @@
  * ones are errors, so that a check that was requested always takes place.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { describeValue } from "../errors/options.ts";
 import { didYouMean, nearestWord } from "../errors/names.ts";
 import { builtinModule } from "./builtin.ts";

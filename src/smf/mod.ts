@@ -22,7 +22,7 @@
  * @module
  */
 
-export { LoadError, type LoadErrorData, type LoadErrorKind, type Report } from "../errors.ts";
+export { LoadError, type LoadErrorData, type LoadErrorKind, type Report } from "../errors/load_error.ts";
 export {
   type RelocationOptions,
   type RewriteOptions,

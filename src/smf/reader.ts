@@ -4,7 +4,7 @@
  * arrays of {@linkcode littleEndianWords}.
  */
 
-import { LoadError } from "../errors.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { COPY_AGAIN } from "./hints.ts";
 
 /** A range of the file that a {@linkcode Reading} needs next. */

@@ -3,7 +3,7 @@
  * that do not allocate.
  */
 
-import { LoadError, raise, type Report } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { RELOCATION_FIELDS, RELOCATION_SIZE } from "./layout.ts";
 import { littleEndianWords } from "./reader.ts";
 import { contentLength, sectionLabel, type SmfSection } from "./section.ts";

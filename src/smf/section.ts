@@ -3,7 +3,7 @@
  * package can rely on a section's fields.
  */
 
-import { attempt, LoadError, raise, type Report } from "../errors.ts";
+import { attempt, LoadError, raise, type Report } from "../errors/load_error.ts";
 import { Compression, SectionFlag, SectionType, sectionTypeName } from "./enums.ts";
 import { contentRange, readField, type SmfHeader } from "./header.ts";
 import { COMPRESS_WITH_ZSTD, COPY_AGAIN, UPDATE_PACKAGE, WRITE_AGAIN } from "./hints.ts";

@@ -3,7 +3,7 @@
  * are the parser's own; this file only decides where to continue after a problem.
  */
 
-import { attempt, type Report } from "../errors.ts";
+import { attempt, type Report } from "../errors/load_error.ts";
 import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
 import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";
 import { detect, type Detected } from "./detect.ts";

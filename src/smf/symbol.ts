@@ -3,7 +3,7 @@
  * do not allocate, so that a million symbols cost two buffers.
  */
 
-import { LoadError, raise, type Report } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { Binding } from "./enums.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { duplicateExports, type Named, SymbolHashIndex } from "./symbol_hash_index.ts";

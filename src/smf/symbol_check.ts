@@ -3,7 +3,7 @@
  * symbols, and the pass usually runs before the engine has compiled it.
  */
 
-import { LoadError, raise, type Report } from "../errors.ts";
+import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { Binding, SymbolType } from "./enums.ts";
 import { NameScan } from "./hash.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";

@@ -32,7 +32,7 @@ Deno.test("the rooms that touch raw memory are those of the architecture test", 
 });
 
 Deno.test("every kind of error is documented, in the order of the code", () => {
-  const source = read("src/errors.ts");
+  const source = read("src/errors/load_error.ts");
   const [, union] = /export type LoadErrorKind =([^;]*);/.exec(source) ?? [];
   const kinds = [...union.matchAll(/"(\w+)"/g)].map(([, kind]) => kind);
   assert(kinds.length > 10);

@@ -3,7 +3,7 @@
  * own steps, then has it judged, and never calls it. It counts the bytes that
  * are read, and frees everything.
  */
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { planImage } from "../../src/image/plan.ts";
 import type { FoundImport, ImportSource } from "../../src/load/imports/resolve.ts";
 import { type LoadedImage, loadSteps } from "../../src/load/loader.ts";

@@ -2,7 +2,7 @@
  * Inputs to fuzz the linker with: ELF objects and archives, and their anatomy;
  * and the link of one of them.
  */
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { everything } from "../support/everything.ts";
 import { archive, functionObject } from "../support/objects.ts";

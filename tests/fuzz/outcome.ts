@@ -1,7 +1,7 @@
 /**
  * Results of trying a file: outcomes with their features, and findings.
  */
-import type { LoadError } from "../../src/errors.ts";
+import type { LoadError } from "../../src/errors/load_error.ts";
 import type { Module } from "./format.ts";
 
 /** A fault of the loader or linker that the fuzzer has found. */

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { rawFile, rawRelocations } from "../../fixtures/raw.ts";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { planImage } from "../../src/image/plan.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
 import { scanRelocations } from "../../src/image/relocation/scan.ts";

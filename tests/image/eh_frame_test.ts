@@ -1,6 +1,6 @@
 // Unwind tables are checked before an unwinder reads them.
 import { assertEquals } from "@std/assert";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { countFrames } from "../../src/image/eh_frame.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
 import { parseSmf } from "../../src/smf/file.ts";

@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../mod.ts";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { testWithCompilers } from "../support/compilers.ts";
 

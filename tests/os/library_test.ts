@@ -1,6 +1,6 @@
 import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { openLibrary, permitted } from "../../src/os/library.ts";
 
 Deno.test("a missing library is named in the error, whose cause is the system's own", () => {

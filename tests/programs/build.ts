@@ -1,6 +1,6 @@
 // Builds a program twice from one object: as a native executable, and as three versions of a module.
 import { basename } from "@std/path";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { SymbolKind } from "../../src/os/elf.ts";
 import { ElfWriter } from "../../src/link/elf/writer.ts";
 import { linkObjects } from "../../src/link/linker.ts";

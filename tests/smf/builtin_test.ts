@@ -1,5 +1,5 @@
 import { assert, assertStringIncludes, assertThrows } from "@std/assert";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { builtinModule } from "../../src/smf/builtin.ts";
 
 Deno.test("a built-in module with the required functions is found", () => {

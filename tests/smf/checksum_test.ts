@@ -8,7 +8,7 @@ import { LAYOUTS } from "../../src/smf/layout.ts";
 import { isLoaded } from "../../src/smf/offsets.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { assertLoadError, patched } from "../support/testing.ts";
 import { LAYOUT_NAMES, sample, withHeader } from "../support/sample_files.ts";
 

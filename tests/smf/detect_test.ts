@@ -4,7 +4,7 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { type RawFile, rawFile } from "../../fixtures/raw.ts";
 import { assertLoadError, patched, randomFrom, stress } from "../support/testing.ts";
 import { bytesOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";

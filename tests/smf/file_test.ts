@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { parseSmf, readSmf } from "../../src/smf/file.ts";
 import { rawFile } from "../../fixtures/raw.ts";

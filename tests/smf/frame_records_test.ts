@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { FrameRecords } from "../../src/smf/frame_records.ts";
 import { cie, END, fde, uint32 } from "../support/frame_bytes.ts";
 

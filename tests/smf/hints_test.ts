@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { LoadError, NEXT_STEPS } from "../../src/errors.ts";
+import { LoadError, NEXT_STEPS } from "../../src/errors/load_error.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { decompressZstd } from "../../src/smf/compress.ts";
 import { SectionType } from "../../src/smf/enums.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Expectation } from "../../fixtures/recipes/malformed.ts";
-import { LoadError } from "../../src/errors.ts";
+import { LoadError } from "../../src/errors/load_error.ts";
 import { type Survey, surveySmf } from "../../src/smf/survey.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { SectionType, SmfBuilder, SymbolType } from "../../src/smf/mod.ts";

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { rawFile, type RawSymbol } from "../../fixtures/raw.ts";
 import { sortedByHash } from "../../src/link/exports.ts";
-import type { LoadError } from "../../src/errors.ts";
+import type { LoadError } from "../../src/errors/load_error.ts";
 import { Binding } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { hashName } from "../../src/smf/hash.ts";

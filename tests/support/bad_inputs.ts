@@ -3,7 +3,7 @@
  * error to expect.
  */
 import type { ImportResolver } from "../../src/load/imports/resolve.ts";
-import type { LoadErrorData, LoadErrorKind } from "../../src/errors.ts";
+import type { LoadErrorData, LoadErrorKind } from "../../src/errors/load_error.ts";
 import { Arch, HeaderFlag, Platform, RelocationType, SymbolType } from "../../src/smf/enums.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
 import {

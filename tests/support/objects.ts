@@ -1,6 +1,6 @@
 // Helpers of the linker's tests: objects, archives, and a view of linked modules.
 import { assert, assertInstanceOf, assertThrows } from "@std/assert";
-import { LoadError, type LoadErrorKind } from "../../src/errors.ts";
+import { LoadError, type LoadErrorKind } from "../../src/errors/load_error.ts";
 import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
 import { ElfWriter } from "../../src/link/elf/writer.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";

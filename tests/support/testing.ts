@@ -4,7 +4,7 @@
  * this process.
  */
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../src/errors.ts";
+import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../src/errors/load_error.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
 import { SmfBuilder, type SmfBuilderOptions } from "../../src/smf/builder.ts";
 import { HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";

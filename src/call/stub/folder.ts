@@ -10,7 +10,7 @@
  * This takes `--allow-read` and `--allow-write` of `simple-loader`.
  */
 
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { openLibrary } from "../../os/library.ts";
 
 const FUNCTIONS = {

@@ -3,7 +3,7 @@
  * given addresses, so that V8 calls these as fast as it calls a library.
  */
 
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { permitted } from "../../os/library.ts";
 import type { CallFunction } from "../../os/pointer.ts";
 import { MemoryFiles } from "../../os/memory_file.ts";

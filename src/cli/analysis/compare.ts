@@ -5,7 +5,7 @@
  */
 import { exportPlace, fitOf, isRefused, type PlannedFile } from "../../image/compatibility.ts";
 import { type ComparedVersion, VersionPair } from "../../image/version_pair.ts";
-import { hex, inFile } from "../../errors.ts";
+import { hex, inFile } from "../../errors/load_error.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
 import { cpuName } from "../../smf/cpu.ts";
@@ -54,9 +54,9 @@ export interface Comparison {
   readonly changes: readonly Change[];
   /** Variables whose values a reload with `state: "carry"` keeps. */
   readonly carried: readonly string[];
-  /** Those of them whose types the files do not tell. */
+  /** The carried variables whose types the files do not tell. */
   readonly matchedBySize: readonly string[];
-  /** Those of them whose initial values differ: the reload keeps the old values. */
+  /** The carried variables whose initial values differ: the reload keeps the old values. */
   readonly initialValueChanged: readonly string[];
   /** Whether one of the files registers destructors: a reload does not carry their variables. */
   readonly registersDestructors: boolean;

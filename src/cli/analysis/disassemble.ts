@@ -2,7 +2,7 @@
  * Disassembles a function or section with Capstone, a package that is fetched
  * from npm on first use.
  */
-import { hex } from "../../errors.ts";
+import { hex } from "../../errors/load_error.ts";
 import { isAddress } from "../../image/plan.ts";
 import { Arch, archName, relocationTypeName, SectionType } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";

@@ -1,7 +1,7 @@
 /**
  * The contents of a module and the plan of its image, in the form of `smf inspect --json`.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE, type Region } from "../../image/arrange.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";

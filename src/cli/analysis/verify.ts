@@ -3,7 +3,7 @@
  * the loader past the first problem, and looks for things that are allowed but
  * probably unintended.
  */
-import { attempt, LoadError, type Report } from "../../errors.ts";
+import { attempt, LoadError, type Report } from "../../errors/load_error.ts";
 import { checkHost, checkThreadLocals, type Host } from "../../load/runtime/host.ts";
 import { planImage } from "../../image/plan.ts";
 import { relocate } from "../../image/relocation/relocate.ts";

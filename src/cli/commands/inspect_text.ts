@@ -1,7 +1,7 @@
 /**
  * Formats the contents of a module as the text of `smf inspect`.
  */
-import { hex } from "../../errors.ts";
+import { hex } from "../../errors/load_error.ts";
 import type { Inspection, InspectionData } from "../analysis/inspect.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";

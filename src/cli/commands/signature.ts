@@ -3,7 +3,7 @@
  * command line.
  */
 import { cString, readCString } from "../../os/c_strings.ts";
-import { hex } from "../../errors.ts";
+import { hex } from "../../errors/load_error.ts";
 import { UsageError } from "../terminal/command.ts";
 
 /** The types of a function, with the conversion of its values from and to text. */

@@ -1,7 +1,7 @@
 /**
  * `smf verify`: checks a module and lists every problem.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type Host, HOST_ARCH, HOST_PLATFORM } from "../../load/runtime/host.ts";
 import { Arch, Platform } from "../../smf/enums.ts";
 import { parseSmf } from "../../smf/file.ts";

@@ -1,7 +1,7 @@
 /**
  * `smf watch`: reloads a module whenever its file changes.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { CarryReport } from "../../module/carry.ts";
 import type { LoadedModule } from "../../module/handle.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";

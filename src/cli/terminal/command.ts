@@ -1,7 +1,7 @@
 /**
  * The interface of all commands of the `smf` program: output, exit codes, usage errors, JSON.
  */
-import { hex } from "../../errors.ts";
+import { hex } from "../../errors/load_error.ts";
 
 /** Receives the lines that a command writes. */
 export interface Output {

@@ -1,7 +1,7 @@
 /**
  * Reports load errors: the file, the reason and the next step, as lines or as JSON.
  */
-import { LoadError, type LoadErrorKind } from "../../errors.ts";
+import { LoadError, type LoadErrorKind } from "../../errors/load_error.ts";
 import { ExitCode, printJson } from "./command.ts";
 import type { Writer } from "./style.ts";
 import { fileName } from "./files.ts";

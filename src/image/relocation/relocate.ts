@@ -21,7 +21,7 @@
  */
 
 import { GOT_SLOT_SIZE, PLT_STUB_SIZE } from "../arrange.ts";
-import { attempt, type LoadError, raise, type Report } from "../../errors.ts";
+import { attempt, type LoadError, raise, type Report } from "../../errors/load_error.ts";
 import type { ImagePlan } from "../plan.ts";
 import { Patch, type RelocationArch, Use } from "./arch.ts";
 import { relocationArch } from "./mod.ts";

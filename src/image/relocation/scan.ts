@@ -4,7 +4,7 @@
  * applied.
  */
 
-import { LoadError, type LoadErrorData, raise, type Report } from "../../errors.ts";
+import { LoadError, type LoadErrorData, raise, type Report } from "../../errors/load_error.ts";
 import { relocationArch } from "./mod.ts";
 import { Use } from "./arch.ts";
 import { archName, SymbolType } from "../../smf/enums.ts";

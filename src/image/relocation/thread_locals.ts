@@ -21,7 +21,7 @@
  * is a place in it.
  */
 
-import type { LoadError } from "../../errors.ts";
+import type { LoadError } from "../../errors/load_error.ts";
 import type { ImagePlan, PlacedSection } from "../plan.ts";
 import { LOCAL_EXEC, Patch } from "./arch.ts";
 import { relocationArch } from "./mod.ts";

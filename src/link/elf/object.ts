@@ -2,7 +2,7 @@
  * Reads ELF64 relocatable objects (gABI chapters 4 and 5; little-endian x86-64 and AArch64).
  * Sections become records; symbols and relocations are read in place, since most are used once.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { malformed, unsupported } from "../problems.ts";
 import {
   GRP_COMDAT,

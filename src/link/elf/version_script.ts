@@ -6,7 +6,7 @@
  * { foo; bar*; };
  * ```
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 
 /** Comments, punctuation, quoted names, and words. */
 const TOKEN = /\s+|\/\*[\s\S]*?\*\/|#[^\n]*|[{};]|"[^"]*"|[^\s{};"]+/gy;

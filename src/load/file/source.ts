@@ -4,7 +4,7 @@
  */
 
 import { fromFileUrl, resolve } from "@std/path";
-import { inFile, LoadError } from "../../errors.ts";
+import { inFile, LoadError } from "../../errors/load_error.ts";
 import { type FileStamp, isUnchanged, stampOf } from "./stamp.ts";
 import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
 import { Integrity } from "../../smf/integrity.ts";

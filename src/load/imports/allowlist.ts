@@ -2,7 +2,7 @@
  * Limits the names that modules may import.
  */
 
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { NameMatcher } from "../../smf/glob.ts";

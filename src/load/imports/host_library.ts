@@ -3,7 +3,7 @@
  */
 
 import { fromFileUrl } from "@std/path";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { PATHS_NAME_HOSTS } from "../../os/path.ts";
 import type { FoundImport, ImportSource } from "./resolve.ts";

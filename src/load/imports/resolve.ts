@@ -4,7 +4,7 @@
  */
 
 import { stepForMissing } from "../../os/missing_names.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { didYouMean, listNames, NameSearch } from "../../errors/names.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";

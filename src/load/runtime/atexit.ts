@@ -16,7 +16,7 @@
 
 import { MemoryFiles } from "../../os/memory_file.ts";
 import { pointerCall } from "../../os/pointer.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
@@ -129,8 +129,8 @@ const NOTHING = new BigUint64Array(2);
  * The arguments that the C library passes to the initialisers of its own
  * libraries, and so to those of this one.
  *
- * Platforms: without the library, or with a C library that passes nothing, there
- * are no arguments, and at most environment variables.
+ * Platforms: without the library, or with a C library that passes nothing, argc is
+ * 0; the environment variables may be there.
  */
 export function initialiserArguments(): InitialiserArguments {
   const none = Deno.UnsafePointer.of(NOTHING);

@@ -2,7 +2,7 @@
  * The operating system and processor of this process, in the format's numbers.
  */
 
-import { LoadError, raise, type Report } from "../../errors.ts";
+import { LoadError, raise, type Report } from "../../errors/load_error.ts";
 import { type ProcessorWords, processorWords } from "../../os/processor.ts";
 import { cpuName } from "../../smf/cpu.ts";
 import { Arch, archName, Platform, platformName } from "../../smf/enums.ts";

@@ -14,7 +14,7 @@
 import { ELF_MACHINE, type ElfRelocation, WORDS_NAME, writeElfLibrary } from "../../call/stub/elf_library.ts";
 import { MemoryFiles } from "../../os/memory_file.ts";
 import { pointerTo } from "../../os/pointer.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type ModuleIdentity, undefinedThreadLocals } from "../imports/resolve.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { RelocationType } from "../../smf/enums.ts";

@@ -7,7 +7,7 @@
  */
 
 import { bytesAt } from "../../os/native_memory.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { countFrames } from "../../image/eh_frame.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import type { LoadedImage } from "../image.ts";

@@ -3,7 +3,7 @@
  * that the attaching isolate can use.
  */
 
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { ImagePlan, isFixedLayout } from "../../image/plan.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { SmfFile } from "../../smf/file.ts";

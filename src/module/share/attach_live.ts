@@ -4,7 +4,7 @@
  */
 
 import type { CallsInFlight } from "../../call/in_flight.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { LiveSource } from "../live_bindings.ts";
 import { attachControl } from "./attach.ts";

@@ -5,7 +5,7 @@
  */
 
 import { processSecret } from "../../os/process.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { SlotCounts } from "../../image/arrange.ts";
 import type { ImportRecord } from "../../load/imports/resolve.ts";
 import { xxh32 } from "../../smf/hash.ts";

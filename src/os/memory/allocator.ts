@@ -2,7 +2,7 @@
  * `memory/`: executable memory from the operating system. This file chooses the
  * allocator of this system.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { MemoryAllocator } from "./contract.ts";
 import { LinuxAllocator } from "./linux.ts";
 import { MacosAllocator } from "./macos.ts";

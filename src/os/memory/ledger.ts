@@ -10,7 +10,7 @@
  * | orphan | a reservation without a user, which the system has refused to take back |
  * | holder | keeps the system's library open: a running call, or a user of `retain` |
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { detach, type ExecutableMemory, Protection } from "./contract.ts";
 import { PageProtections } from "./page_protections.ts";
 import { permitted, type SystemLibrary } from "../library.ts";

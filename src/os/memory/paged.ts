@@ -2,7 +2,7 @@
  * The part of an allocator that all systems share: guards, alignment, nearness,
  * and undoing when a call fails. The words are those of ledger.ts.
  */
-import type { LoadError } from "../../errors.ts";
+import type { LoadError } from "../../errors/load_error.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
 import { Ledger, planReservation, type Reservation } from "./ledger.ts";
 import type { SystemLibrary } from "../library.ts";

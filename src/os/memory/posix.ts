@@ -2,7 +2,7 @@
  * Pages by mmap, mprotect and munmap (POSIX.1-2024). A table of constants has
  * the differences between systems.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { Protection } from "./contract.ts";
 import type { Pages } from "./paged.ts";
 

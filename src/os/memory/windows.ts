@@ -1,7 +1,7 @@
 /**
  * Executable memory on Windows.
  */
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { Protection } from "./contract.ts";
 import { openLibrary, type SystemLibrary } from "../library.ts";
 import { PagedAllocator, type Pages } from "./paged.ts";

@@ -13,7 +13,7 @@ import { checkRollback } from "../integrity.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
-import { inFile, LoadError } from "../../errors.ts";
+import { inFile, LoadError } from "../../errors/load_error.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { Lifetime } from "../../module/lifetime.ts";

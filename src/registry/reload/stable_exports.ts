@@ -9,7 +9,7 @@
 import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
 import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";

@@ -6,7 +6,7 @@
 import type { CarryOptions, CarryReport } from "../../module/carry.ts";
 import { holdsAddressIn } from "../../module/image_data.ts";
 import type { CallPath } from "../../call/path.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { FUNCTION, kindOf, oneOf, type OptionTable, STRINGS } from "../../errors/options.ts";
 import { type LoadedModule, openHandle } from "../../module/handle.ts";
 import type { ModuleVersion, PointedImage } from "../../module/version.ts";

@@ -25,7 +25,7 @@ export interface DirectoryEvents {
 interface WatchedDirectory {
   readonly path: string;
   watcher: Deno.FsWatcher | undefined;
-  /** What tells the watched directory from others; undefined if it is gone. */
+  /** The identity of the watched directory; undefined if it is gone. */
   identity: string | undefined;
   /** Whether notifications of it may be missing. */
   isReplaced: boolean;

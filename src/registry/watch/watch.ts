@@ -8,7 +8,7 @@
 
 import { dirname } from "@std/path";
 import type { CarryReport } from "../../module/carry.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
 import { fromSystem, readFile, wholeFile } from "../../load/file/source.ts";
 import { WatchedDirectories } from "./directories.ts";

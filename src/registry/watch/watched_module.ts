@@ -5,7 +5,7 @@
 
 import type { CarryReport } from "../../module/carry.ts";
 import type { Entry } from "../catalog.ts";
-import { LoadError } from "../../errors.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type FileFacts, isSameFile } from "../../load/file/stamp.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { HeaderFlag } from "../../smf/enums.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Requirements, verifyModule } from "../../../src/cli/analysis/verify.ts";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../../src/load/runtime/host.ts";
 import { BAD_INPUTS, GOOD, ODD_INPUTS } from "../../support/bad_inputs.ts";
 

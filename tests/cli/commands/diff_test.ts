@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleRegistry } from "../../../mod.ts";
 import { compare } from "../../../src/cli/analysis/compare.ts";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { HeaderFlag, Platform, SectionType, type SymbolOptions, SymbolType } from "../../../src/smf/mod.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { hostBuilder, machineCode, randomFrom, stress, TemporaryDirectory } from "../../support/testing.ts";

@@ -1,7 +1,7 @@
 // `smf link`: options, output files, errors and exit codes.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { formatMap } from "../../../src/link/map.ts";
 import { parseSmf } from "../../../src/smf/file.ts";

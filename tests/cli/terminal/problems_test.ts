@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Expectation } from "../../../fixtures/recipes/malformed.ts";
 import { readOptions } from "../../../src/cli/terminal/options.ts";
 import { errorJson, reportModuleError } from "../../../src/cli/terminal/problems.ts";
-import { LoadError, NEXT_STEPS } from "../../../src/errors.ts";
+import { LoadError, NEXT_STEPS } from "../../../src/errors/load_error.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { fromFileUrl } from "@std/path";
 import { smf } from "../../support/smf_command.ts";

@@ -1,6 +1,6 @@
 // The relocator is pure bytes, so these run on every system, on addresses that are not mapped.
 import { assert, assertEquals } from "@std/assert";
-import type { LoadError } from "../../../src/errors.ts";
+import type { LoadError } from "../../../src/errors/load_error.ts";
 import { PLT_STUB_SIZE } from "../../../src/image/arrange.ts";
 import { ImagePlan } from "../../../src/image/plan.ts";
 import { relocate } from "../../../src/image/relocation/relocate.ts";

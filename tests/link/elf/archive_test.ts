@@ -1,6 +1,6 @@
 // Reading archives: GNU and BSD names, symbol indexes of every kind, broken ones.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { Archive, isArchive } from "../../../src/link/elf/archive.ts";
 import { archive, ascii, concat, functionObject, link, linkFails } from "../../support/objects.ts";
 

@@ -1,6 +1,6 @@
 // Reading objects: every table is read, and every broken one is an error.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { parseObject } from "../../../src/link/elf/object.ts";
 import { SectionType, SymbolBinding, SymbolKind } from "../../../src/os/elf.ts";
 import { addFunction, archive, ascii, CODE, DATA, ElfWriter, link, RODATA } from "../../support/objects.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { toFileUrl } from "@std/path";
-import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../../src/errors.ts";
+import { LoadError, type LoadErrorData, type LoadErrorKind } from "../../../src/errors/load_error.ts";
 import { WINDOW } from "../../../src/load/file/read_ahead.ts";
 import type { ReadRequest } from "../../../src/smf/reader.ts";
 import { CHECK_UNCHANGED, type FileReading } from "../../../src/load/file/reading.ts";

@@ -10,7 +10,7 @@ import {
   assertThrows,
 } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import {
   chooseAllocator,
   detach,

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { Protection } from "../../../src/os/memory/contract.ts";
 import { MacosAllocator } from "../../../src/os/memory/macos.ts";
 import { PosixDouble } from "../../support/posix_double.ts";

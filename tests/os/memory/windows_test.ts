@@ -1,6 +1,6 @@
 // Tests the sequence of calls with a double in place of Windows; allocator_test.ts makes real calls there.
 import { assertEquals, assertThrows } from "@std/assert";
-import { LoadError } from "../../../src/errors.ts";
+import { LoadError } from "../../../src/errors/load_error.ts";
 import { Protection } from "../../../src/os/memory/contract.ts";
 import { WindowsAllocator, type WindowsSystem } from "../../../src/os/memory/windows.ts";
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
-import { hex, inFile, LoadError, type LoadErrorData } from "../src/errors.ts";
+import { hex, inFile, LoadError, type LoadErrorData } from "../../src/errors/load_error.ts";
 
 Deno.test("hex writes offsets and addresses of either kind and sign", () => {
   assertEquals(hex(0), "0x0");

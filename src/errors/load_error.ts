@@ -1,5 +1,5 @@
 /**
- * The one error type of the package. Ground floor: imports nothing.
+ * `LoadError`, the one error type of the package. Ground floor: imports nothing.
  */
 
 /**

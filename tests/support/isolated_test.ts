@@ -1,6 +1,6 @@
 // A test in a child fails alone, whatever becomes of its process.
 import { assertRejects } from "@std/assert";
-import { IN_PROCESS, runAlone } from "./support/isolated.ts";
+import { IN_PROCESS, runAlone } from "./isolated.ts";
 
 const CHILD = new URL("./isolated_child.ts", import.meta.url).href;
 

@@ -1,5 +1,5 @@
 /** Tests for isolated_test.ts to run: one passes, one fails, one ends its process. */
-import { isolated } from "./support/isolated.ts";
+import { isolated } from "./isolated.ts";
 
 Deno.test("passes (a+b) [c] 1/2: 'd'", isolated(() => {}));
 Deno.test(
