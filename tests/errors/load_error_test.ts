@@ -15,7 +15,7 @@ Deno.test("a LoadError is an Error with a kind, a name and the facts", () => {
   assertEquals(error.name, "LoadError");
   assertEquals(error.kind, "InvalidFormat");
   assertStrictEquals(error.data, data);
-  assert(error.stack?.includes("errors_test.ts"));
+  assert(error.stack?.includes("load_error_test.ts"));
 });
 
 Deno.test("a message without facts is the problem alone", () => {
