@@ -54,6 +54,7 @@ const X86_64: Record<number, Formula> = {
   5: { ...word(4), of: "symbol", from: 0n, to: 1n << 32n },
   32: { ...word(8), of: "symbol", minus: "place" },
   33: { ...word(4), of: "symbol", ...signed(32) },
+  48: { ...word(4), of: "thread", ...signed(32) },
 };
 
 /** A distance in words, in `bits` bits from bit `shift` up, of instructions that `isOne` knows. */
@@ -104,6 +105,18 @@ const pageOffset = {
   load: (after: bigint) => ((after >> 10n) & 0xfffn) * (unitOf(after) ?? 1n),
 };
 
+/** ADD (immediate) with its shift of 12: bits 12 to 23 of an offset. */
+const highOffset = {
+  width: 4 as const,
+  from: 0n,
+  to: 1n << 24n,
+  store: (value: bigint, before: bigint) =>
+    (before & 0x1fc00000n) !== 0x11400000n
+      ? undefined
+      : (before & ~(0xfffn << 10n)) | (((value >> 12n) & 0xfffn) << 10n),
+  load: (after: bigint) => ((after >> 10n) & 0xfffn) << 12n,
+};
+
 const isBranch = (i: bigint) => (i & 0x7c000000n) === 0x14000000n;
 const isConditional = (i: bigint) => (i & 0xff000000n) === 0x54000000n || (i & 0x7e000000n) === 0x34000000n;
 const isTest = (i: bigint) => (i & 0x7e000000n) === 0x36000000n;
@@ -126,6 +139,8 @@ const AARCH64: Record<number, Formula> = {
   35: { ...distance(14, 5, isTest), of: "symbol", minus: "place", stub: "always" },
   36: { ...distance(19, 5, isLiteral), of: "symbol", minus: "place" },
   37: { ...adr(1n, 0x10000000n), of: "symbol", minus: "place" },
+  49: { ...highOffset, of: "thread" },
+  50: { ...pageOffset, of: "thread" },
 };
 
 /** The formulas of a processor, by the format's number for it. */

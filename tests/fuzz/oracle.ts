@@ -157,6 +157,10 @@ class Judge {
       const offset = this.#threadOffset(symbol, addend);
       // Only the system knows the other values.
       if (type === 39 && this.#claim.hasThreads) must(after === BigInt(offset), "another place in the block");
+      if (this.#claim.hasThreads) {
+        const stored = formula.store(formula.load(after), before);
+        must(stored === after, `type ${type}: bits that are not part of the field`);
+      }
       this.#put(place, width, after);
       return type === 39;
     }
