@@ -57,7 +57,7 @@ function moduleWith(
     virtualSize: 64,
   });
   builder.section({ name: "word", type, bytes: new Uint8Array(16) });
-  builder.symbol({ name: "word", type: SymbolType.Data, value: 4096, size: 16 });
+  builder.symbol({ name: "word", type: SymbolType.Data, value: 4096, size: 8 });
   const symbol = builder.symbol({ name: "resolver", type: SymbolType.None, binding: 0, value: resolver });
   builder.relocation({ offset: place, symbol, type: RelocationType.Indirect64 });
   return builder.build();
