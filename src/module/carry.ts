@@ -72,7 +72,6 @@ export interface CarryOptions {
 /**
  * Copies the variables that match from `previous` to `candidate`.
  *
- * @throws {TypeError} for an option that has another value than those.
  * @throws {LoadError} `Incompatible` if `take` names what is not a variable of
  * the new version, or if old pointers are left and are to be refused.
  */
@@ -81,7 +80,7 @@ export function carryState(
   candidate: LoadedImage,
   options: CarryOptions = {},
 ): CarryReport {
-  const { take = [], oldPointers: treatment = "keep" } = checked(options);
+  const { take = [], oldPointers: treatment = "keep" } = options;
   const pair = new VersionPair(
     { file: previous.file, plan: previous.plan, code: () => codeOf(previous) },
     { file: candidate.file, plan: candidate.plan, code: () => codeOf(candidate) },
@@ -140,21 +139,6 @@ function takeInitial(
 }
 
 const UNWRITTEN = "the program has not written it, and its initial value has changed";
-
-/** @throws {TypeError} for an option that has another value than those. */
-function checked(options: CarryOptions): CarryOptions {
-  const { take, oldPointers } = options;
-  if (oldPointers !== undefined && oldPointers !== "keep" && oldPointers !== "refuse") {
-    throw new TypeError(
-      `Cannot carry state: oldPointers is "keep" or "refuse", not ${Deno.inspect(oldPointers)}`,
-    );
-  }
-  if (take === undefined || take === "unwritten") return options;
-  if (Array.isArray(take) && take.every((name) => typeof name === "string")) return options;
-  throw new TypeError(
-    `Cannot carry state: take is "unwritten" or an array of names, not ${Deno.inspect(take)}`,
-  );
-}
 
 function refusal(oldPointers: readonly OldPointer[]): LoadError {
   const names = [...new Set(oldPointers.map(({ name }) => name))];

@@ -189,7 +189,7 @@ Deno.test("options of carrying that do not exist are a TypeError that names the 
   const parts: Parts = { data: { total: [1n] } };
   for (const options of [{ oldPointers: "Refuse" }, { take: "gravity" }, { take: [5] }]) {
     const error = assertThrows(() => reload(registry, parts, parts, options as ReloadOptions), TypeError);
-    assert(/"keep" or "refuse"|"unwritten" or an array/.test(error.message), error.message);
+    assert(/'keep' or 'refuse'|an array of names, or "unwritten"/.test(error.message), error.message);
   }
 });
 
