@@ -18,6 +18,7 @@ export const SectionType = {
   RELA: 4,
   NOTE: 7,
   NOBITS: 8,
+  DYNSYM: 11,
   REL: 9,
   INIT_ARRAY: 14,
   FINI_ARRAY: 15,

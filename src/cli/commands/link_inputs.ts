@@ -5,7 +5,7 @@ import { dirname, isAbsolute, join } from "@std/path";
 import { fillThinArchive, isThinArchive } from "../../link/elf/thin_archive.ts";
 import { scriptInputs } from "../../link/elf/script.ts";
 import type { LinkInput } from "../../link/linker.ts";
-import { RecordSize, SectionIndex } from "../../os/elf.ts";
+import { RecordSize, SectionIndex, SectionType } from "../../os/elf.ts";
 import { UsageError } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
 import type { LdInput } from "../terminal/ld_arguments.ts";
@@ -181,8 +181,7 @@ function isSharedLibrary(bytes: Uint8Array): boolean {
     bytes[5] === 1 && bytes[16] === 3 && bytes[17] === 0;
 }
 
-/** SHT_DYNSYM, and the offsets of fields in Elf64_Shdr and Elf64_Sym that are read here. */
-const DYNSYM = 11;
+/** The offsets of the fields of Elf64_Shdr and Elf64_Sym that are read here. */
 const Shdr = { type: 4, offset: 24, size: 32, link: 40 } as const;
 const Sym = { section: 6 } as const;
 
@@ -196,7 +195,7 @@ function definedNames(bytes: Uint8Array): string[] {
     const u64 = (at: number): number => Number(view.getBigUint64(at, true));
     for (let index = 0; index < view.getUint16(60, true); index++) {
       const at = headers + index * RecordSize.SHDR;
-      if (view.getUint32(at + Shdr.type, true) !== DYNSYM) continue;
+      if (view.getUint32(at + Shdr.type, true) !== SectionType.DYNSYM) continue;
       const strings = u64(headers + view.getUint32(at + Shdr.link, true) * RecordSize.SHDR + Shdr.offset);
       const [start, size] = [u64(at + Shdr.offset), u64(at + Shdr.size)];
       for (let symbol = start; symbol < start + size; symbol += RecordSize.SYM) {
