@@ -25,8 +25,8 @@ import { oneOf, type OptionKind } from "../errors/options.ts";
  *
  * `fast` works on Linux, and on Windows for x86-64, where it needs
  * `--allow-read` and `--allow-write` of `simple-loader` in the folder for
- * temporary files. Elsewhere `auto` takes `pointer`, and `fast` is an error of
- * kind `Unsupported`.
+ * temporary files, which no other user may be able to change. Elsewhere `auto`
+ * takes `pointer`, and `fast` is an error of kind `Unsupported`.
  */
 export type CallPath = "auto" | "fast" | "pointer";
 

@@ -1,5 +1,5 @@
 /**
- * C strings: bytes up to a NUL.
+ * C strings: bytes up to a NUL; on Windows, UTF-16 up to a NUL.
  */
 
 import { permitted } from "./library.ts";
@@ -8,6 +8,19 @@ import { pointerTo } from "./pointer.ts";
 /** A C string, to be passed as a `buffer`. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
+}
+
+/** A string of Windows' functions whose names end in W, to be passed as a `buffer`. */
+export function wideString(text: string): Uint16Array<ArrayBuffer> {
+  const units = new Uint16Array(text.length + 1);
+  // By index: iterating goes by code points, of which some have two units.
+  for (let index = 0; index < text.length; index++) units[index] = text.charCodeAt(index);
+  return units;
+}
+
+/** The text of UTF-16 units. */
+export function wideText(units: Uint16Array): string {
+  return Array.from(units, (unit) => String.fromCharCode(unit)).join("");
 }
 
 /**

@@ -3,7 +3,7 @@
  * them.
  */
 
-import { cString } from "./c_strings.ts";
+import { cString, wideString } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
 import { pointerCall } from "./pointer.ts";
 
@@ -110,9 +110,4 @@ export function openDynamicLinker(): DynamicLinker {
     },
     [Symbol.dispose]: () => library.close(),
   };
-}
-
-/** A C string of UTF-16 units, as Windows takes them. */
-function wideString(text: string): Uint16Array<ArrayBuffer> {
-  return Uint16Array.from(`${text}\0`, (letter) => letter.charCodeAt(0));
 }

@@ -7,11 +7,17 @@
  * a loaded library cannot be deleted. If a process ends before it has closed
  * all, the next process to make such a file deletes the rest.
  *
+ * Both folders are made for this user alone. The folder for temporary files may
+ * be one of several users; so folders that exist are used, and their files
+ * deleted, only if no other user can change them, and stay open meanwhile.
+ *
  * This takes `--allow-read` and `--allow-write` of `simple-loader`.
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import { wideText } from "../../os/c_strings.ts";
 import { openLibrary } from "../../os/library.ts";
+import { type PrivateFolder, PrivateFolders } from "../../os/private_folder.ts";
 
 const FUNCTIONS = {
   // DWORD GetTempPathW(DWORD nBufferLength, LPWSTR lpBuffer); 0
@@ -38,7 +44,10 @@ const LONGEST_PATH = 261;
 export class StubFolder implements Disposable {
   /** The path of `simple-loader`, which permissions must allow. */
   readonly parent: string;
-  readonly #own: string;
+  readonly #folders: PrivateFolders;
+  readonly #owned: DisposableStack;
+  /** This process's own folder; absent until a file is written. */
+  #own: PrivateFolder | undefined;
   /** Files that could not be deleted yet. */
   readonly #undeleted = new Set<string>();
 
@@ -47,42 +56,39 @@ export class StubFolder implements Disposable {
    *
    * Platforms: Windows only.
    *
-   * @throws {LoadError} `PermissionDenied`, naming the folder.
+   * @throws {LoadError} `PermissionDenied`, naming the folder; `Unsupported` if another user can change it; `Io`.
    */
   constructor() {
     using library = openLibrary(["kernel32.dll"], FUNCTIONS);
     const { symbols } = library;
-    this.parent = `${temporaryFolder(symbols.GetTempPath2W ?? symbols.GetTempPathW)}simple-loader`;
-    this.#own = `${this.parent}\\${Deno.pid}`;
-    requirePermission(this.parent);
-    sweep(this.parent, (id) => {
+    const path = `${temporaryFolder(symbols.GetTempPath2W ?? symbols.GetTempPathW)}simple-loader`;
+    requirePermission(path);
+    using opening = new DisposableStack();
+    this.#folders = opening.use(new PrivateFolders("make stub library"));
+    this.parent = opening.use(this.#folders.open(path, { create: true })).path;
+    if (this.parent !== path) requirePermission(this.parent);
+    sweep(this.parent, this.#folders, (id) => {
       const handle = symbols.OpenProcess(SYNCHRONIZE, 0, id);
       if (handle === 0n) return symbols.GetLastError() === ERROR_INVALID_PARAMETER;
       const ended = symbols.WaitForSingleObject(handle, 0) === WAIT_OBJECT_0;
       symbols.CloseHandle(handle);
       return ended;
     });
+    this.#owned = opening.move();
   }
 
   /**
    * Writes a file.
    *
    * @returns its path, to be given to {@linkcode StubFolder.remove}.
-   * @throws {LoadError} `Io`.
+   * @throws {LoadError} `Io`; `Unsupported` if another user can change this process's folder.
    */
   write(bytes: Uint8Array): string {
-    const path = `${this.#own}\\${crypto.randomUUID()}.dll`;
+    this.#own ??= this.#folders.open(`${this.parent}\\${Deno.pid}`, { create: true });
+    const path = `${this.#own.path}\\${crypto.randomUUID()}.dll`;
     try {
-      for (let attempt = 1;; attempt++) {
-        Deno.mkdirSync(this.#own, { recursive: true });
-        try {
-          Deno.writeFileSync(path, bytes, { createNew: true });
-          return path;
-        } catch (error) {
-          // Another isolate of this process may have deleted the folder in the meantime.
-          if (!(error instanceof Deno.errors.NotFound) || attempt === 3) throw error;
-        }
-      }
+      Deno.writeFileSync(path, bytes, { createNew: true });
+      return path;
     } catch (error) {
       throw new LoadError("Io", "Cannot make stub library: its file cannot be written", {
         path,
@@ -99,7 +105,13 @@ export class StubFolder implements Disposable {
 
   [Symbol.dispose](): void {
     for (const file of this.#undeleted) tryRemove(file);
-    tryRemove(this.#own);
+    if (this.#own !== undefined) {
+      // An open folder cannot be deleted; while another isolate has it open, it stays.
+      this.#own[Symbol.dispose]();
+      tryRemove(this.#own.path);
+      this.#own = undefined;
+    }
+    this.#owned.dispose();
   }
 }
 
@@ -115,7 +127,7 @@ function temporaryFolder(find: (length: number, buffer: BufferSource) => number)
       },
     );
   }
-  return String.fromCharCode(...path.subarray(0, length));
+  return wideText(path.subarray(0, length));
 }
 
 /** Queries permissions without prompting: nobody expects a prompt at a first call. */
@@ -130,13 +142,18 @@ function requirePermission(path: string): void {
   }
 }
 
-/** Deletes the folders of processes that have ended. */
-function sweep(parent: string, hasEnded: (process: number) => boolean): void {
+/** Deletes the folders of processes that have ended; leaves alone what is a link or not this user's. */
+function sweep(parent: string, folders: PrivateFolders, hasEnded: (process: number) => boolean): void {
   for (const { name } of entries(parent)) {
     const id = Number(name);
     if (!Number.isInteger(id) || id === Deno.pid || !hasEnded(id)) continue;
     const folder = `${parent}\\${name}`;
-    for (const file of entries(folder)) tryRemove(`${folder}\\${file.name}`);
+    try {
+      using _open = folders.open(folder);
+      for (const file of entries(folder)) tryRemove(`${folder}\\${file.name}`);
+    } catch {
+      continue;
+    }
     tryRemove(folder);
   }
 }

@@ -6,6 +6,7 @@ import { StubFolder } from "../../../src/call/stub/folder.ts";
 import { holdStubMaker, stubMaker } from "../../../src/call/stub/library.ts";
 import { writePeStub } from "../../../src/call/stub/pe.ts";
 import { addModule, TemporaryDirectory } from "../../support/testing.ts";
+import { makeOpenFolder } from "../../support/security.ts";
 import { PeReader } from "../../support/pe_reader.ts";
 
 const NOT_WINDOWS = Deno.build.os !== "windows";
@@ -120,6 +121,17 @@ function addressInKernel32(name: string): bigint {
   }
 }
 
+/** Calls a module in a child process, and returns what it says of the path that its calls took. */
+async function runChild(file: string, flags: readonly string[], env: Record<string, string> = {}) {
+  const child = new URL("./pe_child.ts", import.meta.url).href;
+  const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--no-check", "--allow-ffi", ...flags, child, file],
+    env: { NO_COLOR: "1", ...env },
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
 /** The files of this process's stub libraries. */
 function ownFiles(): string[] {
   using folder = new StubFolder();
@@ -221,31 +233,65 @@ Deno.test({
   async fn() {
     using directory = new TemporaryDirectory();
     const file = directory.file("add.smf", addModule());
-    const run = async (...flags: string[]) => {
-      const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
-        args: [
-          "run",
-          "--no-prompt",
-          "--no-check",
-          "--allow-ffi",
-          ...flags,
-          new URL("./pe_child.ts", import.meta.url).href,
-          file,
-        ],
-        env: { NO_COLOR: "1" },
-      }).output();
-      assert(success, new TextDecoder().decode(stderr));
-      return JSON.parse(new TextDecoder().decode(stdout));
-    };
     using folder = new StubFolder();
-    const denied = await run(`--allow-read=${file}`);
+    const denied = await runChild(file, [`--allow-read=${file}`]);
     assertEquals([denied.result, denied.path], [42, "pointer"]);
     assertStringIncludes(denied.reason, folder.parent);
-    const allowed = await run(
+    const allowed = await runChild(file, [
       `--allow-read=${file},${folder.parent}`,
       `--allow-write=${folder.parent}`,
-    );
+    ]);
     assertEquals([allowed.result, allowed.path, allowed.reason], [42, "fast", undefined]);
     assertEquals([denied.asked, allowed.asked], ["PermissionDenied", "fast"]);
+  },
+});
+
+Deno.test({
+  name:
+    "a folder that everyone can change is not used and nothing in it is deleted; calls go by pointer and say why",
+  ignore: NOT_WINDOWS,
+  async fn() {
+    using directory = new TemporaryDirectory();
+    const file = directory.file("add.smf", addModule());
+    const folder = directory.join("simple-loader");
+    const ended = new Deno.Command(Deno.execPath(), { args: ["eval", "Deno.exit(0)"] }).spawn();
+    await ended.status;
+    makeOpenFolder(folder);
+    Deno.mkdirSync(`${folder}\\${ended.pid}`);
+    Deno.writeTextFileSync(`${folder}\\${ended.pid}\\theirs`, "theirs");
+    const environment = { TMP: directory.path, TEMP: directory.path };
+    const refused = await runChild(file, ["--allow-read", "--allow-write"], environment);
+    assertEquals([refused.result, refused.path, refused.asked], [42, "pointer", "Unsupported"]);
+    assertStringIncludes(
+      refused.reason,
+      "Cannot make stub library: its folder can be changed by other users",
+    );
+    assertStringIncludes(refused.reason, folder);
+    assertEquals(Deno.readTextFileSync(`${folder}\\${ended.pid}\\theirs`), "theirs");
+
+    Deno.removeSync(folder, { recursive: true });
+    const used = await runChild(file, ["--allow-read", "--allow-write"], environment);
+    assertEquals([used.result, used.path, used.asked], [42, "fast", "fast"]);
+    assertEquals([...Deno.readDirSync(folder)], []);
+  },
+});
+
+Deno.test({
+  name: "an ended process's folder that everyone can change is left alone",
+  ignore: NOT_WINDOWS,
+  async fn() {
+    using folder = new StubFolder();
+    const ended = new Deno.Command(Deno.execPath(), { args: ["eval", "Deno.exit(0)"] }).spawn();
+    await ended.status;
+    Deno.mkdirSync(folder.parent, { recursive: true });
+    const open = `${folder.parent}\\${ended.pid}`;
+    makeOpenFolder(open);
+    try {
+      Deno.writeTextFileSync(`${open}\\theirs`, "theirs");
+      using _next = new StubFolder();
+      assertEquals(Deno.readTextFileSync(`${open}\\theirs`), "theirs");
+    } finally {
+      Deno.removeSync(open, { recursive: true });
+    }
   },
 });
