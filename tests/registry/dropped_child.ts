@@ -45,6 +45,12 @@ const SCENARIOS: Readonly<Record<string, (index: number) => unknown>> = {
     const made = registry();
     made.loadAll(circle)[0].getFunction("to_a", ANSWER)!();
   },
+  "registries with modules that import from each other, reloaded": () => {
+    const made = registry();
+    made.loadAll(circle);
+    for (const path of circle) made.reload(path);
+    made.reloadAll(circle);
+  },
   "registries with versions that are kept": () => {
     const made = registry({ keepVersions: 3 });
     made.loadBytes("m", answering(1));

@@ -7,6 +7,7 @@ const SCENARIOS = [
   "registries with functions in use",
   "registries with importers and providers",
   "registries with modules that import from each other",
+  "registries with modules that import from each other, reloaded",
   "registries with versions that are kept",
   "registries with live libraries",
   "registries with callbacks",
