@@ -10,7 +10,7 @@ import type { Growth } from "./endurance_child.ts";
 const MEBIBYTE = 2 ** 20;
 
 /** The allowed growth of resident memory after the warm-up; larger for reduced counts, which warm up less. */
-const LIMIT = (stress(100) === 100 ? 2 : 6) * MEBIBYTE;
+const LIMIT = (stress(100) === 100 ? 4 : 6) * MEBIBYTE;
 
 /** V8's space for young objects grows to 32 MiB, and shrinks only when memory is short: that would hide a leak. */
 const GC_FLAGS = "--expose-gc,--max-semi-space-size=1";
