@@ -18,7 +18,13 @@ function registry(options = {}): ModuleRegistry {
 
 using directory = new TemporaryDirectory();
 const circle = [["a", "b"], ["b", "a"]].map(([own, other]) =>
-  directory.file(`${own}.smf`, version({ functions: { [own]: 1, [`to_${own}`]: other } }))
+  directory.file(
+    `${own}.smf`,
+    version({
+      functions: { [own]: 1, [`to_${own}`]: other },
+      data: { [`word_${own}`]: [1n], [`pointer_${own}`]: [`word_${other}`] },
+    }),
+  )
 );
 
 /** What one round makes and drops; the result is kept until everything else was collected. */
