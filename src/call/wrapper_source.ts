@@ -86,8 +86,15 @@ function sourceOf(parameterCounts: readonly number[]): string {
   return `(()=>{let open=true;return((fallback${cells})=>fallback===undefined?open=false:[${functions}])}),\n`;
 }
 
+/**
+ * Keeps a source text out of V8's cache of evaluated texts, which only a shortage
+ * of memory empties: a tagged template, whose object must be a new one each time
+ * the text is evaluated. It is never run.
+ */
+const NOT_CACHED = "_``";
+
 function compile(sources: string): CompiledSource[] | undefined {
-  const body = `"use strict";return[${sources}]\n//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
+  const body = `"use strict";return[${sources}];${NOT_CACHED}\n//# sourceURL=${SOURCE_NAME}${++sourceCount}`;
   try {
     return new Function(body)();
   } catch (error) {

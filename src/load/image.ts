@@ -39,6 +39,8 @@ export interface LoadedImage extends Disposable {
    * @param asked Images that were asked already.
    */
   whyNotShareable(asked?: Set<unknown>): string | undefined;
+  /** Whether its memory was freed: its providers, which it lets go of afterwards, must not read it. */
+  readonly isFreed?: boolean;
 }
 
 /** Everything that is known about a file before memory is reserved for it. */
@@ -100,6 +102,8 @@ export class PlacedImage implements LoadedImage {
     return this.resolved?.records ?? [];
   }
 
+  isFreed = false;
+
   whyNotShareable(asked: Set<unknown> = new Set()): string | undefined {
     if (asked.has(this)) return undefined;
     asked.add(this);
@@ -122,6 +126,7 @@ export class PlacedImage implements LoadedImage {
     this.frames = undefined;
     frames?.[Symbol.dispose]();
     this.allocator.free(this.memory);
+    this.isFreed = true;
     this.threadBlocks?.[Symbol.dispose]();
     this.resolved?.[Symbol.dispose]();
   }

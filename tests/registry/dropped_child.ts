@@ -5,6 +5,8 @@
 import { ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { FailingAllocator } from "../support/failing_allocator.ts";
 import { ANSWER, answering, importing, warm } from "../support/modules.ts";
+import { TemporaryDirectory } from "../support/testing.ts";
+import { version } from "../support/versions.ts";
 
 const collect = (globalThis as unknown as { gc(): void }).gc;
 const allocator = new FailingAllocator();
@@ -13,6 +15,17 @@ const COUNT = 10;
 function registry(options = {}): ModuleRegistry {
   return new ModuleRegistry({ allocator, ...options });
 }
+
+using directory = new TemporaryDirectory();
+const circle = [["a", "b"], ["b", "a"]].map(([own, other]) =>
+  directory.file(
+    `${own}.smf`,
+    version({
+      functions: { [own]: 1, [`to_${own}`]: other },
+      data: { [`word_${own}`]: [1n], [`pointer_${own}`]: [`word_${other}`] },
+    }),
+  )
+);
 
 /** What one round makes and drops; the result is kept until everything else was collected. */
 const SCENARIOS: Readonly<Record<string, (index: number) => unknown>> = {
@@ -27,6 +40,16 @@ const SCENARIOS: Readonly<Record<string, (index: number) => unknown>> = {
     made.loadBytes("c", answering(1));
     made.loadBytes("b", importing("value", "middle"));
     made.loadBytes("a", importing("middle")).getFunction("ask", ANSWER)!();
+  },
+  "registries with modules that import from each other": () => {
+    const made = registry();
+    made.loadAll(circle)[0].getFunction("to_a", ANSWER)!();
+  },
+  "registries with modules that import from each other, reloaded": () => {
+    const made = registry();
+    made.loadAll(circle);
+    for (const path of circle) made.reload(path);
+    made.reloadAll(circle);
   },
   "registries with versions that are kept": () => {
     const made = registry({ keepVersions: 3 });
@@ -44,6 +67,10 @@ const SCENARIOS: Readonly<Record<string, (index: number) => unknown>> = {
   "registries with callbacks": () => {
     const made = registry({ imports: { value: { ...ANSWER, callback: () => 41 } } });
     made.loadBytes("m", importing("value")).getFunction("ask", ANSWER)!();
+  },
+  "members of circles": () => {
+    const [a] = registry().loadAll(circle);
+    return { value: a.getFunction("to_a", ANSWER)! };
   },
   "modules": () => {
     new ModuleLoader({ allocator }).loadBytes(answering(1)).getFunction("value", ANSWER)!();

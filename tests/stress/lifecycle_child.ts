@@ -11,12 +11,7 @@ import {
 } from "../support/modules.ts";
 
 const [scenario, rounds] = [Deno.args[0], Number(Deno.args[1])];
-const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
-/**
- * Collects all garbage, including V8's compilation cache, which keeps each source
- * text of `new Function`, about 1 KB per binding, until memory is short.
- */
-const collect = (): void => gc({ type: "major", flavor: "last-resort" });
+const collect = (globalThis as unknown as { gc(): void }).gc;
 const loader = new ModuleLoader({ callPath: "fast" });
 await using registry = new ModuleRegistry({ callPath: "fast", keepVersions: 0 });
 // Keeps libraries that are opened once from closing with the last module.

@@ -9,7 +9,7 @@ import { DIALECTS, ENDINGS, Journal, threadModule, VARIABLES } from "../support/
 import { TestWorker } from "../support/workers.ts";
 
 const rounds = Number(Deno.args[0]);
-const { gc } = globalThis as unknown as { gc(options: Record<string, string>): void };
+const { gc } = globalThis as unknown as { gc(): void };
 const registry = new ModuleRegistry({ libraries: ["libc.so.6"], keepVersions: 0 });
 // Keeps libraries that are opened once from closing with the last module.
 registry.load(threadModule("chosen", DIALECTS[0]));
@@ -62,7 +62,7 @@ async function round(number: number): Promise<void> {
 
 async function state(): Promise<{ rss: number; maps: number; descriptors: number; stubs: number }> {
   await turn();
-  gc({ type: "major", flavor: "last-resort" });
+  gc();
   const { rss } = Deno.memoryUsage();
   return { rss, maps: mappingCount(), descriptors: descriptors().length, stubs: stubMappings() };
 }

@@ -71,7 +71,9 @@ export class AddressGuard {
   #pointing(): Set<Lifetime> {
     const pointing = new Set<Lifetime>();
     for (const [lifetime, image] of this.#catalog.deref()?.images() ?? []) {
-      if (lifetime !== this.#lifetime && holdsAddressIn(image, this.#memory)) pointing.add(lifetime);
+      if (lifetime !== this.#lifetime && !image.isFreed && holdsAddressIn(image, this.#memory)) {
+        pointing.add(lifetime);
+      }
     }
     return pointing;
   }

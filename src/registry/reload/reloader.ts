@@ -197,7 +197,7 @@ export class Reloader {
     if (guard === undefined) {
       guard = new AddressGuard(previous, this.#catalog);
       this.#guards.set(replaced, guard);
-      replaced.whenFreed(() => this.#guards.delete(replaced));
+      forgetWhenFreed(this.#guards, replaced);
     }
     guard.resume();
   }
@@ -253,4 +253,9 @@ export class Reloader {
 
 function withdrawCandidates(entries: readonly Entry[]): void {
   for (const { exports } of entries) exports.withdrawCandidate();
+}
+
+/** Made outside the class: what a lifetime keeps must not lead to the catalog, and from there to the version. */
+function forgetWhenFreed(guards: Map<Lifetime, AddressGuard>, lifetime: Lifetime): void {
+  lifetime.whenFreed(() => guards.delete(lifetime));
 }

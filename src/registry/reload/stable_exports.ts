@@ -14,6 +14,7 @@ import { whenFulfilled } from "../../os/intrinsics.ts";
 import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
+import type { LoadedImage } from "../../load/image.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { SharedSlots } from "./shared_slots.ts";
@@ -50,8 +51,8 @@ export interface PreparedVersion {
 /** The exports of one module over all its versions. */
 export class StableExports implements Exporter {
   #version: ModuleVersion;
-  /** The version that takes over next, while other candidates are linked to it. */
-  #candidate: ModuleVersion | undefined;
+  /** The images of the current version, and of the one that takes over next. */
+  readonly #images: ServedImages;
   readonly #slots: TrampolineSlots;
   /** The slots that other isolates were given. */
   readonly #shared = new SharedSlots();
@@ -63,9 +64,7 @@ export class StableExports implements Exporter {
   /** Live libraries, each of which counts as a handle. */
   #libraries = 0;
   readonly #callsDrained: () => CallsDrained | undefined;
-  /** An export is isolate-local if its module calls functions that work in this isolate only. */
-  readonly #isIsolateLocal: IsolateQuestion = (asked) =>
-    (this.#candidate ?? this.#version).image.whyNotShareable(asked) !== undefined;
+  readonly #isIsolateLocal: IsolateQuestion;
   #onReplaced: () => void = () => {};
 
   /**
@@ -80,6 +79,8 @@ export class StableExports implements Exporter {
     this.#slots = new TrampolineSlots(allocator, this.users);
     this.#callsDrained = callsDrained;
     this.#version = version;
+    this.#images = { current: version.image };
+    this.#isIsolateLocal = isolateQuestion(this.#images);
     this.#provider = {
       description: version.provider.description,
       hold: (importer) => this.#holds.hold(importer, this.#version),
@@ -131,7 +132,7 @@ export class StableExports implements Exporter {
    * over. Lasts until {@linkcode StableExports.withdrawCandidate}.
    */
   exposeCandidate(candidate: ModuleVersion): Exporter {
-    this.#candidate = candidate;
+    this.#images.candidate = candidate.image;
     const provider: Provider = {
       description: this.#provider.description,
       hold: (importer) => this.#holds.hold(importer, candidate),
@@ -157,7 +158,7 @@ export class StableExports implements Exporter {
 
   /** Ends {@linkcode StableExports.exposeCandidate}: the candidate takes over now, or never. */
   withdrawCandidate(): void {
-    this.#candidate = undefined;
+    this.#images.candidate = undefined;
   }
 
   #foundFunction(slot: TrampolineSlot, provider: Provider): FoundImport {
@@ -256,6 +257,7 @@ export class StableExports implements Exporter {
       commit: () => {
         slots.commit();
         this.#version = candidate;
+        this.#images.current = candidate.image;
         this.#onReplaced();
         holds.commit();
         variables.commit();
@@ -305,4 +307,21 @@ export class StableExports implements Exporter {
     const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
     throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
   }
+}
+
+/** The images that answer for a module's exports. */
+interface ServedImages {
+  current: LoadedImage;
+  /** The image that takes over next, while other candidates are linked to it. */
+  candidate?: LoadedImage;
+}
+
+/**
+ * Asks whether exports are isolate-local: they are if their module calls
+ * functions that work in this isolate only. Importers keep the question, which
+ * refers to no version: modules that import from each other could not be garbage
+ * collected.
+ */
+function isolateQuestion(images: ServedImages): IsolateQuestion {
+  return (asked) => (images.candidate ?? images.current).whyNotShareable(asked) !== undefined;
 }

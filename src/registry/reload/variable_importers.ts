@@ -44,11 +44,14 @@ export class VariableImporters {
 
   /**
    * Finds the variable that an importer is linked to. The importer holds
-   * `version` until its words are changed to the variable of another one.
+   * `version` until its words are changed to the variable of another one. The
+   * result, which the importer keeps, does not refer to the version: modules that
+   * import from each other could not be garbage collected.
    */
   find(name: string, version: ModuleVersion, isIsolateLocal: FoundImport["isIsolateLocal"]): FoundImport {
     const found = findExported(version, name)!.address;
-    const { description } = version.provider;
+    const { provider } = version;
+    const { description } = provider;
     let entered: VariableImport | undefined;
     return {
       get address(): bigint {
@@ -58,7 +61,7 @@ export class VariableImporters {
       provider: {
         description,
         hold: (importer) => {
-          const hold = version.provider.hold(importer);
+          const hold = provider.hold(importer);
           const added = entered = { name, importer, address: found, references: undefined, hold };
           this.#imports.add(added);
           return {

@@ -104,3 +104,16 @@ Deno.test("the version that is current ends when it is unloaded, wherever addres
   assertEquals([first.isOpen, first.holders()], [false, []]);
   assertEquals(allocator.live.size, 1);
 });
+
+Deno.test("an importer's end frees the replaced version that only it kept", async () => {
+  const allocator = new FailingAllocator();
+  using registry = new ModuleRegistry({ allocator, keepVersions: 0 });
+  const first = registry.loadBytes("m", version({ functions: { f: 1 }, data: { total: [0n] } }));
+  const importer = registry.loadBytes("importer", version({ data: { word: ["total"] } }));
+  registry.reload("m", { bytes: version({ functions: { f: 2 } }), compatibility: "allow" });
+  const closed = first.closeAsync();
+  const before = allocator.live.size;
+  importer.close();
+  await closed;
+  assertEquals(allocator.live.size, before - 2);
+});
