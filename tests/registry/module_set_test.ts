@@ -329,8 +329,8 @@ Deno.test("arguments of the wrong kind are a TypeError that says what was given"
       [() => registry.loadBytes("m", wrong("string")), "the bytes are a string, not a Uint8Array"],
       [() => registry.loadBytes(wrong(undefined), new Uint8Array()), "its name is undefined, not a string"],
       [() => loader.loadBytes(wrong([1, 2])), "the bytes are of type Array, not a Uint8Array"],
-      [() => registry.load(path, { integrity: wrong(5) }), "it is of type number, not a string"],
-      [() => loader.load(path, undefined, { integrity: wrong(5) }), "it is of type number, not a string"],
+      [() => registry.load(path, { integrity: wrong(5) }), "option 'integrity' is 5, not a string"],
+      [() => loader.load(path, undefined, { integrity: wrong(5) }), "option 'integrity' is 5, not a string"],
     ] as const
   ) {
     assertThrows(work, TypeError, message);
