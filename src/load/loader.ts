@@ -36,7 +36,7 @@ import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { registerExits } from "./runtime/names.ts";
 import { openThreadBlocks } from "./runtime/thread_blocks.ts";
-import { registerFrames } from "./runtime/unwind_registration.ts";
+import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
 import { checkArrays } from "./start.ts";
 
 export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
@@ -153,7 +153,8 @@ export function linkImage(
 }
 
 /**
- * Runs a linked image's ifunc resolvers, and protects constants and GOT.
+ * Runs a linked image's ifunc resolvers, protects constants and GOT, and tells the
+ * unwinder that the module may have of its own about the unwind tables.
  * Afterwards its code and constants never change, and no page is writable and
  * executable. If it fails, the image can only be disposed of.
  *
@@ -166,6 +167,14 @@ export function sealImage(image: PlacedImage): void {
   resolveIfuncs(image);
   protect(image, plan.rodata, Protection.READ_ONLY);
   if (plan.gotRegion !== plan.rodata) protect(image, plan.gotRegion, Protection.READ_ONLY);
+  // Only now, because the module's own unwinder is code of the module.
+  if (image.frames === undefined) return;
+  const ownFrames = registerOwnFrames(image);
+  if (ownFrames === undefined) return;
+  const frames = new DisposableStack();
+  frames.use(image.frames);
+  frames.use(ownFrames);
+  image.frames = frames;
 }
 
 /** Resolve: finds the imports of a module, each in the way that its relocations use it. */

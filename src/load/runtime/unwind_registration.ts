@@ -42,12 +42,23 @@ export function registerFrames(image: LoadedImage): Disposable | undefined {
   const address = memory.address + BigInt(offset);
   const code = { start: plan.code.offset, end: plan.code.offset + plan.code.length };
   const count = countFrames(bytesAt(address, section.virtualSize), EH_FRAME, offset, code);
-  if (count === 0) return undefined;
-  using registering = new DisposableStack();
-  registering.use(registerEhFrame(address));
+  return count === 0 ? undefined : registerEhFrame(address);
+}
+
+/**
+ * Registers the unwind tables of a module, which {@linkcode registerFrames} has
+ * checked, also with an unwinder that is linked into the module.
+ *
+ * Safety: runs native code of the module, now and when the result is disposed
+ * of, which must be before the module's memory is freed.
+ *
+ * @returns the registration; undefined if the module has no unwinder.
+ */
+export function registerOwnFrames(image: LoadedImage): Disposable | undefined {
+  const table = image.plan.sections.find(({ section }) => section.name === EH_FRAME);
   const own = ownUnwinder(image);
-  if (own !== undefined) registering.use(registerWithOwnUnwinder(address, own));
-  return registering.move();
+  if (table === undefined || own === undefined) return undefined;
+  return registerWithOwnUnwinder(image.memory.address + BigInt(table.offset), own);
 }
 
 const [REGISTER, DEREGISTER] = ["__register_frame", "__deregister_frame"];
