@@ -140,12 +140,14 @@ ldTest(
 
 Deno.test("response files hold arguments, and may name others", async () => {
   using folder = new TemporaryDirectory();
+  // A backslash stands before a character that stands for itself, so that paths have slashes.
+  const path = (name: string): string => folder.join(name).replaceAll("\\", "/");
   folder.file("with space.o", functionObject("main", 0xc3));
-  folder.file("inner", ascii(`-o "${folder.join("out.smf")}"`));
-  folder.file("outer", ascii(`'${folder.join("with space.o")}'\n@${folder.join("inner")}`));
+  folder.file("inner", ascii(`-o "${path("out.smf")}"`));
+  folder.file("outer", ascii(`'${path("with space.o")}'\n@${path("inner")}`));
   assertEquals(await smf("link", `@${folder.join("outer")}`), { code: 0, out: [], err: [] });
   assertEquals(exportsOf(folder.join("out.smf")), ["main"]);
-  folder.file("endless", ascii(`@${folder.join("endless")}`));
+  folder.file("endless", ascii(`@${path("endless")}`));
   assertStringIncludes((await smf("link", `@${folder.join("endless")}`)).err[0], "without end");
 });
 
