@@ -345,7 +345,8 @@ Deno.test({
   ignore: Deno.build.os !== "linux", // Windows does not delete it
   async fn() {
     const before = Deno.cwd();
-    const path = Deno.realPathSync(`fixtures/platform/linux-${Deno.build.arch}_v1.smf`);
+    using files = new RegistryDirectory();
+    const path = Deno.realPathSync(files.write("m.smf", answering(1)));
     await using registry = new ModuleRegistry();
     const directory = Deno.makeTempDirSync();
     Deno.chdir(directory);
