@@ -17,7 +17,7 @@ const READ_AND_EXECUTE = 0x0012_00a9 | 0xa000_0000;
 
 /** NT AUTHORITY\SYSTEM, S-1-5-18 */
 const LOCAL_SYSTEM = sid(5, 18);
-/** Whoever may act as one of these can change everything on the machine. */
+/** An account that may act as one of these can change everything on the machine. */
 const ADMINISTRATION = [LOCAL_SYSTEM, sid(5, 32, 544)];
 /** CREATOR OWNER and OWNER RIGHTS: stand for who owns a file, and so for nobody new. */
 const OWNER_ITSELF = [sid(3, 0), sid(3, 4)];
@@ -77,7 +77,7 @@ export function whyNotPrivate(descriptor: Uint8Array, user: Uint8Array): string 
     const [owner, list] = [view.getUint32(4, true), view.getUint32(16, true)];
     const trusted = [user, ...ADMINISTRATION];
     if (owner === 0 || !includes(trusted, sidAt(descriptor, owner))) return "belongs to another user";
-    // Windows lets everybody in where there is no list.
+    // Windows lets everybody in where the list is missing.
     if (list === 0 || (view.getUint16(2, true) & SE_DACL_PRESENT) === 0) {
       return "can be changed by every user";
     }
