@@ -5,6 +5,7 @@
  */
 import { FrameRecords } from "../smf/frame_records.ts";
 import { RecordSize } from "../os/elf.ts";
+import type { LinkArch } from "./arch/arch.ts";
 import type { InputSection, OutputSection } from "./input.ts";
 import { malformed } from "./problems.ts";
 
@@ -69,6 +70,20 @@ export class FrameSection {
     if (view.getUint32(at, true) !== record.start + 8) return false;
     const symbol = view.getUint32(at + 12, true);
     return symbol < object.elf.symbols.length && (object.sectionOf(symbol)?.live ?? false);
+  }
+
+  /** Refuses the FDE of a function that is not given by its plain address: nothing makes slots for such functions. */
+  checkFunctionReference({ start, firstRelocation }: FrameRecord, { rules }: LinkArch): void {
+    const { object, elf } = this.section;
+    const at = elf.relaOffset + this.relocations[firstRelocation] * RecordSize.RELA;
+    const type = object.elf.file.view.getUint32(at + 8, true);
+    const use = rules.get(type)?.use;
+    if (use === "absolute" || use === "relative") return;
+    throw malformed(
+      object.name,
+      `the frame information is broken: relocation type ${type} is none for the address of a function`,
+      { section: elf.name, offset: start },
+    );
   }
 
   /** Whether a function that is reached has a table of handlers, which its FDE refers to by a second relocation. */

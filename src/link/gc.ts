@@ -244,6 +244,7 @@ export class Marker {
     for (const frame of this.#frames) {
       for (const record of frame.records) {
         if (record.live || record.cie === undefined || !frame.isFunctionLive(record)) continue;
+        frame.checkFunctionReference(record, this.#arch);
         record.live = true;
         changed = true;
         this.#markRelocations(

@@ -232,6 +232,17 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
   return { platform, arch, flags, entryPoint, sections, symbols, relocations, tables, contents };
 }
 
+/** The names in the sections of host libraries, of which each has a NUL behind it. */
+export function hostLibraries({ sections, contents }: Module): string[] {
+  return sections.filter(({ type }) => type === 80).flatMap((section) => {
+    const bytes = contents(section);
+    must(bytes.length <= 65_536, "more names of host libraries than there are");
+    if (bytes.length === 0) return [];
+    must(bytes[bytes.length - 1] === 0, "a host library's name without NUL");
+    return text(bytes).slice(0, -1).split("\0");
+  });
+}
+
 function readSection(
   bytes: Uint8Array,
   at: number,

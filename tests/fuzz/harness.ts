@@ -199,8 +199,11 @@ export class Harness implements ImportSource, Disposable {
       });
       if (fit !== undefined) throw new Finding(`a well-formed ${fit} file that is refused: ${error.message}`);
     }
-    // A file whose relocations depend on addresses might load here, and then its initialisers would run.
-    if (error.kind === "RelocationFailed" || this.work.refused++ % 64 !== 0) return;
+    // A file whose relocations depend on addresses, or that needs a name of the C library, might load
+    // here, and then its initialisers would run.
+    if (["RelocationFailed", "UndefinedSymbol"].includes(error.kind) || this.work.refused++ % 64 !== 0) {
+      return;
+    }
     let again: unknown;
     try {
       this.#registry.loadBytes("bad", bytes);
@@ -208,6 +211,7 @@ export class Harness implements ImportSource, Disposable {
       again = caught;
     }
     if (!(again instanceof LoadError && again.kind === error.kind)) {
+      if (again === undefined) this.#registry.unload("bad");
       throw new Finding(`one way refuses with ${error.kind}, another with ${again}`);
     }
     if (this.#registry.modules().length !== 1 || this.#good(20n, 22n) !== 42n) {

@@ -5,7 +5,7 @@
  * properties of it.
  */
 import { checkRegions, type Claim, type Stretch } from "./claim.ts";
-import { type Module, must, readModule, type Relocation, type Symbol } from "./format.ts";
+import { hostLibraries, type Module, must, readModule, type Relocation, type Symbol } from "./format.ts";
 import { CALL_ADDEND, type Formula, FORMULAS, pageOf, slotOfStub } from "./formulas.ts";
 import { checkPlaces, type Group, groupOf, type OwnImage, ownImage, SparseBytes } from "./image.ts";
 import { checkWhole } from "./whole.ts";
@@ -25,6 +25,7 @@ export function judgeFile(bytes: Uint8Array, layout: string): { module: Module; 
   for (const section of module.sections) {
     if (section.type >= 1 && section.type <= 4 && section.virtualSize > 0) module.contents(section);
   }
+  for (const name of hostLibraries(module)) must(name !== "", "a host library without a name");
   checkWhole(bytes, layout, module);
   return { module, image };
 }
@@ -39,6 +40,9 @@ export function judge(bytes: Uint8Array, claim: Claim): Verdict {
 
 /** The header flag of images that must move as a whole. */
 const FIXED_LAYOUT = 0x80;
+
+/** The binding of symbols that may be missing. */
+const WEAK = 2;
 
 class Judge {
   readonly #module: Module;
@@ -149,8 +153,8 @@ class Judge {
 
     if (formula.of === "thread") {
       if (!symbol.defined) {
-        // Only libraries of the host define such variables, and there is no such library here.
-        must(!this.#claim.hasThreads, "a thread-local variable of another module");
+        // Only libraries of the host define such variables, and there is none here: a weak one may be missing.
+        must(!this.#claim.hasThreads || symbol.binding === WEAK, "a thread-local variable of another module");
         this.#put(place, width, after);
         return false;
       }

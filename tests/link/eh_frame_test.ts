@@ -10,6 +10,7 @@ function frames(
   writer: ElfWriter,
   functions: readonly { section: number; lsda?: number }[],
   personality?: string,
+  type = PC32,
 ): void {
   const bytes = new Uint8Array(24 * (1 + functions.length) + 4);
   const view = new DataView(bytes.buffer);
@@ -26,7 +27,7 @@ function frames(
   }
   functions.forEach(({ section: text, lsda }, i) => {
     const at = 24 * (i + 1);
-    writer.relocation(section, { offset: at + 8, symbol: writer.sectionSymbol(text), type: PC32 });
+    writer.relocation(section, { offset: at + 8, symbol: writer.sectionSymbol(text), type });
     if (lsda !== undefined) {
       writer.relocation(section, { offset: at + 16, symbol: writer.sectionSymbol(lsda), type: PC32 });
     }
@@ -151,6 +152,17 @@ Deno.test("broken frame information is an error", () => {
     "frame information is broken: an FDE",
   );
   linkFails(broken((view) => view.setUint32(24, 0, true)), "InvalidFormat", "outside every frame record");
+});
+
+Deno.test("frame information that gives a function by a slot in place of its address is an error", () => {
+  const GOT32 = 3, GOTTPOFF = 22, GOTPCREL = 9;
+  for (const type of [GOT32, GOTTPOFF, GOTPCREL]) {
+    const writer = new ElfWriter();
+    frames(writer, [{ section: addFunction(writer, "f", new Uint8Array(16)) }], undefined, type);
+    linkFails(writer.build(), "InvalidFormat", `relocation type ${type} is none for the address`, {
+      unwind: true,
+    });
+  }
 });
 
 Deno.test("names of C++, of Rust and of functions that raise exceptions keep frame information", () => {

@@ -23,7 +23,7 @@
 
 import type { LoadError } from "../../errors/load_error.ts";
 import type { ImagePlan, PlacedSection } from "../plan.ts";
-import { LOCAL_EXEC, Patch } from "./arch.ts";
+import { LOCAL_EXEC, Patch, Use } from "./arch.ts";
 import { relocationArch } from "./mod.ts";
 import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "../../smf/enums.ts";
@@ -121,7 +121,21 @@ export function planThreadLocals(
     if (LOCAL_EXEC.has(type)) staticOffsets.push({ index, place, offset });
     else words.push({ place, size, type, imported: undefined, offset });
   }
+  const other = otherUse(file, words);
+  if (other !== -1) throw refuse(other, "its symbol is a thread-local variable too, which has no address");
   return { blocks: placed === undefined ? undefined : blocksOf(placed), words, staticOffsets };
+}
+
+/** The first relocation that takes the address of an imported thread-local variable; -1 if none does. */
+function otherUse({ relocations, header }: SmfFile, words: readonly ThreadLocalWord[]): number {
+  const variables = new Set(words.flatMap(({ imported }) => imported ?? []));
+  if (variables.size === 0) return -1;
+  const { uses } = relocationArch(header.arch);
+  for (let i = 0; i < relocations.length; i++) {
+    const use = uses[relocations.type(i)];
+    if (use !== 0 && (use & Use.ThreadLocal) === 0 && variables.has(relocations.symbol(i))) return i;
+  }
+  return -1;
 }
 
 /**

@@ -1,5 +1,5 @@
 // The plan of thread-local variables, made before anything is mapped.
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { planImage } from "../../../src/image/plan.ts";
 import { scanRelocations } from "../../../src/image/relocation/scan.ts";
 import { Arch, Binding, RelocationType, SectionType, SymbolType } from "../../../src/smf/enums.ts";
@@ -22,6 +22,8 @@ interface Asked {
   readonly type?: number;
   readonly defined?: boolean;
   readonly kind?: SymbolType;
+  /** The type of a second relocation of the symbol. */
+  readonly second?: number;
 }
 
 /** The plan of a module with 24 bytes of `.tdata` in 32, and one relocation. */
@@ -34,6 +36,7 @@ function planned(
     type = RelocationType.TlsOffset64,
     defined = true,
     kind = SymbolType.Data,
+    second,
   }: Asked,
 ): ThreadLocalPlan | undefined {
   const builder = hostBuilder();
@@ -44,6 +47,7 @@ function planned(
     ? builder.symbol({ name: "v", type: kind, value, binding: Binding.Local })
     : builder.symbol({ name: "v", type: SymbolType.Data, defined: false });
   builder.relocation({ offset, symbol, type, addend });
+  if (second !== undefined) builder.relocation({ offset: 0, symbol, type: second, addend: 0n });
   const file = parseSmf(builder.build());
   const needs = scanRelocations(file);
   const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
@@ -94,6 +98,17 @@ Deno.test("an imported variable is planned by its symbol", () => {
   for (const addend of [2n ** 62n, -(2n ** 62n)]) {
     assertLoadError(() => planned({ defined: false, addend }), "RelocationFailed", { symbol: "v" });
   }
+});
+
+Deno.test("an imported variable whose address is taken as well is refused: it has none", () => {
+  const { message } = assertLoadError(
+    () => planned({ defined: false, second: RelocationType.Abs64 }),
+    "RelocationFailed",
+    { symbol: "v", offset: 0 },
+  );
+  assert(message.includes("its symbol is a thread-local variable too"), message);
+  planned({ defined: false, second: RelocationType.TlsModule64 });
+  planned({ defined: false, second: RelocationType.None });
 });
 
 Deno.test("a word outside the image, or across its end, is refused", () => {
