@@ -4,6 +4,7 @@ import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { staticLibrary, testWith } from "../support/real_archives.ts";
+import { TemporaryDirectory } from "../support/testing.ts";
 
 /** Archives, Debian's packages, and other archives that they need. */
 const LIBRARIES: [file: string, debian: string, needs: string[]][] = [
@@ -134,26 +135,23 @@ testWith(
     });
     using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
     using module = registry.loadBytes("crypto", bytes);
-    const shared = Deno.dlopen("libcrypto.so.3", DIGEST);
-    try {
-      // The archive itself is the file.
-      const [ours, theirs] = [module.bind(DIGEST).symbols as unknown as typeof shared.symbols, shared.symbols]
-        .map(
-          (symbols) => {
-            const out = new Uint8Array(64);
-            const method = symbols.EVP_get_digestbyname(encode("SHA512"));
-            const size = BigInt(archive.length);
-            assertEquals(
-              symbols.EVP_Digest(archive as Uint8Array<ArrayBuffer>, size, out, null, method, null),
-              1,
-            );
-            return out.toHex();
-          },
-        );
-      assertEquals(ours, theirs);
-      assert(/[1-9a-f]/.test(ours));
-    } finally {
-      shared.close();
-    }
+    const { EVP_get_digestbyname, EVP_Digest } = module.bind(DIGEST).symbols;
+    // The archive itself is the file.
+    const out = new Uint8Array(64);
+    const method = EVP_get_digestbyname(encode("SHA512"));
+    const size = BigInt(archive.length);
+    assertEquals(EVP_Digest(archive as Uint8Array<ArrayBuffer>, size, out, null, method, null), 1);
+    assertEquals(out.toHex(), digestOfShared(archive));
   },
 );
+
+/**
+ * The SHA-512 of bytes by libcrypto.so, in a process of its own: when a process ends, the library frees
+ * what it keeps for each thread, and a thread that ends just then frees it a second time.
+ */
+function digestOfShared(bytes: Uint8Array): string {
+  using directory = new TemporaryDirectory();
+  const args = ["dgst", "-sha512", "-r", directory.file("input", bytes)];
+  const { stdout } = new Deno.Command("openssl", { args }).outputSync();
+  return new TextDecoder().decode(stdout).split(" ")[0];
+}
