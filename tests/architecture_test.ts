@@ -1,6 +1,7 @@
 // The rules of the house that no single file can show: floors, purity, raw memory, lengths.
 import { assert, assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join, relative } from "@std/path";
+import { addModule, TemporaryDirectory } from "./support/testing.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 
@@ -30,7 +31,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/os/memory/allocator.ts": "chooses the allocator",
   "src/call/stub/library.ts": "chooses how a stub library is made",
   "src/os/dynamic_linker.ts": "chooses how the system finds shared libraries",
-  "src/os/path.ts": "knows where a path can name another host",
+  "src/os/path.ts": "chooses how paths are read and written",
   "src/os/unwinder.ts": "knows where there is an unwinder that takes registrations of frames",
   "src/os/processor.ts": "chooses how the processor is asked for its features",
   "src/os/process.ts": "chooses the library function that tells processes apart",
@@ -176,4 +177,29 @@ Deno.test("importing mod.ts opens nothing and asks for no permission", async () 
     stdin: "null",
   }).output();
   assert(success, new TextDecoder().decode(stderr));
+});
+
+Deno.test("loading and calling a module never looks at `process`, which would start Deno's Node layer", async () => {
+  using directory = new TemporaryDirectory();
+  const path = directory.file("add.smf", addModule());
+  const program = `
+    const process = Object.getOwnPropertyDescriptor(globalThis, "process");
+    let looks = 0;
+    Object.defineProperty(globalThis, "process", { get: () => (looks++, process.get?.() ?? process.value) });
+    const { ModuleRegistry } = await import("./mod.ts");
+    using registry = new ModuleRegistry();
+    const module = registry.load(${JSON.stringify(path)});
+    module.bind({ add: { parameters: ["i64", "i64"], result: "i64" } }).symbols.add(2n, 3n);
+    const before = looks;
+    globalThis.process;
+    console.log(before, looks > before);
+  `;
+  const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["eval", "--no-check", program],
+    cwd: ROOT,
+    stdin: "null",
+  }).output();
+  const text = new TextDecoder();
+  // The second look is the test's own: it shows that looks are counted.
+  assertEquals(text.decode(stdout).trim(), "0 true", text.decode(stderr));
 });

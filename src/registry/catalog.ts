@@ -3,7 +3,7 @@
  * was given for bytes.
  */
 
-import { basename, dirname, join, resolve } from "@std/path";
+import { basename, dirname, join, resolve } from "../os/path.ts";
 import { type CallsDrained, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { ExportIndex } from "./export_index.ts";

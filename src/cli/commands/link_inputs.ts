@@ -1,7 +1,7 @@
 /**
  * Finds and reads what a link is given: files, libraries by name, thin archives, and scripts that name inputs.
  */
-import { dirname, isAbsolute, join } from "@std/path";
+import { dirname, isAbsolute, join } from "../../os/path.ts";
 import { fillThinArchive, isThinArchive } from "../../link/elf/thin_archive.ts";
 import { scriptInputs } from "../../link/elf/script.ts";
 import type { LinkInput } from "../../link/linker.ts";

@@ -3,14 +3,13 @@
  * unless it is small or its integrity is checked, never read as a whole.
  */
 
-import { fromFileUrl, resolve } from "@std/path";
 import { inFile, LoadError } from "../../errors/load_error.ts";
 import { type FileStamp, isUnchanged, stampOf } from "./stamp.ts";
 import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
 import { Integrity } from "../../smf/integrity.ts";
 import { ReadAhead, WINDOW } from "./read_ahead.ts";
 import type { ReadRequest } from "../../smf/reader.ts";
-import { PATHS_NAME_HOSTS } from "../../os/path.ts";
+import { fromFileUrl, PATHS_NAME_HOSTS, resolve } from "../../os/path.ts";
 
 /** The largest module file that is opened, in bytes: 1 GiB. */
 export const MAX_FILE_SIZE = 0x4000_0000;

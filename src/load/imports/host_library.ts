@@ -2,10 +2,9 @@
  * Shared libraries of the host as sources of imports.
  */
 
-import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../errors/load_error.ts";
 import { type DynamicLinker, openDynamicLinker } from "../../os/dynamic_linker.ts";
-import { PATHS_NAME_HOSTS } from "../../os/path.ts";
+import { fromFileUrl, PATHS_NAME_HOSTS } from "../../os/path.ts";
 import type { FoundImport, ImportSource } from "./resolve.ts";
 import { splitVersion } from "./symbol_version.ts";
 

@@ -3,7 +3,7 @@
  * lead to it.
  */
 
-import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "@std/path";
+import { dirname, join, parse, resolve, SEPARATOR_PATTERN } from "../../os/path.ts";
 
 /** A path with more links than this leads in a circle. */
 const MAX_LINKS = 40;

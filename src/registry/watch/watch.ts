@@ -6,7 +6,7 @@
  * directory in the place of the first all count.
  */
 
-import { dirname } from "@std/path";
+import { dirname } from "../../os/path.ts";
 import type { CarryReport } from "../../module/carry.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
