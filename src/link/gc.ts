@@ -28,8 +28,10 @@ export interface NeededName {
   readonly neededBy: Set<string>;
   /** The number of its calls. A name that is called must be a function. */
   calls: number;
-  /** Whether it may stay undefined; its address is 0 then. */
+  /** Whether it may stay undefined; its address is 0 then, unless `endsProcess`. */
   weak: boolean;
+  /** Whether a call of it ends the process, if it stays undefined. */
+  endsProcess: boolean;
 }
 
 /** Names of C++ and of Rust in either mangling, and of the functions that raise exceptions. */
@@ -131,7 +133,9 @@ export class Marker {
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
     if (this.linkerSymbols.has(id) || this.#defineLinkerSymbol(id, called)) return;
     let needed = this.needed.get(id);
-    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), calls: 0, weak: false });
+    if (needed === undefined) {
+      this.needed.set(id, needed = { neededBy: new Set(), calls: 0, weak: false, endsProcess: false });
+    }
     if (from !== undefined) needed.neededBy.add(from.name);
     if (called) needed.calls++;
   }

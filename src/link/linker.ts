@@ -62,7 +62,11 @@ export interface LinkOptions {
   readonly noUndefined?: boolean;
   /** Names that `noUndefined` takes for defined, because a host library has them. Default: none. */
   readonly provided?: ReadonlySet<string>;
-  /** Names that may stay undefined when the module is loaded, as exact names and globs; their address is 0 then. */
+  /**
+   * Names that may stay undefined when the module is loaded, as exact names and globs. A call of a function
+   * that is missing then ends the process, with a line on standard error that names function and module; the
+   * address of a variable, and of a name that is declared weak, is 0.
+   */
   readonly allowUndefined?: readonly string[];
   /** Marks the module as one that may be replaced while it runs. */
   readonly reloadable?: boolean;

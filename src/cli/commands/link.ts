@@ -36,8 +36,8 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       export the names that the file lists, if an input defines them
   --exclude-libs LIST do not export names of these archives: libz.a,libm.a or ALL
   --no-undefined      refuse names that neither an input nor a host library defines
-  --allow-undefined GLOB  let the module load without these names: their address is 0,
-                      and a call crashes; repeatable
+  --allow-undefined GLOB  let the module load without these names: a call of a missing
+                      function ends the process and says which; repeatable
   --print-gc-sections list the sections that nothing reaches
   @FILE               take further arguments from the file
   --reloadable        mark the module as reloadable while it runs
