@@ -276,7 +276,12 @@ class Emitter {
 function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, symbol: number): number {
   const { symbols } = object.elf;
   if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) return STUB_SIZE;
-  return globals.state(id) === State.COMMON ? globals.commons.get(id)!.size : symbols.size(symbol);
+  const alias = globals.aliases.get(id);
+  // A name in the middle of a variable has no size of its own.
+  if (alias !== undefined && alias.offset !== 0) return 0;
+  return globals.state(id) === State.COMMON
+    ? globals.commons.get(alias?.target ?? id)!.size
+    : symbols.size(symbol);
 }
 
 /** Whether local symbols of a kind are functions or variables that have a name in the source. */

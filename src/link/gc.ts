@@ -126,6 +126,13 @@ export class Marker {
     if (state < State.WEAK) return this.#need(id, from, called);
     if (this.#marked.has(id)) return;
     this.#marked.add(id);
+    const alias = globals.aliases.get(id);
+    if (alias !== undefined) {
+      // A distance may lead out of the piece of a mergeable section that the other name marks.
+      const section = objects[globals.object(id)]?.sectionOf(globals.symbol(id));
+      if (alias.offset !== 0 && section !== undefined && state !== State.COMMON) this.markSection(section);
+      return this.markGlobal(alias.target, from);
+    }
     if (state === State.COMMON) this.commons.add(id);
     else this.#markDefinition(objects[globals.object(id)], globals.symbol(id));
   }

@@ -20,7 +20,7 @@ import { archOf } from "./arch/mod.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
-import { withConstants } from "./defsym.ts";
+import { readDefinitions, withConstants } from "./defsym.ts";
 import { chooseOptional } from "./undefined.ts";
 import { importsOf, Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
@@ -56,7 +56,7 @@ export interface LinkOptions {
   readonly undefined?: readonly string[];
   /** Leads references to each `NAME` to `__wrap_NAME`, and references to `__real_NAME` to `NAME`. */
   readonly wrap?: readonly string[];
-  /** Defines names: as a constant, or as another name of the link. */
+  /** Defines names: as a constant, as another name of the link, or as `NAME+NUMBER` or `NAME-NUMBER`. */
   readonly defsym?: Readonly<Record<string, number | string>>;
   /** Refuses names that no input defines, unless `allowUndefined` has them. Default: they become imports. */
   readonly noUndefined?: boolean;
@@ -144,7 +144,8 @@ export interface LinkedModule {
  * @returns the module's bytes and the map of the link.
  * @throws {LoadError} that names object, section and symbol. If there are several
  * problems, `cause` is an `AggregateError` of all.
- * @throws {TypeError} for a `cpu` that the processor of the objects does not have.
+ * @throws {TypeError} for a `cpu` that the processor of the objects does not have, and for a `defsym` that
+ * is something else.
  *
  * @example An object to a module
  * ```ts
@@ -167,14 +168,12 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     exportList: options.exportList === undefined ? undefined : new NameMatcher(options.exportList),
     keep: new NameMatcher(options.keep ?? []),
   };
-  const definitions = Object.entries(options.defsym ?? {});
-  const constants = definitions.filter((entry) => typeof entry[1] === "number") as [string, number][];
-  const aliases = definitions.filter((entry) => typeof entry[1] === "string") as [string, string][];
+  const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
   // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
   resolution.wrap(options.wrap ?? []);
-  resolution.alias(Object.fromEntries(aliases));
+  resolution.alias(aliases);
   resolution.resolve(withConstants(inputs, constants), request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
     ...request.keep.exact,

@@ -2,6 +2,7 @@
  * `smf link`: links object files and static libraries into a module.
  */
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
+import { parseDefinition } from "../../link/defsym.ts";
 import { exportsOfScript } from "../../link/elf/version_script.ts";
 import { formatMap, type LinkMap } from "../../link/map.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
@@ -29,7 +30,8 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --whole-archive     link all members of the archives from here on;
                       --no-whole-archive ends it
   -u, --undefined NAME    pull in and keep the definition of this symbol; repeatable
-  --defsym NAME=VALUE     define a symbol as a number or as another symbol; repeatable
+  --defsym NAME=VALUE     define a symbol as a number, as another symbol, or as a symbol
+                      with a number added or subtracted (end=buffer+0x100); repeatable
   --wrap NAME         lead references to NAME to __wrap_NAME, and those to __real_NAME
                       to NAME; repeatable
   --version-script FILE, --dynamic-list FILE
@@ -138,18 +140,16 @@ function optionsOf(given: LdArguments): LinkOptions {
   };
 }
 
-/** Reads `NAME=VALUE`, where the value is a number in C's notation or a name. */
-function definitionOf(text: string): [name: string, value: number | string] {
+/** Reads `NAME=VALUE`. */
+function definitionOf(text: string): [name: string, value: string] {
   const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined) throw new UsageError(`--defsym takes NAME=VALUE, not '${text}'`);
-  if (!/^[-+]?\d/.test(value)) return [name, value];
-  const number = /^[-+]?(?:0[xX][\da-fA-F]+|\d+)$/.test(value)
-    ? Number(value.replace(/^[-+]/, "")) * (value.startsWith("-") ? -1 : 1)
-    : NaN;
-  if (!Number.isSafeInteger(number)) {
-    throw new UsageError(`--defsym takes a number up to 2^53 - 1 or a name, not '${value}'`);
+  if (parseDefinition(value) === undefined) {
+    throw new UsageError(
+      `--defsym takes a number up to 2^53 - 1, a name, or a name with a number added or subtracted, not '${value}'`,
+    );
   }
-  return [name, number];
+  return [name.trim(), value];
 }
 
 function readResponseFile(path: string): string | undefined {

@@ -99,6 +99,53 @@ ldTest("--defsym defines constants and other names", async (path) => {
   assertStringIncludes(bad.err.join(), "Cannot define 'alias': undefined symbol 'nobody'");
 });
 
+testWithCompilers(["gcc", "ar"], "--defsym adds and subtracts, whatever the order", async (folder) => {
+  Deno.writeTextFileSync(
+    `${folder}/x.c`,
+    `#include <string.h>
+    int numbers[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }; int tentative[4];
+    extern int third, second, also[], also_second; extern char size[], text[];
+    const char *string(void) { return "a string"; }
+    int element(void) { return third * 10 + second; }
+    int tentatively(void) { tentative[1] = 5; return also[1] * 10 + also_second; }
+    int constant(void) { return (int)(long)size; }`,
+  );
+  await compile("gcc", ["-O2", "-fPIC", "-fcommon", "-c", "x.c"], folder);
+  await compile("ar", ["rcs", "libx.a", "x.o"], folder);
+  const definitions = [
+    "second=third-4",
+    "third=numbers + 0x8",
+    "also=tentative",
+    "also_second=also+4",
+    "size=1K+8-2",
+  ]
+    .map((text) => `--defsym=${text}`);
+  // With an archive alone the constants have to find the processor there.
+  for (const inputs of [[`${folder}/x.o`], ["--whole-archive", `${folder}/libx.a`]]) {
+    const { code, err } = await smf("link", ...inputs, ...definitions, "-o", `${folder}/x.smf`);
+    assertEquals([code, err], [0, []]);
+    const results = ["element", "tentatively", "constant"].map((name) => call(`${folder}/x.smf`, name));
+    assertEquals(results, [21, 55, 1030]);
+  }
+  const defining = async (
+    ...texts: string[]
+  ) => (await smf(
+    "link",
+    `${folder}/x.o`,
+    ...texts.map((text) => `--defsym=${text}`),
+    "-o",
+    `${folder}/y.smf`,
+  ));
+  for (
+    const text of ["a=numbers*2", "a=numbers+numbers", "a=4-numbers", "a=(numbers)", "a=08", "a=+", "a=1 2"]
+  ) {
+    const { code, err } = await defining(text);
+    assertEquals(code, 2, text);
+    assertStringIncludes(err[0], "--defsym takes", text);
+  }
+  assertStringIncludes((await defining("second=third", "third=second+1")).err[0], "is defined by itself");
+});
+
 ldTest("version scripts and dynamic lists are lists of exports", async (path) => {
   Deno.writeTextFileSync(
     path("v.map"),
