@@ -17,6 +17,7 @@ import { builtinModule } from "../smf/builtin.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
+import { isArchive } from "./elf/archive.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
@@ -77,6 +78,8 @@ export interface LinkOptions {
    * pass through.
    */
   readonly unwind?: boolean;
+  /** Whether the map lists each global name with the objects that define it and refer to it. Default: false. */
+  readonly cref?: boolean;
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /**
@@ -112,6 +115,7 @@ const LINK_OPTIONS: OptionTable<LinkOptions> = {
   keep: STRINGS,
   reloadable: BOOLEAN,
   unwind: BOOLEAN,
+  cref: BOOLEAN,
   strip: BOOLEAN,
   cpu: STRING,
   needed: STRINGS,
@@ -251,12 +255,18 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });
-  return { bytes, map: buildMap(resolution, layout, imports, exports, applied) };
+  return { bytes, map: buildMap(resolution, layout, imports, exports, applied, options.cref === true) };
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {
   const [problem, hint] = inputs.length === 0
     ? ["there are no inputs", "give at least one object file or static library"]
+    : exports === undefined && inputs.some(({ bytes }) => !isArchive(bytes))
+    ? [
+      "its objects define nothing that can be exported",
+      "give an object with a function or a variable of default visibility; " +
+      "for a thread-local variable, which cannot be exported, a function that returns its address",
+    ]
     : exports === undefined
     ? [
       "archives alone export nothing by default",

@@ -4,7 +4,8 @@
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
 import { parseDefinition } from "../../link/defsym.ts";
 import { exportsOfScript } from "../../link/elf/version_script.ts";
-import { formatMap, type LinkMap } from "../../link/map.ts";
+import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
+import { listNames } from "../../errors/names.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
@@ -51,6 +52,9 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       default: what the objects say (gcc -mneeded)
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
+  --cref              list where each name is defined and who refers to it, in the map
+                      or by itself
+  -Map FILE           write the map to a file
   --color WHEN        auto (default), always or never
 
 Compile with -fPIC. Undefined symbols become imports of the module.
@@ -92,8 +96,8 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     });
     replaceFile(target, bytes);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
-    if (!given.switches.has("map")) return;
-    for (const line of formatMap(map).trimEnd().split("\n")) writer.print(line);
+    printMap(given, map, writer);
+    sayNotExported(command, map, output);
   });
 }
 
@@ -136,6 +140,7 @@ function optionsOf(given: LdArguments): LinkOptions {
     noUndefined: given.switches.has("no-undefined"),
     allowUndefined: listOf(given, "allow-undefined"),
     reloadable: given.switches.has("reloadable"),
+    cref: given.switches.has("cref"),
     strip: given.switches.has("strip"),
   };
 }
@@ -183,6 +188,27 @@ function printDropped({ dropped }: LinkMap, writer: Writer): void {
   for (const { section, object, reason } of dropped) {
     if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
   }
+}
+
+/** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
+function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
+  const file = lastOf(given, "Map");
+  if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(map)));
+  const lines = given.switches.has("map")
+    ? formatMap(map).trimEnd().split("\n")
+    : given.switches.has("cref") && file === undefined
+    ? crossReferences(map)
+    : [];
+  for (const line of lines) writer.print(line);
+}
+
+/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
+function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
+  if (threadLocals.length === 0) return;
+  const noun = threadLocals.length === 1 ? "variable" : "variables";
+  output.complain(
+    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
+  );
 }
 
 function unwindOf(when: string): boolean | undefined {
