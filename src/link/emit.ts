@@ -3,7 +3,7 @@
  */
 import { HOST_LIBRARIES_SECTION, hostLibrariesBytes } from "../smf/host_libraries.ts";
 import { LoadError } from "../errors/load_error.ts";
-import { Binding, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
+import { Binding, CALL_ENDS_PROCESS, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
 import { foreignCode } from "../smf/contents.ts";
 import type { LayoutName } from "../smf/layout.ts";
@@ -171,7 +171,7 @@ class Emitter {
 
   #addImports(): void {
     const { globals, objects } = this.#input.resolution;
-    for (const [id, { calls, weak }] of this.#input.imports) {
+    for (const [id, { calls, weak, endsProcess }] of this.#input.imports) {
       const object: LinkObject | undefined = objects[globals.object(id)];
       const kind = object?.elf.symbols.kind(globals.symbol(id));
       // Compilers leave the type of undefined symbols open; a call shows that it is a function.
@@ -186,6 +186,7 @@ class Emitter {
           name: globals.names.text(id),
           type,
           binding: weak ? Binding.Weak : Binding.Global,
+          flags: endsProcess && type === SymbolType.Function ? CALL_ENDS_PROCESS : 0,
           defined: false,
         }),
       );
@@ -275,7 +276,12 @@ class Emitter {
 function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, symbol: number): number {
   const { symbols } = object.elf;
   if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) return STUB_SIZE;
-  return globals.state(id) === State.COMMON ? globals.commons.get(id)!.size : symbols.size(symbol);
+  const alias = globals.aliases.get(id);
+  // A name in the middle of a variable has no size of its own.
+  if (alias !== undefined && alias.offset !== 0) return 0;
+  return globals.state(id) === State.COMMON
+    ? globals.commons.get(alias?.target ?? id)!.size
+    : symbols.size(symbol);
 }
 
 /** Whether local symbols of a kind are functions or variables that have a name in the source. */

@@ -95,12 +95,15 @@ function matchingExports(
   const { globals } = resolution;
   const exported = new Set<number>();
   const undefinedNames: string[] = [];
+  const threadLocals: string[] = [];
   for (const name of matcher.exact) {
     const id = globals.names.find(name);
     if (id === -1 || !globals.isDefined(id)) {
       undefinedNames.push(name);
+    } else if (isThreadLocal(resolution, id)) {
+      threadLocals.push(name);
     } else if (!hasAddress(resolution, id)) {
-      problems.add(unexportable(name, "a constant or thread-local", "export a function that returns it"));
+      problems.add(unexportable(name, "a constant", "export a function that returns it"));
     } else if (globals.isHidden(id)) {
       const hint = "declare it with default visibility, or compile without -fvisibility=hidden";
       problems.add(unexportable(name, "hidden", hint));
@@ -108,6 +111,7 @@ function matchingExports(
       exported.add(id);
     }
   }
+  if (threadLocals.length > 0) problems.add(threadLocalExports(threadLocals));
   if (undefinedNames.length > 0) {
     const hint =
       "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
@@ -124,6 +128,25 @@ function matchingExports(
     }
   }
   return exported;
+}
+
+/** Whether a defined name is a thread-local variable. */
+function isThreadLocal({ globals, objects }: Resolution, id: number): boolean {
+  return objects[globals.object(id)]?.elf.symbols.kind(globals.symbol(id)) === SymbolKind.TLS;
+}
+
+/** One error for all, however many there are. */
+function threadLocalExports(symbols: readonly string[]): LoadError {
+  const [noun, verb] = symbols.length === 1
+    ? ["variable", "it is"]
+    : [`variables (${symbols.length} of them)`, "they are"];
+  return new LoadError(
+    "Unsupported",
+    `Cannot export ${noun} ${listNames(symbols)}: ${verb} thread-local, and no other module can reach ${
+      symbols.length === 1 ? "it" : "them"
+    }`,
+    { symbols, hint: "export a function that returns the address of the calling thread's variable" },
+  );
 }
 
 function unexportable(symbol: string, problem: string, hint: string): LoadError {

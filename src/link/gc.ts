@@ -28,8 +28,10 @@ export interface NeededName {
   readonly neededBy: Set<string>;
   /** The number of its calls. A name that is called must be a function. */
   calls: number;
-  /** Whether it may stay undefined; its address is 0 then. */
+  /** Whether it may stay undefined; its address is 0 then, unless `endsProcess`. */
   weak: boolean;
+  /** Whether a call of it ends the process, if it stays undefined. */
+  endsProcess: boolean;
 }
 
 /** Names of C++ and of Rust in either mangling, and of the functions that raise exceptions. */
@@ -124,6 +126,13 @@ export class Marker {
     if (state < State.WEAK) return this.#need(id, from, called);
     if (this.#marked.has(id)) return;
     this.#marked.add(id);
+    const alias = globals.aliases.get(id);
+    if (alias !== undefined) {
+      // A distance may lead out of the piece of a mergeable section that the other name marks.
+      const section = objects[globals.object(id)]?.sectionOf(globals.symbol(id));
+      if (alias.offset !== 0 && section !== undefined && state !== State.COMMON) this.markSection(section);
+      return this.markGlobal(alias.target, from);
+    }
     if (state === State.COMMON) this.commons.add(id);
     else this.#markDefinition(objects[globals.object(id)], globals.symbol(id));
   }
@@ -131,7 +140,9 @@ export class Marker {
   #need(id: number, from: LinkObject | undefined, called: boolean): void {
     if (this.linkerSymbols.has(id) || this.#defineLinkerSymbol(id, called)) return;
     let needed = this.needed.get(id);
-    if (needed === undefined) this.needed.set(id, needed = { neededBy: new Set(), calls: 0, weak: false });
+    if (needed === undefined) {
+      this.needed.set(id, needed = { neededBy: new Set(), calls: 0, weak: false, endsProcess: false });
+    }
     if (from !== undefined) needed.neededBy.add(from.name);
     if (called) needed.calls++;
   }

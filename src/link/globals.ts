@@ -22,6 +22,14 @@ export function mostConstraining(a: number, b: number): number {
   return Math.min(a, b);
 }
 
+/** A name that an option defines by another one. */
+export interface Alias {
+  /** The name number of the other one. */
+  readonly target: number;
+  /** The distance from it in bytes. */
+  readonly offset: number;
+}
+
 /** The symbol table of a link, with one row for each name number of {@linkcode NameTable}. */
 export class Globals {
   readonly names: NameTable = new NameTable();
@@ -59,6 +67,9 @@ export class Globals {
     return this.#visibilities[id];
   }
 
+  /** Names that options define by other ones. */
+  readonly aliases: Map<number, Alias> = new Map();
+
   /** Whether a symbol is hidden or internal, and so local to the module. */
   isHidden(id: number): boolean {
     const visibility = this.#visibilities[id];
@@ -75,20 +86,37 @@ export class Globals {
     return this.#symbols[id];
   }
 
-  /** Defines a name as another one, if that is defined. */
-  alias(id: number, target: number): void {
+  /** Defines names by other ones, in whatever order they depend on each other. */
+  define(aliases: ReadonlyMap<number, Alias>): void {
+    for (const id of aliases.keys()) {
+      let { target, offset } = aliases.get(id)!;
+      const passed = new Set([id]);
+      for (
+        let next = aliases.get(target);
+        next !== undefined && !passed.has(target);
+        next = aliases.get(target)
+      ) {
+        passed.add(target);
+        target = next.target;
+        offset += next.offset;
+      }
+      this.#alias(id, target, offset, passed.has(target));
+    }
+  }
+
+  #alias(id: number, target: number, offset: number, isCircular: boolean): void {
     this.#makeRoom(Math.max(id, target));
-    if (!this.isDefined(target)) {
+    if (isCircular || !this.isDefined(target)) {
       const symbol = this.names.text(target);
-      const message = `Cannot define '${this.names.text(id)}': undefined symbol '${symbol}'`;
+      const cause = isCircular ? `'${symbol}' is defined by itself` : `undefined symbol '${symbol}'`;
+      const message = `Cannot define '${this.names.text(id)}': ${cause}`;
       this.#problems.add(new LoadError("UndefinedSymbol", message, { symbol, symbols: [symbol] }));
       return;
     }
     this.#states[id] = this.#states[target];
     this.#objects[id] = this.#objects[target];
     this.#symbols[id] = this.#symbols[target];
-    const common = this.commons.get(target);
-    if (common !== undefined) this.commons.set(id, common);
+    this.aliases.set(id, { target, offset });
   }
 
   /** Notes a name that an option asks for; returns whether it is undefined now. */

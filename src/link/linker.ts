@@ -17,10 +17,11 @@ import { builtinModule } from "../smf/builtin.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
+import { isArchive } from "./elf/archive.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
-import { withConstants } from "./defsym.ts";
+import { readDefinitions, withConstants } from "./defsym.ts";
 import { chooseOptional } from "./undefined.ts";
 import { importsOf, Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
@@ -56,13 +57,17 @@ export interface LinkOptions {
   readonly undefined?: readonly string[];
   /** Leads references to each `NAME` to `__wrap_NAME`, and references to `__real_NAME` to `NAME`. */
   readonly wrap?: readonly string[];
-  /** Defines names: as a constant, or as another name of the link. */
+  /** Defines names: as a constant, as another name of the link, or as `NAME+NUMBER` or `NAME-NUMBER`. */
   readonly defsym?: Readonly<Record<string, number | string>>;
   /** Refuses names that no input defines, unless `allowUndefined` has them. Default: they become imports. */
   readonly noUndefined?: boolean;
   /** Names that `noUndefined` takes for defined, because a host library has them. Default: none. */
   readonly provided?: ReadonlySet<string>;
-  /** Names that may stay undefined when the module is loaded, as exact names and globs; their address is 0 then. */
+  /**
+   * Names that may stay undefined when the module is loaded, as exact names and globs. A call of a function
+   * that is missing then ends the process, with a line on standard error that names function and module; the
+   * address of a variable, and of a name that is declared weak, is 0.
+   */
   readonly allowUndefined?: readonly string[];
   /** Marks the module as one that may be replaced while it runs. */
   readonly reloadable?: boolean;
@@ -73,6 +78,8 @@ export interface LinkOptions {
    * pass through.
    */
   readonly unwind?: boolean;
+  /** Whether the map lists each global name with the objects that define it and refer to it. Default: false. */
+  readonly cref?: boolean;
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /**
@@ -108,6 +115,7 @@ const LINK_OPTIONS: OptionTable<LinkOptions> = {
   keep: STRINGS,
   reloadable: BOOLEAN,
   unwind: BOOLEAN,
+  cref: BOOLEAN,
   strip: BOOLEAN,
   cpu: STRING,
   needed: STRINGS,
@@ -140,7 +148,8 @@ export interface LinkedModule {
  * @returns the module's bytes and the map of the link.
  * @throws {LoadError} that names object, section and symbol. If there are several
  * problems, `cause` is an `AggregateError` of all.
- * @throws {TypeError} for a `cpu` that the processor of the objects does not have.
+ * @throws {TypeError} for a `cpu` that the processor of the objects does not have, and for a `defsym` that
+ * is something else.
  *
  * @example An object to a module
  * ```ts
@@ -163,14 +172,12 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     exportList: options.exportList === undefined ? undefined : new NameMatcher(options.exportList),
     keep: new NameMatcher(options.keep ?? []),
   };
-  const definitions = Object.entries(options.defsym ?? {});
-  const constants = definitions.filter((entry) => typeof entry[1] === "number") as [string, number][];
-  const aliases = definitions.filter((entry) => typeof entry[1] === "string") as [string, string][];
+  const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
   // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
   resolution.wrap(options.wrap ?? []);
-  resolution.alias(Object.fromEntries(aliases));
+  resolution.alias(aliases);
   resolution.resolve(withConstants(inputs, constants), request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
     ...request.keep.exact,
@@ -248,12 +255,18 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });
-  return { bytes, map: buildMap(resolution, layout, imports, exports, applied) };
+  return { bytes, map: buildMap(resolution, layout, imports, exports, applied, options.cref === true) };
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {
   const [problem, hint] = inputs.length === 0
     ? ["there are no inputs", "give at least one object file or static library"]
+    : exports === undefined && inputs.some(({ bytes }) => !isArchive(bytes))
+    ? [
+      "its objects define nothing that can be exported",
+      "give an object with a function or a variable of default visibility; " +
+      "for a thread-local variable, which cannot be exported, a function that returns its address",
+    ]
     : exports === undefined
     ? [
       "archives alone export nothing by default",

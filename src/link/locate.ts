@@ -49,6 +49,13 @@ export class Locator {
   global(id: number): void {
     const { globals, objects } = this.#resolution;
     this.addendUsed = false;
+    const alias = globals.aliases.get(id);
+    if (alias !== undefined) {
+      this.global(alias.target);
+      if (this.found === Found.DEFINED) this.offset += alias.offset;
+      else this.value += alias.offset;
+      return;
+    }
     const state = globals.state(id);
     if (state === State.COMMON) {
       const common = this.#layout.commons.get(id);
@@ -84,8 +91,9 @@ export class Locator {
   /** Returns the size of a symbol by its index in an object, once it was found to be defined. */
   size(object: LinkObject, symbol: number): number {
     const { globals, objects } = this.#resolution;
-    const id = object.globalOf(symbol);
+    let id = object.globalOf(symbol);
     if (id === -1 || !globals.isDefined(id)) return object.elf.symbols.size(symbol);
+    id = globals.aliases.get(id)?.target ?? id;
     const common = globals.state(id) === State.COMMON ? globals.commons.get(id)?.size : undefined;
     return common ?? objects[globals.object(id)].elf.symbols.size(globals.symbol(id));
   }

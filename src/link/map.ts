@@ -74,6 +74,16 @@ export interface MapImport {
   readonly neededBy: readonly string[];
 }
 
+/** A name, and the objects that define it and refer to it. */
+export interface MapReference {
+  /** The symbol. */
+  readonly name: string;
+  /** The object that defines it; absent for an import, and for a name that the linker or an option defines. */
+  readonly definedBy?: string;
+  /** The other objects that have the name. */
+  readonly neededBy: readonly string[];
+}
+
 /** The map of a link. */
 export interface LinkMap {
   /** The sections of the module, in file order. */
@@ -86,6 +96,10 @@ export interface LinkMap {
   readonly exports: readonly MapExport[];
   /** The names that the module imports. */
   readonly imports: readonly MapImport[];
+  /** Visible thread-local variables, which modules cannot export. */
+  readonly threadLocals: readonly string[];
+  /** Where each global name is defined and used, by name; empty without the option `cref`. */
+  readonly references: readonly MapReference[];
   /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }
@@ -145,6 +159,22 @@ export function formatMap(map: LinkMap): string {
       `${column(size)} ${section} ${object} (${reason})`
     ),
   );
+  part("thread-local variables, which are not exported", map.threadLocals);
+  part("cross references", crossReferences(map));
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";
+}
+
+/**
+ * Formats the cross references of a map, as `smf link --cref` prints them.
+ *
+ * @returns a line for each name: where it is defined, and who refers to it.
+ */
+export function crossReferences({ references }: LinkMap): string[] {
+  return references.map(({ name, definedBy, neededBy }) => {
+    const users = neededBy.length === 0 ? "" : `; used in ${neededBy.join(", ")}`;
+    return `${name} ${
+      definedBy === undefined ? "not defined in an input" : `defined in ${definedBy}`
+    }${users}`;
+  });
 }

@@ -1,12 +1,13 @@
 /**
  * Builds the map of a link from the results of its passes.
  */
+import { SymbolKind } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
-import type { LinkMap, MapDropped, MapEntry, MapExport, MapSection } from "./map.ts";
+import type { LinkMap, MapDropped, MapEntry, MapExport, MapReference, MapSection } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
 const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
@@ -23,6 +24,7 @@ export function buildMap(
   imports: ReadonlyMap<number, NeededName>,
   exports: readonly MapExport[],
   applied: Applied,
+  withReferences: boolean,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -42,6 +44,8 @@ export function buildMap(
       weak,
       neededBy: [...neededBy],
     })),
+    threadLocals: threadLocalsOf(resolution),
+    references: withReferences ? referencesOf(resolution) : [],
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }
@@ -88,4 +92,36 @@ function droppedOf({ objects }: Resolution): MapDropped[] {
     }
   }
   return dropped;
+}
+
+/** The thread-local variables that objects, rather than archive members, define for everybody. */
+function threadLocalsOf({ objects, globals }: Resolution): string[] {
+  const names = new Set<number>();
+  for (const object of objects) {
+    const { symbols } = object.elf;
+    if (!object.direct || object.excluded) continue;
+    for (let i = symbols.firstGlobal; i < symbols.length; i++) {
+      const id = object.globalOf(i);
+      if (symbols.kind(i) !== SymbolKind.TLS || globals.isHidden(id) || !globals.isDefined(id)) continue;
+      if (globals.object(id) === object.index) names.add(id);
+    }
+  }
+  return [...names].map((id) => globals.names.text(id)).sort();
+}
+
+function referencesOf({ objects, globals }: Resolution): MapReference[] {
+  const users = new Map<number, Set<string>>();
+  for (const object of objects) {
+    for (const id of object.globals) {
+      const known = users.get(id);
+      if (known === undefined) users.set(id, new Set([object.name]));
+      else known.add(object.name);
+    }
+  }
+  return [...users].map(([id, names]) => {
+    const name = globals.names.text(id);
+    const definedBy = globals.isDefined(id) ? objects[globals.object(id)]?.name : undefined;
+    const neededBy = [...names].filter((user) => user !== definedBy);
+    return { name, ...(definedBy !== undefined && { definedBy }), neededBy };
+  }).sort((a, b) => a.name < b.name ? -1 : 1);
 }

@@ -28,5 +28,6 @@ export {
   type MapExport,
   type MapImport,
   type MapMember,
+  type MapReference,
   type MapSection,
 } from "./map.ts";

@@ -9,7 +9,7 @@ import { checkMachine, type ElfObject, isElf, parseObject } from "./elf/object.t
 import { SectionFlag } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { NameMatcher } from "../smf/glob.ts";
-import { Globals, State } from "./globals.ts";
+import { type Alias, Globals, State } from "./globals.ts";
 import { ComdatGroups } from "./comdat.ts";
 import { CRT_OBJECT_NAME, CRT_SYMBOLS, crtObject, DSO_HANDLE } from "./crt_object.ts";
 import { LinkObject } from "./input.ts";
@@ -83,7 +83,7 @@ export class Resolution {
   /** The names that undefined references to a name mean instead, by name number. */
   readonly #wrapped: Map<number, number> = new Map();
   /** The names that are defined as other names, by name number. */
-  readonly #aliases: Map<number, number> = new Map();
+  readonly #aliases: Map<number, Alias> = new Map();
 
   constructor(problems: Problems) {
     this.globals = new Globals(problems);
@@ -102,7 +102,7 @@ export class Resolution {
     for (const { name, bytes, excluded } of objects) {
       this.#addObject(parseObject(name, bytes), true, excluded === true);
     }
-    for (const target of this.#aliases.values()) this.#require(target);
+    for (const { target } of this.#aliases.values()) this.#require(target);
     for (const name of [...(exports?.exact ?? []), ...required]) {
       this.#require(this.globals.names.internText(name));
     }
@@ -110,7 +110,7 @@ export class Resolution {
     do {
       this.#pullQueued();
     } while (this.#pullForCommons());
-    for (const [id, target] of this.#aliases) this.globals.alias(id, target);
+    this.globals.define(this.#aliases);
     if (this.objects.length > 0) this.#addCrtObject();
   }
 
@@ -125,10 +125,10 @@ export class Resolution {
   }
 
   /** Defines names as other names, instead of any other definition. */
-  alias(aliases: Readonly<Record<string, string>>): void {
+  alias(aliases: ReadonlyMap<string, { readonly base: string | undefined; readonly offset: number }>): void {
     const { names } = this.globals;
-    for (const [name, target] of Object.entries(aliases)) {
-      this.#aliases.set(names.internText(name), names.internText(target));
+    for (const [name, { base, offset }] of aliases) {
+      this.#aliases.set(names.internText(name), { target: names.internText(base!), offset });
     }
   }
 

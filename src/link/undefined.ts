@@ -16,7 +16,7 @@ export interface UndefinedOptions {
   readonly allowUndefined?: readonly string[];
 }
 
-/** Makes imports weak that may stay undefined; reports those that the options refuse. */
+/** Makes imports weak that may stay undefined, and marks those that code calls without a test for 0; reports those that the options refuse. */
 export function chooseOptional(
   { globals }: Resolution,
   imports: ReadonlyMap<number, NeededName>,
@@ -26,7 +26,9 @@ export function chooseOptional(
   const allowed = new NameMatcher(allowUndefined);
   const missing: string[] = [];
   for (const [id, needed] of imports) {
-    needed.weak = globals.state(id) === State.WEAK_UNDEFINED || allowed.matches(globals.names.text(id));
+    const isWeak = globals.state(id) === State.WEAK_UNDEFINED;
+    needed.endsProcess = !isWeak && allowed.matches(globals.names.text(id));
+    needed.weak = isWeak || needed.endsProcess;
     if (!noUndefined || needed.weak) continue;
     const name = globals.names.text(id);
     if (provided?.has(name) !== true) missing.push(name);

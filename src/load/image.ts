@@ -7,6 +7,7 @@ import type { ImagePlan } from "../image/plan.ts";
 import type { RelocationNeeds } from "../image/relocation/scan.ts";
 import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
+import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
@@ -77,6 +78,8 @@ export class PlacedImage implements LoadedImage {
   threadBlocks: ThreadBlocks | undefined;
   /** The registration of the unwind tables. */
   frames: Disposable | undefined;
+  /** The stubs in the place of missing functions. */
+  missingCalls: Disposable | undefined;
 
   /** @param memory Allocated by `allocator`; the image owns it from now on. */
   constructor(
@@ -127,6 +130,8 @@ export class PlacedImage implements LoadedImage {
     frames?.[Symbol.dispose]();
     this.allocator.free(this.memory);
     this.isFreed = true;
+    if (this.missingCalls !== undefined) abandon(this.missingCalls);
+    this.missingCalls = undefined;
     this.threadBlocks?.[Symbol.dispose]();
     this.resolved?.[Symbol.dispose]();
   }

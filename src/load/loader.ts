@@ -34,6 +34,7 @@ import {
 } from "./imports/resolve.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
+import { stubsForMissing } from "./runtime/missing_calls.ts";
 import { registerExits } from "./runtime/names.ts";
 import { openThreadBlocks } from "./runtime/thread_blocks.ts";
 import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
@@ -136,6 +137,7 @@ export function linkImage(
   // Providers may have been reloaded while the file was read.
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
+  image.missingCalls = stubsForMissing(image, imports);
 
   // Relocate.
   relocateImage(image, imports, keepsInitialData === true);

@@ -14,6 +14,7 @@ import {
   sealImage,
 } from "../load/loader.ts";
 import { readFile } from "../load/file/source.ts";
+import { StartOrder } from "./start_order.ts";
 import type { Exporter } from "./reload/exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
@@ -29,7 +30,7 @@ export interface Member {
 
 /**
  * Places all members, then links and checks all, then runs the ifunc resolvers of
- * all, then starts all. If anything fails, all
+ * all, then starts all: those that others import from first. If anything fails, all
  * of them end.
  *
  * @returns the versions, in the order of the members.
@@ -53,17 +54,22 @@ export function loadGroup(
     versions.push(version);
     group.push({ key, exports: expose(version) });
   }
+  const order = new StartOrder();
   members.forEach(({ key, file }, index) =>
     inFile(file, () => {
       const image = images[index];
       const last = scope.librariesOf(image.libraries);
-      const sources = [...scope.sourcesFor(key, group), ...(last === undefined ? [] : [last])];
+      const sources = [
+        ...scope.sourcesFor(key, order.watch(index, group)),
+        ...(last === undefined ? [] : [last]),
+      ];
       linkImage(image, resolveModule(image, sources), { keepsInitialData: true });
     })
   );
   // All are checked by now. From here on their code runs.
-  members.forEach(({ file }, index) => inFile(file, () => sealImage(images[index])));
-  members.forEach(({ file }, index) => inFile(file, () => versions[index].start()));
+  const positions = order.positions();
+  for (const index of positions) inFile(members[index].file, () => sealImage(images[index]));
+  for (const index of positions) inFile(members[index].file, () => versions[index].start());
   undo.move();
   return versions;
 }

@@ -106,6 +106,12 @@ export const Binding = { Local: 0, Global: 1, Weak: 2 } as const;
 export type Binding = (typeof Binding)[keyof typeof Binding];
 
 /**
+ * The flags of an undefined weak function that code calls without a test for 0: if it is not resolved, its
+ * address is that of a stub which ends the process and says why. Only this package writes it.
+ */
+export const CALL_ENDS_PROCESS = 0x80;
+
+/**
  * How a relocation patches its place. A number may differ in meaning between
  * processors: 5 is `Abs32` on x86-64 and `Arm64Branch26` on aarch64. Only this
  * package writes numbers from 32 on.

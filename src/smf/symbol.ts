@@ -153,6 +153,11 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     return (this.words[index * this.step + KIND] >>> 16) & 0xff;
   }
 
+  /** A symbol's flags. */
+  flags(index: number): number {
+    return this.words[index * this.step + KIND] >>> 24;
+  }
+
   /** A symbol's value, an offset in the file's own image. */
   value(index: number): number {
     return this.#number(index, VALUE);
@@ -225,7 +230,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
       type: this.type(index),
       binding: this.binding(index),
       visibility: this.visibility(index),
-      flags: words[at + KIND] >>> 24,
+      flags: this.flags(index),
       value: this.value(index),
       size: this.size(index),
       typeId: words[at + TYPE_ID],

@@ -12,6 +12,7 @@ import {
   Arch,
   archName,
   Binding,
+  CALL_ENDS_PROCESS,
   type Platform,
   SectionFlag,
   SectionType,
@@ -164,7 +165,10 @@ class ModuleChecker {
       const name = symbols.name(index);
       if (provided.has(name)) continue;
       if (symbols.binding(index) === Binding.Weak) {
-        this.#add("note", `'${name}' is a weak import: its address is 0 if it is undefined`);
+        const effect = symbols.flags(index) === CALL_ENDS_PROCESS
+          ? "a call ends the process if it is undefined"
+          : "its address is 0 if it is undefined";
+        this.#add("note", `'${name}' is a weak import: ${effect}`);
         continue;
       }
       if (!noUndefined) {

@@ -2,8 +2,10 @@
  * `smf link`: links object files and static libraries into a module.
  */
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
+import { parseDefinition } from "../../link/defsym.ts";
 import { exportsOfScript } from "../../link/elf/version_script.ts";
-import { formatMap, type LinkMap } from "../../link/map.ts";
+import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
+import { listNames } from "../../errors/names.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
@@ -29,15 +31,16 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --whole-archive     link all members of the archives from here on;
                       --no-whole-archive ends it
   -u, --undefined NAME    pull in and keep the definition of this symbol; repeatable
-  --defsym NAME=VALUE     define a symbol as a number or as another symbol; repeatable
+  --defsym NAME=VALUE     define a symbol as a number, as another symbol, or as a symbol
+                      with a number added or subtracted (end=buffer+0x100); repeatable
   --wrap NAME         lead references to NAME to __wrap_NAME, and those to __real_NAME
                       to NAME; repeatable
   --version-script FILE, --dynamic-list FILE
                       export the names that the file lists, if an input defines them
   --exclude-libs LIST do not export names of these archives: libz.a,libm.a or ALL
   --no-undefined      refuse names that neither an input nor a host library defines
-  --allow-undefined GLOB  let the module load without these names: their address is 0,
-                      and a call crashes; repeatable
+  --allow-undefined GLOB  let the module load without these names: a call of a missing
+                      function ends the process and says which; repeatable
   --print-gc-sections list the sections that nothing reaches
   @FILE               take further arguments from the file
   --reloadable        mark the module as reloadable while it runs
@@ -49,6 +52,9 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       default: what the objects say (gcc -mneeded)
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
+  --cref              list where each name is defined and who refers to it, in the map
+                      or by itself
+  -Map FILE           write the map to a file
   --color WHEN        auto (default), always or never
 
 Compile with -fPIC. Undefined symbols become imports of the module.
@@ -90,8 +96,8 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     });
     replaceFile(target, bytes);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
-    if (!given.switches.has("map")) return;
-    for (const line of formatMap(map).trimEnd().split("\n")) writer.print(line);
+    printMap(given, map, writer);
+    sayNotExported(command, map, output);
   });
 }
 
@@ -134,22 +140,21 @@ function optionsOf(given: LdArguments): LinkOptions {
     noUndefined: given.switches.has("no-undefined"),
     allowUndefined: listOf(given, "allow-undefined"),
     reloadable: given.switches.has("reloadable"),
+    cref: given.switches.has("cref"),
     strip: given.switches.has("strip"),
   };
 }
 
-/** Reads `NAME=VALUE`, where the value is a number in C's notation or a name. */
-function definitionOf(text: string): [name: string, value: number | string] {
+/** Reads `NAME=VALUE`. */
+function definitionOf(text: string): [name: string, value: string] {
   const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined) throw new UsageError(`--defsym takes NAME=VALUE, not '${text}'`);
-  if (!/^[-+]?\d/.test(value)) return [name, value];
-  const number = /^[-+]?(?:0[xX][\da-fA-F]+|\d+)$/.test(value)
-    ? Number(value.replace(/^[-+]/, "")) * (value.startsWith("-") ? -1 : 1)
-    : NaN;
-  if (!Number.isSafeInteger(number)) {
-    throw new UsageError(`--defsym takes a number up to 2^53 - 1 or a name, not '${value}'`);
+  if (parseDefinition(value) === undefined) {
+    throw new UsageError(
+      `--defsym takes a number up to 2^53 - 1, a name, or a name with a number added or subtracted, not '${value}'`,
+    );
   }
-  return [name, number];
+  return [name.trim(), value];
 }
 
 function readResponseFile(path: string): string | undefined {
@@ -183,6 +188,27 @@ function printDropped({ dropped }: LinkMap, writer: Writer): void {
   for (const { section, object, reason } of dropped) {
     if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
   }
+}
+
+/** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
+function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
+  const file = lastOf(given, "Map");
+  if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(map)));
+  const lines = given.switches.has("map")
+    ? formatMap(map).trimEnd().split("\n")
+    : given.switches.has("cref") && file === undefined
+    ? crossReferences(map)
+    : [];
+  for (const line of lines) writer.print(line);
+}
+
+/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
+function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
+  if (threadLocals.length === 0) return;
+  const noun = threadLocals.length === 1 ? "variable" : "variables";
+  output.complain(
+    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
+  );
 }
 
 function unwindOf(when: string): boolean | undefined {

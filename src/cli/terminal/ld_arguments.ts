@@ -29,23 +29,23 @@ const VALUES: Readonly<Record<string, string>> = {
   ...names(
     "output entry export keep unwind cpu needed color wrap defsym version-script dynamic-list exclude-libs",
   ),
-  ...names("allow-undefined undefined library library-path"),
+  ...names("allow-undefined undefined library library-path Map"),
   ...{ o: "output", e: "entry", u: "undefined", l: "library", L: "library-path" },
 };
 
 /** Options without a value. */
 const SWITCHES: Readonly<Record<string, string>> = {
-  ...names("reloadable strip map no-undefined print-gc-sections"),
+  ...names("reloadable strip map cref no-undefined print-gc-sections"),
   ...{ s: "strip", "strip-all": "strip", M: "map", "print-map": "map" },
 };
 
 /** Options of `ld` that do not matter for modules: with a value apart, and without. */
 const IGNORED_VALUES: ReadonlySet<string> = new Set(
-  ("m z h soname rpath rpath-link dynamic-linker I plugin plugin-opt Map hash-style sysroot f auxiliary filter " +
+  ("m z h soname rpath rpath-link dynamic-linker I plugin plugin-opt hash-style sysroot f auxiliary filter " +
     "sort-section build-id").split(" "),
 );
 const IGNORED =
-  /^(?:shared|Bshareable|pie|no-pie|nostdlib|g|x|X|S|d|E|n|eh-frame-hdr|no-eh-frame-hdr|(?:no-)?as-needed|(?:no-)?gc-sections|start-group|end-group|\(|\)|push-state|pop-state|Bsymbolic.*|(?:no-)?add-needed|export-dynamic|(?:no-)?warn-.*|(?:no-)?fatal-warnings|(?:no-)?relax|sort-.*|(?:no-)?allow-shlib-undefined|(?:enable|disable)-new-dtags|build-id|hash-style=.*|O\d?|icf=.*|discard-.*|strip-debug|(?:no-)?demangle|(?:no-)?undefined-version|cref|trace|t|v|V|verbose|fix-cortex.*|no-map-whole-files|no-keep-memory|threads.*|color-diagnostics.*|copy-dt-needed-entries|no-copy-dt-needed-entries|no-print-gc-sections|unresolved-symbols=.*)$/;
+  /^(?:shared|Bshareable|pie|no-pie|nostdlib|g|x|X|S|d|E|n|eh-frame-hdr|no-eh-frame-hdr|(?:no-)?as-needed|(?:no-)?gc-sections|start-group|end-group|\(|\)|push-state|pop-state|Bsymbolic.*|(?:no-)?add-needed|export-dynamic|(?:no-)?warn-.*|(?:no-)?fatal-warnings|(?:no-)?relax|sort-.*|(?:no-)?allow-shlib-undefined|(?:enable|disable)-new-dtags|build-id|hash-style=.*|O\d?|icf=.*|discard-.*|strip-debug|(?:no-)?demangle|(?:no-)?undefined-version|trace|t|v|V|verbose|fix-cortex.*|no-map-whole-files|no-keep-memory|threads.*|color-diagnostics.*|copy-dt-needed-entries|no-copy-dt-needed-entries|no-print-gc-sections|unresolved-symbols=.*)$/;
 
 function names(list: string): Record<string, string> {
   return Object.fromEntries(list.split(" ").map((name) => [name, name]));

@@ -99,6 +99,114 @@ ldTest("--defsym defines constants and other names", async (path) => {
   assertStringIncludes(bad.err.join(), "Cannot define 'alias': undefined symbol 'nobody'");
 });
 
+testWithCompilers(["gcc", "ar"], "--defsym adds and subtracts, whatever the order", async (folder) => {
+  Deno.writeTextFileSync(
+    `${folder}/x.c`,
+    `#include <string.h>
+    int numbers[8] = { 0, 1, 2, 3, 4, 5, 6, 7 }; int tentative[4];
+    extern int third, second, also[], also_second; extern char size[], text[];
+    const char *string(void) { return "a string"; }
+    int element(void) { return third * 10 + second; }
+    int tentatively(void) { tentative[1] = 5; return also[1] * 10 + also_second; }
+    int constant(void) { return (int)(long)size; }`,
+  );
+  await compile("gcc", ["-O2", "-fPIC", "-fcommon", "-c", "x.c"], folder);
+  await compile("ar", ["rcs", "libx.a", "x.o"], folder);
+  const definitions = [
+    "second=third-4",
+    "third=numbers + 0x8",
+    "also=tentative",
+    "also_second=also+4",
+    "size=1K+8-2",
+  ]
+    .map((text) => `--defsym=${text}`);
+  // With an archive alone the constants have to find the processor there.
+  for (const inputs of [[`${folder}/x.o`], ["--whole-archive", `${folder}/libx.a`]]) {
+    const { code, err } = await smf("link", ...inputs, ...definitions, "-o", `${folder}/x.smf`);
+    assertEquals([code, err], [0, []]);
+    const results = ["element", "tentatively", "constant"].map((name) => call(`${folder}/x.smf`, name));
+    assertEquals(results, [21, 55, 1030]);
+  }
+  const defining = async (
+    ...texts: string[]
+  ) => (await smf(
+    "link",
+    `${folder}/x.o`,
+    ...texts.map((text) => `--defsym=${text}`),
+    "-o",
+    `${folder}/y.smf`,
+  ));
+  for (
+    const text of ["a=numbers*2", "a=numbers+numbers", "a=4-numbers", "a=(numbers)", "a=08", "a=+", "a=1 2"]
+  ) {
+    const { code, err } = await defining(text);
+    assertEquals(code, 2, text);
+    assertStringIncludes(err[0], "--defsym takes", text);
+  }
+  assertStringIncludes((await defining("second=third", "third=second+1")).err[0], "is defined by itself");
+});
+
+ldTest(
+  "--cref lists where names are defined and used, in the map or by itself; -Map writes a file",
+  async (path) => {
+    const inputs = [
+      path("main.o"),
+      path("libparts.a"),
+      "--wrap=helper",
+      "--export=main_value",
+      "-o",
+      path("c.smf"),
+    ];
+    const [main, helper] = [path("main.o"), `${path("libparts.a")}(helper.o)`];
+    const alone = await smf("link", ...inputs, "--cref");
+    assertEquals(alone.out, [
+      `__wrap_helper defined in ${main}`,
+      `helper defined in ${helper}; used in ${main}`,
+      `main_value defined in ${main}`,
+      `other defined in ${main}`,
+    ]);
+    // Compiler drivers pass -Map in either spelling, and cross references go there.
+    for (const spelling of [["-Map", path("c.map")], [`-Map=${path("c.map")}`]]) {
+      const { code, out } = await smf("ld", ...inputs, "--cref", ...spelling);
+      assertEquals([code, out], [0, []]);
+      const text = Deno.readTextFileSync(path("c.map"));
+      Deno.removeSync(path("c.map"));
+      assertStringIncludes(text, `cross references\n  __wrap_helper defined in ${main}\n`);
+      assertStringIncludes(text, "relocations\n");
+    }
+    assertEquals((await smf("link", ...inputs, "--map")).out.includes("cross references"), false);
+  },
+);
+
+ldTest(
+  "thread-local variables that others will not find are one line, and one error if they are asked for",
+  async (path) => {
+    const names = Array.from({ length: 60 }, (_, index) => `v${String(index).padStart(2, "0")}`);
+    Deno.writeTextFileSync(
+      path("t.c"),
+      `${names.map((name) => `_Thread_local int ${name};`).join("\n")} int get(void) { return v00 + v59; }`,
+    );
+    await compile("gcc", ["-O2", "-fPIC", "-c", "t.c"], path("."));
+    const link = (...more: string[]) => smf("link", path("t.o"), "-o", path("t.smf"), ...more);
+    const { code, err } = await link();
+    const eight = names.slice(0, 8).map((name) => `'${name}'`).join(", ");
+    assertEquals([code, err], [0, [
+      `smf link: not exported: 60 thread-local variables: ${eight} and 52 more`,
+    ]]);
+    const refused = await link("--export=get", ...names.map((name) => `--export=${name}`));
+    assertEquals(refused.code, 1);
+    assertStringIncludes(
+      refused.err[0],
+      `Cannot export variables (60 of them) ${eight} and 52 more: they are thread-local`,
+    );
+    assertEquals(refused.err.filter((line) => line.includes("Cannot export")).length, 1);
+    Deno.writeTextFileSync(path("only.c"), "_Thread_local int only = 7;");
+    await compile("gcc", ["-O2", "-fPIC", "-c", "only.c"], path("."));
+    const only = await smf("link", path("only.o"), "-o", path("t.smf"));
+    assertStringIncludes(only.err.join(), "its objects define nothing that can be exported");
+  },
+);
+
 ldTest("version scripts and dynamic lists are lists of exports", async (path) => {
   Deno.writeTextFileSync(
     path("v.map"),
