@@ -5,6 +5,7 @@
  *
  * With `--without-zstd` this version of Deno must lack zstd, and the error must say so.
  */
+import { runProgram } from "../src/cli/main.ts";
 import { integrityOf, linkObjects, LoadError, ModuleLoader, ModuleRegistry } from "@simple/loader";
 
 const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;
@@ -76,6 +77,12 @@ async function smoke(): Promise<void> {
     const integrity = integrityOf(fixture("mylib.smf"));
     using checked = registry.load(new URL("../fixtures/mylib.smf", import.meta.url), { integrity });
     same(checked.exports().length > 0, true, "a module that is checked");
+
+    const lines: string[] = [];
+    const output = { print: (line: string) => lines.push(line), complain: console.error };
+    const code = await runProgram(["inspect", "--json", "--hex", "--section", "code", path], output);
+    const [contents] = code === 0 ? JSON.parse(lines.join("")).contents : [];
+    same(contents?.slice(0, 12), "b82a000000c3", "the command");
 
     same(compressed(), Deno.args.includes("--without-zstd") ? "Unsupported" : "3 exports", "zstd");
     console.log(`Deno ${Deno.version.deno} does it all`);

@@ -7,6 +7,7 @@ import { isAddress } from "../../image/plan.ts";
 import { Arch, archName, relocationTypeName, SectionType } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
+import { hexBytes } from "./hex_bytes.ts";
 import { sectionAt, type SectionRange, sectionRanges } from "./section_ranges.ts";
 
 /** The port of Capstone to WebAssembly (BSD-3-Clause). Pinned, because it is code that runs here. */
@@ -115,7 +116,7 @@ function decode(
       const encoded = Uint8Array.from(instruction.bytes);
       found.push({
         offset: start + at,
-        bytes: encoded.toHex(),
+        bytes: hexBytes(encoded),
         text: `${instruction.mnemonic} ${instruction.op_str}`.trimEnd(),
         relocations: [],
         labels: [],
@@ -124,7 +125,7 @@ function decode(
     }
     if (at > before) continue;
     const rest = bytes.subarray(at, at + unit);
-    found.push({ offset: start + at, bytes: rest.toHex(), text: ".byte", relocations: [], labels: [] });
+    found.push({ offset: start + at, bytes: hexBytes(rest), text: ".byte", relocations: [], labels: [] });
     at += rest.length;
   }
   return found;

@@ -7,6 +7,7 @@ import { type Command, ExitCode, type Output, printJson, UsageError } from "../t
 import type { Writer } from "../terminal/style.ts";
 import { readInput } from "../terminal/files.ts";
 import { type Inspection, inspectModule } from "../analysis/inspect.ts";
+import { hexBytes } from "../analysis/hex_bytes.ts";
 import { inspectionLines } from "./inspect_text.ts";
 import { readOptions, singleFile } from "../terminal/options.ts";
 import { reportingErrors, reportModuleError } from "../terminal/problems.ts";
@@ -57,7 +58,7 @@ export const inspect: Command = {
         printJson(writer, "inspect", {
           file,
           ...inspection.data,
-          ...(contents && { contents: contents.map((bytes) => bytes.toHex()) }),
+          ...(contents && { contents: contents.map((bytes) => hexBytes(bytes)) }),
         });
       } else {
         printText(inspection, chosen.length < module.sections.length, contents, writer);

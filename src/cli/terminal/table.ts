@@ -2,6 +2,7 @@
  * Text in columns, escaped names and hexadecimal dumps.
  */
 import { unicodeWidth } from "@std/cli/unicode-width";
+import { hexBytes } from "../analysis/hex_bytes.ts";
 
 /** The columns that text takes on a terminal; ASCII is measured quickly, as there may be a million cells. */
 function widthOf(text: string): number {
@@ -44,9 +45,10 @@ export function printable(name: string): string {
 export function hexLines(bytes: Uint8Array, first = 0): string[] {
   const lines: string[] = [];
   for (let at = 0; at < bytes.length; at += 16) {
-    const row = [...bytes.subarray(at, at + 16)];
-    const digits = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-    const text = row.map((byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".").join("");
+    const row = bytes.subarray(at, at + 16);
+    const digits = hexBytes(row, " ");
+    const text = Array.from(row, (byte) => byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : ".")
+      .join("");
     lines.push(`${(first + at).toString(16).padStart(8, "0")}  ${digits.padEnd(47)}  ${text}`);
   }
   return lines;
