@@ -13,6 +13,7 @@ import type { IfuncSlots } from "./ifunc.ts";
 import type { PltStubs } from "./plt.ts";
 import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
+import { inFileOrder, isLinkOrdered, sortByLinkOrder } from "./link_order.ts";
 import { MergedSection } from "./merge.ts";
 import {
   C_IDENTIFIER,
@@ -131,13 +132,6 @@ function combinedType(output: OutputSection, type: number): number {
   return SmfSectionType.Data;
 }
 
-const ORDER: readonly number[] = [
-  SmfSectionType.Code,
-  SmfSectionType.RoData,
-  SmfSectionType.Data,
-  SmfSectionType.Bss,
-];
-
 function checkAlignment(alignment: number, where: LoadErrorData): void {
   if (alignment <= MAX_ALIGNMENT) return;
   throw new LoadError("Unsupported", "Cannot link module: the alignment is too large", {
@@ -196,7 +190,17 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(array, SmfSectionType.RoData);
     return [{ code, slot: { output, offset: output.reserve(8, 8) } }];
   });
-  for (const output of gathering.outputs.values()) placeInputs(output, gathering.merged.get(output) ?? []);
+  const gathered = inFileOrder(gathering.outputs.values());
+  const ordered = gathered.filter(isLinkOrdered);
+  for (const output of gathered) {
+    if (ordered.includes(output)) continue;
+    output.inputs.sort(compareInputs(output));
+    placeInputs(output, gathering.merged.get(output) ?? []);
+  }
+  for (const output of ordered) {
+    sortByLinkOrder(output, gathered);
+    placeInputs(output, gathering.merged.get(output) ?? []);
+  }
   for (const { code } of fragments) code.reserve(input.arch.fragments.tail.length, 1);
   const commons = new Map<number, Location>();
   for (const [id, { size, alignment }] of input.commons) {
@@ -222,9 +226,7 @@ export function layOut(input: LayoutInput): Layout {
   input.tls.place(got);
   const frames = placeFrames(input.frames, () => gathering.output(".eh_frame", SmfSectionType.RoData));
 
-  const outputs = [...gathering.outputs.values()].sort((a, b) =>
-    ORDER.indexOf(a.type) - ORDER.indexOf(b.type)
-  );
+  const outputs = inFileOrder(gathering.outputs.values());
   outputs.forEach((output, index) => {
     output.index = index;
     output.contentSize = output.size;
@@ -265,7 +267,6 @@ function placeOutputs(outputs: readonly OutputSection[]): number {
 }
 
 function placeInputs(output: OutputSection, merged: readonly PlacedMerge[]): void {
-  output.inputs.sort(compareInputs(output));
   for (const section of output.inputs) {
     section.offset = output.reserve(section.elf.size, section.elf.alignment);
   }

@@ -270,6 +270,11 @@ export class Relocator extends RelocationPlace {
       this.applied++;
     } else if (rule.use === "branch" && value === 0 && arch.disarmBranch(this.bytes, this.at)) {
       this.applied++;
+    } else if (this.symbol === 0) {
+      this.refuse(rule.name, place, {
+        problem: "it names no symbol, so its target is an address that is the same wherever the module lies",
+        hint: "refer to a symbol; call a fixed address through a pointer",
+      });
     } else {
       this.fail(rule, place, "a constant has no address, so no distance leads to it", value);
     }

@@ -143,3 +143,10 @@ Deno.test("a relocation that leads outside a mergeable section is an error", () 
   writer.relocation(data, { offset: 0, symbol: writer.sectionSymbol(strings), type: R[64], addend: 10 });
   linkFails(writer.build(), "InvalidFormat", "leads outside the mergeable section");
 });
+
+Deno.test("a distance to a fixed address, without a symbol, is an error that says so", () => {
+  const writer = new ElfWriter();
+  const data = addVariable(writer, "data", new Uint8Array(8));
+  writer.relocation(data, { offset: 0, symbol: 0, type: 2, addend: 0x1000 });
+  linkFails(writer.build(), "Unsupported", "it names no symbol");
+});

@@ -97,7 +97,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     replaceFile(target, bytes);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
-    sayNotExported(command, map, output);
+    if (options.exports === undefined) sayNotExported(command, map, output);
   });
 }
 
