@@ -61,7 +61,13 @@ async function main(): Promise<number> {
   const rows: Row[] = [];
   for (const { package: name, archives } of fetched.slice(0, packages.length)) {
     for (const archive of archives) {
-      const outcome = await tryArchive(archive, needsOf(archive), folder, TIMEOUT);
+      const needs = needsOf(archive);
+      let outcome = await tryArchive(archive, needs, folder, TIMEOUT);
+      // It may need variables of the others in its package.
+      const others = archives.filter((other) => other !== archive);
+      if (!outcome.loaded && outcome.linked !== undefined && needs.length === 0 && others.length > 0) {
+        outcome = await tryArchive(archive, others, folder, TIMEOUT);
+      }
       rows.push({ package: name, archive, outcome });
       console.log(lineOf(rows.at(-1)!));
     }
