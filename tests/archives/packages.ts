@@ -29,6 +29,7 @@ export const LARGE: readonly string[] = `
 /** Archives that cannot be loaded, with the reason. Every other archive must link and load. */
 export const REFUSED: Readonly<Record<string, RegExp>> = {
   // Code for executables at fixed addresses.
+  "libpython3.11.a": /R_X86_64_32S: a module cannot hold a 32-bit address/,
   "libunwind.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-coredump.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-ptrace.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
