@@ -137,8 +137,8 @@ export class Resolution {
     const { names } = this.globals;
     const wanted = CRT_SYMBOLS.filter((name) => {
       const state = this.globals.state(names.find(name));
-      // Other linkers always define the handle, so weak references to it resolve too.
-      return state === State.UNDEFINED || name === DSO_HANDLE && state === State.WEAK_UNDEFINED;
+      // With other linkers weak references to these names always resolve, so code calls them without a check.
+      return state === State.UNDEFINED || state === State.WEAK_UNDEFINED;
     });
     if (wanted.length === 0) return;
     const all = this.globals.isDefined(names.find(DSO_HANDLE))

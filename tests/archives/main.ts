@@ -12,7 +12,7 @@ import { parseArgs } from "@std/cli/parse-args";
 import { chosen } from "./choice.ts";
 import { basename } from "@std/path";
 import { fetchArchives, type Fetched } from "./fetch.ts";
-import { LARGE, NEEDS, SMALL } from "./packages.ts";
+import { LARGE, NEEDS, SMALL, TOOLS } from "./packages.ts";
 import { PROGRAMS, runProgram } from "./programs.ts";
 import { judge, lineOf, ratioOf, type Row } from "./table.ts";
 import { tryArchive } from "./trial.ts";
@@ -44,6 +44,7 @@ async function main(): Promise<number> {
     .flatMap(([, needs]) => needs.map(([name]) => name));
   // Programs that are small enough for every run.
   if (options._.length === 0) needed.push("libluajit-5.1-dev", "libre2-dev");
+  if (options._.length === 0 && options.share === undefined) needed.push(...TOOLS);
   let fetched: Fetched[];
   try {
     fetched = await fetchArchives([...new Set([...packages, ...needed])], folder);
@@ -60,6 +61,7 @@ async function main(): Promise<number> {
     });
   const rows: Row[] = [];
   for (const { package: name, archives } of fetched.slice(0, packages.length)) {
+    if (TOOLS.includes(name)) continue;
     for (const archive of archives) {
       const needs = needsOf(archive);
       let outcome = await tryArchive(archive, needs, folder, TIMEOUT);

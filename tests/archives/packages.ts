@@ -26,6 +26,9 @@ export const LARGE: readonly string[] = `
   libpython3.11-dev tcl8.6-dev libz3-dev
 `.trim().split(/\s+/);
 
+/** Compilers for programs; what they call archives is for themselves alone. */
+export const TOOLS: readonly string[] = ["golang-1.19-go", "golang-1.19-src"];
+
 /** Archives that cannot be loaded, with the reason. Every other archive must link and load. */
 export const REFUSED: Readonly<Record<string, RegExp>> = {
   // Code for executables at fixed addresses.
@@ -38,6 +41,9 @@ export const REFUSED: Readonly<Record<string, RegExp>> = {
   "libmicrohttpd.a": /Pc32: .*'gnutls_/,
   "libtirpc.a": /Pc32: .*'GSS_C_/,
   "libzmq.a": /Pc32: .*'GSS_C_/,
+  "libopenjpip_server.a": /Pc32: .*'_fcgi_sF'/,
+  // An allocator that ends when it is given memory of another one; libstdc++ passes it the process's.
+  "libtcmalloc_debug.a": /died by SIG(SEGV|BUS|ABRT) during loading/,
 };
 
 /**

@@ -57,3 +57,15 @@ Deno.test("a weak reference to the handle resolves too, as Rust's library makes 
   assertEquals(linked.importNames(), ["__cxa_finalize"]);
   assertEquals(linked.section(".fini_array").size, 8);
 });
+
+for (const name of ["atexit", "pthread_atfork"]) {
+  Deno.test(`a weak reference to ${name} resolves too, as allocators make it`, () => {
+    const writer = new ElfWriter();
+    const f = addFunction(writer, "f", new Uint8Array(16));
+    const weak = writer.symbol({ name, binding: SymbolBinding.WEAK });
+    writer.relocation(f, { offset: 0, symbol: weak, type: 4, addend: -4 });
+    const linked = link(writer.build());
+    assertEquals(linked.importNames().includes(name), false);
+    assertEquals(linked.settled(linked.at("f")) + 4, linked.at(name));
+  });
+}
