@@ -10,7 +10,7 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { chosen } from "./choice.ts";
-import { basename } from "@std/path";
+import { basename, join } from "@std/path";
 import { fetchArchives, type Fetched } from "./fetch.ts";
 import { LARGE, NEEDS, SMALL, TOOLS } from "./packages.ts";
 import { PROGRAMS, runProgram } from "./programs.ts";
@@ -81,7 +81,7 @@ async function main(): Promise<number> {
     program.packages.every((name) => fetched.some((other) => other.package === name))
   );
   for (const program of programs) {
-    const failure = await runProgram(program, folder);
+    const failure = await runProgram(program, folder, (name) => join(folder, name));
     console.log(`${program.source}: ${failure ?? "ok"}`);
     if (failure !== undefined) problems.push(`${program.source} fails`);
   }

@@ -40,12 +40,18 @@ export const PROGRAMS: readonly LibraryProgram[] = [
   },
 ];
 
-/** Compiles, links and runs a program, with the packages unpacked in a folder. Returns its failure. */
-export async function runProgram(program: LibraryProgram, folder: string): Promise<Failure> {
+/** What went wrong; undefined if nothing did. */
+export type Failure = string | undefined;
+
+/** Says where a package's files are: in a folder of its own, or in the system's root. */
+export type RootOf = (name: string) => string;
+
+/** Compiles, links and runs a program, with its objects in a folder. Returns its failure. */
+export async function runProgram(program: LibraryProgram, folder: string, rootOf: RootOf): Promise<Failure> {
   const object = join(folder, `${program.source}.${program.source.endsWith(".go") ? "a" : "o"}`);
-  const failure = await (program.source.endsWith(".go") ? compileGo : compileC)(program, folder, object);
+  const failure = await (program.source.endsWith(".go") ? compileGo : compileC)(program, object, rootOf);
   if (failure !== undefined) return failure;
-  const archives = program.archives.map((name) => find(program, folder, name));
+  const archives = program.archives.map((name) => archiveOf(program, rootOf, name));
   const child = await runChild(new URL("./program_child.ts", import.meta.url), {
     args: [...(program.leavesThreads ? ["--pin"] : []), object, ...archives],
     timeout: 120_000,
@@ -55,9 +61,9 @@ export async function runProgram(program: LibraryProgram, folder: string): Promi
 }
 
 /** Compiles a C or C++ program to an object. Returns what the compiler says if it fails. */
-function compileC({ source, packages }: LibraryProgram, folder: string, object: string): Promise<Failure> {
+function compileC({ source, packages }: LibraryProgram, object: string, rootOf: RootOf): Promise<Failure> {
   const includes = packages.flatMap((name) => {
-    const include = join(folder, name, "usr/include");
+    const include = join(rootOf(name), "usr/include");
     return ["", "/luajit-2.1", "/libxml2", "/x86_64-linux-gnu"].map((end) => `-I${include}${end}`);
   });
   const [command, ...args] = source.endsWith(".cc") ? ["g++", "-std=c++17"] : ["gcc"];
@@ -67,22 +73,20 @@ function compileC({ source, packages }: LibraryProgram, folder: string, object: 
 /** Compiles a Go program to an archive, with the compiler in its first package. */
 async function compileGo(
   { source, packages }: LibraryProgram,
-  folder: string,
   archive: string,
+  rootOf: RootOf,
 ): Promise<Failure> {
-  const [go, library] = packages.map((name) => join(folder, name, "usr"));
+  const [go, library] = packages.map((name) => join(rootOf(name), "usr"));
   const version = packages[0].replace("lang", "").replace(/-go$/, "");
   const GOROOT = join(go, "lib", version);
   // Both packages are installed in one tree: the second has the sources of the standard library.
-  const failure = await run("cp", ["-al", `${library}/.`, go]);
+  const failure = go === library ? undefined : await run("cp", ["-al", `${library}/.`, go]);
   if (failure !== undefined) return failure;
   return run(join(GOROOT, "bin/go"), ["build", "-buildmode=c-archive", "-o", archive, pathOf(source)], {
-    ...{ GOROOT, GOCACHE: join(folder, "go-cache"), GOPATH: join(folder, "go-path") },
+    ...{ GOROOT, GOCACHE: `${archive}.cache`, GOPATH: `${archive}.path` },
     ...{ GO111MODULE: "off", CGO_ENABLED: "1" },
   });
 }
-
-type Failure = string | undefined;
 
 /** Runs a compiler; returns what it says if it fails. */
 async function run(command: string, args: string[], env: Record<string, string> = {}): Promise<Failure> {
@@ -95,15 +99,15 @@ function pathOf(source: string): string {
   return new URL(`./programs/${source}`, import.meta.url).pathname;
 }
 
-/** The path of an archive in one of the packages of a program. */
-function find(program: LibraryProgram, folder: string, name: string): string {
-  for (const directory of program.packages) {
-    const path = join(folder, directory, "usr/lib/x86_64-linux-gnu", name);
+/** The path of an archive in one of a program's packages; throws if none has it. */
+function archiveOf({ packages }: LibraryProgram, rootOf: RootOf, name: string): string {
+  for (const directory of packages) {
+    const path = join(rootOf(directory), "usr/lib/x86_64-linux-gnu", name);
     try {
       if (Deno.statSync(path).isFile) return path;
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
-  throw new Error(`none of ${program.packages.join(", ")} has ${name}`);
+  throw new Error(`none of ${packages.join(", ")} has ${name}`);
 }
