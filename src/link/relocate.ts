@@ -237,12 +237,22 @@ export class Relocator extends RelocationPlace {
       this.at = direct;
       return this.toDistance(DIRECT, output, offset, addend, place);
     }
+    if (canonical && rule.use === "relative" && this.#toOwnAddress(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
       return this.toDistance(rule, output, offset, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
     if (canonical) this.addDynamic(rule.smf, Target.global(id), addend);
     else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+  }
+
+  /** Makes code that calculates an exported function's address load it from a GOT slot instead. */
+  #toOwnAddress(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+    const { arch } = this.input;
+    if (this.output.type !== SmfSectionType.Code || place < 3) return false;
+    if (arch.loadAddress?.(this.bytes, this.at, addend, rule) !== true) return false;
+    this.addDynamic(RelocationType.GotPcRel, Target.global(id), addend);
+    return true;
   }
 
   /**

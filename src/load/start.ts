@@ -69,6 +69,14 @@ export function runFinalisers(image: LoadedImage): void {
   image.exits?.runFinalisers();
 }
 
+/** Whether an offset of the range lies in one of these arrays. */
+export function isStartArray(plan: ImagePlan, at: number): boolean {
+  return plan.sections.some(({ section, offset }) =>
+    at >= offset && at < offset + section.virtualSize &&
+    (STARTING.includes(section.name) || ENDING.includes(section.name))
+  );
+}
+
 /** The functions in arrays of these names; each must be in the module's own code. */
 function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   const { memory, plan } = image;

@@ -45,6 +45,8 @@ export class ModuleVersion implements CallOwner {
   readonly number: number;
   /** The other versions that its variables hold addresses in. */
   pointsInto: readonly PointedImage[] = [];
+  /** The canonical address of a function; undefined before the version serves, and for other names. */
+  canonicalAddress: ((name: string) => bigint | undefined) | undefined;
   readonly #body: VersionBody;
   readonly binder: Binder;
   /** This version as its importers hold it. */

@@ -25,6 +25,8 @@ export interface Member {
   readonly number: number;
   /** Gives the exports that the other members import from the new version. */
   expose(version: ModuleVersion): Exporter;
+  /** Called when all members are linked and none has started. */
+  sealed?(): void;
 }
 
 /**
@@ -63,6 +65,7 @@ export function loadGroup(
   );
   // All are checked by now. From here on their code runs.
   members.forEach(({ file }, index) => inFile(file, () => sealImage(images[index])));
+  members.forEach(({ file, sealed }) => inFile(file, () => sealed?.()));
   members.forEach(({ file }, index) => inFile(file, () => versions[index].start()));
   undo.move();
   return versions;

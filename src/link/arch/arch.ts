@@ -119,6 +119,12 @@ export interface LinkArch {
    */
   disarmBranch(bytes: Uint8Array, place: number): boolean;
   /**
+   * Rewrites an instruction that calculates a symbol's address from a distance to
+   * one that loads it from a GOT slot, at the same place. Returns false if it has
+   * no such form; absent if no instruction of the processor has one.
+   */
+  loadAddress?(bytes: Uint8Array, place: number, addend: number, rule: RelocationRule): boolean;
+  /**
    * Rewrites an instruction that loads from a GOT slot to one that refers to the
    * symbol directly, which is known to be near.
    *
