@@ -7,6 +7,7 @@
  */
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
+import { AddressLoads } from "./address_loads.ts";
 import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
 import { signed64 } from "./elf/bytes.ts";
@@ -32,6 +33,7 @@ const DIRECT: RelocationRule = {
 /** Applies the relocations of a link. */
 export class Relocator extends RelocationPlace {
   readonly gotSymbols: GotSymbols = new GotSymbols();
+  #addressLoads: AddressLoads | undefined;
 
   /**
    * Applies relocation `index` of a section, or leaves it to the loader.
@@ -237,7 +239,7 @@ export class Relocator extends RelocationPlace {
       this.at = direct;
       return this.toDistance(DIRECT, output, offset, addend, place);
     }
-    if (canonical && rule.use === "relative" && this.#toOwnAddress(rule, id, addend, place)) return;
+    if (canonical && this.#toOwnAddress(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
       return this.toDistance(rule, output, offset, addend, place);
     }
@@ -248,10 +250,14 @@ export class Relocator extends RelocationPlace {
 
   /** Makes code that calculates an exported function's address load it from a GOT slot instead. */
   #toOwnAddress(rule: RelocationRule, id: number, addend: number, place: number): boolean {
-    const { arch } = this.input;
-    if (this.output.type !== SmfSectionType.Code || place < 3) return false;
-    if (arch.loadAddress?.(this.bytes, this.at, addend, rule) !== true) return false;
-    this.addDynamic(RelocationType.GotPcRel, Target.global(id), addend);
+    if (this.output.type !== SmfSectionType.Code || (rule.use !== "relative" && rule.use !== "page")) {
+      return false;
+    }
+    const loads = this.#addressLoads ??= new AddressLoads(this.input.arch);
+    const { section, symbol, bytes, at } = this;
+    const type = loads.rewrite(section, symbol, rule, bytes, at, place, addend);
+    if (type === undefined) return false;
+    this.addDynamic(type, Target.global(id), addend);
     return true;
   }
 

@@ -3,10 +3,6 @@
  * functions: GOT slots, constants and variables. The registry changes them to
  * the functions' canonical addresses, those of trampolines, so that the module
  * and its importers see the same ones. Branches stay direct.
- *
- * A module that registers functions for its end, or for the end of threads, keeps
- * the addresses of its code: what an old version registered must run as code of
- * that version, not of the one that its trampolines lead to by then.
  */
 
 import { exportPlace } from "../image/compatibility.ts";
@@ -41,7 +37,7 @@ export class OwnAddresses {
 
   constructor(image: LoadedImage) {
     this.#image = image;
-    this.isCanonical = image.exits === undefined && image.needs !== undefined;
+    this.isCanonical = image.needs !== undefined;
     this.names = this.isCanonical ? this.#find() : [];
   }
 
@@ -87,10 +83,12 @@ export class OwnAddresses {
     }
     const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
     const data = length === 0 ? undefined : open({ offset: plan.data.offset, length });
+    const ownTrampolines = new Map([...to].map(([address, trampoline]) => [Number(trampoline), address]));
+    image.exits?.setTrampolines(ownTrampolines);
     const prepared = preparing.move();
     return {
       commit: () => {
-        image.ownTrampolines = new Map([...to].map(([address, trampoline]) => [Number(trampoline), address]));
+        image.ownTrampolines = ownTrampolines;
         for (const { at, view } of constants) replace(view, at, to);
         if (data !== undefined) this.#replaceData(data, to);
       },

@@ -9,7 +9,6 @@ import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors/load_error.ts";
-import { whenFulfilled } from "../../os/intrinsics.ts";
 import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
@@ -17,6 +16,7 @@ import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { CandidateAddresses, takeOwnAddresses } from "./own_functions.ts";
 import { isolateQuestion, type ServedImages } from "./served_images.ts";
+import { releaseAfterCalls } from "./release_after_calls.ts";
 import { SharedSlots } from "./shared_slots.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
@@ -293,26 +293,15 @@ export class StableExports implements Exporter {
         variables.protect();
         previous.transferHandles(this.#libraries, candidate);
         previous.removeTrampolineUsers(this.users);
-        this.#releaseAfterCalls(previous, (allReturned) => slots.release(allReturned));
+        releaseAfterCalls(
+          previous.lifetime,
+          this.#callsDrained(),
+          (allReturned) => slots.release(allReturned),
+        );
         holds.release();
         variables.release();
       },
     };
-  }
-
-  /**
-   * Keeps the previous version, and those that `release` gives leases on back, until every call that is
-   * in flight now has returned: it may be in any of them, here or in another isolate, if lost for ever.
-   */
-  #releaseAfterCalls({ lifetime }: ModuleVersion, release: (allReturned: boolean) => void): void {
-    const drained = this.#callsDrained();
-    if (drained === undefined) return release(true);
-    const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    whenFulfilled(drained, (allReturned) => {
-      if (!allReturned) lifetime.pin();
-      hold[Symbol.dispose]();
-      release(allReturned);
-    });
   }
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */

@@ -130,22 +130,92 @@ testWithCompilers(
   },
 );
 
+/** Registers exported functions for its end in every way; each adds a digit to what `log` has. */
+const registering = (number: number) => `
+  #include <pthread.h>
+  #include <stdlib.h>
+  int on_exit(void (*)(int, void *), void *);
+  int __cxa_thread_atexit(void (*)(void *), void *, void *);
+  extern void *__dso_handle __attribute__((visibility("hidden")));
+  extern int *ended;
+  static pthread_key_t key;
+  int destroyed, ended_thread;
+  void finish(void) { *ended = 10 * *ended + ${number}; }
+  void finish_with(int status, void *value) { *ended = 10 * *ended + ${number} + 2; }
+  void finish_quickly(void) { *ended = 10 * *ended + ${number} + 4; }
+  void destroy(void *value) { destroyed = ${number}; }
+  void end_thread(void *value) { ended_thread = ${number}; }
+  int begin(void) { return atexit(finish) + at_quick_exit(finish_quickly) + pthread_key_create(&key, destroy); }
+  int begin_last(void) { return on_exit(finish_with, 0); }
+  static void *thread(void *value) {
+    pthread_setspecific(key, &key);
+    __cxa_thread_atexit(end_thread, 0, &__dso_handle);
+    return value;
+  }
+  int run_thread(void) {
+    pthread_t id;
+    if (pthread_create(&id, 0, thread, 0) != 0 || pthread_join(id, 0) != 0) return -1;
+    return 10 * destroyed + ended_thread;
+  }
+  void *by_code(void) { return (void *)finish; }`;
+
 testWithCompilers(
   ["gcc"],
-  "a module that registers functions for its end keeps its own addresses",
+  "what a version registers for its end runs as code of that version",
+  async (folder) => {
+    await using registry = new ModuleRegistry({ keepVersions: 0 });
+    const log = `int value, *ended = &value; int test(void) { return value; }`;
+    const host = registry.loadBytes("log", await compiledVersion(folder, log));
+    const ended = host.getFunction("test", INT)!;
+    const versions: LoadedModule[] = [];
+    for (const number of [1, 2]) {
+      const bytes = await compiledVersion(folder, registering(number));
+      versions.push(number === 1 ? registry.loadBytes("m", bytes) : registry.reload("m", { bytes }));
+      const version = versions[number - 1];
+      assertEquals(addressesOf(version, ["by_code"]), [registry.resolveSymbol("finish")!]);
+      for (const name of ["begin", "begin_last"]) assertEquals(version.getFunction(name, INT)!(), 0);
+    }
+    const [first, second] = versions;
+    assertEquals(first.getFunction("run_thread", INT)!(), 11);
+    assertEquals(second.getFunction("run_thread", INT)!(), 22);
+    first.close();
+    assertEquals(ended(), 315);
+    second.close();
+    assertEquals(ended(), 315_426);
+  },
+);
+
+testWithCompilers(
+  ["g++"],
+  "a C++ module with static objects sees one address, and destroys them with its own code",
   async (folder) => {
     const source = (number: number) => `
-    extern int atexit(void (*)(void));
-    extern int *ended;
-    void finish(void) { *ended = 10 * *ended + ${number}; }
-    __attribute__((constructor)) static void begin(void) { atexit(finish); }`;
-    const log = `int value, *ended = &value; int test(void) { return value; }`;
+      extern "C" { extern int *ended; int answer(); void *imported_answer(); }
+      struct Logger { int digit; Logger(int); ~Logger(); virtual int value(); };
+      Logger::Logger(int digit) : digit(digit) {}
+      Logger::~Logger() { *ended = 10 * *ended + digit + ${number}; }
+      int Logger::value() { return ${number}; }
+      Logger global(1);
+      extern "C" {
+        int answer() { return ${number}; }
+        void *by_code() { return (void *)answer; }
+        int call_method(Logger *logger) { return (logger ? logger : &global)->value(); }
+      }`;
     await using registry = new ModuleRegistry({ keepVersions: 0 });
-    const host = registry.loadBytes("log", await compiledVersion(folder, log));
-    const first = registry.loadBytes("provider", await compiledVersion(folder, source(1)));
-    registry.reload("provider", { bytes: await compiledVersion(folder, source(2)) });
+    const log = `int value, *ended = &value; int test(void) { return value; }`;
+    const build = (number: number) =>
+      compiledVersion(folder, source(number), { compiler: "g++", flags: ["-O2", "-fno-rtti"] });
+    const ended = registry.loadBytes("log", await compiledVersion(folder, log)).getFunction("test", INT)!;
+    const first = registry.loadBytes("m", await build(1));
+    const importer = registry.loadBytes("importer", await compiledVersion(folder, IMPORTER));
+    const method = { parameters: ["pointer"], result: "i32" } as const;
+    assertEquals(first.getFunction("call_method", method)!(null), 1);
+    assertEquals(addressesOf(first, ["by_code"]), addressesOf(importer, ["imported"]));
+    const second = registry.reload("m", { bytes: await build(2) });
+    assertEquals(second.getFunction("call_method", method)!(null), 2);
+    assertEquals(addressesOf(second, ["by_code"]), addressesOf(importer, ["imported"]));
     first.close();
-    assertEquals(host.getFunction("test", INT)!(), 1, "the old version's function ran, and only that");
+    assertEquals(ended(), 2, "the object of the first version, by its destructor");
   },
 );
 
