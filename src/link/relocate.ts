@@ -19,6 +19,7 @@ import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
 import { startupOrder, TLS_SECTION } from "./section_names.ts";
+import { VirtualTables } from "./vtables.ts";
 
 /** The rule of a GOT reference whose instruction was rewritten to a direct one. */
 const DIRECT: RelocationRule = {
@@ -33,6 +34,7 @@ const DIRECT: RelocationRule = {
 /** Applies the relocations of a link. */
 export class Relocator extends RelocationPlace {
   readonly gotSymbols: GotSymbols = new GotSymbols();
+  readonly #vtables = new VirtualTables();
   #addressLoads: AddressLoads | undefined;
 
   /**
@@ -244,8 +246,9 @@ export class Relocator extends RelocationPlace {
       return this.toDistance(rule, output, offset, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
-    if (canonical) this.addDynamic(rule.smf, Target.global(id), addend);
-    else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    if (canonical && !(rule.use === "absolute" && this.#vtables.contains(this.section, place))) {
+      this.addDynamic(rule.smf, Target.global(id), addend);
+    } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
   }
 
   /** Makes code that calculates an exported function's address load it from a GOT slot instead. */

@@ -69,12 +69,10 @@ export function runFinalisers(image: LoadedImage): void {
   image.exits?.runFinalisers();
 }
 
-/** Whether an offset of the range lies in one of these arrays. */
-export function isStartArray(plan: ImagePlan, at: number): boolean {
-  return plan.sections.some(({ section, offset }) =>
-    at >= offset && at < offset + section.virtualSize &&
-    (STARTING.includes(section.name) || ENDING.includes(section.name))
-  );
+/** The offsets of these arrays in the range, each from its start up to but not including its end. */
+export function startArrays(plan: ImagePlan): readonly { readonly start: number; readonly end: number }[] {
+  return plan.sections.filter(({ section: { name } }) => STARTING.includes(name) || ENDING.includes(name))
+    .map(({ section, offset }) => ({ start: offset, end: offset + section.virtualSize }));
 }
 
 /** The functions in arrays of these names; each must be in the module's own code. */

@@ -10,7 +10,7 @@ import type { Region } from "../image/arrange.ts";
 import { GOT_SLOT_SIZE } from "../image/arrange.ts";
 import { symbolAddress } from "../load/loader.ts";
 import type { LoadedImage } from "../load/image.ts";
-import { isStartArray } from "../load/start.ts";
+import { startArrays } from "../load/start.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { RelocationType, SymbolType } from "../smf/enums.ts";
 
@@ -32,11 +32,14 @@ export class OwnAddresses {
   /** The functions, each once. */
   readonly names: readonly string[];
   readonly #image: LoadedImage;
+  /** The loader enters their functions itself, and checks that they are code of the module. */
+  readonly #startArrays: ReturnType<typeof startArrays>;
   /** The offsets of words in constants and in the GOT. */
   readonly #constants: number[] = [];
 
   constructor(image: LoadedImage) {
     this.#image = image;
+    this.#startArrays = startArrays(image.plan);
     this.isCanonical = image.needs !== undefined;
     this.names = this.isCanonical ? this.#find() : [];
   }
@@ -101,11 +104,13 @@ export class OwnAddresses {
     const { file, plan } = this.#image, needs = this.#image.needs!;
     const { relocations, symbols } = file;
     const found = new Set<number>();
-    const isOwn = (symbol: number): boolean =>
-      symbols.isExport(symbol) && symbols.type(symbol) === SymbolType.Function;
+    const own = new Uint8Array(symbols.length);
+    for (let symbol = 0; symbol < own.length; symbol++) {
+      if (symbols.type(symbol) === SymbolType.Function && symbols.isExport(symbol)) own[symbol] = 1;
+    }
     for (let slot = 0; slot < needs.firstUse.length; slot++) {
       const symbol = relocations.symbol(needs.firstUse[slot]);
-      if (!isOwn(symbol)) continue;
+      if (own[symbol] === 0) continue;
       found.add(symbol);
       this.#constants.push(plan.got + GOT_SLOT_SIZE * slot);
     }
@@ -113,16 +118,21 @@ export class OwnAddresses {
     for (let index = 0; index < relocations.length; index++) {
       if (relocations.type(index) !== RelocationType.Abs64) continue;
       const symbol = relocations.symbol(index);
-      if (!isOwn(symbol) || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
+      if (own[symbol] === 0 || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
         continue;
       }
       const at = plan.place(relocations.offset(index), 8);
-      if (isStartArray(plan, at)) continue;
+      if (this.#isStartArray(at)) continue;
       if (at >= rodata.offset && at < rodata.offset + rodata.length) this.#constants.push(at);
       else if (at < data.offset || at >= data.offset + data.length) continue;
       found.add(symbol);
     }
     return [...found].map((symbol) => symbols.name(symbol));
+  }
+
+  #isStartArray(at: number): boolean {
+    for (const { start, end } of this.#startArrays) if (at >= start && at < end) return true;
+    return false;
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
@@ -135,7 +145,7 @@ export class OwnAddresses {
     for (let at = 0; at + 8 <= view.byteLength; at += 8) {
       // Exact: no address of a process has more than 53 bits.
       const word = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-      if (word < start || word >= end || isStartArray(plan, plan.data.offset + at)) continue;
+      if (word < start || word >= end || this.#isStartArray(plan.data.offset + at)) continue;
       replace(view, at, to);
       if (initial !== undefined && at + 8 <= initial.byteLength) replace(initial, at, to);
     }
