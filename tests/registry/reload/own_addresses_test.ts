@@ -1,6 +1,6 @@
 // A module, its importers and JavaScript see one address of an exported function.
 import { assertEquals } from "@std/assert";
-import { type LoadedModule, ModuleRegistry } from "../../../mod.ts";
+import { LoadedModule, ModuleLoader, ModuleRegistry } from "../../../mod.ts";
 import { compiledVersion } from "../../support/compiled_versions.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
 
@@ -241,3 +241,28 @@ testWithCompilers(["gcc"], "a leased version outlives the one that replaced it",
   second.close();
   assertEquals(call.call(), 2);
 });
+
+testWithCompilers(["gcc"], "isolates that a module is shared with see the same address", async (folder) => {
+  await using registry = new ModuleRegistry();
+  const own = registry.loadBytes("provider", await compiledVersion(folder, provider(1)));
+  // Nobody in this isolate has asked for the second address.
+  for (const name of ["answer", "call_it"]) {
+    using attached = LoadedModule.attach(structuredClone(own.share()));
+    using theirs = attached.addressOf(name)!;
+    using ours = own.addressOf(name)!;
+    assertEquals(theirs.address, ours.address);
+    assertEquals(theirs.address, registry.resolveSymbol(name));
+  }
+});
+
+testWithCompilers(
+  ["gcc"],
+  "a module of no registry sees the address that addressOf returns",
+  async (folder) => {
+    const bytes = await compiledVersion(folder, provider(1), { flags: ["-O2", "-fPIE"] });
+    using module = new ModuleLoader().loadBytes(bytes);
+    using lease = module.addressOf("answer")!;
+    assertEquals(addressesOf(module, OWN), OWN.map(() => lease.address));
+    assertEquals(module.getFunction("call_table", INT)!(), 2);
+  },
+);
