@@ -7,6 +7,7 @@
  */
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
+import { AddressLoads } from "./address_loads.ts";
 import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
 import { signed64 } from "./elf/bytes.ts";
@@ -18,6 +19,7 @@ import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
 import { startupOrder, TLS_SECTION } from "./section_names.ts";
+import { VirtualTables } from "./vtables.ts";
 
 /** The rule of a GOT reference whose instruction was rewritten to a direct one. */
 const DIRECT: RelocationRule = {
@@ -32,6 +34,8 @@ const DIRECT: RelocationRule = {
 /** Applies the relocations of a link. */
 export class Relocator extends RelocationPlace {
   readonly gotSymbols: GotSymbols = new GotSymbols();
+  readonly #vtables = new VirtualTables();
+  #addressLoads: AddressLoads | undefined;
 
   /**
    * Applies relocation `index` of a section, or leaves it to the loader.
@@ -237,12 +241,27 @@ export class Relocator extends RelocationPlace {
       this.at = direct;
       return this.toDistance(DIRECT, output, offset, addend, place);
     }
+    if (canonical && this.#toOwnAddress(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
       return this.toDistance(rule, output, offset, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
-    if (canonical) this.addDynamic(rule.smf, Target.global(id), addend);
-    else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    if (canonical && !(rule.use === "absolute" && this.#vtables.contains(this.section, place))) {
+      this.addDynamic(rule.smf, Target.global(id), addend);
+    } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+  }
+
+  /** Makes code that calculates an exported function's address load it from a GOT slot instead. */
+  #toOwnAddress(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+    if (this.output.type !== SmfSectionType.Code || (rule.use !== "relative" && rule.use !== "page")) {
+      return false;
+    }
+    const loads = this.#addressLoads ??= new AddressLoads(this.input.arch);
+    const { section, symbol, bytes, at } = this;
+    const type = loads.rewrite(section, symbol, rule, bytes, at, place, addend);
+    if (type === undefined) return false;
+    this.addDynamic(type, Target.global(id), addend);
+    return true;
   }
 
   /**

@@ -33,6 +33,10 @@ export interface LoadedImage extends Disposable {
   readonly exits?: ModuleExits | undefined;
   /** The data group as it was before any code ran, without zeros at its end; absent if nobody asked to keep it. */
   readonly initialData?: Uint8Array | undefined;
+  /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
+  ownTrampolines?: ReadonlyMap<number, number> | undefined;
+  /** What the file's relocations need; only in the isolate that owns the module. */
+  readonly needs?: RelocationNeeds | undefined;
   /**
    * Says why other isolates cannot use the module, or `undefined` if they can.
    * A reload of a provider may change the answer.
@@ -74,6 +78,7 @@ export class PlacedImage implements LoadedImage {
   /** The imports and the holds on their providers; set when linking begins. */
   resolved: ResolvedImports | undefined;
   exits: ModuleExits | undefined;
+  ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;
   threadBlocks: ThreadBlocks | undefined;
   /** The registration of the unwind tables. */

@@ -69,6 +69,12 @@ export function runFinalisers(image: LoadedImage): void {
   image.exits?.runFinalisers();
 }
 
+/** The offsets of these arrays in the range, each from its start up to but not including its end. */
+export function startArrays(plan: ImagePlan): readonly { readonly start: number; readonly end: number }[] {
+  return plan.sections.filter(({ section: { name } }) => STARTING.includes(name) || ENDING.includes(name))
+    .map(({ section, offset }) => ({ start: offset, end: offset + section.virtualSize }));
+}
+
 /** The functions in arrays of these names; each must be in the module's own code. */
 function arrays(image: LoadedImage, names: readonly string[]): bigint[] {
   const { memory, plan } = image;

@@ -123,7 +123,7 @@ export function bindAll<S extends Deno.ForeignLibraryInterface>(
 
 /** Leases the address of a symbol; `null` if the version does not define it. */
 export function leaseAddress(version: ModuleVersion, name: string): AddressLease | null {
-  const address = findAddress(version, name, isAddress);
+  const address = version.canonicalAddress?.(name) ?? findAddress(version, name, isAddress);
   if (address === undefined) return null;
   const hold = version.lifetime.hold("lease", `a lease on the address of '${name}'`);
   return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };

@@ -12,7 +12,7 @@ import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { type CarryPlan, followGuards, planVariables } from "./carry_plan.ts";
 import { CarriedWords } from "./carried_words.ts";
-import { codeOf, ImageData, offsetOf, writeAddress } from "./image_data.ts";
+import { codeOf, ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
 
 /** A variable that starts with the new version's value, and the reason. */
 export interface FreshVariable {
@@ -85,22 +85,29 @@ export function carryState(
     { file: previous.file, plan: previous.plan, code: () => codeOf(previous) },
     { file: candidate.file, plan: candidate.plan, code: () => codeOf(candidate) },
   );
-  const data = { previous: new ImageData(previous), candidate: new ImageData(candidate) };
+  const data = { previous: new ImageData(previous, true), candidate: new ImageData(candidate) };
+  const unchanged = new ImageData(previous);
   const plans = planVariables(pair, previous, candidate);
   const words = new CarriedWords(pair, data.previous, data.candidate);
   takeInitial(plans, take, words);
   for (const plan of plans) if (plan.reason === undefined) words.examine(plan);
   followGuards(plans);
   const kept = plans.filter(({ reason }) => reason === undefined);
-  const oldPointers = kept.flatMap(({ name, oldPointers }) =>
-    oldPointers.map(({ offset, value }) => ({ name, offset, value: BigInt(value) }))
+  const oldPointers = kept.flatMap(({ name, before, size, oldPointers }) =>
+    oldPointers.map(({ offset }) => {
+      // A trampoline goes on leading into the old version, whose code it leads to.
+      const value = readAddress(unchanged.at(offsetOf(previous, before!), size), offset);
+      return { name, offset, value: BigInt(value) };
+    })
   );
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
   const matchedBySize: string[] = [], initialValueChanged: string[] = [];
-  for (const { index, before, name, size, addresses, hasOtherInitialValue } of kept) {
+  for (const { index, before, name, size, addresses, oldPointers, hasOtherInitialValue } of kept) {
     const to = data.candidate.at(offsetOf(candidate, index), size);
     to.set(data.previous.at(offsetOf(previous, before!), size));
     for (const { offset, value } of addresses) writeAddress(to, offset, value);
+    const from = unchanged.at(offsetOf(previous, before!), size);
+    for (const { offset } of oldPointers) writeAddress(to, offset, readAddress(from, offset));
     if (candidate.file.symbols.typeId(index) === 0 && !pair.isIdentical) matchedBySize.push(name);
     if (hasOtherInitialValue) initialValueChanged.push(name);
   }

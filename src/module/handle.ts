@@ -176,7 +176,9 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
 
   /**
    * Leases a raw address, for native code. The module's memory stays until the
-   * lease is disposed of, also after `close`.
+   * lease is disposed of, also after `close`. A registry's modules have one
+   * address for an exported function, over all reloads: it leads to the current
+   * version.
    *
    * Safety: calls and accesses through the address are not checked. After the
    * lease is disposed of, they reach freed memory and can crash the process.

@@ -20,12 +20,18 @@ export class ImageData {
   /** The addresses of the whole image. */
   readonly addresses: AddressRange;
 
-  constructor(image: LoadedImage) {
+  /** The initial data, with addresses of the image's code in place of trampolines. */
+  readonly #initialData: Uint8Array | undefined;
+
+  /** @param isCopy Whether `bytes` are a copy, with addresses of the image's code in place of trampolines. */
+  constructor(image: LoadedImage, isCopy = false) {
     const { memory, plan: { data: { offset, length } } } = image;
     this.#image = image;
     this.addresses = addressesOf(memory);
     this.#offset = offset;
-    this.bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+    const bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+    this.bytes = isCopy ? withCodeAddresses(image, bytes) : bytes;
+    this.#initialData = image.initialData && withCodeAddresses(image, image.initialData);
   }
 
   /** The bytes at an image offset: of the data range, or a view of their own if a constant became a variable. */
@@ -38,7 +44,7 @@ export class ImageData {
 
   /** The same bytes before any code of the module ran; undefined if nobody kept them. */
   initialAt(imageOffset: number, size: number): Uint8Array | undefined {
-    const { initialData } = this.#image;
+    const initialData = this.#initialData;
     const start = imageOffset - this.#offset;
     if (initialData === undefined || start < 0) return undefined;
     if (start + size <= initialData.length) return initialData.subarray(start, start + size);
@@ -90,6 +96,22 @@ export function forEachAddress(
     const value = high * HALF + view.getUint32(offset, true);
     if (value >= range.first && value < range.end) found(value, offset);
   }
+}
+
+/** A copy of variables that holds addresses of the image's code in place of trampolines; the same bytes if there are none. */
+function withCodeAddresses({ ownTrampolines }: LoadedImage, bytes: Uint8Array): Uint8Array {
+  if (ownTrampolines === undefined || ownTrampolines.size === 0) return bytes;
+  let first = Infinity, end = 0;
+  for (const trampoline of ownTrampolines.keys()) {
+    first = Math.min(first, trampoline);
+    end = Math.max(end, trampoline + 1);
+  }
+  const copy = bytes.slice();
+  forEachAddress(bytes, 0, { first, end }, (value, offset) => {
+    const address = ownTrampolines.get(value);
+    if (address !== undefined) writeAddress(copy, offset, address);
+  });
+  return copy;
 }
 
 /** Reads a word as an address; what is not an address may be rounded. */

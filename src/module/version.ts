@@ -22,8 +22,9 @@ import type { Provider } from "../load/imports/resolve.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
+import { SymbolType } from "../smf/enums.ts";
 import { attachImage, describeImage } from "./share/attach.ts";
-import { type ModuleToken, openToken, sealToken } from "./share/token.ts";
+import { type CanonicalAddress, type ModuleToken, openToken, sealToken } from "./share/token.ts";
 import type { TrampolineUsers } from "./share/trampoline_users.ts";
 import { VersionBody } from "./version_body.ts";
 
@@ -45,6 +46,8 @@ export class ModuleVersion implements CallOwner {
   readonly number: number;
   /** The other versions that its variables hold addresses in. */
   pointsInto: readonly PointedImage[] = [];
+  /** The canonical address of a function; undefined before the version serves, and for other names. */
+  canonicalAddress: ((name: string) => bigint | undefined) | undefined;
   readonly #body: VersionBody;
   readonly binder: Binder;
   /** This version as its importers hold it. */
@@ -96,6 +99,8 @@ export class ModuleVersion implements CallOwner {
     undo.use(image);
     body = new VersionBody(image, attachment);
     const version = new ModuleVersion(body, module.path, module.version, token as ModuleToken);
+    const canonical = new Map(module.canonical.map(({ name, address }) => [name, address]));
+    version.canonicalAddress = (name) => canonical.get(name);
     undo.move();
     return version;
   }
@@ -117,7 +122,22 @@ export class ModuleVersion implements CallOwner {
       });
     }
     const { buffer } = this.#body.shareControl();
-    return this.#token = sealToken(describeImage(image, this.path, this.number), buffer);
+    return this.#token = sealToken(
+      describeImage(image, this.path, this.number, this.#canonicalAddresses()),
+      buffer,
+    );
+  }
+
+  /** The canonical addresses of all exported functions, for other isolates. */
+  #canonicalAddresses(): CanonicalAddress[] {
+    const { canonicalAddress, image: { file: { symbols } } } = this;
+    const addresses: CanonicalAddress[] = [];
+    for (let index = 0; canonicalAddress !== undefined && index < symbols.length; index++) {
+      if (!symbols.isExport(index) || symbols.type(index) !== SymbolType.Function) continue;
+      const name = symbols.name(index), address = canonicalAddress(name);
+      if (address !== undefined) addresses.push({ name, address });
+    }
+    return addresses;
   }
 
   get image(): LoadedImage {

@@ -26,6 +26,8 @@ export interface Member {
   readonly number: number;
   /** Gives the exports that the other members import from the new version. */
   expose(version: ModuleVersion): Exporter;
+  /** Called when all members are linked and none has started. */
+  sealed?(): void;
 }
 
 /**
@@ -69,6 +71,7 @@ export function loadGroup(
   // All are checked by now. From here on their code runs.
   const positions = order.positions();
   for (const index of positions) inFile(members[index].file, () => sealImage(images[index]));
+  for (const { file, sealed } of members) inFile(file, () => sealed?.());
   for (const index of positions) inFile(members[index].file, () => versions[index].start());
   undo.move();
   return versions;

@@ -28,6 +28,8 @@ export class Loading {
   readonly callPath: CallPath;
   readonly #allocator: MemoryAllocator;
   readonly #scope: ImportScope;
+  /** The exports of new modules that are not in the catalog yet. */
+  readonly #exports = new WeakMap<ModuleVersion, StableExports>();
   #hasResources = false;
 
   constructor(options: ModuleRegistryOptions) {
@@ -65,10 +67,11 @@ export class Loading {
   /** Starts several new modules that may import from each other, and enters them. */
   loadNew(files: readonly (readonly [key: string, file: string])[]): void {
     const exportsInOrder: StableExports[] = [];
-    const versions = this.loadTogether(files.map(([key, file]) => ({
+    const versions = this.loadTogether(files.map(([key, file], index) => ({
       key,
       file,
       number: 1,
+      sealed: () => exportsInOrder[index].takeOwnAddresses(),
       expose: (version) => {
         const exports = this.#exportsOf(version);
         exportsInOrder.push(exports);
@@ -96,7 +99,7 @@ export class Loading {
     const entered = this.catalog.get(key);
     if (this.ending.isClosed || entered !== undefined) version.lifetime.revokeQuietly();
     this.ending.requireOpen();
-    return entered ?? this.catalog.add(key, this.#exportsOf(version));
+    return entered ?? this.catalog.add(key, this.#exports.get(version) ?? this.#exportsOf(version));
   }
 
   /** @throws {LoadError} `Io` if the module is not loaded. */
@@ -147,7 +150,20 @@ export class Loading {
   }
 
   #start(image: LoadedImage, path: string, number: number): ModuleVersion {
-    return inFile(path, () => ModuleVersion.create(image, path, number).start());
+    return inFile(path, () => {
+      const version = ModuleVersion.create(image, path, number);
+      if (number === 1) this.#takeOwnAddresses(version, this.#exportsOf(version));
+      return version.start();
+    });
+  }
+
+  /** Lets a new module see the same addresses of its functions as its importers. */
+  #takeOwnAddresses(version: ModuleVersion, exports: StableExports): void {
+    using undo = new DisposableStack();
+    undo.defer(() => version.lifetime.revokeQuietly());
+    exports.takeOwnAddresses();
+    this.#exports.set(version, exports);
+    undo.move();
   }
 
   #exportsOf(version: ModuleVersion): StableExports {

@@ -12,7 +12,7 @@ export async function compiledVersion(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const name = `v${++count}.${compiler === "gcc" ? "c" : "cpp"}`;
   Deno.writeTextFileSync(`${folder}/${name}`, source);
-  await compile(compiler, [...flags, "-fPIC", "-c", name, "-o", `${name}.o`], folder);
+  await compile(compiler, ["-fPIC", ...flags, "-c", name, "-o", `${name}.o`], folder);
   const object = { name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) };
   return linkObjects([object], { reloadable: true }).bytes as Uint8Array<ArrayBuffer>;
 }

@@ -268,5 +268,23 @@ export const AARCH64: LinkArch = {
     bytes.set(NOP, place);
     return true;
   },
+  loadAddress(
+    bytes: Uint8Array,
+    place: number,
+    _start: number,
+    addend: number,
+    rule: RelocationRule,
+  ): number | undefined {
+    if (addend !== 0) return undefined;
+    // adrp x, page -> adrp x, page of a GOT slot
+    if (rule.smf === RelocationType.Arm64Page21) return RelocationType.Arm64GotLoadPage21;
+    // add x, y, low 12 bits -> ldr x, [y, low 12 bits of a GOT slot]; rules of loads have the same type
+    const isAdd = rule.smf === RelocationType.Arm64PageOff12 && bytes[place + 3] === 0x91 &&
+      (bytes[place + 2] & 0xc0) === 0;
+    if (!isAdd) return undefined;
+    bytes[place + 3] = 0xf9;
+    bytes[place + 2] = (bytes[place + 2] & 0x3f) | 0x40;
+    return RelocationType.Arm64GotLoadPageOff12;
+  },
   relaxGot: () => -1,
 };

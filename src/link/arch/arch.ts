@@ -119,6 +119,21 @@ export interface LinkArch {
    */
   disarmBranch(bytes: Uint8Array, place: number): boolean;
   /**
+   * Rewrites an instruction that calculates a symbol's address to one that loads
+   * it from a GOT slot, at the same place. Several instructions may calculate one
+   * address together, by its page: rewrite all of them, or none.
+   *
+   * @param start The offset at which the instruction's section begins.
+   * @returns the loader's relocation of that instruction; undefined if it has no such form.
+   */
+  loadAddress(
+    bytes: Uint8Array,
+    place: number,
+    start: number,
+    addend: number,
+    rule: RelocationRule,
+  ): number | undefined;
+  /**
    * Rewrites an instruction that loads from a GOT slot to one that refers to the
    * symbol directly, which is known to be near.
    *

@@ -47,6 +47,7 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
  * | `struct module *smf_add_module(uintptr_t start, uintptr_t size)` | NULL |
  * | `void smf_end_threads(struct module *)` | never |
  * | `void smf_run_finalisers(struct module *)` | never |
+ * | `int smf_set_trampolines(struct module *, const struct trampoline *pairs, size_t count)` | −1 |
  * | `int smf_remove_module(struct module *, unsigned milliseconds)` | −1 |
  * | `const struct arguments *smf_arguments(void)` | never |
  * | `size_t smf_registered(struct module *, uintptr_t *pairs, size_t room)` | never |
@@ -55,6 +56,7 @@ const FUNCTIONS = {
   smf_add_module: { parameters: ["usize", "usize"], result: "pointer" },
   smf_end_threads: { parameters: ["pointer"], result: "void" },
   smf_run_finalisers: { parameters: ["pointer"], result: "void" },
+  smf_set_trampolines: { parameters: ["pointer", "buffer", "usize"], result: "i32" },
   smf_remove_module: { parameters: ["pointer", "u32"], result: "i32" },
   smf_arguments: { parameters: [], result: "pointer" },
   smf_registered: { parameters: ["pointer", "buffer", "usize"], result: "usize" },
@@ -182,6 +184,26 @@ export class ModuleExits implements Disposable {
   /** Runs the functions that are registered for the module's end, newest first. */
   runFinalisers(): void {
     call("smf_run_finalisers", this.#module);
+  }
+
+  /**
+   * Says which trampolines lead to functions of the module. From then on a
+   * function that the module registers by its trampoline runs as code of this
+   * version, not of the one that the trampoline leads to by then.
+   *
+   * @param codes The addresses of the functions' code, by their trampolines'.
+   * @throws {LoadError} `OutOfMemory`.
+   */
+  setTrampolines(codes: ReadonlyMap<number, number>): void {
+    const pairs = new BigUint64Array(2 * codes.size);
+    [...codes].sort(([left], [right]) => left - right).forEach(([trampoline, code], index) => {
+      pairs[2 * index] = BigInt(trampoline);
+      pairs[2 * index + 1] = BigInt(code);
+    });
+    if (call("smf_set_trampolines", this.#module, pairs, BigInt(codes.size)) === 0) return;
+    throw new LoadError("OutOfMemory", "Cannot record functions of module: memory is exhausted", {
+      size: pairs.byteLength,
+    });
   }
 
   /** The functions that are registered now, with their arguments. */

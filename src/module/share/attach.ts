@@ -11,11 +11,16 @@ import { LAYOUTS } from "../../smf/layout.ts";
 import { RelocationTable } from "../../smf/reloc.ts";
 import { SymbolTable } from "../../smf/symbol.ts";
 import { Attachment, type AttachmentEvents } from "./attachment.ts";
-import type { SharedModule } from "./token.ts";
+import type { CanonicalAddress, SharedModule } from "./token.ts";
 import { MAX_ATTACHMENTS } from "./words.ts";
 
 /** Collects the facts about an image that make it usable in another isolate. */
-export function describeImage(image: LoadedImage, path: string, version: number): SharedModule {
+export function describeImage(
+  image: LoadedImage,
+  path: string,
+  version: number,
+  canonical: readonly CanonicalAddress[],
+): SharedModule {
   const { file, memory, pageSize, plan, imports } = image;
   const { bytes, count, exportedCount, fileOffset, marked } = file.symbols.source;
   return {
@@ -29,6 +34,7 @@ export function describeImage(image: LoadedImage, path: string, version: number)
     sections: file.sections,
     symbols: { bytes, count, exportedCount, fileOffset, marked },
     imports,
+    canonical,
   };
 }
 

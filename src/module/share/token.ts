@@ -28,6 +28,14 @@ export interface SharedModule {
   /** The symbol table and its names, as in the file; the header has their layout. */
   readonly symbols: Omit<SymbolTableSource, "layout">;
   readonly imports: readonly ImportRecord[];
+  /** The canonical addresses of exported functions; empty if those are the addresses of their code. */
+  readonly canonical: readonly CanonicalAddress[];
+}
+
+/** The address of an exported function as everybody sees it. */
+export interface CanonicalAddress {
+  readonly name: string;
+  readonly address: bigint;
 }
 
 /**

@@ -2,21 +2,21 @@
  * The exports of a module over all its versions: addresses that stay the same
  * while versions come and go, and holds that move on to the current version.
  *
- * Functions are imported and called live through trampolines; imports of
- * variables are in {@linkcode VariableImporters}.
+ * Functions are imported and called live through trampolines; imports of variables are in {@linkcode VariableImporters}.
  */
 
 import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors/load_error.ts";
-import { whenFulfilled } from "../../os/intrinsics.ts";
 import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
-import type { LoadedImage } from "../../load/image.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { CandidateAddresses, takeOwnAddresses } from "./own_functions.ts";
+import { isolateQuestion, type ServedImages } from "./served_images.ts";
+import { releaseAfterCalls } from "./release_after_calls.ts";
 import { SharedSlots } from "./shared_slots.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
@@ -53,6 +53,7 @@ export class StableExports implements Exporter {
   #version: ModuleVersion;
   /** The images of the current version, and of the one that takes over next. */
   readonly #images: ServedImages;
+  readonly #allocator: MemoryAllocator;
   readonly #slots: TrampolineSlots;
   /** The slots that other isolates were given. */
   readonly #shared = new SharedSlots();
@@ -76,6 +77,7 @@ export class StableExports implements Exporter {
     allocator: MemoryAllocator,
     callsDrained: () => CallsDrained | undefined,
   ) {
+    this.#allocator = allocator;
     this.#slots = new TrampolineSlots(allocator, this.users);
     this.#callsDrained = callsDrained;
     this.#version = version;
@@ -103,6 +105,24 @@ export class StableExports implements Exporter {
     if (this.users.attachedIsolates() > 0) return this.users.whenEmpty(() => this.dropLibrary());
     this.#libraries--;
     this.#version.closeHandleUnlessImported();
+  }
+
+  /** Makes the module itself see the canonical addresses of its functions, before any of its code has run. */
+  takeOwnAddresses(): void {
+    takeOwnAddresses(
+      this.#version,
+      this.#allocator,
+      (name) => this.slot(name)!,
+      (slot) => this.trampoline(slot),
+    );
+    this.#giveAddresses(this.#version);
+  }
+
+  #giveAddresses(version: ModuleVersion): void {
+    version.canonicalAddress = (name) => {
+      const slot = this.slot(name);
+      return slot?.kind === "function" ? this.trampoline(slot) : undefined;
+    };
   }
 
   find(name: string): FoundImport | undefined {
@@ -247,15 +267,21 @@ export class StableExports implements Exporter {
     undo: DisposableStack,
   ): PreparedVersion {
     const previous = this.#version;
+    const own = new CandidateAddresses(candidate, this.#slots);
+    own.enter(previous, (name) => this.slot(name));
     let targets = this.#targets(candidate, compatibility);
     // Another isolate may claim an export at any moment, until it is withdrawn.
     while (!this.#shared.withdraw(targets.dropped, undo)) targets = this.#targets(candidate, compatibility);
     const slots = this.#slots.prepare(candidate, targets, leases, undo);
     const holds = this.#holds.prepare(candidate, undo);
     const variables = this.#variables.prepare(candidate, undo);
+    const addresses = own.prepare(this.#allocator, targets, (slot) => this.trampoline(slot));
+    undo.defer(() => addresses.release());
     return {
       commit: () => {
         slots.commit();
+        addresses.commit();
+        this.#giveAddresses(candidate);
         this.#version = candidate;
         this.#images.current = candidate.image;
         this.#onReplaced();
@@ -263,31 +289,19 @@ export class StableExports implements Exporter {
         variables.commit();
       },
       release: () => {
+        addresses.release();
         variables.protect();
         previous.transferHandles(this.#libraries, candidate);
         previous.removeTrampolineUsers(this.users);
-        this.#releaseAfterCalls(previous, (allReturned) => slots.release(allReturned));
+        releaseAfterCalls(
+          previous.lifetime,
+          this.#callsDrained(),
+          (allReturned) => slots.release(allReturned),
+        );
         holds.release();
         variables.release();
       },
     };
-  }
-
-  /**
-   * Keeps the previous version, and the versions that `release` gives leases on
-   * back, until every call that is in flight now has returned: a call of an
-   * importer, here or in another isolate, may be in any of them. A call that is
-   * lost may be there for ever.
-   */
-  #releaseAfterCalls({ lifetime }: ModuleVersion, release: (allReturned: boolean) => void): void {
-    const drained = this.#callsDrained();
-    if (drained === undefined) return release(true);
-    const hold = lifetime.holdQuietly("running", "calls that may still be running it");
-    whenFulfilled(drained, (allReturned) => {
-      if (!allReturned) lifetime.pin();
-      hold[Symbol.dispose]();
-      release(allReturned);
-    });
   }
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
@@ -307,21 +321,4 @@ export class StableExports implements Exporter {
     const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
     throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
   }
-}
-
-/** The images that answer for a module's exports. */
-interface ServedImages {
-  current: LoadedImage;
-  /** The image that takes over next, while other candidates are linked to it. */
-  candidate?: LoadedImage;
-}
-
-/**
- * Asks whether exports are isolate-local: they are if their module calls
- * functions that work in this isolate only. Importers keep the question, which
- * refers to no version: modules that import from each other could not be garbage
- * collected.
- */
-function isolateQuestion(images: ServedImages): IsolateQuestion {
-  return (asked) => (images.candidate ?? images.current).whyNotShareable(asked) !== undefined;
 }

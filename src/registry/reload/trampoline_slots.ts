@@ -23,6 +23,8 @@ export interface TrampolineSlot {
   claims: number;
   /** The lifetime of the version that it leads into: not the current one, if that lacks the name. */
   target: Lifetime;
+  /** Whether a version holds its address in words of its own: then a version may lack the name, and it stays. */
+  isTaken: boolean;
   /** Whether it leads into a candidate, so that only candidates that take over together may use it. */
   isCandidateOnly: boolean;
 }
@@ -103,6 +105,8 @@ export class TrampolineSlots {
   #trampolines: Trampolines | undefined;
   /** The current version's table. */
   #table: JumpTable | undefined;
+  /** The tables of versions that have not ended, the current one last. */
+  readonly #liveTables = new Map<Lifetime, JumpTable>();
   readonly #versionTables = new WeakMap<ModuleVersion, VersionTable>();
 
   /** @param users Told of each version that is called through the trampolines. */
@@ -131,7 +135,16 @@ export class TrampolineSlots {
     target: Lifetime,
   ): TrampolineSlot {
     const slot: TrampolineSlot = this.#slots.get(name) ??
-      { name, index: this.#slots.size, kind, size: 0, claims: 0, target, isCandidateOnly: false };
+      {
+        name,
+        index: this.#slots.size,
+        kind,
+        size: 0,
+        claims: 0,
+        target,
+        isTaken: false,
+        isCandidateOnly: false,
+      };
     Object.assign(slot, { kind, target, isCandidateOnly: false });
     if (slot.claims === 0) slot.size = 0;
     this.#trampolinesOf(current).address(slot.index);
@@ -170,7 +183,7 @@ export class TrampolineSlots {
         addresses[slot.index] = target.address;
       } else if (slot.claims > 0 && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
         missing.push(slot.name);
-      } else if (slot.claims > 0) {
+      } else if (slot.claims > 0 || (slot.isTaken && !slot.isCandidateOnly)) {
         addresses[slot.index] = this.#table!.get(slot.index);
         kept.add(slot);
       } else {
@@ -216,6 +229,7 @@ export class TrampolineSlots {
         if (table !== undefined) {
           addresses.forEach((address, index) => table.set(index, address));
           this.#trampolines!.switchTo(table);
+          this.#fallBackFrom(candidate, table);
           candidate.addTrampolineUsers(this.#users);
         }
         for (const slot of this.#slots.values()) {
@@ -274,5 +288,24 @@ export class TrampolineSlots {
     this.#versionTables.set(current, { table, leases });
     this.#trampolinesOf(current).switchTo(table);
     this.#table = table;
+    this.#fallBackFrom(current, table);
+  }
+
+  /**
+   * When a version ends, leads its trampolines to the newest version that is left: a
+   * lease keeps one, and its code goes through them.
+   */
+  #fallBackFrom(version: ModuleVersion, table: JumpTable): void {
+    const tables = this.#liveTables, { lifetime } = version;
+    tables.delete(lifetime);
+    tables.set(lifetime, table);
+    // After the table, so that it runs before the table is freed.
+    version.own({
+      [Symbol.dispose]: () => {
+        if (!tables.delete(lifetime)) return;
+        const next = [...tables.values()].at(-1);
+        if (next !== undefined && this.#table === table) this.#trampolines!.switchTo(this.#table = next);
+      },
+    });
   }
 }

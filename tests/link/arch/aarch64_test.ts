@@ -1,6 +1,7 @@
 // AArch64: the relocations that the linker applies, and those that it leaves to the loader.
 import { assert, assertEquals } from "@std/assert";
 import { RelocationType } from "../../../src/smf/enums.ts";
+import { SymbolKind, SymbolVisibility } from "../../../src/os/elf.ts";
 import { addVariable, CODE, DATA, ElfWriter, link, linkFails, RODATA } from "../../support/objects.ts";
 
 const AARCH64 = 183;
@@ -79,6 +80,66 @@ Deno.test("aarch64: pages, page offsets, GOT slots and addresses are left to the
   );
   assertEquals(module.target(0), module.at("data"));
   assertEquals(module.target(4 * 7), module.at("data") + 7);
+});
+
+/** Code that refers to an exported and a hidden function; each reference is an instruction, a type and an addend. */
+function references(
+  name: "exported" | "hidden",
+  parts: readonly (readonly [instruction: number, type: number, addend?: number])[],
+) {
+  const writer = new ElfWriter(AARCH64);
+  const bytes = new Uint8Array(4 * parts.length);
+  const view = new DataView(bytes.buffer);
+  const code = writer.section({ name: ".text", flags: CODE, bytes, alignment: 4 });
+  writer.symbol({ name: "from", section: code });
+  const functions = writer.section({ name: ".text.f", flags: CODE, bytes: new Uint8Array(16), alignment: 4 });
+  const visibility = name === "hidden" ? SymbolVisibility.HIDDEN : SymbolVisibility.DEFAULT;
+  const symbol = writer.symbol({ name, section: functions, visibility, kind: SymbolKind.FUNC });
+  parts.forEach(([instruction, type, addend = 0], index) => {
+    view.setUint32(4 * index, instruction, true);
+    writer.relocation(code, { offset: 4 * index, symbol, type, addend });
+  });
+  const module = link(writer.build());
+  return {
+    instructions: parts.map((_, index) => module.int32(module.at("from") + 4 * index) >>> 0),
+    relocations: module.relocations().map(({ symbol, type }) => [symbol, type]),
+  };
+}
+
+const ADRP_X3 = 0x90000003, ADD_X4_X3 = 0x91000064, LDR_X4_X3 = 0xf9400064, LDRB_W4_X3 = 0x39400064;
+const PAGE = [ADRP_X3, 275] as const, ADD = [ADD_X4_X3, 277] as const;
+
+Deno.test("aarch64: adrp and add of an exported function become a load from its GOT slot", () => {
+  const { instructions, relocations } = references("exported", [PAGE, ADD, ADD, [ADRP_X3, 276], ADD]);
+  assertEquals(instructions, [ADRP_X3, LDR_X4_X3, LDR_X4_X3, ADRP_X3, LDR_X4_X3]);
+  const page = ["exported", RelocationType.Arm64GotLoadPage21];
+  const offset = ["exported", RelocationType.Arm64GotLoadPageOff12];
+  assertEquals(relocations, [page, offset, offset, page, offset]);
+});
+
+Deno.test("aarch64: adrp and add of a function that nobody else sees stay", () => {
+  const { instructions, relocations } = references("hidden", [PAGE, ADD]);
+  assertEquals(instructions, [ADRP_X3, ADD_X4_X3]);
+  assertEquals(relocations.map(([, type]) => type), [
+    RelocationType.Arm64Page21,
+    RelocationType.Arm64PageOff12,
+  ]);
+});
+
+Deno.test("aarch64: an adrp stays if a load of the function's bytes uses it too", () => {
+  const { instructions, relocations } = references("exported", [PAGE, ADD, [LDRB_W4_X3, 278]]);
+  assertEquals(instructions, [ADRP_X3, ADD_X4_X3, LDRB_W4_X3]);
+  assertEquals(relocations.map(([, type]) => type), [
+    RelocationType.Arm64Page21,
+    RelocationType.Arm64PageOff12,
+    RelocationType.Arm64PageOff12,
+  ]);
+});
+
+Deno.test("aarch64: the address of a place inside an exported function stays a calculation", () => {
+  const inside = [[ADRP_X3, 275, 4], [ADD_X4_X3, 277, 4]] as const;
+  const { instructions } = references("exported", [...inside, PAGE, ADD]);
+  assertEquals(instructions, [ADRP_X3, ADD_X4_X3, ADRP_X3, LDR_X4_X3]);
 });
 
 Deno.test("aarch64: a distance in data is exact, so merged strings are found by it", () => {

@@ -56,6 +56,41 @@ Deno.test("the address of an exported function still comes from the GOT, a call 
   assertEquals(call.bytesAt(call.at("from"), 2), [0x67, 0xe8]);
 });
 
+/** Links `instruction`, which refers behind its first `at` bytes to a function by its distance. */
+function distanceReference(
+  instruction: number[],
+  at: number,
+  visibility: number = SymbolVisibility.DEFAULT,
+  addend = -4,
+) {
+  const writer = new ElfWriter();
+  const from = addFunction(writer, "from", Uint8Array.from(instruction));
+  const to = writer.section({ name: ".to", flags: CODE, bytes: new Uint8Array(32), alignment: 16 });
+  const symbol = writer.symbol({ name: "to", section: to, value: 8, kind: SymbolKind.FUNC, visibility });
+  writer.relocation(from, { offset: at, symbol, type: R.PC32, addend });
+  const module = link(writer.build());
+  return {
+    bytes: module.bytesAt(module.at("from"), at),
+    relocations: module.relocations().map(({ symbol, type }) => [symbol, type]),
+  };
+}
+
+Deno.test("lea of an exported function becomes a load from its GOT slot", () => {
+  const slot = [["to", RelocationType.GotPcRel]];
+  const plain = distanceReference([0x48, 0x8d, 0x05, 0, 0, 0, 0], 3);
+  assertEquals(plain, { bytes: [0x48, 0x8b, 0x05], relocations: slot });
+  const extended = distanceReference([0x4c, 0x8d, 0x3d, 0, 0, 0, 0], 3);
+  assertEquals(extended, { bytes: [0x4c, 0x8b, 0x3d], relocations: slot });
+});
+
+Deno.test("lea of another function, of a place inside one, and calls stay direct", () => {
+  const lea = [0x48, 0x8d, 0x05, 0, 0, 0, 0];
+  const direct = { bytes: lea.slice(0, 3), relocations: [] };
+  assertEquals(distanceReference(lea, 3, SymbolVisibility.HIDDEN), direct);
+  assertEquals(distanceReference(lea, 3, SymbolVisibility.DEFAULT, 0), direct);
+  assertEquals(distanceReference([0xe8, 0, 0, 0, 0], 1), { bytes: [0xe8], relocations: [] });
+});
+
 Deno.test("other instructions keep their GOT slot, and so do all with a type that must not be relaxed", () => {
   const add = gotReference([0x48, 0x03, 0x05, 0, 0, 0, 0], 3, DATA);
   assertEquals(add.bytesAt(add.at("from"), 3), [0x48, 0x03, 0x05]);

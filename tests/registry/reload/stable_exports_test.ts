@@ -25,7 +25,7 @@ Deno.test("a function has one canonical address for all importers and resolveSym
     assertEquals(importer.imports(), [{ name: "answer", address: canonical, from: "module 'provider'" }]);
   }
   using lease = own.addressOf("answer")!;
-  assert(lease.address !== canonical, "it is the trampoline's");
+  assertEquals(lease.address, canonical, "and for its own module");
 });
 
 Deno.test({

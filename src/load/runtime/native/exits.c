@@ -61,9 +61,20 @@ struct key {
   pthread_key_t key;
 };
 
+/*
+ * A function as its module and all others see it, and its code in this version
+ * of the module: the trampoline may lead to another version when the module ends.
+ */
+struct trampoline {
+  uintptr_t address, code;
+};
+
 struct module {
   struct module *next;
   uintptr_t start, end;
+  /* In ascending order of their addresses. */
+  struct trampoline *trampolines;
+  size_t trampoline_count;
   struct object *objects;
   struct finaliser *finalisers;
   struct key *keys;
@@ -111,6 +122,32 @@ static struct module *find(uintptr_t address) {
   return module;
 }
 
+/* The code of a module's function that may be given by its trampoline; null if that is not one of the module. */
+static void *own_code(struct module *module, void *function) {
+  size_t first = 0, end = module->trampoline_count;
+  while (first < end) {
+    size_t middle = first + (end - first) / 2;
+    if (module->trampolines[middle].address < (uintptr_t)function) first = middle + 1;
+    else end = middle;
+  }
+  if (first == module->trampoline_count || module->trampolines[first].address != (uintptr_t)function) return 0;
+  return (void *)module->trampolines[first].code;
+}
+
+/* The module that a function is in, also if it is given by its trampoline: then the newest version. */
+static struct module *find_function(void *function) {
+  struct module *module = find((uintptr_t)function);
+  if (module) return module;
+  for (module = modules; module && !own_code(module, function);) module = module->next;
+  return module;
+}
+
+/* The function to run for one that a module registers: what a version registers runs as code of that version. */
+static void *to_run(struct module *module, void *function) {
+  void *code = own_code(module, function);
+  return code ? code : function;
+}
+
 static void unlink_object(struct object *object) {
   *object->link_of_thread = object->older_of_thread;
   if (object->older_of_thread) object->older_of_thread->link_of_thread = object->link_of_thread;
@@ -144,7 +181,8 @@ static void end_thread(void *unused) {
 int smf_thread_atexit(callback *destroy, void *value, void *dso) {
   enter();
   struct module *module = find((uintptr_t)dso);
-  if (!module) module = find((uintptr_t)destroy);
+  if (!module) module = find_function((void *)destroy);
+  if (module) destroy = (callback *)to_run(module, (void *)destroy);
   leave();
   if (!module) return __cxa_thread_atexit_impl(destroy, value, dso);
   struct object *object = malloc(sizeof *object);
@@ -185,29 +223,34 @@ static int add_finaliser(struct module *module, struct finaliser values) {
 int smf_atexit(callback *run, void *value, void *dso) {
   enter();
   struct module *module = find((uintptr_t)dso);
+  if (module) run = (callback *)to_run(module, (void *)run);
   leave();
   if (!module) return __cxa_atexit(run, value, dso);
   return add_finaliser(module, (struct finaliser){.run = run, .value = value});
 }
 
 /*
- * The module that a function was registered from. A canonical address of a
- * function may lie outside its module; then the caller tells.
+ * The module that a function was registered from. The caller tells for a
+ * trampoline, unless the call was the last of a function, which leaves no trace.
+ * Changes the function to what is to run.
  */
-static struct module *owner(void *function, void *caller) {
+static struct module *owner(void **function, void *caller) {
   enter();
-  struct module *module = find((uintptr_t)function);
+  struct module *module = find((uintptr_t)*function);
   if (!module) module = find((uintptr_t)caller);
+  if (!module) module = find_function(*function);
+  if (module) *function = to_run(module, *function);
   leave();
   return module;
 }
 
 /* Replaces int on_exit(void (*)(int, void *), void *). The status is 0 at the end of a module. */
 int smf_on_exit(void (*run)(int, void *), void *value) {
-  struct module *module = owner((void *)run, __builtin_return_address(0));
+  void *function = (void *)run;
+  struct module *module = owner(&function, __builtin_return_address(0));
   /* The C library would call the function after the module has been freed. */
   if (!module) return -1;
-  return add_finaliser(module, (struct finaliser){.run_with = run, .value = value});
+  return add_finaliser(module, (struct finaliser){.run_with = (void (*)(int, void *))function, .value = value});
 }
 
 /* Unlinks the newest entry of one module that has this function; any module or function if null. */
@@ -239,7 +282,8 @@ static void quick_end(void *unused) {
 
 /* Replaces int at_quick_exit(void (*)(void)); also __cxa_at_quick_exit, which has a second argument. */
 int smf_at_quick_exit(callback *run) {
-  struct module *module = owner((void *)run, __builtin_return_address(0));
+  void *function = (void *)run;
+  struct module *module = owner(&function, __builtin_return_address(0));
   if (!module) return -1;
   struct quick *quick = malloc(sizeof *quick);
   if (!quick) return -1;
@@ -249,7 +293,7 @@ int smf_at_quick_exit(callback *run) {
     else if (at_quick_exit) handles_quick_exit = at_quick_exit((void (*)(void))quick_end) == 0;
   }
   quick->module = module;
-  quick->run = run;
+  quick->run = (callback *)function;
   quick->older = quicks;
   if (handles_quick_exit) quicks = quick;
   leave();
@@ -295,7 +339,8 @@ void smf_finalize(void *dso) {
 /* Replaces int pthread_key_create(pthread_key_t *, callback *). */
 int smf_key_create(pthread_key_t *key, callback *destroy) {
   enter();
-  struct module *module = destroy ? find((uintptr_t)destroy) : 0;
+  struct module *module = destroy ? find_function((void *)destroy) : 0;
+  if (module) destroy = (callback *)to_run(module, (void *)destroy);
   leave();
   if (!module) return pthread_key_create(key, destroy);
   struct key *known = malloc(sizeof *known);
@@ -349,6 +394,24 @@ struct module *smf_add_module(uintptr_t start, uintptr_t size) {
   return module;
 }
 
+/*
+ * Says which trampolines lead to functions of this module: `count` pairs of a
+ * trampoline and the function's code, in ascending order. Returns 0, or -1 if
+ * memory is exhausted; then nothing has changed.
+ */
+int smf_set_trampolines(struct module *module, const struct trampoline *pairs, size_t count) {
+  struct trampoline *copy = malloc(count * sizeof *copy + 1);
+  if (!copy) return -1;
+  for (size_t index = 0; index < count; index++) copy[index] = pairs[index];
+  enter();
+  struct trampoline *before = module->trampolines;
+  module->trampolines = copy;
+  module->trampoline_count = count;
+  leave();
+  free(before);
+  return 0;
+}
+
 /* Destroys the module's thread-local objects of all threads, newest first. */
 void smf_end_threads(struct module *module) {
   enter();
@@ -388,6 +451,7 @@ int smf_remove_module(struct module *module, unsigned milliseconds) {
     older = each->older;
     free(each);
   }
+  free(module->trampolines);
   free(module);
   return 0;
 }

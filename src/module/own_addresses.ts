@@ -1,0 +1,159 @@
+/**
+ * The words in which a module holds the addresses of its own exported
+ * functions: GOT slots, constants and variables. The registry changes them to
+ * the functions' canonical addresses, those of trampolines, so that the module
+ * and its importers see the same ones. Branches stay direct.
+ */
+
+import { exportPlace } from "../image/compatibility.ts";
+import type { Region } from "../image/arrange.ts";
+import { GOT_SLOT_SIZE } from "../image/arrange.ts";
+import { symbolAddress } from "../load/loader.ts";
+import type { LoadedImage } from "../load/image.ts";
+import { startArrays } from "../load/start.ts";
+import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
+import { RelocationType, SymbolType } from "../smf/enums.ts";
+
+/** Words ready to be changed. */
+export interface PreparedAddresses {
+  /** Changes them. Cannot fail. */
+  commit(): void;
+  /** Protects constants again. */
+  release(): void;
+}
+
+/** How far variables are searched for addresses that code of the module has copied there. */
+export type DataSearch = "initial" | "whole";
+
+/** The words of one image that hold addresses of its exported functions. */
+export class OwnAddresses {
+  /** Whether the module is to see canonical addresses at all. */
+  readonly isCanonical: boolean;
+  /** The functions, each once. */
+  readonly names: readonly string[];
+  readonly #image: LoadedImage;
+  /** The loader enters their functions itself, and checks that they are code of the module. */
+  readonly #startArrays: ReturnType<typeof startArrays>;
+  /** The offsets of words in constants and in the GOT. */
+  readonly #constants: number[] = [];
+
+  constructor(image: LoadedImage) {
+    this.#image = image;
+    this.#startArrays = startArrays(image.plan);
+    this.isCanonical = image.needs !== undefined;
+    this.names = this.isCanonical ? this.#find() : [];
+  }
+
+  /**
+   * Gets ready to change the words; everything that can fail happens here.
+   *
+   * @param canonical The canonical addresses of functions, by name.
+   * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
+   */
+  prepare(
+    allocator: MemoryAllocator,
+    canonical: ReadonlyMap<string, bigint>,
+    search: DataSearch,
+  ): PreparedAddresses {
+    const image = this.#image, { memory, plan } = image;
+    const to = new Map<number, bigint>();
+    for (const [name, address] of canonical) {
+      to.set(Number(symbolAddress(image, exportPlace(image, name)!.index)), address);
+    }
+    if (to.size === 0) return { commit() {}, release() {} };
+    using preparing = new DisposableStack();
+    const open = ({ offset, length }: Region): DataView => {
+      const bytes = preparing.adopt(allocator.view(memory, offset, length), detach);
+      return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    };
+    const constants: { readonly at: number; readonly view: DataView }[] = [];
+    const regions = plan.gotRegion === plan.rodata ? [plan.rodata] : [plan.rodata, plan.gotRegion];
+    for (const region of regions) {
+      const inside = this.#constants.filter((at) =>
+        at >= region.offset && at + 8 <= region.offset + region.length
+      );
+      if (inside.length === 0) continue;
+      allocator.protect(memory, Protection.READ_WRITE, region.offset, region.length);
+      preparing.defer(() => {
+        try {
+          allocator.protect(memory, Protection.READ_ONLY, region.offset, region.length);
+        } catch {
+          // They stay writable, never executable.
+        }
+      });
+      const view = open(region);
+      for (const at of inside) constants.push({ at: at - region.offset, view });
+    }
+    const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
+    const data = length === 0 ? undefined : open({ offset: plan.data.offset, length });
+    const ownTrampolines = new Map([...to].map(([address, trampoline]) => [Number(trampoline), address]));
+    image.exits?.setTrampolines(ownTrampolines);
+    const prepared = preparing.move();
+    return {
+      commit: () => {
+        image.ownTrampolines = ownTrampolines;
+        for (const { at, view } of constants) replace(view, at, to);
+        if (data !== undefined) this.#replaceData(data, to);
+      },
+      release: () => prepared.dispose(),
+    };
+  }
+
+  /** Finds the functions and constants. Words of variables are found by what they hold when they are changed. */
+  #find(): string[] {
+    const { file, plan } = this.#image, needs = this.#image.needs!;
+    const { relocations, symbols } = file;
+    const found = new Set<number>();
+    const own = new Uint8Array(symbols.length);
+    for (let symbol = 0; symbol < own.length; symbol++) {
+      if (symbols.type(symbol) === SymbolType.Function && symbols.isExport(symbol)) own[symbol] = 1;
+    }
+    for (let slot = 0; slot < needs.firstUse.length; slot++) {
+      const symbol = relocations.symbol(needs.firstUse[slot]);
+      if (own[symbol] === 0) continue;
+      found.add(symbol);
+      this.#constants.push(plan.got + GOT_SLOT_SIZE * slot);
+    }
+    const { rodata, data } = plan;
+    for (let index = 0; index < relocations.length; index++) {
+      if (relocations.type(index) !== RelocationType.Abs64) continue;
+      const symbol = relocations.symbol(index);
+      if (own[symbol] === 0 || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
+        continue;
+      }
+      const at = plan.place(relocations.offset(index), 8);
+      if (this.#isStartArray(at)) continue;
+      if (at >= rodata.offset && at < rodata.offset + rodata.length) this.#constants.push(at);
+      else if (at < data.offset || at >= data.offset + data.length) continue;
+      found.add(symbol);
+    }
+    return [...found].map((symbol) => symbols.name(symbol));
+  }
+
+  #isStartArray(at: number): boolean {
+    for (const { start, end } of this.#startArrays) if (at >= start && at < end) return true;
+    return false;
+  }
+
+  /** Changes variables, and the initial data that reloads compare them with. */
+  #replaceData(view: DataView, to: ReadonlyMap<number, bigint>): void {
+    const { memory, plan, initialData } = this.#image;
+    const start = Number(memory.address) + plan.code.offset, end = start + plan.code.length;
+    const initial = initialData === undefined
+      ? undefined
+      : new DataView(initialData.buffer, initialData.byteOffset, initialData.byteLength);
+    for (let at = 0; at + 8 <= view.byteLength; at += 8) {
+      // Exact: no address of a process has more than 53 bits.
+      const word = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+      if (word < start || word >= end || this.#isStartArray(plan.data.offset + at)) continue;
+      replace(view, at, to);
+      if (initial !== undefined && at + 8 <= initial.byteLength) replace(initial, at, to);
+    }
+  }
+}
+
+/** Changes a word if it holds one of the addresses. */
+function replace(view: DataView, at: number, to: ReadonlyMap<number, bigint>): void {
+  const address = to.get(Number(view.getBigUint64(at, true)));
+  if (address !== undefined) view.setBigUint64(at, address, true);
+}

@@ -1,0 +1,86 @@
+/**
+ * The canonical addresses of a module's functions in the module itself: those of
+ * the same trampolines that its importers are linked to.
+ */
+
+import { OwnAddresses, type PreparedAddresses } from "../../module/own_addresses.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { findExported } from "./exports.ts";
+import type { SlotTargets, TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+
+/** Gives a new module, none of whose initialisers have run, the canonical addresses of its functions. */
+export function takeOwnAddresses(
+  { image }: ModuleVersion,
+  allocator: MemoryAllocator,
+  slotOf: (name: string) => TrampolineSlot,
+  addressOf: (slot: TrampolineSlot) => bigint,
+): void {
+  const own = new OwnAddresses(image);
+  const canonical = new Map<string, bigint>();
+  for (const name of own.names) {
+    const slot = slotOf(name);
+    slot.isTaken = true;
+    canonical.set(name, addressOf(slot));
+  }
+  const patch = own.prepare(allocator, canonical, "initial");
+  patch.commit();
+  patch.release();
+}
+
+/** Gives a candidate the canonical addresses when it takes over. */
+export class CandidateAddresses {
+  readonly #candidate: ModuleVersion;
+  readonly #slots: TrampolineSlots;
+  readonly #own: OwnAddresses;
+
+  constructor(candidate: ModuleVersion, slots: TrampolineSlots) {
+    this.#candidate = candidate;
+    this.#slots = slots;
+    this.#own = new OwnAddresses(candidate.image);
+  }
+
+  /**
+   * Makes the slots of functions whose address the candidate takes, where there are none.
+   *
+   * @param slotOf The slot of an export of the current version.
+   */
+  enter(current: ModuleVersion, slotOf: (name: string) => TrampolineSlot | undefined): void {
+    for (const name of this.#own.names) {
+      if (this.#slots.get(name) !== undefined || slotOf(name) !== undefined) continue;
+      const exported = findExported(this.#candidate, name)!;
+      const slot = this.#slots.enter(current, name, exported, this.#candidate.lifetime);
+      slot.isCandidateOnly = true;
+    }
+  }
+
+  /**
+   * Gets ready to change the candidate's words; everything that can fail happens
+   * here. Carried variables may hold functions whose address its code never takes.
+   */
+  prepare(
+    allocator: MemoryAllocator,
+    { addresses }: SlotTargets,
+    addressOf: (slot: TrampolineSlot) => bigint,
+  ): PreparedAddresses {
+    const canonical = new Map<string, bigint>();
+    const taken: TrampolineSlot[] = [];
+    if (this.#own.isCanonical) {
+      for (const slot of this.#slots.all()) {
+        const found = findExported(this.#candidate, slot.name);
+        if (found?.kind !== "function" || addresses[slot.index] !== found.address) continue;
+        canonical.set(slot.name, addressOf(slot));
+        taken.push(slot);
+      }
+    }
+    const patch = this.#own.prepare(allocator, canonical, "whole");
+    const names = new Set(this.#own.names);
+    return {
+      commit() {
+        patch.commit();
+        for (const slot of taken) if (names.has(slot.name)) slot.isTaken = true;
+      },
+      release: () => patch.release(),
+    };
+  }
+}
