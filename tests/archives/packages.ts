@@ -37,11 +37,6 @@ export const REFUSED: Readonly<Record<string, RegExp>> = {
   "libunwind-coredump.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-ptrace.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-x86_64.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-  // Code without -fPIC that addresses a variable of a shared library directly: Debian has no archive of it.
-  "libmicrohttpd.a": /Pc32: .*'gnutls_/,
-  "libtirpc.a": /Pc32: .*'GSS_C_/,
-  "libzmq.a": /Pc32: .*'GSS_C_/,
-  "libopenjpip_server.a": /Pc32: .*'_fcgi_sF'/,
   // An allocator that ends when it is given memory of another one; libstdc++ passes it the process's.
   "libtcmalloc_debug.a": /died by SIG(SEGV|BUS|ABRT) during loading/,
 };
@@ -65,6 +60,15 @@ export const NEEDS: Readonly<Record<string, readonly [name: string, archive: str
     ["libzstd-dev", "libzstd.a"],
     ["libgflags-dev", "libgflags.a"],
   ],
+  "libmicrohttpd.a": [["libgnutls30", "libgnutls.so"]],
+  "libtirpc.a": [["libgssapi-krb5-2", "libgssapi_krb5.so"]],
+  "libzmq.a": [
+    ["libgssapi-krb5-2", "libgssapi_krb5.so"],
+    ["libnorm1", "libnorm.so"],
+    ["libsodium-dev", "libsodium.a"],
+    ["libpgm-dev", "libpgm.a"],
+  ],
+  "libopenjpip_server.a": [["libfcgi-dev", "libfcgi.a"]],
   "libbenchmark_main.a": [["libbenchmark1debian", "libbenchmark.so"]],
   "libprofiler.a": [["libunwind8", "libunwind.so"]],
   "libtcmalloc.a": [["libunwind8", "libunwind.so"]],
