@@ -66,7 +66,9 @@ function assertLoads({ bytes, functions, words }: Expected): void {
   }
   const data = readMemory(module.dataMemory.address, 8 * words.length);
   words.forEach(([name, addend], index) => {
-    const expected = code + BigInt(functions.get(name)! + addend);
+    // The address of a function is that of its trampoline; what is beside it lies in the code.
+    using lease = addend === 0 ? module.addressOf(name) : null;
+    const expected = lease?.address ?? code + BigInt(functions.get(name)! + addend);
     if (wordAt(data, 8 * index) !== expected) assertEquals(wordAt(data, 8 * index), expected, name);
   });
   assertEquals(module.exports().length, functions.size);
@@ -78,13 +80,11 @@ Deno.test("10,000 symbols and 10,000 relocations load, and every symbol has its 
   assertLoads(expected);
   await using registry = new ModuleRegistry();
   const module = registry.loadBytes("large", expected.bytes);
-  const code = module.codeMemory.address;
   let number = 0;
   for (const [name, offset] of expected.functions) {
-    using lease = module.addressOf(name);
-    assertEquals(lease?.address, code + BigInt(offset), name);
     // addressOf and resolveSymbol find every name; calls check a sample.
-    if (number % 10 === 0) assert(registry.resolveSymbol(name) !== null, name);
+    using lease = module.addressOf(name);
+    assertEquals(lease?.address, registry.resolveSymbol(name) ?? undefined, name);
     if (number++ % 500 === 0) {
       assertEquals(module.getFunction(name, INT)!(), (offset / STRIDE) & 0xffff, name);
     }

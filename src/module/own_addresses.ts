@@ -22,7 +22,7 @@ export interface PreparedAddresses {
   release(): void;
 }
 
-/** How far variables are searched for addresses that code of the module has copied there. */
+/** Which variables are changed: those that the file names, or all that hold an address by now. */
 export type DataSearch = "initial" | "whole";
 
 /** The words of one image that hold addresses of its exported functions. */
@@ -36,6 +36,8 @@ export class OwnAddresses {
   readonly #startArrays: ReturnType<typeof startArrays>;
   /** The offsets of words in constants and in the GOT. */
   readonly #constants: number[] = [];
+  /** The offsets of words in variables, from the start of the data group. */
+  readonly #variables: number[] = [];
 
   constructor(image: LoadedImage) {
     this.#image = image;
@@ -93,13 +95,15 @@ export class OwnAddresses {
       commit: () => {
         image.ownTrampolines = ownTrampolines;
         for (const { at, view } of constants) replace(view, at, to);
-        if (data !== undefined) this.#replaceData(data, to);
+        if (data === undefined) return;
+        this.#replaceVariables(data, to);
+        if (search === "whole") this.#replaceWritten(data, to);
       },
       release: () => prepared.dispose(),
     };
   }
 
-  /** Finds the functions and constants. Words of variables are found by what they hold when they are changed. */
+  /** Finds the functions, and the words that the file says hold their addresses. */
   #find(): string[] {
     const { file, plan } = this.#image, needs = this.#image.needs!;
     const { relocations, symbols } = file;
@@ -124,7 +128,8 @@ export class OwnAddresses {
       const at = plan.place(relocations.offset(index), 8);
       if (this.#isStartArray(at)) continue;
       if (at >= rodata.offset && at < rodata.offset + rodata.length) this.#constants.push(at);
-      else if (at < data.offset || at >= data.offset + data.length) continue;
+      else if (at >= data.offset && at < data.offset + data.length) this.#variables.push(at - data.offset);
+      else continue;
       found.add(symbol);
     }
     return [...found].map((symbol) => symbols.name(symbol));
@@ -136,20 +141,38 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceData(view: DataView, to: ReadonlyMap<number, bigint>): void {
-    const { memory, plan, initialData } = this.#image;
-    const start = Number(memory.address) + plan.code.offset, end = start + plan.code.length;
-    const initial = initialData === undefined
-      ? undefined
-      : new DataView(initialData.buffer, initialData.byteOffset, initialData.byteLength);
-    for (let at = 0; at + 8 <= view.byteLength; at += 8) {
-      // Exact: no address of a process has more than 53 bits.
-      const word = view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
-      if (word < start || word >= end || this.#isStartArray(plan.data.offset + at)) continue;
-      replace(view, at, to);
-      if (initial !== undefined && at + 8 <= initial.byteLength) replace(initial, at, to);
+  #replaceVariables(view: DataView, to: ReadonlyMap<number, bigint>): void {
+    const initial = this.#initialData();
+    for (const at of this.#variables) {
+      if (at + 8 <= view.byteLength) replace(view, at, to);
+      if (at + 8 <= initial.byteLength) replace(initial, at, to);
     }
   }
+
+  /**
+   * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
+   * may end a range of addresses where a function happens to begin.
+   */
+  #replaceWritten(view: DataView, to: ReadonlyMap<number, bigint>): void {
+    const { memory, plan } = this.#image;
+    const start = Number(memory.address) + plan.code.offset, end = start + plan.code.length;
+    const initial = this.#initialData();
+    for (let at = 0; at + 8 <= view.byteLength; at += 8) {
+      const word = wordAt(view, at);
+      if (word < start || word >= end || this.#isStartArray(plan.data.offset + at)) continue;
+      if (at + 8 > initial.byteLength || wordAt(initial, at) !== word) replace(view, at, to);
+    }
+  }
+
+  #initialData(): DataView {
+    const bytes = this.#image.initialData ?? new Uint8Array();
+    return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+}
+
+/** Reads a word as a number: exact for addresses of a process, which have at most 53 bits. */
+function wordAt(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
 /** Changes a word if it holds one of the addresses. */
