@@ -46,12 +46,18 @@ export function parseDefinition(text: string): Definition | undefined {
   return text.trim() !== "" && Number.isSafeInteger(offset) ? { base, offset } : undefined;
 }
 
+/** The value of a name that another one defines. */
+export interface AliasDefinition {
+  readonly base: string;
+  readonly offset: number;
+}
+
 /** Splits definitions into constants and distances from other names. */
 export function readDefinitions(
   given: Readonly<Record<string, number | string>>,
-): { constants: [name: string, value: number][]; aliases: Map<string, Required<Definition>> } {
+): { constants: [name: string, value: number][]; aliases: Map<string, AliasDefinition> } {
   const constants: [string, number][] = [];
-  const aliases = new Map<string, Required<Definition>>();
+  const aliases = new Map<string, AliasDefinition>();
   for (const [name, value] of Object.entries(given)) {
     const definition = typeof value === "number"
       ? { base: undefined, offset: value }
@@ -62,8 +68,9 @@ export function readDefinitions(
           "or a name with a number added or subtracted",
       );
     }
-    if (definition.base === undefined) constants.push([name, definition.offset]);
-    else aliases.set(name, definition);
+    const { base, offset } = definition;
+    if (base === undefined) constants.push([name, offset]);
+    else aliases.set(name, { base, offset });
   }
   return { constants, aliases };
 }

@@ -1,6 +1,6 @@
 /**
- * The order of sections: in the file by what they hold, and by SHF_LINK_ORDER. With that flag, sections that describe others lie in the order of those (gABI, "Sections"), so that
- * a reader can search a table of addresses.
+ * The order of sections in the file, and of those with SHF_LINK_ORDER: they describe others, and lie in the
+ * order of those (gABI, "Sections"), so that a reader can search a table of addresses.
  */
 import { SectionType } from "../smf/enums.ts";
 import { SectionFlag } from "../os/elf.ts";

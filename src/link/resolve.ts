@@ -125,10 +125,10 @@ export class Resolution {
   }
 
   /** Defines names as other names, instead of any other definition. */
-  alias(aliases: ReadonlyMap<string, { readonly base: string | undefined; readonly offset: number }>): void {
+  alias(aliases: ReadonlyMap<string, { readonly base: string; readonly offset: number }>): void {
     const { names } = this.globals;
     for (const [name, { base, offset }] of aliases) {
-      this.#aliases.set(names.internText(name), { target: names.internText(base!), offset });
+      this.#aliases.set(names.internText(name), { target: names.internText(base), offset });
     }
   }
 

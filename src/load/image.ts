@@ -35,7 +35,7 @@ export interface LoadedImage extends Disposable {
   readonly initialData?: Uint8Array | undefined;
   /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
   ownTrampolines?: ReadonlyMap<number, number> | undefined;
-  /** What the file's relocations need; only in the isolate that owns the module. */
+  /** The needs of the file's relocations; only in the isolate that owns the module. */
   readonly needs?: RelocationNeeds | undefined;
   /**
    * Says why other isolates cannot use the module, or `undefined` if they can.

@@ -11,6 +11,7 @@ import { GOT_SLOT_SIZE } from "../image/arrange.ts";
 import { symbolAddress } from "../load/loader.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { startArrays } from "../load/start.ts";
+import { forEachAddress, readAddress, writeAddress } from "./image_data.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { RelocationType, SymbolType } from "../smf/enums.ts";
 
@@ -58,17 +59,15 @@ export class OwnAddresses {
     search: DataSearch,
   ): PreparedAddresses {
     const image = this.#image, { memory, plan } = image;
-    const to = new Map<number, bigint>();
+    const to = new Map<number, number>();
     for (const [name, address] of canonical) {
-      to.set(Number(symbolAddress(image, exportPlace(image, name)!.index)), address);
+      to.set(Number(symbolAddress(image, exportPlace(image, name)!.index)), Number(address));
     }
     if (to.size === 0) return { commit() {}, release() {} };
     using preparing = new DisposableStack();
-    const open = ({ offset, length }: Region): DataView => {
-      const bytes = preparing.adopt(allocator.view(memory, offset, length), detach);
-      return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    };
-    const constants: { readonly at: number; readonly view: DataView }[] = [];
+    const open = ({ offset, length }: Region): Uint8Array =>
+      preparing.adopt(allocator.view(memory, offset, length), detach);
+    const constants: { readonly at: number; readonly bytes: Uint8Array }[] = [];
     const regions = plan.gotRegion === plan.rodata ? [plan.rodata] : [plan.rodata, plan.gotRegion];
     for (const region of regions) {
       const inside = this.#constants.filter((at) =>
@@ -83,18 +82,18 @@ export class OwnAddresses {
           // They stay writable, never executable.
         }
       });
-      const view = open(region);
-      for (const at of inside) constants.push({ at: at - region.offset, view });
+      const bytes = open(region);
+      for (const at of inside) constants.push({ at: at - region.offset, bytes });
     }
     const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
     const data = length === 0 ? undefined : open({ offset: plan.data.offset, length });
-    const ownTrampolines = new Map([...to].map(([address, trampoline]) => [Number(trampoline), address]));
+    const ownTrampolines = new Map([...to].map(([address, trampoline]) => [trampoline, address]));
     image.exits?.setTrampolines(ownTrampolines);
     const prepared = preparing.move();
     return {
       commit: () => {
         image.ownTrampolines = ownTrampolines;
-        for (const { at, view } of constants) replace(view, at, to);
+        for (const { at, bytes } of constants) replace(bytes, at, to);
         if (data === undefined) return;
         this.#replaceVariables(data, to);
         if (search === "whole") this.#replaceWritten(data, to);
@@ -141,11 +140,11 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceVariables(view: DataView, to: ReadonlyMap<number, bigint>): void {
+  #replaceVariables(bytes: Uint8Array, to: ReadonlyMap<number, number>): void {
     const initial = this.#initialData();
     for (const at of this.#variables) {
-      if (at + 8 <= view.byteLength) replace(view, at, to);
-      if (at + 8 <= initial.byteLength) replace(initial, at, to);
+      if (at + 8 <= bytes.length) replace(bytes, at, to);
+      if (at + 8 <= initial.length) replace(initial, at, to);
     }
   }
 
@@ -153,30 +152,23 @@ export class OwnAddresses {
    * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
    * may end a range of addresses where a function happens to begin.
    */
-  #replaceWritten(view: DataView, to: ReadonlyMap<number, bigint>): void {
+  #replaceWritten(bytes: Uint8Array, to: ReadonlyMap<number, number>): void {
     const { memory, plan } = this.#image;
-    const start = Number(memory.address) + plan.code.offset, end = start + plan.code.length;
+    const first = Number(memory.address) + plan.code.offset;
     const initial = this.#initialData();
-    for (let at = 0; at + 8 <= view.byteLength; at += 8) {
-      const word = wordAt(view, at);
-      if (word < start || word >= end || this.#isStartArray(plan.data.offset + at)) continue;
-      if (at + 8 > initial.byteLength || wordAt(initial, at) !== word) replace(view, at, to);
-    }
+    forEachAddress(bytes, 0, { first, end: first + plan.code.length }, (word, at) => {
+      if (this.#isStartArray(plan.data.offset + at)) return;
+      if (at + 8 > initial.length || readAddress(initial, at) !== word) replace(bytes, at, to);
+    });
   }
 
-  #initialData(): DataView {
-    const bytes = this.#image.initialData ?? new Uint8Array();
-    return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  #initialData(): Uint8Array {
+    return this.#image.initialData ?? new Uint8Array();
   }
-}
-
-/** Reads a word as a number: exact for addresses of a process, which have at most 53 bits. */
-function wordAt(view: DataView, at: number): number {
-  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
 /** Changes a word if it holds one of the addresses. */
-function replace(view: DataView, at: number, to: ReadonlyMap<number, bigint>): void {
-  const address = to.get(Number(view.getBigUint64(at, true)));
-  if (address !== undefined) view.setBigUint64(at, address, true);
+function replace(bytes: Uint8Array, at: number, to: ReadonlyMap<number, number>): void {
+  const address = to.get(readAddress(bytes, at));
+  if (address !== undefined) writeAddress(bytes, at, address);
 }

@@ -114,8 +114,8 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
 
   /**
    * Loads modules that may import from each other, in a circle if need be.
-   * Whatever the order of the paths, the initialisers of a module run before those
-   * of modules that import from it; those of a circle run in the order of the paths.
+   * The initialisers of a module run before those of modules that import from it,
+   * in any order of the paths; those of a circle run in the order of the paths.
    * If one module cannot be loaded, none is.
    *
    * @param paths The files' paths; modules that are loaded already get another handle.

@@ -6,6 +6,7 @@
 
 import { LoadError } from "../errors/load_error.ts";
 import { checkCommonFields, checkGeometry, readCpu, readHeader, type SmfHeader } from "./header.ts";
+import { hexBytes } from "./hex_bytes.ts";
 import { COPY_AGAIN, LINK_FIRST, WRITE_AGAIN } from "./hints.ts";
 import { type Layout, type LayoutName, LAYOUTS, MAGIC } from "./layout.ts";
 import { ByteReader, type Reading } from "./reader.ts";
@@ -203,7 +204,7 @@ function explainNotSmf(head: ByteReader, tail: ByteReader): LoadError {
   if (head.length === 0) {
     return refuse("it is empty", "build it again: its writer was interrupted, or wrote to another file");
   }
-  const found = [...head.bytes.subarray(0, 4)].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const found = hexBytes(head.bytes.subarray(0, 4), " ");
   return refuse(
     "it has no SMF header, neither at its start nor at its end",
     "check the path: it does not name a module; link objects and libraries with smf link",

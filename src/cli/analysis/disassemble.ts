@@ -7,7 +7,7 @@ import { isAddress } from "../../image/plan.ts";
 import { Arch, archName, relocationTypeName, SectionType } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
-import { hexBytes } from "./hex_bytes.ts";
+import { hexBytes } from "../../smf/hex_bytes.ts";
 import { sectionAt, type SectionRange, sectionRanges } from "./section_ranges.ts";
 
 /** The port of Capstone to WebAssembly (BSD-3-Clause). Pinned, because it is code that runs here. */

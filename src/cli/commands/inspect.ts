@@ -7,7 +7,7 @@ import { type Command, ExitCode, type Output, printJson, UsageError } from "../t
 import type { Writer } from "../terminal/style.ts";
 import { readInput } from "../terminal/files.ts";
 import { type Inspection, inspectModule } from "../analysis/inspect.ts";
-import { hexBytes } from "../analysis/hex_bytes.ts";
+import { hexBytes } from "../../smf/hex_bytes.ts";
 import { inspectionLines } from "./inspect_text.ts";
 import { readOptions, singleFile } from "../terminal/options.ts";
 import { reportingErrors, reportModuleError } from "../terminal/problems.ts";

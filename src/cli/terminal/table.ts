@@ -2,7 +2,7 @@
  * Text in columns, escaped names and hexadecimal dumps.
  */
 import { unicodeWidth } from "@std/cli/unicode-width";
-import { hexBytes } from "../analysis/hex_bytes.ts";
+import { hexBytes } from "../../smf/hex_bytes.ts";
 
 /** The columns that text takes on a terminal; ASCII is measured quickly, as there may be a million cells. */
 function widthOf(text: string): number {

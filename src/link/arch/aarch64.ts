@@ -268,13 +268,7 @@ export const AARCH64: LinkArch = {
     bytes.set(NOP, place);
     return true;
   },
-  loadAddress(
-    bytes: Uint8Array,
-    place: number,
-    _start: number,
-    addend: number,
-    rule: RelocationRule,
-  ): number | undefined {
+  loadAddress(bytes, place, _start, addend, rule) {
     if (addend !== 0) return undefined;
     // adrp x, page -> adrp x, page of a GOT slot
     if (rule.smf === RelocationType.Arm64Page21) return RelocationType.Arm64GotLoadPage21;

@@ -223,13 +223,7 @@ export const X86_64: LinkArch = {
     bytes.set(UD2, place - 1);
     return true;
   },
-  loadAddress(
-    bytes: Uint8Array,
-    place: number,
-    start: number,
-    addend: number,
-    rule: RelocationRule,
-  ): number | undefined {
+  loadAddress(bytes, place, start, addend, rule) {
     if (rule.smf !== RelocationType.Pc32 || addend !== -4 || place - start < 3) return undefined;
     // lea x(%rip), %reg -> mov x@GOTPCREL(%rip), %reg
     const isLea = (bytes[place - 3] & 0xf8) === 0x48 && bytes[place - 2] === LEA &&

@@ -22,8 +22,7 @@ const LONGEST = 4096;
 const encoder = new TextEncoder();
 
 /**
- * Makes a stub for each import of a linked file that nobody defines and that its code calls without a
- * test for 0, and puts the stubs' addresses into the resolved imports.
+ * Makes a stub for each unresolved import of a linked file that its code calls without a test for 0, and puts the stubs' addresses into the resolved imports.
  *
  * Platforms: outside Linux a stub writes nothing: it is an illegal instruction.
  *
