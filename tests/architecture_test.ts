@@ -34,6 +34,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/os/path.ts": "chooses how paths are read and written",
   "src/os/unwinder.ts": "knows where there is an unwinder that takes registrations of frames",
   "src/os/processor.ts": "chooses how the processor is asked for its features",
+  "src/os/float_results.ts": "knows where a struct of one number comes back like the number",
   "src/os/process.ts": "chooses the library function that tells processes apart",
 };
 

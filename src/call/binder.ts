@@ -8,6 +8,7 @@ import { copyDefinition } from "./definition.ts";
 import { CallCell } from "./wrapper_source.ts";
 import { type CallOwner, type CallTarget, holdDirectCalls, wrapCalls } from "./gate.ts";
 import { LazyCall } from "./lazy_call.ts";
+import { needsStruct } from "../os/float_results.ts";
 import { type CallFunction, pointerCall, withoutNull } from "../os/pointer.ts";
 import { type BindRequest, type CallPath, hasFastCall, type TakenPath } from "./path.ts";
 import { holdStubMaker, stubMaker, whyNoStubs } from "./stub/library.ts";
@@ -146,7 +147,7 @@ export class Binder {
         parameterCount: definition.parameters.length,
         nonblocking: definition.nonblocking === true,
       };
-      if (direct !== undefined) {
+      if (direct !== undefined && !needsStruct(definition)) {
         const cell = hasFastCall(definition) ? cellOf(direct[index]) : undefined;
         return { ...target, call: withoutNull(direct[index], definition), path: "fast", cell };
       }

@@ -3,6 +3,7 @@
  */
 
 import { LoadError } from "../errors/load_error.ts";
+import { structCall } from "./float_results.ts";
 import { permitted } from "./library.ts";
 
 /** A callable whose type is known to its caller: the definition that it was made from. */
@@ -16,10 +17,16 @@ export type CallFunction = (...parameters: any[]) => unknown;
  * is that of a function with this definition.
  */
 export function pointerCall(address: bigint, definition: Deno.ForeignFunction): CallFunction {
+  const exact = structCall(definition);
   const target = permitted(() =>
-    new Deno.UnsafeFnPointer(pointerTo(address) as Deno.PointerObject<never>, definition)
+    new Deno.UnsafeFnPointer(pointerTo(address) as Deno.PointerObject<never>, exact?.definition ?? definition)
   );
-  return withoutNull((...parameters) => target.call(...parameters as never[]), definition);
+  const call: CallFunction = (...parameters) => target.call(...parameters as never[]);
+  if (exact === undefined) return withoutNull(call, definition);
+  const { number } = exact;
+  return definition.nonblocking === true
+    ? (...parameters) => (call(...parameters) as Promise<Uint8Array>).then(number)
+    : (...parameters) => number(call(...parameters) as Uint8Array);
 }
 
 /**

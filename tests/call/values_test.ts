@@ -228,6 +228,16 @@ for (const callPath of ["auto", "fast", "pointer"] as const) {
   });
 }
 
+compare("nonblocking calls get numbers that are not finite, by every path", async (module) => {
+  for (const callPath of ["auto", "fast", "pointer"] as const) {
+    for (const type of ["f32", "f64"] as const) {
+      const definition = { parameters: [type], result: type, nonblocking: true } as const;
+      const same = module.bind({ [`same_${type}`]: definition }, { callPath }).symbols[`same_${type}`];
+      for (const value of [1.5, -0, Infinity, -Infinity, NaN]) assertEquals(await same(value), value);
+    }
+  }
+});
+
 compare("statics of every type read as those of Deno.dlopen", (module, path) => {
   for (const type of NUMBERS) {
     STATICS[type].forEach((initial, index) => {
