@@ -21,6 +21,7 @@ import {
   WatchedAllocator,
 } from "./support/testing.ts";
 import { SectionType, SymbolType } from "../src/smf/enums.ts";
+import { HAS_ZSTD } from "./support/deno_version.ts";
 
 const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;
 const INT = { parameters: [], result: "i32" } as const;
@@ -96,13 +97,15 @@ Deno.test({
   name: "every malformed fixture is refused with the error of its manifest, without side effects",
   ignore: NOT_LINUX_X86_64, // other systems refuse the fixtures' platform first
   async fn() {
-    const manifest: Record<string, { kind: LoadErrorKind; message: string }> = JSON.parse(
+    const manifest: Record<string, { stage: string; kind: LoadErrorKind; message: string }> = JSON.parse(
       Deno.readTextFileSync(new URL("manifest.json", MALFORMED)),
     );
     using witness = new Witness();
     const loader = new ModuleLoader({ allocator: witness.allocator });
     assert(Object.keys(manifest).length > 50);
     for (const [name, { kind, message }] of Object.entries(manifest)) {
+      // Only decompressing shows what is wrong.
+      if (manifest[name].stage === "load" && name.startsWith("row15") && !HAS_ZSTD) continue;
       const url = new URL(name, MALFORMED);
       const path = fromFileUrl(url);
       const errors = [

@@ -6,6 +6,7 @@ import { Machine, SectionFlag } from "../src/os/elf.ts";
 import { Arch, SectionType } from "../src/smf/enums.ts";
 import { parseSmf } from "../src/smf/file.ts";
 import { armExtension, BaselineCheck, type Excess, x86Extension } from "./support/instruction_sets.ts";
+import { fromBase64, fromHex } from "./support/digits.ts";
 
 type Processor = keyof typeof EXITS_LIBRARY;
 const ROOT = new URL("../", import.meta.url);
@@ -69,7 +70,7 @@ Deno.test("committed modules and objects need no more than the baseline of their
 for (const arch of ["x86_64", "aarch64"] as const) {
   Deno.test(`the library that registers exits needs no more than the baseline of ${arch}`, async () => {
     const check = await BaselineCheck.start();
-    const sections = codeOfLibrary(Uint8Array.fromBase64(EXITS_LIBRARY[arch]));
+    const sections = codeOfLibrary(fromBase64(EXITS_LIBRARY[arch]));
     const found = sections.map((code) => check.find(arch, code));
     assertEquals(found.flatMap(({ excess }) => excess), []);
     assert(found.reduce((sum, { instructions }) => sum + instructions, 0) > 100);
@@ -77,7 +78,7 @@ for (const arch of ["x86_64", "aarch64"] as const) {
 }
 
 Deno.test("instructions beyond x86-64-v1 are told from those inside it", () => {
-  const extension = (text: string): string | undefined => x86Extension([...Uint8Array.fromHex(text)]);
+  const extension = (text: string): string | undefined => x86Extension([...fromHex(text)]);
   for (
     const code of [
       ...["c5fc10c0", "62f17c481000", "660f3800c1", "66480f3a22c001", "f30fb8c0", "f30fbdc0"],

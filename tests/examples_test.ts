@@ -1,6 +1,7 @@
 // Every example says what it shows and how to run it; those with built modules run on every platform.
 import { assert, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { testSince } from "./support/deno_version.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name).toSorted();
@@ -22,7 +23,8 @@ Deno.test("every example says what it shows and which permissions it needs", () 
 });
 
 for (const name of ["embed_bytes", "plugin_host", "quickstart", "worker_pool"]) {
-  Deno.test(`examples/${name} runs by its own command`, async () => {
+  // Imports of bytes came with Deno 2.4.
+  testSince(name === "embed_bytes" ? 5 : 0, `examples/${name} runs by its own command`, async () => {
     const [run, ...args] = commandOf(name);
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
       args: [run, "--no-prompt", "--no-check", ...args],

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { addModule, TemporaryDirectory } from "./support/testing.ts";
+import { testSince } from "./support/deno_version.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const CONFIG: {
@@ -87,7 +88,7 @@ function undocumented(name: string, declaration: Documented): string[] {
   return found;
 }
 
-Deno.test("every public name and every member of it is documented", async () => {
+testSince(5, "every public name and every member of it is documented", async () => {
   const { nodes } = JSON.parse(await deno(["doc", "--json", ...FILES], ROOT));
   const symbols = Object.values(nodes).flatMap((node) =>
     (node as { symbols: readonly { name: string; declarations: readonly Documented[] }[] }).symbols
@@ -115,7 +116,7 @@ const PUBLIC_NAMES = `
   linkObjects parseSmf platformAllocator
 `;
 
-Deno.test("mod.ts exports these names and no others", async () => {
+testSince(5, "mod.ts exports these names and no others", async () => {
   const { nodes } = JSON.parse(await deno(["doc", "--json", "mod.ts"], ROOT));
   const [{ symbols }] = Object.values(nodes) as { symbols: readonly { name: string }[] }[];
   assertEquals(symbols.map(({ name }) => name).sort(), PUBLIC_NAMES.trim().split(/\s+/));
@@ -141,7 +142,7 @@ class Project extends TemporaryDirectory {
   }
 }
 
-Deno.test("another project imports every entry point by name, and a module as bytes", async () => {
+testSince(5, "another project imports every entry point by name, and a module as bytes", async () => {
   using project = new Project();
   project.file("arith.smf", addModule());
   const output = await project.run(
@@ -168,7 +169,7 @@ Deno.test("another project imports every entry point by name, and a module as by
   assertEquals(output.trim(), "H96 5n");
 });
 
-Deno.test("the guide's deno.json is the one that such a project needs", () => {
+testSince(5, "the guide's deno.json is the one that such a project needs", () => {
   const [, json] = /```json\n([^]*?)```/.exec(read("docs/guide.md"))!;
   const links = [".", ...CONFIG.links].map((link) => join("../loader", link).replaceAll("\\", "/"));
   assertEquals(JSON.parse(json), {
@@ -177,7 +178,7 @@ Deno.test("the guide's deno.json is the one that such a project needs", () => {
   });
 });
 
-Deno.test("format and link ask for no permission", async () => {
+testSince(5, "format and link ask for no permission", async () => {
   using project = new Project();
   const output = await project.run(`
     import { parseSmf, SmfBuilder } from "@simple/loader/format";
@@ -196,7 +197,7 @@ Deno.test("format and link ask for no permission", async () => {
   assertEquals(output.trim(), "code InvalidFormat");
 });
 
-Deno.test("the command runs under the package's name", async () => {
+testSince(5, "the command runs under the package's name", async () => {
   using project = new Project();
   const output = await deno(
     ["run", "--no-lock", "--no-prompt", `jsr:${CONFIG.name}/cli`, "--help"],

@@ -7,7 +7,8 @@ import { pointerTo } from "./pointer.ts";
 
 /** A C string, to be passed as a `buffer`. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${text}\0`);
+  // The types of Deno 2.4 do not say what kind of buffer it is.
+  return new TextEncoder().encode(`${text}\0`) as Uint8Array<ArrayBuffer>;
 }
 
 /** A string of Windows' functions whose names end in W, to be passed as a `buffer`. */

@@ -24,7 +24,9 @@ export function hostLibrariesBytes(names: readonly string[]): Uint8Array<ArrayBu
       `Cannot record host library ${JSON.stringify(name)}: the name is empty or contains a NUL`,
     );
   }
-  return new TextEncoder().encode(names.map((name) => `${name}\0`).join(""));
+  const text = names.map((name) => `${name}\0`).join("");
+  // The types of Deno 2.4 do not say what kind of buffer it is.
+  return new TextEncoder().encode(text) as Uint8Array<ArrayBuffer>;
 }
 
 /**

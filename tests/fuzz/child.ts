@@ -8,6 +8,7 @@ import { exhaustiveCases, RandomCases, type Target, tryMutant } from "./cases.ts
 import { readCorpus } from "./corpus.ts";
 import { Harness } from "./harness.ts";
 import { Finding } from "./outcome.ts";
+import { toBase64 } from "../support/digits.ts";
 
 /** The task of a child. */
 export interface Batch {
@@ -82,12 +83,12 @@ function run(batch: Batch): void {
         const fresh = outcome.features.filter((feature) => !features.has(feature));
         for (const feature of outcome.features) features.set(feature, (features.get(feature) ?? 0) + 1);
         if (fresh.length > 0 && mutant.bytes.length <= MAX_KEPT && batch.seed !== undefined) {
-          const bytes = mutant.bytes.toBase64();
+          const bytes = toBase64(mutant.bytes);
           say({ is: "new", features: fresh, target: mutant.target, bytes });
         }
       } catch (error) {
         const what = error instanceof Finding ? error.message : (error as Error).stack ?? String(error);
-        say({ is: "finding", what, target: mutant.target, bytes: mutant.bytes.toBase64() });
+        say({ is: "finding", what, target: mutant.target, bytes: toBase64(mutant.bytes) });
       }
       if (count % 256 !== 0) continue;
       say({ is: "alive", index });

@@ -7,6 +7,7 @@ import { SmfBuilder } from "../../src/smf/builder.ts";
 import { Arch, Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { type LayoutName, LAYOUTS } from "../../src/smf/layout.ts";
 import { hostBuilder, sampler } from "../support/testing.ts";
+import { HAS_ZSTD } from "../support/deno_version.ts";
 
 /** A file from which mutants are made. */
 export interface Seed {
@@ -112,7 +113,7 @@ export function moduleSeeds(): Seed[] {
     ...LAYOUT_NAMES.map((layout) => ({ name: `dense ${layout}`, bytes: dense(layout) })),
     { name: "dense, fixed", bytes: dense("H96", HeaderFlag.FixedLayout) },
     ...LAYOUT_NAMES.map((layout) => ({ name: `sampler ${layout}`, bytes: sampler({ layout }).bytes })),
-    ...(["H96", "P128"] as const).map((layout) => ({
+    ...(HAS_ZSTD ? ["H96", "P128"] as const : []).map((layout) => ({
       name: `packed ${layout}`,
       bytes: sampler({ layout, compress: true }).bytes,
     })),

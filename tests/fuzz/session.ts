@@ -7,6 +7,7 @@ import { TextLineStream } from "./lines.ts";
 import type { Target } from "./cases.ts";
 import type { Batch, Line, Totals } from "./child.ts";
 import { corpusSize, keep } from "./corpus.ts";
+import { fromBase64 } from "../support/digits.ts";
 
 const CHILD = fromFileUrl(new URL("child.ts", import.meta.url));
 
@@ -137,10 +138,10 @@ export class Session {
     switch (line.is) {
       case "new":
         for (const feature of line.features) this.state.features[feature] ??= 0;
-        keep(this.#corpus, { target: line.target, bytes: Uint8Array.fromBase64(line.bytes) });
+        keep(this.#corpus, { target: line.target, bytes: fromBase64(line.bytes) });
         return;
       case "finding":
-        this.#finding(line.what, line.target, Uint8Array.fromBase64(line.bytes));
+        this.#finding(line.what, line.target, fromBase64(line.bytes));
         return;
       case "done": {
         const { state } = this;

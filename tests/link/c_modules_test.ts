@@ -28,7 +28,7 @@ async function eventually(happened: () => boolean): Promise<void> {
   }
 }
 
-const encode = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(`${text}\0`);
+const encode = (text: string) => new TextEncoder().encode(`${text}\0`) as Uint8Array<ArrayBuffer>;
 const decode = (pointer: Deno.PointerValue): string => Deno.UnsafePointerView.getCString(pointer!);
 
 linuxTest("arith.c: numbers of every kind", () => {

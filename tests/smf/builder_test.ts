@@ -6,6 +6,7 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { LAYOUTS, RELOCATION_FIELDS, SYMBOL_FIELDS } from "../../src/smf/layout.ts";
 import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_NAME_LENGTH, MAX_SECTIONS } from "../../src/smf/limits.ts";
 import { bytesOf, LAYOUT_NAMES, sample } from "../support/sample_files.ts";
+import { zstdTest } from "../support/deno_version.ts";
 
 const CODE = { name: "code", type: SectionType.Code, bytes: bytesOf(0xc3) };
 
@@ -185,6 +186,9 @@ Deno.test("sections that cannot be written are refused", () => {
   const full = new SmfBuilder();
   for (let i = 0; i < MAX_SECTIONS - 1; i++) full.section(CODE); // one place is reserved for relocations
   assertThrows(() => full.section(CODE), RangeError, "too many");
+});
+
+zstdTest("a section that is to be compressed in a file without compression is refused", () => {
   const none = new SmfBuilder({ compression: 0 });
   none.section({ ...CODE, compress: true });
   assertThrows(() => none.build(), TypeError, "compression is None");

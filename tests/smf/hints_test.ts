@@ -8,6 +8,7 @@ import { Integrity, integrityOf } from "../../src/smf/integrity.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { surveySmf } from "../../src/smf/survey.ts";
 import { patched, unhashed } from "../support/testing.ts";
+import { HAS_ZSTD, zstdTest } from "../support/deno_version.ts";
 
 const FOLDER = new URL("../../fixtures/malformed/", import.meta.url);
 const fixture = (name: string): Uint8Array => Deno.readFileSync(new URL(`${name}.smf`, FOLDER));
@@ -75,6 +76,8 @@ Deno.test("all other malformed fixtures have the hint of their kind", () => {
   for (const file of Object.keys(JSON.parse(Deno.readTextFileSync(new URL("manifest.json", FOLDER))))) {
     const name = file.replace(".smf", "");
     if (name in FIXTURES || name === "row15_not_zstd") continue;
+    // Without zstd, the hint is to use a newer runtime.
+    if (name.startsWith("row15") && !HAS_ZSTD) continue;
     surveySmf(fixture(name), ({ kind, hint }) => assertEquals(hint, NEXT_STEPS[kind], name));
   }
 });
@@ -95,7 +98,7 @@ Deno.test("sections that are larger than the file are a damaged copy", () => {
   assertEquals(hintOf(() => parseSmf(overlapping)), COPY_AGAIN);
 });
 
-Deno.test("bytes that are not a whole zstd frame are a damaged copy", () => {
+zstdTest("bytes that are not a whole zstd frame are a damaged copy", () => {
   assertEquals(hintOf(() => decompressZstd(new Uint8Array(4), new Uint8Array(9), "data")), COPY_AGAIN);
 });
 

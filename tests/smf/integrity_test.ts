@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Integrity, type IntegrityAlgorithm, integrityOf } from "../../src/smf/integrity.ts";
 import { assertLoadError } from "../support/testing.ts";
+import { fromHex, toBase64 } from "../support/digits.ts";
 
 const BYTES = new TextEncoder().encode("abc");
 const OTHER = new TextEncoder().encode("abd");
@@ -16,7 +17,7 @@ const KNOWN: Record<IntegrityAlgorithm, string> = {
 const ALGORITHMS = Object.keys(KNOWN) as IntegrityAlgorithm[];
 
 function known(algorithm: IntegrityAlgorithm): string {
-  return `${algorithm}-${Uint8Array.fromHex(KNOWN[algorithm].replaceAll(" ", "")).toBase64()}`;
+  return `${algorithm}-${toBase64(fromHex(KNOWN[algorithm].replaceAll(" ", "")))}`;
 }
 
 for (const algorithm of ALGORITHMS) {

@@ -6,6 +6,7 @@ import { parseSmf } from "../../src/smf/file.ts";
 import { SectionType, SmfBuilder, SymbolType } from "../../src/smf/mod.ts";
 import { randomFrom, sampler, stress, unhashed } from "../support/testing.ts";
 import { assertLoadError, patched } from "../support/testing.ts";
+import { HAS_ZSTD } from "../support/deno_version.ts";
 
 const FOLDER = new URL("../../fixtures/malformed/", import.meta.url);
 const MANIFEST: Readonly<Record<string, Expectation>> = JSON.parse(
@@ -116,7 +117,11 @@ Deno.test("every name that is exported twice is reported", () => {
 
 Deno.test("a survey of any changed file ends, and agrees with the parser", () => {
   const random = randomFrom(9);
-  const originals = [sampler().bytes, sampler({ compress: true }).bytes, sampler({ layout: "P128" }).bytes];
+  const originals = [
+    sampler().bytes,
+    sampler({ compress: HAS_ZSTD }).bytes,
+    sampler({ layout: "P128" }).bytes,
+  ];
   for (let round = 0; round < stress(2000); round++) {
     const bytes = originals[round % originals.length].slice();
     for (let change = random() % 4; change >= 0; change--) {

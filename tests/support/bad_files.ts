@@ -51,6 +51,9 @@ export function built(
   return builder.build();
 }
 
+/** A zstd frame of 5000 threes in one block of repeated bytes (RFC 8878, section 3.1.1). */
+const FRAME = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x88, 0x12, 0x43, 0x9c, 0, 3);
+
 /** A file with one compressed section of 5000 bytes, with some fields changed. */
 export function compressed(...changes: Change[]): Uint8Array {
   const builder = hostBuilder();
@@ -58,8 +61,9 @@ export function compressed(...changes: Change[]): Uint8Array {
   builder.section({
     name: "packed",
     type: SectionType.Data,
-    bytes: new Uint8Array(5000).fill(3),
-    compress: true,
+    bytes: FRAME,
+    virtualSize: 5000,
+    compressed: true,
   });
   return patched(unhashed(builder.build()), ...changes);
 }

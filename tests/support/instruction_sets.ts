@@ -3,6 +3,7 @@
  * x86-64-v1 (psABI, "Micro-Architecture Levels") and Armv8.0-A.
  */
 import { type Capstone, loadCapstone } from "../../src/cli/analysis/disassemble.ts";
+import { hexBytes } from "./digits.ts";
 
 /** An instruction that a processor of the baseline does not have. */
 export interface Excess {
@@ -43,7 +44,7 @@ export class BaselineCheck {
         // Capstone does not know the newest instructions. Zeros are padding, which nothing runs.
         const rest = code.subarray(at, at + (x86 ? 1 : 4));
         if (rest.some((byte) => byte !== 0)) {
-          excess.push({ offset: at, text: `.byte ${rest.toHex()}`, extension: "not decoded" });
+          excess.push({ offset: at, text: `.byte ${hexBytes(rest)}`, extension: "not decoded" });
         }
         at += rest.length;
       }

@@ -3,6 +3,7 @@
  * is one failed test and the others still run.
  */
 import { fromFileUrl } from "@std/path";
+import { LEAK_CHECKS } from "./deno_version.ts";
 
 /**
  * Whether such tests run in this process. `SMF_IN_PROCESS=1` asks for it where a
@@ -21,7 +22,7 @@ export function isolated(work: Work): Work {
 export async function runAlone(name: string, origin: string): Promise<void> {
   const { code, signal, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
-      ...["test", "--allow-all", "--no-check", "--sanitize-resources", "--sanitize-ops"],
+      ...["test", "--allow-all", "--no-check", ...LEAK_CHECKS],
       ...[`--filter=/^${escaped(name)}$/`, fromFileUrl(origin)],
     ],
     env: { NO_COLOR: "1", SMF_IN_PROCESS: "1" },

@@ -17,6 +17,7 @@ export {
   ownDescriptors as descriptors,
   stubMappings,
 } from "./process_state.ts";
+import { hexBytes } from "./digits.ts";
 
 /** One function: its bytes, and the names that 32-bit fields in them refer to. */
 export interface Routine {
@@ -205,7 +206,7 @@ export function answering(value: number, name = "value"): Uint8Array<ArrayBuffer
   bytes[0] = 0xb8; // mov eax, value; ret
   new DataView(bytes.buffer).setInt32(1, value, true);
   bytes[5] = 0xc3;
-  return build({ routines: { [name]: { hex: bytes.toHex() } } });
+  return build({ routines: { [name]: { hex: hexBytes(bytes) } } });
 }
 
 /** A module whose function calls the imported function `name` through the GOT and adds 1. */

@@ -4,6 +4,7 @@
  * code for Windows and for AArch64.
  */
 import { RelocationType } from "../../src/smf/mod.ts";
+import { fromHex } from "./digits.ts";
 
 /** Whether this machine has such code. */
 export const HAS_NATIVE_CODE: boolean = (Deno.build.os === "linux") ||
@@ -112,7 +113,7 @@ const RETURNS = /^b8(..)(..)(..)(..)c3$/;
 
 /** Bytes from hexadecimal digits; white space is ignored. */
 export function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromHex(hex.replaceAll(/\s/g, ""));
+  return fromHex(hex.replaceAll(/\s/g, ""));
 }
 
 /** Translates a routine to code for this machine and its relocated fields. */

@@ -19,6 +19,7 @@ import { dirname, fromFileUrl, join } from "@std/path";
 import { TextLineStream } from "../fuzz/lines.ts";
 import { switchable, type Validation } from "./mutants.ts";
 import type { Line, Work } from "./runner.ts";
+import { hexBytes } from "../support/digits.ts";
 
 const ROOT = fromFileUrl(new URL("../..", import.meta.url));
 
@@ -140,7 +141,7 @@ async function main(args: string[]): Promise<number> {
         const switches = switchable(text, all.length + own.length + 1);
         Deno.writeTextFileSync(join(copy, path), switches.text);
         const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-        const hash = new Uint8Array(digest).toHex().slice(0, 16);
+        const hash = hexBytes(new Uint8Array(digest)).slice(0, 16);
         switches.validations.forEach((validation, index) =>
           own.push({ ...validation, path, key: `${path} ${hash} ${index}` })
         );

@@ -14,8 +14,14 @@ export interface Style {
 }
 
 const plain = (text: string): string => text;
+/** `styleText`, of which the types of Deno 2.4 lack the options. */
+const decorate: (
+  format: Parameters<typeof styleText>[0],
+  text: string,
+  options: { readonly validateStream: boolean },
+) => string = styleText;
 const colour = (format: Parameters<typeof styleText>[0]) => (text: string): string =>
-  styleText(format, text, { validateStream: false });
+  decorate(format, text, { validateStream: false });
 
 const PLAIN: Style = { heading: plain, good: plain, warning: plain, bad: plain, faint: plain };
 const COLOURED: Style = {

@@ -5,6 +5,8 @@ import { LAYOUTS } from "../../../src/smf/layout.ts";
 import { type ParsedSmf, parseSmf } from "../../../src/smf/file.ts";
 import { addModule, hostBuilder, sampler, TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
+import { hexBytes } from "../../support/digits.ts";
+import { HAS_ZSTD, zstdTest } from "../../support/deno_version.ts";
 
 const parse = (path: string): ParsedSmf => parseSmf(Deno.readFileSync(path));
 
@@ -12,7 +14,7 @@ const parse = (path: string): ParsedSmf => parseSmf(Deno.readFileSync(path));
 function meaning(path: string): string {
   const text = dump(parse(path));
   return text.slice(text.indexOf("\nimage")) +
-    parse(path).sections.map((section) => `${section.name} ${parse(path).contents(section).toHex()}`).join(
+    parse(path).sections.map((section) => `${section.name} ${hexBytes(parse(path).contents(section))}`).join(
       "\n",
     );
 }
@@ -34,7 +36,7 @@ Deno.test("a module keeps its meaning in every layout, and a round trip its byte
   }
 });
 
-Deno.test("compressing and decompressing sections keeps their contents", async () => {
+zstdTest("compressing and decompressing sections keeps their contents", async () => {
   using folder = new TemporaryDirectory();
   const [plain, small, back] = ["plain", "small", "back"].map((name) => folder.join(`${name}.smf`));
   const builder = hostBuilder();
@@ -91,7 +93,9 @@ Deno.test("a converted module still runs", async () => {
   using folder = new TemporaryDirectory();
   const path = folder.file("a.smf", addModule());
   const target = folder.join("b.smf");
-  for (const [layout, more] of [["P128", "--compress"], ["H72", "--decompress"]]) {
+  for (
+    const [layout, more] of [["P128", HAS_ZSTD ? "--compress" : "--decompress"], ["H72", "--decompress"]]
+  ) {
     assertEquals((await smf("convert", path, "--layout", layout, more, "-o", target)).code, 0);
     using module = new ModuleLoader().load(target);
     assertEquals(module.getFunction("add", { parameters: ["i64", "i64"], result: "i64" })?.(2n, 3n), 5n);
