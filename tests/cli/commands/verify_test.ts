@@ -5,6 +5,7 @@ import { MAX_FINDINGS } from "../../../src/cli/analysis/verify.ts";
 import { SectionFlag, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { integrityOf } from "../../../src/smf/integrity.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
+import { HAS_ZSTD } from "../../support/deno_version.ts";
 import { addModule, patched, sampler, TemporaryDirectory, unhashed } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 
@@ -14,7 +15,9 @@ const MANIFEST: Readonly<Record<string, Expectation>> = JSON.parse(
 );
 
 Deno.test("every malformed file is reported as bad, with its reason and a next step", async () => {
-  for (const [name, { kind, message }] of Object.entries(MANIFEST)) {
+  for (const [name, { stage, kind, message }] of Object.entries(MANIFEST)) {
+    // Only decompressing shows what is wrong.
+    if (stage === "load" && name.startsWith("row15") && !HAS_ZSTD) continue;
     const { code, out, err } = await smf(
       "verify",
       FOLDER + name,
@@ -32,7 +35,7 @@ Deno.test("every malformed file is reported as bad, with its reason and a next s
 
 Deno.test("a sound module is reported as sound", async () => {
   using folder = new TemporaryDirectory();
-  for (const compress of [false, true]) {
+  for (const compress of [false, HAS_ZSTD]) {
     const path = folder.file("a.smf", sampler({ compress }).bytes);
     const { code, out } = await smf("verify", path, "--for", "host");
     assertEquals([code, out.at(-1)], [0, `${path}: sound, 1 note`]);
