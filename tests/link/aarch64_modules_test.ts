@@ -25,7 +25,7 @@ function checks(compiler: "gcc" | "g++", name: string, source: string): void {
         const file = compiler === "gcc" ? "check.c" : "check.cpp";
         Deno.writeTextFileSync(`${folder}/${file}`, source);
         await compile(command, [...FLAGS, file, "-o", "check.o"], folder);
-        await runsRight(
+        runsRight(
           [`${folder}/check.o`, await libgcc()],
           compiler === "gcc" ? [] : [libstdcxx(), "libgcc_s.so.1", "libm.so.6", "libc.so.6"],
         );
@@ -42,7 +42,7 @@ async function libgcc(): Promise<string> {
 }
 
 /** Links the files to a module with outline atomics, and calls its `check`. */
-async function runsRight(paths: readonly string[], libraries: readonly string[]): Promise<void> {
+function runsRight(paths: readonly string[], libraries: readonly string[]): void {
   const inputs = paths.map((name) => ({ name, bytes: Deno.readFileSync(name) }));
   const { bytes, map } = linkObjects(inputs, { exports: ["check"] });
   assertEquals(map.members.some(({ symbol }) => symbol.startsWith("__aarch64_")), true);
@@ -230,7 +230,7 @@ Deno.test({
       Deno.writeTextFileSync(`${folder}/check.rs`, RUST);
       const options = ["-O", "--edition=2021", "--crate-type=staticlib", "-Crelocation-model=pic"];
       await compile(rustc, ["--target", RUST_TARGET, ...options, "check.rs", "-o", "libcheck.a"], folder);
-      await runsRight([`${folder}/libcheck.a`, await libgcc()], ["libgcc_s.so.1", "libm.so.6", "libc.so.6"]);
+      runsRight([`${folder}/libcheck.a`, await libgcc()], ["libgcc_s.so.1", "libm.so.6", "libc.so.6"]);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }
