@@ -24,6 +24,7 @@ import {
   TLS_SECTION,
 } from "./section_names.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
+import { needsVeneers, Veneers } from "./veneers.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */
 export interface PlacedMerge {
@@ -51,6 +52,8 @@ export interface Layout {
   readonly got: GotSlots;
   /** Stubs of imported functions. */
   readonly plt: PltStubs;
+  /** Veneers of branches that are out of reach; undefined if all targets are near. */
+  readonly veneers: Veneers | undefined;
   /** Functions made of fragments, and the slot of the array that holds the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Location }[];
 }
@@ -190,12 +193,14 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(array, SmfSectionType.RoData);
     return [{ code, slot: { output, offset: output.reserve(8, 8) } }];
   });
+  const veneers = needsVeneers(input.sections, input.arch) ? new Veneers(input.arch) : undefined;
   const gathered = inFileOrder(gathering.outputs.values());
   const ordered = gathered.filter(isLinkOrdered);
   for (const output of gathered) {
     if (ordered.includes(output)) continue;
     output.inputs.sort(compareInputs(output));
-    placeInputs(output, gathering.merged.get(output) ?? []);
+    if (veneers !== undefined && output.name === ".text") veneers.place(output);
+    else placeInputs(output, gathering.merged.get(output) ?? []);
   }
   for (const output of ordered) {
     sortByLinkOrder(output, gathered);
@@ -246,6 +251,7 @@ export function layOut(input: LayoutInput): Layout {
     ifuncs: input.ifuncs,
     got: input.got,
     plt: input.plt,
+    veneers,
     fragments,
   };
 }

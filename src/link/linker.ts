@@ -24,6 +24,7 @@ import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
+import { needsVeneers } from "./veneers.ts";
 
 export type { LinkInput, LinkOptions };
 
@@ -120,8 +121,13 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   marker.run();
   const imports = importsOf(resolution, marker, problems);
   chooseOptional(resolution, imports, options, problems);
-  for (const [id, { calls }] of imports) marker.plt.add(id, calls, marker.got);
   const reached = reachedSections(resolution);
+  // The loader's own stubs may be out of reach.
+  const isLarge = needsVeneers(reached.sections, arch);
+  for (const [id, { calls }] of imports) {
+    if (isLarge && calls > 0) marker.plt.require(id);
+    marker.plt.add(id, calls, marker.got);
+  }
   problems.throwIfAny();
 
   // Layout: the address of everything.
