@@ -90,7 +90,7 @@ export function withConstants(
 }
 
 /** The processor of the first object, in an archive or not; undefined if there is none. */
-function machineOf(inputs: readonly LinkInput[]): number | undefined {
+export function machineOf(inputs: readonly LinkInput[]): number | undefined {
   for (const { name, bytes } of inputs) {
     if (!isArchive(bytes)) return parseObject(name, bytes).machine;
     for (const member of new Archive(name, bytes).members()) {

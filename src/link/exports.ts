@@ -18,7 +18,13 @@ export interface LinkRequest {
   readonly exports: NameMatcher | undefined;
   /** Further names that are exported if an input defines them; undefined without such a list. */
   readonly exportList: NameMatcher | undefined;
+  /** Names that are exported besides. */
+  readonly exportAlso: NameMatcher | undefined;
+  /** Names that are not exported. */
+  readonly hide: NameMatcher | undefined;
   readonly entry: string | undefined;
+  /** Whether the module has no entry point if no input defines it. */
+  readonly optionalEntry: boolean;
   readonly keep: NameMatcher;
 }
 
@@ -33,12 +39,17 @@ export function chooseExports(
   const exported = exports === undefined && exportList === undefined
     ? defaultExports(resolution)
     : matchingExports(resolution, exports ?? NO_NAMES, exportList ?? NO_NAMES, problems);
+  if (request.exportAlso !== undefined) {
+    for (const id of matchingExports(resolution, NO_NAMES, request.exportAlso, problems)) exported.add(id);
+  }
+  if (request.hide !== undefined) hideNames(resolution, exported, request.hide, request);
   for (const id of exported) marker.markGlobal(id, undefined);
   markKept(resolution, request.keep, marker, problems);
   if (request.entry === undefined) return { exported, entry: undefined };
   // The entry point has a number, because resolving required it.
   const entry = resolution.globals.names.find(request.entry);
   if (!resolution.globals.isDefined(entry)) {
+    if (request.optionalEntry) return { exported, entry: undefined };
     problems.add(
       new LoadError("UndefinedSymbol", `Cannot link module: undefined entry point '${request.entry}'`, {
         symbol: request.entry,
@@ -53,6 +64,20 @@ export function chooseExports(
 }
 
 const NO_NAMES = new NameMatcher([]);
+
+/** Takes names out of the exports; an exact name beats a glob, whichever of the two lists has it. */
+function hideNames(
+  { globals }: Resolution,
+  exported: Set<number>,
+  hide: NameMatcher,
+  { exports, exportAlso }: LinkRequest,
+): void {
+  for (const id of exported) {
+    const name = globals.names.text(id);
+    const isNamed = exports?.exact.has(name) === true || exportAlso?.exact.has(name) === true;
+    if (hide.exact.has(name) || !isNamed && hide.matches(name)) exported.delete(id);
+  }
+}
 
 function missing(problem: string, symbols: readonly string[], hint: string): LoadError {
   const message = `Cannot link module: ${problem} ${listNames(symbols)}`;

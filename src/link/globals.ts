@@ -40,6 +40,8 @@ export class Globals {
   /** Size and alignment of tentative definitions. */
   readonly commons: Map<number, { size: number; alignment: number }> = new Map();
   readonly #problems: Problems;
+  /** Whether the first of several definitions counts; otherwise they are an error. */
+  allowsDuplicates = false;
 
   constructor(problems: Problems) {
     this.#problems = problems;
@@ -185,6 +187,7 @@ export class Globals {
   }
 
   #duplicate(id: number, object: LinkObject): void {
+    if (this.allowsDuplicates) return;
     const symbol = this.names.text(id);
     this.#problems.add(
       new LoadError(

@@ -2,11 +2,11 @@
  * The layout: gathers the sections that are reached into the sections of an SMF file, and gives
  * everything its address in the file's image.
  */
-import { LoadError, type LoadErrorData } from "../errors/load_error.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
-import { MAX_ALIGNMENT, MAX_IMAGE_SIZE, MAX_SECTIONS } from "../smf/limits.ts";
 import { alignUp, IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
 import type { LinkArch } from "./arch/arch.ts";
+import { checkAlignment, checkSize } from "./layout_limits.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import { GOT_SECTION, type GotSlots } from "./got.ts";
 import type { IfuncSlots } from "./ifunc.ts";
@@ -24,6 +24,7 @@ import {
   TLS_SECTION,
 } from "./section_names.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
+import { needsVeneers, Veneers } from "./veneers.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */
 export interface PlacedMerge {
@@ -51,6 +52,8 @@ export interface Layout {
   readonly got: GotSlots;
   /** Stubs of imported functions. */
   readonly plt: PltStubs;
+  /** Veneers of branches that are out of reach; undefined if all targets are near. */
+  readonly veneers: Veneers | undefined;
   /** Functions made of fragments, and the slot of the array that holds the address of each. */
   readonly fragments: readonly { code: OutputSection; slot: Location }[];
 }
@@ -132,15 +135,6 @@ function combinedType(output: OutputSection, type: number): number {
   return SmfSectionType.Data;
 }
 
-function checkAlignment(alignment: number, where: LoadErrorData): void {
-  if (alignment <= MAX_ALIGNMENT) return;
-  throw new LoadError("Unsupported", "Cannot link module: the alignment is too large", {
-    ...where,
-    value: alignment,
-    range: [1, MAX_ALIGNMENT + 1],
-  });
-}
-
 /** Gathers input sections by output section, in link order. */
 class Gathering {
   readonly outputs: Map<string, OutputSection> = new Map();
@@ -190,12 +184,14 @@ export function layOut(input: LayoutInput): Layout {
     const output = gathering.output(array, SmfSectionType.RoData);
     return [{ code, slot: { output, offset: output.reserve(8, 8) } }];
   });
+  const veneers = needsVeneers(input.sections, input.arch) ? new Veneers(input.arch) : undefined;
   const gathered = inFileOrder(gathering.outputs.values());
   const ordered = gathered.filter(isLinkOrdered);
   for (const output of gathered) {
     if (ordered.includes(output)) continue;
     output.inputs.sort(compareInputs(output));
-    placeInputs(output, gathering.merged.get(output) ?? []);
+    if (veneers !== undefined && output.name === ".text") veneers.place(output);
+    else placeInputs(output, gathering.merged.get(output) ?? []);
   }
   for (const output of ordered) {
     sortByLinkOrder(output, gathered);
@@ -246,6 +242,7 @@ export function layOut(input: LayoutInput): Layout {
     ifuncs: input.ifuncs,
     got: input.got,
     plt: input.plt,
+    veneers,
     fragments,
   };
 }
@@ -290,32 +287,5 @@ function padCode(outputs: readonly OutputSection[]): void {
     }
     at += output.size;
     previous = output;
-  }
-}
-
-/** Refuses images that no loader takes, and gaps that only damaged inputs ask for. */
-function checkSize(outputs: readonly OutputSection[], end: number, inputSize: number): void {
-  if (!(end <= MAX_IMAGE_SIZE)) {
-    throw new LoadError("Unsupported", `Cannot link module: it needs ${end} bytes of memory`, {
-      value: end,
-      range: [0, MAX_IMAGE_SIZE + 1],
-    });
-  }
-  // The file has one more section, for the relocations.
-  if (outputs.length >= MAX_SECTIONS - 1) {
-    throw new LoadError("Unsupported", "Cannot link module: there are too many sections of different names", {
-      value: outputs.length,
-      range: [0, MAX_SECTIONS - 1],
-    });
-  }
-  let stored = 0;
-  for (const output of outputs) stored += output.storedSize;
-  const limit = 2 ** 26 + 16 * inputSize;
-  if (stored > limit) {
-    throw new LoadError(
-      "Unsupported",
-      "Cannot link module: alignment leaves gaps many times the size of the inputs",
-      { value: stored, range: [0, limit + 1] },
-    );
   }
 }

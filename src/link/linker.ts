@@ -2,17 +2,7 @@
  * Links ELF objects and archives to an SMF module: one call for each pass, in order.
  */
 import { LoadError } from "../errors/load_error.ts";
-import {
-  BOOLEAN,
-  checkOptions,
-  NUMBER,
-  oneOf,
-  type OptionTable,
-  RECORD,
-  SET,
-  STRING,
-  STRINGS,
-} from "../errors/options.ts";
+import { checkOptions } from "../errors/options.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
@@ -22,106 +12,24 @@ import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, type LinkRequest } from "./exports.ts";
 import { readDefinitions, withConstants } from "./defsym.ts";
-import { chooseOptional } from "./undefined.ts";
+import { checkDefined, chooseOptional } from "./undefined.ts";
 import { importsOf, Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
 import { buildMap } from "./map_builder.ts";
+import { LINK_OPTIONS, type LinkOptions } from "./options.ts";
 import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
+import { withStartFunctions } from "./start_functions.ts";
+import { needsVeneers } from "./veneers.ts";
 
-export type { LinkInput };
-
-/** How {@linkcode linkObjects} links. */
-export interface LinkOptions {
-  /**
-   * The names that the module exports, as exact names and globs (`*` matches any
-   * characters, `?` one). An exact name must exist. Archive members that define
-   * one of them are pulled in. Default: every global of default visibility that
-   * an input object, rather than an archive member, defines.
-   */
-  readonly exports?: readonly string[];
-  /** The function at which execution starts. Makes the module executable. */
-  readonly entry?: string;
-  /** Symbols and sections that stay even if nothing reaches them, as exact names and globs. */
-  readonly keep?: readonly string[];
-  /**
-   * Further names that the module exports if an input defines them, as exact names and globs. No archive
-   * member is pulled in for them. Default: none.
-   */
-  readonly exportList?: readonly string[];
-  /** Names to treat as undefined, so that archive members that define them are pulled in, and to keep. */
-  readonly undefined?: readonly string[];
-  /** Leads references to each `NAME` to `__wrap_NAME`, and references to `__real_NAME` to `NAME`. */
-  readonly wrap?: readonly string[];
-  /** Defines names: as a constant, as another name of the link, or as `NAME+NUMBER` or `NAME-NUMBER`. */
-  readonly defsym?: Readonly<Record<string, number | string>>;
-  /** Refuses names that no input defines, unless `allowUndefined` has them. Default: they become imports. */
-  readonly noUndefined?: boolean;
-  /** Names that `noUndefined` takes for defined, because a host library has them. Default: none. */
-  readonly provided?: ReadonlySet<string>;
-  /**
-   * Names that may stay undefined when the module is loaded, as exact names and globs. A call of a function
-   * that is missing then ends the process, with a line on standard error that names function and module; the
-   * address of a variable, and of a name that is declared weak, is 0.
-   */
-  readonly allowUndefined?: readonly string[];
-  /** Marks the module as one that may be replaced while it runs. */
-  readonly reloadable?: boolean;
-  /**
-   * Whether the module keeps call frame information. Without it, exceptions and
-   * backtraces end at the module. Default: if the module handles or raises
-   * exceptions, or holds C++ or Rust code by its names, so that exceptions may
-   * pass through.
-   */
-  readonly unwind?: boolean;
-  /** Whether the map lists each global name with the objects that define it and refer to it. Default: false. */
-  readonly cref?: boolean;
-  /** Leaves out the names of symbols that are not exported. */
-  readonly strip?: boolean;
-  /**
-   * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
-   * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
-   * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
-   */
-  readonly cpu?: string;
-  /** The operating system, a `Platform`. Default: Linux. */
-  readonly platform?: number;
-  /**
-   * Shared libraries of the host, by the names that its dynamic linker knows, in
-   * which the loader looks for imports. It looks in the C library by itself.
-   * Default: none.
-   */
-  readonly needed?: readonly string[];
-  /** The layout of the file. Default: H96. */
-  readonly layout?: "H96" | "H72";
-}
+export type { LinkInput, LinkOptions };
 
 /** The functions of an unwinder (libgcc_eh.a) that take unwind tables. They keep their names, for the loader. */
 const UNWINDER_NAMES = ["__register_frame", "__deregister_frame"];
-const LINK_OPTIONS: OptionTable<LinkOptions> = {
-  exports: STRINGS,
-  entry: STRING,
-  exportList: STRINGS,
-  undefined: STRINGS,
-  wrap: STRINGS,
-  defsym: RECORD,
-  noUndefined: BOOLEAN,
-  provided: SET,
-  allowUndefined: STRINGS,
-  keep: STRINGS,
-  reloadable: BOOLEAN,
-  unwind: BOOLEAN,
-  cref: BOOLEAN,
-  strip: BOOLEAN,
-  cpu: STRING,
-  needed: STRINGS,
-  platform: NUMBER,
-  layout: oneOf("H96", "H72"),
-};
 
 /** The result of {@linkcode linkObjects}. */
 export interface LinkedModule {
@@ -169,19 +77,25 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const request: LinkRequest = {
     exports: options.exports === undefined ? undefined : new NameMatcher(options.exports),
     entry: options.entry,
+    optionalEntry: options.optionalEntry === true,
     exportList: options.exportList === undefined ? undefined : new NameMatcher(options.exportList),
+    exportAlso: options.exportAlso === undefined ? undefined : new NameMatcher(options.exportAlso),
+    hide: options.hide === undefined ? undefined : new NameMatcher(options.hide),
     keep: new NameMatcher(options.keep ?? []),
   };
+  const wanted = [...(options.undefined ?? []), ...(options.requireDefined ?? [])];
   const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
   // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
   resolution.wrap(options.wrap ?? []);
   resolution.alias(aliases);
-  resolution.resolve(withConstants(inputs, constants), request.exports, [
+  resolution.globals.allowsDuplicates = options.allowMultipleDefinition === true;
+  const all = withStartFunctions(withConstants(inputs, constants), options);
+  resolution.resolve(all, request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
     ...request.keep.exact,
-    ...(options.undefined ?? []),
+    ...wanted,
   ]);
   if (resolution.objects.length === 0) throw nothingToLink(inputs, request);
   const arch = archOf(resolution.objects[0].elf.machine);
@@ -199,15 +113,21 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const unwinder = UNWINDER_NAMES.map((name) => globals.names.find(name))
     .filter((id) => id !== -1 && globals.isDefined(id));
   if (marker.unwind) { for (const id of unwinder) marker.markGlobal(id, undefined); }
-  for (const name of options.undefined ?? []) {
-    const id = resolution.globals.names.find(name);
-    if (resolution.globals.isDefined(id)) marker.markGlobal(id, undefined);
+  for (const name of wanted) {
+    const id = globals.names.find(name);
+    if (globals.isDefined(id)) marker.markGlobal(id, undefined);
   }
+  checkDefined(resolution, options.requireDefined ?? [], problems);
   marker.run();
   const imports = importsOf(resolution, marker, problems);
   chooseOptional(resolution, imports, options, problems);
-  for (const [id, { calls }] of imports) marker.plt.add(id, calls, marker.got);
   const reached = reachedSections(resolution);
+  // The loader's own stubs may be out of reach.
+  const isLarge = needsVeneers(reached.sections, arch);
+  for (const [id, { calls }] of imports) {
+    if (isLarge && calls > 0) marker.plt.require(id);
+    marker.plt.add(id, calls, marker.got);
+  }
   problems.throwIfAny();
 
   // Layout: the address of everything.

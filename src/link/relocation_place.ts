@@ -68,11 +68,28 @@ export class RelocationPlace {
     const S = output.address + offset;
     const A = addend;
     const P = from.address + this.at;
-    if (!rule.write(this.view, this.at, S + A - P)) {
+    if (!rule.write(this.view, this.at, S + A - P) && !this.#throughVeneer(rule, output, offset + A)) {
       return this.fail(rule, place, "the distance does not fit", S + A - P);
     }
     this.applied++;
     if (isApart) this.isFixed = true;
+  }
+
+  /** Leads a branch through a veneer, if there is one that it reaches. */
+  #throughVeneer(rule: RelocationRule, output: OutputSection, offset: number): boolean {
+    const { veneers } = this.input.layout;
+    if (veneers === undefined || rule.use !== "branch") return false;
+    const branch = this.at;
+    const veneer = veneers.reach(this.output, branch, output.address + offset, (at) => {
+      const { bytes, references } = this.input.arch.veneer!;
+      this.bytes.set(bytes, at);
+      for (const [place, type] of references) {
+        this.at = at + place;
+        this.addDynamic(type, Target.section(output.index), offset);
+      }
+      this.at = branch;
+    });
+    return veneer !== undefined && rule.write!(this.view, branch, veneer.offset - branch);
   }
 
   protected addDynamic(type: number, target: number, addend: number): void {

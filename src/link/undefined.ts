@@ -2,6 +2,7 @@
  * Names that no input defines: which of them may stay undefined, and which may not be imports.
  */
 import { LoadError } from "../errors/load_error.ts";
+import { listNames } from "../errors/names.ts";
 import { stepForMissing } from "../os/missing_names.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import type { NeededName } from "./gc.ts";
@@ -41,5 +42,17 @@ export function chooseOptional(
       `Cannot link module: undefined ${missing.length === 1 ? "symbol" : "symbols"} ${listed}`,
       { symbols: missing, hint: stepForMissing(missing) },
     ),
+  );
+}
+
+/** Reports names that have to be defined and are not. */
+export function checkDefined({ globals }: Resolution, required: readonly string[], problems: Problems): void {
+  const missing = required.filter((name) => !globals.isDefined(globals.names.find(name)));
+  if (missing.length === 0) return;
+  problems.add(
+    new LoadError("UndefinedSymbol", `Cannot link module: no input defines ${listNames(missing)}`, {
+      symbols: missing,
+      hint: "add the object that defines the name, or leave --require-defined (`requireDefined`) out",
+    }),
   );
 }

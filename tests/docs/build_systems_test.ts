@@ -63,7 +63,16 @@ recipe(
 recipe(
   ["meson", "ninja"],
   "Meson",
-  ["meson setup build --native-file smf.ini -Dtools=$PWD/tools && meson compile -C build"],
+  ["meson setup build --cross-file smf.ini -Dtools=$PWD/tools && meson compile -C build"],
+  "build/plugin.smf",
+);
+recipe(
+  ["meson", "ninja"],
+  "Meson with a native file",
+  [
+    "sed -n '/project options/,$p' smf.ini > native.ini",
+    "meson setup build --native-file native.ini -Dtools=$PWD/tools && meson compile -C build",
+  ],
   "build/plugin.smf",
 );
 recipe(["cargo"], "cargo", ["cargo build --release", "sh link.sh"], "plugin.smf");

@@ -1,5 +1,6 @@
-// C and C++ on AArch64: outline atomics, branch protection, threads, thread-local objects, exceptions.
-// The lane aarch64 runs them, with a cross compiler that the machine itself runs.
+// C, C++ and Rust on AArch64: outline atomics, branch protection, threads, thread-local objects, exceptions.
+// The lane aarch64 runs them, with cross compilers that the machine itself runs. SMF_RUSTC_AARCH64 names a rustc
+// that has Rust's standard library for AArch64.
 import { assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
@@ -24,24 +25,30 @@ function checks(compiler: "gcc" | "g++", name: string, source: string): void {
         const file = compiler === "gcc" ? "check.c" : "check.cpp";
         Deno.writeTextFileSync(`${folder}/${file}`, source);
         await compile(command, [...FLAGS, file, "-o", "check.o"], folder);
-        // It has the functions that choose the instructions of atomics when the program runs.
-        const libgcc = (await compile(command, ["-print-libgcc-file-name"])).trim();
-        const inputs = [`${folder}/check.o`, libgcc].map((name) => ({
-          name,
-          bytes: Deno.readFileSync(name),
-        }));
-        const { bytes, map } = linkObjects(inputs, { exports: ["check"] });
-        assertEquals(map.members.some(({ symbol }) => symbol.startsWith("__aarch64_")), true);
-        using registry = new ModuleRegistry(
-          compiler === "gcc" ? {} : { libraries: [libstdcxx(), "libgcc_s.so.1", "libm.so.6", "libc.so.6"] },
+        runsRight(
+          [`${folder}/check.o`, await libgcc()],
+          compiler === "gcc" ? [] : [libstdcxx(), "libgcc_s.so.1", "libm.so.6", "libc.so.6"],
         );
-        using module = registry.loadBytes("check", bytes);
-        assertEquals(module.bind({ check: { parameters: [], result: "i32" } }).symbols.check(), 42);
       } finally {
         Deno.removeSync(folder, { recursive: true });
       }
     }),
   });
+}
+
+/** The archive with the functions that choose the instructions of atomics when the program runs. */
+async function libgcc(): Promise<string> {
+  return (await compile("aarch64-linux-gnu-gcc", ["-print-libgcc-file-name"])).trim();
+}
+
+/** Links the files to a module with outline atomics, and calls its `check`. */
+function runsRight(paths: readonly string[], libraries: readonly string[]): void {
+  const inputs = paths.map((name) => ({ name, bytes: Deno.readFileSync(name) }));
+  const { bytes, map } = linkObjects(inputs, { exports: ["check"] });
+  assertEquals(map.members.some(({ symbol }) => symbol.startsWith("__aarch64_")), true);
+  using registry = new ModuleRegistry(libraries.length === 0 ? {} : { libraries });
+  using module = registry.loadBytes("check", bytes);
+  assertEquals(module.bind({ check: { parameters: [], result: "i32" } }).symbols.check(), 42);
 }
 
 function libstdcxx(): string {
@@ -119,3 +126,113 @@ extern "C" int check() {
 }
 `,
 );
+
+const RUST_TARGET = "aarch64-unknown-linux-gnu";
+const rustc = Deno.env.get("SMF_RUSTC_AARCH64") ?? "rustc";
+
+/** Whether the compiler has the standard library of the target. */
+function hasRustTarget(): boolean {
+  if (!hasCommand(rustc)) return false;
+  const args = ["--print", "target-libdir", "--target", RUST_TARGET];
+  const { success, stdout } = new Deno.Command(rustc, { args, stderr: "null" }).outputSync();
+  if (!success) return false;
+  try {
+    const folder = new TextDecoder().decode(stdout).trim();
+    return [...Deno.readDirSync(folder)].some(({ name }) => /^libstd-.*\.rlib$/.test(name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+const RUST = `
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{mpsc, Arc, Mutex};
+use std::thread;
+
+thread_local! { static MINE: Cell<u32> = Cell::new(5); }
+static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+struct Local(String);
+impl Drop for Local {
+    fn drop(&mut self) {
+        DROPPED.fetch_add(self.0.len(), Ordering::SeqCst);
+    }
+}
+thread_local! { static LOCAL: Local = Local(format!("{}-{}", "thread", 7)); }
+
+#[no_mangle]
+pub extern "C" fn check() -> i32 {
+    let words = "one two three two three three".split(' ');
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for word in words {
+        *counts.entry(word.to_string()).or_default() += 1;
+    }
+    if counts["three"] != 3 || counts.len() != 3 {
+        return 1;
+    }
+    let total = Arc::new(Mutex::new(0u32));
+    let (sender, receiver) = mpsc::channel();
+    let threads: Vec<_> = (0..4u32)
+        .map(|number| {
+            let (total, sender) = (Arc::clone(&total), sender.clone());
+            thread::spawn(move || {
+                MINE.with(|mine| mine.set(mine.get() + number));
+                LOCAL.with(|local| sender.send(local.0.clone()).unwrap());
+                *total.lock().unwrap() += MINE.with(Cell::get);
+            })
+        })
+        .collect();
+    drop(sender);
+    for thread in threads {
+        if thread.join().is_err() {
+            return 2;
+        }
+    }
+    if receiver.iter().any(|text| text != "thread-7") {
+        return 3;
+    }
+    if *total.lock().unwrap() != 26 || MINE.with(Cell::get) != 5 || DROPPED.load(Ordering::SeqCst) != 32 {
+        return 4;
+    }
+    std::panic::set_hook(Box::new(|_| {}));
+    let caught = std::panic::catch_unwind(move || {
+        let values: Vec<u32> = Vec::new();
+        values[counts.len()]
+    });
+    let panicked = thread::spawn(|| -> u32 { panic!("in a thread: {}", 7) }).join();
+    let _ = std::panic::take_hook();
+    let message = match panicked {
+        Err(payload) => payload.downcast_ref::<String>().cloned(),
+        Ok(_) => None,
+    };
+    if caught.is_ok() || message.as_deref() != Some("in a thread: 7") {
+        return 5;
+    }
+    42
+}
+`;
+
+const RUST_TITLE = "AArch64, Rust: threads, thread-local objects, panics caught, maps, text";
+const rustRuns = Deno.build.os === "linux" && Deno.build.arch === "aarch64" && hasRustTarget() &&
+  hasCommand("aarch64-linux-gnu-gcc");
+
+Deno.test({
+  name: rustRuns
+    ? RUST_TITLE
+    : `${RUST_TITLE} (SKIPPED: needs a rustc for ${RUST_TARGET} and aarch64-linux-gnu-gcc on Linux AArch64)`,
+  ignore: !rustRuns,
+  fn: isolated(async () => {
+    const folder = Deno.makeTempDirSync();
+    try {
+      Deno.writeTextFileSync(`${folder}/check.rs`, RUST);
+      const options = ["-O", "--edition=2021", "--crate-type=staticlib", "-Crelocation-model=pic"];
+      await compile(rustc, ["--target", RUST_TARGET, ...options, "check.rs", "-o", "libcheck.a"], folder);
+      runsRight([`${folder}/libcheck.a`, await libgcc()], ["libgcc_s.so.1", "libm.so.6", "libc.so.6"]);
+    } finally {
+      Deno.removeSync(folder, { recursive: true });
+    }
+  }),
+});

@@ -9,9 +9,12 @@ const HELP = `smf ld <arguments of ld>
 Stands in for ld: takes the command line that a compiler driver (gcc, clang, rustc)
 gives its linker, and writes a module. It has the options of smf link, and ignores
 those of ld that have no meaning for modules: it lists them on standard error, with
-the start files that it leaves out and the host libraries that the module needs.
+the start files that it leaves out, the host libraries that the module needs, and the
+modules among the inputs, which have to be loaded first. Without -shared, the module
+starts at main if an input defines it.
 Options that cannot be ignored, such as -r or -T, are refused.
 
+  --version, -v       print the version; -v links too if there are inputs
   --color WHEN        auto (default), always or never
 
 Examples:

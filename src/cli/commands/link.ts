@@ -3,16 +3,25 @@
  */
 import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
 import { parseDefinition } from "../../link/defsym.ts";
-import { exportsOfScript } from "../../link/elf/version_script.ts";
-import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
-import { listNames } from "../../errors/names.ts";
+import { readVersionScript, type VersionScript } from "../../link/elf/version_script.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
-import { type Command, type Output, UsageError } from "../terminal/command.ts";
+import { isAbsolute, join } from "../../os/path.ts";
+import { type Command, ExitCode, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
 import { expandResponseFiles, type LdArguments, parseLdArguments } from "../terminal/ld_arguments.ts";
 import { reportingErrors } from "../terminal/problems.ts";
 import { styleFor, type Writer } from "../terminal/style.ts";
-import { findInputs, type FoundInputs } from "./link_inputs.ts";
+import { VERSION_LINE } from "../terminal/version.ts";
+import { findInputs, isFile, isStartFile } from "./link_inputs.ts";
+import {
+  printDropped,
+  printMap,
+  printTrace,
+  printTraced,
+  sayIgnored,
+  sayNotExported,
+  writeDependencies,
+} from "./link_report.ts";
 
 const HELP = `smf link <file.o | file.a | -lNAME>... -o <file.smf> [options]
 
@@ -38,7 +47,15 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --version-script FILE, --dynamic-list FILE
                       export the names that the file lists, if an input defines them
   --exclude-libs LIST do not export names of these archives: libz.a,libm.a or ALL
-  --no-undefined      refuse names that neither an input nor a host library defines
+  --export-dynamic-symbol GLOB, --export-dynamic-symbol-list FILE
+                      export these names besides, also those of archives
+  --require-defined NAME  like -u, and refuse to link if no input defines the symbol
+  --allow-multiple-definition, -z muldefs
+                      take the first of several definitions
+  --init NAME, --fini NAME    run these functions first when the module is loaded, and
+                      last when it ends
+  --no-undefined, --unresolved-symbols=report-all, --error-unresolved-symbols
+                      refuse names that neither an input nor a host library defines
   --allow-undefined GLOB  let the module load without these names: a call of a missing
                       function ends the process and says which; repeatable
   --print-gc-sections list the sections that nothing reaches
@@ -52,6 +69,11 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       default: what the objects say (gcc -mneeded)
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
+  -t, --trace         list the files and archive members that take part
+  -y, --trace-symbol NAME   list who defines and who uses this name; repeatable
+  --dependency-file FILE    write a rule for make with all files that were read
+  --sysroot FOLDER    the folder that stands for / where libraries are looked for
+  --start-lib         objects from here to --end-lib count as members of an archive
   --cref              list where each name is defined and who refers to it, in the map
                       or by itself
   -Map FILE           write the map to a file
@@ -76,30 +98,49 @@ export const link: Command = {
  */
 export function runLink(command: "link" | "ld", args: readonly string[], output: Output): Promise<number> {
   const given = parseLdArguments(expandResponseFiles(args, readResponseFile), command === "ld");
+  if (given.switches.has("version") || given.inputs.length === 0 && given.switches.has("print-version")) {
+    output.print(VERSION_LINE);
+    return Promise.resolve(ExitCode.OK);
+  }
   const target = lastOf(given, "output");
   if (given.inputs.length === 0) throw new UsageError("name the files to link");
   if (target === undefined) throw new UsageError("name the module to write: -o <file.smf>");
   const writer = writerOf(lastOf(given, "color"), output);
-  const file = given.inputs.find(({ isLibrary }) => !isLibrary)?.name ?? target;
+  const file = given.inputs.find(({ isLibrary, name }) => !isLibrary && !isStartFile(name))?.name ?? target;
+  if (given.switches.has("print-version")) output.print(VERSION_LINE);
   return reportingErrors({ command, file, writer, json: false, isModule: false }, () => {
     const options = optionsOf(given);
+    const traced = listOf(given, "trace-symbol");
+    // A program starts at main, as the start files that are left out would have it.
+    const isProgram = command === "ld" && options.entry === undefined && !given.switches.has("shared");
     const found = findInputs(given.inputs, {
       folders: listOf(given, "library-path"),
       excluded: listOf(given, "exclude-libs").flatMap((list) => list.split(/[,:]/)),
       skipStartFiles: command === "ld",
+      sysroot: lastOf(given, "sysroot")?.replace(/\/+$/, "") ?? "",
     });
     if (command === "ld") sayIgnored(given, found, output);
     const { bytes, map } = linkFor(found.inputs, {
       ...options,
+      ...(isProgram && { entry: "main", optionalEntry: true }),
+      ...(traced.length > 0 && { cref: true }),
       needed: [...listOf(given, "needed"), ...found.hostLibraries.filter((name) => name !== C_LIBRARY)],
       provided: found.provided,
     });
     replaceFile(target, bytes);
+    const dependencies = lastOf(given, "dependency-file");
+    const read = [...found.files, ...SCRIPT_OPTIONS.flatMap((option) => listOf(given, option))];
+    if (dependencies !== undefined) writeDependencies(dependencies, target, read);
+    if (given.switches.has("trace")) printTrace(found, map, writer);
+    printTraced(traced, map, writer);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
     if (options.exports === undefined) sayNotExported(command, map, output);
   });
 }
+
+/** The options that name files of export names. */
+const SCRIPT_OPTIONS = ["version-script", "dynamic-list", "export-dynamic-symbol-list"];
 
 /** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
 function linkFor(inputs: readonly LinkInput[], options: LinkOptions): LinkedModule {
@@ -121,19 +162,39 @@ function lastOf(given: LdArguments, option: string): string | undefined {
 
 function optionsOf(given: LdArguments): LinkOptions {
   const exports = listOf(given, "export");
-  const scripts = [...listOf(given, "version-script"), ...listOf(given, "dynamic-list")];
+  const read = (option: string): VersionScript[] =>
+    listOf(given, option).map((path) => {
+      const file = scriptPath(path, listOf(given, "library-path"));
+      return readVersionScript(file, new TextDecoder().decode(readInput(file)));
+    });
+  const versions = read("version-script");
+  // A script that does not hide all other names leaves them as they are.
+  const hidesRest = versions.some(({ local }) => local.includes("*"));
+  const hidden = versions.flatMap(({ local }) => local.filter((name) => name !== "*"));
+  const lists = [...(hidesRest ? versions : []), ...read("dynamic-list")];
+  const also = [
+    ...listOf(given, "export-dynamic-symbol"),
+    ...[...read("export-dynamic-symbol-list"), ...(hidesRest ? [] : versions)].flatMap(({ global }) =>
+      global
+    ),
+  ];
+  const [init, fini] = [lastOf(given, "init"), lastOf(given, "fini")];
   const entry = lastOf(given, "entry");
   const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
   const cpu = lastOf(given, "cpu");
   return {
     ...(exports.length > 0 && { exports }),
-    ...(scripts.length > 0 && {
-      exportList: scripts.flatMap((path) => exportsOfScript(path, new TextDecoder().decode(readInput(path)))),
-    }),
+    ...(lists.length > 0 && { exportList: lists.flatMap(({ global }) => global) }),
+    ...(hidden.length > 0 && { hide: hidden }),
+    ...(also.length > 0 && { exportAlso: also }),
+    ...(init !== undefined && { init }),
+    ...(fini !== undefined && { fini }),
     ...(entry !== undefined && { entry }),
     ...(unwind !== undefined && { unwind }),
     ...(cpu !== undefined && { cpu }),
     keep: listOf(given, "keep"),
+    requireDefined: listOf(given, "require-defined"),
+    allowMultipleDefinition: given.switches.has("allow-multiple-definition"),
     undefined: listOf(given, "undefined"),
     wrap: listOf(given, "wrap"),
     defsym: Object.fromEntries(listOf(given, "defsym").map(definitionOf)),
@@ -143,6 +204,12 @@ function optionsOf(given: LdArguments): LinkOptions {
     cref: given.switches.has("cref"),
     strip: given.switches.has("strip"),
   };
+}
+
+/** The path of a version script, which is looked for in the library folders, too, as `ld` does. */
+function scriptPath(path: string, folders: readonly string[]): string {
+  const places = isAbsolute(path) ? [] : folders.map((folder) => join(folder, path));
+  return [path, ...places].find(isFile) ?? path;
 }
 
 /** Reads `NAME=VALUE`. */
@@ -172,43 +239,6 @@ function writerOf(color: string | undefined, output: Output): Writer {
     style: styleFor(color, output.terminals?.print ?? false),
     complaintStyle: styleFor(color, output.terminals?.complain ?? false),
   };
-}
-
-/** Says on one line each what has no meaning for modules, and which libraries the module needs. */
-function sayIgnored({ ignored }: LdArguments, { leftOut, hostLibraries }: FoundInputs, output: Output): void {
-  if (ignored.length > 0) output.complain(`smf ld: ignored: ${ignored.join(" ")}`);
-  if (leftOut.length > 0) output.complain(`smf ld: left out: ${leftOut.join(" ")}`);
-  if (hostLibraries.length > 0) {
-    output.complain(`smf ld: host libraries that the module needs: ${hostLibraries.join(" ")}`);
-  }
-}
-
-/** Lists the sections that nothing reaches, as `ld` does. */
-function printDropped({ dropped }: LinkMap, writer: Writer): void {
-  for (const { section, object, reason } of dropped) {
-    if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
-  }
-}
-
-/** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
-function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
-  const file = lastOf(given, "Map");
-  if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(map)));
-  const lines = given.switches.has("map")
-    ? formatMap(map).trimEnd().split("\n")
-    : given.switches.has("cref") && file === undefined
-    ? crossReferences(map)
-    : [];
-  for (const line of lines) writer.print(line);
-}
-
-/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
-function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
-  if (threadLocals.length === 0) return;
-  const noun = threadLocals.length === 1 ? "variable" : "variables";
-  output.complain(
-    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
-  );
 }
 
 function unwindOf(when: string): boolean | undefined {

@@ -2,13 +2,15 @@
  * Finds and reads what a link is given: files, libraries by name, thin archives, and scripts that name inputs.
  */
 import { dirname, isAbsolute, join } from "../../os/path.ts";
-import { fillThinArchive, isThinArchive } from "../../link/elf/thin_archive.ts";
+import { fillThinArchive, isThinArchive, makeArchive } from "../../link/elf/thin_archive.ts";
 import { scriptInputs } from "../../link/elf/script.ts";
 import type { LinkInput } from "../../link/linker.ts";
-import { RecordSize, SectionIndex, SectionType } from "../../os/elf.ts";
+import { parseSmf } from "../../smf/file.ts";
+import { MAGIC } from "../../smf/layout.ts";
 import { UsageError } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
 import type { LdInput } from "../terminal/ld_arguments.ts";
+import { isObject, isSharedLibrary, readSharedLibrary, SONAMES } from "./shared_library.ts";
 
 /** Where `-l` looks behind the folders that `-L` names. */
 const SYSTEM_FOLDERS: readonly string[] = [
@@ -22,6 +24,14 @@ const SYSTEM_FOLDERS: readonly string[] = [
 /** The start files of C compilers, whose part the linker and the loader do themselves. */
 const START_FILE = /(?:^|\/)(?:[SMgr]?crt[1in]|gcrt1|crtbegin[ST]?|crtend[S]?)\.o$/;
 
+/** Whether a path is that of a start file. */
+export function isStartFile(path: string): boolean {
+  return START_FILE.test(path);
+}
+
+/** The name of the archive that the objects behind --start-lib make. */
+export const START_LIB = "--start-lib";
+
 /** How many scripts may name each other. */
 const MOST_SCRIPTS = 16;
 
@@ -30,10 +40,16 @@ export interface FoundInputs {
   readonly inputs: readonly LinkInput[];
   /** Shared libraries that were named: the module gets them when it is loaded. */
   readonly hostLibraries: readonly string[];
-  /** The names that they define. */
+  /** Modules that were named as a shared library is: they have to be loaded before this one. */
+  readonly modules: readonly string[];
+  /** The names that host libraries and modules define. */
   readonly provided: ReadonlySet<string>;
+  /** The files of shared libraries that were named. */
+  readonly hostFiles: readonly string[];
   /** Files that were left out. */
   readonly leftOut: readonly string[];
+  /** Every file that was read. */
+  readonly files: readonly string[];
 }
 
 /** How inputs are found. */
@@ -43,6 +59,8 @@ export interface InputOptions {
   readonly excluded: readonly string[];
   /** Whether to leave out the start files that a compiler driver adds. */
   readonly skipStartFiles: boolean;
+  /** The folder that stands for the root where libraries are looked for, without a slash at its end. */
+  readonly sysroot: string;
 }
 
 /** @throws {UsageError} if a file cannot be read, or a library is not found. */
@@ -50,8 +68,11 @@ export function findInputs(wanted: readonly LdInput[], options: InputOptions): F
   const finder = new InputFinder(options);
   for (const input of wanted) finder.add(input, 0);
   return {
-    inputs: finder.inputs,
+    inputs: finder.inputs.concat(finder.libs()),
+    files: finder.files,
+    hostFiles: [...finder.hostFiles],
     hostLibraries: [...finder.hostLibraries],
+    modules: [...finder.modules],
     provided: finder.provided,
     leftOut: finder.leftOut,
   };
@@ -60,13 +81,30 @@ export function findInputs(wanted: readonly LdInput[], options: InputOptions): F
 class InputFinder {
   readonly inputs: LinkInput[] = [];
   readonly hostLibraries: Set<string> = new Set();
+  readonly modules: Set<string> = new Set();
   readonly provided: Set<string> = new Set();
   readonly leftOut: string[] = [];
+  readonly hostFiles: Set<string> = new Set();
+  readonly files: string[] = [];
   readonly #options: InputOptions;
+  /** The folders in which libraries are looked for. */
+  readonly #folders: readonly string[];
+  /** The objects behind each --start-lib, by its number. */
+  readonly #libs: Map<number, LinkInput[]> = new Map();
   readonly #libraries: Set<string> = new Set();
 
   constructor(options: InputOptions) {
     this.#options = options;
+    const { sysroot, folders } = options;
+    this.#folders = [
+      ...folders.map((folder) => inSysroot(folder, sysroot)),
+      ...SYSTEM_FOLDERS.map((folder) => sysroot + folder),
+    ];
+  }
+
+  /** The objects behind each --start-lib, as an archive. */
+  libs(): LinkInput[] {
+    return [...this.#libs.values()].map((objects) => ({ name: START_LIB, bytes: makeArchive(objects) }));
   }
 
   add(input: LdInput, depth: number): void {
@@ -80,27 +118,41 @@ class InputFinder {
     this.hostLibraries.add(hostLibraryOf(input));
   }
 
-  #find({ name, isStatic }: LdInput): string | undefined {
+  #find({ name, isStatic: wantsStatic }: LdInput): string | undefined {
+    // A process has one C library, its own: a second one would have its own heap and know no threads.
+    const isStatic = wantsStatic && name !== "c";
     const files = name.startsWith(":")
       ? [name.slice(1)]
       : isStatic
       ? [`lib${name}.a`]
       : [`lib${name}.so`, `lib${name}.a`];
-    for (const folder of [...this.#options.folders, ...SYSTEM_FOLDERS]) {
+    for (const folder of this.#folders) {
       for (const file of files) if (isFile(join(folder, file))) return join(folder, file);
     }
     return undefined;
   }
 
   #addFile(path: string, input: LdInput, depth: number): void {
-    if (this.#options.skipStartFiles && START_FILE.test(path)) {
+    if (this.#options.skipStartFiles && isStartFile(path)) {
       this.leftOut.push(path);
       return;
     }
     const bytes = readInput(path);
+    this.files.push(path);
     if (isSharedLibrary(bytes)) {
-      this.hostLibraries.add(sonameOf(path));
-      for (const name of definedNames(bytes)) this.provided.add(name);
+      const { soname, names } = readSharedLibrary(bytes);
+      // As with ld, a library without a name of its own has that under which it was given.
+      this.hostLibraries.add(soname ?? (input.isLibrary ? path.replace(/^.*\//, "") : path));
+      this.hostFiles.add(path);
+      for (const name of names) this.provided.add(name);
+      return;
+    }
+    if (isModule(bytes)) {
+      this.modules.add(path);
+      const { symbols } = parseSmf(bytes, { path });
+      for (let index = 0; index < symbols.length; index++) {
+        if (symbols.isExport(index)) this.provided.add(symbols.name(index));
+      }
       return;
     }
     const script = scriptInputs(bytes);
@@ -115,6 +167,12 @@ class InputFinder {
       }
       return;
     }
+    if (input.lib > 0 && !input.whole && isObject(bytes)) {
+      const objects = this.#libs.get(input.lib) ?? [];
+      this.#libs.set(input.lib, objects);
+      objects.push({ name: path, bytes });
+      return;
+    }
     const { excluded } = this.#options;
     this.inputs.push({
       name: path,
@@ -122,7 +180,7 @@ class InputFinder {
         ? fillThinArchive(
           path,
           bytes,
-          (member) => readInput(isAbsolute(member) ? member : join(dirname(path), member)),
+          (member) => this.#read(isAbsolute(member) ? member : join(dirname(path), member)),
         )
         : bytes,
       whole: input.whole,
@@ -130,33 +188,34 @@ class InputFinder {
     });
   }
 
+  #read(path: string): Uint8Array {
+    this.files.push(path);
+    return readInput(path);
+  }
+
   /** A file that a script names: as it stands, beside the script, or in a library folder. */
   #beside(name: string, script: string): string {
-    if (isAbsolute(name)) return name;
-    const folders = [dirname(script), ".", ...this.#options.folders, ...SYSTEM_FOLDERS];
+    const { sysroot } = this.#options;
+    const isInside = sysroot !== "" && script.startsWith(`${sysroot}/`);
+    if (isAbsolute(name)) return isInside && isFile(sysroot + name) ? sysroot + name : name;
+    const named = inSysroot(name, sysroot);
+    if (named !== name) return named;
+    const folders = [dirname(script), ".", ...this.#folders];
     return folders.map((folder) => join(folder, name)).find(isFile) ?? name;
   }
 }
 
-/** The names of host libraries that compilers know by `-l`, for machines without the files for linking. */
-const SONAMES: Readonly<Record<string, string>> = {
-  c: "libc.so.6",
-  dl: "libdl.so.2",
-  gcc_s: "libgcc_s.so.1",
-  gfortran: "libgfortran.so.5",
-  gomp: "libgomp.so.1",
-  m: "libm.so.6",
-  pthread: "libpthread.so.0",
-  resolv: "libresolv.so.2",
-  rt: "librt.so.1",
-  "stdc++": "libstdc++.so.6",
-  z: "libz.so.1",
-};
+/** A path that may begin with `=` or `$SYSROOT`, which stand for the folder. */
+function inSysroot(path: string, sysroot: string): string {
+  const [, rest] = /^(?:=|\$SYSROOT(?=\/|$))(.*)/.exec(path) ?? [];
+  return rest === undefined ? path : sysroot === "" ? rest : join(sysroot, rest);
+}
 
 /** The host library for a name without a file: `-l NAME`, or `-l :FILE`. */
 function hostLibraryOf({ name, isStatic }: LdInput): string {
   if (/^:.*\.so(?:\.|$)/.test(name)) return name.slice(1);
   if (!isStatic && Object.hasOwn(SONAMES, name)) return SONAMES[name];
+  if (name === "c") return SONAMES.c;
   const files = name.startsWith(":")
     ? name.slice(1)
     : isStatic
@@ -166,7 +225,8 @@ function hostLibraryOf({ name, isStatic }: LdInput): string {
   throw new UsageError(`-l${name}: Cannot find ${files}; name its folder with -L${other}`);
 }
 
-function isFile(path: string): boolean {
+/** Whether there is a file at a path. */
+export function isFile(path: string): boolean {
   try {
     return Deno.statSync(path).isFile;
   } catch {
@@ -174,45 +234,7 @@ function isFile(path: string): boolean {
   }
 }
 
-/** Whether the bytes begin as a shared library for this linker's processors does. */
-function isSharedLibrary(bytes: Uint8Array): boolean {
-  return bytes.length > 18 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c &&
-    bytes[3] === 0x46 &&
-    bytes[5] === 1 && bytes[16] === 3 && bytes[17] === 0;
-}
-
-/** The offsets of the fields of Elf64_Shdr and Elf64_Sym that are read here. */
-const Shdr = { type: 4, offset: 24, size: 32, link: 40 } as const;
-const Sym = { section: 6 } as const;
-
-/** The names that a shared library defines; none if its tables cannot be read. */
-function definedNames(bytes: Uint8Array): string[] {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const names: string[] = [];
-  const decoder = new TextDecoder();
-  try {
-    const headers = Number(view.getBigUint64(40, true));
-    const u64 = (at: number): number => Number(view.getBigUint64(at, true));
-    for (let index = 0; index < view.getUint16(60, true); index++) {
-      const at = headers + index * RecordSize.SHDR;
-      if (view.getUint32(at + Shdr.type, true) !== SectionType.DYNSYM) continue;
-      const strings = u64(headers + view.getUint32(at + Shdr.link, true) * RecordSize.SHDR + Shdr.offset);
-      const [start, size] = [u64(at + Shdr.offset), u64(at + Shdr.size)];
-      for (let symbol = start; symbol < start + size; symbol += RecordSize.SYM) {
-        if (view.getUint16(symbol + Sym.section, true) === SectionIndex.UNDEF) continue;
-        const name = strings + view.getUint32(symbol, true);
-        names.push(decoder.decode(bytes.subarray(name, bytes.indexOf(0, name))));
-      }
-    }
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-  }
-  return names;
-}
-
-/** The name under which the system finds a library at run time: that of the file behind links such as `libm.so`. */
-function sonameOf(path: string): string {
-  const target = Deno.realPathSync(path).replace(/^.*\//, "");
-  // libz.so.1.2.13 is found as libz.so.1.
-  return /^(.*\.so\.\d+)/.exec(target)?.[1] ?? target;
+/** Whether the bytes begin as a module that this linker writes. */
+function isModule(bytes: Uint8Array): boolean {
+  return [...MAGIC].every((character, index) => bytes[index] === character.charCodeAt(0));
 }

@@ -52,13 +52,14 @@ function readStandardInput(): Uint8Array {
 /**
  * Writes a temporary file and renames it to `path`: a reader sees either the
  * old file or all of the new one, and modules loaded from the old one are not
- * affected.
+ * affected. A device or a pipe, such as `/dev/null`, is written to and stays.
  *
  * @throws {UsageError} if it cannot be written; the old file stays then.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
   const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
+    if (isDevice(path)) return Deno.writeFileSync(path, bytes);
     using undo = new DisposableStack();
     undo.defer(() => removeIfPossible(temporary));
     Deno.writeFileSync(temporary, bytes, { createNew: true });
@@ -66,6 +67,17 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
     undo.move();
   } catch (error) {
     throw new UsageError(`${path}: Cannot write the file: ${(error as Error).message}`);
+  }
+}
+
+/** Whether a path leads to something that is neither a file nor a folder. */
+function isDevice(path: string): boolean {
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    return !isFile && !isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
   }
 }
 

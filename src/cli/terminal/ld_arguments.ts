@@ -3,6 +3,7 @@
  * apart, and options that count for the inputs behind them.
  */
 import { UsageError } from "./command.ts";
+import { IGNORED, IGNORED_JOINED, IGNORED_VALUES, JOINED, SWITCHES, SYNONYMS, VALUES } from "./ld_options.ts";
 
 /** A file, or a library to look for, and the options that count for it. */
 export interface LdInput {
@@ -12,6 +13,8 @@ export interface LdInput {
   readonly whole: boolean;
   /** Whether only static libraries count. */
   readonly isStatic: boolean;
+  /** The number of the `--start-lib` that it stands behind: it counts as a member of that archive; 0 for none. */
+  readonly lib: number;
 }
 
 /** Parsed arguments. */
@@ -22,33 +25,6 @@ export interface LdArguments {
   readonly switches: ReadonlySet<string>;
   /** Arguments that have no meaning for modules. */
   readonly ignored: readonly string[];
-}
-
-/** Options with a value, by every spelling. */
-const VALUES: Readonly<Record<string, string>> = {
-  ...names(
-    "output entry export keep unwind cpu needed color wrap defsym version-script dynamic-list exclude-libs",
-  ),
-  ...names("allow-undefined undefined library library-path Map"),
-  ...{ o: "output", e: "entry", u: "undefined", l: "library", L: "library-path" },
-};
-
-/** Options without a value. */
-const SWITCHES: Readonly<Record<string, string>> = {
-  ...names("reloadable strip map cref no-undefined print-gc-sections"),
-  ...{ s: "strip", "strip-all": "strip", M: "map", "print-map": "map" },
-};
-
-/** Options of `ld` that do not matter for modules: with a value apart, and without. */
-const IGNORED_VALUES: ReadonlySet<string> = new Set(
-  ("m z h soname rpath rpath-link dynamic-linker I plugin plugin-opt hash-style sysroot f auxiliary filter " +
-    "sort-section build-id").split(" "),
-);
-const IGNORED =
-  /^(?:shared|Bshareable|pie|no-pie|nostdlib|g|x|X|S|d|E|n|eh-frame-hdr|no-eh-frame-hdr|(?:no-)?as-needed|(?:no-)?gc-sections|start-group|end-group|\(|\)|push-state|pop-state|Bsymbolic.*|(?:no-)?add-needed|export-dynamic|(?:no-)?warn-.*|(?:no-)?fatal-warnings|(?:no-)?relax|sort-.*|(?:no-)?allow-shlib-undefined|(?:enable|disable)-new-dtags|build-id|hash-style=.*|O\d?|icf=.*|discard-.*|strip-debug|(?:no-)?demangle|(?:no-)?undefined-version|trace|t|v|V|verbose|fix-cortex.*|no-map-whole-files|no-keep-memory|threads.*|color-diagnostics.*|copy-dt-needed-entries|no-copy-dt-needed-entries|no-print-gc-sections|unresolved-symbols=.*)$/;
-
-function names(list: string): Record<string, string> {
-  return Object.fromEntries(list.split(" ").map((name) => [name, name]));
 }
 
 /**
@@ -63,20 +39,23 @@ export function parseLdArguments(args: readonly string[], lenient: boolean): LdA
   const switches = new Set<string>();
   const ignored: string[] = [];
   const saved: [boolean, boolean][] = [];
-  let [whole, isStatic] = [false, false];
+  let [whole, isStatic, lib, libs] = [false, false, 0, 0];
+  const add = (name: string, isLibrary: boolean): void => {
+    inputs.push({ name, isLibrary, whole, isStatic, lib });
+  };
   const put = (option: string, value: string): void => {
-    if (value === "") throw new UsageError(`--${option} needs a value`);
-    if (option === "library") inputs.push({ name: value, isLibrary: true, whole, isStatic });
+    if (value === "" && option !== "sysroot") throw new UsageError(`--${option} needs a value`);
+    if (option === "library") add(value, true);
     else values.set(option, [...values.get(option) ?? [], value]);
   };
   for (let at = 0; at < args.length; at++) {
     const argument = args[at];
     if (!argument.startsWith("-") || argument === "-") {
-      inputs.push({ name: argument, isLibrary: false, whole, isStatic });
+      add(argument, false);
       continue;
     }
     if (argument === "--") {
-      for (const name of args.slice(at + 1)) inputs.push({ name, isLibrary: false, whole, isStatic });
+      for (const name of args.slice(at + 1)) add(name, false);
       break;
     }
     const text = argument.replace(/^--?/, "");
@@ -85,24 +64,40 @@ export function parseLdArguments(args: readonly string[], lenient: boolean): LdA
       if (++at >= args.length) throw new UsageError(`${argument} needs a value`);
       return args[at];
     };
+    // -z and its keyword, joined or not, by one spelling.
+    const isKeyword = /^-z/.test(argument) && (argument !== "-z" || at + 1 < args.length);
+    const method = name === "unresolved-symbols" && value === undefined ? next() : undefined;
+    const synonym = method !== undefined
+      ? `${name}=${method}`
+      : isKeyword
+      ? `-z ${text.slice(1) || args[at + 1]}`
+      : text;
     if (name === "whole-archive") whole = true;
     else if (name === "no-whole-archive") whole = false;
     else if (/^(?:Bstatic|static|dn|non_shared)$/.test(name)) isStatic = true;
     else if (/^(?:Bdynamic|dy|call_shared)$/.test(name)) isStatic = false;
+    else if (name === "start-lib") lib = ++libs;
+    else if (name === "end-lib") lib = 0;
     else if (Object.hasOwn(SWITCHES, name) && value === undefined) switches.add(SWITCHES[name]);
-    else if (Object.hasOwn(VALUES, name)) put(VALUES[name], value ?? next());
-    else if (!argument.startsWith("--") && /^[oeulL]./.test(text)) put(VALUES[text[0]], text.slice(1));
-    else if (argument === "-z" && (args[at + 1] === "defs")) {
-      switches.add("no-undefined");
-      at++;
-    } else if (!lenient) throw new UsageError(`there is no option '${argument}'`);
-    else if (name === "push-state") saved.push([whole, isStatic]);
-    else if (name === "pop-state") [whole, isStatic] = saved.pop() ?? [whole, isStatic];
-    else if (
-      IGNORED.test(text) || IGNORED_VALUES.has(name) && value !== undefined || /^[mzhfOI]./.test(text)
-    ) {
+    // -L=FOLDER: the sign belongs to the value of an option of one letter.
+    else if (Object.hasOwn(VALUES, name) && (value === undefined || name.length > 1)) {
+      put(VALUES[name], value ?? next());
+    } else if (Object.hasOwn(SYNONYMS, synonym)) {
+      if (argument === "-z") at++;
+      const meaning = SYNONYMS[synonym];
+      if (meaning === null) switches.delete("no-undefined");
+      else if (meaning[1] !== undefined) put(meaning[0], meaning[1]);
+      else switches.add(meaning[0]);
+    } else if (lenient && name === "push-state") saved.push([whole, isStatic]);
+    else if (lenient && name === "pop-state") [whole, isStatic] = saved.pop() ?? [whole, isStatic];
+    // Long names first: -export-dynamic is not -e xport-dynamic.
+    else if (lenient && (IGNORED.test(text) || IGNORED_VALUES.has(name) && value !== undefined)) {
       ignored.push(argument);
-    } else if (IGNORED_VALUES.has(name)) ignored.push(`${argument} ${next()}`);
+      if (/^(?:shared|Bshareable)$/.test(name)) switches.add("shared");
+    } else if (lenient && IGNORED_VALUES.has(name)) ignored.push(`${argument} ${next()}`);
+    else if (!argument.startsWith("--") && JOINED.test(text)) put(VALUES[text[0]], text.slice(1));
+    else if (lenient && !argument.startsWith("--") && IGNORED_JOINED.test(text)) ignored.push(argument);
+    else if (!lenient) throw new UsageError(`there is no option '${argument}'`);
     else throw new UsageError(`there is no option '${argument}'; what it asks for cannot be ignored`);
   }
   return { inputs, values, switches, ignored };

@@ -237,6 +237,11 @@ export const AARCH64: LinkArch = {
       ...LOW12,
     }, 0]],
   },
+  veneer: {
+    // adrp x16, target; add x16, x16, :lo12:target; br x16
+    bytes: [0x10, 0x00, 0x00, 0x90, 0x10, 0x02, 0x00, 0x91, 0x00, 0x02, 0x1f, 0xd6],
+    references: [[0, RelocationType.Arm64Page21], [4, RelocationType.Arm64PageOff12]],
+  },
   callAddend: 0,
   hasBiasedAddends: false,
   absolute64: 257,

@@ -102,6 +102,14 @@ export interface LinkArch {
     readonly bytes: readonly number[];
     readonly references: readonly (readonly [offset: number, rule: RelocationRule, addend: number])[];
   };
+  /**
+   * Code that jumps to an address in the module however far it is, and its references to that address; undefined
+   * where a branch reaches all of an image.
+   */
+  readonly veneer?: {
+    readonly bytes: readonly number[];
+    readonly references: readonly (readonly [offset: number, smf: number])[];
+  };
   /** The addend of a plain call. */
   readonly callAddend: number;
   /** Whether distances in code count from the end of the instruction, so that addends include a bias. */

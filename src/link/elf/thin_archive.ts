@@ -21,7 +21,7 @@ export function fillThinArchive(
   bytes: Uint8Array,
   read: (path: string) => Uint8Array,
 ): Uint8Array {
-  const pieces: Uint8Array[] = [encoder.encode("!<arch>\n")];
+  const members: Member[] = [];
   let longNames = "";
   for (let at = 8; at < bytes.length;) {
     if (at + HEADER_SIZE > bytes.length) {
@@ -38,10 +38,26 @@ export function fillThinArchive(
     if (!isTable) {
       const start = /^\/\d+$/.test(stored) ? Number(stored.slice(1)) : -1;
       const path = start === -1 ? stored : longNames.slice(start).split("\n", 1)[0];
-      pieces.push(...memberOf(path.replace(/\/$/, ""), read(path.replace(/\/$/, ""))));
+      const member = path.replace(/\/$/, "");
+      members.push({ name: member, bytes: read(member) });
     }
     at += HEADER_SIZE + (isTable ? size + size % 2 : 0);
   }
+  return makeArchive(members);
+}
+
+/** A member of an archive. */
+interface Member {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Makes an ordinary archive of members, without a symbol index. */
+export function makeArchive(members: readonly Member[]): Uint8Array {
+  const pieces = [
+    encoder.encode("!<arch>\n"),
+    ...members.flatMap(({ name, bytes }) => memberOf(name, bytes)),
+  ];
   const archive = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
   let at = 0;
   for (const piece of pieces) {

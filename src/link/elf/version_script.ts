@@ -11,15 +11,22 @@ import { LoadError } from "../../errors/load_error.ts";
 /** Comments, punctuation, quoted names, and words. */
 const TOKEN = /\s+|\/\*[\s\S]*?\*\/|#[^\n]*|[{};]|"[^"]*"|[^\s{};"]+/gy;
 
-/** Returns the names and globs that a script makes global. Names of versions are left out: modules have none. */
-export function exportsOfScript(path: string, text: string): string[] {
+/** The names and globs of a script. Names of versions are left out: modules have none. */
+export interface VersionScript {
+  readonly global: readonly string[];
+  readonly local: readonly string[];
+}
+
+/** Reads a version script or a dynamic list. */
+export function readVersionScript(path: string, text: string): VersionScript {
   const broken = (problem: string, offset: number): LoadError =>
     new LoadError("InvalidFormat", `Cannot read version script: ${problem}`, {
       path,
       offset,
       hint: "write it as GNU ld takes it: { global: NAME; ... local: *; };",
     });
-  const names: string[] = [];
+  const global: string[] = [];
+  const local: string[] = [];
   let depth = 0;
   let isGlobal = true;
   let isMangled = true;
@@ -44,11 +51,11 @@ export function exportsOfScript(path: string, text: string): string[] {
     } else if (depth > 0 && found !== ";" && found !== ":") {
       if (found === "global" || found === "local") isGlobal = found === "global";
       else if (/^"(?:C|C\+\+|Java)"$/.test(found) && depth === 1) isMangled = found === '"C"';
-      else if (isGlobal && isMangled) names.push(found.replace(/^"(.*)"$/, "$1"));
+      else if (isMangled) (isGlobal ? global : local).push(found.replace(/^"(.*)"$/, "$1"));
       else if (isGlobal) throw broken(`names of C++ have to be given mangled, not as '${found}'`, at);
     }
     at += found.length;
   }
   if (depth > 0) throw broken("a brace is not closed", text.length);
-  return names;
+  return { global, local };
 }

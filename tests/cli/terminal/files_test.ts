@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { UsageError } from "../../../src/cli/terminal/command.ts";
 import { Progress, readInput, replaceFile } from "../../../src/cli/terminal/files.ts";
+import { compile, testWithCompilers } from "../../support/compilers.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
 
 Deno.test("progress is shown on a terminal only, and only after a delay", () => {
@@ -48,4 +49,14 @@ Deno.test("a file is replaced completely or not at all", () => {
     "Cannot write the file: ",
   );
   assert([...Deno.readDirSync(folder.path)].every(({ name }) => !name.endsWith(".tmp")));
+});
+
+testWithCompilers(["mkfifo", "cat"], "a pipe is written to, and stays", async (folder) => {
+  const pipe = `${folder}/pipe`;
+  await compile("mkfifo", [pipe]);
+  const reader = new Deno.Command("cat", { args: [pipe], stdout: "piped" }).spawn();
+  replaceFile(pipe, new Uint8Array([4, 5]));
+  const isFifo = Deno.statSync(pipe).isFifo;
+  if (!isFifo) reader.kill();
+  assertEquals([isFifo, [...(await reader.output()).stdout]], [true, [4, 5]]);
 });

@@ -1,0 +1,79 @@
+/**
+ * What a link says and writes beside the module: the map, traces, the file of dependencies, and the lines on what
+ * `smf ld` left out.
+ */
+import { listNames } from "../../errors/names.ts";
+import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
+import type { Output } from "../terminal/command.ts";
+import { replaceFile } from "../terminal/files.ts";
+import type { LdArguments } from "../terminal/ld_arguments.ts";
+import type { Writer } from "../terminal/style.ts";
+import { type FoundInputs, START_LIB } from "./link_inputs.ts";
+
+/** Says on one line each what has no meaning for modules, and which libraries the module needs. */
+export function sayIgnored({ ignored }: LdArguments, found: FoundInputs, output: Output): void {
+  const say = (what: string, names: readonly string[]): void => {
+    if (names.length > 0) output.complain(`smf ld: ${what}: ${names.join(" ")}`);
+  };
+  say("ignored", ignored);
+  say("left out", found.leftOut);
+  say("host libraries that the module needs", found.hostLibraries);
+  say("modules to load first", found.modules);
+}
+
+/** Lists the sections that nothing reaches, as `ld` does. */
+export function printDropped({ dropped }: LinkMap, writer: Writer): void {
+  for (const { section, object, reason } of dropped) {
+    if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
+  }
+}
+
+/** Lists the files and archive members that took part, in link order. */
+export function printTrace({ inputs, hostFiles }: FoundInputs, { members }: LinkMap, writer: Writer): void {
+  for (const { name } of inputs) if (name !== START_LIB) writer.print(name);
+  for (const { member } of members) writer.print(member);
+  for (const file of hostFiles) writer.print(file);
+}
+
+/** Lists where each of the names is defined and used. */
+export function printTraced(names: readonly string[], { references }: LinkMap, writer: Writer): void {
+  for (const { name, definedBy, neededBy } of references) {
+    if (!names.includes(name)) continue;
+    if (definedBy !== undefined) writer.print(`${definedBy}: definition of ${name}`);
+    for (const object of neededBy) writer.print(`${object}: reference to ${name}`);
+  }
+}
+
+/** Writes a rule of make: the module depends on every file that was read, each of which may be gone. */
+export function writeDependencies(path: string, target: string, files: readonly string[]): void {
+  const escaped = [...new Set(files)].map(escapedForMake);
+  const rule = [`${escapedForMake(target)}:`, ...escaped].join(" ");
+  const text = [rule, ...escaped.map((file) => `${file}:`)].join("\n\n") + "\n";
+  replaceFile(path, new TextEncoder().encode(text));
+}
+
+function escapedForMake(path: string): string {
+  return path.replace(/[ #\\]/g, "\\$&").replaceAll("$", "$$$$");
+}
+
+/** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
+export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
+  const file = given.values.get("Map")?.at(-1);
+  const shown = given.switches.has("cref") ? map : { ...map, references: [] };
+  if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(shown)));
+  const lines = given.switches.has("map")
+    ? formatMap(shown).trimEnd().split("\n")
+    : given.switches.has("cref") && file === undefined
+    ? crossReferences(map)
+    : [];
+  for (const line of lines) writer.print(line);
+}
+
+/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
+export function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
+  if (threadLocals.length === 0) return;
+  const noun = threadLocals.length === 1 ? "variable" : "variables";
+  output.complain(
+    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
+  );
+}

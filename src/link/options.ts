@@ -1,0 +1,118 @@
+/**
+ * The options of a link.
+ */
+import { BOOLEAN, NUMBER, oneOf, type OptionTable, RECORD, SET, STRING, STRINGS } from "../errors/options.ts";
+
+/** How {@linkcode linkObjects} links. */
+export interface LinkOptions {
+  /**
+   * The names that the module exports, as exact names and globs (`*` matches any
+   * characters, `?` one). An exact name must exist. Archive members that define
+   * one of them are pulled in. Default: every global of default visibility that
+   * an input object, rather than an archive member, defines.
+   */
+  readonly exports?: readonly string[];
+  /** The function at which execution starts. Makes the module executable. */
+  readonly entry?: string;
+  /** Whether the module has no entry point if no input defines `entry`. Default: that is an error. */
+  readonly optionalEntry?: boolean;
+  /** Symbols and sections that stay even if nothing reaches them, as exact names and globs. */
+  readonly keep?: readonly string[];
+  /**
+   * Further names that the module exports if an input defines them, as exact names and globs. No archive
+   * member is pulled in for them. Default: none.
+   */
+  readonly exportList?: readonly string[];
+  /**
+   * Names that the module exports besides those that the other options say, or the default, as exact names and
+   * globs; members of archives that are linked count, too. Default: none.
+   */
+  readonly exportAlso?: readonly string[];
+  /**
+   * Names that the module does not export although another option or the default would, as exact names and globs.
+   * An exact name in `exports` or `exportAlso` beats a glob here. Default: none.
+   */
+  readonly hide?: readonly string[];
+  /** Like `undefined`, but a name that no input defines is an error. Default: none. */
+  readonly requireDefined?: readonly string[];
+  /** Takes the first of several definitions of a name. Default: they are an error. */
+  readonly allowMultipleDefinition?: boolean;
+  /** A function to run before all other initialisers. */
+  readonly init?: string;
+  /** A function to run after all other finalisers. */
+  readonly fini?: string;
+  /** Names to treat as undefined, so that archive members that define them are pulled in, and to keep. */
+  readonly undefined?: readonly string[];
+  /** Leads references to each `NAME` to `__wrap_NAME`, and references to `__real_NAME` to `NAME`. */
+  readonly wrap?: readonly string[];
+  /** Defines names: as a constant, as another name of the link, or as `NAME+NUMBER` or `NAME-NUMBER`. */
+  readonly defsym?: Readonly<Record<string, number | string>>;
+  /** Refuses names that no input defines, unless `allowUndefined` has them. Default: they become imports. */
+  readonly noUndefined?: boolean;
+  /** Names that `noUndefined` takes for defined, because a host library has them. Default: none. */
+  readonly provided?: ReadonlySet<string>;
+  /**
+   * Names that may stay undefined when the module is loaded, as exact names and globs. A call of a function
+   * that is missing then ends the process, with a line on standard error that names function and module; the
+   * address of a variable, and of a name that is declared weak, is 0.
+   */
+  readonly allowUndefined?: readonly string[];
+  /** Marks the module as one that may be replaced while it runs. */
+  readonly reloadable?: boolean;
+  /**
+   * Whether the module keeps call frame information. Without it, exceptions and
+   * backtraces end at the module. Default: if the module handles or raises
+   * exceptions, or holds C++ or Rust code by its names, so that exceptions may
+   * pass through.
+   */
+  readonly unwind?: boolean;
+  /** Whether the map lists each global name with the objects that define it and refer to it. Default: false. */
+  readonly cref?: boolean;
+  /** Leaves out the names of symbols that are not exported. */
+  readonly strip?: boolean;
+  /**
+   * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
+   * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
+   * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
+   */
+  readonly cpu?: string;
+  /** The operating system, a `Platform`. Default: Linux. */
+  readonly platform?: number;
+  /**
+   * Shared libraries of the host, by the names that its dynamic linker knows, in
+   * which the loader looks for imports. It looks in the C library by itself.
+   * Default: none.
+   */
+  readonly needed?: readonly string[];
+  /** The layout of the file. Default: H96. */
+  readonly layout?: "H96" | "H72";
+}
+
+/** The type of each option. */
+export const LINK_OPTIONS: OptionTable<LinkOptions> = {
+  exports: STRINGS,
+  entry: STRING,
+  optionalEntry: BOOLEAN,
+  exportList: STRINGS,
+  exportAlso: STRINGS,
+  hide: STRINGS,
+  requireDefined: STRINGS,
+  allowMultipleDefinition: BOOLEAN,
+  init: STRING,
+  fini: STRING,
+  undefined: STRINGS,
+  wrap: STRINGS,
+  defsym: RECORD,
+  noUndefined: BOOLEAN,
+  provided: SET,
+  allowUndefined: STRINGS,
+  keep: STRINGS,
+  reloadable: BOOLEAN,
+  unwind: BOOLEAN,
+  cref: BOOLEAN,
+  strip: BOOLEAN,
+  cpu: STRING,
+  needed: STRINGS,
+  platform: NUMBER,
+  layout: oneOf("H96", "H72"),
+};

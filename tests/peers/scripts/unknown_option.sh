@@ -1,0 +1,5 @@
+#!/bin/bash
+. $(dirname $0)/common.inc
+
+echo 'int main(void) { return 0; }' | $CC -c -o $t/a.o -xc -
+$CC -B. -o $t/exe $t/a.o -Wl,--no-such-option=5
