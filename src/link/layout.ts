@@ -15,14 +15,8 @@ import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { inFileOrder, isLinkOrdered, sortByLinkOrder } from "./link_order.ts";
 import { MergedSection } from "./merge.ts";
-import {
-  C_IDENTIFIER,
-  compareStartup,
-  FRAGMENTS,
-  isFragment,
-  startupOrder,
-  TLS_SECTION,
-} from "./section_names.ts";
+import { C_IDENTIFIER, compareStartup, FRAGMENTS, isFragment, startupOrder } from "./section_names.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */

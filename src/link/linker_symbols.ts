@@ -19,7 +19,8 @@
 import { ObjectType, RecordSize } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import { C_IDENTIFIER, startupOrder, TLS_BASE, TLS_SECTION } from "./section_names.ts";
+import { C_IDENTIFIER, startupOrder, TLS_BASE } from "./section_names.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 
 /** The address of a linker-defined symbol. */
 export interface LinkerSymbol {

@@ -18,7 +18,8 @@ import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
-import { startupOrder, TLS_SECTION } from "./section_names.ts";
+import { startupOrder } from "./section_names.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
 /** The rule of a GOT reference whose instruction was rewritten to a direct one. */

@@ -2,9 +2,6 @@
  * The meaning of section names.
  */
 
-/** The section that holds the initial image of the TLS block. The loader knows it by this name. */
-export const TLS_SECTION = ".tdata";
-
 /** The linker-defined symbol at the start of the module's TLS block. */
 export const TLS_BASE = "_TLS_MODULE_BASE_";
 

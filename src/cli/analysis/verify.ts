@@ -144,10 +144,10 @@ class ModuleChecker {
     const needs = scanRelocations(file, this.#report);
     const plan = planImage(file, PAGE_SIZE, { got: needs.gotCount, plt: needs.pltCount }, this.#report);
     this.#undefinedNames(needs.imports);
-    if (needs.threadLocal.length > 0) {
+    const threadLocals = attempt(this.#report, () => planThreadLocals(file, plan, needs));
+    if (threadLocals !== undefined || needs.threadLocal.length > 0) {
       const { platform } = this.#requirements.host ?? file.header;
       attempt(this.#report, () => checkThreadLocals(platform as Platform));
-      attempt(this.#report, () => planThreadLocals(file, plan, needs));
     }
     const image = new Uint8Array(plan.size);
     for (const { section, offset } of plan.sections) {

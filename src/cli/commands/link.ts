@@ -5,7 +5,6 @@ import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from
 import { parseDefinition } from "../../link/defsym.ts";
 import { exportsOfScript } from "../../link/elf/version_script.ts";
 import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
-import { listNames } from "../../errors/names.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
@@ -97,7 +96,6 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     replaceFile(target, bytes);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
-    if (options.exports === undefined) sayNotExported(command, map, output);
   });
 }
 
@@ -200,15 +198,6 @@ function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
     ? crossReferences(map)
     : [];
   for (const line of lines) writer.print(line);
-}
-
-/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
-function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
-  if (threadLocals.length === 0) return;
-  const noun = threadLocals.length === 1 ? "variable" : "variables";
-  output.complain(
-    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
-  );
 }
 
 function unwindOf(when: string): boolean | undefined {
