@@ -18,7 +18,7 @@ import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
-import { startupOrder } from "./section_names.ts";
+import { startupArray } from "./startup_order.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
@@ -273,7 +273,7 @@ export class Relocator extends RelocationPlace {
     const { locator } = this.input;
     // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
     return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
-      locator.output.type === SmfSectionType.Code && startupOrder(this.output.name) === undefined;
+      locator.output.type === SmfSectionType.Code && startupArray(this.output.name) === undefined;
   }
 
   /** Applies a relocation to a constant, which has a value but no address. */
