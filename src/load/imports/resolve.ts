@@ -246,8 +246,8 @@ export function undefinedThreadLocals(names: readonly string[], importer: Module
     `Cannot resolve imports of ${importer.description}: undefined ${noun} ${listed}`,
     {
       symbols: names,
-      hint: "name the host library that defines it in `libraries`; for a variable of another module, " +
-        "let that module export a function that returns the variable's address",
+      hint: "load the module that exports it first, or name the host library that defines it " +
+        "(the option `libraries`, --library)",
     },
   );
 }

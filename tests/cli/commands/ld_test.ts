@@ -231,6 +231,21 @@ ldTest("version scripts and dynamic lists are lists of exports", async (path) =>
   }
 });
 
+ldTest("--no-undefined takes what the loader itself defines", async (path) => {
+  Deno.writeTextFileSync(
+    path("l.cpp"),
+    `struct T { T(); ~T(); int i; }; T::T() {} T::~T() {}
+    static T object; static thread_local T of_thread;
+    extern "C" int get(void) { return object.i + of_thread.i; }`,
+  );
+  await compile("gcc", ["-O2", "-fPIC", "-c", "l.cpp"], path("."));
+  const link = (...more: string[]) =>
+    smf("link", path("l.o"), "--no-undefined", "-o", path("l.smf"), ...more);
+  assertEquals(await link(), { code: 0, out: [], err: [] });
+  const { code, out } = await smf("verify", path("l.smf"), "--no-undefined");
+  assertEquals([code, out.at(-1)?.includes("sound")], [0, true], out.join("\n"));
+});
+
 ldTest(
   "--no-undefined refuses what nobody defines; host libraries and --allow-undefined count",
   async (path) => {
