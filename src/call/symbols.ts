@@ -28,7 +28,7 @@ export interface SymbolSource {
 }
 
 /** The kind of a symbol, as errors name it. */
-export type SymbolKind = "a function" | "a variable" | "a symbol without a type";
+export type SymbolKind = "a function" | "a variable" | "a thread-local variable" | "a symbol without a type";
 
 /**
  * Binds all symbols of `definitions`.

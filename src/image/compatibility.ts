@@ -32,9 +32,16 @@ export interface ExportPlace {
 /** Finds the export of a name; undefined if there is none that has an address. */
 export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPlace | undefined {
   const symbol = file.symbols.findExport(name);
-  if (symbol === undefined || !isAddress(symbol.type)) return undefined;
+  if (symbol === undefined || !isAddress(symbol.type) || plan.isThreadLocal(symbol.value)) return undefined;
   const kind = symbol.type === SymbolType.Function ? "function" : "data";
   return { kind, index: symbol.index, size: symbol.size, room: plan.size - plan.place(symbol.value, 0) };
+}
+
+/** Whether a module exports a thread-local variable of that name. */
+export function exportsThreadLocal({ file, plan }: PlannedFile, name: string): boolean {
+  if (plan.threadLocals === undefined) return false;
+  const symbol = file.symbols.findExport(name);
+  return symbol !== undefined && isAddress(symbol.type) && plan.isThreadLocal(symbol.value);
 }
 
 /** How a version fits the use of a name: it has the export, lacks it, or has something else of that name. */

@@ -22,6 +22,7 @@ import type { SmfHeader } from "../smf/header.ts";
 import { IMAGE_PAGE, imageOffsets } from "../smf/offsets.ts";
 import { signedWords } from "../smf/reader.ts";
 import type { SmfSection } from "../smf/section.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { SYMBOL_WORDS, type SymbolTable } from "../smf/symbol.ts";
 
 // The engine inlines constants of this file as numbers, and loads imported ones each time.
@@ -50,6 +51,8 @@ export class ImagePlan implements Arrangement {
   /** The GOT slots and PLT stubs that are reserved. */
   readonly slots: SlotCounts;
   readonly groups: readonly PlacedGroup[];
+  /** The first section of thread-local variables, and its offset in the file's image. */
+  readonly threadLocals: PlacedSection | undefined;
   #pageTable: PageTable | undefined;
 
   /**
@@ -76,6 +79,7 @@ export class ImagePlan implements Arrangement {
       const section = sections[index], offset = offsets[index];
       if (offset === undefined || section.virtualSize === 0) continue;
       placed.push({ section, offset: this.place(offset, section.virtualSize) });
+      if (section.name === TLS_SECTION) this.threadLocals ??= { section, offset };
     }
     this.sections = placed;
   }
@@ -108,6 +112,17 @@ export class ImagePlan implements Arrangement {
       if (offset === group.end) return offset + group.delta;
     }
     return offset === 0 ? 0 : -1;
+  }
+
+  /**
+   * Whether the symbol at `value` of the file's image is a thread-local variable,
+   * which has an address in each thread and none in the image.
+   */
+  isThreadLocal(value: number): boolean {
+    const { threadLocals } = this;
+    if (threadLocals === undefined) return false;
+    const distance = value - threadLocals.offset;
+    return distance >= 0 && distance < threadLocals.section.virtualSize;
   }
 
   /** Whether `offset` of the file's image lies in a Code section. */

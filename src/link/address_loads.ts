@@ -1,6 +1,7 @@
 /**
- * Code that calculates the address of an exported function loads it from a GOT
- * slot instead, where the loader puts the function's canonical address.
+ * Code that calculates the address of an exported function or of an import loads
+ * it from a GOT slot instead, where the loader puts a function's canonical address,
+ * and whatever else may be out of the code's reach.
  */
 import { RecordSize } from "../os/elf.ts";
 import type { LinkArch, RelocationRule } from "./arch/arch.ts";

@@ -17,7 +17,8 @@ import { Found } from "./locate.ts";
 import { malformed } from "./problems.ts";
 import { Relocator } from "./relocate.ts";
 import type { ApplyInput } from "./relocation_place.ts";
-import { isFragment, startupOrder } from "./section_names.ts";
+import { isFragment } from "./section_names.ts";
+import { startupArrayOf } from "./startup_order.ts";
 import { addTlsRelocations, type TlsSlot } from "./thread_local.ts";
 
 /** The finished contents, and the relocations that are left. */
@@ -95,7 +96,7 @@ class Filler {
       this.#bytes.fill(0, section.offset, section.offset + elf.size);
       return this.#refuseRelocations(section);
     }
-    const reversed = startupOrder(section.name)?.reversed === true;
+    const reversed = startupArrayOf(section)?.reversed === true;
     if (!reversed) this.#bytes.set(section.bytes(), section.offset);
     else if (elf.size % 8 !== 0) {
       throw malformed(section.object.name, "the section's size is not a multiple of 8", {

@@ -13,6 +13,7 @@ import { SymbolKind } from "../os/elf.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { STUB_SIZE } from "./plt.ts";
 import { GOT_BASE } from "./dynamic_relocations.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
@@ -157,7 +158,11 @@ class Emitter {
       const { address, size } = placed;
       const name = resolution.globals.names.text(id);
       const type = symbolType(placed);
-      const kind = type === SymbolType.Function ? "function" : "data";
+      const kind = type === SymbolType.Function
+        ? "function"
+        : placed.output.name === TLS_SECTION
+        ? "thread-local"
+        : "data";
       found.push({ id, name, type, address, size, kind });
       this.exports.push({ name, address, size, kind });
     }

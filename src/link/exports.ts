@@ -4,7 +4,6 @@
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
 import { hashName } from "../smf/hash.ts";
-import { SectionFlag, SymbolKind } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { Marker } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
@@ -84,15 +83,11 @@ function missing(problem: string, symbols: readonly string[], hint: string): Loa
   return new LoadError("UndefinedSymbol", message, { symbols, hint });
 }
 
-/** Whether a name has an address, which constants and thread-local variables do not. */
+/** Whether a name has an address, or is a thread-local variable with an address in each thread; constants have none. */
 function hasAddress({ globals, objects }: Resolution, id: number): boolean {
   if (!globals.isDefined(id)) return false;
   if (globals.state(id) === State.COMMON) return true;
-  const object = objects[globals.object(id)];
-  const symbol = globals.symbol(id);
-  const section = object.sectionOf(symbol);
-  return section !== undefined && (section.elf.flags & SectionFlag.TLS) === 0 &&
-    object.elf.symbols.kind(symbol) !== SymbolKind.TLS;
+  return objects[globals.object(id)].sectionOf(globals.symbol(id)) !== undefined;
 }
 
 function defaultExports(resolution: Resolution): Set<number> {
@@ -120,13 +115,10 @@ function matchingExports(
   const { globals } = resolution;
   const exported = new Set<number>();
   const undefinedNames: string[] = [];
-  const threadLocals: string[] = [];
   for (const name of matcher.exact) {
     const id = globals.names.find(name);
     if (id === -1 || !globals.isDefined(id)) {
       undefinedNames.push(name);
-    } else if (isThreadLocal(resolution, id)) {
-      threadLocals.push(name);
     } else if (!hasAddress(resolution, id)) {
       problems.add(unexportable(name, "a constant", "export a function that returns it"));
     } else if (globals.isHidden(id)) {
@@ -136,7 +128,6 @@ function matchingExports(
       exported.add(id);
     }
   }
-  if (threadLocals.length > 0) problems.add(threadLocalExports(threadLocals));
   if (undefinedNames.length > 0) {
     const hint =
       "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
@@ -153,25 +144,6 @@ function matchingExports(
     }
   }
   return exported;
-}
-
-/** Whether a defined name is a thread-local variable. */
-function isThreadLocal({ globals, objects }: Resolution, id: number): boolean {
-  return objects[globals.object(id)]?.elf.symbols.kind(globals.symbol(id)) === SymbolKind.TLS;
-}
-
-/** One error for all, however many there are. */
-function threadLocalExports(symbols: readonly string[]): LoadError {
-  const [noun, verb] = symbols.length === 1
-    ? ["variable", "it is"]
-    : [`variables (${symbols.length} of them)`, "they are"];
-  return new LoadError(
-    "Unsupported",
-    `Cannot export ${noun} ${listNames(symbols)}: ${verb} thread-local, and no other module can reach ${
-      symbols.length === 1 ? "it" : "them"
-    }`,
-    { symbols, hint: "export a function that returns the address of the calling thread's variable" },
-  );
 }
 
 function unexportable(symbol: string, problem: string, hint: string): LoadError {

@@ -19,7 +19,8 @@ import { MergePieces } from "./merge_pieces.ts";
 import { PltStubs } from "./plt.ts";
 import { malformed, type Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
-import { isFragment, startupOrder } from "./section_names.ts";
+import { isFragment } from "./section_names.ts";
+import { startupArray } from "./startup_order.ts";
 import { TlsSlots } from "./thread_local.ts";
 
 /** An undefined name that is reached. */
@@ -42,7 +43,7 @@ function isRoot(section: InputSection): boolean {
   const { type, flags } = section.elf;
   return type === SectionType.INIT_ARRAY || type === SectionType.FINI_ARRAY ||
     type === SectionType.PREINIT_ARRAY ||
-    (flags & SectionFlag.GNU_RETAIN) !== 0 || startupOrder(section.name) !== undefined ||
+    (flags & SectionFlag.GNU_RETAIN) !== 0 || startupArray(section.name) !== undefined ||
     isFragment(section.name);
 }
 

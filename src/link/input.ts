@@ -8,7 +8,7 @@ import { SectionFlag, SectionType } from "../os/elf.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
 import { alignUp } from "../smf/offsets.ts";
 import type { MergePieces } from "./merge_pieces.ts";
-import { TLS_SECTION } from "./section_names.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 
 /** An allocated section of an object. Debug information and other unallocated sections are left out. */
 export class InputSection {

@@ -15,14 +15,9 @@ import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { inFileOrder, isLinkOrdered, sortByLinkOrder } from "./link_order.ts";
 import { MergedSection } from "./merge.ts";
-import {
-  C_IDENTIFIER,
-  compareStartup,
-  FRAGMENTS,
-  isFragment,
-  startupOrder,
-  TLS_SECTION,
-} from "./section_names.ts";
+import { C_IDENTIFIER, FRAGMENTS, isFragment } from "./section_names.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
+import { sortStartup, startupArray, startupArrayOf } from "./startup_order.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 import { needsVeneers, Veneers } from "./veneers.ts";
 
@@ -89,9 +84,11 @@ function outputOf(section: InputSection): [name: string, type: number] {
     : SmfSectionType.RoData;
   // __start_NAME and __stop_NAME bound these, so they keep their name and are not mixed with others.
   if (C_IDENTIFIER.test(name)) return [name, type];
-  const startup = startupOrder(name);
+  const startup = startupArrayOf(section);
   // Read-only: the loader relocates the pages before it protects them.
   if (startup !== undefined) return [startup.output, SmfSectionType.RoData];
+  // The marks of start files, which count on lying side by side.
+  if (startupArray(name) !== undefined) return [name, SmfSectionType.RoData];
   if (name === ".data.rel.ro" || name.startsWith(".data.rel.ro.")) {
     return [".data.rel.ro", SmfSectionType.RoData];
   }
@@ -113,9 +110,6 @@ function compareInputs(output: OutputSection): (a: InputSection, b: InputSection
   if (output.name === ".text") return (a, b) => textRank(a.name) - textRank(b.name);
   // Zeroed variables come last: only the end of the image can be left out of the file.
   if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
-  if (startupOrder(output.name) !== undefined) {
-    return (a, b) => compareStartup(a.name, b.name);
-  }
   return () => 0;
 }
 
@@ -189,7 +183,8 @@ export function layOut(input: LayoutInput): Layout {
   const ordered = gathered.filter(isLinkOrdered);
   for (const output of gathered) {
     if (ordered.includes(output)) continue;
-    output.inputs.sort(compareInputs(output));
+    if (startupArray(output.name) === undefined) output.inputs.sort(compareInputs(output));
+    else sortStartup(output.inputs);
     if (veneers !== undefined && output.name === ".text") veneers.place(output);
     else placeInputs(output, gathering.merged.get(output) ?? []);
   }

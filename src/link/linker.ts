@@ -184,8 +184,7 @@ function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): 
     : exports === undefined && inputs.some(({ bytes }) => !isArchive(bytes))
     ? [
       "its objects define nothing that can be exported",
-      "give an object with a function or a variable of default visibility; " +
-      "for a thread-local variable, which cannot be exported, a function that returns its address",
+      "give an object with a function or a variable of default visibility",
     ]
     : exports === undefined
     ? [

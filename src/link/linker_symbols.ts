@@ -19,7 +19,9 @@
 import { ObjectType, RecordSize } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import { C_IDENTIFIER, startupOrder, TLS_BASE, TLS_SECTION } from "./section_names.ts";
+import { C_IDENTIFIER, TLS_BASE } from "./section_names.ts";
+import { startupArrayOf } from "./startup_order.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 
 /** The address of a linker-defined symbol. */
 export interface LinkerSymbol {
@@ -115,7 +117,7 @@ export class BoundedSections {
     for (const object of this.#objects) {
       for (const section of object.sections) {
         if (section === undefined || section.discarded) continue;
-        const startup = startupOrder(section.name);
+        const startup = startupArrayOf(section);
         if (!C_IDENTIFIER.test(section.name) && startup === undefined) continue;
         const name = startup?.output ?? section.name;
         const known = byName.get(name);

@@ -60,8 +60,8 @@ export interface MapExport {
   readonly address: number;
   /** Size in bytes. */
   readonly size: number;
-  /** Whether it names a function or data. */
-  readonly kind: "function" | "data";
+  /** Whether it names a function, a variable, or a variable that each thread has one of. */
+  readonly kind: "function" | "data" | "thread-local";
 }
 
 /** A name that is resolved when the module is loaded. */
@@ -96,8 +96,6 @@ export interface LinkMap {
   readonly exports: readonly MapExport[];
   /** The names that the module imports. */
   readonly imports: readonly MapImport[];
-  /** Visible thread-local variables, which modules cannot export. */
-  readonly threadLocals: readonly string[];
   /** Where each global name is defined and used, by name; empty without the option `cref`. */
   readonly references: readonly MapReference[];
   /** How many relocations the linker applied, and how many it left to the loader. */
@@ -159,7 +157,6 @@ export function formatMap(map: LinkMap): string {
       `${column(size)} ${section} ${object} (${reason})`
     ),
   );
-  part("thread-local variables, which are not exported", map.threadLocals);
   part("cross references", crossReferences(map));
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";

@@ -1,7 +1,6 @@
 /**
  * Builds the map of a link from the results of its passes.
  */
-import { SymbolKind } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
@@ -44,7 +43,6 @@ export function buildMap(
       weak,
       neededBy: [...neededBy],
     })),
-    threadLocals: threadLocalsOf(resolution),
     references: withReferences ? referencesOf(resolution) : [],
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
@@ -92,21 +90,6 @@ function droppedOf({ objects }: Resolution): MapDropped[] {
     }
   }
   return dropped;
-}
-
-/** The thread-local variables that objects, rather than archive members, define for everybody. */
-function threadLocalsOf({ objects, globals }: Resolution): string[] {
-  const names = new Set<number>();
-  for (const object of objects) {
-    const { symbols } = object.elf;
-    if (!object.direct || object.excluded) continue;
-    for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-      const id = object.globalOf(i);
-      if (symbols.kind(i) !== SymbolKind.TLS || globals.isHidden(id) || !globals.isDefined(id)) continue;
-      if (globals.object(id) === object.index) names.add(id);
-    }
-  }
-  return [...names].map((id) => globals.names.text(id)).sort();
 }
 
 function referencesOf({ objects, globals }: Resolution): MapReference[] {

@@ -18,7 +18,8 @@ import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
-import { startupOrder, TLS_SECTION } from "./section_names.ts";
+import { startupArray } from "./startup_order.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
 /** The rule of a GOT reference whose instruction was rewritten to a direct one. */
@@ -86,6 +87,7 @@ export class Relocator extends RelocationPlace {
       case Found.IMPORT:
         if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
         if (id === -1) return this.refuse(rule.name, place, { problem: "the relocation has no symbol" });
+        if (this.#toAddressSlot(rule, id, addend, place)) return;
         if (rule.smf === undefined) return this.refuseForLoader(rule, place);
         return this.addDynamic(rule.smf, Target.global(id), addend);
       default:
@@ -241,7 +243,7 @@ export class Relocator extends RelocationPlace {
       this.at = direct;
       return this.toDistance(DIRECT, output, offset, addend, place);
     }
-    if (canonical && this.#toOwnAddress(rule, id, addend, place)) return;
+    if (canonical && this.#toAddressSlot(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
       return this.toDistance(rule, output, offset, addend, place);
     }
@@ -251,8 +253,8 @@ export class Relocator extends RelocationPlace {
     } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
   }
 
-  /** Makes code that calculates an exported function's address load it from a GOT slot instead. */
-  #toOwnAddress(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+  /** Makes code that calculates the address of an exported function or an import load it from a GOT slot instead. */
+  #toAddressSlot(rule: RelocationRule, id: number, addend: number, place: number): boolean {
     if (this.output.type !== SmfSectionType.Code || (rule.use !== "relative" && rule.use !== "page")) {
       return false;
     }
@@ -272,7 +274,7 @@ export class Relocator extends RelocationPlace {
     const { locator } = this.input;
     // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
     return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
-      locator.output.type === SmfSectionType.Code && startupOrder(this.output.name) === undefined;
+      locator.output.type === SmfSectionType.Code && startupArray(this.output.name) === undefined;
   }
 
   /** Applies a relocation to a constant, which has a value but no address. */

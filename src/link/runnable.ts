@@ -13,7 +13,7 @@ import { Found, type Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import type { Resolution } from "./resolve.ts";
-import { startupOrder } from "./section_names.ts";
+import { startupArray } from "./startup_order.ts";
 
 /** A finished layout, and the places where execution starts. */
 export interface RunnableInput {
@@ -32,7 +32,7 @@ export function checkRunnable(input: RunnableInput): void {
     if (isEmpty(object, symbol)) input.problems.add(withoutCode("ifunc resolver", object, symbol));
   }
   for (const output of input.layout.outputs) {
-    if (startupOrder(output.name) === undefined) continue;
+    if (startupArray(output.name) === undefined) continue;
     for (const section of output.inputs) checkArray(input, section);
   }
 }
@@ -83,7 +83,7 @@ function checkArray({ resolution, locator, problems }: RunnableInput, section: I
   const { object, elf } = section;
   if (!section.hasBytes) return;
   const { view } = object.elf.file;
-  const what = startupOrder(section.name)!.output === ".fini_array" ? "finaliser" : "initialiser";
+  const what = startupArray(section.name)!.output === ".fini_array" ? "finaliser" : "initialiser";
   const refuse = (problem: string, facts: LoadErrorData): void =>
     problems.add(
       new LoadError("Unsupported", `Cannot link module: ${problem}`, {

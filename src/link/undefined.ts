@@ -3,7 +3,9 @@
  */
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
+import { LOADER_NAMES } from "../os/loader_names.ts";
 import { stepForMissing } from "../os/missing_names.ts";
+import { Platform } from "../smf/enums.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import type { NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
@@ -15,13 +17,14 @@ export interface UndefinedOptions {
   readonly noUndefined?: boolean;
   readonly provided?: ReadonlySet<string>;
   readonly allowUndefined?: readonly string[];
+  readonly platform?: number;
 }
 
 /** Makes imports weak that may stay undefined, and marks those that code calls without a test for 0; reports those that the options refuse. */
 export function chooseOptional(
   { globals }: Resolution,
   imports: ReadonlyMap<number, NeededName>,
-  { noUndefined = false, provided, allowUndefined = [] }: UndefinedOptions,
+  { noUndefined = false, provided, allowUndefined = [], platform = Platform.Linux }: UndefinedOptions,
   problems: Problems,
 ): void {
   const allowed = new NameMatcher(allowUndefined);
@@ -32,7 +35,8 @@ export function chooseOptional(
     needed.weak = isWeak || needed.endsProcess;
     if (!noUndefined || needed.weak) continue;
     const name = globals.names.text(id);
-    if (provided?.has(name) !== true) missing.push(name);
+    const isLoaders = platform === Platform.Linux && LOADER_NAMES.has(name);
+    if (provided?.has(name) !== true && !isLoaders) missing.push(name);
   }
   if (missing.length === 0) return;
   const listed = missing.map((name) => `'${name}'`).join(", ");

@@ -12,7 +12,7 @@ import type { SmfFile } from "../smf/file.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
 import type { ModuleExits } from "./runtime/atexit.ts";
-import type { ThreadBlocks } from "./runtime/thread_blocks.ts";
+import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 
 /** A module in memory, as the rest of the package uses it. Its owner disposes of it. */
 export interface LoadedImage extends Disposable {
@@ -35,6 +35,8 @@ export interface LoadedImage extends Disposable {
   readonly initialData?: Uint8Array | undefined;
   /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
   ownTrampolines?: ReadonlyMap<number, number> | undefined;
+  /** The name of the library with the TLS blocks that others can import from; undefined if the module exports none. */
+  readonly threadLocalLibrary?: string | undefined;
   /** The needs of the file's relocations; only in the isolate that owns the module. */
   readonly needs?: RelocationNeeds | undefined;
   /**
@@ -80,6 +82,9 @@ export class PlacedImage implements LoadedImage {
   exits: ModuleExits | undefined;
   ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;
+  readonly threadLocalLibrary: string | undefined;
+  /** The TLS blocks of an image that exports thread-local variables. */
+  definedBlocks: Disposable | undefined;
   threadBlocks: ThreadBlocks | undefined;
   /** The registration of the unwind tables. */
   frames: Disposable | undefined;
@@ -100,6 +105,7 @@ export class PlacedImage implements LoadedImage {
     this.plan = examined.plan;
     this.needs = examined.needs;
     this.threadLocals = examined.threadLocals;
+    this.threadLocalLibrary = (this.threadLocals?.exports.length ?? 0) > 0 ? newBlocksName() : undefined;
     this.libraries = examined.libraries;
     this.identity = identity;
     this.integrity = examined.integrity;
@@ -138,6 +144,7 @@ export class PlacedImage implements LoadedImage {
     if (this.missingCalls !== undefined) abandon(this.missingCalls);
     this.missingCalls = undefined;
     this.threadBlocks?.[Symbol.dispose]();
+    this.definedBlocks?.[Symbol.dispose]();
     this.resolved?.[Symbol.dispose]();
   }
 }

@@ -12,10 +12,10 @@ import type { Region } from "../image/arrange.ts";
 import { type ImagePlan, planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { scanRelocations } from "../image/relocation/scan.ts";
-import { applyStaticOffsets, planThreadLocals } from "../image/relocation/thread_locals.ts";
+import { planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
-import { Binding, SymbolType } from "../smf/enums.ts";
+import { SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
@@ -36,9 +36,9 @@ import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
 import { registerExits } from "./runtime/names.ts";
-import { openThreadBlocks } from "./runtime/thread_blocks.ts";
 import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
 import { checkArrays } from "./start.ts";
+import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 
 export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
@@ -92,7 +92,8 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Beyond this point the file is not read again.
 
     // Relocate, protect, start.
-    linkImage(image, imports, context);
+    relocateImage(image, imports);
+    linkImage(image, context);
     // Beyond this point code of the module may have run, whose effects nothing undoes.
     sealImage(image);
     undo.move();
@@ -103,7 +104,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
 /**
  * Loads one of several modules that may import from each other, up to and
  * including the phase *fill*. Its image has an address then, so that the others
- * can import from it; {@linkcode linkImage} does the rest.
+ * can import from it; {@linkcode relocateImage} and {@linkcode linkImage} do the rest.
  */
 export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
   return function* (size, stamp) {
@@ -119,28 +120,44 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
 }
 
 /**
- * Relocates a filled image, protects its code, and checks everything that can be
- * known before code of the module runs: its ifuncs, its unwind tables, which are
- * registered, and its initialisers and finalisers. {@linkcode sealImage} does the
- * rest; modules that are loaded together are all linked before the first is sealed.
+ * Relocates a filled image: applies the relocations, and fills GOT and PLT. Others
+ * can import its thread-local variables then: modules that are loaded together are
+ * all relocated before the first is linked ({@linkcode linkImage}).
  *
  * Takes over `imports`. If it fails, the image can only be disposed of, and none
  * of its code has run.
  */
-export function linkImage(
-  image: PlacedImage,
-  imports: ResolvedImports,
-  { keepsInitialData }: Pick<LoadContext, "keepsInitialData">,
-): void {
-  const { plan } = image;
+export function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
+  const { allocator, memory, file, plan, needs } = image;
   image.resolved = imports;
   // Providers may have been reloaded while the file was read.
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
   image.missingCalls = stubsForMissing(image, imports);
 
-  // Relocate.
-  relocateImage(image, imports, keepsInitialData === true);
+  const bytes = image.bytes ??= allocator.view(memory);
+  relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
+  defineThreadLocals(image, bytes);
+}
+
+/**
+ * Links a relocated image: leads its code to thread-local variables, protects the
+ * code, and checks everything that can be known before code of the module runs: its
+ * ifuncs, its unwind tables, which are registered, and its initialisers and finalisers.
+ * {@linkcode sealImage} does the rest; modules that are loaded together are all
+ * linked before the first is sealed. If it fails, the image can only be disposed
+ * of, and none of its code has run.
+ */
+export function linkImage(
+  image: PlacedImage,
+  { keepsInitialData = false }: Pick<LoadContext, "keepsInitialData">,
+): void {
+  const { plan } = image;
+  const bytes = image.bytes!, imports = image.resolved!;
+  fillThreadLocals(image, bytes, imports);
+  if (keepsInitialData) image.initialData = bytes.slice(plan.data.offset, filledEnd(plan));
+  detach(bytes);
+  image.bytes = undefined;
   // Beyond this point the bytes belong to this address, and reloads of providers redirect imported variables.
   passReferences(image, imports);
 
@@ -254,31 +271,6 @@ function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
   yield* verifyModuleHash(file);
   yield CHECK_UNCHANGED;
   image.bytes = bytes;
-}
-
-/** Relocate: applies the relocations and fills GOT, PLT and the words of thread-local variables. */
-function relocateImage(image: PlacedImage, imports: ResolvedImports, keepsInitialData: boolean): void {
-  const { allocator, memory, file, plan, needs, threadLocals } = image;
-  const bytes = image.bytes ?? allocator.view(memory);
-  relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
-  // Each thread's block begins as a copy of relocated bytes.
-  if (threadLocals !== undefined) {
-    image.threadBlocks = openThreadBlocks(
-      bytes,
-      threadLocals,
-      (symbol) => ({
-        name: file.symbols.name(symbol),
-        isWeak: file.symbols.binding(symbol) === Binding.Weak,
-        libraries: imports.librariesOf(needs.imports.indexOf(symbol)),
-      }),
-      image.identity,
-    );
-    const { staticOffset } = image.threadBlocks;
-    if (staticOffset !== undefined) applyStaticOffsets(bytes, file, threadLocals, staticOffset);
-  }
-  if (keepsInitialData) image.initialData = bytes.slice(plan.data.offset, filledEnd(plan));
-  detach(bytes);
-  image.bytes = undefined;
 }
 
 /** The end of the bytes of the data group that a file fills; only zeros follow. */

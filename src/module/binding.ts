@@ -134,9 +134,12 @@ function isVariable(type: number): boolean {
 }
 
 function kindOf(version: ModuleVersion, name: string): SymbolKind | undefined {
-  const type = findSymbol(version, name)?.type;
-  if (type === undefined || !isAddress(type)) return undefined;
-  return isFunction(type)
+  const symbol = findSymbol(version, name);
+  if (symbol === undefined || !isAddress(symbol.type)) return undefined;
+  const { type, value } = symbol;
+  return version.image.plan.isThreadLocal(value)
+    ? "a thread-local variable"
+    : isFunction(type)
     ? "a function"
     : type === SymbolType.None
     ? "a symbol without a type"
@@ -161,7 +164,7 @@ function findAddress(
   accepts: (type: number) => boolean,
 ): bigint | undefined {
   const symbol = findSymbol(version, name);
-  return symbol !== undefined && accepts(symbol.type)
+  return symbol !== undefined && accepts(symbol.type) && !version.image.plan.isThreadLocal(symbol.value)
     ? symbolAddress(version.image, symbol.index)
     : undefined;
 }
@@ -170,6 +173,7 @@ function findAddress(
 function findStatic(version: ModuleVersion, name: string, type: Deno.NativeType): bigint | undefined {
   const symbol = findSymbol(version, name);
   if (symbol === undefined || !isVariable(symbol.type)) return undefined;
+  if (version.image.plan.isThreadLocal(symbol.value)) return undefined;
   checkStaticSize(version.path, name, type, symbol.size);
   const address = symbolAddress(version.image, symbol.index);
   const { memory } = version.image;

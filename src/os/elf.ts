@@ -102,6 +102,7 @@ export const DynamicTag = {
   RELAENT: 9,
   STRSZ: 10,
   SYMENT: 11,
+  SONAME: 14,
   FLAGS: 30,
 } as const;
 

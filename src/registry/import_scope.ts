@@ -10,7 +10,12 @@ import { C_LIBRARY } from "../os/dynamic_linker.ts";
 import { ImportAllowlist, LibraryAllowlist } from "../load/imports/allowlist.ts";
 import { GivenImports, type ImportValue } from "../load/imports/given.ts";
 import { HostLibraries } from "../load/imports/host_library.ts";
-import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
+import {
+  type FoundImport,
+  type ImportResolver,
+  type ImportSource,
+  resolverSource,
+} from "../load/imports/resolve.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
 import type { Exporter } from "./reload/exports.ts";
 
@@ -122,21 +127,27 @@ export class ImportScope implements Disposable {
       const loaded = [...this.#catalog.entries()].filter(({ key }) => !replaced.has(key));
       return [...group, ...loaded].filter(({ key }) => key !== importer).map(({ exports }) => exports);
     };
+    const ask = (name: string, find: "find" | "findThreadLocal"): FoundImport | undefined => {
+      const loaded = this.#catalog.mayExport(name).filter(({ key }) => !replaced.has(key));
+      for (const { key, exports } of [...group, ...loaded]) {
+        if (key === importer) continue;
+        const found = exports[find](name);
+        if (found !== undefined) return found;
+        const other = exports[find === "find" ? "findThreadLocal" : "find"](name);
+        if (other !== undefined) throw wrongKind(name, other.from, find === "findThreadLocal");
+      }
+      return undefined;
+    };
     const modules: ImportSource = {
-      find: (name) => {
-        const loaded = this.#catalog.mayExport(name).filter(({ key }) => !replaced.has(key));
-        for (const { key, exports } of [...group, ...loaded]) {
-          const found = key === importer ? undefined : exports.find(name);
-          if (found !== undefined) return found;
-        }
-        return undefined;
-      },
+      find: (name) => ask(name, "find"),
+      findThreadLocal: (name) => ask(name, "findThreadLocal"),
       *names() {
         for (const exports of others()) yield* exports.names();
       },
     };
     const open: ImportSource = {
       find: () => this.#requireOpen(),
+      findThreadLocal: () => this.#requireOpen(),
     };
     return [open, this.#given, runtimeNames, modules, this.#libraries, ...this.#resolver];
   }
@@ -177,4 +188,19 @@ export class ImportScope implements Disposable {
     this.#libraries[Symbol.dispose]();
     for (const source of this.#needed.values()) source[Symbol.dispose]();
   }
+}
+
+/** The error about a variable that is thread-local where it is used, or where it is defined, and not in both. */
+function wrongKind(name: string, definer: string, wantsThreadLocal: boolean): LoadError {
+  const [a, other] = wantsThreadLocal
+    ? ["an ordinary symbol", "a thread-local variable"]
+    : ["a thread-local variable", "an ordinary one"];
+  return new LoadError(
+    "UndefinedSymbol",
+    `Cannot import '${name}': ${definer} defines it as ${a}, not ${other}`,
+    {
+      symbols: [name],
+      hint: "declare it as thread-local in every source that uses it, or in none",
+    },
+  );
 }

@@ -10,6 +10,7 @@ import {
   type LoadContext,
   type PlacedImage,
   placeSteps,
+  relocateImage,
   resolveModule,
   sealImage,
 } from "../load/loader.ts";
@@ -65,8 +66,11 @@ export function loadGroup(
         ...scope.sourcesFor(key, order.watch(index, group)),
         ...(last === undefined ? [] : [last]),
       ];
-      linkImage(image, resolveModule(image, sources), { keepsInitialData: true });
+      relocateImage(image, resolveModule(image, sources));
     })
+  );
+  members.forEach(({ file }, index) =>
+    inFile(file, () => linkImage(images[index], { keepsInitialData: true }))
   );
   // All are checked by now. From here on their code runs.
   const positions = order.positions();

@@ -21,6 +21,11 @@ export class StartOrder {
           if (found !== undefined) used.add(position);
           return found;
         },
+        findThreadLocal: (name: string) => {
+          const found = member.exports.findThreadLocal(name);
+          if (found !== undefined) used.add(position);
+          return found;
+        },
         names: () => member.exports.names(),
       },
     }));

@@ -37,8 +37,6 @@ export const REFUSED: Readonly<Record<string, RegExp>> = {
   "libunwind-coredump.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-ptrace.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
   "libunwind-x86_64.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-  // An allocator that ends when it is given memory of another one; libstdc++ passes it the process's.
-  "libtcmalloc_debug.a": /died by SIG(SEGV|BUS|ABRT) during loading/,
 };
 
 /**
@@ -73,7 +71,13 @@ export const NEEDS: Readonly<Record<string, readonly [name: string, archive: str
   "libprofiler.a": [["libunwind8", "libunwind.so"]],
   "libtcmalloc.a": [["libunwind8", "libunwind.so"]],
   "libtcmalloc_and_profiler.a": [["libunwind8", "libunwind.so"]],
-  "libtcmalloc_debug.a": [["libunwind8", "libunwind.so"]],
+  // An allocator that ends the process when it gets memory of another one, as libstdc++.so.6 would pass it.
+  "libtcmalloc_debug.a": [
+    ["libunwind8", "libunwind.so"],
+    ["libstdc++-12-dev", "libstdc++.a"],
+    ["libgcc-12-dev", "libgcc_eh.a"],
+    ["libgcc-12-dev", "libgcc.a"],
+  ],
   ...fftw(),
   ...ncurses(""),
   ...ncurses("w"),

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
+import { SymbolBinding } from "../../src/os/elf.ts";
 import { compile, testWithCompilers } from "../support/compilers.ts";
 import { addVariable, DATA, ElfWriter, link, Linked, linkFails } from "../support/objects.ts";
 import { R } from "../support/relocation_objects.ts";
@@ -142,6 +143,29 @@ Deno.test("a relocation that leads outside a mergeable section is an error", () 
   const data = addVariable(writer, "data", new Uint8Array(8));
   writer.relocation(data, { offset: 0, symbol: writer.sectionSymbol(strings), type: R[64], addend: 10 });
   linkFails(writer.build(), "InvalidFormat", "leads outside the mergeable section");
+});
+
+Deno.test("a distance from a name in a mergeable section may lead outside it, as with GNU ld", () => {
+  const writer = new ElfWriter();
+  const constants = writer.section({
+    name: ".rodata.cst8",
+    flags: 0x12,
+    bytes: new Uint8Array(16).fill(1, 8),
+    entrySize: 8,
+  });
+  const local = writer.symbol({ name: ".Lfoo", section: constants, value: 8, binding: SymbolBinding.LOCAL });
+  const data = addVariable(writer, "data", new Uint8Array(8));
+  writer.relocation(data, { offset: 0, symbol: local, type: R[64], addend: 10 });
+  const linked = link(writer.build());
+  const [{ symbol, addend }] = linked.relocations();
+  const constant = linked.section(".rodata");
+  // The eight bytes before the name are used by nobody and left out; the distance counts from the name.
+  assertEquals([symbol, addend, constant.size, linked.int32(constant.address)], [
+    ".rodata",
+    10,
+    8,
+    0x01010101,
+  ]);
 });
 
 Deno.test("a distance to a fixed address, without a symbol, is an error that says so", () => {

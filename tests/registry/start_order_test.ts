@@ -10,12 +10,19 @@ function orderOf(providers: readonly (readonly number[])[]): number[] {
   const group = providers.map((_, position) => ({
     exports: {
       find: (name: string) => name === `f${position}` ? { address: 1n, from: "test" } : undefined,
+      findThreadLocal: (name: string) => name === `t${position}` ? { address: 0n, from: "test" } : undefined,
       names: () => [`f${position}`],
     },
   }));
   providers.forEach((used, importer) => {
     const seen = order.watch(importer, group);
-    for (const position of used) for (const { exports } of seen) exports.find(`f${position}`);
+    // A thread-local variable makes a module depend on another as anything else does.
+    used.forEach((position, i) => {
+      for (const { exports } of seen) {
+        if (i % 2 === 0) exports.find(`f${position}`);
+        else exports.findThreadLocal(`t${position}`);
+      }
+    });
   });
   return order.positions();
 }
@@ -36,12 +43,14 @@ Deno.test("a chain may be long", () => {
   const length = 20_000;
   const order = new StartOrder();
   const found = { address: 1n, from: "test" };
-  const group = [{ exports: { find: () => found, names: () => [] } }];
+  const group = [{
+    exports: { find: (_: string) => found, findThreadLocal: () => undefined, names: () => [] },
+  }];
   for (let at = 0; at < length; at++) {
     // The next module is the only one that this one sees.
     const sparse = Object.assign(new Array<typeof group[0]>(at + 2), { [at + 1]: group[0] });
     const seen = order.watch(at, at + 1 < length ? sparse : []);
-    seen[at + 1]?.exports.find();
+    seen[at + 1]?.exports.find("f");
   }
   assertEquals(order.positions()[0], length - 1);
 });

@@ -76,9 +76,13 @@ export interface ElfThreadLocals {
 export interface ElfLibrary {
   /** Functions at given addresses: the value of an SHN_ABS symbol is not relocated (glibc 2.28 and later). */
   readonly functions?: readonly { readonly name: string; readonly address: bigint }[];
+  /** The name by which other libraries need it. */
+  readonly soname?: string;
   /** The names of the libraries that it needs. */
   readonly needed?: readonly string[];
   readonly threadLocals?: ElfThreadLocals;
+  /** Thread-local variables that other libraries can import, by their offsets in the block. */
+  readonly threadLocalExports?: readonly { readonly name: string; readonly offset: number }[];
   /** Thread-local variables in the libraries that it needs; a weak one may be missing. */
   readonly threadLocalImports?: readonly { readonly name: string; readonly isWeak: boolean }[];
   /** The size of the words, in bytes. */
@@ -95,20 +99,24 @@ export interface ElfLibrary {
  */
 export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Array<ArrayBuffer> {
   const { functions = [], needed = [], threadLocalImports = [], relocations = [], wordBytes = 0 } = library;
-  const { threadLocals } = library;
+  const { threadLocals, threadLocalExports = [], soname } = library;
   const hasWords = wordBytes > 0;
-  const symbolCount = 1 + threadLocalImports.length + Number(hasWords) + functions.length; // symbol 0 is reserved
+  // Symbol 0 is reserved.
+  const symbolCount = 1 + threadLocalImports.length + Number(hasWords) + functions.length +
+    threadLocalExports.length;
   const bucketCount = Math.max(1, symbolCount - 1);
   const encoder = new TextEncoder();
   const names = [
     ...threadLocalImports.map(({ name }) => name),
     ...(hasWords ? [WORDS_NAME] : []),
     ...functions.map(({ name }) => name),
+    ...threadLocalExports.map(({ name }) => name),
     ...needed,
+    ...(soname === undefined ? [] : [soname]),
   ].map((name) => encoder.encode(name));
   const stringSize = names.reduce((sum, name) => sum + name.length + 1, 1);
   const headerCount = threadLocals === undefined ? 3 : 4;
-  const dynamicCount = 6 + needed.length + (relocations.length > 0 ? 3 : 0) +
+  const dynamicCount = 6 + needed.length + (soname === undefined ? 0 : 1) + (relocations.length > 0 ? 3 : 0) +
     (library.needsStaticTls ? 1 : 0);
 
   const dynamic = RecordSize.EHDR + headerCount * RecordSize.PHDR;
@@ -166,10 +174,12 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
     string += name.length + 1;
   }
 
+  const libraries = starts.slice(symbolCount - 1);
   const entries: [tag: number, value: number][] = [
-    ...starts.slice(names.length - needed.length).map((
+    ...libraries.map((start, index): [number, number] => [
+      index < needed.length ? DynamicTag.NEEDED : DynamicTag.SONAME,
       start,
-    ): [number, number] => [DynamicTag.NEEDED, start]),
+    ]),
     [DynamicTag.HASH, hash],
     [DynamicTag.STRTAB, strings],
     [DynamicTag.SYMTAB, symbols],
@@ -216,6 +226,9 @@ export function writeElfLibrary(machine: number, library: ElfLibrary): Uint8Arra
   const { GLOBAL } = SymbolBinding;
   if (hasWords) addSymbol(SymbolKind.OBJECT, SOME_SECTION, BigInt(words), GLOBAL);
   for (const { address } of functions) addSymbol(SymbolKind.FUNC, SectionIndex.ABS, address, GLOBAL);
+  for (const { offset } of threadLocalExports) {
+    addSymbol(SymbolKind.TLS, SOME_SECTION, BigInt(offset), GLOBAL);
+  }
 
   relocations.forEach(({ offset, type, symbol, addend }, index) => {
     const at = relocationTable + RecordSize.RELA * index;

@@ -3,7 +3,13 @@
  * the other would succeed. The rules are those that reloads apply; without a
  * running program every export counts as in use.
  */
-import { exportPlace, fitOf, isRefused, type PlannedFile } from "../../image/compatibility.ts";
+import {
+  exportPlace,
+  exportsThreadLocal,
+  fitOf,
+  isRefused,
+  type PlannedFile,
+} from "../../image/compatibility.ts";
 import { type ComparedVersion, VersionPair } from "../../image/version_pair.ts";
 import { hex, inFile } from "../../errors/load_error.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
@@ -131,6 +137,15 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
   const changes: Change[] = [];
   for (const { index, name, size } of previous.file.symbols) {
     if (!previous.file.symbols.isExport(index)) continue;
+    if (exportsThreadLocal(previous, name)) {
+      if (exportsThreadLocal(candidate, name)) continue;
+      const now = exportPlace(candidate, name);
+      const [change, detail] = now === undefined
+        ? ["removed", "was thread-local"] as const
+        : ["changed", `thread-local → ${now.kind}`] as const;
+      changes.push({ what: "export", name, change, detail, effect: "refused" });
+      continue;
+    }
     const old = exportPlace(previous, name);
     if (old === undefined) continue;
     const now = exportPlace(candidate, name);
@@ -149,9 +164,10 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
   }
   for (const { index, name } of candidate.file.symbols) {
     if (!candidate.file.symbols.isExport(index)) continue;
-    const now = exportPlace(candidate, name);
-    if (now === undefined || exportPlace(previous, name) !== undefined) continue;
-    changes.push({ what: "export", name, change: "added", detail: now.kind, effect: "none" });
+    const kind = exportsThreadLocal(candidate, name) ? "thread-local" : exportPlace(candidate, name)?.kind;
+    if (kind === undefined || exportsThreadLocal(previous, name)) continue;
+    if (exportPlace(previous, name) !== undefined) continue;
+    changes.push({ what: "export", name, change: "added", detail: kind, effect: "none" });
   }
   return changes;
 }

@@ -13,7 +13,7 @@ import {
   archName,
   Binding,
   CALL_ENDS_PROCESS,
-  type Platform,
+  Platform,
   SectionFlag,
   SectionType,
   sectionTypeName,
@@ -21,6 +21,7 @@ import {
 import type { ParsedSmf } from "../../smf/file.ts";
 import { Integrity } from "../../smf/integrity.ts";
 import { imageOffsets, isLoaded } from "../../smf/offsets.ts";
+import { LOADER_NAMES } from "../../os/loader_names.ts";
 import { sectionLabel } from "../../smf/section.ts";
 import { surveySmf } from "../../smf/survey.ts";
 import { planThreadLocals } from "../../image/relocation/thread_locals.ts";
@@ -144,10 +145,10 @@ class ModuleChecker {
     const needs = scanRelocations(file, this.#report);
     const plan = planImage(file, PAGE_SIZE, { got: needs.gotCount, plt: needs.pltCount }, this.#report);
     this.#undefinedNames(needs.imports);
-    if (needs.threadLocal.length > 0) {
+    const threadLocals = attempt(this.#report, () => planThreadLocals(file, plan, needs));
+    if (threadLocals !== undefined || needs.threadLocal.length > 0) {
       const { platform } = this.#requirements.host ?? file.header;
       attempt(this.#report, () => checkThreadLocals(platform as Platform));
-      attempt(this.#report, () => planThreadLocals(file, plan, needs));
     }
     const image = new Uint8Array(plan.size);
     for (const { section, offset } of plan.sections) {
@@ -160,10 +161,11 @@ class ModuleChecker {
 
   #undefinedNames(imports: RelocationNeeds["imports"]): void {
     const { symbols } = this.#file;
-    const { provided, noUndefined } = this.#requirements;
+    const { provided, noUndefined, host } = this.#requirements;
+    const isLinux = (host ?? this.#file.header).platform === Platform.Linux;
     for (const index of imports) {
       const name = symbols.name(index);
-      if (provided.has(name)) continue;
+      if (provided.has(name) || (isLinux && LOADER_NAMES.has(name))) continue;
       if (symbols.binding(index) === Binding.Weak) {
         const effect = symbols.flags(index) === CALL_ENDS_PROCESS
           ? "a call ends the process if it is undefined"

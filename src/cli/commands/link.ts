@@ -19,7 +19,6 @@ import {
   printTrace,
   printTraced,
   sayIgnored,
-  sayNotExported,
   writeDependencies,
 } from "./link_report.ts";
 
@@ -135,7 +134,6 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     printTraced(traced, map, writer);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
-    if (options.exports === undefined) sayNotExported(command, map, output);
   });
 }
 

@@ -2,7 +2,6 @@
  * What a link says and writes beside the module: the map, traces, the file of dependencies, and the lines on what
  * `smf ld` left out.
  */
-import { listNames } from "../../errors/names.ts";
 import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
@@ -67,13 +66,4 @@ export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void
     ? crossReferences(map)
     : [];
   for (const line of lines) writer.print(line);
-}
-
-/** Says on one line which variables other modules will not find, unless a list of exports leaves them out. */
-export function sayNotExported(command: string, { threadLocals }: LinkMap, output: Output): void {
-  if (threadLocals.length === 0) return;
-  const noun = threadLocals.length === 1 ? "variable" : "variables";
-  output.complain(
-    `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
-  );
 }

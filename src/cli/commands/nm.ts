@@ -5,6 +5,7 @@ import { isAddress } from "../../image/plan.ts";
 import { Binding, bindingName, SectionType, symbolTypeName } from "../../smf/enums.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
+import { TLS_SECTION } from "../../smf/thread_local.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
 import { readOptions, singleFile } from "../terminal/options.ts";
@@ -47,7 +48,12 @@ function symbolLetter(file: ParsedSmf, ranges: readonly SectionRange[], symbol: 
   if (weak) return "W";
   if (!isAddress(symbol.type)) return symbol.binding === Binding.Local ? "n" : "N";
   const range = sectionAt(ranges, symbol.value);
-  const letter = range === undefined ? "?" : LETTERS[range.section.type];
+  // Thread-local variables are data, although all threads share the read-only copy that they begin with.
+  const letter = range === undefined
+    ? "?"
+    : range.section.name === TLS_SECTION
+    ? "D"
+    : LETTERS[range.section.type];
   return symbol.binding === Binding.Local ? letter.toLowerCase() : letter;
 }
 

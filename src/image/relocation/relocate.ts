@@ -28,6 +28,7 @@ import { relocationArch } from "./mod.ts";
 import { applyRelocations, carry, highHalf, lowHalf, type RelocationWork, Stop } from "./loop.ts";
 import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName, SymbolType } from "../../smf/enums.ts";
+import { stepForMissing } from "../../os/missing_names.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { signedWords } from "../../smf/reader.ts";
 import { SYMBOL_WORDS } from "../../smf/symbol.ts";
@@ -72,6 +73,8 @@ class Relocator {
   readonly #arch: RelocationArch;
   readonly #bytes: DataView;
   readonly #work: RelocationWork;
+  /** The range's address. */
+  readonly #base: bigint;
 
   constructor(
     image: Uint8Array,
@@ -84,6 +87,7 @@ class Relocator {
     this.#plan = plan;
     this.#needs = needs;
     this.#arch = relocationArch(file.header.arch);
+    this.#base = base;
     this.#bytes = new DataView(image.buffer, image.byteOffset, image.byteLength);
     const importOf = imports.length === 0 ? NONE : new Int32Array(file.symbols.length);
     for (let position = 0; position < imports.length; position++) {
@@ -217,6 +221,29 @@ class Relocator {
     }
   }
 
+  #outOfReach(symbol: number): OutOfReach {
+    const { imports, importOf } = this.#work;
+    const position = importOf.length === 0 ? -1 : importOf[symbol] - 1;
+    const name = this.#file.symbols.name(symbol);
+    if (position < 0) {
+      return {
+        problem: "the value does not fit",
+        hint: "compile with -fPIC; if it is compiled so, its symbol is more than 2 GiB away",
+      };
+    }
+    const distance = (BigInt(imports[2 * position + 1]) << 32n) | BigInt(imports[2 * position] >>> 0);
+    if (BigInt.asUintN(64, distance + this.#base) === 0n) {
+      return {
+        problem: "nobody defines its symbol, and the address 0 is out of the code's reach",
+        hint: `compile with -fPIC, so that '${name}' may be missing; or: ${stepForMissing([name])}`,
+      };
+    }
+    return {
+      problem: "the value does not fit: its symbol is in another module or library, out of the code's reach",
+      hint: `compile with -fPIC, or link the object or archive that defines '${name}' too`,
+    };
+  }
+
   #refused(index: number, type: number, place: number, result: Patch, low: number, high: number): LoadError {
     const value = (BigInt(high) << 32n) | BigInt(low >>> 0);
     const cannot = `Cannot apply relocation ${relocationTypeName(type, this.#file.header.arch)}`;
@@ -236,14 +263,21 @@ class Relocator {
           place % 4 === 0 ? { value: this.#bytes.getUint32(place, true) } : {},
         );
       default: {
-        return relocationError(this.#file, index, `${cannot}: the value does not fit`, {
+        const { problem, hint } = this.#outOfReach(this.#file.relocations.symbol(index));
+        return relocationError(this.#file, index, `${cannot}: ${problem}`, {
           value,
           range: this.#arch.range(type),
-          hint: "compile with -fPIC; if it is compiled so, its symbol is more than 2 GiB away",
+          hint,
         });
       }
     }
   }
+}
+
+/** Why a value does not fit, and the next step, by what its symbol is. */
+interface OutOfReach {
+  readonly problem: string;
+  readonly hint: string;
 }
 
 /** The distances from `base` to each address, in halves, low half first. */

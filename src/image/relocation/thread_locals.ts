@@ -22,16 +22,14 @@
  */
 
 import type { LoadError } from "../../errors/load_error.ts";
-import type { ImagePlan, PlacedSection } from "../plan.ts";
+import { type ImagePlan, isAddress, type PlacedSection } from "../plan.ts";
 import { LOCAL_EXEC, Patch, Use } from "./arch.ts";
 import { relocationArch } from "./mod.ts";
 import { relocationError, type RelocationNeeds } from "./scan.ts";
 import { relocationTypeName } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { contentLength } from "../../smf/section.ts";
-
-/** The section with the initial contents of a block. */
-const SECTION = ".tdata";
+import { TLS_SECTION as SECTION } from "../../smf/thread_local.ts";
 
 /** One or two words that the system fills. */
 export interface ThreadLocalWord {
@@ -75,10 +73,19 @@ export interface ThreadLocalPlan {
   readonly words: readonly ThreadLocalWord[];
   /** The instructions of local-exec code. */
   readonly staticOffsets: readonly StaticOffset[];
+  /** The own variables that other modules can import. */
+  readonly exports: readonly ThreadLocalExport[];
+}
+
+/** A thread-local variable that a module exports. */
+export interface ThreadLocalExport {
+  readonly name: string;
+  /** Its offset in the block. */
+  readonly offset: number;
 }
 
 /**
- * Plans what a module's thread-local relocations need; undefined if there are none.
+ * Plans what a module's thread-local relocations and exports need; undefined if there are none.
  *
  * @throws {LoadError} `RelocationFailed`.
  */
@@ -87,7 +94,8 @@ export function planThreadLocals(
   plan: ImagePlan,
   needs: RelocationNeeds,
 ): ThreadLocalPlan | undefined {
-  if (needs.threadLocal.length === 0) return undefined;
+  const exports = exportsOf(file, plan);
+  if (needs.threadLocal.length === 0 && exports.length === 0) return undefined;
   const { relocations, symbols } = file;
   const { widths } = relocationArch(file.header.arch);
   const placed = plan.sections.find(({ section }) => section.name === SECTION);
@@ -123,7 +131,20 @@ export function planThreadLocals(
   }
   const other = otherUse(file, words);
   if (other !== -1) throw refuse(other, "its symbol is a thread-local variable too, which has no address");
-  return { blocks: placed === undefined ? undefined : blocksOf(placed), words, staticOffsets };
+  return { blocks: placed === undefined ? undefined : blocksOf(placed), words, staticOffsets, exports };
+}
+
+function exportsOf({ symbols }: SmfFile, plan: ImagePlan): ThreadLocalExport[] {
+  const { threadLocals } = plan;
+  if (threadLocals === undefined) return [];
+  const exports: ThreadLocalExport[] = [];
+  for (let index = 0; index < symbols.length; index++) {
+    if (!symbols.isExport(index) || !isAddress(symbols.type(index))) continue;
+    const value = symbols.value(index);
+    if (!plan.isThreadLocal(value)) continue;
+    exports.push({ name: symbols.name(index), offset: value - threadLocals.offset });
+  }
+  return exports;
 }
 
 /** The first relocation that takes the address of an imported thread-local variable; -1 if none does. */

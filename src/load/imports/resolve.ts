@@ -53,6 +53,8 @@ export interface FoundImport {
   readonly onLinked?: (references: DataReferences) => void;
   /** For a thread-local variable: the libraries among which the system's dynamic linker finds it. */
   readonly libraries?: readonly string[];
+  /** For a thread-local variable: its name in those libraries, if it has another one there. */
+  readonly nameThere?: string;
   /** Whether the symbol works in this isolate only, as a JavaScript callback does. */
   readonly isIsolateLocal?: IsolateQuestion;
 }
@@ -89,20 +91,22 @@ export interface ResolvedImports extends Disposable {
   readonly addresses: BigUint64Array<ArrayBuffer>;
   /** {@linkcode FoundImport.onLinked} of the variables, by position. */
   readonly onLinked: ReadonlyMap<number, (references: DataReferences) => void>;
-  /** {@linkcode FoundImport.libraries} of the import at a position. */
-  librariesOf(position: number): readonly string[];
+  /** {@linkcode FoundImport.libraries} and {@linkcode FoundImport.nameThere} of the import at a position. */
+  threadLocal(position: number): { readonly libraries: readonly string[]; readonly nameThere?: string };
   /** The name of an import that works in this isolate only, if there is one. */
   isolateLocalImport(asked: Set<unknown>): string | undefined;
   /** Updates the addresses of variables. Later changes reach the importer through {@linkcode DataReferences}. */
   settle(): void;
 }
 
+const NO_LIBRARIES = { libraries: [] } as const;
+
 /** Shared by the many modules that import nothing. */
 const NO_IMPORTS: ResolvedImports = {
   records: [],
   addresses: new BigUint64Array(0),
   onLinked: new Map(),
-  librariesOf: () => [],
+  threadLocal: () => NO_LIBRARIES,
   isolateLocalImport: () => undefined,
   settle: () => {},
   [Symbol.dispose]: () => {},
@@ -129,7 +133,7 @@ export function resolveImports(
   const missing: string[] = [];
   const providers = new Set<Provider>();
   const variables = new Map<number, FoundImport>();
-  const libraries = new Map<number, readonly string[]>();
+  const inLibraries = new Map<number, ReturnType<ResolvedImports["threadLocal"]>>();
   const questions = new Map<IsolateQuestion, string>();
   using holding = new DisposableStack();
   // Not a closure: the result would then keep the sources, which lead to all modules of a registry.
@@ -140,7 +144,7 @@ export function resolveImports(
       ? findThreadLocal(name, sources)
       : findImport(name, wantsFunction(file.symbols.type(symbol)), sources);
     if (found !== undefined) {
-      const { address, from, provider, claim, onLinked, libraries: among, isIsolateLocal } = found;
+      const { address, from, provider, claim, onLinked, libraries, nameThere, isIsolateLocal } = found;
       addresses[position] = address;
       records.push({ name, address: addresses[position], from });
       // Held at once: the next source may run code that closes or replaces this provider.
@@ -148,7 +152,7 @@ export function resolveImports(
       if (provider !== undefined) providers.add(provider);
       if (claim !== undefined) holding.use(claim());
       if (onLinked !== undefined) variables.set(position, found);
-      if (among !== undefined) libraries.set(position, among);
+      if (libraries !== undefined) inLibraries.set(position, { libraries, ...(nameThere && { nameThere }) });
       if (isIsolateLocal !== undefined && !questions.has(isIsolateLocal)) questions.set(isIsolateLocal, name);
     } else if (file.symbols.binding(symbol) === Binding.Weak) {
       records.push({ name, address: 0n, from: "nobody" });
@@ -176,7 +180,7 @@ export function resolveImports(
     },
     addresses,
     onLinked: new Map([...variables].map(([position, { onLinked }]) => [position, onLinked!])),
-    librariesOf: (position) => libraries.get(position) ?? [],
+    threadLocal: (position) => inLibraries.get(position) ?? NO_LIBRARIES,
     isolateLocalImport(asked) {
       for (const [question, name] of questions) if (question(asked)) return name;
       return undefined;
@@ -242,8 +246,8 @@ export function undefinedThreadLocals(names: readonly string[], importer: Module
     `Cannot resolve imports of ${importer.description}: undefined ${noun} ${listed}`,
     {
       symbols: names,
-      hint: "name the host library that defines it in `libraries`; for a variable of another module, " +
-        "let that module export a function that returns the variable's address",
+      hint: "load the module that exports it first, or name the host library that defines it " +
+        "(the option `libraries`, --library)",
     },
   );
 }

@@ -7,11 +7,9 @@ import { HOST_PLATFORM } from "./host.ts";
 import type { FoundImport, ImportRecord, ImportSource } from "../imports/resolve.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
 import { Platform } from "../../smf/enums.ts";
+import { TLS_GET_ADDR } from "../../os/loader_names.ts";
 import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { exitFunction, isExitName, ModuleExits } from "./atexit.ts";
-
-/** `void *__tls_get_addr(tls_index *)`: the address of this thread's variable. Every program has it, whatever its libraries are. */
-const TLS_GET_ADDR = "__tls_get_addr";
 
 /** The sources as {@linkcode FoundImport.from} names them. */
 const [LOADER, C_LIBRARY] = ["the loader", "the C library"];

@@ -11,6 +11,8 @@ import type { ModuleVersion } from "../../module/version.ts";
 export interface Exporter {
   /** Finds the address that an importer of `name` is linked to; undefined if the module does not export it. */
   find(name: string): FoundImport | undefined;
+  /** Finds the thread-local variable of a name; undefined if the module does not export it. */
+  findThreadLocal(name: string): FoundImport | undefined;
   /** The names that can be imported. */
   names(): Iterable<string>;
 }

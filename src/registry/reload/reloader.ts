@@ -142,6 +142,7 @@ export class Reloader {
    */
   #takeOver(takeovers: readonly Takeover[], undo: DisposableStack): (CarryReport | undefined)[] {
     const entries = takeovers.map(({ entry }) => entry);
+    this.#checkThreadLocals(takeovers);
     // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
     const reports = takeovers.map(({ entry: { exports }, candidate, options }) => {
       const previous = exports.version;
@@ -156,6 +157,7 @@ export class Reloader {
     });
     // Migrate and verify may have unloaded a module.
     this.#requireLoaded(entries);
+    this.#checkThreadLocals(takeovers);
 
     // Prepare everything that can fail. From here to the commit no foreign code runs.
     const prepared = takeovers.map(({ entry: { exports }, candidate, options }, index) => {
@@ -179,6 +181,17 @@ export class Reloader {
     // Drain. Nothing ends before all modules are committed, because its end may touch the others.
     for (const { release } of prepared) release();
     return reports;
+  }
+
+  /** @throws {LoadError} `Incompatible` if a module would go on with thread-local variables of a replaced version. */
+  #checkThreadLocals(takeovers: readonly Takeover[]): void {
+    const replaced = takeovers.map(({ entry }) => entry.exports.version);
+    const kept = [...this.#catalog.entries()].flatMap(({ history }) => history);
+    const leaving = new Set([...replaced, ...kept].map(({ image }) => image.identity));
+    for (const { entry: { exports }, candidate, options } of takeovers) {
+      const { compatibility = "strict" } = options;
+      exports.threadLocals.check(exports.version, candidate, compatibility, leaving);
+    }
   }
 
   /** Adds a version to the kept ones, where it counts as a handle, and drops those that are too many. */

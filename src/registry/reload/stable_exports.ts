@@ -19,6 +19,7 @@ import { isolateQuestion, type ServedImages } from "./served_images.ts";
 import { releaseAfterCalls } from "./release_after_calls.ts";
 import { SharedSlots } from "./shared_slots.ts";
 import type { SharedLive } from "../../module/share/token.ts";
+import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import {
   claimSlot,
@@ -59,6 +60,7 @@ export class StableExports implements Exporter {
   readonly #shared = new SharedSlots();
   readonly #holds = new ImporterHolds();
   readonly #variables = new VariableImporters();
+  readonly threadLocals = new ThreadLocalImporters();
   readonly #provider: Provider;
   /** Everybody that may be calling through the trampolines. */
   readonly users = new TrampolineUsers();
@@ -132,6 +134,10 @@ export class StableExports implements Exporter {
     return this.#foundFunction(this.slot(name)!, this.#provider);
   }
 
+  findThreadLocal(name: string): FoundImport | undefined {
+    return this.threadLocals.find(name, this.#version, this.#isIsolateLocal);
+  }
+
   names(): Iterable<string> {
     return exportNames(this.#version);
   }
@@ -172,6 +178,7 @@ export class StableExports implements Exporter {
         slot.isCandidateOnly = !isKept;
         return this.#foundFunction(slot, provider);
       },
+      findThreadLocal: (name) => this.threadLocals.find(name, candidate, this.#isIsolateLocal),
       names: () => exportNames(candidate),
     };
   }
@@ -182,13 +189,8 @@ export class StableExports implements Exporter {
   }
 
   #foundFunction(slot: TrampolineSlot, provider: Provider): FoundImport {
-    return {
-      address: this.trampoline(slot),
-      from: provider.description,
-      provider,
-      claim: () => claimSlot(slot),
-      isIsolateLocal: this.#isIsolateLocal,
-    };
+    const { description: from } = provider, isIsolateLocal = this.#isIsolateLocal;
+    return { address: this.trampoline(slot), from, provider, claim: () => claimSlot(slot), isIsolateLocal };
   }
 
   /**

@@ -178,35 +178,38 @@ ldTest(
   },
 );
 
-ldTest(
-  "thread-local variables that others will not find are one line, and one error if they are asked for",
-  async (path) => {
-    const names = Array.from({ length: 60 }, (_, index) => `v${String(index).padStart(2, "0")}`);
-    Deno.writeTextFileSync(
-      path("t.c"),
-      `${names.map((name) => `_Thread_local int ${name};`).join("\n")} int get(void) { return v00 + v59; }`,
-    );
-    await compile("gcc", ["-O2", "-fPIC", "-c", "t.c"], path("."));
-    const link = (...more: string[]) => smf("link", path("t.o"), "-o", path("t.smf"), ...more);
-    const { code, err } = await link();
-    const eight = names.slice(0, 8).map((name) => `'${name}'`).join(", ");
-    assertEquals([code, err], [0, [
-      `smf link: not exported: 60 thread-local variables: ${eight} and 52 more`,
-    ]]);
-    assertEquals(await link("--export=get"), { code: 0, out: [], err: [] });
-    const refused = await link("--export=get", ...names.map((name) => `--export=${name}`));
-    assertEquals(refused.code, 1);
-    assertStringIncludes(
-      refused.err[0],
-      `Cannot export variables (60 of them) ${eight} and 52 more: they are thread-local`,
-    );
-    assertEquals(refused.err.filter((line) => line.includes("Cannot export")).length, 1);
-    Deno.writeTextFileSync(path("only.c"), "_Thread_local int only = 7;");
-    await compile("gcc", ["-O2", "-fPIC", "-c", "only.c"], path("."));
-    const only = await smf("link", path("only.o"), "-o", path("t.smf"));
-    assertStringIncludes(only.err.join(), "its objects define nothing that can be exported");
-  },
-);
+ldTest("thread-local variables are exported as others are, and shown as what they are", async (path) => {
+  Deno.writeTextFileSync(
+    path("t.c"),
+    `_Thread_local int v00 = 1, v01; static _Thread_local int own;
+    __attribute__((visibility("hidden"))) _Thread_local int hidden;
+    int get(void) { return v00 + own++ + hidden++; }`,
+  );
+  await compile("gcc", ["-O2", "-fPIC", "-c", "t.c"], path("."));
+  const link = (...more: string[]) => smf("link", path("t.o"), "-o", path("t.smf"), ...more);
+  assertEquals(await link(), { code: 0, out: [], err: [] });
+  assertEquals(exportsOf(path("t.smf")), ["get", "v00", "v01"]);
+  const symbols = (await smf("nm", "-g", "--defined-only", path("t.smf"))).out.map((line) =>
+    line.trim().split(/\s+/).slice(-2).join(" ")
+  );
+  assertEquals(symbols, ["T get", "D v00", "D v01"]);
+  Deno.copyFileSync(path("t.smf"), path("all.smf"));
+  assertStringIncludes(
+    (await link("--map", "--export=get", "--export=v00")).out.join("\n"),
+    "thread-local v00",
+  );
+  assertEquals(exportsOf(path("t.smf")), ["get", "v00"]);
+  const { code, out } = await smf("diff", path("all.smf"), path("t.smf"));
+  assertEquals(code, 1);
+  assertStringIncludes(out.join("\n"), "was thread-local");
+  assertStringIncludes((await smf("diff", path("t.smf"), path("all.smf"))).out.join("\n"), "thread-local");
+  const hidden = await link("--export=hidden");
+  assertStringIncludes(hidden.err.join(), "'hidden': it is hidden");
+  Deno.writeTextFileSync(path("only.c"), "_Thread_local int only = 7;");
+  await compile("gcc", ["-O2", "-fPIC", "-c", "only.c"], path("."));
+  assertEquals((await smf("link", path("only.o"), "-o", path("t.smf"))).err, []);
+  assertEquals(exportsOf(path("t.smf")), ["only"]);
+});
 
 ldTest("version scripts and dynamic lists are lists of exports", async (path) => {
   Deno.writeTextFileSync(
@@ -226,6 +229,21 @@ ldTest("version scripts and dynamic lists are lists of exports", async (path) =>
     assertEquals(code, 1, text);
     assertStringIncludes(err[0], "Cannot read version script", text);
   }
+});
+
+ldTest("--no-undefined takes what the loader itself defines", async (path) => {
+  Deno.writeTextFileSync(
+    path("l.cpp"),
+    `struct T { T(); ~T(); int i; }; T::T() {} T::~T() {}
+    static T object; static thread_local T of_thread;
+    extern "C" int get(void) { return object.i + of_thread.i; }`,
+  );
+  await compile("gcc", ["-O2", "-fPIC", "-c", "l.cpp"], path("."));
+  const link = (...more: string[]) =>
+    smf("link", path("l.o"), "--no-undefined", "-o", path("l.smf"), ...more);
+  assertEquals(await link(), { code: 0, out: [], err: [] });
+  const { code, out } = await smf("verify", path("l.smf"), "--no-undefined");
+  assertEquals([code, out.at(-1)?.includes("sound")], [0, true], out.join("\n"));
 });
 
 ldTest(

@@ -22,6 +22,7 @@ interface Asked {
   readonly type?: number;
   readonly defined?: boolean;
   readonly kind?: SymbolType;
+  readonly binding?: Binding;
   /** The type of a second relocation of the symbol. */
   readonly second?: number;
 }
@@ -36,6 +37,7 @@ function planned(
     type = RelocationType.TlsOffset64,
     defined = true,
     kind = SymbolType.Data,
+    binding = Binding.Local,
     second,
   }: Asked,
 ): ThreadLocalPlan | undefined {
@@ -44,7 +46,7 @@ function planned(
   builder.section({ name, type: SectionType.Data, bytes: new Uint8Array(24), virtualSize: 32 });
   builder.section({ name: ".data", type: SectionType.Data, bytes: new Uint8Array(16) });
   const symbol = defined
-    ? builder.symbol({ name: "v", type: kind, value, binding: Binding.Local })
+    ? builder.symbol({ name: "v", type: kind, value, binding })
     : builder.symbol({ name: "v", type: SymbolType.Data, defined: false });
   builder.relocation({ offset, symbol, type, addend });
   if (second !== undefined) builder.relocation({ offset: 0, symbol, type: second, addend: 0n });
@@ -59,9 +61,23 @@ Deno.test("a word has its variable's offset in the TLS block", () => {
     blocks: { image: { offset: 4096, length: 24 }, size: 32, alignment: 16 },
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: undefined, offset: 7 }],
     staticOffsets: [],
+    exports: [],
   });
   const descriptor = planned({ type: RelocationType.TlsDescriptor });
   assertEquals(descriptor?.words.map(({ size }) => size), [16]);
+});
+
+Deno.test("exports in the section are variables that others can import, with or without relocations", () => {
+  const exported = (value: number, kind: SymbolType = SymbolType.Data, name?: string) =>
+    planned({ type: RelocationType.Abs64, value, kind, binding: Binding.Global, ...(name && { name }) })
+      ?.exports;
+  assertEquals([4096, 4127].map((value) => exported(value)), [
+    [{ name: "v", offset: 0 }],
+    [{ name: "v", offset: 31 }],
+  ]);
+  // Not those beside it, in another section, or of a type without an address.
+  assertEquals([exported(4128), exported(4096, SymbolType.Data, "other")], [undefined, undefined]);
+  assertEquals(exported(4096, SymbolType.Trait), undefined);
 });
 
 Deno.test("a module without thread-local relocations has no plan", () => {
@@ -94,6 +110,7 @@ Deno.test("an imported variable is planned by its symbol", () => {
     blocks: undefined,
     words: [{ place: 4128, size: 8, type: RelocationType.TlsOffset64, imported: 0, offset: 8 }],
     staticOffsets: [],
+    exports: [],
   });
   for (const addend of [2n ** 62n, -(2n ** 62n)]) {
     assertLoadError(() => planned({ defined: false, addend }), "RelocationFailed", { symbol: "v" });

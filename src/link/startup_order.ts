@@ -1,0 +1,135 @@
+/**
+ * Arrays of initialisers and finalisers: which sections go to them, and in which
+ * order, which is that of GNU ld's script for shared libraries:
+ *
+ * ```text
+ * .init_array : {
+ *   *(SORT_BY_INIT_PRIORITY(.init_array.*) SORT_BY_INIT_PRIORITY(.ctors.*))
+ *   *(.init_array EXCLUDE_FILE(*crtbegin.o *crtbegin?.o *crtend.o *crtend?.o) .ctors)
+ * }
+ * ```
+ *
+ * and the same with `.fini_array` and `.dtors`. Arrays of the old kind, `.ctors`
+ * and `.dtors`, run from their other end, so their words are reversed.
+ */
+
+/** Sections with arrays of initialisers and finalisers. */
+const STARTUP = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(?:\..*)?$/s;
+
+/** The objects of compilers that hold nothing but the ends of arrays of the old kind, and walk those. */
+const CRT_FILE = /crt(?:begin|end).?\.o\)?$/;
+
+/** The highest priority that GNU ld reads as a number: INT_MAX. */
+const MOST = 2 ** 31 - 1;
+
+/** An array of initialisers or finalisers. */
+export interface StartupArray {
+  /** The output section: `.preinit_array`, `.init_array` or `.fini_array`. */
+  readonly output: string;
+  /** Whether its words are reversed: `.ctors` and `.dtors` run from their end, arrays from their start. */
+  readonly reversed: boolean;
+}
+
+/** The part of an input section that decides. */
+interface NamedSection {
+  readonly name: string;
+  readonly object: { readonly name: string };
+}
+
+/** Returns the array that a section of this name belongs to; `undefined` for other sections. */
+export function startupArray(name: string): StartupArray | undefined {
+  if (!name.startsWith(".")) return undefined;
+  const kind = STARTUP.exec(name)?.[1];
+  if (kind === undefined) return undefined;
+  const output = kind === "ctors" ? ".init_array" : kind === "dtors" ? ".fini_array" : `.${kind}`;
+  return { output, reversed: kind === "ctors" || kind === "dtors" };
+}
+
+/**
+ * As {@linkcode startupArray}, for a section of an object. `undefined` also for the marks that start
+ * files of compilers put at both ends of `.ctors` and `.dtors`: their code walks from one to the
+ * other, so these sections stay together, and empty.
+ */
+export function startupArrayOf({ name, object }: NamedSection): StartupArray | undefined {
+  if ((name === ".ctors" || name === ".dtors") && CRT_FILE.test(object.name)) return undefined;
+  return startupArray(name);
+}
+
+/** The priority that the end of a name gives, smaller ones first; -1 for a name without one. */
+function priorityOf(name: string): number {
+  const dot = name.lastIndexOf(".");
+  const text = name.slice(dot + 1);
+  if (!/^\d+$/.test(text)) return -1;
+  const number = Number(text);
+  // Old sections count their priorities down from 65535.
+  const priority = dot === 6 && /^\.[cd]tors/.test(name) ? 65535 - number : number;
+  return priority >= 0 && priority <= MOST ? priority : -1;
+}
+
+function compareNames(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** By priority, then by name; by name alone if one of them has no priority. */
+function compareStartup(a: string, b: string): number {
+  const [first, second] = [priorityOf(a), priorityOf(b)];
+  return first < 0 || second < 0 || first === second ? compareNames(a, b) : first - second;
+}
+
+/** Puts the sections of one array in order, in place: those with a suffix, then the others in the order of the inputs. */
+export function sortStartup(sections: NamedSection[]): void {
+  const byName = new Map<string, NamedSection[]>();
+  const last: NamedSection[] = [];
+  for (const section of sections) {
+    const { name } = section;
+    if (name.indexOf(".", 1) === -1) {
+      last.push(section);
+      continue;
+    }
+    const known = byName.get(name);
+    if (known === undefined) byName.set(name, [section]);
+    else known.push(section);
+  }
+  const first = orderOf([...byName.keys()]).flatMap((name) => byName.get(name)!);
+  [...first, ...last].forEach((section, position) => sections[position] = section);
+}
+
+/**
+ * Orders different names as GNU ld does, by inserting one after the other into a binary tree. Where
+ * names with and without priorities mix, the comparison is not an order (5 < 10 < 1a < 5), and any
+ * other way of sorting has another result.
+ */
+function orderOf(names: readonly string[]): string[] {
+  const isMixed = names.some((name) => priorityOf(name) < 0) && names.some((name) => priorityOf(name) >= 0);
+  if (!isMixed) return names.toSorted(compareStartup);
+  interface Node {
+    readonly name: string;
+    left?: Node;
+    right?: Node;
+  }
+  const [root, ...rest] = names.map((name): Node => ({ name }));
+  for (const node of rest) {
+    for (let at = root;;) {
+      const side = compareStartup(node.name, at.name) < 0 ? "left" : "right";
+      const next = at[side];
+      if (next === undefined) {
+        at[side] = node;
+        break;
+      }
+      at = next;
+    }
+  }
+  // Without recursion: the tree of sorted names is as deep as there are names.
+  const order: string[] = [];
+  const above: Node[] = [];
+  for (let at: Node | undefined = root; at !== undefined || above.length > 0;) {
+    while (at !== undefined) {
+      above.push(at);
+      at = at.left;
+    }
+    const node = above.pop()!;
+    order.push(node.name);
+    at = node.right;
+  }
+  return order;
+}
