@@ -32,6 +32,7 @@ import { buildMap } from "./map_builder.ts";
 import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
+import { typesOf, type TypesOption } from "./types.ts";
 
 export type { LinkInput };
 
@@ -83,6 +84,13 @@ export interface LinkOptions {
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /**
+   * Whether the module keeps the types of its exports and writable variables, from the debug information
+   * (DWARF 4 and 5) of the objects. `keep`: as far as there is any that can be read; `require`: an object
+   * that defines such a name without readable debug information is an error; `off`: no types.
+   * Default: `keep`.
+   */
+  readonly types?: TypesOption;
+  /**
    * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
    * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
    * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
@@ -117,6 +125,7 @@ const LINK_OPTIONS: OptionTable<LinkOptions> = {
   unwind: BOOLEAN,
   cref: BOOLEAN,
   strip: BOOLEAN,
+  types: oneOf("keep", "require", "off"),
   cpu: STRING,
   needed: STRINGS,
   platform: NUMBER,
@@ -237,7 +246,9 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     nameOf: (id) => resolution.globals.names.text(id),
     problems,
   });
+  const types = typesOf({ resolution, locator, exported }, options.types ?? "keep");
   const { bytes, exports } = emitModule({
+    types,
     arch,
     resolution,
     layout,

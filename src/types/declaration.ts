@@ -1,0 +1,100 @@
+/**
+ * Types as C writes them: the spelling of gdb's `whatis`, with parameter names where there are any.
+ */
+import type { TypeRecord } from "./model.ts";
+
+/** Behind so many types that refer to the next, the rest is cut. */
+const MOST_DEPTH = 64;
+
+/** How a declaration is written. */
+export interface DeclarationStyle {
+  /** Whether names of parameters are written. */
+  readonly parameterNames: boolean;
+}
+
+type Types = readonly (TypeRecord | undefined)[];
+
+/**
+ * Writes the declaration of a name, or a type alone if the name is empty.
+ *
+ * @param types Types by number.
+ * @param id The number of the type.
+ */
+export function declarationOf(types: Types, id: number, name: string, style: DeclarationStyle): string {
+  return join(types, id, name, style, 0);
+}
+
+/** Wraps `inner`, which uses the type, in the type: C's declarations read from the inside out. */
+function join(types: Types, id: number, inner: string, style: DeclarationStyle, depth: number): string {
+  const behind = (text: string): string => inner === "" ? text : `${text} ${inner}`;
+  const type = types[id];
+  if (type === undefined) return behind("void");
+  if (depth > MOST_DEPTH) return behind("...");
+  const next = (to: number, wrapped: string): string => join(types, to, wrapped, style, depth + 1);
+  switch (type.kind) {
+    case "base":
+    case "typedef":
+    case "unknown":
+      return behind(type.name);
+    case "pointer":
+      return next(type.to, pointed(types, type.to, `*${inner}`));
+    case "reference":
+      return next(type.to, pointed(types, type.to, `&${inner}`));
+    case "rvalue-reference":
+      return next(type.to, pointed(types, type.to, `&&${inner}`));
+    case "const":
+    case "volatile":
+    case "restrict":
+    case "atomic":
+      return qualified(types, id, inner, next);
+    case "vector":
+      return `__attribute__ ((vector_size(${type.count}))) ${next(type.of, inner)}`;
+    case "array":
+      return next(type.of, `${inner}[${type.count ?? ""}]`);
+    case "function": {
+      const list = type.parameters.map((parameter) =>
+        join(types, parameter.type, style.parameterNames ? parameter.name : "", style, depth + 1)
+      );
+      if (type.variadic) list.push("...");
+      const parameters = list.length === 0 ? type.prototyped ? "void" : "" : list.join(", ");
+      return next(type.result, `${inner}(${parameters})`);
+    }
+    case "member-pointer":
+      return next(type.to, pointed(types, type.to, `${next(type.of, "")}::*${inner}`));
+    default: {
+      const keyword = type.kind === "class" ? "class" : type.kind;
+      return behind(type.name === "" ? `${keyword} {...}` : `${keyword} ${type.name}`);
+    }
+  }
+}
+
+/** Puts a pointer to an array or a function in parentheses, which bind more closely. */
+function pointed(types: Types, to: number, inner: string): string {
+  const kind = types[to]?.kind;
+  return kind === "array" || kind === "function" ? `(${inner})` : inner;
+}
+
+/** Writes qualifiers: before the name of a type, behind the asterisk of a pointer. */
+function qualified(
+  types: Types,
+  id: number,
+  inner: string,
+  next: (to: number, wrapped: string) => string,
+): string {
+  const words: string[] = [];
+  let to = id;
+  for (let steps = 0; steps < MOST_DEPTH; steps++) {
+    const type = types[to];
+    if (type?.kind === "atomic") words.push("_Atomic");
+    else if (type?.kind === "const" || type?.kind === "volatile" || type?.kind === "restrict") {
+      words.push(type.kind);
+    } else break;
+    to = type.to;
+  }
+  const list = [...new Set(words)].sort().join(" ");
+  const kind = types[to]?.kind;
+  if (kind === "pointer" || kind === "member-pointer") {
+    return next(to, inner === "" ? ` ${list}` : ` ${list} ${inner}`);
+  }
+  return `${list} ${next(to, inner)}`;
+}
