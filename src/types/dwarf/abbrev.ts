@@ -1,23 +1,12 @@
 /**
  * Tables of abbreviations: the tag and the attributes of each kind of entry.
  */
-import { damaged } from "../merge.ts";
+import { damaged } from "../damaged.ts";
 import { At, Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 
-/** One kind of entry. */
-export interface Abbreviation {
-  readonly tag: number;
-  readonly hasChildren: boolean;
-  /** Attribute, form and implicit constant of each, in turn. */
-  readonly specs: readonly number[];
-  /** The length of the attributes if it is always the same, else -1. */
-  readonly fixed: number;
-  readonly hasSibling: boolean;
-}
-
 /** The number of bytes that forms have in 32-bit DWARF for 64-bit processors; others vary. */
-const SIZES: ReadonlyMap<number, number> = new Map([
+const SIZES: readonly (number | undefined)[] = sizes([
   [Form.addr, 8],
   [Form.data1, 1],
   [Form.data2, 2],
@@ -49,35 +38,114 @@ const SIZES: ReadonlyMap<number, number> = new Map([
   [Form.strpSup, 4],
 ]);
 
-/** Reads the table at an offset of .debug_abbrev. */
-export function readAbbreviations(section: Uint8Array, offset: number): Map<number, Abbreviation> {
-  const cursor = new Cursor(section, offset);
-  const table = new Map<number, Abbreviation>();
-  for (;;) {
-    const code = cursor.uleb();
-    if (code === 0) return table;
-    const tag = cursor.uleb();
-    const hasChildren = cursor.u8() !== 0;
-    const specs: number[] = [];
-    let fixed = 0;
-    let hasSibling = false;
+function sizes(known: readonly (readonly [form: number, size: number])[]): (number | undefined)[] {
+  const list: (number | undefined)[] = new Array(0x2d).fill(undefined);
+  for (const [form, size] of known) list[form] = size;
+  return list;
+}
+
+/** The place of an attribute in an entry. */
+interface Spec {
+  readonly attribute: number;
+  readonly form: number;
+  /** The value, for a form that keeps it in the table. */
+  readonly constant: number;
+  /** Distance from the first attribute, or -1 where attributes before it have varying lengths. */
+  readonly offset: number;
+}
+
+/** One kind of entry. */
+export class Abbreviation {
+  readonly tag: number;
+  readonly hasChildren: boolean;
+  /** The length of all attributes if it is always the same, else -1. */
+  readonly fixed: number;
+  readonly hasSibling: boolean;
+  readonly #specs: readonly Spec[];
+  /** The index of the first attribute whose length varies. */
+  readonly #firstVarying: number;
+
+  /** Reads the attributes at a cursor. */
+  constructor(tag: number, hasChildren: boolean, cursor: Cursor) {
+    this.tag = tag;
+    this.hasChildren = hasChildren;
+    const specs: Spec[] = [];
+    let offset = 0, firstVarying = -1, hasSibling = false;
     for (;;) {
       const [attribute, form] = [cursor.uleb(), cursor.uleb()];
       const constant = form === Form.implicitConst ? cursor.sleb() : 0;
       if (attribute === 0 && form === 0) break;
-      const size = SIZES.get(form);
-      fixed = fixed === -1 || size === undefined ? -1 : fixed + size;
+      specs.push({ attribute, form, constant, offset });
+      const size = SIZES[form];
+      if (size === undefined && offset !== -1) firstVarying = specs.length - 1;
+      offset = offset === -1 || size === undefined ? -1 : offset + size;
       hasSibling ||= attribute === At.sibling;
-      specs.push(attribute, form, constant);
     }
-    if (table.has(code)) throw damaged("two abbreviations have one code");
-    table.set(code, { tag, hasChildren, specs, fixed, hasSibling });
+    this.fixed = offset;
+    this.hasSibling = hasSibling;
+    this.#specs = specs;
+    this.#firstVarying = firstVarying;
+  }
+
+  /** Finds an attribute. */
+  spec(attribute: number): Spec | undefined {
+    for (const spec of this.#specs) if (spec.attribute === attribute) return spec;
+    return undefined;
+  }
+
+  /** Moves a cursor from the first attribute of an entry to the value of one of them. */
+  moveTo(cursor: Cursor, spec: Spec): void {
+    if (spec.offset !== -1) cursor.at += spec.offset;
+    else this.#pass(cursor, spec);
+  }
+
+  /** Moves a cursor from the first attribute of an entry behind the last. */
+  pass(cursor: Cursor): void {
+    if (this.fixed !== -1) cursor.take(this.fixed);
+    else this.#pass(cursor, undefined);
+  }
+
+  #pass(cursor: Cursor, until: Spec | undefined): void {
+    const specs = this.#specs;
+    cursor.at += specs[this.#firstVarying].offset;
+    for (let i = this.#firstVarying; i < specs.length && specs[i] !== until; i++) {
+      skipForm(cursor, specs[i].form);
+    }
+  }
+}
+
+/** The abbreviations of a table by their codes, which compilers count from 1. */
+export class AbbreviationTable {
+  /** The number of abbreviations. */
+  readonly size: number;
+  readonly #dense: (Abbreviation | undefined)[] = [];
+  readonly #others: Map<number, Abbreviation> = new Map();
+
+  /** Reads the table at an offset of .debug_abbrev. */
+  constructor(section: Uint8Array, offset: number) {
+    const cursor = new Cursor(section, offset);
+    let size = 0;
+    for (;; size++) {
+      const code = cursor.uleb();
+      if (code === 0) break;
+      const tag = cursor.uleb();
+      const abbreviation = new Abbreviation(tag, cursor.u8() !== 0, cursor);
+      if (this.get(code) !== undefined) throw damaged("two abbreviations have one code");
+      if (code === size + 1) this.#dense[code] = abbreviation;
+      else this.#others.set(code, abbreviation);
+    }
+    this.size = size;
+  }
+
+  /** Finds an abbreviation. */
+  get(code: number): Abbreviation | undefined {
+    return this.#dense[code] ?? (this.#others.size > 0 ? this.#others.get(code) : undefined);
   }
 }
 
 /** Passes the value of one attribute. */
-export function skipForm(cursor: Cursor, form: number): void {
-  const size = SIZES.get(form);
+function skipForm(cursor: Cursor, form: number): void {
+  const size = SIZES[form];
   if (size !== undefined) return void cursor.take(size);
   switch (form) {
     case Form.string:

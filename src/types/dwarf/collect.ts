@@ -2,17 +2,19 @@
  * Finds the functions and variables of a module in the debug information of its objects.
  */
 import type { TypedAddress, TypeRecord } from "../model.ts";
+import type { Abbreviation } from "./abbrev.ts";
 import { At, Tag } from "./constants.ts";
-import { Cursor } from "./cursor.ts";
 import { DwarfObject } from "./object.ts";
+import { isScope } from "./scopes.ts";
+import type { DwarfSections } from "./sections.ts";
 import { originOf, Translator } from "./translate.ts";
-import { type DwarfSections, type Entry, skipAttributes, skipEntry, type Unit } from "./unit.ts";
+import type { Entry, Unit } from "./unit.ts";
 
 /** What a module exports and its writable variables, as one object defines them. */
 export interface Roots {
   /** Addresses of functions and variables, offsets in the image. */
   readonly addresses: ReadonlySet<number>;
-  /** Addresses by the names of symbols, for functions whose parts have several addresses. */
+  /** Addresses by the names of symbols, for functions that debug information gives no single address. */
   readonly byName: ReadonlyMap<string, number>;
 }
 
@@ -28,81 +30,189 @@ export function collectTypes(
   types: (TypeRecord | undefined)[],
 ): TypedAddress[] {
   const collector = new Collector(new DwarfObject(sections), roots, types);
-  for (const unit of collector.object.units) collector.unit(unit, false);
-  // Variables inside functions are entries below those of the functions, which are passed otherwise.
-  if (collector.found.size < roots.addresses.size) {
-    for (const unit of collector.object.units) collector.unit(unit, true);
-  }
+  collector.collect();
   return [...collector.found].map(([address, type]) => ({ address, type }));
 }
 
 class Collector {
-  readonly object: DwarfObject;
   readonly found: Map<number, number> = new Map();
+  readonly #object: DwarfObject;
   readonly #roots: Roots;
   readonly #translator: Translator;
 
   constructor(object: DwarfObject, roots: Roots, types: (TypeRecord | undefined)[]) {
-    this.object = object;
+    this.#object = object;
     this.#roots = roots;
     this.#translator = new Translator(object, types);
   }
 
-  /** Looks at the entries of a unit; `deep` looks into functions too, and at variables alone. */
-  unit(unit: Unit, deep: boolean): void {
+  collect(): void {
+    const { addresses, byName } = this.#roots;
+    // Type units define no function and no variable.
+    const units = this.#object.units.filter(({ signature }) => signature === undefined);
+    const places = new Map<number, readonly number[]>();
+    for (const { section } of units) {
+      if (!places.has(section)) places.set(section, this.#object.placesOf(section, addresses));
+    }
+    for (const unit of units) this.#visit(unit, new PlaceList(places.get(unit.section)!, unit.start));
+    if (!this.#isComplete && this.#object.hasIndexed(addresses)) {
+      for (const unit of units) this.#visit(unit, EVERYWHERE);
+    }
+    for (const address of byName.values()) {
+      if (this.found.has(address)) continue;
+      for (const unit of units) this.#names(unit);
+      break;
+    }
+  }
+
+  get #isComplete(): boolean {
+    return this.found.size === this.#roots.addresses.size;
+  }
+
+  /** Looks at the entries that hold the address of a root; an entry that has none inside is passed. */
+  #visit(unit: Unit, places: Places): void {
     const root = unit.root();
-    if (root === undefined || unit.signature !== undefined || !root.hasChildren) return;
-    const cursor = new Cursor(unit.bytes, root.end);
-    for (let depth = 1; depth > 0 && cursor.at < unit.end;) {
-      const start = cursor.at;
+    if (root === undefined || !root.hasChildren || !places.isBefore(unit.end)) return;
+    const { cursor } = unit;
+    let at = root.end;
+    for (let depth = 1; depth > 0 && at < unit.end && places.isBefore(unit.end) && !this.#isComplete;) {
+      cursor.at = at;
       const code = cursor.uleb();
       if (code === 0) {
         depth--;
+        at = cursor.at;
+        continue;
+      }
+      const abbreviation = unit.abbreviation(code);
+      abbreviation.pass(cursor);
+      const behind = cursor.at;
+      if (places.isBefore(behind)) {
+        places.moveTo(behind);
+        this.#entry(unit, at, abbreviation);
+      }
+      if (!abbreviation.hasChildren) {
+        at = behind;
+      } else if (
+        MAY_DEFINE.has(abbreviation.tag) && (places === EVERYWHERE || places.isBefore(endOf(unit, at)))
+      ) {
+        depth++;
+        at = behind;
+      } else {
+        at = endOf(unit, at);
+        places.moveTo(at);
+      }
+    }
+  }
+
+  #entry(unit: Unit, at: number, abbreviation: Abbreviation): void {
+    if (abbreviation.tag === Tag.variable) {
+      if (abbreviation.spec(At.location) !== undefined) this.#variable(unit.entry(at)!);
+    } else if (abbreviation.tag === Tag.subprogram && abbreviation.spec(At.lowPc) !== undefined) {
+      const entry = unit.entry(at)!;
+      this.#found(this.#object.address(entry, At.lowPc), entry);
+    }
+  }
+
+  /**
+   * Looks for functions by their names: one of several ranges, hot and cold, has no single address, and a
+   * compiler that finds two functions to be equal describes the code of one only.
+   */
+  #names(unit: Unit): void {
+    const root = unit.root();
+    if (root === undefined || !root.hasChildren) return;
+    const { cursor } = unit;
+    let at = root.end;
+    for (let depth = 1; depth > 0 && at < unit.end;) {
+      cursor.at = at;
+      const code = cursor.uleb();
+      if (code === 0) {
+        depth--;
+        at = cursor.at;
         continue;
       }
       const abbreviation = unit.abbreviation(code);
       const { tag, hasChildren } = abbreviation;
-      if (tag === Tag.variable) this.#variable(unit.entry(start)!);
-      if (tag === Tag.subprogram && !deep) this.#function(unit.entry(start)!);
-      const enters = deep
-        ? tag === Tag.subprogram || tag === Tag.lexicalBlock || tag === Tag.namespace
-        : tag === Tag.namespace || tag === Tag.structure || tag === Tag.class;
-      if (enters && hasChildren) {
-        skipAttributes(cursor, abbreviation);
+      if (hasChildren && (tag === Tag.namespace || (isScope(tag) && !unit.isC))) {
+        cursor.at = at;
+        cursor.uleb();
+        abbreviation.pass(cursor);
         depth++;
       } else {
-        cursor.at = start;
-        skipEntry(unit, cursor);
+        cursor.at = at;
+        unit.skipEntry();
+      }
+      const next = cursor.at;
+      if (tag === Tag.subprogram) this.#named(unit.entry(at)!);
+      at = next;
+    }
+  }
+
+  #named(entry: Entry): void {
+    for (const from of [entry, originOf(this.#object, entry)]) {
+      for (const attribute of [At.linkageName, At.mipsLinkageName, At.name]) {
+        if (from.has(attribute)) {
+          this.#found(this.#roots.byName.get(this.#object.name(from, attribute)), entry);
+        }
       }
     }
   }
 
   #variable(entry: Entry): void {
-    const address = this.object.location(entry);
+    const address = this.#object.location(entry);
     if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
-    const typed = entry.values.has(At.type) ? entry : originOf(this.object, entry);
+    const typed = entry.has(At.type) ? entry : originOf(this.#object, entry);
     const type = this.#translator.variableType(typed);
     if (type !== 0) this.found.set(address, type);
   }
 
-  #function(entry: Entry): void {
-    const address = this.object.address(entry, At.lowPc) ?? this.#addressByName(entry);
+  #found(address: number | undefined, entry: Entry): void {
     if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
     this.found.set(address, this.#translator.typeOf(entry));
   }
+}
 
-  /** A function of several ranges, hot and cold, has no single address: its name says which it is. */
-  #addressByName(entry: Entry): number | undefined {
-    if (!entry.values.has(RANGES)) return undefined;
-    const origin = originOf(this.object, entry);
-    for (const from of [entry, origin]) {
-      for (const attribute of [At.linkageName, At.mipsLinkageName, At.name]) {
-        const address = this.#roots.byName.get(this.object.name(from, attribute));
-        if (address !== undefined) return address;
-      }
-    }
-    return undefined;
+/** The entries that may have variables and functions inside. */
+const MAY_DEFINE: ReadonlySet<number> = new Set([
+  Tag.namespace,
+  Tag.structure,
+  Tag.class,
+  Tag.union,
+  Tag.subprogram,
+  Tag.lexicalBlock,
+]);
+
+/** Returns where an entry and all its children end. */
+function endOf(unit: Unit, at: number): number {
+  unit.cursor.at = at;
+  unit.skipEntry();
+  return unit.cursor.at;
+}
+
+/** Offsets in a section, in order, of which some have been passed. */
+interface Places {
+  /** Whether the next place lies before an offset. */
+  isBefore(offset: number): boolean;
+  /** Passes those that lie before an offset. */
+  moveTo(offset: number): void;
+}
+
+class PlaceList implements Places {
+  readonly #places: readonly number[];
+  #next = 0;
+
+  constructor(places: readonly number[], start: number) {
+    this.#places = places;
+    this.moveTo(start);
+  }
+
+  isBefore(offset: number): boolean {
+    return this.#places[this.#next] < offset;
+  }
+
+  moveTo(offset: number): void {
+    while (this.#places[this.#next] < offset) this.#next++;
   }
 }
 
-const RANGES = 0x55;
+/** For addresses that are indexes into a table: each entry may have one. */
+const EVERYWHERE: Places = { isBefore: () => true, moveTo: () => {} };

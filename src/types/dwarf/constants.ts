@@ -46,6 +46,7 @@ export const At = {
   bitOffset: 0x0c,
   bitSize: 0x0d,
   lowPc: 0x11,
+  language: 0x13,
   constValue: 0x1c,
   upperBound: 0x2f,
   prototyped: 0x27,
@@ -69,6 +70,7 @@ export const At = {
   addrBase: 0x73,
   dwoName: 0x76,
   mipsLinkageName: 0x2007,
+  ranges: 0x55,
   gnuVector: 0x2107,
   gnuDwoName: 0x2130,
 } as const;

@@ -1,18 +1,26 @@
 /**
- * Reads numbers of a section in order. Reading past the end is an error of the caller's bytes.
+ * Reads numbers of a section in order. Reading past the end is an error of the section's bytes.
  */
-import { damaged } from "../merge.ts";
+import { damaged } from "../damaged.ts";
+import type { DwarfSection, Relocations } from "./sections.ts";
 
 /** A position in bytes. */
 export class Cursor {
   readonly bytes: Uint8Array;
   readonly view: DataView;
   at: number;
+  readonly #relocations: Relocations | undefined;
 
-  constructor(bytes: Uint8Array, at = 0) {
+  constructor(bytes: Uint8Array, at = 0, relocations?: Relocations) {
     this.bytes = bytes;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = at;
+    this.#relocations = relocations;
+  }
+
+  /** Starts at an offset of a section. */
+  static in({ bytes, relocations }: DwarfSection, at = 0): Cursor {
+    return new Cursor(bytes, at, relocations);
   }
 
   /** Passes `count` bytes; returns where they start. */
@@ -48,15 +56,25 @@ export class Cursor {
     return this.view.getUint32(at + 4, true) * 0x100000000 + this.view.getUint32(at, true);
   }
 
-  i64(): number {
-    const at = this.take(8);
-    return this.view.getInt32(at + 4, true) * 0x100000000 + this.view.getUint32(at, true);
+  /** Reads an offset in another section, of 4 bytes. */
+  offset(): number {
+    const at = this.take(4);
+    return this.#relocations?.word(at) ?? this.view.getUint32(at, true);
+  }
+
+  /** Reads an address, of 8 bytes. */
+  address(): number {
+    const relocated = this.#relocations?.word(this.at);
+    const value = this.u64();
+    return relocated ?? value;
   }
 
   /** Reads ULEB128; a number above 2^53 is rounded. */
   uleb(): number {
-    let value = 0;
-    for (let factor = 1;; factor *= 0x80) {
+    let value = this.u8();
+    if (value < 0x80) return value;
+    value &= 0x7f;
+    for (let factor = 0x80;; factor *= 0x80) {
       const byte = this.u8();
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;

@@ -1,13 +1,14 @@
 /**
  * The debug information of one object: its units, and entries by the references to them.
  */
-import { damaged } from "../merge.ts";
-import type { Abbreviation } from "./abbrev.ts";
+import { damaged } from "../damaged.ts";
+import type { AbbreviationTable } from "./abbrev.ts";
 import { At, Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
-import { type DwarfSections, type Entry, signatureAt, Unit } from "./unit.ts";
-
-const decoder = new TextDecoder();
+import type { DwarfSections } from "./sections.ts";
+import { findScopes, type Scopes } from "./scopes.ts";
+import { Texts } from "./texts.ts";
+import { type Entry, signatureAt, Unit } from "./unit.ts";
 
 /** All units of an object. */
 export class DwarfObject {
@@ -16,17 +17,16 @@ export class DwarfObject {
   readonly #bySignature: Map<string, Unit> = new Map();
   /** Units by section, ascending. */
   readonly #bySection: readonly Unit[][];
-  readonly #texts: Map<number, string>[] = [new Map(), new Map()];
-  /** Bytes of texts that may still be read: texts may share bytes, so that a few would be any amount. */
-  #textsLeft: number;
+  readonly #texts: Texts;
+  readonly #scopes: Map<Unit, Scopes> = new Map();
 
   constructor(sections: DwarfSections) {
     this.#sections = sections;
-    const tables = new Map<number, Map<number, Abbreviation>>();
-    this.#bySection = sections.info.map(({ bytes }, index) => {
+    const tables = new Map<number, AbbreviationTable>();
+    this.#bySection = sections.info.map((section, index) => {
       const units: Unit[] = [];
-      const cursor = new Cursor(bytes);
-      while (cursor.at < bytes.length) {
+      const cursor = Cursor.in(section);
+      while (cursor.at < section.bytes.length) {
         const unit = new Unit(sections, index, cursor, tables);
         units.push(unit);
         if (unit.signature !== undefined && !this.#bySignature.has(unit.signature)) {
@@ -36,24 +36,23 @@ export class DwarfObject {
       return units;
     });
     this.units = this.#bySection.flat();
-    this.#textsLeft = 65_536 + 16 *
-        ((sections.str?.length ?? 0) + (sections.lineStr?.length ?? 0) +
-          sections.info.reduce((sum, { bytes }) => sum + bytes.length, 0));
+    this.#texts = new Texts(sections);
   }
 
   /** Returns the entry that an attribute names; undefined if there is no such attribute. */
   reference(entry: Entry, attribute: number): Entry | undefined {
-    const value = entry.values.get(attribute);
+    const value = entry.value(attribute);
     if (value === undefined) return undefined;
-    const form = entry.forms.get(attribute);
-    let unit: Unit | undefined = entry.unit;
+    const form = entry.form(attribute);
+    let { unit } = entry;
     let at = value;
     if (form === Form.refSig8) {
-      unit = this.#bySignature.get(signatureAt(new Cursor(unit.bytes, value)));
-      if (unit === undefined) throw damaged("a type unit is missing");
+      const found = this.#bySignature.get(signatureAt(new Cursor(unit.cursor.bytes, value)));
+      if (found === undefined) throw damaged("a type unit is missing");
+      unit = found;
       at = unit.typeOffset;
     } else if (form === Form.refAddr) {
-      unit = this.#unitAt(entry.unit.section, at);
+      unit = this.#unitAt(unit.section, at);
     }
     unit.root();
     const found = unit.entry(at);
@@ -74,108 +73,73 @@ export class DwarfObject {
     return unit;
   }
 
-  /** Lists the entries directly in an entry. */
-  *children(entry: Entry): Generator<Entry> {
+  /** Calls `visit` with each entry directly in an entry. */
+  forChildren(entry: Entry, visit: (child: Entry) => void): void {
     if (!entry.hasChildren) return;
-    const cursor = new Cursor(entry.unit.bytes, entry.end);
-    for (;;) {
-      const child = entry.unit.entry(cursor.at);
-      if (child === undefined) return;
-      yield child;
-      cursor.at = this.after(child);
-    }
-  }
-
-  /** Returns where the entry behind an entry and its children starts. */
-  after(entry: Entry): number {
-    if (!entry.hasChildren) return entry.end;
-    const sibling = entry.values.get(At.sibling);
-    if (sibling !== undefined) {
-      if (sibling <= entry.start) throw damaged("an entry's sibling does not lie ahead in its unit");
-      return sibling;
-    }
     const { unit } = entry;
     let at = entry.end;
-    for (let depth = 1; depth > 0;) {
-      const child = unit.entry(at);
-      if (child === undefined) {
-        depth--;
-        at++;
-      } else if (child.values.has(At.sibling) && child.hasChildren) at = this.after(child);
-      else {
-        at = child.end;
-        if (child.hasChildren) depth++;
-      }
+    for (let child = unit.entry(at); child !== undefined; child = unit.entry(at)) {
+      visit(child);
+      if (child.hasChildren) {
+        unit.cursor.at = child.start;
+        unit.skipEntry();
+        at = unit.cursor.at;
+      } else at = child.end;
     }
-    return at;
   }
 
   /** Returns an entry's name, or the empty text. */
   name(entry: Entry, attribute: number = At.name): string {
-    const value = entry.values.get(attribute);
-    if (value === undefined) return "";
-    const { str, lineStr, strOffsets } = this.#sections;
-    switch (entry.forms.get(attribute)) {
-      case Form.string:
-        return this.#text(entry.unit.bytes, value);
-      case Form.strp:
-        return this.#text(str, value, this.#texts[0]);
-      case Form.lineStrp:
-        return this.#text(lineStr, value, this.#texts[1]);
-      case Form.strx:
-      case Form.strx1:
-      case Form.strx2:
-      case Form.strx3:
-      case Form.strx4: {
-        if (strOffsets === undefined) throw damaged("the section .debug_str_offsets is missing");
-        return this.#text(
-          str,
-          new Cursor(strOffsets, entry.unit.strOffsetsBase + 4 * value).u32(),
-          this.#texts[0],
-        );
-      }
-      default:
-        return "";
-    }
+    const value = entry.value(attribute);
+    return value === undefined ? "" : this.#texts.read(entry.unit, entry.form(attribute)!, value);
   }
 
-  #text(bytes: Uint8Array | undefined, at: number, known?: Map<number, string>): string {
-    if (bytes === undefined || at >= bytes.length) throw damaged("a text lies outside its section");
-    const found = known?.get(at);
-    if (found !== undefined) return found;
-    const end = bytes.indexOf(0, at);
-    if (end === -1) throw damaged("a text has no end");
-    this.#textsLeft -= end - at;
-    if (this.#textsLeft < 0) throw damaged("texts overlap each other without end");
-    const text = decoder.decode(bytes.subarray(at, end));
-    known?.set(at, text);
-    return text;
+  /** Returns an entry's name with those of the namespaces and classes that it is in. */
+  fullName(entry: Entry): string {
+    const name = this.name(entry);
+    const { unit } = entry;
+    if (name === "" || unit.isC) return name;
+    let scopes = this.#scopes.get(unit);
+    if (scopes === undefined) this.#scopes.set(unit, scopes = findScopes(unit));
+    return scopes.prefix(this, entry) + name;
+  }
+
+  /** Lists, in order, where a section holds the addresses of roots. */
+  placesOf(section: number, addresses: ReadonlySet<number>): readonly number[] {
+    return this.#sections.info[section].relocations?.wordsThatAre(addresses) ?? [];
+  }
+
+  /** Whether .debug_addr, by whose indexes units name addresses, holds one of roots. */
+  hasIndexed(addresses: ReadonlySet<number>): boolean {
+    return (this.#sections.addr?.relocations?.wordsThatAre(addresses).length ?? 0) > 0;
   }
 
   /** Returns the address that an attribute or an index into .debug_addr says. */
   address(entry: Entry, attribute: number): number | undefined {
-    const value = entry.values.get(attribute);
+    const value = entry.value(attribute);
     if (value === undefined) return undefined;
-    return entry.forms.get(attribute) === Form.addr ? value : this.#indexedAddress(entry.unit, value);
+    return entry.form(attribute) === Form.addr ? value : this.#indexedAddress(entry.unit, value);
   }
 
   #indexedAddress(unit: Unit, index: number): number {
     const { addr } = this.#sections;
     if (addr === undefined) throw damaged("the section .debug_addr is missing");
-    return new Cursor(addr, unit.addrBase + 8 * index).u64();
+    return Cursor.in(addr, unit.addrBase + 8 * index).address();
   }
 
   /** Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else. */
   location(entry: Entry): number | undefined {
-    const form = entry.forms.get(At.location);
+    const form = entry.form(At.location);
     if (form !== Form.exprloc && form !== Form.block1) return undefined;
-    const cursor = new Cursor(entry.unit.bytes, entry.values.get(At.location)!);
+    const at = entry.value(At.location)!;
+    const { cursor } = entry.unit;
+    cursor.at = at;
     const length = form === Form.block1 ? cursor.u8() : cursor.uleb();
     const end = cursor.at + length;
     if (length === 0) return undefined;
     const operation = cursor.u8();
     const address = operation === OP_ADDR
-      ? cursor.u64()
+      ? cursor.address()
       : operation === OP_ADDRX
       ? this.#indexedAddress(entry.unit, cursor.uleb())
       : undefined;

@@ -3,7 +3,7 @@
  * later, so that types may refer to each other in circles.
  */
 import type { BaseEncoding, EnumType, FunctionType, RecordType, TypeField, TypeRecord } from "../model.ts";
-import { damaged } from "../merge.ts";
+import { damaged } from "../damaged.ts";
 import { At, Form, Tag } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import type { DwarfObject } from "./object.ts";
@@ -65,7 +65,9 @@ export class Translator {
     return type === undefined ? 0 : this.typeOf(type);
   }
 
-  #numberOf(entry: Entry): number {
+  #numberOf(given: Entry): number {
+    // A stub in place of a type that is in a unit of its own.
+    const entry = given.has(At.signature) ? this.#object.reference(given, At.signature)! : given;
     const known = this.#numbers[entry.unit.section] ??= new Map();
     const found = known.get(entry.start);
     if (found !== undefined) return found;
@@ -88,14 +90,14 @@ export class Translator {
   #translate(entry: Entry): TypeRecord {
     const derived = DERIVED.get(entry.tag);
     if (derived !== undefined) return { kind: derived, to: this.#target(entry) };
-    const name = this.#object.name(entry);
     switch (entry.tag) {
       case Tag.base: {
-        const encoding = ENCODINGS[entry.values.get(At.encoding) ?? 0] ?? "other";
+        const name = this.#object.name(entry);
+        const encoding = ENCODINGS[entry.value(At.encoding) ?? 0] ?? "other";
         return { kind: "base", name, size: this.#size(entry) ?? 0, encoding };
       }
       case Tag.typedef:
-        return { kind: "typedef", name, to: this.#target(entry) };
+        return { kind: "typedef", name: this.#object.fullName(entry), to: this.#target(entry) };
       case Tag.structure:
         return this.#record("struct", entry);
       case Tag.class:
@@ -116,12 +118,12 @@ export class Translator {
           of: this.#target(entry, At.containingType),
         };
       default:
-        return { kind: "unknown", name };
+        return { kind: "unknown", name: this.#object.name(entry) };
     }
   }
 
   #size(entry: Entry): number | undefined {
-    const size = entry.values.get(At.byteSize);
+    const size = entry.value(At.byteSize);
     if (size !== undefined && !(size >= 0 && size <= 2 ** 47)) throw damaged("a size is above 2^47");
     return size;
   }
@@ -129,43 +131,43 @@ export class Translator {
   #record(kind: RecordType["kind"], entry: Entry): RecordType {
     const fields: TypeField[] = [];
     const bases: { type: number; offset: number | undefined }[] = [];
-    let nontrivial = entry.values.get(At.calling) === CC_PASS_BY_REFERENCE;
+    let nontrivial = entry.value(At.calling) === CC_PASS_BY_REFERENCE;
     let variants = false;
-    for (const child of this.#object.children(entry)) {
+    this.#object.forChildren(entry, (child) => {
       switch (child.tag) {
         case Tag.member: {
-          if (child.values.has(At.external) || child.values.has(At.declaration)) break;
+          if (child.has(At.external) || child.has(At.declaration)) break;
           const name = this.#object.name(child);
           if (name.startsWith("_vptr")) nontrivial = true;
           fields.push({ name, type: this.#target(child), ...this.#place(child) });
           break;
         }
         case Tag.inheritance: {
-          const isVirtual = (child.values.get(At.virtuality) ?? 0) !== 0;
+          const isVirtual = (child.value(At.virtuality) ?? 0) !== 0;
           const offset = isVirtual ? undefined : this.#offset(child);
           if (isVirtual) nontrivial = true;
           bases.push({ type: this.#target(child), offset });
           break;
         }
         case Tag.subprogram:
-          if (this.#object.name(child).startsWith("~") && !child.values.has(At.artificial)) nontrivial = true;
-          if ((child.values.get(At.virtuality) ?? 0) !== 0) nontrivial = true;
+          if (this.#object.name(child).startsWith("~") && !child.has(At.artificial)) nontrivial = true;
+          if ((child.value(At.virtuality) ?? 0) !== 0) nontrivial = true;
           break;
         case Tag.variantPart:
           variants = true;
       }
-    }
-    const declared = entry.values.has(At.declaration);
+    });
+    const declared = entry.has(At.declaration);
     const size = declared ? undefined : this.#size(entry);
-    return { kind, name: this.#object.name(entry), size, nontrivial, variants, bases, fields };
+    return { kind, name: this.#object.fullName(entry), size, nontrivial, variants, bases, fields };
   }
 
   /** Reads DW_AT_data_member_location, which is 0 for members of a union. */
   #offset(child: Entry): number {
-    const form = child.forms.get(At.memberLocation);
-    const value = child.values.get(At.memberLocation) ?? 0;
+    const form = child.form(At.memberLocation);
+    const value = child.value(At.memberLocation) ?? 0;
     if (form !== Form.exprloc && form !== Form.block1) return this.#checked(value);
-    const cursor = new Cursor(child.unit.bytes, value);
+    const cursor = new Cursor(child.unit.cursor.bytes, value);
     if (form === Form.block1) cursor.u8();
     else cursor.uleb();
     if (cursor.u8() !== OP_PLUS_UCONST) throw damaged("the offset of a field is computed");
@@ -180,10 +182,10 @@ export class Translator {
   /** Reads where a field is: DWARF 4 may count bit-fields from the highest bit of a unit of storage. */
   #place(child: Entry): { offset: number; bits?: readonly [number, number] } {
     const offset = this.#offset(child);
-    const count = child.values.get(At.bitSize);
+    const count = child.value(At.bitSize);
     if (count === undefined) return { offset };
-    const [dataBits, fromHigh] = [child.values.get(At.dataBitOffset), child.values.get(At.bitOffset)];
-    const storage = child.values.get(At.byteSize) ?? 4;
+    const [dataBits, fromHigh] = [child.value(At.dataBitOffset), child.value(At.bitOffset)];
+    const storage = child.value(At.byteSize) ?? 4;
     const first = this.#checked(
       dataBits ?? offset * 8 + (fromHigh === undefined ? 0 : storage * 8 - fromHigh - count),
     );
@@ -192,15 +194,15 @@ export class Translator {
 
   #enum(entry: Entry): EnumType {
     const enumerators: { name: string; value: number }[] = [];
-    for (const child of this.#object.children(entry)) {
-      if (child.tag !== Tag.enumerator) continue;
+    this.#object.forChildren(entry, (child) => {
+      if (child.tag !== Tag.enumerator) return;
       enumerators.push({ name: this.#object.name(child), value: constantOf(child, At.constValue) });
-    }
-    const declared = entry.values.has(At.declaration);
+    });
+    const declared = entry.has(At.declaration);
     const size = declared ? undefined : this.#size(entry);
     return {
       kind: "enum",
-      name: this.#object.name(entry),
+      name: this.#object.fullName(entry),
       size,
       underlying: this.#target(entry),
       enumerators,
@@ -210,9 +212,9 @@ export class Translator {
   /** Makes an array of arrays of several dimensions. */
   #array(entry: Entry): TypeRecord {
     const counts: (number | undefined)[] = [];
-    for (const child of this.#object.children(entry)) {
+    this.#object.forChildren(entry, (child) => {
       if (child.tag === Tag.subrange) counts.push(this.#count(child));
-    }
+    });
     if (counts.length > MOST_DIMENSIONS) {
       throw damaged(`an array has more than ${MOST_DIMENSIONS} dimensions`);
     }
@@ -222,12 +224,12 @@ export class Translator {
       this.#types[number] = { kind: "array", of, count };
       of = number;
     }
-    return { kind: entry.values.has(At.gnuVector) ? "vector" : "array", of, count: counts[0] };
+    return { kind: entry.has(At.gnuVector) ? "vector" : "array", of, count: counts[0] };
   }
 
   #count(range: Entry): number | undefined {
-    const attribute = range.values.has(At.count) ? At.count : At.upperBound;
-    const form = range.forms.get(attribute);
+    const attribute = range.has(At.count) ? At.count : At.upperBound;
+    const form = range.form(attribute);
     // A length that only the running program knows is an expression or a reference.
     if (form === undefined || form === Form.exprloc || form === Form.ref4 || form === Form.refUdata) {
       return undefined;
@@ -241,20 +243,20 @@ export class Translator {
     const origin = this.#origin(entry);
     const parameters: { name: string; type: number }[] = [];
     let variadic = false;
-    for (const child of this.#object.children(entry)) {
+    this.#object.forChildren(entry, (child) => {
       if (child.tag === Tag.unspecifiedParameters) variadic = true;
-      if (child.tag !== Tag.parameter) continue;
+      if (child.tag !== Tag.parameter) return;
       const declared = this.#origin(child);
       parameters.push({
         name: this.#object.name(child) || this.#object.name(declared),
-        type: this.#target(child.values.has(At.type) ? child : declared),
+        type: this.#target(child.has(At.type) ? child : declared),
       });
-    }
+    });
     // C++ and Rust have no functions without a prototype, and say nothing of it.
-    const prototyped = entry.values.has(At.prototyped) || origin.values.has(At.prototyped) ||
+    const prototyped = entry.has(At.prototyped) || origin.has(At.prototyped) ||
       parameters.length > 0 ||
-      !isC(entry.unit.root()?.values.get(LANGUAGE));
-    const result = this.#target(entry.values.has(At.type) ? entry : origin);
+      !entry.unit.isC;
+    const result = this.#target(entry.has(At.type) ? entry : origin);
     return { kind: "function", result, parameters, variadic: variadic && prototyped, prototyped };
   }
 
@@ -265,14 +267,13 @@ export class Translator {
 
 const CC_PASS_BY_REFERENCE = 4;
 const OP_PLUS_UCONST = 0x23;
-const LANGUAGE = 0x13;
 const MOST_DIMENSIONS = 256;
 
 /** Follows DW_AT_abstract_origin and DW_AT_specification to the entry with name and type. */
 export function originOf(object: DwarfObject, entry: Entry): Entry {
   let found = entry;
   for (let steps = 0; steps < 8; steps++) {
-    const attribute = found.values.has(At.abstractOrigin) ? At.abstractOrigin : At.specification;
+    const attribute = found.has(At.abstractOrigin) ? At.abstractOrigin : At.specification;
     const next = object.reference(found, attribute);
     if (next === undefined) return found;
     found = next;
@@ -280,13 +281,7 @@ export function originOf(object: DwarfObject, entry: Entry): Entry {
   throw damaged("an entry's origin is itself");
 }
 
-/** Whether a language is a C: C89, C, C99, C11, C17 (DW_LANG_*). */
-function isC(language: number | undefined): boolean {
-  return language === 0x01 || language === 0x02 || language === 0x0c || language === 0x1d ||
-    language === 0x2c;
-}
-
 /** Reads a constant; compilers write negative ones as DW_FORM_sdata. */
 function constantOf(entry: Entry, attribute: number): number {
-  return entry.values.get(attribute) ?? 0;
+  return entry.value(attribute) ?? 0;
 }
