@@ -1,7 +1,7 @@
 /**
  * Types as C writes them: the spelling of gdb's `whatis`, with parameter names where there are any.
  */
-import type { TypeRecord } from "./model.ts";
+import type { DerivedType, TypeRecord } from "./model.ts";
 
 /** Behind so many types that refer to the next, the rest is cut. */
 const MOST_DEPTH = 64;
@@ -61,10 +61,8 @@ function join(types: Types, id: number, inner: string, style: DeclarationStyle, 
     }
     case "member-pointer":
       return next(type.to, pointed(types, type.to, `${next(type.of, "")}::*${inner}`));
-    default: {
-      const keyword = type.kind === "class" ? "class" : type.kind;
-      return behind(type.name === "" ? `${keyword} {...}` : `${keyword} ${type.name}`);
-    }
+    default:
+      return behind(type.name === "" ? `${type.kind} {...}` : `${type.kind} ${type.name}`);
   }
 }
 
@@ -74,27 +72,37 @@ function pointed(types: Types, to: number, inner: string): string {
   return kind === "array" || kind === "function" ? `(${inner})` : inner;
 }
 
-/** Writes qualifiers: before the name of a type, behind the asterisk of a pointer. */
+/**
+ * Writes qualifiers: before the name of a type, behind the asterisk of a pointer. Those of an array are its
+ * elements', which compilers often qualify, too.
+ */
 function qualified(
   types: Types,
   id: number,
   inner: string,
   next: (to: number, wrapped: string) => string,
 ): string {
-  const words: string[] = [];
+  const words = new Set<string>();
   let to = id;
   for (let steps = 0; steps < MOST_DEPTH; steps++) {
     const type = types[to];
-    if (type?.kind === "atomic") words.push("_Atomic");
-    else if (type?.kind === "const" || type?.kind === "volatile" || type?.kind === "restrict") {
-      words.push(type.kind);
+    if (type?.kind === "array") {
+      inner += `[${type.count ?? ""}]`;
+      to = type.of;
+    } else if (isQualifier(type)) {
+      words.add(type.kind === "atomic" ? "_Atomic" : type.kind);
+      to = type.to;
     } else break;
-    to = type.to;
   }
-  const list = [...new Set(words)].sort().join(" ");
+  const list = [...words].sort().join(" ");
   const kind = types[to]?.kind;
   if (kind === "pointer" || kind === "member-pointer") {
-    return next(to, inner === "" ? ` ${list}` : ` ${list} ${inner}`);
+    return next(to, inner === "" || inner.startsWith("[") ? ` ${list}${inner}` : ` ${list} ${inner}`);
   }
   return `${list} ${next(to, inner)}`;
+}
+
+function isQualifier(type: TypeRecord | undefined): type is DerivedType {
+  return type?.kind === "const" || type?.kind === "volatile" || type?.kind === "restrict" ||
+    type?.kind === "atomic";
 }
