@@ -248,7 +248,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   });
   const types = typesOf({ resolution, locator, exported }, options.types ?? "keep");
   const { bytes, exports } = emitModule({
-    types,
+    types: types.bytes,
     arch,
     resolution,
     layout,
@@ -266,7 +266,10 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });
-  return { bytes, map: buildMap(resolution, layout, imports, exports, applied, options.cref === true) };
+  return {
+    bytes,
+    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true),
+  };
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {

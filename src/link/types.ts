@@ -12,6 +12,7 @@ import type { TypedAddress, TypeRecord } from "../types/model.ts";
 import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
+import type { MapTypes } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** Which types a module keeps. */
@@ -25,22 +26,33 @@ export interface TypesInput {
   readonly exported: ReadonlySet<number>;
 }
 
+/** The types of a link. */
+export interface LinkedTypes {
+  /** The bytes of the section of types; undefined if there are no types. */
+  readonly bytes: Uint8Array<ArrayBuffer> | undefined;
+  /** What the map says of them. */
+  readonly facts: MapTypes;
+}
+
+const NO_TYPES: LinkedTypes = { bytes: undefined, facts: { count: 0, typed: 0, unreadable: [] } };
+
 /**
- * Returns the bytes of the section of types; undefined if there are no types.
+ * Collects the types of all objects.
  *
  * @throws {LoadError} for `require`, if debug information is damaged, or an object that defines an
  * exported function has none.
  */
-export function typesOf(input: TypesInput, option: TypesOption): Uint8Array<ArrayBuffer> | undefined {
-  if (option === "off") return undefined;
+export function typesOf(input: TypesInput, option: TypesOption): LinkedTypes {
+  if (option === "off") return NO_TYPES;
   const types: (TypeRecord | undefined)[] = [undefined];
   const typed = new Map<number, TypedAddress>();
+  const unreadable: { object: string; reason: string }[] = [];
   for (const object of input.resolution.objects) {
     const isDescribed = hasDebugInfo(object);
     if (!isDescribed && option === "keep") continue;
     const roots = rootsOf(input, object);
     if (roots.addresses.size === 0) continue;
-    const length = types.length;
+    const { length } = types;
     try {
       if (!isDescribed) throw undescribed(roots);
       for (const one of collectTypes(debugSections(object, input.locator), roots, types)) {
@@ -49,15 +61,25 @@ export function typesOf(input: TypesInput, option: TypesOption): Uint8Array<Arra
     } catch (error) {
       if (option === "require" || !(error instanceof LoadError)) throw locate(error, object);
       types.length = length;
+      unreadable.push({ object: object.name, reason: causeOf(error) });
     }
   }
-  if (typed.size === 0) return undefined;
+  if (typed.size === 0) return { bytes: undefined, facts: { ...NO_TYPES.facts, unreadable } };
   try {
-    return encodeTypes(mergeTypes(types, [...typed.values()]));
+    const graph = mergeTypes(types, [...typed.values()]);
+    const facts = { count: graph.types.length - 1, typed: typed.size, unreadable };
+    return { bytes: encodeTypes(graph), facts };
   } catch (error) {
     if (option === "require" || !(error instanceof LoadError)) throw error;
-    return undefined;
+    // A contradiction between types leads to no object: none of them is kept.
+    unreadable.push({ object: "all objects", reason: causeOf(error) });
+    return { bytes: undefined, facts: { ...NO_TYPES.facts, unreadable } };
   }
+}
+
+/** Returns what follows the colon of a message. */
+function causeOf({ message }: LoadError): string {
+  return message.replace(/^[^:]*: /, "");
 }
 
 function undescribed({ byName }: Roots): LoadError {

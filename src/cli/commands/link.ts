@@ -50,6 +50,10 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --cpu NAME          the processor that the code needs: x86-64-v2, -v3, -v4, or
                       armv8.1-a, armv8.2-a, armv8.3-a; loading on another is refused
                       default: what the objects say (gcc -mneeded)
+  --types WHICH       keep the types of exports and writable variables, which the debug
+                      information of the objects tells (-g): keep (default: as far as
+                      there are any), require (an object without them is an error) or
+                      off
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
   --cref              list where each name is defined and who refers to it, in the map
@@ -98,6 +102,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
     if (options.exports === undefined) sayNotExported(command, map, output);
+    sayUnreadable(command, map, output);
   });
 }
 
@@ -125,6 +130,7 @@ function optionsOf(given: LdArguments): LinkOptions {
   const entry = lastOf(given, "entry");
   const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
   const cpu = lastOf(given, "cpu");
+  const types = typesOf(lastOf(given, "types"));
   return {
     ...(exports.length > 0 && { exports }),
     ...(scripts.length > 0 && {
@@ -133,6 +139,7 @@ function optionsOf(given: LdArguments): LinkOptions {
     ...(entry !== undefined && { entry }),
     ...(unwind !== undefined && { unwind }),
     ...(cpu !== undefined && { cpu }),
+    ...(types !== undefined && { types }),
     keep: listOf(given, "keep"),
     undefined: listOf(given, "undefined"),
     wrap: listOf(given, "wrap"),
@@ -209,6 +216,25 @@ function sayNotExported(command: string, { threadLocals }: LinkMap, output: Outp
   output.complain(
     `smf ${command}: not exported: ${threadLocals.length} thread-local ${noun}: ${listNames(threadLocals)}`,
   );
+}
+
+/** Says of which objects the module has no types, though they have debug information. */
+function sayUnreadable(command: string, { types: { unreadable } }: LinkMap, output: Output): void {
+  for (const { object, reason } of unreadable) {
+    output.complain(`smf ${command}: no types of ${object}: ${reason}`);
+  }
+}
+
+function typesOf(which: string | undefined): LinkOptions["types"] {
+  switch (which) {
+    case undefined:
+    case "keep":
+    case "require":
+    case "off":
+      return which;
+    default:
+      throw new UsageError(`--types takes keep, require or off, not '${which}'`);
+  }
 }
 
 function unwindOf(when: string): boolean | undefined {

@@ -27,7 +27,7 @@ export interface LdArguments {
 /** Options with a value, by every spelling. */
 const VALUES: Readonly<Record<string, string>> = {
   ...names(
-    "output entry export keep unwind cpu needed color wrap defsym version-script dynamic-list exclude-libs",
+    "output entry export keep unwind cpu types needed color wrap defsym version-script dynamic-list exclude-libs",
   ),
   ...names("allow-undefined undefined library library-path Map"),
   ...{ o: "output", e: "entry", u: "undefined", l: "library", L: "library-path" },

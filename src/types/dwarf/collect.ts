@@ -39,6 +39,7 @@ class Collector {
   readonly #object: DwarfObject;
   readonly #roots: Roots;
   readonly #translator: Translator;
+  readonly #unitsWithTypes: Map<Unit, boolean> = new Map();
 
   constructor(object: DwarfObject, roots: Roots, types: (TypeRecord | undefined)[]) {
     this.#object = object;
@@ -167,7 +168,25 @@ class Collector {
 
   #found(address: number | undefined, entry: Entry): void {
     if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
+    if (this.#tellsNoTypes(entry)) return;
     this.found.set(address, this.#translator.typeOf(entry));
+  }
+
+  /**
+   * Whether an entry stands for a function without telling its type, as -g1 writes all of them. It is spelt as
+   * `void f()` is, but in a unit that has no type at all.
+   */
+  #tellsNoTypes(entry: Entry): boolean {
+    const origin = originOf(this.#object, entry);
+    if ([entry, origin].some((from) => from.has(At.type) || from.has(At.prototyped))) return false;
+    const { unit } = entry;
+    let hasTypes = this.#unitsWithTypes.get(unit);
+    if (hasTypes === undefined) {
+      hasTypes = false;
+      this.#object.forChildren(unit.root()!, ({ tag }) => hasTypes ||= tag === Tag.base);
+      this.#unitsWithTypes.set(unit, hasTypes);
+    }
+    return !hasTypes;
   }
 }
 
