@@ -60,10 +60,15 @@ function join(types: Types, id: number, inner: string, style: DeclarationStyle, 
       return next(type.result, `${inner}(${parameters})`);
     }
     case "member-pointer":
-      return next(type.to, pointed(types, type.to, `${next(type.of, "")}::*${inner}`));
+      return next(type.to, pointed(types, type.to, `${className(types, type.of)}::*${inner}`));
     default:
       return behind(type.name === "" ? `${type.kind} {...}` : `${type.kind} ${type.name}`);
   }
+}
+
+function className(types: Types, id: number): string {
+  const type = types[id];
+  return type !== undefined && "name" in type ? type.name : "?";
 }
 
 /** Puts a pointer to an array or a function in parentheses, which bind more closely. */

@@ -69,6 +69,7 @@ export const At = {
   strOffsetsBase: 0x72,
   addrBase: 0x73,
   dwoName: 0x76,
+  defaulted: 0x8b,
   mipsLinkageName: 0x2007,
   ranges: 0x55,
   gnuVector: 0x2107,

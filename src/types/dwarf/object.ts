@@ -96,12 +96,14 @@ export class DwarfObject {
 
   /** Returns an entry's name with those of the namespaces and classes that it is in. */
   fullName(entry: Entry): string {
-    const name = this.name(entry);
-    const { unit } = entry;
+    // A type in a unit of its own stands beside the declaration in its namespace.
+    const declared = this.reference(entry, At.specification) ?? entry;
+    const name = this.name(entry) || this.name(declared);
+    const { unit } = declared;
     if (name === "" || unit.isC) return name;
     let scopes = this.#scopes.get(unit);
     if (scopes === undefined) this.#scopes.set(unit, scopes = findScopes(unit));
-    return scopes.prefix(this, entry) + name;
+    return scopes.prefix(this, declared) + name;
   }
 
   /** Lists, in order, where a section holds the addresses of roots. */

@@ -6,6 +6,7 @@ import type { BaseEncoding, EnumType, FunctionType, RecordType, TypeField, TypeR
 import { damaged } from "../damaged.ts";
 import { At, Form, Tag } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
+import { copiesNeedCode } from "./trivial.ts";
 import type { DwarfObject } from "./object.ts";
 import type { Entry } from "./unit.ts";
 
@@ -131,28 +132,21 @@ export class Translator {
   #record(kind: RecordType["kind"], entry: Entry): RecordType {
     const fields: TypeField[] = [];
     const bases: { type: number; offset: number | undefined }[] = [];
-    let nontrivial = entry.value(At.calling) === CC_PASS_BY_REFERENCE;
+    const nontrivial = copiesNeedCode(this.#object, entry);
     let variants = false;
     this.#object.forChildren(entry, (child) => {
       switch (child.tag) {
         case Tag.member: {
           if (child.has(At.external) || child.has(At.declaration)) break;
-          const name = this.#object.name(child);
-          if (name.startsWith("_vptr")) nontrivial = true;
-          fields.push({ name, type: this.#target(child), ...this.#place(child) });
+          fields.push({ name: this.#object.name(child), type: this.#target(child), ...this.#place(child) });
           break;
         }
         case Tag.inheritance: {
           const isVirtual = (child.value(At.virtuality) ?? 0) !== 0;
           const offset = isVirtual ? undefined : this.#offset(child);
-          if (isVirtual) nontrivial = true;
           bases.push({ type: this.#target(child), offset });
           break;
         }
-        case Tag.subprogram:
-          if (this.#object.name(child).startsWith("~") && !child.has(At.artificial)) nontrivial = true;
-          if ((child.value(At.virtuality) ?? 0) !== 0) nontrivial = true;
-          break;
         case Tag.variantPart:
           variants = true;
       }
@@ -265,7 +259,6 @@ export class Translator {
   }
 }
 
-const CC_PASS_BY_REFERENCE = 4;
 const OP_PLUS_UCONST = 0x23;
 const MOST_DIMENSIONS = 256;
 
