@@ -5,6 +5,8 @@ import type { DerivedType, TypeRecord } from "./model.ts";
 
 /** Behind so many types that refer to the next, the rest is cut. */
 const MOST_DEPTH = 64;
+/** Behind so many characters of names, too. */
+const MOST_CHARACTERS = 65_536;
 
 /** How a declaration is written. */
 export interface DeclarationStyle {
@@ -21,15 +23,22 @@ type Types = readonly (TypeRecord | undefined)[];
  * @param id The number of the type.
  */
 export function declarationOf(types: Types, id: number, name: string, style: DeclarationStyle): string {
-  return join(types, id, name, style, 0);
+  return join(types, id, name, { ...style, left: MOST_CHARACTERS }, 0);
+}
+
+/** A style, and how many characters of names may still be written. */
+interface Writing extends DeclarationStyle {
+  left: number;
 }
 
 /** Wraps `inner`, which uses the type, in the type: C's declarations read from the inside out. */
-function join(types: Types, id: number, inner: string, style: DeclarationStyle, depth: number): string {
+function join(types: Types, id: number, inner: string, style: Writing, depth: number): string {
   const behind = (text: string): string => inner === "" ? text : `${text} ${inner}`;
   const type = types[id];
   if (type === undefined) return behind("void");
-  if (depth > MOST_DEPTH) return behind("...");
+  // Functions that take functions would be written any number of times.
+  style.left -= 1 + ("name" in type ? type.name.length : 0);
+  if (depth > MOST_DEPTH || style.left < 0) return behind("...");
   const next = (to: number, wrapped: string): string => join(types, to, wrapped, style, depth + 1);
   switch (type.kind) {
     case "base":
