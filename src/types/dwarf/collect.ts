@@ -143,19 +143,17 @@ class Collector {
         unit.skipEntry();
       }
       const next = cursor.at;
-      if (tag === Tag.subprogram) this.#named(unit.entry(at)!);
+      // One with an address was found by it, or is no root.
+      if (tag === Tag.subprogram && abbreviation.spec(At.lowPc) === undefined) this.#named(unit.entry(at)!);
       at = next;
     }
   }
 
   #named(entry: Entry): void {
-    for (const from of [entry, originOf(this.#object, entry)]) {
-      for (const attribute of [At.linkageName, At.mipsLinkageName, At.name]) {
-        if (from.has(attribute)) {
-          this.#found(this.#roots.byName.get(this.#object.name(from, attribute)), entry);
-        }
-      }
-    }
+    const from = entry.has(At.name) ? entry : originOf(this.#object, entry);
+    const attribute = SYMBOL_NAMES.find((name) => from.has(name));
+    if (attribute === undefined) return;
+    this.#found(this.#roots.byName.get(this.#object.name(from, attribute)), entry);
   }
 
   #variable(entry: Entry): void {
@@ -189,6 +187,9 @@ class Collector {
     return !hasTypes;
   }
 }
+
+/** The attributes that tell a symbol's name; the name in the source does where it is not mangled. */
+const SYMBOL_NAMES = [At.linkageName, At.mipsLinkageName, At.name];
 
 /** The entries that may have variables and functions inside. */
 const MAY_DEFINE: ReadonlySet<number> = new Set([
