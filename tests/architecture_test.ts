@@ -16,11 +16,12 @@ const FLOORS: readonly (readonly string[])[] = [
   ["load"],
   ["image", "link", "call"],
   ["smf", "os"],
+  ["types"],
   ["errors"],
 ];
 
 /** The rooms that work on bytes alone and do not use Deno. */
-const PURE = ["errors", "image", "link", "smf"];
+const PURE = ["errors", "image", "link", "smf", "types"];
 
 /** The only rooms that touch raw memory or native functions. */
 const UNSAFE = ["call", "load", "os"];

@@ -6,6 +6,7 @@ import { LoadError } from "../errors/load_error.ts";
 import { Binding, CALL_ENDS_PROCESS, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
 import { SmfBuilder } from "../smf/builder.ts";
 import { foreignCode } from "../smf/contents.ts";
+import { TYPES_SECTION } from "../smf/types.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import type { LinkArch } from "./arch/arch.ts";
@@ -45,6 +46,8 @@ export interface EmitInput {
   readonly cpu: number;
   readonly fileLayout: LayoutName | undefined;
   readonly sourceHash: bigint;
+  /** The bytes of the section of types. */
+  readonly types: Uint8Array | undefined;
 }
 
 /** The address of a symbol, for the file and the map. */
@@ -126,7 +129,10 @@ class Emitter {
         virtualSize: output.size,
       });
     }
-    const { needed } = this.#input;
+    const { needed, types } = this.#input;
+    if (types !== undefined) {
+      this.#builder.section({ name: TYPES_SECTION, type: SectionType.TypeInfo, bytes: types });
+    }
     if (needed.length === 0) return;
     const bytes = hostLibrariesBytes([...new Set(needed)]);
     this.#builder.section({ name: HOST_LIBRARIES_SECTION, type: SectionType.HostLibraries, bytes });

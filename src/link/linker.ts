@@ -24,6 +24,7 @@ import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
+import { typesOf } from "./types.ts";
 import { needsVeneers } from "./veneers.ts";
 
 export type { LinkInput, LinkOptions };
@@ -157,7 +158,9 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     nameOf: (id) => resolution.globals.names.text(id),
     problems,
   });
+  const types = typesOf({ resolution, locator, exported }, options.types ?? "keep");
   const { bytes, exports } = emitModule({
+    types: types.bytes,
     arch,
     resolution,
     layout,
@@ -175,7 +178,10 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });
-  return { bytes, map: buildMap(resolution, layout, imports, exports, applied, options.cref === true) };
+  return {
+    bytes,
+    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true),
+  };
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {

@@ -84,6 +84,16 @@ export interface MapReference {
   readonly neededBy: readonly string[];
 }
 
+/** What a link found of types. */
+export interface MapTypes {
+  /** The number of types that the module keeps. */
+  readonly count: number;
+  /** How many of its functions and variables have one. */
+  readonly typed: number;
+  /** Objects whose debug information cannot be read. */
+  readonly unreadable: readonly { readonly object: string; readonly reason: string }[];
+}
+
 /** The map of a link. */
 export interface LinkMap {
   /** The sections of the module, in file order. */
@@ -98,6 +108,8 @@ export interface LinkMap {
   readonly imports: readonly MapImport[];
   /** Where each global name is defined and used, by name; empty without the option `cref`. */
   readonly references: readonly MapReference[];
+  /** The types that the module keeps, and why it keeps none of some objects. */
+  readonly types: MapTypes;
   /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }
@@ -158,6 +170,13 @@ export function formatMap(map: LinkMap): string {
     ),
   );
   part("cross references", crossReferences(map));
+  if (map.types.count > 0) {
+    part("types", [`${map.types.count} types of ${map.types.typed} functions and variables`]);
+  }
+  part(
+    "objects whose types cannot be read",
+    map.types.unreadable.map(({ object, reason }) => `${object}: ${reason}`),
+  );
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";
 }

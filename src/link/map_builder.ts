@@ -6,7 +6,7 @@ import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
-import type { LinkMap, MapDropped, MapEntry, MapExport, MapReference, MapSection } from "./map.ts";
+import type { LinkMap, MapDropped, MapEntry, MapExport, MapReference, MapSection, MapTypes } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
 const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
@@ -23,6 +23,7 @@ export function buildMap(
   imports: ReadonlyMap<number, NeededName>,
   exports: readonly MapExport[],
   applied: Applied,
+  types: MapTypes,
   withReferences: boolean,
 ): LinkMap {
   const { globals } = resolution;
@@ -44,6 +45,7 @@ export function buildMap(
       neededBy: [...neededBy],
     })),
     references: withReferences ? referencesOf(resolution) : [],
+    types,
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }

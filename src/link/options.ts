@@ -71,6 +71,13 @@ export interface LinkOptions {
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /**
+   * Whether the module keeps the types of its exports and writable variables, from the debug information
+   * (DWARF 2 to 5) of the objects. `keep`: as far as there is any that can be read; `require`: an object
+   * that defines such a name without readable debug information is an error; `off`: no types.
+   * Default: `keep`.
+   */
+  readonly types?: "keep" | "require" | "off";
+  /**
    * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
    * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
    * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
@@ -111,6 +118,7 @@ export const LINK_OPTIONS: OptionTable<LinkOptions> = {
   unwind: BOOLEAN,
   cref: BOOLEAN,
   strip: BOOLEAN,
+  types: oneOf("keep", "require", "off"),
   cpu: STRING,
   needed: STRINGS,
   platform: NUMBER,

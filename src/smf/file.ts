@@ -20,6 +20,7 @@ import { readFrom, type Reading } from "./reader.ts";
 import type { RelocationTable } from "./reloc.ts";
 import { readSections, type SmfSection } from "./section.ts";
 import { SymbolTable } from "./symbol.ts";
+import { type ModuleTypes, readTypes } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
 
@@ -184,6 +185,27 @@ export class ParsedSmf extends SmfFile {
    */
   hostLibraries(): string[] {
     return inFile(this.#path, () => readFrom(this.#bytes, readHostLibraries(this.sections)));
+  }
+
+  /**
+   * Returns the types of the module's exports and writable variables; undefined if it keeps none.
+   *
+   * @throws {LoadError} `InvalidFormat` if the section of types is damaged.
+   *
+   * @example Show how a function is declared
+   * ```ts
+   * import { linkObjects, parseSmf } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const object = { name: "types.o", bytes: Deno.readFileSync("fixtures/c/types.o") }; // gcc -g
+   * const file = parseSmf(linkObjects([object]).bytes);
+   * const types = file.types();
+   * const { value } = file.symbols.find("scale")!;
+   * assertEquals(types?.declaration("scale", types.at(value)!), "double scale(point p, double factor)");
+   * ```
+   */
+  types(): ModuleTypes | undefined {
+    return inFile(this.#path, () => readFrom(this.#bytes, readTypes(this.sections)));
   }
 
   /** Returns what precedes the data, usually nothing: a script line or a program that starts the module. A view. */

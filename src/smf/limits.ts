@@ -15,3 +15,5 @@ export const MAX_SECTIONS = 65_536;
 export const MAX_ALIGNMENT: number = 2 ** 24;
 /** Length of a symbol's name in bytes, without the NUL. */
 export const MAX_NAME_LENGTH: number = 2 ** 20;
+/** Size of a section of types in bytes, decompressed. */
+export const MAX_TYPES_SIZE: number = 2 ** 26;

@@ -12,6 +12,7 @@ import {
 } from "../../src/smf/layout.ts";
 import * as limits from "../../src/smf/limits.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
+import { KINDS, MAGIC } from "../../src/types/encoding.ts";
 import { MAX_FILE_SIZE } from "../../src/load/file/source.ts";
 import { Markdown } from "../support/markdown.ts";
 
@@ -103,6 +104,16 @@ for (
     );
   });
 }
+
+Deno.test("the records of types have the numbers and names of the code", () => {
+  const rows = FORMAT.table("Records of types");
+  assertEquals(
+    rows.map(({ kind, name }) => [Number(kind), name]),
+    KINDS.slice(1).map((name, i) => [i + 1, name!]),
+  );
+  const bytes = [...MAGIC].map((byte) => byte.toString(16).padStart(2, "0").toUpperCase()).join(" ");
+  assertStringIncludes(FORMAT.prose, bytes);
+});
 
 for (const [title, arch] of [["x86-64", enums.Arch.X86_64], ["AArch64", enums.Arch.Aarch64]] as const) {
   Deno.test(`the relocations of ${title} are those of the code`, () => {

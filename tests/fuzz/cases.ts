@@ -4,6 +4,7 @@
 import { randomFrom } from "../support/testing.ts";
 import { type Anatomy, moduleAnatomy, mutate, Random } from "./mutate.ts";
 import { objectAnatomy, objectSeeds, tryLinking } from "./objects.ts";
+import { tryTypes } from "./types.ts";
 import { dense, moduleSeeds, type Seed } from "./seeds.ts";
 import type { Harness } from "./harness.ts";
 import type { Outcome } from "./outcome.ts";
@@ -26,7 +27,9 @@ export interface Cases {
 
 /** Tries a file with the part of the package that it is for. */
 export function tryMutant({ target, bytes }: Mutant, harness: Harness): Outcome {
-  return target === "module" ? harness.try(bytes) : tryLinking(bytes, harness);
+  if (target === "object") return tryLinking(bytes, harness);
+  tryTypes(bytes, false);
+  return harness.try(bytes);
 }
 
 interface Parent {

@@ -10,6 +10,7 @@ import { fnv1a } from "./format.ts";
 import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";
 import type { Harness } from "./harness.ts";
+import { tryTypes } from "./types.ts";
 import { Finding, NOT_JUDGED, type Outcome, sentenceOf } from "./outcome.ts";
 
 /** Seeds for the linker. */
@@ -23,7 +24,7 @@ export function objectSeeds(): Seed[] {
     { name: "everything.o", bytes: everything() },
     { name: "archive.a", bytes: archive(members) },
     { name: "unindexed.a", bytes: archive(members, { withIndex: false }) },
-    ...["c", "threads", "platform"].flatMap((folder) => fixtures(folder, /\.o$/)),
+    ...["c", "types", "threads", "platform"].flatMap((folder) => fixtures(folder, /\.o$/)),
     // The other C++ objects are large and add no features to this one.
     ...fixtures("cpp", /^thrower\.o$/),
   ];
@@ -104,6 +105,7 @@ export function tryLinking(bytes: Uint8Array, harness: Harness): Outcome {
   if (linked.bytes.length > maxOutput(bytes.length)) {
     throw new Finding(`${linked.bytes.length} bytes from ${bytes.length}`);
   }
+  tryTypes(linked.bytes, true);
   const outcome = harness.try(linked.bytes);
   // Relocations may be refused, since they depend on addresses; the bytes that the linker writes may not.
   const [refused] = outcome.features;

@@ -118,6 +118,8 @@ export function moduleSeeds(): Seed[] {
       bytes: sampler({ layout, compress: true }).bytes,
     })),
     ...stubbed,
-    ...["", "c", "threads", "platform", "malformed"].flatMap((folder) => fixtures(folder, /\.sm[fe]$/)),
+    ...["", "c", "types", "threads", "platform", "malformed"].flatMap((folder) =>
+      fixtures(folder, /\.sm[fe]$/)
+    ),
   ];
 }

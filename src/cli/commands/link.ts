@@ -19,6 +19,7 @@ import {
   printTrace,
   printTraced,
   sayIgnored,
+  sayUnreadable,
   writeDependencies,
 } from "./link_report.ts";
 
@@ -66,6 +67,10 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --cpu NAME          the processor that the code needs: x86-64-v2, -v3, -v4, or
                       armv8.1-a, armv8.2-a, armv8.3-a; loading on another is refused
                       default: what the objects say (gcc -mneeded)
+  --types WHICH       keep the types of exports and writable variables, which the debug
+                      information of the objects tells (-g): keep (default: as far as
+                      there are any), require (an object without them is an error) or
+                      off
   --strip             leave out the names of symbols that are not exported
   --map               print a link map: sections, symbols, members, discarded parts
   -t, --trace         list the files and archive members that take part
@@ -134,6 +139,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     printTraced(traced, map, writer);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
+    sayUnreadable(command, map, output);
   });
 }
 
@@ -180,6 +186,7 @@ function optionsOf(given: LdArguments): LinkOptions {
   const entry = lastOf(given, "entry");
   const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
   const cpu = lastOf(given, "cpu");
+  const types = typesOf(lastOf(given, "types"));
   return {
     ...(exports.length > 0 && { exports }),
     ...(lists.length > 0 && { exportList: lists.flatMap(({ global }) => global) }),
@@ -190,6 +197,7 @@ function optionsOf(given: LdArguments): LinkOptions {
     ...(entry !== undefined && { entry }),
     ...(unwind !== undefined && { unwind }),
     ...(cpu !== undefined && { cpu }),
+    ...(types !== undefined && { types }),
     keep: listOf(given, "keep"),
     requireDefined: listOf(given, "require-defined"),
     allowMultipleDefinition: given.switches.has("allow-multiple-definition"),
@@ -237,6 +245,18 @@ function writerOf(color: string | undefined, output: Output): Writer {
     style: styleFor(color, output.terminals?.print ?? false),
     complaintStyle: styleFor(color, output.terminals?.complain ?? false),
   };
+}
+
+function typesOf(which: string | undefined): LinkOptions["types"] {
+  switch (which) {
+    case undefined:
+    case "keep":
+    case "require":
+    case "off":
+      return which;
+    default:
+      throw new UsageError(`--types takes keep, require or off, not '${which}'`);
+  }
 }
 
 function unwindOf(when: string): boolean | undefined {

@@ -67,3 +67,10 @@ export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void
     : [];
   for (const line of lines) writer.print(line);
 }
+
+/** Says of which objects the module has no types, though they have debug information. */
+export function sayUnreadable(command: string, { types: { unreadable } }: LinkMap, output: Output): void {
+  for (const { object, reason } of unreadable) {
+    output.complain(`smf ${command}: no types of ${object}: ${reason}`);
+  }
+}

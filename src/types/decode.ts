@@ -1,0 +1,225 @@
+/**
+ * Reads the bytes of a TypeInfo section. Each record has a byte at least, so time and memory are bounded
+ * by the number of bytes.
+ */
+import { LoadError } from "../errors/load_error.ts";
+import { ENCODINGS, FunctionFlag, KINDS, MAGIC, RecordFlag } from "./encoding.ts";
+import {
+  type EnumType,
+  forContained,
+  forMentioned,
+  type FunctionType,
+  type RecordType,
+  type TypedAddress,
+  type TypeField,
+  type TypeGraph,
+  type TypeRecord,
+} from "./model.ts";
+
+/** Twice the largest value of an enumeration of 64 bits; numbers above 2^53 are rounded. */
+const WIDEST = 2 ** 65;
+
+/** Reads and checks the types. Offsets in errors count from the start of the bytes. */
+export function decodeTypes(bytes: Uint8Array): TypeGraph {
+  return new Decoder(bytes).read();
+}
+
+class Decoder {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+  #names: readonly string[] = [];
+  /** The number of types, `void` included. */
+  #count = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  read(): TypeGraph {
+    for (const byte of MAGIC) {
+      if (this.#byte() !== byte) {
+        throw this.#refuse("it does not begin with SMFT and the version 1", this.#at - 1);
+      }
+    }
+    this.#names = this.#readNames();
+    this.#count = this.#length("types") + 1;
+    const types: (TypeRecord | undefined)[] = [undefined];
+    for (let id = 1; id < this.#count; id++) {
+      const start = this.#at;
+      const type = this.#type();
+      forContained(type, (part) => {
+        if (part >= id) throw this.#refuse("a type contains one that comes behind it", start);
+      });
+      forMentioned(type, (other) => {
+        if (other >= this.#count) throw this.#refuse("a type refers to one that does not exist", start);
+      });
+      types.push(type);
+    }
+    const typed: TypedAddress[] = [];
+    let address = 0;
+    for (let left = this.#length("addresses"); left > 0; left--) {
+      const step = this.#unsigned();
+      const type = this.#unsigned();
+      if (typed.length > 0 && step === 0) throw this.#refuse("an address has two types", this.#at);
+      if (type === 0 || type >= this.#count) {
+        throw this.#refuse("an address has a type that does not exist", this.#at);
+      }
+      address += step;
+      if (!Number.isSafeInteger(address)) throw this.#refuse("an address is above 2^53 - 1", this.#at);
+      typed.push({ address, type });
+    }
+    if (this.#at !== this.#bytes.length) throw this.#refuse("bytes follow the last record", this.#at);
+    return { types, typed };
+  }
+
+  #readNames(): string[] {
+    const count = this.#length("names");
+    const length = this.#unsigned();
+    const end = this.#at + length;
+    if (end > this.#bytes.length) throw this.#refuse("the names pass the end of the section", this.#at);
+    let text: string;
+    try {
+      text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(
+        this.#bytes.subarray(this.#at, end),
+      );
+    } catch {
+      throw this.#refuse("a name is not UTF-8", this.#at);
+    }
+    const names = text.split("\0");
+    if (names.pop() !== "" || names.length !== count) {
+      throw this.#refuse("the names are not as many as it says", this.#at);
+    }
+    this.#at = end;
+    return names;
+  }
+
+  #type(): TypeRecord {
+    const start = this.#at;
+    const kind = KINDS[this.#byte()];
+    switch (kind) {
+      case undefined:
+        throw this.#refuse("the kind of a type is unknown", start);
+      case "base": {
+        const name = this.#name();
+        const size = this.#unsigned();
+        const encoding = ENCODINGS[this.#byte()];
+        if (encoding === undefined) throw this.#refuse("the encoding of a type is unknown", start);
+        return { kind, name, size, encoding };
+      }
+      case "typedef":
+        return { kind, name: this.#name(), to: this.#unsigned() };
+      case "unknown":
+        return { kind, name: this.#name() };
+      case "array":
+      case "vector":
+        return { kind, of: this.#unsigned(), count: this.#optional() };
+      case "member-pointer":
+        return { kind, to: this.#unsigned(), of: this.#unsigned() };
+      case "enum":
+        return this.#enum();
+      case "function":
+        return this.#function();
+      case "struct":
+      case "union":
+      case "class":
+        return this.#record(kind);
+      default:
+        return { kind, to: this.#unsigned() };
+    }
+  }
+
+  #enum(): EnumType {
+    const [name, size, underlying] = [this.#name(), this.#optional(), this.#unsigned()];
+    const enumerators: { name: string; value: number }[] = [];
+    for (let left = this.#length("enumerators"); left > 0; left--) {
+      enumerators.push({ name: this.#name(), value: this.#signed(WIDEST) });
+    }
+    return { kind: "enum", name, size, underlying, enumerators };
+  }
+
+  #function(): FunctionType {
+    const flags = this.#byte();
+    const result = this.#unsigned();
+    const parameters: { name: string; type: number }[] = [];
+    for (let left = this.#length("parameters"); left > 0; left--) {
+      parameters.push({ name: this.#name(), type: this.#unsigned() });
+    }
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    return {
+      kind: "function",
+      result,
+      parameters,
+      variadic: has(FunctionFlag.VARIADIC),
+      prototyped: has(FunctionFlag.PROTOTYPED),
+    };
+  }
+
+  #record(kind: RecordType["kind"]): RecordType {
+    const name = this.#name();
+    const flags = this.#byte();
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    const size = this.#optional();
+    const bases: { type: number; offset: number | undefined }[] = [];
+    for (let left = has(RecordFlag.BASES) ? this.#length("bases") : 0; left > 0; left--) {
+      bases.push({ type: this.#unsigned(), offset: this.#optional() });
+    }
+    const fields: TypeField[] = [];
+    let offset = 0;
+    for (let left = this.#length("fields"); left > 0; left--) {
+      const [name, type] = [this.#name(), this.#unsigned()];
+      offset += this.#signed();
+      const count = has(RecordFlag.BITS) ? this.#unsigned() : 0;
+      const bits = count > 0 ? [this.#unsigned(), count] as const : undefined;
+      fields.push({ name, type, offset, ...(bits !== undefined && { bits }) });
+    }
+    const [nontrivial, variants] = [has(RecordFlag.NONTRIVIAL), has(RecordFlag.VARIANTS)];
+    return { kind, name, size, nontrivial, variants, bases, fields };
+  }
+
+  #byte(): number {
+    if (this.#at >= this.#bytes.length) throw this.#refuse("it ends inside a record", this.#at);
+    return this.#bytes[this.#at++];
+  }
+
+  #unsigned(most = Number.MAX_SAFE_INTEGER): number {
+    const start = this.#at;
+    let value = 0;
+    for (let factor = 1;; factor *= 0x80) {
+      const byte = this.#byte();
+      value += (byte & 0x7f) * factor;
+      if (value > most) throw this.#refuse(`a number is above ${most}`, start);
+      if (byte < 0x80) return value;
+      if (factor > WIDEST) throw this.#refuse("a number has too many bytes", start);
+    }
+  }
+
+  #signed(most?: number): number {
+    const value = this.#unsigned(most);
+    return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** Reads a number that may be absent. */
+  #optional(): number | undefined {
+    const value = this.#unsigned();
+    return value === 0 ? undefined : value - 1;
+  }
+
+  #name(): string {
+    const start = this.#at;
+    const name = this.#names[this.#unsigned()];
+    if (name === undefined) throw this.#refuse("a name does not exist", start);
+    return name;
+  }
+
+  /** Reads how many records follow, which have a byte each at least. */
+  #length(subject: string): number {
+    const start = this.#at;
+    const count = this.#unsigned();
+    if (count > this.#bytes.length - this.#at) throw this.#refuse(`it cannot hold so many ${subject}`, start);
+    return count;
+  }
+
+  #refuse(problem: string, offset: number): LoadError {
+    return new LoadError("InvalidFormat", `Cannot read types: ${problem}`, { offset });
+  }
+}

@@ -1,0 +1,238 @@
+/**
+ * Finds the functions and variables of a module in the debug information of its objects.
+ */
+import type { TypedAddress, TypeRecord } from "../model.ts";
+import type { Abbreviation } from "./abbrev.ts";
+import { At, Tag } from "./constants.ts";
+import { DwarfObject } from "./object.ts";
+import { isScope } from "./scopes.ts";
+import type { DwarfSections } from "./sections.ts";
+import { originOf, Translator } from "./translate.ts";
+import type { Entry, Unit } from "./unit.ts";
+
+/** What a module exports and its writable variables, as one object defines them. */
+export interface Roots {
+  /** Addresses of functions and variables, offsets in the image. */
+  readonly addresses: ReadonlySet<number>;
+  /** Addresses by the names of symbols, for functions that debug information gives no single address. */
+  readonly byName: ReadonlyMap<string, number>;
+}
+
+/**
+ * Reads the types of an object's roots.
+ *
+ * @param types The types of all objects so far; those of this one are added.
+ * @throws {LoadError} `InvalidFormat` if the debug information is damaged.
+ */
+export function collectTypes(
+  sections: DwarfSections,
+  roots: Roots,
+  types: (TypeRecord | undefined)[],
+): TypedAddress[] {
+  const collector = new Collector(new DwarfObject(sections), roots, types);
+  collector.collect();
+  return [...collector.found].map(([address, type]) => ({ address, type }));
+}
+
+class Collector {
+  readonly found: Map<number, number> = new Map();
+  readonly #object: DwarfObject;
+  readonly #roots: Roots;
+  readonly #translator: Translator;
+  readonly #unitsWithTypes: Map<Unit, boolean> = new Map();
+
+  constructor(object: DwarfObject, roots: Roots, types: (TypeRecord | undefined)[]) {
+    this.#object = object;
+    this.#roots = roots;
+    this.#translator = new Translator(object, types);
+  }
+
+  collect(): void {
+    const { addresses, byName } = this.#roots;
+    // Type units define no function and no variable.
+    const units = this.#object.units.filter(({ signature }) => signature === undefined);
+    const places = new Map<number, readonly number[]>();
+    for (const { section } of units) {
+      if (!places.has(section)) places.set(section, this.#object.placesOf(section, addresses));
+    }
+    for (const unit of units) this.#visit(unit, new PlaceList(places.get(unit.section)!, unit.start));
+    if (!this.#isComplete && this.#object.hasIndexed(addresses)) {
+      for (const unit of units) this.#visit(unit, EVERYWHERE);
+    }
+    for (const address of byName.values()) {
+      if (this.found.has(address)) continue;
+      for (const unit of units) this.#names(unit);
+      break;
+    }
+  }
+
+  get #isComplete(): boolean {
+    return this.found.size === this.#roots.addresses.size;
+  }
+
+  /** Looks at the entries that hold the address of a root; an entry that has none inside is passed. */
+  #visit(unit: Unit, places: Places): void {
+    const root = unit.root();
+    if (root === undefined || !root.hasChildren || !places.isBefore(unit.end)) return;
+    const { cursor } = unit;
+    let at = root.end;
+    for (let depth = 1; depth > 0 && at < unit.end && places.isBefore(unit.end) && !this.#isComplete;) {
+      cursor.at = at;
+      const code = cursor.uleb();
+      if (code === 0) {
+        depth--;
+        at = cursor.at;
+        continue;
+      }
+      const abbreviation = unit.abbreviation(code);
+      abbreviation.pass(cursor);
+      const behind = cursor.at;
+      if (places.isBefore(behind)) {
+        places.moveTo(behind);
+        this.#entry(unit, at, abbreviation);
+      }
+      if (!abbreviation.hasChildren) {
+        at = behind;
+      } else if (
+        MAY_DEFINE.has(abbreviation.tag) && (places === EVERYWHERE || places.isBefore(endOf(unit, at)))
+      ) {
+        depth++;
+        at = behind;
+      } else {
+        at = endOf(unit, at);
+        places.moveTo(at);
+      }
+    }
+  }
+
+  #entry(unit: Unit, at: number, abbreviation: Abbreviation): void {
+    if (abbreviation.tag === Tag.variable) {
+      if (abbreviation.spec(At.location) !== undefined) this.#variable(unit.entry(at)!);
+    } else if (abbreviation.tag === Tag.subprogram && abbreviation.spec(At.lowPc) !== undefined) {
+      const entry = unit.entry(at)!;
+      this.#found(this.#object.address(entry, At.lowPc), entry);
+    }
+  }
+
+  /**
+   * Looks for functions by their names: one of several ranges, hot and cold, has no single address, and a
+   * compiler that finds two functions to be equal describes the code of one only.
+   */
+  #names(unit: Unit): void {
+    const root = unit.root();
+    if (root === undefined || !root.hasChildren) return;
+    const { cursor } = unit;
+    let at = root.end;
+    for (let depth = 1; depth > 0 && at < unit.end;) {
+      cursor.at = at;
+      const code = cursor.uleb();
+      if (code === 0) {
+        depth--;
+        at = cursor.at;
+        continue;
+      }
+      const abbreviation = unit.abbreviation(code);
+      const { tag, hasChildren } = abbreviation;
+      if (hasChildren && (tag === Tag.namespace || (isScope(tag) && !unit.isC))) {
+        cursor.at = at;
+        cursor.uleb();
+        abbreviation.pass(cursor);
+        depth++;
+      } else {
+        cursor.at = at;
+        unit.skipEntry();
+      }
+      const next = cursor.at;
+      // One with an address was found by it, or is no root.
+      if (tag === Tag.subprogram && abbreviation.spec(At.lowPc) === undefined) this.#named(unit.entry(at)!);
+      at = next;
+    }
+  }
+
+  #named(entry: Entry): void {
+    const from = entry.has(At.name) ? entry : originOf(this.#object, entry);
+    const attribute = SYMBOL_NAMES.find((name) => from.has(name));
+    if (attribute === undefined) return;
+    this.#found(this.#roots.byName.get(this.#object.name(from, attribute)), entry);
+  }
+
+  #variable(entry: Entry): void {
+    const address = this.#object.location(entry);
+    if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
+    const typed = entry.has(At.type) ? entry : originOf(this.#object, entry);
+    const type = this.#translator.variableType(typed);
+    if (type !== 0) this.found.set(address, type);
+  }
+
+  #found(address: number | undefined, entry: Entry): void {
+    if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
+    if (this.#tellsNoTypes(entry)) return;
+    this.found.set(address, this.#translator.typeOf(entry));
+  }
+
+  /**
+   * Whether an entry stands for a function without telling its type, as -g1 writes all of them. It is spelt as
+   * `void f()` is, but in a unit that has no type at all.
+   */
+  #tellsNoTypes(entry: Entry): boolean {
+    const origin = originOf(this.#object, entry);
+    if ([entry, origin].some((from) => from.has(At.type) || from.has(At.prototyped))) return false;
+    const { unit } = entry;
+    let hasTypes = this.#unitsWithTypes.get(unit);
+    if (hasTypes === undefined) {
+      hasTypes = false;
+      this.#object.forChildren(unit.root()!, ({ tag }) => hasTypes ||= tag === Tag.base);
+      this.#unitsWithTypes.set(unit, hasTypes);
+    }
+    return !hasTypes;
+  }
+}
+
+/** The attributes that tell a symbol's name; the name in the source does where it is not mangled. */
+const SYMBOL_NAMES = [At.linkageName, At.mipsLinkageName, At.name];
+
+/** The entries that may have variables and functions inside. */
+const MAY_DEFINE: ReadonlySet<number> = new Set([
+  Tag.namespace,
+  Tag.structure,
+  Tag.class,
+  Tag.union,
+  Tag.subprogram,
+  Tag.lexicalBlock,
+]);
+
+/** Returns where an entry and all its children end. */
+function endOf(unit: Unit, at: number): number {
+  unit.cursor.at = at;
+  unit.skipEntry();
+  return unit.cursor.at;
+}
+
+/** Offsets in a section, in order, of which some have been passed. */
+interface Places {
+  /** Whether the next place lies before an offset. */
+  isBefore(offset: number): boolean;
+  /** Passes those that lie before an offset. */
+  moveTo(offset: number): void;
+}
+
+class PlaceList implements Places {
+  readonly #places: readonly number[];
+  #next = 0;
+
+  constructor(places: readonly number[], start: number) {
+    this.#places = places;
+    this.moveTo(start);
+  }
+
+  isBefore(offset: number): boolean {
+    return this.#places[this.#next] < offset;
+  }
+
+  moveTo(offset: number): void {
+    while (this.#places[this.#next] < offset) this.#next++;
+  }
+}
+
+/** For addresses that are indexes into a table: each entry may have one. */
+const EVERYWHERE: Places = { isBefore: () => true, moveTo: () => {} };

@@ -1,0 +1,103 @@
+/**
+ * Reads numbers of a section in order. Reading past the end is an error of the section's bytes.
+ */
+import { damaged } from "../damaged.ts";
+import type { DwarfSection, Relocations } from "./sections.ts";
+
+/** A position in bytes. */
+export class Cursor {
+  readonly bytes: Uint8Array;
+  readonly view: DataView;
+  at: number;
+  readonly #relocations: Relocations | undefined;
+
+  constructor(bytes: Uint8Array, at = 0, relocations?: Relocations) {
+    this.bytes = bytes;
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = at;
+    this.#relocations = relocations;
+  }
+
+  /** Starts at an offset of a section. */
+  static in({ bytes, relocations }: DwarfSection, at = 0): Cursor {
+    return new Cursor(bytes, at, relocations);
+  }
+
+  /** Passes `count` bytes; returns where they start. */
+  take(count: number): number {
+    const start = this.at;
+    if (!(start >= 0 && start + count <= this.bytes.length)) {
+      throw damaged("a record passes the end of its section");
+    }
+    this.at = start + count;
+    return start;
+  }
+
+  u8(): number {
+    return this.bytes[this.take(1)];
+  }
+
+  u16(): number {
+    return this.view.getUint16(this.take(2), true);
+  }
+
+  u24(): number {
+    const at = this.take(3);
+    return this.view.getUint16(at, true) | (this.bytes[at + 2] << 16);
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.take(4), true);
+  }
+
+  /** Reads 64 bits; a number above 2^53 is rounded. */
+  u64(): number {
+    const at = this.take(8);
+    return this.view.getUint32(at + 4, true) * 0x100000000 + this.view.getUint32(at, true);
+  }
+
+  /** Reads an offset in another section, of 4 bytes. */
+  offset(): number {
+    const at = this.take(4);
+    return this.#relocations?.word(at) ?? this.view.getUint32(at, true);
+  }
+
+  /** Reads an address, of 8 bytes. */
+  address(): number {
+    const relocated = this.#relocations?.word(this.at);
+    const value = this.u64();
+    return relocated ?? value;
+  }
+
+  /** Reads ULEB128; a number above 2^53 is rounded. */
+  uleb(): number {
+    let value = this.u8();
+    if (value < 0x80) return value;
+    value &= 0x7f;
+    for (let factor = 0x80;; factor *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return value;
+      if (factor > 2 ** 63) throw damaged("a number has too many bytes");
+    }
+  }
+
+  sleb(): number {
+    let value = 0;
+    for (let factor = 1;; factor *= 0x80) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * factor;
+      if (byte < 0x80) return (byte & 0x40) !== 0 ? value - factor * 0x80 : value;
+      if (factor > 2 ** 63) throw damaged("a number has too many bytes");
+    }
+  }
+
+  /** Passes a text that ends with NUL; returns where it starts. */
+  text(): number {
+    const start = this.at;
+    const end = this.bytes.indexOf(0, start);
+    if (end === -1) throw damaged("a text has no end");
+    this.at = end + 1;
+    return start;
+  }
+}

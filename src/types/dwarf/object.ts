@@ -1,0 +1,153 @@
+/**
+ * The debug information of one object: its units, and entries by the references to them.
+ */
+import { damaged } from "../damaged.ts";
+import type { AbbreviationTable } from "./abbrev.ts";
+import { At, Form } from "./constants.ts";
+import { Cursor } from "./cursor.ts";
+import type { DwarfSections } from "./sections.ts";
+import { findScopes, type Scopes } from "./scopes.ts";
+import { Texts } from "./texts.ts";
+import { type Entry, signatureAt, Unit } from "./unit.ts";
+
+/** All units of an object. */
+export class DwarfObject {
+  readonly units: readonly Unit[];
+  readonly #sections: DwarfSections;
+  readonly #bySignature: Map<string, Unit> = new Map();
+  /** Units by section, ascending. */
+  readonly #bySection: readonly Unit[][];
+  readonly #texts: Texts;
+  readonly #scopes: Map<Unit, Scopes> = new Map();
+
+  constructor(sections: DwarfSections) {
+    this.#sections = sections;
+    const tables = new Map<number, AbbreviationTable>();
+    this.#bySection = sections.info.map((section, index) => {
+      const units: Unit[] = [];
+      const cursor = Cursor.in(section);
+      while (cursor.at < section.bytes.length) {
+        const unit = new Unit(sections, index, cursor, tables);
+        units.push(unit);
+        if (unit.signature !== undefined && !this.#bySignature.has(unit.signature)) {
+          this.#bySignature.set(unit.signature, unit);
+        }
+      }
+      return units;
+    });
+    this.units = this.#bySection.flat();
+    this.#texts = new Texts(sections);
+  }
+
+  /** Returns the entry that an attribute names; undefined if there is no such attribute. */
+  reference(entry: Entry, attribute: number): Entry | undefined {
+    const value = entry.value(attribute);
+    if (value === undefined) return undefined;
+    const form = entry.form(attribute);
+    let { unit } = entry;
+    let at = value;
+    if (form === Form.refSig8) {
+      const found = this.#bySignature.get(signatureAt(new Cursor(unit.cursor.bytes, value)));
+      if (found === undefined) throw damaged("a type unit is missing");
+      unit = found;
+      at = unit.typeOffset;
+    } else if (form === Form.refAddr) {
+      unit = this.#unitAt(unit.section, at);
+    }
+    unit.root();
+    const found = unit.entry(at);
+    if (found === undefined) throw damaged("a reference leads to no entry");
+    return found;
+  }
+
+  #unitAt(section: number, at: number): Unit {
+    const units = this.#bySection[section];
+    let [low, high] = [0, units.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (units[middle].end <= at) low = middle + 1;
+      else high = middle;
+    }
+    const unit = units[low];
+    if (unit === undefined || at < unit.body) throw damaged("a reference leads to no unit");
+    return unit;
+  }
+
+  /** Calls `visit` with each entry directly in an entry. */
+  forChildren(entry: Entry, visit: (child: Entry) => void): void {
+    if (!entry.hasChildren) return;
+    const { unit } = entry;
+    let at = entry.end;
+    for (let child = unit.entry(at); child !== undefined; child = unit.entry(at)) {
+      visit(child);
+      if (child.hasChildren) {
+        unit.cursor.at = child.start;
+        unit.skipEntry();
+        at = unit.cursor.at;
+      } else at = child.end;
+    }
+  }
+
+  /** Returns an entry's name, or the empty text. */
+  name(entry: Entry, attribute: number = At.name): string {
+    const value = entry.value(attribute);
+    return value === undefined ? "" : this.#texts.read(entry.unit, entry.form(attribute)!, value);
+  }
+
+  /** Returns an entry's name with those of the namespaces and classes that it is in. */
+  fullName(entry: Entry): string {
+    // A type in a unit of its own stands beside the declaration in its namespace.
+    const declared = this.reference(entry, At.specification) ?? entry;
+    const name = this.name(entry) || this.name(declared);
+    const { unit } = declared;
+    if (name === "" || unit.isC) return name;
+    let scopes = this.#scopes.get(unit);
+    if (scopes === undefined) this.#scopes.set(unit, scopes = findScopes(unit));
+    return scopes.prefix(this, declared) + name;
+  }
+
+  /** Lists, in order, where a section holds the addresses of roots. */
+  placesOf(section: number, addresses: ReadonlySet<number>): readonly number[] {
+    return this.#sections.info[section].relocations?.wordsThatAre(addresses) ?? [];
+  }
+
+  /** Whether .debug_addr, by whose indexes units name addresses, holds one of roots. */
+  hasIndexed(addresses: ReadonlySet<number>): boolean {
+    return (this.#sections.addr?.relocations?.wordsThatAre(addresses).length ?? 0) > 0;
+  }
+
+  /** Returns the address that an attribute or an index into .debug_addr says. */
+  address(entry: Entry, attribute: number): number | undefined {
+    const value = entry.value(attribute);
+    if (value === undefined) return undefined;
+    return entry.form(attribute) === Form.addr ? value : this.#indexedAddress(entry.unit, value);
+  }
+
+  #indexedAddress(unit: Unit, index: number): number {
+    const { addr } = this.#sections;
+    if (addr === undefined) throw damaged("the section .debug_addr is missing");
+    return Cursor.in(addr, unit.addrBase + 8 * index).address();
+  }
+
+  /** Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else. */
+  location(entry: Entry): number | undefined {
+    const form = entry.form(At.location);
+    if (form !== Form.exprloc && form !== Form.block1) return undefined;
+    const at = entry.value(At.location)!;
+    const { cursor } = entry.unit;
+    cursor.at = at;
+    const length = form === Form.block1 ? cursor.u8() : cursor.uleb();
+    const end = cursor.at + length;
+    if (length === 0) return undefined;
+    const operation = cursor.u8();
+    const address = operation === OP_ADDR
+      ? cursor.address()
+      : operation === OP_ADDRX
+      ? this.#indexedAddress(entry.unit, cursor.uleb())
+      : undefined;
+    return cursor.at === end ? address : undefined;
+  }
+}
+
+const OP_ADDR = 0x03;
+const OP_ADDRX = 0xa1;

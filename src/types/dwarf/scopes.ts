@@ -1,0 +1,105 @@
+/**
+ * The namespaces and classes of a unit, for the full names of what is in them.
+ */
+import { Tag } from "./constants.ts";
+import type { Entry, Unit } from "./unit.ts";
+
+/** More scopes within each other than any source has. */
+const MOST_SCOPES = 64;
+
+interface Scope {
+  readonly start: number;
+  end: number;
+  readonly parent: Scope | undefined;
+  /** What it puts before names, once that has been asked for. */
+  prefix: string | undefined;
+}
+
+/** What reads names. */
+interface Names {
+  name(entry: Entry): string;
+}
+
+/** The scopes of one unit. */
+export class Scopes {
+  readonly #unit: Unit;
+  /** Ascending by their starts. */
+  readonly #scopes: Scope[] = [];
+  #open: Scope | undefined;
+
+  constructor(unit: Unit) {
+    this.#unit = unit;
+  }
+
+  /** Begins a scope; those that began before and did not end contain it. */
+  begin(start: number): void {
+    const scope = { start, end: Infinity, parent: this.#open, prefix: undefined };
+    this.#scopes.push(scope);
+    this.#open = scope;
+  }
+
+  /** Ends the scope that began last. */
+  end(at: number): void {
+    if (this.#open === undefined) return;
+    this.#open.end = at;
+    this.#open = this.#open.parent;
+  }
+
+  /** Returns what stands before an entry's name, such as `std::vector<int>::`. */
+  prefix(names: Names, { start }: Entry): string {
+    const scopes = this.#scopes;
+    let [low, high] = [0, scopes.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (scopes[middle].start < start) low = middle + 1;
+      else high = middle;
+    }
+    let scope: Scope | undefined = scopes[low - 1];
+    while (scope !== undefined && scope.end <= start) scope = scope.parent;
+    let prefix = "";
+    for (let depth = 0; scope !== undefined && depth < MOST_SCOPES; depth++, scope = scope.parent) {
+      prefix = (scope.prefix ??= this.#prefixOf(names, scope.start)) + prefix;
+    }
+    return prefix;
+  }
+
+  #prefixOf(names: Names, at: number): string {
+    const entry = this.#unit.entry(at)!;
+    const name = names.name(entry);
+    if (name !== "") return `${name}::`;
+    return entry.tag === Tag.namespace ? "(anonymous namespace)::" : "";
+  }
+}
+
+/** Finds the scopes of a unit. */
+export function findScopes(unit: Unit): Scopes {
+  const scopes = new Scopes(unit);
+  const root = unit.root();
+  if (root === undefined || !root.hasChildren) return scopes;
+  const { cursor } = unit;
+  let at = root.end;
+  for (let depth = 1; depth > 0 && at < unit.end; at = cursor.at) {
+    cursor.at = at;
+    const code = cursor.uleb();
+    if (code === 0) {
+      depth--;
+      scopes.end(cursor.at);
+      continue;
+    }
+    const abbreviation = unit.abbreviation(code);
+    if (abbreviation.hasChildren && isScope(abbreviation.tag)) {
+      scopes.begin(at);
+      depth++;
+      abbreviation.pass(cursor);
+    } else {
+      cursor.at = at;
+      unit.skipEntry();
+    }
+  }
+  return scopes;
+}
+
+/** Whether an entry gives names of its own to what is in it. */
+export function isScope(tag: number): boolean {
+  return tag === Tag.namespace || tag === Tag.structure || tag === Tag.class || tag === Tag.union;
+}

@@ -1,0 +1,280 @@
+/**
+ * Turns entries into records of types. What an entry refers to gets its number at once and its record
+ * later, so that types may refer to each other in circles.
+ */
+import type { BaseEncoding, EnumType, FunctionType, RecordType, TypeField, TypeRecord } from "../model.ts";
+import { damaged } from "../damaged.ts";
+import { At, Form, Tag } from "./constants.ts";
+import { Cursor } from "./cursor.ts";
+import { copiesNeedCode } from "./trivial.ts";
+import type { DwarfObject } from "./object.ts";
+import type { Entry } from "./unit.ts";
+
+/** More than any module needs; beyond that, debug information is damaged or made to cost time. */
+const MOST_TYPES = 1_000_000;
+
+/** DW_ATE_*. */
+const ENCODINGS: Readonly<Record<number, BaseEncoding>> = {
+  0x02: "bool",
+  0x03: "complex",
+  0x04: "float",
+  0x05: "signed",
+  0x06: "signed",
+  0x07: "unsigned",
+  0x08: "unsigned",
+  0x10: "char",
+};
+
+/** A type that refers to another one only, by tag. */
+const DERIVED = new Map(
+  [
+    [Tag.pointer, "pointer"],
+    [Tag.reference, "reference"],
+    [Tag.rvalueReference, "rvalue-reference"],
+    [Tag.const, "const"],
+    [Tag.volatile, "volatile"],
+    [Tag.restrict, "restrict"],
+    [Tag.atomic, "atomic"],
+  ] as const,
+) as ReadonlyMap<number, "pointer">;
+
+/** Translates the entries of one object into a list that all objects share. */
+export class Translator {
+  readonly #object: DwarfObject;
+  readonly #types: (TypeRecord | undefined)[];
+  /** Numbers by section and offset. */
+  readonly #numbers: Map<number, number>[] = [];
+  readonly #waiting: { readonly entry: Entry; readonly number: number }[] = [];
+
+  constructor(object: DwarfObject, types: (TypeRecord | undefined)[]) {
+    this.#object = object;
+    this.#types = types;
+  }
+
+  /** Returns the number of an entry's type, and makes the records of all that it reaches. */
+  typeOf(entry: Entry): number {
+    const number = this.#numberOf(entry);
+    for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
+      this.#types[next.number] = this.#translate(next.entry);
+    }
+    return number;
+  }
+
+  /** Returns the number of the type that an attribute names, which is 0, `void`, if there is none. */
+  variableType(entry: Entry): number {
+    const type = this.#object.reference(entry, At.type);
+    return type === undefined ? 0 : this.typeOf(type);
+  }
+
+  #numberOf(given: Entry): number {
+    // A stub in place of a type that is in a unit of its own.
+    const entry = given.has(At.signature) ? this.#object.reference(given, At.signature)! : given;
+    const known = this.#numbers[entry.unit.section] ??= new Map();
+    const found = known.get(entry.start);
+    if (found !== undefined) return found;
+    const number = this.#reserve();
+    known.set(entry.start, number);
+    this.#waiting.push({ entry, number });
+    return number;
+  }
+
+  #reserve(): number {
+    if (this.#types.length > MOST_TYPES) throw damaged(`there are more than ${MOST_TYPES} types`);
+    return this.#types.push(undefined) - 1;
+  }
+
+  #target(entry: Entry, attribute: number = At.type): number {
+    const target = this.#object.reference(entry, attribute);
+    return target === undefined ? 0 : this.#numberOf(target);
+  }
+
+  #translate(entry: Entry): TypeRecord {
+    const derived = DERIVED.get(entry.tag);
+    if (derived !== undefined) return { kind: derived, to: this.#target(entry) };
+    switch (entry.tag) {
+      case Tag.base: {
+        const name = this.#object.name(entry);
+        const encoding = ENCODINGS[entry.value(At.encoding) ?? 0] ?? "other";
+        return { kind: "base", name, size: this.#size(entry) ?? 0, encoding };
+      }
+      case Tag.typedef:
+        return { kind: "typedef", name: this.#object.fullName(entry), to: this.#target(entry) };
+      case Tag.structure:
+        return this.#record("struct", entry);
+      case Tag.class:
+        return this.#record("class", entry);
+      case Tag.union:
+        return this.#record("union", entry);
+      case Tag.enumeration:
+        return this.#enum(entry);
+      case Tag.array:
+        return this.#array(entry);
+      case Tag.subroutine:
+      case Tag.subprogram:
+        return this.#function(entry);
+      case Tag.memberPointer:
+        return {
+          kind: "member-pointer",
+          to: this.#target(entry),
+          of: this.#target(entry, At.containingType),
+        };
+      default:
+        return { kind: "unknown", name: this.#object.name(entry) };
+    }
+  }
+
+  #size(entry: Entry): number | undefined {
+    const size = entry.value(At.byteSize);
+    if (size !== undefined && !(size >= 0 && size <= 2 ** 47)) throw damaged("a size is above 2^47");
+    return size;
+  }
+
+  #record(kind: RecordType["kind"], entry: Entry): RecordType {
+    const fields: TypeField[] = [];
+    const bases: { type: number; offset: number | undefined }[] = [];
+    const nontrivial = copiesNeedCode(this.#object, entry);
+    let variants = false;
+    this.#object.forChildren(entry, (child) => {
+      switch (child.tag) {
+        case Tag.member: {
+          if (child.has(At.external) || child.has(At.declaration)) break;
+          fields.push({ name: this.#object.name(child), type: this.#target(child), ...this.#place(child) });
+          break;
+        }
+        case Tag.inheritance: {
+          const isVirtual = (child.value(At.virtuality) ?? 0) !== 0;
+          const offset = isVirtual ? undefined : this.#offset(child);
+          bases.push({ type: this.#target(child), offset });
+          break;
+        }
+        case Tag.variantPart:
+          variants = true;
+      }
+    });
+    const declared = entry.has(At.declaration);
+    const size = declared ? undefined : this.#size(entry);
+    return { kind, name: this.#object.fullName(entry), size, nontrivial, variants, bases, fields };
+  }
+
+  /** Reads DW_AT_data_member_location, which is 0 for members of a union. */
+  #offset(child: Entry): number {
+    const form = child.form(At.memberLocation);
+    const value = child.value(At.memberLocation) ?? 0;
+    if (form !== Form.exprloc && form !== Form.block1) return this.#checked(value);
+    const cursor = new Cursor(child.unit.cursor.bytes, value);
+    if (form === Form.block1) cursor.u8();
+    else cursor.uleb();
+    if (cursor.u8() !== OP_PLUS_UCONST) throw damaged("the offset of a field is computed");
+    return this.#checked(cursor.uleb());
+  }
+
+  #checked(value: number): number {
+    if (!(value >= 0 && value <= 2 ** 47)) throw damaged("an offset is not between 0 and 2^47");
+    return value;
+  }
+
+  /** Reads where a field is: DWARF 4 may count bit-fields from the highest bit of a unit of storage. */
+  #place(child: Entry): { offset: number; bits?: readonly [number, number] } {
+    const offset = this.#offset(child);
+    const count = child.value(At.bitSize);
+    if (count === undefined) return { offset };
+    const [dataBits, fromHigh] = [child.value(At.dataBitOffset), child.value(At.bitOffset)];
+    const storage = child.value(At.byteSize) ?? 4;
+    const first = this.#checked(
+      dataBits ?? offset * 8 + (fromHigh === undefined ? 0 : storage * 8 - fromHigh - count),
+    );
+    return { offset: Math.floor(first / 8), bits: [first % 8, this.#checked(count)] };
+  }
+
+  #enum(entry: Entry): EnumType {
+    const enumerators: { name: string; value: number }[] = [];
+    this.#object.forChildren(entry, (child) => {
+      if (child.tag !== Tag.enumerator) return;
+      enumerators.push({ name: this.#object.name(child), value: constantOf(child, At.constValue) });
+    });
+    const declared = entry.has(At.declaration);
+    const size = declared ? undefined : this.#size(entry);
+    return {
+      kind: "enum",
+      name: this.#object.fullName(entry),
+      size,
+      underlying: this.#target(entry),
+      enumerators,
+    };
+  }
+
+  /** Makes an array of arrays of several dimensions. */
+  #array(entry: Entry): TypeRecord {
+    const counts: (number | undefined)[] = [];
+    this.#object.forChildren(entry, (child) => {
+      if (child.tag === Tag.subrange) counts.push(this.#count(child));
+    });
+    if (counts.length > MOST_DIMENSIONS) {
+      throw damaged(`an array has more than ${MOST_DIMENSIONS} dimensions`);
+    }
+    let of = this.#target(entry);
+    for (const count of counts.slice(1).reverse()) {
+      const number = this.#reserve();
+      this.#types[number] = { kind: "array", of, count };
+      of = number;
+    }
+    return { kind: entry.has(At.gnuVector) ? "vector" : "array", of, count: counts[0] };
+  }
+
+  #count(range: Entry): number | undefined {
+    const attribute = range.has(At.count) ? At.count : At.upperBound;
+    const form = range.form(attribute);
+    // A length that only the running program knows is an expression or a reference.
+    if (form === undefined || form === Form.exprloc || form === Form.ref4 || form === Form.refUdata) {
+      return undefined;
+    }
+    const count = constantOf(range, attribute) + (attribute === At.count ? 0 : 1);
+    // gcc says -1 for an array without elements, and the largest number where it does not know.
+    return count >= 0 && count <= 2 ** 47 ? count : undefined;
+  }
+
+  #function(entry: Entry): FunctionType {
+    const origin = this.#origin(entry);
+    const parameters: { name: string; type: number }[] = [];
+    let variadic = false;
+    this.#object.forChildren(entry, (child) => {
+      if (child.tag === Tag.unspecifiedParameters) variadic = true;
+      if (child.tag !== Tag.parameter) return;
+      const declared = this.#origin(child);
+      parameters.push({
+        name: this.#object.name(child) || this.#object.name(declared),
+        type: this.#target(child.has(At.type) ? child : declared),
+      });
+    });
+    // C++ and Rust have no functions without a prototype, and say nothing of it.
+    const prototyped = entry.has(At.prototyped) || origin.has(At.prototyped) ||
+      parameters.length > 0 ||
+      !entry.unit.isC;
+    const result = this.#target(entry.has(At.type) ? entry : origin);
+    return { kind: "function", result, parameters, variadic: variadic && prototyped, prototyped };
+  }
+
+  #origin(entry: Entry): Entry {
+    return originOf(this.#object, entry);
+  }
+}
+
+const OP_PLUS_UCONST = 0x23;
+const MOST_DIMENSIONS = 256;
+
+/** Follows DW_AT_abstract_origin and DW_AT_specification to the entry with name and type. */
+export function originOf(object: DwarfObject, entry: Entry): Entry {
+  let found = entry;
+  for (let steps = 0; steps < 8; steps++) {
+    const attribute = found.has(At.abstractOrigin) ? At.abstractOrigin : At.specification;
+    const next = object.reference(found, attribute);
+    if (next === undefined) return found;
+    found = next;
+  }
+  throw damaged("an entry's origin is itself");
+}
+
+/** Reads a constant; compilers write negative ones as DW_FORM_sdata. */
+function constantOf(entry: Entry, attribute: number): number {
+  return entry.value(attribute) ?? 0;
+}

@@ -1,0 +1,259 @@
+/**
+ * Units of .debug_info and .debug_types, and their entries, whose attributes are read when they are asked for.
+ */
+import { damaged } from "../damaged.ts";
+import { type Abbreviation, AbbreviationTable, indirectForm } from "./abbrev.ts";
+import { At, Form, UnitType } from "./constants.ts";
+import { Cursor } from "./cursor.ts";
+import type { DwarfSections } from "./sections.ts";
+
+/** One unit. */
+export class Unit {
+  /** Which of the sections it is in. */
+  readonly section: number;
+  readonly start: number;
+  readonly end: number;
+  /** Where its first entry starts. */
+  readonly body: number;
+  /** For a type unit: its signature, and the offset of the type. */
+  readonly signature: string | undefined;
+  readonly typeOffset: number;
+  /** A position in its section that whoever reads moves. */
+  readonly cursor: Cursor;
+  strOffsetsBase = 8;
+  addrBase = 8;
+  readonly #abbreviations: AbbreviationTable;
+  #root: Entry | undefined;
+
+  /** Reads the header at a cursor, and moves the cursor behind the unit. */
+  constructor(
+    sections: DwarfSections,
+    section: number,
+    cursor: Cursor,
+    tables: Map<number, AbbreviationTable>,
+  ) {
+    this.section = section;
+    this.start = cursor.at;
+    const length = cursor.u32();
+    if (length >= 0xfffffff0) throw damaged("it is 64-bit DWARF, which this linker does not read");
+    this.end = cursor.at + length;
+    if (this.end > cursor.bytes.length) throw damaged("a unit passes the end of its section");
+    const version = cursor.u16();
+    if (version < 2 || version > 5) throw damaged(`it is DWARF ${version}, not 2 to 5`);
+    let kind: number = sections.info[section].isTypes ? UnitType.type : UnitType.compile;
+    if (version === 5) kind = cursor.u8();
+    if (version === 5 && cursor.u8() !== 8) throw damaged("addresses do not have 8 bytes");
+    const table = cursor.offset();
+    if (version < 5 && cursor.u8() !== 8) throw damaged("addresses do not have 8 bytes");
+    if (kind === UnitType.skeleton || kind === UnitType.splitCompile || kind === UnitType.splitType) {
+      throw split();
+    }
+    const isType = kind === UnitType.type;
+    this.signature = isType ? signatureAt(cursor) : undefined;
+    this.typeOffset = isType ? this.start + cursor.u32() : 0;
+    this.body = cursor.at;
+    this.cursor = Cursor.in(sections.info[section], this.body);
+    this.#abbreviations = tables.get(table) ?? readTable(sections.abbrev, table, tables);
+    cursor.at = this.end;
+  }
+
+  /** Its first entry, which has the bases of the tables that others use. */
+  root(): Entry | undefined {
+    if (this.#root !== undefined || this.body >= this.end) return this.#root;
+    const root = this.#root = this.entry(this.body);
+    if (root === undefined) return undefined;
+    this.strOffsetsBase = root.value(At.strOffsetsBase) ?? this.strOffsetsBase;
+    this.addrBase = root.value(At.addrBase) ?? this.addrBase;
+    if (root.has(At.gnuDwoName) || root.has(At.dwoName)) throw split();
+    return root;
+  }
+
+  /** Reads the entry at an offset of the section; undefined for the end of a list of children. */
+  entry(at: number): Entry | undefined {
+    if (!(at >= this.body && at < this.end)) throw damaged("an entry lies outside its unit");
+    const { cursor } = this;
+    cursor.at = at;
+    const code = cursor.uleb();
+    return code === 0 ? undefined : new Entry(this, at, this.abbreviation(code), cursor.at);
+  }
+
+  /** Whether its language is a C, which has no scopes: C89, C, C99, C11, C17 (DW_LANG_*). */
+  get isC(): boolean {
+    return C_LANGUAGES.has(this.root()?.value(At.language) ?? 0);
+  }
+
+  abbreviation(code: number): Abbreviation {
+    const found = this.#abbreviations.get(code);
+    if (found === undefined) throw damaged("an entry's abbreviation does not exist");
+    return found;
+  }
+
+  /** Moves the cursor, which stands at the first byte of an entry, behind the entry and all its children. */
+  skipEntry(): void {
+    const { cursor } = this;
+    let depth = 0;
+    do {
+      const code = cursor.uleb();
+      if (code === 0) {
+        depth--;
+        continue;
+      }
+      const abbreviation = this.abbreviation(code);
+      if (abbreviation.hasSibling && abbreviation.hasChildren) {
+        const { at } = cursor;
+        const sibling = new Entry(this, at, abbreviation, at).value(At.sibling)!;
+        if (!(sibling > at)) throw damaged("an entry's sibling does not lie ahead in its unit");
+        cursor.at = sibling;
+      } else {
+        abbreviation.pass(cursor);
+        if (abbreviation.hasChildren) depth++;
+      }
+      if (cursor.at > this.end) throw damaged("an entry passes the end of its unit");
+    } while (depth > 0);
+  }
+}
+
+const C_LANGUAGES: ReadonlySet<number> = new Set([0x01, 0x02, 0x0c, 0x1d, 0x2c]);
+
+function readTable(
+  section: Uint8Array,
+  offset: number,
+  tables: Map<number, AbbreviationTable>,
+): AbbreviationTable {
+  const table = new AbbreviationTable(section, offset);
+  tables.set(offset, table);
+  let entries = 0;
+  for (const { size } of tables.values()) entries += size;
+  // An abbreviation has three bytes or more: tables that share theirs would cost any amount of time.
+  if (entries * 3 > section.length) throw damaged("tables of abbreviations overlap");
+  return table;
+}
+
+/** Reads a signature of 8 bytes, as a key. */
+export function signatureAt(cursor: Cursor): string {
+  const at = cursor.take(8);
+  return `${cursor.view.getUint32(at, true)} ${cursor.view.getUint32(at + 4, true)}`;
+}
+
+function split(): Error {
+  return damaged("the types are in a .dwo file (-gsplit-dwarf), which is not an input");
+}
+
+/** An entry. */
+export class Entry {
+  readonly unit: Unit;
+  readonly start: number;
+  readonly abbreviation: Abbreviation;
+  /** Where its attributes start. */
+  readonly #attributes: number;
+  #end = -1;
+
+  constructor(unit: Unit, start: number, abbreviation: Abbreviation, attributes: number) {
+    this.unit = unit;
+    this.start = start;
+    this.abbreviation = abbreviation;
+    this.#attributes = attributes;
+  }
+
+  get tag(): number {
+    return this.abbreviation.tag;
+  }
+
+  get hasChildren(): boolean {
+    return this.abbreviation.hasChildren;
+  }
+
+  /** Where its children, or the next entry, start. */
+  get end(): number {
+    if (this.#end === -1) {
+      const cursor = this.#cursor();
+      this.abbreviation.pass(cursor);
+      this.#end = cursor.at;
+    }
+    return this.#end;
+  }
+
+  has(attribute: number): boolean {
+    return this.abbreviation.spec(attribute) !== undefined;
+  }
+
+  /** Returns an attribute's form. */
+  form(attribute: number): number | undefined {
+    const spec = this.abbreviation.spec(attribute);
+    if (spec?.form !== Form.indirect) return spec?.form;
+    const cursor = this.#cursor();
+    this.abbreviation.moveTo(cursor, spec);
+    return indirectForm(cursor);
+  }
+
+  /**
+   * Returns the value of an attribute: a constant, or where its text, its bytes or the entry that it names is.
+   */
+  value(attribute: number): number | undefined {
+    const spec = this.abbreviation.spec(attribute);
+    if (spec === undefined) return undefined;
+    if (spec.form === Form.implicitConst) return spec.constant;
+    if (spec.form === Form.flagPresent) return 1;
+    const cursor = this.#cursor();
+    this.abbreviation.moveTo(cursor, spec);
+    const form = spec.form === Form.indirect ? indirectForm(cursor) : spec.form;
+    return valueAt(cursor, form, this.unit.start);
+  }
+
+  /** Returns the cursor of the unit, at the first attribute. */
+  #cursor(): Cursor {
+    const { cursor } = this.unit;
+    cursor.at = this.#attributes;
+    return cursor;
+  }
+}
+
+function valueAt(cursor: Cursor, form: number, unitStart: number): number {
+  switch (form) {
+    case Form.flagPresent:
+      return 1;
+    case Form.data1:
+    case Form.flag:
+    case Form.strx1:
+    case Form.addrx1:
+      return cursor.u8();
+    case Form.data2:
+    case Form.strx2:
+    case Form.addrx2:
+      return cursor.u16();
+    case Form.strx3:
+    case Form.addrx3:
+      return cursor.u24();
+    case Form.data4:
+    case Form.strx4:
+    case Form.addrx4:
+      return cursor.u32();
+    case Form.strp:
+    case Form.lineStrp:
+    case Form.secOffset:
+    case Form.refAddr:
+      return cursor.offset();
+    case Form.data8:
+      return cursor.u64();
+    case Form.addr:
+      return cursor.address();
+    case Form.ref1:
+      return unitStart + cursor.u8();
+    case Form.ref2:
+      return unitStart + cursor.u16();
+    case Form.ref4:
+      return unitStart + cursor.u32();
+    case Form.ref8:
+      return unitStart + cursor.u64();
+    case Form.refUdata:
+      return unitStart + cursor.uleb();
+    case Form.udata:
+    case Form.strx:
+    case Form.addrx:
+      return cursor.uleb();
+    case Form.sdata:
+      return cursor.sleb();
+    default:
+      return cursor.at;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * A hash of each type's layout: equal for types whose values have the same bytes under the same names
+ * of fields, whatever they point to.
+ */
+import type { TypeRecord } from "./model.ts";
+
+/** 64 bits of two FNV-1a hashes, as 16 hexadecimal digits. */
+function hashText(text: string): string {
+  let low = 0x811c9dc5, high = 0xcbf29ce4;
+  for (let i = 0; i < text.length; i++) {
+    low = Math.imul(low ^ text.charCodeAt(i), 0x01000193);
+    high = Math.imul(high ^ text.charCodeAt(i), 0x01000193) ^ (low >>> 13);
+  }
+  const digits = (half: number) => (half >>> 0).toString(16).padStart(8, "0");
+  return digits(high) + digits(low);
+}
+
+function layoutText(type: TypeRecord, hashes: readonly string[]): string {
+  switch (type.kind) {
+    case "base":
+      return `${type.encoding} ${type.size}`;
+    case "pointer":
+    case "reference":
+    case "rvalue-reference":
+      return "pointer";
+    case "array":
+    case "vector":
+      return `array ${type.count} ${hashes[type.of]}`;
+    case "enum":
+      return `enum ${type.size} ${type.enumerators.map(({ name, value }) => `${name}=${value}`)}`;
+    case "struct":
+    case "union":
+    case "class": {
+      const bases = type.bases.map((base) => `${base.offset} ${hashes[base.type]}`);
+      const fields = type.fields.map(({ name, offset, bits, type }) =>
+        `${name} ${offset} ${bits} ${hashes[type]}`
+      );
+      return `${type.kind === "union"} ${type.size} ${type.variants} ${bases}; ${fields}`;
+    }
+    case "function":
+    case "member-pointer":
+    case "unknown":
+      return type.kind;
+    default:
+      throw new TypeError(`Cannot hash the layout of a type of the kind ${type.kind}`);
+  }
+}
+
+/** Returns the hash of each type. A type must come behind those that it contains. */
+export function layoutHashes(types: readonly (TypeRecord | undefined)[]): string[] {
+  const hashes: string[] = [hashText("void")];
+  for (let id = 1; id < types.length; id++) {
+    const type = types[id]!;
+    switch (type.kind) {
+      // Qualifiers and names do not change the bytes.
+      case "const":
+      case "volatile":
+      case "restrict":
+      case "atomic":
+      case "typedef":
+        hashes.push(hashes[type.to]);
+        break;
+      default:
+        hashes.push(hashText(layoutText(type, hashes)));
+    }
+  }
+  return hashes;
+}

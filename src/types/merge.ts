@@ -1,0 +1,61 @@
+/**
+ * Makes one graph of the types of many objects: equal types become one, what contains another comes
+ * behind it, and the order depends on nothing but the types and what has them.
+ */
+import { type Classes, classesOf } from "./classes.ts";
+import { damaged } from "./damaged.ts";
+import {
+  forContained,
+  forMentioned,
+  renumber,
+  type TypedAddress,
+  type TypeGraph,
+  type TypeRecord,
+} from "./model.ts";
+
+/** The most types that contain each other, one in the next. */
+const MOST_DEPTH = 1000;
+
+/** Merges equal types and leaves out those that nothing reaches. `types[0]` stands for `void`. */
+export function mergeTypes(
+  types: readonly (TypeRecord | undefined)[],
+  typed: readonly TypedAddress[],
+): TypeGraph {
+  const classes = classesOf(types);
+  const sorted = typed.toSorted((a, b) => a.address - b.address);
+  const ordered = inOrder(types, classes, sorted.map(({ type }) => type));
+  const numbers = new Int32Array(types.length);
+  ordered.forEach((id, index) => numbers[id] = index + 1);
+  const numberOf = (id: number): number => id === 0 ? 0 : numbers[classes[id]];
+  return {
+    types: [undefined, ...ordered.map((id) => renumber(types[id]!, numberOf))],
+    typed: sorted.map(({ address, type }) => ({ address, type: numberOf(type) })),
+  };
+}
+
+/** Lists what the roots reach, contained types before those that contain them. */
+function inOrder(
+  types: readonly (TypeRecord | undefined)[],
+  classes: Classes,
+  roots: readonly number[],
+): number[] {
+  const ordered: number[] = [];
+  const waiting = [...roots];
+  /** 1 while a type's parts are visited, 2 behind that. */
+  const state = new Uint8Array(types.length);
+  const visit = (given: number, depth: number): void => {
+    if (given === 0) return;
+    const id = classes[given];
+    if (state[id] === 2) return;
+    if (state[id] === 1) throw damaged("a type contains itself");
+    if (depth > MOST_DEPTH) throw damaged(`types contain each other ${MOST_DEPTH} deep`);
+    state[id] = 1;
+    const type = types[id]!;
+    forContained(type, (part) => visit(part, depth + 1));
+    state[id] = 2;
+    ordered.push(id);
+    forMentioned(type, (mentioned) => void waiting.push(mentioned));
+  };
+  for (let i = 0; i < waiting.length; i++) visit(waiting[i], 0);
+  return ordered;
+}
