@@ -133,6 +133,7 @@ async function run(args: readonly string[], output: Output): Promise<number> {
   const asksForHelp = name === "ld" ? options.at(-1) === "-h" : options.includes("-h");
   if (options.includes("--help") || asksForHelp) {
     for (const line of command.help.split("\n")) output.print(line);
+    for (const line of command.helpOn?.(options) ?? []) output.print(line);
     return ExitCode.OK;
   }
   try {
