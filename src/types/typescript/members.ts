@@ -35,8 +35,8 @@ export interface Member {
   readonly access: Access | undefined;
 }
 
-/** More properties than any class needs: damaged types may nest unnamed records without end. */
-const MOST_MEMBERS = 65_536;
+/** More fields than any class needs: damaged types may nest unnamed records in each other, twice at each level. */
+const MOST_FIELDS = 65_536;
 
 /** Lists the properties of a record, in the order of the source. */
 export function membersOf(types: Types, type: RecordType, declared: ReadonlyMap<number, string>): Member[] {
@@ -49,6 +49,7 @@ class Members {
   readonly #declared: ReadonlyMap<number, string>;
   readonly #scope: Scope = new Scope(["constructor", "$bytes"]);
   readonly #members: Member[] = [];
+  #visited = 0;
 
   constructor(types: Types, size: number, declared: ReadonlyMap<number, string>) {
     this.#types = types;
@@ -64,7 +65,7 @@ class Members {
   #add(type: RecordType, start: number, depth: number): void {
     // Fields of a class hide those of its base classes, which therefore come later.
     for (const { name, type: id, offset, bits } of type.fields) {
-      if (this.#members.length >= MOST_MEMBERS) return;
+      if (++this.#visited > MOST_FIELDS) return;
       const at = start + offset;
       const inner = this.#types[bareType(this.#types, id)];
       if (name === "") {
@@ -80,6 +81,7 @@ class Members {
       });
     }
     for (const { type: id, offset } of type.bases) {
+      if (++this.#visited > MOST_FIELDS) return;
       const base = this.#types[bareType(this.#types, id)];
       if (offset !== undefined && isRecord(base) && depth < MOST_DEPTH) {
         this.#add(base, start + offset, depth + 1);

@@ -245,3 +245,20 @@ Deno.test("names can neither break out of the text nor change what it means", as
   }).output();
   assert(success, new TextDecoder().decode(stderr));
 });
+
+Deno.test("unnamed records and base classes within each other, twice at each level, take bounded time", () => {
+  const list = new TypeList();
+  let inner = list.int();
+  for (let depth = 0; depth < 60; depth++) {
+    inner = list.add({
+      kind: "struct",
+      name: depth === 59 ? "Deep" : "",
+      size: 8,
+      nontrivial: false,
+      variants: false,
+      bases: depth === 0 ? [] : [{ type: inner, offset: 0 }, { type: inner, offset: 0 }],
+      fields: [{ name: "", type: inner, offset: 0 }, { name: "", type: inner, offset: 4 }],
+    });
+  }
+  assertStringIncludes(list.module({ inner }), "export class Deep {");
+});
