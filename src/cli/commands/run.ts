@@ -1,19 +1,14 @@
 /**
  * `smf run`: starts a program or calls a function.
  */
-import { LoadError } from "../../errors/load_error.ts";
 import { argumentVector } from "../../os/c_strings.ts";
 import type { LoadedModule } from "../../module/handle.ts";
-import type { ModuleRegistry } from "../../registry/registry.ts";
-import { HeaderFlag } from "../../smf/enums.ts";
-import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
-import { integrityOf } from "../../smf/integrity.ts";
-import { exportsOf, type ModuleExports } from "../analysis/typed_exports.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { fileName, readInput } from "../terminal/files.ts";
+import { fileName } from "../terminal/files.ts";
 import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
-import { type Options, readOptions } from "../terminal/options.ts";
+import { readOptions } from "../terminal/options.ts";
+import { ModuleFile } from "./module_file.ts";
 import { reportingErrors } from "../terminal/problems.ts";
 import { parseSignature, type Signature } from "./signature.ts";
 import { functionLines, MOST_LISTED, type TypedSignature, typedSignature } from "./typed_signature.ts";
@@ -49,7 +44,7 @@ export const run: Command = {
   help: HELP,
   helpOn(args: readonly string[]): readonly string[] {
     const file = args.find((argument) => !argument.startsWith("-"));
-    const exports = file === undefined ? undefined : new RunFile(file).exports();
+    const exports = file === undefined ? undefined : new ModuleFile(file).exports();
     return exports === undefined ? [] : ["", `Functions of ${file}:`, ...functionLines(exports)];
   },
   run(args: readonly string[], output: Output): Promise<number> {
@@ -69,7 +64,7 @@ export const run: Command = {
       if (isGiven && name === undefined) throw new UsageError(`--${option} needs the name of a function`);
     }
     const values = given?.values(texts);
-    const file = new RunFile(path);
+    const file = new ModuleFile(path);
     return reportingErrors({ command: "run", file: path, writer, json }, () => {
       const signature = given ??
         (file.starts() && !options.has("call") ? undefined : ownSignature(file, name));
@@ -91,63 +86,8 @@ export const run: Command = {
   },
 };
 
-/** The file that is run, read before it is loaded: what it starts with, and its types. */
-class RunFile {
-  readonly path: string;
-  #bytes: Uint8Array | undefined;
-  #parsed: ParsedSmf | undefined;
-
-  constructor(path: string) {
-    this.path = path;
-  }
-
-  /** Whether the module has an entry point; also if it cannot be read, which loading reports. */
-  starts(): boolean {
-    const parsed = this.#parse();
-    return parsed === undefined || (parsed.header.flags & HeaderFlag.Executable) !== 0;
-  }
-
-  /** The exports with their types; undefined if the module keeps none, or cannot be read. */
-  exports(): ModuleExports | undefined {
-    const parsed = this.#parse();
-    try {
-      const types = parsed?.types();
-      return parsed === undefined || types === undefined
-        ? undefined
-        : { types, exports: exportsOf(parsed, types) };
-    } catch (error) {
-      if (error instanceof LoadError) return undefined;
-      throw error;
-    }
-  }
-
-  /**
-   * Loads the module.
-   *
-   * @param isRead Whether its types are used: then the bytes must be those that they were read from.
-   */
-  load(registry: ModuleRegistry, options: Options, isRead: boolean): LoadedModule {
-    const integrity = options.value("integrity") ??
-      (isRead && this.#bytes !== undefined ? integrityOf(this.#bytes) : undefined);
-    const loadOptions = integrity === undefined ? {} : { integrity };
-    return this.path === "-"
-      ? registry.loadBytes(fileName(this.path), this.#bytes ?? readInput(this.path), loadOptions)
-      : registry.load(this.path, loadOptions);
-  }
-
-  #parse(): ParsedSmf | undefined {
-    try {
-      this.#bytes ??= readInput(this.path);
-      return this.#parsed ??= parseSmf(this.#bytes, { path: this.path });
-    } catch (error) {
-      if (error instanceof LoadError || error instanceof UsageError) return undefined;
-      throw error;
-    }
-  }
-}
-
 /** Returns the signature of a function by the module's own types; undefined if the module keeps none. */
-function ownSignature(file: RunFile, name: string | undefined): TypedSignature | undefined {
+function ownSignature(file: ModuleFile, name: string | undefined): TypedSignature | undefined {
   const exports = file.exports();
   if (exports === undefined) return undefined;
   if (name !== undefined) return typedSignature(exports, name);
@@ -189,7 +129,7 @@ function callFunction(
   name: string,
   { definition }: Signature,
   values: readonly unknown[],
-  file: RunFile,
+  file: ModuleFile,
 ): unknown {
   const native = module.getFunction(name, definition);
   if (native !== null) return native(...values as never[]);
