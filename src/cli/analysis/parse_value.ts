@@ -159,7 +159,9 @@ function writeRecord(types: Types, type: RecordType, view: DataView, offset: num
   for (const [name, item] of Object.entries(value)) {
     const field = fieldOf(types, type, name, 0);
     if (field === undefined) {
-      const names = type.fields.map((field) => field.name).filter((name) => name !== "");
+      const names = type.fields.filter(({ name, bits }) => name !== "" && bits === undefined).map((
+        { name },
+      ) => name);
       throw new UsageError(
         `there is no field '${name}'${didYouMean(nearestWord(name, names))}; the fields are ${
           names.join(", ")

@@ -150,7 +150,12 @@ const KINDS = { missing: "+", extra: "-", changed: "~" } as const;
 
 /** Lists what has come to a written module (+), gone from it (-) or changed (~). */
 function moduleDifferences(old: string, text: string): string[] {
-  return old === text ? [] : compareModules(old, text).map(({ name, kind }) => `${KINDS[kind]} ${name}`);
+  if (old === text) return [];
+  return compareModules(old, text).map(({ name, kind, before, now }) => {
+    const declaration = now ?? before;
+    const was = before !== undefined && now !== undefined && before !== now ? `, was ${before}` : "";
+    return `${KINDS[kind]} ${name}${declaration === undefined ? "" : `: ${declaration}`}${was}`;
+  });
 }
 
 function definitionDifferences(old: string, { types, exports }: ModuleExports, checked: string): string[] {

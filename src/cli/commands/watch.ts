@@ -190,7 +190,9 @@ class WatchedCall {
     // Each version may have other types.
     const wanted = JSON.stringify(definition);
     if (wanted !== this.#bound) {
-      if (this.#module.getFunction(name, definition) === null) throw noSuchFunction(this.#module, name);
+      if (this.#module.getFunction(name, definition) === null) {
+        throw noSuchFunction(this.#module, name, new ModuleFile(this.#file).exports());
+      }
       this.#live = this.#registry.open(this.#file, { [name]: definition }).symbols[name] as Callable;
       this.#bound = wanted;
     }

@@ -9,27 +9,40 @@ export interface ModuleDifference {
   readonly name: string;
   /** `missing`: the file lacks it; `extra`: only the file has it; `changed`: both have it. */
   readonly kind: "missing" | "extra" | "changed";
+  /** Of a definition: the declaration in C that the file has. */
+  readonly before?: string;
+  /** Of a definition: the declaration in C that would be written now. */
+  readonly now?: string;
 }
 
 /** Compares a file's text with the text that would be written now. */
 export function compareModules(file: string, now: string): ModuleDifference[] {
   const [old, own] = [declarationsOf(file), declarationsOf(now)];
   const differences: ModuleDifference[] = [];
-  for (const [name, code] of own) {
-    const before = old.get(name);
-    if (before === code) continue;
-    differences.push({ name, kind: before === undefined ? "missing" : "changed" });
+  for (const [name, { code, note: now }] of own) {
+    const found = old.get(name);
+    if (found?.code === code) continue;
+    const notes = { ...(found?.note && { before: found.note }), ...(now && { now }) };
+    differences.push({ name, kind: found === undefined ? "missing" : "changed", ...notes });
   }
-  for (const name of old.keys()) if (!own.has(name)) differences.push({ name, kind: "extra" });
+  for (const [name, { note }] of old) {
+    if (!own.has(name)) differences.push({ name, kind: "extra", ...(note && { before: note }) });
+  }
   return differences;
 }
 
-/** Returns the declarations of a module and the entries of its definitions by name, as text to compare. */
-function declarationsOf(text: string): Map<string, string> {
-  const found = new Map<string, string>();
+/** A declaration: text to compare, and what its comment says of a definition. */
+interface Declared {
+  readonly code: string;
+  readonly note: string;
+}
+
+/** Returns the declarations of a module and the entries of its definitions by name. */
+function declarationsOf(text: string): Map<string, Declared> {
+  const found = new Map<string, Declared>();
   /** Names may occur twice in a damaged file; both count then. */
-  const add = (name: string, tokens: readonly Token[]): void => {
-    found.set(name, `${found.get(name) ?? ""}${codeOf(tokens)}`);
+  const add = (name: string, tokens: readonly Token[], note = ""): void => {
+    found.set(name, { code: `${found.get(name)?.code ?? ""}${codeOf(tokens)}`, note });
   };
   for (const tokens of statementsOf(tokensOf(text))) {
     const words = tokens.filter(({ kind }) => kind !== "comment").map((token) => token.text);
@@ -43,7 +56,9 @@ function declarationsOf(text: string): Map<string, string> {
       add(name, tokens.slice(0, start));
       for (const entry of entries) {
         const key = entry.find(({ kind }) => kind === "word" || kind === "string");
-        if (key !== undefined) add(key.text, entry);
+        const comment = entry.find(({ kind }) => kind === "comment")?.text ?? "";
+        const note = /^\/\*\* `+ ?(.*?) ?`+(?:: its address)? \*\/$/.exec(comment)?.[1];
+        if (key !== undefined) add(key.text, entry, note);
       }
     } else add(name, tokens);
   }

@@ -82,10 +82,18 @@ Deno.test("--check passes a current file, and lists what differs in another", as
   const file = folder.join("a.ts");
   await smf("types", path, "-o", file);
   assertEquals(await smf("types", path, "--check", file), { code: 0, out: [], err: [] });
-  const text = Deno.readTextFileSync(file).replace('["i64", "i64"]', '["i32", "i64"]');
-  Deno.writeTextFileSync(file, text.replace("class Point", "class Dot"));
+  const text = Deno.readTextFileSync(file)
+    .replace('["i64", "i64"]', '["i32", "i64"]')
+    .replace("long add(long a,", "long add(int a,")
+    .replace("class Point", "class Dot");
+  Deno.writeTextFileSync(file, text);
   const { code, out, err } = await smf("types", path, "--check", file);
-  assertEquals([code, out], [1, [`${file} is out of date`, "  + class Point", "  ~ add", "  - class Dot"]]);
+  assertEquals([code, out], [1, [
+    `${file} is out of date`,
+    "  + class Point",
+    "  ~ add: long add(long a, long b), was long add(int a, long b)",
+    "  - class Dot",
+  ]]);
   assertStringIncludes(err[0], "next: write the file again");
   const { current, differences } = JSON.parse((await smf("types", path, "--check", file, "--json")).out[0]);
   assertEquals([current, differences.length], [false, 3]);

@@ -49,7 +49,7 @@ Deno.test("each changed declaration is named once", () => {
   for (const [from, to, kind, name] of changes) {
     const file = text.replace(from, to);
     const found = compareModules(file, text).filter((difference) => difference.name !== "even name");
-    assertEquals(found, [{ name, kind }], `${from}`);
+    assertEquals(found.map(({ name, kind }) => [name, kind]), [[name, kind]], `${from}`);
   }
 });
 
@@ -58,4 +58,15 @@ Deno.test("a damaged file differs, whatever is missing", () => {
   for (let length = 100; length < text.length - 5; length += 97) {
     assertEquals(compareModules(text.slice(0, length), text).length > 0, true, `${length}`);
   }
+});
+
+Deno.test("a changed definition tells both declarations", () => {
+  const text = sampleText();
+  const file = text.replace("int add(int a, int b)", "int add(int a, int *b)").replace(
+    'add: { parameters: ["i32", "i32"',
+    'add: { parameters: ["i32", "pointer"',
+  );
+  assertEquals(compareModules(file, text), [
+    { name: "add", kind: "changed", before: "int add(int a, int *b)", now: "int add(int a, int b)" },
+  ]);
 });
