@@ -4,13 +4,21 @@
 import { bareType, sizeOf, type Types } from "../../types/layout.ts";
 import type { EnumType, RecordType, TypeRecord } from "../../types/model.ts";
 import { didYouMean, nearestWord } from "../../errors/names.ts";
-import { UsageError } from "../terminal/command.ts";
 
-/** Writes a value, as text or as JSON that was parsed, to memory that holds zeros. */
+/** A text or a piece of JSON that is not a value of its type. */
+export class WrongValueError extends Error {
+  override name = "WrongValueError";
+}
+
+/**
+ * Writes a value, as text or as JSON that was parsed, to memory that holds zeros.
+ *
+ * @throws {WrongValueError} if it is not a value of the type.
+ */
 export function writeValue(types: Types, id: number, view: DataView, offset: number, value: unknown): void {
   const type = types[bareType(types, id)];
   const size = sizeOf(types, id);
-  if (size === undefined) throw new UsageError("its type has no size");
+  if (size === undefined) throw new WrongValueError("its type has no size");
   switch (type?.kind) {
     case "base":
       return writeBase(type, size, view, offset, value);
@@ -34,7 +42,7 @@ export function writeValue(types: Types, id: number, view: DataView, offset: num
     case "class":
       return writeRecord(types, type, view, offset, value);
     default:
-      throw new UsageError("there is no way to write its type");
+      throw new WrongValueError("there is no way to write its type");
   }
 }
 
@@ -45,7 +53,7 @@ function integerOf(value: unknown): bigint {
   const digits = typeof value === "string" && /^-?(0x[\da-f]+|0o[0-7]+|0b[01]+|\d+)$/i.test(text)
     ? text.replace("-", "")
     : undefined;
-  if (digits === undefined) throw new UsageError(`'${text}' is not a whole number`);
+  if (digits === undefined) throw new WrongValueError(`'${text}' is not a whole number`);
   return text.startsWith("-") ? -BigInt(digits) : BigInt(digits);
 }
 
@@ -73,12 +81,12 @@ function enumOf(type: EnumType, value: unknown): bigint {
     const name = part.trim();
     const found = type.enumerators.find((enumerator) => enumerator.name === name);
     if (found !== undefined && !isExact(found.value)) {
-      throw new UsageError(`the module does not keep the value of '${name}' exactly: give the number`);
+      throw new WrongValueError(`the module does not keep the value of '${name}' exactly: give the number`);
     }
     if (found !== undefined) return BigInt(found.value);
     const names = type.enumerators.map((enumerator) => enumerator.name);
     const some = names.slice(0, 8).join(", ");
-    throw new UsageError(
+    throw new WrongValueError(
       `'${name}' is neither a number nor a name of the enumeration${didYouMean(nearestWord(name, names))}; ` +
         `the names are ${some}${names.length > 8 ? ", …" : ""}`,
     );
@@ -96,7 +104,7 @@ function writeInteger(
   const bits = BigInt(8 * size);
   const [low, high] = isSigned ? [-(1n << bits - 1n), 1n << bits - 1n] : [0n, 1n << bits];
   if (value < low || value >= high) {
-    throw new UsageError(`${value} is not in [${low}, ${high}), the range of ${typeName}`);
+    throw new WrongValueError(`${value} is not in [${low}, ${high}), the range of ${typeName}`);
   }
   for (let index = 0; index < size; index++) {
     view.setUint8(offset + index, Number(BigInt.asUintN(8, value >> BigInt(8 * index))));
@@ -112,16 +120,16 @@ function writeBase(
 ): void {
   if (encoding === "bool") {
     const text = `${value}`;
-    if (text !== "true" && text !== "false") throw new UsageError(`'${text}' is neither true nor false`);
+    if (text !== "true" && text !== "false") throw new WrongValueError(`'${text}' is neither true nor false`);
     return view.setUint8(offset, text === "true" ? 1 : 0);
   }
   if (encoding === "float" && (size === 4 || size === 8)) {
     const number = `${value}`.trim() === "" ? NaN : Number(value);
-    if (Number.isNaN(number) && `${value}` !== "NaN") throw new UsageError(`'${value}' is not a number`);
+    if (Number.isNaN(number) && `${value}` !== "NaN") throw new WrongValueError(`'${value}' is not a number`);
     return size === 4 ? view.setFloat32(offset, number, true) : view.setFloat64(offset, number, true);
   }
   if (size > 8 || (encoding !== "signed" && encoding !== "unsigned" && encoding !== "char")) {
-    throw new UsageError(`there is no way to write ${name}`);
+    throw new WrongValueError(`there is no way to write ${name}`);
   }
   const isCharacter = name === "char" && typeof value === "string" && /^[\x20-\x7e]$/.test(value) &&
     !/\d/.test(value);
@@ -143,9 +151,9 @@ function writeArray(
   const items: unknown = isText
     ? [...new TextEncoder().encode(value)].map((byte) => byte << 24 >> 24)
     : value;
-  if (!Array.isArray(items)) throw new UsageError(`'${JSON.stringify(value)}' is not a list`);
+  if (!Array.isArray(items)) throw new WrongValueError(`'${JSON.stringify(value)}' is not a list`);
   if (items.length * step > size) {
-    throw new UsageError(`${items.length} elements are more than ${size / step}`);
+    throw new WrongValueError(`${items.length} elements are more than ${size / step}`);
   }
   if (isText && type.encoding !== "signed") {
     items.forEach((item, index) => view.setUint8(offset + index, item & 0xff));
@@ -154,7 +162,7 @@ function writeArray(
 
 function writeRecord(types: Types, type: RecordType, view: DataView, offset: number, value: unknown): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new UsageError(`${JSON.stringify(value)} is not an object of fields`);
+    throw new WrongValueError(`${JSON.stringify(value)} is not an object of fields`);
   }
   for (const [name, item] of Object.entries(value)) {
     const field = fieldOf(types, type, name, 0);
@@ -162,7 +170,7 @@ function writeRecord(types: Types, type: RecordType, view: DataView, offset: num
       const names = type.fields.filter(({ name, bits }) => name !== "" && bits === undefined).map((
         { name },
       ) => name);
-      throw new UsageError(
+      throw new WrongValueError(
         `there is no field '${name}'${didYouMean(nearestWord(name, names))}; the fields are ${
           names.join(", ")
         }`,

@@ -7,7 +7,7 @@ import type { ModuleTypes } from "../../smf/types.ts";
 import { bareType, sizeOf, type Types } from "../../types/layout.ts";
 import type { FunctionType, TypeParameter } from "../../types/model.ts";
 import { isReason, nativeFunction, type NativeValue } from "../../types/native.ts";
-import { writeValue } from "../analysis/parse_value.ts";
+import { writeValue, WrongValueError } from "../analysis/parse_value.ts";
 import { type ShownValue, showValue } from "../analysis/show_value.ts";
 import { declarationText, type ModuleExports } from "../analysis/typed_exports.ts";
 import { UsageError } from "../terminal/command.ts";
@@ -87,7 +87,7 @@ function signatureOf(module: ModuleTypes, type: FunctionType, declaration: strin
             ? cString(texts[index])
             : argumentOf(types, parameter.type, native.parameters[index], texts[index]);
         } catch (error) {
-          if (!(error instanceof UsageError)) throw error;
+          if (!(error instanceof WrongValueError)) throw error;
           const subject = printable(parameterText(module, parameter));
           throw new UsageError(`argument ${index + 1} (${subject}): ${error.message}\n  ${declaration}`);
         }
@@ -125,7 +125,7 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new UsageError(`'${text}' is not JSON; a struct is written as {"field": value}`);
+    throw new WrongValueError(`'${text}' is not JSON; a struct is written as {"field": value}`);
   }
 }
 

@@ -1,8 +1,7 @@
 // Values in memory: written from JSON, and shown as text and as JSON.
 import { assertEquals, assertThrows } from "@std/assert";
-import { writeValue } from "../../../src/cli/analysis/parse_value.ts";
+import { writeValue, WrongValueError } from "../../../src/cli/analysis/parse_value.ts";
 import { showValue } from "../../../src/cli/analysis/show_value.ts";
-import { UsageError } from "../../../src/cli/terminal/command.ts";
 import { TypeList } from "../../support/type_graphs.ts";
 
 const list = new TypeList();
@@ -102,5 +101,5 @@ Deno.test("what does not fit is refused", () => {
     [all, { bits: 1 }, "there is no field 'bits'"],
     [longDouble, 1, "there is no way to write long double"],
   ];
-  for (const [id, value, message] of cases) assertThrows(() => written(id, value), UsageError, message);
+  for (const [id, value, message] of cases) assertThrows(() => written(id, value), WrongValueError, message);
 });
