@@ -26,6 +26,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
   nm: { summary: "list symbols", load: async () => (await import("./commands/nm.ts")).nm },
+  types: {
+    summary: "write TypeScript definitions, or check whether a file of them is current",
+    load: async () => (await import("./commands/types.ts")).types,
+  },
   verify: {
     summary: "check a module and list every problem",
     load: async () => (await import("./commands/verify.ts")).verify,
@@ -129,6 +133,7 @@ async function run(args: readonly string[], output: Output): Promise<number> {
   const asksForHelp = name === "ld" ? options.at(-1) === "-h" : options.includes("-h");
   if (options.includes("--help") || asksForHelp) {
     for (const line of command.help.split("\n")) output.print(line);
+    for (const line of command.helpOn?.(options) ?? []) output.print(line);
     return ExitCode.OK;
   }
   try {

@@ -6,7 +6,19 @@ import { smf, smfCommand, smfOn, smfProcess } from "../support/smf_command.ts";
 /** Child processes take seconds under emulation, and nothing here depends on the processor. */
 const EMULATED = Deno.build.arch === "aarch64";
 
-const COMMANDS = ["inspect", "nm", "verify", "diff", "run", "watch", "ld", "link", "convert", "hash"];
+const COMMANDS = [
+  "inspect",
+  "nm",
+  "types",
+  "verify",
+  "diff",
+  "run",
+  "watch",
+  "ld",
+  "link",
+  "convert",
+  "hash",
+];
 const ESCAPE = "\x1b[";
 
 Deno.test("--help lists the commands, and each command's help has options and examples", async () => {

@@ -21,6 +21,8 @@ plan of its memory image.
   --section NAME   show only this section, by name or by #index; repeatable
   --hex            show the sections' contents as well, decompressed
   --disasm NAME    show the instructions of a function or of a Code section
+  --types          show only the types that the module keeps, with sizes, fields,
+                   offsets and hashes of layouts, and what has which
   --json           print one JSON document
   --color WHEN     auto (default), always or never
 
@@ -28,6 +30,7 @@ Examples:
   smf inspect plugin.smf
   smf inspect plugin.smf --section .rodata --hex
   smf inspect plugin.smf --disasm update
+  smf inspect plugin.smf --types
   cat plugin.smf | smf inspect - --json | jq .header`;
 
 export const inspect: Command = {
@@ -36,11 +39,14 @@ export const inspect: Command = {
     const options = readOptions(args, {
       values: ["disasm"],
       lists: ["section"],
-      switches: ["hex", "json"],
+      switches: ["hex", "types", "json"],
     }, output);
     const { writer } = options;
     const file = singleFile(options);
     const json = options.has("json");
+    if (options.has("types") && options.value("disasm") !== undefined) {
+      throw new UsageError("--types and --disasm exclude each other");
+    }
     return reportingErrors({ command: "inspect", file, writer, json }, async () => {
       const module = parseSmf(readInput(file), { path: file });
       const target = options.value("disasm");
@@ -49,6 +55,15 @@ export const inspect: Command = {
         const disassembly = await disassembleNamed(module, target);
         if (json) return printJson(writer, "inspect", { file, ...disassembly });
         for (const line of disassemblyLines(disassembly, writer.style)) writer.print(line);
+        return;
+      }
+      if (options.has("types")) {
+        const { exportsWithTypes } = await import("../analysis/typed_exports.ts");
+        const { listTypes } = await import("../analysis/list_types.ts");
+        const { typeLines } = await import("./types_text.ts");
+        const listing = listTypes(module, exportsWithTypes(module, file).types);
+        if (json) return printJson(writer, "inspect", { file, ...listing });
+        for (const line of typeLines(listing, writer.style)) writer.print(line);
         return;
       }
       const chosen = chooseSections(module.sections, options.list("section"));

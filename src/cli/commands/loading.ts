@@ -4,6 +4,7 @@
 import type { LoadedModule } from "../../module/handle.ts";
 import { ModuleRegistry } from "../../registry/registry.ts";
 import { UsageError } from "../terminal/command.ts";
+import { declarationText, type ModuleExports } from "../analysis/typed_exports.ts";
 import type { Options } from "../terminal/options.ts";
 import { printable } from "../terminal/table.ts";
 
@@ -25,10 +26,16 @@ export function createRegistry(options: Options): ModuleRegistry {
   return registry;
 }
 
-/** The error for a function that a module does not export; it lists some that the module does export. */
-export function noSuchFunction(module: LoadedModule, name: string): UsageError {
+/**
+ * The error for a function that a module does not export; it lists some that the module does export, by their
+ * declarations if their types are known.
+ */
+export function noSuchFunction(module: LoadedModule, name: string, exports?: ModuleExports): UsageError {
   const known = module.exports().filter(({ type }) => type === "Function").map(({ name }) => name);
-  const some = known.slice(0, 8).map((name) => printable(name)).join(", ");
+  const declarations = new Map(
+    exports?.exports.map((item) => [item.name, declarationText(exports.types, item)]),
+  );
+  const some = known.slice(0, 8).map((name) => printable(declarations.get(name) ?? name)).join(", ");
   return new UsageError(
     `there is no function '${name}'; there ${known.length === 1 ? "is" : "are"} ${
       some === "" ? "none" : some

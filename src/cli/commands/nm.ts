@@ -9,13 +9,15 @@ import { TLS_SECTION } from "../../smf/thread_local.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { readInput } from "../terminal/files.ts";
 import { readOptions, singleFile } from "../terminal/options.ts";
+import { declarableType } from "../analysis/list_types.ts";
 import { sectionAt, type SectionRange, sectionRanges } from "../analysis/section_ranges.ts";
 import { reportingErrors } from "../terminal/problems.ts";
 import { printable, table } from "../terminal/table.ts";
 
 const HELP = `smf nm <file | -> [options]
 
-Lists the symbols of a module: value (an offset in its image), kind, name.
+Lists the symbols of a module: value (an offset in its image), kind, name, and the
+declaration in C if the module keeps its type.
 Kinds: T code, D data, R read-only data, B zero-initialized data, U imported, W weak,
 w weak and imported, N without an address (types, traits, actors). Lower-case
 letters mean local symbols.
@@ -82,6 +84,11 @@ export const nm: Command = {
     return reportingErrors({ command: "nm", file, writer, json }, () => {
       const module = parseSmf(readInput(file), { path: file });
       const ranges = sectionRanges(module);
+      const types = module.types();
+      const declarationOf = (symbol: SmfSymbol): string | undefined => {
+        const type = types && module.isDefined(symbol.index) ? declarableType(types, symbol) : undefined;
+        return type === undefined ? undefined : types?.declaration(symbol.name, type);
+      };
       const rows = [...module.symbols].filter((symbol) => {
         const defined = module.isDefined(symbol.index);
         return !(options.has("extern-only") && symbol.binding === Binding.Local) &&
@@ -100,6 +107,7 @@ export const nm: Command = {
         const symbols = rows.map(({ symbol, letter, section }) => {
           const { name, value, size, type, binding } = symbol;
           const defined = module.isDefined(symbol.index);
+          const declaration = declarationOf(symbol);
           return {
             name,
             letter,
@@ -109,6 +117,7 @@ export const nm: Command = {
             size,
             type: symbolTypeName(type),
             binding: bindingName(binding),
+            ...(declaration !== undefined && { declaration }),
           };
         });
         return printJson(writer, "nm", { file, symbols });
@@ -120,6 +129,7 @@ export const nm: Command = {
           ...(options.has("print-size") ? [hasValue ? hex16(symbol.size) : ""] : []),
           letter,
           printable(symbol.name),
+          ...(types === undefined ? [] : [printable(declarationOf(symbol) ?? "")]),
         ];
       });
       table(cells, ["right"]).forEach((line, index) => {

@@ -3,25 +3,30 @@
  */
 import { argumentVector } from "../../os/c_strings.ts";
 import type { LoadedModule } from "../../module/handle.ts";
-import type { ModuleRegistry } from "../../registry/registry.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { fileName, readInput } from "../terminal/files.ts";
+import { fileName } from "../terminal/files.ts";
 import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
 import { readOptions } from "../terminal/options.ts";
+import { ModuleFile } from "./module_file.ts";
 import { reportingErrors } from "../terminal/problems.ts";
 import { parseSignature, type Signature } from "./signature.ts";
+import { functionLines, MOST_LISTED, type TypedSignature, typedSignature } from "./typed_signature.ts";
 
 const HELP = `smf run <file | -> [args...] [options]
-smf run <file | -> <name> [args...] --signature "result(parameters)" [options]
+smf run <file | -> <name> [args...] [--signature "result(parameters)"] [options]
 
 Loads a module and calls its entry point as int main(int argc, char **argv); the
-return value becomes the exit code. With --signature, calls an exported function
-instead and prints its result. Needs --allow-ffi and --allow-read; the module can do
-whatever this process may do.
+return value becomes the exit code. In a module without an entry point, or with
+--call or --signature, calls an exported function instead and prints its result. The
+types are those that the module keeps (smf types), or those of --signature. With
+--help, lists the functions of the file. Needs --allow-ffi and --allow-read; the
+module can do whatever this process may do.
 
-  --signature TEXT    types of result and parameters: i8 to i64, u8 to u64, isize,
-                      usize, f32, f64, bool, pointer, cstring, and void as a result
+  --call              call the function that is named, although there is an entry point
+  --signature TEXT    types of result and parameters, instead of the module's own: i8 to
+                      i64, u8 to u64, isize, usize, f32, f64, bool, pointer, cstring,
+                      and void as a result
 ${LOADING_HELP}
   --integrity TEXT    refuse a file with another integrity string (see smf hash)
   --json              print one JSON document: the result or the exit code
@@ -31,52 +36,85 @@ Negative numbers are arguments; put other arguments that begin with - after --.
 
 Examples:
   smf run program.smf input.txt -- --verbose
+  smf run mylib.smf add 2 -3
   smf run mylib.smf add 2 -3 --signature "i64(i64, i64)"
-  smf run geometry.smf length 3 4 --signature "f64(f64, f64)" --library libm.so.6`;
+  smf run geometry.smf length '{"x": 3, "y": 4}' --library libm.so.6`;
 
 export const run: Command = {
   help: HELP,
+  helpOn(args: readonly string[]): readonly string[] {
+    const file = args.find((argument) => !argument.startsWith("-"));
+    const exports = file === undefined ? undefined : new ModuleFile(file).exports();
+    return exports === undefined ? [] : ["", `Functions of ${file}:`, ...functionLines(exports)];
+  },
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, {
       values: ["signature", "integrity"],
       lists: LOADING_LISTS,
-      switches: ["json"],
+      switches: ["call", "json"],
     }, output);
-    const { writer, rest: [file, ...rest] } = options;
-    if (file === undefined) throw new UsageError("name a file, or - for standard input");
+    const { writer, rest: [path, ...rest] } = options;
+    if (path === undefined) throw new UsageError("name a file, or - for standard input");
     const json = options.has("json");
     const types = options.value("signature");
-    const signature = types === undefined ? undefined : parseSignature(types);
+    const given = types === undefined ? undefined : parseSignature(types);
     const [name, ...texts] = rest;
-    if (signature !== undefined && name === undefined) {
-      throw new UsageError("--signature needs the name of a function");
+    for (const option of ["signature", "call"]) {
+      const isGiven = option === "call" ? options.has(option) : given !== undefined;
+      if (isGiven && name === undefined) throw new UsageError(`--${option} needs the name of a function`);
     }
-    const values = signature?.values(texts);
-    return reportingErrors({ command: "run", file, writer, json }, () => {
+    const values = given?.values(texts);
+    const file = new ModuleFile(path);
+    return reportingErrors({ command: "run", file: path, writer, json }, () => {
+      const signature = given ??
+        (file.starts() && !options.has("call") ? undefined : ownSignature(file, name));
+      if (signature === undefined && options.has("call")) {
+        throw new UsageError(`${fileName(path)} keeps no types: give --signature "result(parameters)"`);
+      }
+      const converted = values ?? signature?.values(texts);
       using registry = createRegistry(options);
-      const integrity = options.value("integrity");
-      const module = load(registry, file, integrity === undefined ? {} : { integrity });
-      if (signature !== undefined && values !== undefined) {
-        const result = signature.text(callFunction(module, name, signature, values));
-        if (json) printJson(writer, "run", { file, name, result: result ?? null });
-        else if (result !== undefined) writer.print(result);
+      const module = file.load(registry, options, given === undefined && signature !== undefined);
+      if (signature !== undefined && converted !== undefined) {
+        const result = callFunction(module, name, signature, converted, file);
+        printResult(signature, name, result, path, writer, json);
         return;
       }
-      const code = start(module, fileName(file), rest, writer);
-      if (json) printJson(writer, "run", { file, exitCode: code });
+      const code = start(module, fileName(path), rest, writer);
+      if (json) printJson(writer, "run", { file: path, exitCode: code });
       return code;
     });
   },
 };
 
-function load(
-  registry: ModuleRegistry,
+/** Returns the signature of a function by the module's own types; undefined if the module keeps none. */
+function ownSignature(file: ModuleFile, name: string | undefined): TypedSignature | undefined {
+  const exports = file.exports();
+  if (exports === undefined) return undefined;
+  if (name !== undefined) return typedSignature(exports, name);
+  const path = fileName(file.path);
+  const lines = functionLines(exports, MOST_LISTED);
+  throw new UsageError(
+    [`${path} has no entry point: call a function (smf run ${path} NAME [args...])`, ...lines].join("\n"),
+  );
+}
+
+function printResult(
+  signature: Signature | TypedSignature,
+  name: string,
+  result: unknown,
   file: string,
-  options: { readonly integrity?: string },
-): LoadedModule {
-  return file === "-"
-    ? registry.loadBytes(fileName(file), readInput(file), options)
-    : registry.load(file, options);
+  writer: Writer,
+  json: boolean,
+): void {
+  const text = signature.text(result);
+  if (!json) {
+    if (text !== undefined) writer.print(text);
+    return;
+  }
+  const typed = "show" in signature
+    ? { declaration: signature.declaration, value: signature.show(result)?.json ?? null }
+    : {};
+  printJson(writer, "run", { file, name, result: text ?? null, ...typed });
 }
 
 /**
@@ -91,10 +129,11 @@ function callFunction(
   name: string,
   { definition }: Signature,
   values: readonly unknown[],
+  file: ModuleFile,
 ): unknown {
   const native = module.getFunction(name, definition);
   if (native !== null) return native(...values as never[]);
-  throw noSuchFunction(module, name);
+  throw noSuchFunction(module, name, file.exports());
 }
 
 /**
@@ -106,8 +145,8 @@ function start(module: LoadedModule, file: string, args: readonly string[], writ
   const main = module.entryPoint({ parameters: ["i32", "buffer"], result: "i32" });
   if (main === null) {
     throw new UsageError(
-      `${file} has no entry point: call a function (smf run ${file} NAME --signature "i32()") ` +
-        "or link it with --entry",
+      `${file} has no entry point: call a function (smf run ${file} NAME --signature "i32()", or by its types ` +
+        "if it is compiled with -g) or link it with --entry",
     );
   }
   writer.flush?.();

@@ -4,23 +4,27 @@
 import { LoadError } from "../../errors/load_error.ts";
 import type { CarryReport } from "../../module/carry.ts";
 import type { LoadedModule } from "../../module/handle.ts";
+import type { ModuleRegistry } from "../../registry/registry.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
 import { type Options, readOptions } from "../terminal/options.ts";
 import { errorJson, reportingErrors, reportModuleError } from "../terminal/problems.ts";
-import { parseSignature } from "./signature.ts";
+import { ModuleFile } from "./module_file.ts";
+import { parseSignature, type Signature } from "./signature.ts";
+import { typedSignature } from "./typed_signature.ts";
 import { printable } from "../terminal/table.ts";
 
-const HELP = `smf watch <file> [<name> [args...] --signature "result(parameters)"] [options]
+const HELP = `smf watch <file> [<name> [args...] [--signature "result(parameters)"]] [options]
 
 Loads a module and reloads it whenever its file changes, until interrupted (Ctrl-C).
-Prints the outcome of each change. With --signature, calls a function after loading
+Prints the outcome of each change. With the name of a function, calls it after loading
 and after each reload, through a live binding, and prints its result. If a version
 cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
 
-  --signature TEXT    types of the function's result and parameters, as in smf run
+  --signature TEXT    types of the function's result and parameters, as in smf run;
+                      default: those that the module keeps
   --state HOW         carry (default): variables keep their values; fresh: they do not
   --take NAME         a variable that takes the new version's initial value although
                       the state is carried; repeatable
@@ -35,7 +39,7 @@ ${LOADING_HELP}
 
 Examples:
   smf watch counter.smf
-  smf watch counter.smf count --signature "i64()"
+  smf watch counter.smf count
   smf watch plugin.smf --state fresh --force --library libm.so.6`;
 
 export const watch: Command = {
@@ -72,8 +76,9 @@ export interface WatchCommand {
   /** The function to call after each load. */
   readonly call?: {
     readonly name: string;
-    readonly signature: ReturnType<typeof parseSignature>;
-    readonly values: readonly unknown[];
+    readonly texts: readonly string[];
+    /** Undefined: the types that the module keeps. */
+    readonly signature: Signature | undefined;
   };
 }
 
@@ -104,12 +109,13 @@ export function parseWatch(args: readonly string[], output: Output): WatchComman
   if (takesUnwritten && names.length > 0) throw new UsageError("give either --take or --take-unwritten");
   const carrying = { state, oldPointers, take: takesUnwritten ? "unwritten" : names } as const;
   const types = options.value("signature");
-  if ((types === undefined) !== (name === undefined)) {
-    throw new UsageError("a function to call needs both a name and --signature");
+  if (types !== undefined && name === undefined) {
+    throw new UsageError("--signature needs the name of a function");
   }
-  if (types === undefined) return { options, file, ...carrying };
-  const signature = parseSignature(types);
-  return { options, file, ...carrying, call: { name, signature, values: signature.values(texts) } };
+  if (name === undefined) return { options, file, ...carrying };
+  const signature = types === undefined ? undefined : parseSignature(types);
+  signature?.values(texts);
+  return { options, file, ...carrying, call: { name, texts, signature } };
 }
 
 /** Loads a module and reloads it at each change of its file, until the signal aborts. */
@@ -122,10 +128,18 @@ export function watchModule(
   return reportingErrors({ command: "watch", file, writer, json }, async () => {
     using registry = createRegistry(options);
     const module = registry.load(file);
-    const callNow = call === undefined
-      ? () => undefined
-      : liveCall(module, call, () =>
-        registry.open(file, { [call.name]: call.signature.definition }).symbols[call.name]);
+    const watched = call === undefined ? undefined : new WatchedCall(registry, module, file, call);
+    const callNow = (): string | undefined => watched?.result();
+    /** A function that a version has no more, or with other parameters, does not end the watch. */
+    const callAgain = (): string | undefined => {
+      try {
+        return callNow();
+      } catch (error) {
+        if (!(error instanceof UsageError)) throw error;
+        writer.complain(`not called: ${error.message}`);
+        return undefined;
+      }
+    };
     const report = (event: Report): void => {
       if (json) printJson(writer, "watch", reportJson(event, file));
       else printReport(event, file, writer);
@@ -135,19 +149,63 @@ export function watchModule(
     const force = options.has("force");
     for await (const event of registry.watch({ paths: [file], state, take, oldPointers, force, signal })) {
       if (event.kind === "unchanged") continue;
-      report(event.kind === "reloaded" ? { ...event, result: callNow() } : event);
+      report(event.kind === "reloaded" ? { ...event, result: callAgain() } : event);
     }
   });
 }
 
-function liveCall(
-  module: LoadedModule,
-  { name, signature, values }: NonNullable<WatchCommand["call"]>,
-  open: () => unknown,
-): () => string | undefined {
-  if (module.getFunction(name, signature.definition) === null) throw noSuchFunction(module, name);
-  const live = open() as (...values: unknown[]) => unknown;
-  return () => signature.text(live(...values));
+type Callable = (...values: readonly unknown[]) => unknown;
+
+/** Calls a function of the version that serves, by its own types or by a signature that was given. */
+class WatchedCall {
+  readonly #registry: ModuleRegistry;
+  readonly #module: LoadedModule;
+  readonly #file: string;
+  readonly #call: NonNullable<WatchCommand["call"]>;
+  #bound = "";
+  #live: Callable = () => undefined;
+
+  constructor(
+    registry: ModuleRegistry,
+    module: LoadedModule,
+    file: string,
+    call: NonNullable<WatchCommand["call"]>,
+  ) {
+    this.#registry = registry;
+    this.#module = module;
+    this.#file = file;
+    this.#call = call;
+  }
+
+  /**
+   * Calls the function; its result as text.
+   *
+   * @throws {UsageError} if there is no such function, or it does not take the arguments.
+   */
+  result(): string | undefined {
+    const { name, texts, signature: given } = this.#call;
+    const signature = given ?? this.#ownSignature();
+    const { definition } = signature;
+    const values = signature.values(texts);
+    // Each version may have other types.
+    const wanted = JSON.stringify(definition);
+    if (wanted !== this.#bound) {
+      if (this.#module.getFunction(name, definition) === null) {
+        throw noSuchFunction(this.#module, name, new ModuleFile(this.#file).exports());
+      }
+      this.#live = this.#registry.open(this.#file, { [name]: definition }).symbols[name] as Callable;
+      this.#bound = wanted;
+    }
+    return signature.text(this.#live(...values));
+  }
+
+  #ownSignature(): Signature {
+    const exports = new ModuleFile(this.#file).exports();
+    if (exports !== undefined) return typedSignature(exports, this.#call.name);
+    throw new UsageError(
+      `a function to call needs a name and --signature: ${printable(this.#file)} keeps no types`,
+    );
+  }
 }
 
 /** An event of the watch, or the first load, with the result of the function that is called after it. */

@@ -22,6 +22,8 @@ export const ExitCode = { OK: 0, BAD_INPUT: 1, USAGE: 2 } as const;
 export interface Command {
   /** The text that `--help` prints. */
   readonly help: string;
+  /** Returns what `--help` prints behind that text about the other arguments. */
+  helpOn?(args: readonly string[]): readonly string[];
   /** Runs the command and returns the exit code. */
   run(args: readonly string[], output: Output): number | Promise<number>;
 }

@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
+import { addModule, fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 import { hexBytes } from "../../support/digits.ts";
 import { zstdTest } from "../../support/deno_version.ts";
+import { typedModule } from "../../support/type_graphs.ts";
 
 Deno.test("inspect shows header, sections, symbols, relocations, imports and image", async () => {
   const { code, out, err } = await smf("inspect", "fixtures/importer.smf");
@@ -94,4 +95,48 @@ fixtureTest("--disasm supports AArch64, too", async () => {
     out.some((line) => /^ +0 {2}42 d0 3b d5 {2}mrs x2, tpidr_el0$/.test(line)),
     out.slice(0, 4).join("\n"),
   );
+});
+
+Deno.test("--types shows the types, their fields and what has which", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule());
+  const { code, out, err } = await smf("inspect", path, "--types");
+  assertEquals([code, err], [0, []]);
+  assertEquals(out.filter((line) => !line.startsWith(" ") && line !== ""), [
+    "functions and variables",
+    "types",
+    "fields and values",
+  ]);
+  const text = out.join("\n");
+  assertStringIncludes(text, "\n  #8  long add(long a, long b)\n");
+  assert(/\n +#7 +16 +[\da-f]{16} +struct Point\n/.test(text), text);
+  assertStringIncludes(text, "#7 struct Point\n    0  #3  double x\n    8  #3  double y");
+});
+
+Deno.test("--types --json lists the same", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule());
+  const { types, typed } = JSON.parse((await smf("inspect", path, "--types", "--json")).out[0]);
+  const { layoutHash, ...point } = types[6];
+  assert(/^[\da-f]{16}$/.test(layoutHash));
+  assertEquals(point, {
+    id: 7,
+    kind: "struct",
+    declaration: "struct Point",
+    size: 16,
+    fields: [
+      { name: "x", type: 3, offset: 0, declaration: "double x" },
+      { name: "y", type: 3, offset: 8, declaration: "double y" },
+    ],
+  });
+  assertEquals(typed.map(({ name, type }: { name: string; type: number }) => [name, type]), [
+    ["add", 8],
+    ["counter", 1],
+    ["log", 9],
+    ["origin", 7],
+  ]);
+  const plain = await smf("inspect", folder.file("b.smf", addModule()), "--types");
+  assertEquals(plain.code, 1);
+  assertStringIncludes(plain.err.join("\n"), "Cannot tell types: the module keeps none");
+  assertEquals((await smf("inspect", path, "--types", "--disasm=add")).code, 2);
 });

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Binding, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
+import { typedModule } from "../../support/type_graphs.ts";
 import { smf } from "../../support/smf_command.ts";
 
 /** A module with a symbol of each kind that nm distinguishes. */
@@ -74,4 +75,18 @@ Deno.test("nm --json prints every field", async () => {
     type: "Data",
     binding: "Global",
   });
+});
+
+Deno.test("nm shows the declarations of a module that keeps its types", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule());
+  const { out } = await smf("nm", path);
+  assertEquals(out.map((line) => line.slice(18)), [
+    "T  add      long add(long a, long b)",
+    "D  counter  int counter",
+    "T  log      int log(const char *format, ...)",
+    "D  origin   struct Point origin",
+  ]);
+  const { symbols } = JSON.parse((await smf("nm", path, "--json")).out[0]);
+  assertEquals(symbols[0].declaration, "long add(long a, long b)");
 });

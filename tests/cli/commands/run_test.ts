@@ -10,6 +10,9 @@ import {
   TemporaryDirectory,
 } from "../../support/testing.ts";
 import { smf, smfProcess } from "../../support/smf_command.ts";
+import { compileModule } from "../../support/compiled_module.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
+import { typedModule } from "../../support/type_graphs.ts";
 
 const SUM = ["--signature", "i64(i64, i64)"];
 
@@ -99,4 +102,139 @@ fixtureTest("as a process it needs --allow-ffi, and returns the program's exit c
   assertStringIncludes(refused.err.join("\n"), "--allow-ffi");
   assertEquals(program, { code: 42, out: [], err: [] });
   assertEquals(piped, { code: 42, out: [], err: [] });
+});
+
+Deno.test("a module that keeps its types needs no signature", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule());
+  assertEquals(await smf("run", path, "add", "2", "-5"), { code: 0, out: ["-3"], err: [] });
+  const large = await smf("run", path, "add", "0x7fffffffffffffff", "0", "--json");
+  assertEquals(JSON.parse(large.out[0]), {
+    version: 1,
+    command: "run",
+    file: path,
+    name: "add",
+    result: "9223372036854775807",
+    declaration: "long add(long a, long b)",
+    value: "9223372036854775807",
+  });
+  // A signature still takes the place of the module's types.
+  assertEquals((await smf("run", path, "add", "2", "-5", "--signature", "u64(i64, i64)")).out, [
+    "18446744073709551613",
+  ]);
+});
+
+Deno.test("a module that keeps its types lists its functions, and explains wrong calls by them", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule());
+  const declaration = "long add(long a, long b)";
+  const cases: [args: string[], message: string][] = [
+    [[], `has no entry point: call a function (smf run ${path} NAME [args...])\n  ${declaration}`],
+    [["adx", "1"], `there is no function 'adx' (did you mean 'add'?); there are:\n  ${declaration}`],
+    [["add", "1"], `${declaration} takes 2 arguments, not 1`],
+    [["add", "1", "x"], `argument 2 (long b): 'x' is not a whole number\n  ${declaration}`],
+    [["add", "1", "0x8000000000000000"], "the range of long"],
+    [["counter"], "'counter' is a variable: int counter"],
+    [["log", "x"], "int log(const char *format, ...) cannot be called: it is variadic"],
+    [["sub", "1", ...["--signature", "i64(i64)"]], `there is no function 'sub'; there are ${declaration}`],
+    [["--call"], "--call needs the name of a function"],
+  ];
+  for (const [args, message] of cases) {
+    const { code, out, err } = await smf("run", path, ...args);
+    assertEquals([code, out], [2, []], args.join(" "));
+    assertStringIncludes(err.join("\n"), message);
+  }
+  const plain = await smf("run", folder.file("b.smf", addModule()), "add", "1", "2");
+  assertEquals(plain.code, 2);
+  assertStringIncludes(plain.err[0], 'NAME --signature "i32()"');
+  const called = await smf("run", folder.join("b.smf"), "add", "1", "2", "--call");
+  assertEquals(called.code, 2);
+  assertStringIncludes(called.err[0], "keeps no types: give --signature");
+  const help = (await smf("run", path, "--help")).out;
+  assertEquals(help.slice(-2), [`Functions of ${path}:`, `  ${declaration}`]);
+});
+
+const EVERY_TYPE = `
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+enum Color { RED, GREEN = 5, BLUE = -1 };
+enum Mode { READ = 1, WRITE = 2 };
+typedef struct { double x, y; } Point;
+struct Row { Point at; enum Color color; char label[8]; int8_t cells[2]; bool on; };
+int8_t negate(int8_t n) { return -n; }
+uint64_t half(uint64_t n) { return n / 2; }
+float scale(double x, float f) { return x * f; }
+bool even(unsigned n) { return n % 2 == 0; }
+char next(char c) { return c + 1; }
+enum Color turn(enum Color c) { return c == RED ? GREEN : c == GREEN ? BLUE : (enum Color)9; }
+int mode(enum Mode m) { return m; }
+const char *tail(const char *text, int from) { return from < 0 ? 0 : text + from; }
+void *address(void *p) { return p; }
+Point middle(Point a, Point b) { return (Point){ (a.x + b.x) / 2, (a.y + b.y) / 2 }; }
+struct Row row(struct Row r) { r.cells[1] += 1; return r; }
+void nothing(void) {}
+int main(int argc, char **argv) { return argc; }
+`;
+
+testWithCompilers(["gcc"], "arguments and results are read and shown by their types", async (folder) => {
+  const flags = ["-O1", "-g", "-fPIC"];
+  const path = await compileModule(folder, "every", EVERY_TYPE, { flags, link: {} });
+  const calls: [args: string[], result: string][] = [
+    [["negate", "127"], "-127"],
+    [["half", "18446744073709551615"], "9223372036854775807"],
+    [["scale", "2.5", "-3e0"], "-7.5"],
+    [["even", "0b110"], "true"],
+    [["next", "a"], "98 'b'"],
+    [["next", "9"], "10"],
+    [["turn", "RED"], "GREEN (5)"],
+    [["turn", "5"], "BLUE (-1)"],
+    [["turn", "BLUE"], "9"],
+    [["mode", "READ|WRITE"], "3"],
+    [["tail", "grün", "2"], "ün"],
+    [["tail", "x", "-1"], "NULL"],
+    [["address", "0x10"], "0x10"],
+    [["address", "null"], "NULL"],
+    [["middle", '{"x": 1}', '{"x": 2, "y": -8}'], "{x: 1.5, y: -4}"],
+    [
+      ["row", '{"at": {"y": 2}, "color": "BLUE", "label": "one", "cells": [3, -2], "on": true}'],
+      '{at: {x: 0, y: 2}, color: BLUE (-1), label: "one", cells: [3, -1], on: true}',
+    ],
+  ];
+  for (const [args, result] of calls) {
+    assertEquals(await smf("run", path, ...args), { code: 0, out: [result], err: [] }, args.join(" "));
+  }
+  assertEquals((await smf("run", path, "nothing")).out, []);
+  const { out } = await smf("run", path, "row", '{"color": 5}', "--json");
+  assertEquals(JSON.parse(out[0]).value, {
+    at: { x: 0, y: 0 },
+    color: { name: "GREEN", value: 5 },
+    label: "",
+    cells: [0, 1],
+    on: false,
+  });
+  const wrong: [args: string[], message: string][] = [
+    [["negate", "128"], "128 is not in [-128, 128), the range of"],
+    [["half", "-1"], "is not in [0, 18446744073709551616)"],
+    [["turn", "GREN"], "(did you mean 'GREEN'?); the names are RED, GREEN, BLUE"],
+    [["even", "true"], "argument 1 (unsigned int n): 'true' is not a whole number"],
+    [["middle", "1", "{}"], "1 is not an object of fields"],
+    [["middle", "{x: 1}", "{}"], "is not JSON"],
+    [["middle", '{"z": 1}', "{}"], "there is no field 'z'; the fields are x, y"],
+    [["row", '{"cells": [1, 2, 3]}'], "3 elements are more than 2"],
+    [["row", '{"label": "nine bytes"}'], "10 elements are more than 8"],
+    [["address", "x"], "'x' is not a whole number"],
+  ];
+  for (const [args, message] of wrong) {
+    const { code, out, err } = await smf("run", path, ...args);
+    assertEquals([code, out], [2, []], args.join(" "));
+    assertStringIncludes(err.join("\n"), message);
+  }
+});
+
+testWithCompilers(["gcc"], "--call calls a function of a module that has an entry point", async (folder) => {
+  const link = { entry: "main" };
+  const path = await compileModule(folder, "every", EVERY_TYPE, { flags: ["-O1", "-g", "-fPIC"], link });
+  assertEquals((await smf("run", path, "even", "4")).code, 3);
+  assertEquals(await smf("run", path, "even", "4", "--call"), { code: 0, out: ["true"], err: [] });
 });

@@ -1,6 +1,8 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { parseWatch, watchModule } from "../../../src/cli/commands/watch.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
+import { compiledVersion } from "../../support/compiled_versions.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
 import { version } from "../../support/versions.ts";
 import { fixtureTest, mainModule, TemporaryDirectory } from "../../support/testing.ts";
 import { smf, smfCommand } from "../../support/smf_command.ts";
@@ -109,6 +111,29 @@ Deno.test("watch says which initial values have changed, and takes them where it
   }
 });
 
+testWithCompilers(["gcc"], "watch calls by the types that the module keeps", async (folder) => {
+  const source = (sum: string) =>
+    `enum Level { LOW = 3, HIGH = 9 }; enum Level level(short n, const char *text) { return ${sum}; }`;
+  const build = (sum: string) => compiledVersion(folder, source(sum), { flags: ["-O1", "-g"] });
+  const [first, second] = [await build("n + text[0]"), await build("n + text[0] + 6")];
+  const path = `${folder}/a.smf`;
+  Deno.writeFileSync(path, first);
+  const { out, err } = await watch([path, "level", "-62", "A"], (line) => {
+    if (line !== "LOW (3)") return line !== "HIGH (9)";
+    Deno.writeFileSync(`${path}.new`, second);
+    Deno.renameSync(`${path}.new`, path);
+    return true;
+  });
+  assertEquals(err, []);
+  assertEquals(out.filter((line) => !/^(loaded|reloaded)/.test(line)), ["LOW (3)", "HIGH (9)"]);
+  const wrong = await smf("watch", path, "level", "1");
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(
+    wrong.err.join("\n"),
+    "enum Level level(short int n, const char *text) takes 2 arguments",
+  );
+});
+
 const CHANGED = "initial value changed, the old value is kept (--take)";
 
 Deno.test("watch explains wrong usage and bad files", async () => {
@@ -118,7 +143,7 @@ Deno.test("watch explains wrong usage and bad files", async () => {
     [[], 2, "name a file"],
     [["-"], 2, "standard input does not change"],
     [[path, "seven"], 2, "a name and --signature"],
-    [[path, "--signature", "i32()"], 2, "a name and --signature"],
+    [[path, "--signature", "i32()"], 2, "--signature needs the name of a function"],
     [[path, "--state", "lost"], 2, "--state takes carry or fresh"],
     [[path, "--old-pointers", "lost"], 2, "--old-pointers takes keep or refuse"],
     [[path, "--take", "total", "--take-unwritten"], 2, "either --take or --take-unwritten"],

@@ -1,0 +1,112 @@
+/**
+ * Finds the records and enumerations that a generated module declares, and names them.
+ */
+import { bareType, MOST_DEPTH, type Types } from "../layout.ts";
+import { type EnumType, forContained, forMentioned, type RecordType, type TypeRecord } from "../model.ts";
+import type { Scope } from "./names.ts";
+
+/** The declared types: their identifiers by number, ascending. */
+export type DeclaredTypes = ReadonlyMap<number, string>;
+
+/** What decides how far types are followed. */
+export interface Reach {
+  /** The numbers of the functions' and variables' types. */
+  readonly roots: readonly number[];
+  /** Whether fields that are pointers are followed, too. */
+  readonly followFields: boolean;
+}
+
+/**
+ * Lists the structs, unions, classes and enumerations that functions and variables have or point to, and
+ * those that these contain. A type contains only types with lower numbers, so this order declares each
+ * before it is used.
+ */
+export function declaredTypes(types: Types, reach: Reach, scope: Scope): DeclaredTypes {
+  const order = reachedTypes(types, reach);
+  const hints = nameHints(types);
+  const names = new Map<number, string>();
+  const ownName = (id: number): string => {
+    const type = types[id];
+    return type !== undefined && isDeclarable(type) ? type.name : "";
+  };
+  // Types with names keep them, whatever unnamed ones come before.
+  for (const id of order) {
+    const name = ownName(id) || hints.typedefs.get(id);
+    if (name !== undefined) names.set(id, scope.identifier(name));
+  }
+  for (const id of order) {
+    if (names.has(id)) continue;
+    // The fields that lead to an unnamed type, from the innermost record that has a name.
+    const path: string[] = [];
+    let at = id;
+    for (let use = hints.fields.get(at); use !== undefined && path.length < 8; use = hints.fields.get(at)) {
+      path.unshift(use.field);
+      at = use.record;
+      const outer = names.get(at) ?? (ownName(at) || hints.typedefs.get(at));
+      if (outer === undefined) continue;
+      path.unshift(outer);
+      break;
+    }
+    names.set(id, scope.identifier(path.length === 0 ? "Unnamed" : path.join("_")));
+  }
+  return new Map(order.map((id) => [id, names.get(id)!]));
+}
+
+function reachedTypes(types: Types, { roots, followFields }: Reach): readonly number[] {
+  const found = new Set<number>();
+  /** Numbers of types whose pointers were followed; negative numbers of those whose pointers were not. */
+  const seen = new Set<number>();
+  const queue: [id: number, followsPointers: boolean][] = roots.map((id) => [id, true]);
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const [id, follows] = next;
+    const type = types[id];
+    if (type === undefined || seen.has(id) || (!follows && seen.has(-id))) continue;
+    seen.add(follows ? id : -id);
+    const isDeclared = isDeclarable(type);
+    if (isDeclared && type.size !== undefined) found.add(id);
+    const followsNext = isDeclared ? followFields : follows;
+    forContained(type, (part) => queue.push([part, followsNext]));
+    if (followsNext) forMentioned(type, (other) => queue.push([other, true]));
+  }
+  return [...found].sort((a, b) => a - b);
+}
+
+/** Whether a type has fields or values to declare. */
+function isDeclarable(type: TypeRecord): type is RecordType | EnumType {
+  return type.kind === "struct" || type.kind === "class" || type.kind === "union" || type.kind === "enum";
+}
+
+/** What unnamed types can be named after. */
+interface NameHints {
+  /** The first typedef of a type. */
+  readonly typedefs: ReadonlyMap<number, string>;
+  /** The first field that has an unnamed type. */
+  readonly fields: ReadonlyMap<number, { readonly record: number; readonly field: string }>;
+}
+
+function nameHints(types: Types): NameHints {
+  const typedefs = new Map<number, string>();
+  const fields = new Map<number, { record: number; field: string }>();
+  types.forEach((type, id) => {
+    if (type?.kind === "typedef") {
+      if (!typedefs.has(type.to)) typedefs.set(type.to, type.name);
+    } else if (type?.kind === "struct" || type?.kind === "class" || type?.kind === "union") {
+      for (const { name, type: fieldType } of type.fields) {
+        const used = elementOf(types, fieldType);
+        if (!fields.has(used)) fields.set(used, { record: id, field: name || "unnamed" });
+      }
+    }
+  });
+  return { typedefs, fields };
+}
+
+/** Returns the number of the type behind arrays, names and qualifiers. */
+function elementOf(types: Types, id: number): number {
+  for (let steps = 0; steps < MOST_DEPTH; steps++) {
+    id = bareType(types, id);
+    const type = types[id];
+    if (type?.kind !== "array") break;
+    id = type.of;
+  }
+  return id;
+}
