@@ -11,48 +11,45 @@ import type { Reading } from "./reader.ts";
 import { contentLength, type SmfSection } from "./section.ts";
 import { type ModuleTypes, readTypes, TYPES_SECTION } from "./types.ts";
 
-/** The types of a module, decoded when they are first asked for. */
-export class KeptTypes {
-  readonly #sections: readonly SmfSection[];
+/** The types of a module as other isolates get them. */
+export interface TypeFacts {
+  /** The sections of types: one, or more in a damaged file. */
+  readonly sections: readonly SmfSection[];
   /** The bytes of the only section, as in the file; undefined if the sections cannot be used. */
   readonly bytes: Uint8Array | undefined;
+}
+
+/** The types of a module, decoded when they are first asked for. */
+export class KeptTypes {
+  /** The sections, and their bytes. */
+  readonly facts: TypeFacts;
   #types: ModuleTypes | undefined;
 
-  /**
-   * Wraps what {@linkcode keepTypes} has read, in this isolate or another.
-   *
-   * @param sections The module's sections.
-   * @param bytes The bytes of the section of types as in the file; undefined if they were not read.
-   */
-  constructor(sections: readonly SmfSection[], bytes: Uint8Array | undefined) {
-    this.#sections = sections.filter(isTypes);
-    this.bytes = bytes;
+  /** Wraps what {@linkcode keepTypes} has read, in this isolate or another. */
+  constructor(facts: TypeFacts) {
+    this.facts = facts;
   }
 
   /**
    * Decodes the types, once.
    *
    * @param path The module's path, for errors.
-   * @returns undefined if the module has none.
    * @throws {LoadError} `InvalidFormat` if the section is damaged.
    */
-  read(path: string): ModuleTypes | undefined {
-    if (this.#types === undefined && this.#sections.length > 0) {
-      this.#types = inFile(path, () => this.#decode());
-    }
-    return this.#types;
+  read(path: string): ModuleTypes {
+    return this.#types ??= inFile(path, () => this.#decode());
   }
 
-  #decode(): ModuleTypes | undefined {
-    const reading = readTypes(this.#sections);
+  #decode(): ModuleTypes {
+    const reading = readTypes(this.facts.sections);
     let step = reading.next();
     while (!step.done) {
       // What was too large to be kept is refused before its bytes are asked for.
-      const bytes = this.bytes!;
+      const bytes = this.facts.bytes!;
       step.value.into?.set(bytes);
       step = reading.next(step.value.into ?? bytes);
     }
-    return step.value;
+    return step.value!;
   }
 }
 
@@ -63,11 +60,11 @@ export function* keepTypes({ sections, checksum }: SmfFile): Reading<KeptTypes |
   const [section] = found;
   const { offset, size } = section;
   const isUsable = found.length === 1 && size <= MAX_TYPES_SIZE && contentLength(section) <= MAX_TYPES_SIZE;
-  if (!isUsable) return new KeptTypes(found, undefined);
+  if (!isUsable) return new KeptTypes({ sections: found, bytes: undefined });
   const bytes = size > 0 ? yield { offset, length: size } : new Uint8Array(0);
   checksum?.section(section, bytes);
   // A small file is read as a whole: a view of it would keep all of it.
-  return new KeptTypes(found, bytes.slice());
+  return new KeptTypes({ sections: found, bytes: bytes.slice() });
 }
 
 function isTypes({ type, name }: SmfSection): boolean {

@@ -38,7 +38,7 @@ Deno.test("damaged types are an error when they are read, with the module's path
 Deno.test("two sections of types are an error when they are read", () => {
   const section = { name: ".types", type: SectionType.TypeInfo, bytes: new Uint8Array([1, 2, 3]) };
   const kept = keep(build({ routines: { nothing: ROUTINES.nothing }, sections: [section, section] }))!;
-  assertStrictEquals(kept.bytes, undefined);
+  assertStrictEquals(kept.facts.bytes, undefined);
   assertLoadError(() => kept.read("a.smf"), "InvalidFormat");
 });
 

@@ -56,8 +56,26 @@ export class Types {
   }
 }
 
+/** Numbers of C types in a list. */
+export interface CommonTypes {
+  readonly types: Types;
+  readonly int: number;
+  readonly unsigned: number;
+  readonly long: number;
+  readonly size: number;
+  readonly float: number;
+  readonly double: number;
+  readonly char: number;
+  /** `const char *` */
+  readonly string: number;
+  /** `struct { long a, b; }` */
+  readonly pair: number;
+  /** `struct { double x, y; }` */
+  readonly point: number;
+}
+
 /** The C types that tests use most. */
-export function commonTypes() {
+export function commonTypes(): CommonTypes {
   const types = new Types();
   const int = types.base("int", 4, "signed");
   const unsigned = types.base("unsigned int", 4, "unsigned");

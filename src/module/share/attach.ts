@@ -35,7 +35,7 @@ export function describeImage(
     sections: file.sections,
     symbols: { bytes, count, exportedCount, fileOffset, marked },
     imports,
-    types: image.types?.bytes,
+    types: image.types?.facts,
     canonical,
   };
 }
@@ -109,7 +109,7 @@ export function attachImage(
       pageSize: module.pageSize,
       identity: { description },
       imports: module.imports,
-      types: new KeptTypes(sections, module.types),
+      types: module.types && new KeptTypes(module.types),
       whyNotShareable: () => undefined,
       [Symbol.dispose]: () => attached.dispose(),
     },
