@@ -171,7 +171,7 @@ export abstract class BoundModule extends ModuleDescription {
    * |---|---|
    * | integers up to 32 bits, enumerations, floats | a number |
    * | integers of 64 bits | a bigint; as an argument a number, too |
-   * | pointers | a pointer object or null; as an argument also an array, whose memory the function sees |
+   * | pointers | a pointer object or null: `Deno.UnsafePointer.of(array)` is that of an array |
    * | `char *` as a result | a pointer: `Deno.UnsafePointerView.getCString(pointer)` is the string |
    * | function pointers | the pointer of a `Deno.UnsafeCallback` |
    * | structs by value | a `Uint8Array` of the struct's size |
