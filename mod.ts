@@ -49,6 +49,7 @@
 import "./src/os/runtime_version.ts";
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors/load_error.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
+export type { TypeCheck } from "./src/call/type_check.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
 export type { LinkMap } from "./src/link/map.ts";
 export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
@@ -56,14 +57,19 @@ export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts
 export type { CarryOptions, CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
 export type {
   AddressLease,
+  AnyFunction,
+  AttachOptions,
   BindOptions,
+  BoundByTypes,
   BoundFunction,
   BoundSymbols,
   Callable,
+  ModuleSymbols,
 } from "./src/module/binding.ts";
+export type { BoundModule } from "./src/module/bound_module.ts";
 export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
 export { LoadedModule } from "./src/module/handle.ts";
-export { LiveLibrary } from "./src/module/live.ts";
+export { LiveLibrary, type TypedLibrary } from "./src/module/live.ts";
 export {
   type ModuleBytesOptions,
   ModuleLoader,
@@ -81,6 +87,7 @@ export type { ImportOptions } from "./src/registry/import_scope.ts";
 export type {
   LoadOptions,
   ModuleRegistryOptions,
+  OpenOptions,
   ReloadOptions,
   UnloadOptions,
 } from "./src/registry/options.ts";

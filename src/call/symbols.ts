@@ -1,52 +1,74 @@
 /**
  * Binds definitions as `Deno.dlopen` does: one object with a function for each
- * function and a getter for each static.
+ * function and a getter for each static. The module's types check the definitions,
+ * or make them.
  */
 
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
 import type { Binder } from "./binder.ts";
-import { judgeDefinitions } from "./definition.ts";
 import type { CallPath } from "./path.ts";
+import type { SymbolKind, SymbolSource } from "./symbol_source.ts";
+import { checkTypes, type NamedDefinition, type TypeCheck } from "./type_check.ts";
+import { definitionsByTypes, isByTypes, judgeWanted, type Wanted } from "./typed_definitions.ts";
 
-/** Finds symbols by name; undefined for a name that is missing, or of another kind. */
-export interface SymbolSource {
-  /** The module's path, for errors. */
-  readonly path: string;
-  /** How errors say that the module has a name: `define`, `export`. */
-  readonly verb: string;
-  /** The address of a function. */
-  functionAddress(name: string): bigint | undefined;
-  /**
-   * A function that reads a static's value.
-   *
-   * @throws {LoadError} `Incompatible` if the variable does not have the type's size.
-   */
-  staticReader(name: string, type: Deno.NativeType): (() => unknown) | undefined;
-  /** The kind of thing that has a name, whether or not it can be bound; undefined if nothing has it. */
-  kind(name: string): SymbolKind | undefined;
+/** How symbols are bound. */
+export interface BindingOptions {
+  readonly callPath: CallPath;
+  /** Whether definitions are compared with the module's types. */
+  readonly types: TypeCheck;
 }
 
-/** The kind of a symbol, as errors name it. */
-export type SymbolKind = "a function" | "a variable" | "a thread-local variable" | "a symbol without a type";
+/** What was bound. */
+export interface SymbolsBound {
+  /** A function for each function, a getter for each static. Frozen. */
+  readonly symbols: Readonly<Record<string, unknown>>;
+  /** The exports that were wanted like all others, and have no definition by the module's types: why not. */
+  readonly leftOut: ReadonlyMap<string, string>;
+}
+
+const NOTHING_LEFT_OUT: ReadonlyMap<string, string> = new Map();
 
 /**
- * Binds all symbols of `definitions`.
+ * Binds the symbols that definitions, names or all exports stand for.
  *
  * Safety: a definition that differs from the native function's signature
- * corrupts memory or ends the process when the function is called.
+ * corrupts memory or ends the process when the function is called. It is compared
+ * where the module keeps types.
  *
  * @throws {TypeError} for a definition that describes no function and no variable.
- * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; `Incompatible` for a
- * function that is defined as a static, or the other way round; the errors of {@linkcode Binder.bind}.
+ * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing; `Incompatible` for a definition that
+ * does not agree with the module's types, for a function that is defined as a static, or the other way round; the
+ * errors of {@linkcode definitionsByTypes} and {@linkcode Binder.bind}.
  */
-export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
-  definitions: S,
+export function bindWanted(
+  wanted: Wanted,
+  source: SymbolSource,
+  binder: Binder,
+  { callPath, types }: BindingOptions,
+): SymbolsBound {
+  judgeWanted(wanted, types);
+  if (!isByTypes(wanted)) {
+    if (types === "check") checkTypes(namedDefinitions(wanted), source);
+    return { symbols: bindSymbols(wanted, source, binder, callPath), leftOut: NOTHING_LEFT_OUT };
+  }
+  const { definitions, leftOut } = definitionsByTypes(wanted, source);
+  return { symbols: bindSymbols(definitions, source, binder, callPath), leftOut };
+}
+
+function* namedDefinitions(definitions: Deno.ForeignLibraryInterface): Iterable<NamedDefinition> {
+  for (const [key, definition] of Object.entries(definitions)) {
+    yield { name: definition.name ?? key, definition };
+  }
+}
+
+/** Binds all symbols of definitions that were judged. */
+function bindSymbols(
+  definitions: Deno.ForeignLibraryInterface,
   source: SymbolSource,
   binder: Binder,
   callPath: CallPath,
-): Deno.StaticForeignLibraryInterface<S> {
-  judgeDefinitions(definitions);
+): Readonly<Record<string, unknown>> {
   const symbols: Record<string, unknown> = Object.create(null);
   const wrong: WrongName[] = [];
   const functions: { key: string; name: string; address: bigint; definition: Deno.ForeignFunction }[] = [];
@@ -71,7 +93,7 @@ export function bindSymbols<S extends Deno.ForeignLibraryInterface>(
   if (wrong.length > 0) throw cannotBind(wrong, source);
   const bound = binder.bind(functions, callPath);
   functions.forEach(({ key }, index) => symbols[key] = bound[index]);
-  return Object.freeze(symbols) as Deno.StaticForeignLibraryInterface<S>;
+  return Object.freeze(symbols);
 }
 
 /** A name that is missing, or that is `found` to be of another kind than its definition says. */

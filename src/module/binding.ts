@@ -6,7 +6,10 @@
 import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
 import { judgeFunction } from "../call/definition.ts";
 import { checkStaticSize } from "../call/statics.ts";
-import { bindSymbols, type SymbolKind } from "../call/symbols.ts";
+import type { SymbolKind, SymbolSource } from "../call/symbol_source.ts";
+import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
+import { checkTypes, TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
+import { definitionsByTypes, judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
@@ -27,6 +30,32 @@ export interface BoundSymbols<S extends Deno.ForeignLibraryInterface> {
   readonly symbols: Deno.StaticForeignLibraryInterface<S>;
 }
 
+/**
+ * A function that was bound by the module's own types, which TypeScript does not
+ * know. Arguments are checked when it is called, as for `Deno.dlopen`.
+ */
+// deno-lint-ignore no-explicit-any
+export type AnyFunction = (...parameters: any[]) => any;
+
+/**
+ * Functions and variables that were bound by the module's own types, which
+ * TypeScript does not know: each may be called or read. With definitions, such
+ * as those that `smf types` writes, it checks them.
+ */
+// deno-lint-ignore no-explicit-any
+export type ModuleSymbols<Name extends string = string> = { readonly [N in Name]: any };
+
+/** The result of {@linkcode LoadedModule.bind} without definitions. */
+export interface BoundByTypes<Name extends string = string> {
+  /** A function for each function, and for each variable a getter that reads its current value. */
+  readonly symbols: ModuleSymbols<Name>;
+  /**
+   * The exports that cannot be called or read, each with the reason, such as `it
+   * is variadic`; empty if names were given.
+   */
+  readonly leftOut: ReadonlyMap<string, string>;
+}
+
 /** How functions are bound. */
 export interface BindOptions {
   /**
@@ -35,10 +64,25 @@ export interface BindOptions {
    * @default the call path that the module was loaded with
    */
   readonly callPath?: CallPath;
+  /**
+   * Whether definitions are compared with the types that the module keeps.
+   *
+   * Safety: with `ignore`, a definition that differs from the native function
+   * corrupts memory or crashes the process when the function is called.
+   *
+   * @default "check"
+   */
+  readonly types?: TypeCheck;
 }
 
 /** The checks of {@linkcode BindOptions}. */
-export const BIND_OPTIONS: OptionTable<BindOptions> = { callPath: CALL_PATH };
+export const BIND_OPTIONS: OptionTable<BindOptions> = { callPath: CALL_PATH, types: TYPE_CHECK };
+
+/** How functions of an attached module are bound. */
+export type AttachOptions = Pick<BindOptions, "callPath">;
+
+/** The checks of {@linkcode AttachOptions}. */
+export const ATTACH_OPTIONS: OptionTable<AttachOptions> = { callPath: CALL_PATH };
 
 /** One function that was bound. */
 export interface BoundFunction {
@@ -55,56 +99,74 @@ export interface AddressLease extends Disposable {
 }
 
 /** Binds one function by its symbol's name; `null` if the version does not define such a function. */
-export function bindFunction<D extends Deno.ForeignFunction>(
+export function bindFunction(
   version: ModuleVersion,
   name: string,
-  definition: D,
-  callPath: CallPath,
-): Callable<D> | null {
-  judgeFunction(name, definition);
+  definition: Deno.ForeignFunction | undefined,
+  { callPath, types }: BindingOptions,
+): AnyFunction | null {
+  if (definition === undefined) judgeWanted([name], types);
+  else judgeFunction(name, definition);
   const address = findAddress(version, name, isFunction);
-  return address === undefined ? null : bindAddress(version, name, address, definition, callPath);
+  if (address === undefined) return null;
+  const source = symbolSource(version);
+  if (definition === undefined) {
+    const { definitions } = definitionsByTypes([name], source);
+    definition = definitions[name] as Deno.ForeignFunction;
+  } else if (types === "check") checkTypes([{ name, definition }], source);
+  return bindAddress(version, name, address, definition, callPath);
 }
 
 /** Names the entry point in messages. */
 const ENTRY_POINT = "(entry point)";
 
 /** Binds the function that the header names as the entry point; `null` unless the file is marked EXECUTABLE. */
-export function bindEntryPoint<D extends Deno.ForeignFunction>(
+export function bindEntryPoint(
   version: ModuleVersion,
-  definition: D,
-  callPath: CallPath,
-): Callable<D> | null {
+  definition: Deno.ForeignFunction,
+  { callPath, types }: BindingOptions,
+): AnyFunction | null {
   judgeFunction(ENTRY_POINT, definition);
   const { file, memory, plan } = version.image;
-  if ((file.header.flags & HeaderFlag.Executable) === 0) return null;
-  const address = memory.address + BigInt(plan.place(file.header.entryPoint, 0));
+  const { flags, entryPoint } = file.header;
+  if ((flags & HeaderFlag.Executable) === 0) return null;
+  if (types === "check") {
+    const source: SymbolSource = {
+      ...symbolSource(version),
+      typeOf: (types) => {
+        const type = types.at(entryPoint);
+        return type === undefined ? undefined : { type, size: 0 };
+      },
+    };
+    checkTypes([{ name: ENTRY_POINT, definition }], source);
+  }
+  const address = memory.address + BigInt(plan.place(entryPoint, 0));
   return bindAddress(version, ENTRY_POINT, address, definition, callPath);
 }
 
-function bindAddress<D extends Deno.ForeignFunction>(
+function bindAddress(
   version: ModuleVersion,
   name: string,
   address: bigint,
-  definition: D,
+  definition: Deno.ForeignFunction,
   callPath: CallPath,
-): Callable<D> {
+): AnyFunction {
   const [callable] = version.binder.bind([{ name, address, definition }], callPath);
-  return callable as Callable<D>;
+  return callable;
 }
 
 /**
- * Binds all symbols of `definitions`.
+ * Binds the symbols that definitions, names or all exports stand for.
  *
- * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
- * `Incompatible` for a static that does not have its variable's size, or a name that is something else.
+ * @throws {LoadError} As {@linkcode bindWanted}.
  */
-export function bindAll<S extends Deno.ForeignLibraryInterface>(
-  version: ModuleVersion,
-  definitions: S,
-  callPath: CallPath,
-): BoundSymbols<S> {
-  const source = {
+export function bindAll(version: ModuleVersion, wanted: Wanted, options: BindingOptions): SymbolsBound {
+  return bindWanted(wanted, symbolSource(version), version.binder, options);
+}
+
+function symbolSource(version: ModuleVersion): SymbolSource {
+  const { symbols } = version.image.file;
+  return {
     path: version.path,
     verb: "define",
     functionAddress: (name: string) => findAddress(version, name, isFunction),
@@ -117,8 +179,18 @@ export function bindAll<S extends Deno.ForeignLibraryInterface>(
       };
     },
     kind: (name: string) => kindOf(version, name),
+    *exportNames() {
+      for (let index = 0; index < symbols.length; index++) {
+        if (symbols.isExport(index)) yield symbols.name(index);
+      }
+    },
+    types: () => version.image.types?.read(version.path),
+    typeOf: (types, name) => {
+      const symbol = findSymbol(version, name);
+      const type = symbol && types.of(symbol);
+      return type === undefined ? undefined : { type, size: symbol!.size };
+    },
   };
-  return { symbols: bindSymbols(definitions, source, version.binder, callPath) };
 }
 
 /** Leases the address of a symbol; `null` if the version does not define it. */

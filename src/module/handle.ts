@@ -5,19 +5,9 @@
 import type { CallPath } from "../call/path.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
-import {
-  type AddressLease,
-  BIND_OPTIONS,
-  bindAll,
-  bindEntryPoint,
-  bindFunction,
-  type BindOptions,
-  type BoundSymbols,
-  type Callable,
-  leaseAddress,
-} from "./binding.ts";
+import { ATTACH_OPTIONS, type AttachOptions } from "./binding.ts";
+import { BoundModule } from "./bound_module.ts";
 import type { CarryReport } from "./carry.ts";
-import { ModuleDescription } from "./description.ts";
 import type { ModuleToken } from "./share/token.ts";
 import { ModuleVersion } from "./version.ts";
 
@@ -42,9 +32,8 @@ let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) =
  * assertEquals(add?.(2n, 3n), 5n);
  * ```
  */
-export class LoadedModule extends ModuleDescription implements Disposable, AsyncDisposable {
+export class LoadedModule extends BoundModule implements Disposable, AsyncDisposable {
   readonly #version: ModuleVersion;
-  readonly #callPath: CallPath;
   #closed = false;
 
   static {
@@ -56,10 +45,9 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
 
   private constructor(version: ModuleVersion, callPath: CallPath, report?: CarryReport) {
     version.addHandle();
-    super(version);
+    super(version, callPath);
     this.carried = report;
     this.#version = version;
-    this.#callPath = callPath;
   }
 
   /** The range of code: readable and executable, never writable. Its size is in bytes. */
@@ -73,132 +61,8 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
   }
 
   /** Whether this handle can be used: neither it nor the module is closed. */
-  get isOpen(): boolean {
+  override get isOpen(): boolean {
     return !this.#closed && this.#version.lifetime.state === "open";
-  }
-
-  /**
-   * Binds a function of the module by its symbol's name.
-   *
-   * Safety: the definition is not checked against the native code. A wrong
-   * signature, or a pointer that native code must not use, corrupts memory or
-   * crashes the process.
-   *
-   * Platforms: fast calls work on Linux and Windows; on Windows they need
-   * `--allow-read` and `--allow-write` for the folder of temporary files.
-   * Elsewhere `callPath: "auto"` calls through `Deno.UnsafeFnPointer`.
-   *
-   * @param name The name of a Function symbol that this module defines, of any binding.
-   * @param definition The function's signature, as `Deno.dlopen` takes it.
-   * @returns `null` if the symbol does not exist or is not a function.
-   * @throws {LoadError} `Closed`; `Unsupported` if `callPath: "fast"` is not possible.
-   * @throws {TypeError} for a definition that describes no function.
-   *
-   * @example
-   * ```ts
-   * import { ModuleLoader } from "@simple/loader";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using module = new ModuleLoader().load("fixtures/mylib.smf");
-   * assertEquals(module.getFunction("missing", { parameters: [], result: "void" }), null);
-   * ```
-   */
-  getFunction<const D extends Deno.ForeignFunction>(
-    name: string,
-    definition: D,
-    options: BindOptions = {},
-  ): Callable<D> | null {
-    return bindFunction(this.#version, name, definition, this.#callPathOf("bind function", options));
-  }
-
-  /**
-   * Binds the function that the header names as the entry point.
-   *
-   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}.
-   *
-   * @returns `null` unless the file is marked EXECUTABLE.
-   * @throws {LoadError} As {@linkcode LoadedModule.getFunction}.
-   *
-   * @example
-   * ```ts
-   * import { ModuleLoader } from "@simple/loader";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using module = new ModuleLoader().load("fixtures/main.sme");
-   * const main = module.entryPoint({ parameters: [], result: "i32" });
-   * assertEquals(main?.(), 7);
-   * ```
-   */
-  entryPoint<const D extends Deno.ForeignFunction>(
-    definition: D,
-    options: BindOptions = {},
-  ): Callable<D> | null {
-    return bindEntryPoint(this.#version, definition, this.#callPathOf("bind entry point", options));
-  }
-
-  /**
-   * Binds many symbols at once, as `Deno.dlopen` does. All functions that take
-   * the fast path share one library, so this is the cheap way to bind many.
-   *
-   * `optional`, `name` and `nonblocking` have the same meaning as there. A static
-   * (`{ type }`) becomes a getter that reads the variable's current value.
-   *
-   * Safety, Platforms: as for {@linkcode LoadedModule.getFunction}. The size of
-   * a static is checked, its type is not; one that is a pointer is only as valid
-   * as native code keeps it.
-   *
-   * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing;
-   * `Incompatible` for a static that does not have its variable's size, a function
-   * bound as a static, or a variable bound as a function; `Closed`.
-   * @throws {TypeError} for a definition that describes no function or variable.
-   *
-   * @example
-   * ```ts
-   * import { ModuleLoader } from "@simple/loader";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using module = new ModuleLoader().load("fixtures/data.smf");
-   * const { symbols } = module.bind({
-   *   increment: { parameters: [], result: "i64" },
-   *   counter: { type: "i64" },
-   * });
-   * const before = symbols.counter;
-   * symbols.increment();
-   * assertEquals(symbols.counter, before + 1n);
-   * ```
-   */
-  bind<const S extends Deno.ForeignLibraryInterface>(
-    definitions: S,
-    options: BindOptions = {},
-  ): BoundSymbols<S> {
-    return bindAll(this.#version, definitions, this.#callPathOf("bind", options));
-  }
-
-  /**
-   * Leases a raw address, for native code. The module's memory stays until the
-   * lease is disposed of, also after `close`. A registry's modules have one
-   * address for an exported function, over all reloads: it leads to the current
-   * version.
-   *
-   * Safety: calls and accesses through the address are not checked. After the
-   * lease is disposed of, they reach freed memory and can crash the process.
-   *
-   * @returns `null` if the module does not define such a symbol.
-   * @throws {LoadError} `Closed`.
-   *
-   * @example
-   * ```ts
-   * import { ModuleLoader } from "@simple/loader";
-   * import { assert } from "@std/assert";
-   *
-   * using module = new ModuleLoader().load("fixtures/mylib.smf");
-   * using lease = module.addressOf("add");
-   * assert(lease !== null && lease.address > 0n);
-   * ```
-   */
-  addressOf(name: string): AddressLease | null {
-    this.#requireOpen();
-    return leaseAddress(this.#version, name);
   }
 
   /**
@@ -248,8 +112,8 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
    * @throws {LoadError} `InvalidToken`; `Closed` if the owner has closed the
    * module; `Busy` if 1024 isolates are attached.
    */
-  static attach(token: ModuleToken, options: BindOptions = {}): LoadedModule {
-    checkOptions("attach module", options, BIND_OPTIONS);
+  static attach(token: ModuleToken, options: AttachOptions = {}): LoadedModule {
+    checkOptions("attach module", options, ATTACH_OPTIONS);
     return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
   }
 
@@ -297,13 +161,6 @@ export class LoadedModule extends ModuleDescription implements Disposable, Async
   /** Does the same as {@linkcode LoadedModule.closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
-  }
-
-  /** The call path for a binding, whose options it checks. */
-  #callPathOf(task: string, options: BindOptions): CallPath {
-    this.#requireOpen();
-    checkOptions(task, options, BIND_OPTIONS);
-    return options.callPath ?? this.#callPath;
   }
 
   #requireOpen(): void {

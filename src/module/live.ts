@@ -2,19 +2,21 @@
  * Live libraries: bindings that follow a module's reloads.
  */
 
-import { judgeDefinitions } from "../call/definition.ts";
-import type { CallPath } from "../call/path.ts";
+import type { BindingOptions } from "../call/symbols.ts";
+import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { checkOptions } from "../errors/options.ts";
-import { BIND_OPTIONS, type BindOptions } from "./binding.ts";
+import { BIND_OPTIONS, type BindOptions, type ModuleSymbols } from "./binding.ts";
 import { LiveBindings, type LiveSource } from "./live_bindings.ts";
 import { attachLiveSource } from "./share/attach_live.ts";
 import type { LiveToken } from "./share/token.ts";
 
-let create: <S extends Deno.ForeignLibraryInterface>(
-  source: LiveSource,
-  definitions: S,
-  callPath: CallPath,
-) => LiveLibrary<S>;
+let create: (source: LiveSource, wanted: Wanted, options: BindingOptions) => LiveLibrary;
+
+/** A library of symbols that were opened by the module's types. */
+export type TypedLibrary<Name extends string = string> = LiveLibrary<
+  Deno.ForeignLibraryInterface,
+  ModuleSymbols<Name>
+>;
 
 /**
  * Functions and variables of a module that follow its reloads: the JavaScript
@@ -23,9 +25,9 @@ let create: <S extends Deno.ForeignLibraryInterface>(
  * `ModuleRegistry.open` makes them. A call costs as much as a call of a function
  * that is bound to one version.
  *
- * Safety: the definitions are not checked against the native code. A signature
- * that is wrong, or that a later version changes, corrupts memory or crashes the
- * process.
+ * Safety: definitions are compared with the types that the module keeps. If it
+ * keeps none, a signature that is wrong, or that a later version changes,
+ * corrupts memory or crashes the process.
  *
  * Platforms: as for {@linkcode LoadedModule.getFunction}.
  *
@@ -45,24 +47,34 @@ let create: <S extends Deno.ForeignLibraryInterface>(
  * assertEquals(answer(), 42);
  * ```
  */
-export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disposable, AsyncDisposable {
+export class LiveLibrary<
+  S extends Deno.ForeignLibraryInterface = Deno.ForeignLibraryInterface,
+  Symbols = Deno.StaticForeignLibraryInterface<S>,
+> implements Disposable, AsyncDisposable {
   readonly #bindings: LiveBindings;
   /**
    * A function for each function, and for each static a getter that reads its
    * current value. Frozen; the same objects over all versions.
    */
-  readonly symbols: Deno.StaticForeignLibraryInterface<S>;
+  readonly symbols: Symbols;
+  /**
+   * The exports that cannot be called or read, each with the reason, such as `it
+   * is variadic`, if all were opened; else empty.
+   */
+  readonly leftOut: ReadonlyMap<string, string>;
 
   static {
-    create = (source, definitions, callPath) => new LiveLibrary(source, definitions, callPath);
+    create = (source, wanted, options) => new LiveLibrary(source, wanted, options);
   }
 
-  private constructor(source: LiveSource, definitions: S, callPath: CallPath) {
+  private constructor(source: LiveSource, wanted: Wanted, options: BindingOptions) {
     const bindings = new LiveBindings(source);
     using undo = new DisposableStack();
     undo.defer(() => bindings.lifetime.revokeQuietly());
     this.#bindings = bindings;
-    this.symbols = bindings.bind(definitions, callPath);
+    const { symbols, leftOut } = bindings.bind(wanted, options);
+    this.symbols = symbols as Symbols;
+    this.leftOut = leftOut;
     undo.move();
   }
 
@@ -116,11 +128,33 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
   static attach<const S extends Deno.ForeignLibraryInterface>(
     token: LiveToken,
     definitions: S,
+    options?: BindOptions,
+  ): LiveLibrary<S>;
+  /**
+   * Binds live functions in this isolate by the types that the module keeps, as
+   * {@linkcode BoundModule.bind} does without definitions.
+   *
+   * Safety: as for {@linkcode LiveLibrary}.
+   *
+   * @param token The result of `share()`, in this process.
+   * @param names The exports to bind. Default: all.
+   * @throws {LoadError} As above, and as {@linkcode BoundModule.bind}.
+   * @throws {TypeError} for a name that is not a string, or an option that is not one.
+   */
+  static attach<const Name extends string = string>(
+    token: LiveToken,
+    names?: readonly Name[],
+    options?: BindOptions,
+  ): TypedLibrary<Name>;
+  static attach(
+    token: LiveToken,
+    wanted: Wanted,
     options: BindOptions = {},
-  ): LiveLibrary<S> {
+  ): LiveLibrary | TypedLibrary {
     checkOptions("attach live functions", options, BIND_OPTIONS);
-    judgeDefinitions(definitions);
-    return create(attachLiveSource(token), definitions, options.callPath ?? "auto");
+    const { callPath = "auto", types = "check" } = options;
+    judgeWanted(wanted, types);
+    return create(attachLiveSource(token), wanted, { callPath, types });
   }
 
   /**
@@ -153,10 +187,6 @@ export class LiveLibrary<S extends Deno.ForeignLibraryInterface> implements Disp
 }
 
 /** Opens a live library on `source`, which it takes over. */
-export function openLive<S extends Deno.ForeignLibraryInterface>(
-  source: LiveSource,
-  definitions: S,
-  callPath: CallPath,
-): LiveLibrary<S> {
-  return create(source, definitions, callPath);
+export function openLive(source: LiveSource, wanted: Wanted, options: BindingOptions): LiveLibrary {
+  return create(source, wanted, options);
 }

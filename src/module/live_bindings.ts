@@ -6,10 +6,11 @@
 import { Binder, CallResources } from "../call/binder.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
 import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
-import type { CallPath } from "../call/path.ts";
 import { checkStaticSize } from "../call/statics.ts";
-import { bindSymbols } from "../call/symbols.ts";
+import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
+import type { Wanted } from "../call/typed_definitions.ts";
 import type { ExportKind } from "../image/compatibility.ts";
+import type { ModuleTypes } from "../smf/types.ts";
 import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { LiveToken } from "./share/token.ts";
@@ -28,14 +29,31 @@ export interface LiveSlot {
   readonly size: number;
 }
 
+/** An export of a version. */
+export interface LiveExport {
+  readonly kind: ExportKind;
+  /** Its size in bytes; 0 if that is not known. */
+  readonly size: number;
+  /** Its offset in the image, by which its type is found; undefined if it has none. */
+  readonly typedAt: number | undefined;
+}
+
 /** The module that a live library binds: in the isolate that owns it, or through an attachment elsewhere. */
 export interface LiveSource {
   /** The module's path, or the name that was given for bytes. */
   readonly path: string;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
-  /** The kind of an export, and its size in bytes, or 0 if that is not known; undefined if the module does not export it. */
-  find(name: string): { readonly kind: ExportKind; readonly size: number } | undefined;
+  /** What the current version says about an export; undefined if it does not export the name. */
+  find(name: string): LiveExport | undefined;
+  /** The names of all exports, in file order. */
+  exportNames(): Iterable<string>;
+  /**
+   * The types that the current version keeps; undefined if it keeps none.
+   *
+   * @throws {LoadError} `InvalidFormat` if they are damaged.
+   */
+  types(): ModuleTypes | undefined;
   /**
    * Uses a name from now on, for a static of `size` bytes; undefined if the module does not export it.
    *
@@ -143,22 +161,19 @@ export class LiveBindings implements CallOwner {
   }
 
   /**
-   * Binds all symbols of `definitions`.
+   * Binds the exports that definitions or names stand for, or all.
    *
-   * @throws {LoadError} `UndefinedSymbol`, listing every name that is missing.
+   * @throws {LoadError} As {@linkcode bindWanted}.
    */
-  bind<S extends Deno.ForeignLibraryInterface>(
-    definitions: S,
-    callPath: CallPath,
-  ): Deno.StaticForeignLibraryInterface<S> {
+  bind(wanted: Wanted, options: BindingOptions): SymbolsBound {
     const { source } = this.#body;
     const useSlot = (name: string, size: number): LiveSlot | undefined => {
       const slot = source.slot(name, size);
       if (slot !== undefined) this.#slots.push(slot);
       return slot;
     };
-    return bindSymbols(
-      definitions,
+    return bindWanted(
+      wanted,
       {
         path: source.path,
         verb: "export",
@@ -172,9 +187,16 @@ export class LiveBindings implements CallOwner {
           return slot && (() => this.#readStatic(slot, type));
         },
         kind: (name) => KINDS[source.find(name)?.kind ?? "none"],
+        exportNames: () => source.exportNames(),
+        types: () => source.types(),
+        typeOf: (types, name) => {
+          const found = source.find(name);
+          const type = found?.typedAt === undefined ? undefined : types.at(found.typedAt);
+          return type === undefined ? undefined : { type, size: found!.size };
+        },
       },
       this.#binder,
-      callPath,
+      options,
     );
   }
 

@@ -4,9 +4,24 @@
 
 import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "../errors/load_error.ts";
+import type { Wanted } from "../call/typed_definitions.ts";
+import type { Loading } from "./loading.ts";
+import { type LiveLibrary, openLive } from "../module/live.ts";
+import type { OpenOptions } from "./options.ts";
 import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
 import { claimSlot } from "./reload/trampoline_slots.ts";
+
+/** Opens a live library on a loaded module. */
+export function openLibrary(
+  entry: Entry,
+  loading: Loading,
+  wanted: Wanted,
+  { types = "check", callPath = loading.callPath, ...options }: OpenOptions,
+): LiveLibrary {
+  loading.admit(entry, options);
+  return openLive(liveSource(entry, loading.catalog), wanted, { callPath, types });
+}
 
 /** Gives a live library the trampolines of a loaded module, and keeps the module for it. */
 export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
@@ -20,8 +35,10 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     },
     find(name) {
       const slot = exports.slot(name);
-      return slot && { kind: slot.kind, size: exports.symbolSize(name) };
+      return slot && { kind: slot.kind, size: exports.symbolSize(name), typedAt: exports.typedAt(name) };
     },
+    exportNames: () => exports.names(),
+    types: () => exports.version.image.types?.read(path),
     slot(name, size) {
       const slot = exports.slot(name);
       if (slot === undefined) return undefined;

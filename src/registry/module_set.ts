@@ -3,16 +3,18 @@
  * does before any reload.
  */
 
-import { judgeDefinitions } from "../call/definition.ts";
+import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { checkOptions } from "../errors/options.ts";
 import { Loading } from "./loading.ts";
-import { type LiveLibrary, openLive } from "../module/live.ts";
-import { liveSource } from "./live_source.ts";
+import type { LiveLibrary, TypedLibrary } from "../module/live.ts";
+import { openLibrary } from "./live_source.ts";
 import type { LoadedModule } from "../module/handle.ts";
 import {
   LOAD_OPTIONS,
   type LoadOptions,
   type ModuleRegistryOptions,
+  OPEN_OPTIONS,
+  type OpenOptions,
   REGISTRY_OPTIONS,
   UNLOAD_OPTIONS,
   type UnloadOptions,
@@ -208,10 +210,9 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * Opens functions and variables of a module that follow its reloads. The
    * module is loaded if it is not yet.
    *
-   * Safety: a definition that does not agree with the native function crashes
-   * the process when the function is called, or returns nonsense. A later
-   * version must keep the signatures, because a reload compares names and sizes
-   * only.
+   * Safety: definitions are compared with the types that the module keeps. If it
+   * keeps none, a wrong definition crashes the process when the function is called,
+   * and a later version must keep the signatures.
    *
    * @param definitions The exports to open, as for `Deno.dlopen`.
    * @throws {LoadError} As {@linkcode ModuleSet.load}, and as {@linkcode LoadedModule.bind}.
@@ -222,25 +223,46 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * import { assertEquals } from "@std/assert";
    *
    * using registry = new ModuleRegistry();
-   * using mylib = registry.open("fixtures/mylib.smf", {
-   *   add: { parameters: ["i64", "i64"], result: "i64" },
-   * });
+   * using mylib = registry.open("fixtures/mylib.smf", { add: { parameters: ["i64", "i64"], result: "i64" } });
    * assertEquals(mylib.symbols.add(2n, 3n), 5n);
    * ```
    */
   open<const S extends Deno.ForeignLibraryInterface>(
     path: string | URL,
     definitions: S,
-    options: LoadOptions = {},
-  ): LiveLibrary<S> {
-    checkOptions("open module", options, LOAD_OPTIONS);
-    judgeDefinitions(definitions);
+    options?: OpenOptions,
+  ): LiveLibrary<S>;
+  /**
+   * Opens functions and variables of a module by the types that it keeps, as
+   * {@linkcode BoundModule.bind} binds them. They follow its reloads.
+   *
+   * Safety: as above, and the types are those of the version that is current now.
+   *
+   * @param names The exports to open. Default: all.
+   * @throws {LoadError} As {@linkcode ModuleSet.load}, and as {@linkcode BoundModule.bind}.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * using typed = registry.open("fixtures/c/typed.smf"); // or only ["add"]
+   * assertEquals(typed.symbols.add(2, 3), 5);
+   * ```
+   */
+  open<const Name extends string = string>(
+    path: string | URL,
+    names?: readonly Name[],
+    options?: OpenOptions,
+  ): TypedLibrary<Name>;
+  open(path: string | URL, wanted: Wanted, options: OpenOptions = {}): LiveLibrary | TypedLibrary {
+    checkOptions("open module", options, OPEN_OPTIONS);
+    const { types = "check", ...loadOptions } = options;
+    judgeWanted(wanted, types);
     const loading = this.#open();
-    using _handle = loading.catalog.find(path) === undefined ? this.load(path, options) : undefined;
-    const entry = loading.requireLoaded(path);
-    loading.admit(entry, options);
-    const source = liveSource(entry, loading.catalog);
-    return openLive(source, definitions, options.callPath ?? loading.callPath);
+    using _handle = loading.catalog.find(path) === undefined ? this.load(path, loadOptions) : undefined;
+    return openLibrary(loading.requireLoaded(path), loading, wanted, options);
   }
 
   /**

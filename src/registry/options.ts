@@ -3,6 +3,7 @@
  */
 
 import { CALL_PATH, type CallPath } from "../call/path.ts";
+import { TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
 import { BOOLEAN, BYTES, NUMBER, type OptionTable, STRING } from "../errors/options.ts";
 import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
 import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
@@ -73,6 +74,19 @@ export interface LoadOptions {
   readonly pin?: boolean;
 }
 
+/** Options of {@linkcode ModuleSet.open}. */
+export interface OpenOptions extends LoadOptions {
+  /**
+   * Whether definitions are compared with the types that the module keeps.
+   *
+   * Safety: with `ignore`, a definition that differs from the native function
+   * corrupts memory or crashes the process when the function is called.
+   *
+   * @default "check"
+   */
+  readonly types?: TypeCheck;
+}
+
 /** Options of {@linkcode ModuleSet.unload}. */
 export interface UnloadOptions {
   /**
@@ -108,6 +122,9 @@ export const LOAD_OPTIONS: OptionTable<LoadOptions> = {
   integrity: STRING,
   pin: BOOLEAN,
 };
+
+/** The checks of {@linkcode OpenOptions}. */
+export const OPEN_OPTIONS: OptionTable<OpenOptions> = { ...LOAD_OPTIONS, types: TYPE_CHECK };
 
 /** The checks of {@linkcode UnloadOptions}. */
 export const UNLOAD_OPTIONS: OptionTable<UnloadOptions> = { force: BOOLEAN };

@@ -2,7 +2,13 @@
  * Tests of types: every `@ts-expect-error` is a test, since without an error in
  * the next line the type check fails. Nothing here runs native code.
  */
-import type { Callable, LoadedModule } from "../../mod.ts";
+import {
+  type Callable,
+  LiveLibrary,
+  LoadedModule,
+  type ModuleRegistry,
+  type TypedLibrary,
+} from "../../mod.ts";
 
 type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends (<T>() => T extends B ? 1 : 2) ? true : false;
 
@@ -32,7 +38,7 @@ const DEFINITIONS = {
 type Expected = Deno.StaticForeignLibraryInterface<typeof DEFINITIONS>;
 
 /** Checked by the compiler, never called. */
-export function compiles(module: LoadedModule): void {
+export function compiles(module: LoadedModule, registry: ModuleRegistry): void {
   const { symbols } = module.bind(DEFINITIONS);
   holds<Equal<typeof symbols, Expected>>();
 
@@ -110,6 +116,46 @@ export function compiles(module: LoadedModule): void {
   holds<Equal<typeof main, ((...parameters: [number, Deno.PointerValue]) => number) | null>>();
   // @ts-expect-error a wrong argument type
   main?.(0n, null);
+
+  // Without definitions TypeScript knows the names that were given, and nothing of their types.
+  const all = module.bind();
+  const sum: number = all.symbols.add(1, "2");
+  const size: bigint = all.symbols.size;
+  const reason: string | undefined = all.leftOut.get("printf");
+  void [sum, size, reason];
+  const some = module.bind(["add", "size"]).symbols;
+  holds<Equal<keyof typeof some, "add" | "size">>();
+  some.add(1, 2);
+  // @ts-expect-error a name that was not given
+  some.mul(1, 2);
+  // @ts-expect-error symbols cannot be replaced
+  some.add = 1;
+  const names: string[] = ["add"];
+  module.bind(names).symbols.whatever();
+  module.bind(undefined, { callPath: "fast" }).symbols.add();
+  const typed = module.getFunction("add");
+  // @ts-expect-error it may be null
+  typed(1, 2);
+  typed?.(1, 2);
+  // @ts-expect-error there is no such way to compare
+  module.bind({ add: DEFINITIONS.add }, { types: "none" });
+  // @ts-expect-error names are strings
+  module.bind([1]);
+
+  const library = registry.open("a.smf");
+  library.symbols.step(1n).then();
+  holds<Equal<typeof library, TypedLibrary>>();
+  const named = registry.open("a.smf", ["step", "count"]);
+  holds<Equal<keyof typeof named.symbols, "step" | "count">>();
+  // @ts-expect-error a name that was not given
+  named.symbols.other();
+  const defined: LiveLibrary<typeof DEFINITIONS> = registry.open("a.smf", DEFINITIONS);
+  holds<Equal<typeof defined.symbols, Expected>>();
+  registry.open("a.smf", undefined, { types: "check", pin: true });
+  const attached = LiveLibrary.attach(library.share(), ["step"]);
+  holds<Equal<keyof typeof attached.symbols, "step">>();
+  // @ts-expect-error an attached module is not bound yet
+  LoadedModule.attach(module.share(), { types: "ignore" });
 
   // @ts-expect-error only loaders and registries make handles
   new (module.constructor as typeof LoadedModule)();

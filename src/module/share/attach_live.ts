@@ -5,6 +5,7 @@
 
 import type { CallsInFlight } from "../../call/in_flight.ts";
 import { LoadError } from "../../errors/load_error.ts";
+import { KeptTypes } from "../../smf/kept_types.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { LiveSource } from "../live_bindings.ts";
 import { attachControl } from "./attach.ts";
@@ -32,6 +33,7 @@ function withdrawn(path: string, symbol: string): LoadError {
 export function attachLiveSource(token: LiveToken): LiveSource {
   const { module, control } = openLiveToken(token);
   const slots = new Map(module.slots.map((slot) => [slot.name, slot]));
+  const types = module.types && new KeptTypes(module.types);
   let lifetime: Lifetime | undefined;
   let calls: CallsInFlight | undefined;
   const attachment = attachControl(control, `live functions of '${module.path}'`, {
@@ -43,8 +45,10 @@ export function attachLiveSource(token: LiveToken): LiveSource {
     tablePointer: module.tablePointer,
     find(name) {
       const slot = slots.get(name);
-      return slot && { kind: slot.kind, size: slot.symbolSize };
+      return slot && { kind: slot.kind, size: slot.symbolSize, typedAt: slot.typedAt };
     },
+    exportNames: () => slots.keys(),
+    types: () => types?.read(module.path),
     slot(name, size) {
       const slot = slots.get(name);
       if (slot === undefined) return undefined;

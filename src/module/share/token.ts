@@ -10,6 +10,7 @@ import type { SlotCounts } from "../../image/arrange.ts";
 import type { ImportRecord } from "../../load/imports/resolve.ts";
 import { xxh32 } from "../../smf/hash.ts";
 import type { SmfHeader } from "../../smf/header.ts";
+import type { TypeFacts } from "../../smf/kept_types.ts";
 import type { SmfSection } from "../../smf/section.ts";
 import type { SymbolTableSource } from "../../smf/symbol.ts";
 import { SealedFacts } from "./facts.ts";
@@ -28,6 +29,8 @@ export interface SharedModule {
   /** The symbol table and its names, as in the file; the header has their layout. */
   readonly symbols: Omit<SymbolTableSource, "layout">;
   readonly imports: readonly ImportRecord[];
+  /** The types that it keeps; undefined if it keeps none. */
+  readonly types: TypeFacts | undefined;
   /** The canonical addresses of exported functions; empty if those are the addresses of their code. */
   readonly canonical: readonly CanonicalAddress[];
 }
@@ -60,6 +63,8 @@ export interface SharedLive {
   readonly tablePointer: bigint;
   /** The words by which isolates claim exports; see `claims.ts`. */
   readonly claims: SharedArrayBuffer;
+  /** The types of the version that was current; undefined if it keeps none. */
+  readonly types: TypeFacts | undefined;
   /** All exports. */
   readonly slots: readonly {
     readonly name: string;
@@ -70,6 +75,8 @@ export interface SharedLive {
     readonly size: number;
     /** The variable's size in bytes; 0 if that is not known. */
     readonly symbolSize: number;
+    /** The offset in the image by which its type is found; undefined if it has none. */
+    readonly typedAt: number | undefined;
   }[];
 }
 

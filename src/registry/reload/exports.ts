@@ -28,6 +28,12 @@ export function findExported({ image }: ModuleVersion, name: string): Exported |
   return found === undefined ? undefined : { ...found, address: symbolAddress(image, found.index) };
 }
 
+/** The offset in the image by which an export's type is found; undefined if it has none. */
+export function typedAt({ image: { file: { symbols } } }: ModuleVersion, name: string): number | undefined {
+  const symbol = symbols.findExport(name);
+  return symbol === undefined || symbol.visibility === 0 ? undefined : symbol.value;
+}
+
 /** The names of all exports. */
 export function* exportNames({ image: { file: { symbols } } }: ModuleVersion): Iterable<string> {
   for (let index = 0; index < symbols.length; index++) {

@@ -13,7 +13,7 @@ import {
 } from "../../module/share/claims.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import type { ModuleVersion } from "../../module/version.ts";
-import { findExported } from "./exports.ts";
+import { findExported, typedAt } from "./exports.ts";
 import { claimSlot, type TrampolineSlot } from "./trampoline_slots.ts";
 
 /** The size of the largest static in bytes. */
@@ -43,15 +43,23 @@ export class SharedSlots {
     slots: readonly TrampolineSlot[],
     version: ModuleVersion,
     trampoline: (slot: TrampolineSlot) => bigint,
-  ): Pick<SharedLive, "slots" | "claims"> {
+  ): Pick<SharedLive, "slots" | "claims" | "types"> {
     const described = slots.map((slot) => {
       const { name, index, kind } = slot;
       const { size: symbolSize = 0, room = 0 } = findExported(version, name) ?? {};
       // A version must provide as much as other isolates may read, from the time that one does.
       if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
-      return { name, index, kind, address: trampoline(slot), size: slot.size, symbolSize };
+      return {
+        name,
+        index,
+        kind,
+        address: trampoline(slot),
+        size: slot.size,
+        symbolSize,
+        typedAt: typedAt(version, name),
+      };
     });
-    return { claims: this.#claimsFor(slots), slots: described };
+    return { claims: this.#claimsFor(slots), slots: described, types: version.image.types?.facts };
   }
 
   #claimsFor(slots: readonly TrampolineSlot[]): SharedArrayBuffer {

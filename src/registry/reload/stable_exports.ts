@@ -10,7 +10,7 @@ import type { Compatibility } from "../../image/compatibility.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
-import { type Exporter, exportHashes, exportNames, findExported } from "./exports.ts";
+import { type Exporter, exportHashes, exportNames, findExported, typedAt } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -197,7 +197,7 @@ export class StableExports implements Exporter {
    * Gives other isolates the exports: the names in `used`, which stay in use for
    * as long as the module lives, and all others, which an isolate can claim.
    */
-  shareSlots(used: readonly string[]): Pick<SharedLive, "slots" | "claims"> {
+  shareSlots(used: readonly string[]): Pick<SharedLive, "slots" | "claims" | "types"> {
     const slots = new Set<TrampolineSlot>();
     for (const name of [...used, ...exportNames(this.#version)]) {
       const slot = this.slot(name);
@@ -210,6 +210,11 @@ export class StableExports implements Exporter {
   /** The size of an export in bytes; 0 if that is not known. */
   symbolSize(name: string): number {
     return findExported(this.#version, name)?.size ?? 0;
+  }
+
+  /** The offset in the image by which an export's type is found; undefined if it has none. */
+  typedAt(name: string): number | undefined {
+    return typedAt(this.#version, name);
   }
 
   /** The slot of an export; undefined if the current version does not export it. */
