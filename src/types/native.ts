@@ -108,7 +108,7 @@ class Flattener {
       case "member-pointer":
         return { reason: "is a pointer to a member" };
       default:
-        return { reason: `is ${(type as { name?: string }).name || `a ${type.kind}`}` };
+        return { reason: `is ${(type as { name?: string }).name || `a ${type?.kind}`}` };
     }
   }
 
