@@ -105,6 +105,7 @@ Deno.test("every public name and every member of it is documented", async () => 
 /** The public face. A new or removed name is a decision, with a line in CHANGELOG.md. */
 const PUBLIC_NAMES = `
   AddressLease BindOptions BoundFunction BoundSymbols CallPath Callable CarryOptions CarryReport
+  ChangedPointee ChangedUse ConvertedVariable
   ExecutableMemory FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction
   IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
