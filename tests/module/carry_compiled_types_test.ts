@@ -223,7 +223,7 @@ testWithCompilers(
     for (let seed = 1; seed <= 5; seed++) {
       const random = randomFrom(seed);
       const limit: Random = (limit) => random() % limit;
-    const fraction = () => random() / 2 ** 32;
+      const fraction = () => random() / 2 ** 32;
       const old = randomFields(limit, 2);
       const now = mutate(limit, old, 2);
       const [count, newCount] = [2 + limit(3), 2 + limit(3)];
