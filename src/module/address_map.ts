@@ -45,9 +45,10 @@ export class AddressMap {
   /**
    * The address in the new image; undefined if the old one's symbols do not say what is at `offset`.
    *
-   * @param pointee The number of the type that the address is declared to be of; undefined if nobody knows.
+   * @param holder The index of the old version's variable that holds the address; its type may say what is meant.
+   * @param place The offset of the address in that variable.
    */
-  translate(offset: number, pointee?: number): number | undefined {
+  translate(offset: number, holder?: number, place = 0): number | undefined {
     if (this.#pair.isIdentical) return this.#base + offset;
     const sized = this.#sized ??= this.#sort();
     const { starts, reached } = sized;
@@ -69,13 +70,13 @@ export class AddressMap {
       const index = sized.indices[at], start = starts[at];
       if (start + this.#pair.previous.file.symbols.size(index) <= offset) continue;
       isInside = true;
-      const inside = this.#inside(index, offset - start, pointee);
+      const inside = this.#inside(index, offset - start, holder, place);
       if (inside !== undefined) return inside;
     }
     if (startsHere) return undefined;
     const ending = isInside ? undefined : this.#ends.get(offset);
     if (ending !== undefined) {
-      const end = this.#inside(ending, this.#pair.previous.file.symbols.size(ending), undefined);
+      const end = this.#inside(ending, this.#pair.previous.file.symbols.size(ending), holder, place);
       if (end !== undefined) return end;
     }
     const mark = this.#unsized.get(offset);
@@ -106,17 +107,24 @@ export class AddressMap {
   }
 
   /** The new address of a place in data that has kept its size, or whose types tell where the place is now. */
-  #inside(before: number, distance: number, pointee: number | undefined): number | undefined {
+  #inside(
+    before: number,
+    distance: number,
+    holder: number | undefined,
+    place: number,
+  ): number | undefined {
     const { previous: { file: { symbols } }, candidate } = this.#pair;
     if (symbols.type(before) === SymbolType.Function) return undefined;
     const after = this.#pair.counterpart(before);
     if (after === undefined) return undefined;
     const plan = this.#pair.planOf(before);
-    let place: number | undefined = distance;
-    if (plan?.fate === "changed") place = placeOf(plan.steps, distance, pointee);
-    else if (candidate.file.symbols.size(after) !== symbols.size(before)) return undefined;
-    const start = place === undefined ? undefined : this.#startOf(before);
-    return start === undefined ? undefined : start + place!;
+    let moved: number | undefined = distance;
+    if (plan?.fate === "changed") {
+      const pointee = holder === undefined ? undefined : this.#pair.typed!.pointeeAt(holder, place);
+      moved = placeOf(plan.steps, distance, pointee);
+    } else if (candidate.file.symbols.size(after) !== symbols.size(before)) return undefined;
+    const start = moved === undefined ? undefined : this.#startOf(before);
+    return start === undefined ? undefined : start + moved!;
   }
 
   #sort(): SortedSymbols {

@@ -41,8 +41,8 @@ export class CarriedWords {
       const offset = newOffset(plan, before);
       if (offset === undefined) return;
       const at = value - this.#oldRange.first;
-      const pointee = this.#pair.typed?.pointeeAt(plan.before!, before);
-      const address = this.#map.translate(at, pointee) ?? this.#newInitial(plan, before, offset, value);
+      const address = this.#map.translate(at, plan.before, before) ??
+        this.#newInitial(plan, before, offset, value);
       if (address !== undefined) {
         (addresses ??= []).push({ offset, before, value: address });
         return;
@@ -93,8 +93,7 @@ export class CarriedWords {
     forEachAddress(old, offsetOf(this.#pair.previous, plan.before!), this.#oldRange, (value, before) => {
       const offset = newOffset(plan, before);
       if (offset === undefined || !isIn(this.#newRange, readAddress(now, offset))) return;
-      const pointee = this.#pair.typed?.pointeeAt(plan.before!, before);
-      const translated = this.#map.translate(value - this.#oldRange.first, pointee);
+      const translated = this.#map.translate(value - this.#oldRange.first, plan.before, before);
       if (translated !== undefined && translated !== readAddress(now, offset)) return;
       carried.set(now.subarray(offset, offset + 8), offset);
     });

@@ -104,14 +104,25 @@ export function pointeeAt(types: Types, id: number, offset: number): number | un
       id = type.of;
       offset %= size;
     } else if (type.kind === "struct" || type.kind === "class") {
-      const part = [...type.bases, ...type.fields].find((part) =>
-        part.offset !== undefined && offset >= part.offset &&
-        offset < part.offset + (sizeOf(types, part.type) ?? 0)
-      );
+      const part = partAt(types, type.fields, offset) ?? partAt(types, type.bases, offset);
       if (part === undefined) return undefined;
       id = part.type;
       offset -= part.offset!;
     } else return undefined;
+  }
+  return undefined;
+}
+
+interface Part {
+  readonly type: number;
+  readonly offset: number | undefined;
+}
+
+/** The part of a struct that has a byte. */
+function partAt(types: Types, parts: readonly Part[], offset: number): Part | undefined {
+  for (const part of parts) {
+    if (part.offset === undefined || offset < part.offset) continue;
+    if (offset < part.offset + (sizeOf(types, part.type) ?? 0)) return part;
   }
   return undefined;
 }
