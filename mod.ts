@@ -54,7 +54,14 @@ export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from
 export type { LinkMap } from "./src/link/map.ts";
 export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
 export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
-export type { CarryOptions, CarryReport, FreshVariable, OldPointer } from "./src/module/carry.ts";
+export type {
+  CarryOptions,
+  CarryReport,
+  ChangedPointee,
+  ConvertedVariable,
+  FreshVariable,
+  OldPointer,
+} from "./src/module/carry.ts";
 export type {
   AddressLease,
   AnyFunction,
@@ -67,6 +74,7 @@ export type {
   ModuleSymbols,
 } from "./src/module/binding.ts";
 export type { BoundModule } from "./src/module/bound_module.ts";
+export type { ChangedUse } from "./src/module/version.ts";
 export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
 export { LoadedModule } from "./src/module/handle.ts";
 export { LiveLibrary, type TypedLibrary } from "./src/module/live.ts";

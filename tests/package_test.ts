@@ -112,6 +112,7 @@ testSince(5, "every public name and every member of it is documented", async () 
 /** The public face. A new or removed name is a decision, with a line in CHANGELOG.md. */
 const PUBLIC_NAMES = `
   AddressLease AnyFunction AttachOptions BindOptions BoundByTypes BoundFunction BoundModule BoundSymbols CallPath Callable CarryOptions CarryReport
+  ChangedPointee ChangedUse ConvertedVariable
   ExecutableMemory FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction
   IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions

@@ -11,8 +11,11 @@ import { type PlannedFile, variablesOf } from "./compatibility.ts";
 import { isAddress } from "./plan.ts";
 import { baseName, isNumbered } from "./symbol_names.ts";
 import { usersOf } from "./symbol_users.ts";
+import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
+import type { ModuleTypes } from "../smf/types.ts";
+import type { TypePlan } from "../types/type_plan.ts";
 
 /** A variable of a new version: the variable of the old version that gives it its value, or why none does. */
 export type VariableMatch =
@@ -24,15 +27,20 @@ export type VariableMatch =
   & ({
     /** The index in the old version's symbol table. */
     readonly before: number;
+    /** How its value becomes one of the new type; undefined if the files do not tell both types. */
+    readonly plan?: TypePlan;
     readonly reason?: undefined;
   } | {
     readonly before?: undefined;
+    readonly plan?: undefined;
     /** The reason, for messages: "its size was 4, is 8". */
     readonly reason: string;
   });
 
 /** A version whose symbols are compared. */
 export interface ComparedVersion extends PlannedFile {
+  /** Reads its types; without it variables match by size. */
+  readonly types?: () => ModuleTypes | undefined;
   /** Reads the code of its image; without it nobody knows which functions use a variable. */
   readonly code?: () => readonly CodePiece[];
 }
@@ -50,6 +58,8 @@ export class VersionPair {
   readonly #groupsAfter: ReadonlyMap<string, Group>;
   readonly #after = new Map<number, number>();
   readonly #before = new Map<number, number>();
+  /** Undefined if one version does not tell its types, null before somebody asks. */
+  #typed: TypedPair | undefined | null = null;
 
   constructor(previous: ComparedVersion, candidate: ComparedVersion) {
     this.previous = previous;
@@ -67,15 +77,39 @@ export class VersionPair {
     return this.#after.get(before);
   }
 
-  /** Matches every variable of the candidate by name, size, type and version. */
+  /** The types of both versions; undefined if one does not tell them, or nothing has changed. */
+  get typed(): TypedPair | undefined {
+    if (this.#typed !== null) return this.#typed;
+    const { previous, candidate } = this;
+    const now = this.isIdentical ? undefined : candidate.types?.();
+    const old = now === undefined ? undefined : previous.types?.();
+    return this.#typed = old === undefined || now === undefined
+      ? undefined
+      : new TypedPair({ file: previous.file, types: old }, { file: candidate.file, types: now });
+  }
+
+  /** How the value of a variable of the old version becomes that of its counterpart; undefined if types do not say. */
+  planOf(before: number): TypePlan | undefined {
+    const after = this.#after.get(before);
+    return after === undefined ? undefined : this.typed?.plan(before, after);
+  }
+
+  /** Finds the structs that pointers in variables lead to, and whose layout has changed. */
+  changedPointees(plans: Iterable<readonly [name: string, plan: TypePlan]>): readonly ChangedPointee[] {
+    return this.typed?.changedPointees(plans) ?? [];
+  }
+
+  /** Matches every variable of the candidate by name, type and version; without types by size. */
   *variables(): Iterable<VariableMatch> {
     const { symbols } = this.candidate.file;
     for (const index of variablesOf(this.candidate)) {
       const name = symbols.name(index);
       const before = this.#before.get(index);
-      const reason = before === undefined ? this.#unmatched(name) : this.#mismatch(before, index);
+      const plan = before === undefined ? undefined : this.planOf(before);
+      const reason = before === undefined ? this.#unmatched(name) : this.#mismatch(before, index, plan);
       if (reason !== undefined) yield { index, name, reason };
-      else yield { index, name, before: before! };
+      else if (plan === undefined) yield { index, name, before: before! };
+      else yield { index, name, before: before!, plan };
     }
   }
 
@@ -155,17 +189,17 @@ export class VersionPair {
     return "the compiler numbers its name, and no variable of the old version has the same users";
   }
 
-  #mismatch(before: number, after: number): string | undefined {
+  #mismatch(before: number, after: number, plan?: TypePlan): string | undefined {
     const { symbols: old } = this.previous.file;
     const { symbols: now } = this.candidate.file;
     const [was, is] = [old.size(before), now.size(after)];
-    if (was !== is) return `its size was ${was}, is ${is}`;
+    if (plan === undefined && was !== is) return `its size was ${was}, is ${is}`;
     if (old.type(before) !== now.type(after) || old.typeId(before) !== now.typeId(after)) {
       return "its type has changed";
     }
     const [from, to] = [old.version(before), now.version(after)];
     if (from !== to) return `its version was ${from}, is ${to}`;
-    return undefined;
+    return plan?.fate === "fresh" ? plan.reason : undefined;
   }
 }
 

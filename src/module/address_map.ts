@@ -4,7 +4,8 @@
  * | the address is | it becomes |
  * |---|---|
  * | the start of a symbol that has a size | the start of the same symbol |
- * | inside a variable or constant | the same distance inside it, if its size is the same |
+ * | inside a variable whose layout has changed | the same field of the same element, if both have it |
+ * | inside another variable or constant | the same distance inside it, if its size is the same |
  * | one past the end of one, where nothing else starts | one past its end, if its size is the same |
  * | a symbol without a size, where none with a size starts | the same symbol |
  *
@@ -15,6 +16,7 @@
 import type { VersionPair } from "../image/version_pair.ts";
 import { isAddress } from "../image/plan.ts";
 import { SymbolType } from "../smf/enums.ts";
+import { placeOf } from "../types/steps.ts";
 
 /** Symbols of the old image in the order of their places. */
 interface SortedSymbols {
@@ -40,8 +42,13 @@ export class AddressMap {
     this.#base = base;
   }
 
-  /** The address in the new image; undefined if the old one's symbols do not say what is at `offset`. */
-  translate(offset: number): number | undefined {
+  /**
+   * The address in the new image; undefined if the old one's symbols do not say what is at `offset`.
+   *
+   * @param holder The index of the old version's variable that holds the address; its type may say what is meant.
+   * @param place The offset of the address in that variable.
+   */
+  translate(offset: number, holder?: number, place = 0): number | undefined {
     if (this.#pair.isIdentical) return this.#base + offset;
     const sized = this.#sized ??= this.#sort();
     const { starts, reached } = sized;
@@ -63,14 +70,14 @@ export class AddressMap {
       const index = sized.indices[at], start = starts[at];
       if (start + this.#pair.previous.file.symbols.size(index) <= offset) continue;
       isInside = true;
-      const inside = this.#sameData(index);
-      if (inside !== undefined) return inside + offset - start;
+      const inside = this.#inside(index, offset - start, holder, place);
+      if (inside !== undefined) return inside;
     }
     if (startsHere) return undefined;
     const ending = isInside ? undefined : this.#ends.get(offset);
     if (ending !== undefined) {
-      const start = this.#sameData(ending);
-      if (start !== undefined) return start + this.#pair.previous.file.symbols.size(ending);
+      const end = this.#inside(ending, this.#pair.previous.file.symbols.size(ending), holder, place);
+      if (end !== undefined) return end;
     }
     const mark = this.#unsized.get(offset);
     return mark === undefined ? undefined : this.#startOf(mark);
@@ -99,13 +106,25 @@ export class AddressMap {
     return this.#base + candidate.plan.place(candidate.file.symbols.value(after), 0);
   }
 
-  /** The new start of data that has kept its size, so that a place in it keeps its meaning. */
-  #sameData(before: number): number | undefined {
+  /** The new address of a place in data that has kept its size, or whose types tell where the place is now. */
+  #inside(
+    before: number,
+    distance: number,
+    holder: number | undefined,
+    place: number,
+  ): number | undefined {
     const { previous: { file: { symbols } }, candidate } = this.#pair;
     if (symbols.type(before) === SymbolType.Function) return undefined;
     const after = this.#pair.counterpart(before);
-    if (after === undefined || candidate.file.symbols.size(after) !== symbols.size(before)) return undefined;
-    return this.#startOf(before);
+    if (after === undefined) return undefined;
+    const plan = this.#pair.planOf(before);
+    let moved: number | undefined = distance;
+    if (plan?.fate === "changed") {
+      const pointee = holder === undefined ? undefined : this.#pair.typed!.pointeeAt(holder, place);
+      moved = placeOf(plan.steps, distance, pointee);
+    } else if (candidate.file.symbols.size(after) !== symbols.size(before)) return undefined;
+    const start = moved === undefined ? undefined : this.#startOf(before);
+    return start === undefined ? undefined : start + moved!;
   }
 
   #sort(): SortedSymbols {

@@ -1,26 +1,29 @@
 /**
  * Carries the values of variables from one version of a module to the next.
  *
- * Variables match by name, size, type and version. A word in a variable that is
+ * Variables match by name, version and type: the values of those whose layout
+ * has changed are carried by the names of their fields. Where the files do not
+ * tell the types, variables match by size. A word in a variable that is
  * an address inside the old image becomes the address of the same symbol in the
  * new one; if the new one has no such symbol, the word is reported and the old
  * version stays.
  */
 
-import { VersionPair } from "../image/version_pair.ts";
+import {
+  type ChangedPointee,
+  conversionOf,
+  type ConvertedVariable,
+  type FreshVariable,
+} from "../image/typed_variables.ts";
+import { type ComparedVersion, VersionPair } from "../image/version_pair.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import { type CarryPlan, followGuards, planVariables } from "./carry_plan.ts";
+import { type CarryPlan, copyValue, followGuards, planVariables } from "./carry_plan.ts";
 import { CarriedWords } from "./carried_words.ts";
+import { typesOf, typesOfRunning } from "./image_types.ts";
 import { codeOf, ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
 
-/** A variable that starts with the new version's value, and the reason. */
-export interface FreshVariable {
-  /** The symbol's name. */
-  readonly name: string;
-  /** The mismatch, as a phrase for messages. */
-  readonly reason: string;
-}
+export type { ChangedPointee, ConvertedVariable, FreshVariable };
 
 /** A word that still points into the old version. */
 export interface OldPointer {
@@ -34,8 +37,10 @@ export interface OldPointer {
 
 /** The outcome of carrying variables. */
 export interface CarryReport {
-  /** The names of variables whose values were carried over. */
+  /** The names of variables whose values were carried over as they were. */
   readonly carried: readonly string[];
+  /** Variables that got the old values field by field, since their layout has changed. */
+  readonly converted: readonly ConvertedVariable[];
   /** Variables of the new version that start with its own values. */
   readonly fresh: readonly FreshVariable[];
   /** Addresses inside the old version, which is kept for them. */
@@ -47,6 +52,12 @@ export interface CarryReport {
   readonly matchedBySize: readonly string[];
   /** The carried variables that kept their values although their initial values differ between the files. */
   readonly initialValueChanged: readonly string[];
+  /**
+   * The variables that lead by pointers to structs whose layout has changed.
+   * Such structs keep the old layout unless they are variables of the module:
+   * move them in `migrate`.
+   */
+  readonly changedPointees: readonly ChangedPointee[];
 }
 
 /** Options of carrying: which variables, and what to do about addresses that cannot be carried. */
@@ -82,8 +93,8 @@ export function carryState(
 ): CarryReport {
   const { take = [], oldPointers: treatment = "keep" } = options;
   const pair = new VersionPair(
-    { file: previous.file, plan: previous.plan, code: () => codeOf(previous) },
-    { file: candidate.file, plan: candidate.plan, code: () => codeOf(candidate) },
+    compared(previous, typesOfRunning),
+    compared(candidate, typesOf),
   );
   const data = { previous: new ImageData(previous, true), candidate: new ImageData(candidate) };
   const unchanged = new ImageData(previous);
@@ -93,30 +104,50 @@ export function carryState(
   for (const plan of plans) if (plan.reason === undefined) words.examine(plan);
   followGuards(plans);
   const kept = plans.filter(({ reason }) => reason === undefined);
-  const oldPointers = kept.flatMap(({ name, before, size, oldPointers }) =>
-    oldPointers.map(({ offset }) => {
+  const oldPointers = kept.flatMap(({ name, before: index, sizeBefore, oldPointers }) =>
+    oldPointers.map(({ offset, before }) => {
       // A trampoline goes on leading into the old version, whose code it leads to.
-      const value = readAddress(unchanged.at(offsetOf(previous, before!), size), offset);
+      const value = readAddress(unchanged.at(offsetOf(previous, index!), sizeBefore), before);
       return { name, offset, value: BigInt(value) };
     })
   );
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
+  const carried: string[] = [], converted: ConvertedVariable[] = [];
   const matchedBySize: string[] = [], initialValueChanged: string[] = [];
-  for (const { index, before, name, size, addresses, oldPointers, hasOtherInitialValue } of kept) {
+  for (const plan of kept) {
+    const { index, before, name, size, sizeBefore, type } = plan;
     const to = data.candidate.at(offsetOf(candidate, index), size);
-    to.set(data.previous.at(offsetOf(previous, before!), size));
-    for (const { offset, value } of addresses) writeAddress(to, offset, value);
-    const from = unchanged.at(offsetOf(previous, before!), size);
-    for (const { offset } of oldPointers) writeAddress(to, offset, readAddress(from, offset));
-    if (candidate.file.symbols.typeId(index) === 0 && !pair.isIdentical) matchedBySize.push(name);
-    if (hasOtherInitialValue) initialValueChanged.push(name);
+    const place = offsetOf(previous, before!);
+    copyValue(plan, data.previous.at(place, sizeBefore), to);
+    for (const { offset, value } of plan.addresses) writeAddress(to, offset, value);
+    const from = unchanged.at(place, sizeBefore);
+    for (const { offset, before } of plan.oldPointers) writeAddress(to, offset, readAddress(from, before));
+    if (plan.conversion === undefined) carried.push(name);
+    else converted.push(conversionOf(name, plan.conversion));
+    if (type?.isUnsure ?? candidate.file.symbols.typeId(index) === 0) {
+      if (!pair.isIdentical) matchedBySize.push(name);
+    }
+    if (plan.hasOtherInitialValue) initialValueChanged.push(name);
   }
   return {
-    carried: kept.map(({ name }) => name),
+    carried,
+    converted,
     fresh: plans.flatMap(({ name, reason }) => reason === undefined ? [] : [{ name, reason }]),
     oldPointers,
     matchedBySize,
     initialValueChanged,
+    changedPointees: pair.changedPointees(
+      kept.flatMap(({ name, type }) => type === undefined ? [] : [[name, type] as const]),
+    ),
+  };
+}
+
+function compared(image: LoadedImage, types: typeof typesOf): ComparedVersion {
+  return {
+    file: image.file,
+    plan: image.plan,
+    code: () => codeOf(image),
+    types: () => types(image),
   };
 }
 

@@ -7,11 +7,15 @@ import type { VersionPair } from "../image/version_pair.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { offsetOf } from "./image_data.ts";
 import { registeredObjects } from "./registered_objects.ts";
+import { takeSteps } from "../types/steps.ts";
+import type { TypePlan } from "../types/type_plan.ts";
 
 /** An address in a variable. */
 export interface WordAddress {
-  /** The offset of the word in the variable, in bytes. */
+  /** The offset of the word in the variable of the new version, in bytes. */
   readonly offset: number;
+  /** Its offset in the variable of the old version. */
+  readonly before: number;
   readonly value: number;
 }
 
@@ -20,8 +24,14 @@ export interface CarryPlan {
   /** The index in the new version's symbol table. */
   readonly index: number;
   readonly name: string;
-  /** Its size in bytes, in both versions. */
+  /** Its size in bytes. */
   readonly size: number;
+  /** The size of the old version's variable. */
+  readonly sizeBefore: number;
+  /** How the types say that its value is converted; undefined if its bytes are copied. */
+  readonly conversion: TypePlan | undefined;
+  /** What its types say; undefined if the files do not tell them. */
+  readonly type: TypePlan | undefined;
   /** The index in the old version's symbol table; undefined if the variable matches none. */
   readonly before: number | undefined;
   /** Why it starts with its own value; undefined if it gets the old one. */
@@ -40,12 +50,16 @@ const NONE: readonly WordAddress[] = [];
 export function planVariables(pair: VersionPair, previous: LoadedImage, candidate: LoadedImage): CarryPlan[] {
   const plans: CarryPlan[] = [];
   const wasDestroyed = registeredObjects(previous), isDestroyed = registeredObjects(candidate);
-  for (const { index, name, before, reason } of pair.variables()) {
+  for (const { index, name, before, reason, plan: type } of pair.variables()) {
     const size = candidate.file.symbols.size(index);
+    const sizeBefore = before === undefined ? size : previous.file.symbols.size(before);
     const plan: CarryPlan = {
       index,
       name,
       size,
+      sizeBefore,
+      type,
+      conversion: type?.fate === "changed" ? type : undefined,
       before,
       reason,
       addresses: NONE,
@@ -54,11 +68,19 @@ export function planVariables(pair: VersionPair, previous: LoadedImage, candidat
     };
     plans.push(plan);
     if (before === undefined) continue;
-    if (wasDestroyed(offsetOf(previous, before), size) || isDestroyed(offsetOf(candidate, index), size)) {
+    if (
+      wasDestroyed(offsetOf(previous, before), sizeBefore) || isDestroyed(offsetOf(candidate, index), size)
+    ) {
       plan.reason = DESTROYED;
     }
   }
   return plans;
+}
+
+/** Gives a variable the old version's bytes, without looking at addresses among them. */
+export function copyValue({ conversion }: CarryPlan, from: Uint8Array, to: Uint8Array): void {
+  if (conversion === undefined) to.set(from);
+  else takeSteps(conversion.steps, from, to);
 }
 
 const DESTROYED = "its destructor is registered, and only one version may own what it holds";

@@ -8,7 +8,7 @@ import { HeaderFlag, symbolTypeName } from "../smf/enums.ts";
 import type { SmfHeader } from "../smf/header.ts";
 import type { SymbolTable } from "../smf/symbol.ts";
 import type { BoundFunction } from "./binding.ts";
-import type { ModuleVersion } from "./version.ts";
+import type { ChangedUse, ModuleVersion } from "./version.ts";
 
 /** One name that a module exports. */
 export interface ModuleExport {
@@ -71,6 +71,15 @@ export abstract class ModuleDescription {
   /** Lists the names that the module uses but does not define, each with the provider that answered. */
   imports(): readonly ImportRecord[] {
     return this.#version.image.imports;
+  }
+
+  /**
+   * Lists the names in use that this version declares in another way than the
+   * version that it replaced: only a reload with `compatibility: "allow"` lets
+   * them. Empty where one of the files does not tell the types.
+   */
+  changedUses(): readonly ChangedUse[] {
+    return this.#version.changedUses;
   }
 
   /** Lists the functions that were bound so far, with the path that their calls take. */

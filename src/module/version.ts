@@ -38,6 +38,16 @@ export interface PointedImage {
   readonly why: string;
 }
 
+/** A name in use whose declaration differs from that of the version before. */
+export interface ChangedUse {
+  /** The export's name. */
+  readonly name: string;
+  /** The declaration in the version before, as C writes it. */
+  readonly before: string;
+  /** The declaration in this version. */
+  readonly after: string;
+}
+
 /** One version of a module, as handles and bound functions refer to it. */
 export class ModuleVersion implements CallOwner {
   /** The path that was asked for, or the name that was given for bytes. */
@@ -46,6 +56,8 @@ export class ModuleVersion implements CallOwner {
   readonly number: number;
   /** The other versions that its variables hold addresses in. */
   pointsInto: readonly PointedImage[] = [];
+  /** The names in use that it declares in another way than the version that it replaced. */
+  changedUses: readonly ChangedUse[] = [];
   /** The canonical address of a function; undefined before the version serves, and for other names. */
   canonicalAddress: ((name: string) => bigint | undefined) | undefined;
   readonly #body: VersionBody;

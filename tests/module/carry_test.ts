@@ -80,6 +80,7 @@ Deno.test("a variable of another size, type or version starts with the new value
   );
   assertEquals(carried.report, {
     carried: ["same"],
+    converted: [],
     fresh: [
       { name: "size", reason: "its size was 8, is 16" },
       { name: "type", reason: "its type has changed" },
@@ -88,6 +89,7 @@ Deno.test("a variable of another size, type or version starts with the new value
     oldPointers: [],
     matchedBySize: [],
     initialValueChanged: ["same"],
+    changedPointees: [],
   });
   assertEquals(["size", "type", "version", "same"].map((name) => carried.word(name)), [2n, 2n, 2n, 1n]);
 });

@@ -10,6 +10,7 @@ import {
   isRefused,
   type PlannedFile,
 } from "../../image/compatibility.ts";
+import type { TypedPair } from "../../image/typed_variables.ts";
 import { type ComparedVersion, VersionPair } from "../../image/version_pair.ts";
 import { hex, inFile } from "../../errors/load_error.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
@@ -25,7 +26,8 @@ import {
 } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
-import { imageOffsets } from "../../smf/offsets.ts";
+import { type Change, type ComparedVariables, compareVariables, type Effect } from "./compare_variables.ts";
+import { equal } from "./equal.ts";
 
 /**
  * The outcome of a reload, from harmless to impossible. `compatible` means that
@@ -34,19 +36,7 @@ import { imageOffsets } from "../../smf/offsets.ts";
  */
 export type Verdict = "identical" | "compatible" | "migrate" | "refused";
 
-/** The effect of one difference on a reload. */
-export type Effect = "none" | "migrate" | "refused";
-
-/** A difference between the versions. */
-export interface Change {
-  readonly what: "header" | "export" | "variable" | "symbol" | "section" | "needed";
-  readonly name: string;
-  readonly change: "added" | "removed" | "changed";
-  /** The old and the new state, as text; may be empty. */
-  readonly detail: string;
-  /** Its effect on a reload: none, a value that is not carried, or a refusal. */
-  readonly effect: Effect;
-}
+export type { Change, Effect };
 
 /** A version's file and its path. */
 export interface Version {
@@ -55,15 +45,11 @@ export interface Version {
 }
 
 /** All changes, and the worst of their effects. */
-export interface Comparison {
+export interface Comparison extends Omit<ComparedVariables, "changes"> {
   readonly verdict: Verdict;
   readonly changes: readonly Change[];
-  /** Variables whose values a reload with `state: "carry"` keeps. */
-  readonly carried: readonly string[];
-  /** The carried variables whose types the files do not tell. */
-  readonly matchedBySize: readonly string[];
-  /** The carried variables whose initial values differ: the reload keeps the old values. */
-  readonly initialValueChanged: readonly string[];
+  /** Whether both files tell the types of variables and functions. */
+  readonly hasTypes: boolean;
   /** Whether one of the files registers destructors: a reload does not carry their variables. */
   readonly registersDestructors: boolean;
 }
@@ -83,7 +69,7 @@ export function compare(old: Version, now: Version): Comparison {
   const variables = compareVariables(pair, before, after);
   const changes = [
     ...compareHeaders(before.header, after.header),
-    ...compareExports(previous, candidate),
+    ...compareExports(previous, candidate, pair.typed),
     ...variables.changes,
     ...compareSymbols(before, after),
     ...compareSections(before, after),
@@ -92,8 +78,8 @@ export function compare(old: Version, now: Version): Comparison {
   const worst = ORDER[Math.max(0, ...changes.map(({ effect }) => ORDER.indexOf(effect)))];
   const verdict = worst !== "none" ? worst : pair.isIdentical ? "identical" : "compatible";
   const registersDestructors = [before, after].some((file) => file.imports().includes("__cxa_atexit"));
-  const { carried, matchedBySize, initialValueChanged } = variables;
-  return { verdict, changes, carried, matchedBySize, initialValueChanged, registersDestructors };
+  const { changes: _, ...carrying } = variables;
+  return { verdict, changes, hasTypes: pair.typed !== undefined, ...carrying, registersDestructors };
 }
 
 function planned({ file, path }: Version): ComparedVersion {
@@ -103,7 +89,7 @@ function planned({ file, path }: Version): ComparedVersion {
     const code = () =>
       plan.sections.filter(({ section }) => section.type === SectionType.Code)
         .map(({ section, offset }) => ({ offset, bytes: file.contents(section) }));
-    return { file, plan, code };
+    return { file, plan, code, types: () => inFile(path, () => file.types()) };
   });
 }
 
@@ -133,7 +119,11 @@ function compareHeaders(before: SmfHeader, after: SmfHeader): Change[] {
   return changes;
 }
 
-function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[] {
+function compareExports(
+  previous: PlannedFile,
+  candidate: PlannedFile,
+  typed: TypedPair | undefined,
+): Change[] {
   const changes: Change[] = [];
   for (const { index, name, size } of previous.file.symbols) {
     if (!previous.file.symbols.isExport(index)) continue;
@@ -150,7 +140,14 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
     if (old === undefined) continue;
     const now = exportPlace(candidate, name);
     const fit = fitOf({ kind: old.kind, size: old.kind === "data" ? size : 0 }, now);
-    if (fit === "fits") continue;
+    if (fit === "fits") {
+      const isUsed = old.kind === "function" || typed?.isScalar(old.index);
+      const use = isUsed ? typed?.changedUse(old.index, now!.index) : undefined;
+      if (use === undefined) continue;
+      const detail = `was ${use.before}, is ${use.after}`;
+      changes.push({ what: "export", name, change: "changed", detail, effect: "refused" });
+      continue;
+    }
     const effect = isRefused(fit, "strict") ? "refused" : "none";
     changes.push(
       now === undefined ? { what: "export", name, change: "removed", detail: `was ${old.kind}`, effect } : {
@@ -170,63 +167,6 @@ function compareExports(previous: PlannedFile, candidate: PlannedFile): Change[]
     changes.push({ what: "export", name, change: "added", detail: kind, effect: "none" });
   }
   return changes;
-}
-
-/** The variables of a candidate, as a reload with `state: "carry"` would treat them. */
-interface ComparedVariables {
-  readonly changes: readonly Change[];
-  readonly carried: readonly string[];
-  readonly matchedBySize: readonly string[];
-  readonly initialValueChanged: readonly string[];
-}
-
-function compareVariables(pair: VersionPair, before: ParsedSmf, after: ParsedSmf): ComparedVariables {
-  const changes: Change[] = [];
-  const carried: string[] = [], matchedBySize: string[] = [], initialValueChanged: string[] = [];
-  const [oldBytes, newBytes] = [initialBytes(before), initialBytes(after)];
-  for (const { index, name, before: was, reason } of pair.variables()) {
-    if (was !== undefined) {
-      carried.push(name);
-      if (pair.isIdentical) continue;
-      const { symbols } = after;
-      if (symbols.typeId(index) === 0) matchedBySize.push(name);
-      const size = symbols.size(index);
-      if (!equal(oldBytes(before.symbols.value(was), size), newBytes(symbols.value(index), size))) {
-        initialValueChanged.push(name);
-      }
-      continue;
-    }
-    const isNew = pair.isNew(index);
-    changes.push({
-      what: "variable",
-      name,
-      change: isNew ? "added" : "changed",
-      detail: isNew ? "" : reason,
-      effect: isNew ? "none" : "migrate",
-    });
-  }
-  for (const index of pair.removedVariables()) {
-    const name = before.symbols.name(index);
-    changes.push({ what: "variable", name, change: "removed", detail: "its value is lost", effect: "none" });
-  }
-  return { changes, carried, matchedBySize, initialValueChanged };
-}
-
-/** Reads the initial bytes at an offset of the file's image; addresses that relocations store are zero in both files. */
-function initialBytes(file: ParsedSmf): (offset: number, size: number) => Uint8Array {
-  const { offsets } = imageOffsets(file.sections);
-  const contents = new Map<number, Uint8Array>();
-  return (offset, size) => {
-    const found = file.sections.findIndex(({ virtualSize }, index) => {
-      const start = offsets[index];
-      return start !== undefined && offset >= start && offset + size <= start + virtualSize;
-    });
-    if (found < 0) return new Uint8Array(size);
-    let bytes = contents.get(found);
-    if (bytes === undefined) contents.set(found, bytes = file.contents(file.sections[found]));
-    const start = offset - offsets[found]!;
-    return bytes.subarray(start, start + size);
-  };
 }
 
 /** Size, type and version of symbols that both versions define. */
@@ -281,8 +221,4 @@ function compareImports(before: ParsedSmf, after: ParsedSmf): Change[] {
     ...changes(old.difference(now), "removed", ""),
     ...changes(now.difference(old), "added", "another module or library must define it"),
   ];
-}
-
-function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

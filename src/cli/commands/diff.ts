@@ -16,18 +16,19 @@ Lists the differences between two versions of a module and judges a reload, by t
 rules that registry.reload applies:
 
   identical   the files have the same bytes
-  compatible  every export is there and of the same kind, and every variable that
-              both versions have is there in the same size
-  migrate     a variable changed its size, type or version, or its name does not
+  compatible  every export is there, of the same kind and signature, and every variable
+              that both versions have keeps its value, converted where its type changed
+  migrate     a variable, or a field of it, cannot keep its value, or its name does not
               tell which one it was: with state: "carry" it is initialized anew
               unless migrate() moves its value
-  refused     an export was removed or changed its kind, or the file is for another
-              system: strict compatibility refuses if that export is in use
+  refused     an export was removed or changed its kind or signature, or the file is for
+              another system: strict compatibility refuses if that export is in use
 
-Exit code 0: identical or compatible; 3: migrate; 1: refused, or a file is bad. The
-files do not tell what types of variables, parameters and heap objects mean; what
-only a running program has, such as addresses in variables and registered
-destructors, is not looked at either.
+Exit code 0: identical or compatible; 3: migrate; 1: refused, or a file is bad. Types
+and signatures are those of the debug information that the modules were linked with;
+without it variables are compared by size. Heap objects, and what only a running
+program has, such as addresses in variables and registered destructors, are not
+looked at.
 
   --quiet         print nothing; the exit code is the result
   --json          print one JSON document
@@ -79,6 +80,9 @@ const SUMMARIES: Readonly<Record<Verdict, string>> = {
   refused: "refused: strict compatibility refuses the reload if a removed or changed export is in use",
 };
 
+const COMPATIBLE_BY_TYPE =
+  "compatible by names, kinds and types: a reload goes ahead; heap objects were not compared";
+
 function printComparison(comparison: Comparison, writer: Writer): void {
   const { verdict, changes } = comparison;
   const { style } = writer;
@@ -101,13 +105,21 @@ function printComparison(comparison: Comparison, writer: Writer): void {
   const list = (title: string, names: readonly string[], look: (text: string) => string): void => {
     if (names.length > 0) writer.print(look(`${title}: ${names.map((name) => printable(name)).join(", ")}`));
   };
+  for (const line of comparison.structs) writer.print(printable(line));
   list("carried", comparison.carried, style.faint);
+  list("converted", comparison.converted.map(({ name }) => name), style.faint);
   list("matched by size alone, their types are not known", comparison.matchedBySize, style.faint);
   list("initial value changed, the old value is kept", comparison.initialValueChanged, style.warning);
+  for (const { name, change } of comparison.changedPointees) {
+    writer.print(
+      style.warning(printable(`objects outside variables keep the old layout: ${name}: ${change}`)),
+    );
+  }
   if (comparison.registersDestructors) {
     writer.print(
       style.faint("variables with registered destructors are initialized anew: a reload finds them"),
     );
   }
-  writer.print(looks[verdict](SUMMARIES[verdict]));
+  const isTyped = verdict === "compatible" && comparison.hasTypes;
+  writer.print(looks[verdict](isTyped ? COMPATIBLE_BY_TYPE : SUMMARIES[verdict]));
 }

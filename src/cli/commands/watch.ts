@@ -245,12 +245,21 @@ function printReport(event: Report, file: string, writer: Writer): void {
       if (carried !== undefined && carried.carried.length > 0) {
         writer.print(style.faint(`  carried: ${carriedText(carried)}`));
       }
+      for (const { name, changes, fresh } of carried?.converted ?? []) {
+        writer.print(style.faint(printable(`  converted: ${name}: ${changes.join("; ")}`)));
+        for (const { name, reason } of fresh) {
+          writer.print(style.warning(printable(`  initialized anew: ${name}: ${reason}`)));
+        }
+      }
       for (const { name, reason } of carried?.fresh ?? []) {
         writer.print(style.warning(`  initialized anew: ${printable(name)}: ${reason}`));
       }
       if (carried !== undefined && carried.initialValueChanged.length > 0) {
         const names = carried.initialValueChanged.map((name) => printable(name)).join(", ");
         writer.print(style.warning(`  initial value changed, the old value is kept (--take): ${names}`));
+      }
+      for (const { name, change } of carried?.changedPointees ?? []) {
+        writer.print(style.warning(printable(`  leads to objects of the old layout: ${name}: ${change}`)));
       }
       for (const { name, offset } of carried?.oldPointers ?? []) {
         writer.print(style.warning(`  still points into the old version: ${printable(name)} at ${offset}`));

@@ -7,6 +7,7 @@
 
 import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
+import { ChangedUses } from "./changed_uses.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
@@ -61,6 +62,7 @@ export class StableExports implements Exporter {
   readonly #holds = new ImporterHolds();
   readonly #variables = new VariableImporters();
   readonly threadLocals = new ThreadLocalImporters();
+  readonly #changed = new ChangedUses();
   readonly #provider: Provider;
   /** Everybody that may be calling through the trampolines. */
   readonly users = new TrampolineUsers();
@@ -323,7 +325,10 @@ export class StableExports implements Exporter {
     this.#shared.collect(this.#slots.all());
     const targets = this.#slots.targets(candidate, compatibility);
     const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
-    if (missing.length === 0) return targets;
+    if (missing.length === 0) {
+      this.#changed.check(this.#version, candidate, this.#slots, this.#variables, compatibility);
+      return targets;
+    }
     const symbols = [...new Set(missing)];
     const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
     throw new LoadError("Incompatible", message, { path: candidate.path, symbols });

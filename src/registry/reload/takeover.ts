@@ -14,13 +14,15 @@ import type { ModuleVersion, PointedImage } from "../../module/version.ts";
 /** How a module's next version takes over. */
 export interface TakeoverOptions extends CarryOptions {
   /**
-   * `carry`: variables keep their values (matched by name, size, type and
-   * version, without those that have destructors); `fresh`: they start with the
-   * new file's.
+   * `carry`: variables keep their values, matched by name and version, and
+   * converted where their types have changed; `fresh`: they start with the new
+   * file's. Where a file does not tell the types (it was linked without debug
+   * information), variables match by size. Those that have destructors start
+   * anew.
    *
-   * Safety: values are copied as bytes. If the new version means something else
-   * by a variable of the same name, size, type and version, its code works on a
-   * wrong value, or crashes. Workers that write to variables while they are
+   * Safety: without types values are copied as bytes. If the new version means
+   * something else by a variable of the same name, size and version, its code
+   * works on a wrong value, or crashes. Workers that write to variables while they are
    * carried race with the copy.
    *
    * @default "fresh"
@@ -38,7 +40,10 @@ export interface TakeoverOptions extends CarryOptions {
   /**
    * Which names in use by live bindings and importers a new version may lack:
    * none (`strict`), or functions and variables that then stay those of the old
-   * version (`allow`). A name must not change between function and data.
+   * version (`allow`). A name must not change between function and data. With
+   * `strict` its declaration must stay, too, where both files tell it: the
+   * result and parameters of functions, and the type of numbers; with `allow`
+   * {@linkcode LoadedModule.changedUses} lists what differs.
    *
    * @default "strict"
    */

@@ -76,6 +76,11 @@ export class VariableImporters {
     };
   }
 
+  /** The names of the variables in use. */
+  *names(): Iterable<string> {
+    for (const { name } of this.#imports) yield name;
+  }
+
   /** The variables in use that a candidate lacks, or has as something else. */
   missing(candidate: ModuleVersion, compatibility: Compatibility): string[] {
     return [...this.#imports].map(({ name }) => name).filter((name) =>

@@ -5,7 +5,9 @@ import { LoadError } from "../../../src/errors/load_error.ts";
 import { HeaderFlag, Platform, SectionType, type SymbolOptions, SymbolType } from "../../../src/smf/mod.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { hostBuilder, machineCode, randomFrom, stress, TemporaryDirectory } from "../../support/testing.ts";
+import { ROUTINES, word } from "../../support/modules.ts";
 import { smf } from "../../support/smf_command.ts";
+import { typedModule, Types } from "../../support/typed_modules.ts";
 
 const { Function, Data } = SymbolType;
 
@@ -217,4 +219,83 @@ Deno.test("a reload of a module whose exports are all in use does what diff says
   }
   // Few rounds may produce refused reloads only.
   if (rounds >= 100) assertEquals([...seen].toSorted(), ["compatible", "identical", "migrate", "refused"]);
+});
+
+/** A version of a module with types: points and a function that takes them. */
+function typedVersion(
+  fields: readonly string[],
+  result: "int" | "long",
+  sourceHash: bigint,
+): Uint8Array<ArrayBuffer> {
+  const types = new Types();
+  const float = types.base("float", 4, "float");
+  const results = { int: types.base("int", 4, "signed"), long: types.base("long", 8, "signed") };
+  const size = 4 * fields.length;
+  const particle = types.struct(
+    "Particle",
+    size,
+    Object.fromEntries(fields.map((field, index) => [field, [float, 4 * index]])),
+  );
+  const parts = {
+    routines: { count: ROUTINES.add32 },
+    data: { all: new Uint8Array(2 * size), first: word(0n) },
+    flags: HeaderFlag.Reloadable,
+    sourceHash,
+  };
+  return typedModule(parts, types.list, {
+    count: types.function(results[result], [results.int]),
+    all: types.add({ kind: "array", of: particle, count: 2 }),
+    first: types.pointer(particle),
+  });
+}
+
+Deno.test("diff says which fields keep their values, and what pointers lead to", async () => {
+  const old = typedVersion(["x", "y", "vx", "vy"], "int", 1n);
+  const now = typedVersion(["mass", "x", "y", "vx", "vy"], "int", 2n);
+  const { code, out } = await diff(old, now);
+  assertEquals(code, 0);
+  const line = "struct Particle: + float mass; x, y, vx, vy keep their values";
+  assertEquals(out.slice(-5), [
+    line,
+    "carried: first",
+    "converted: all",
+    `objects outside variables keep the old layout: first: ${line}`,
+    "compatible by names, kinds and types: a reload goes ahead; heap objects were not compared",
+  ]);
+  const json = JSON.parse((await diff(old, now, "--json")).out.join(""));
+  assertEquals(json.hasTypes, true);
+  assertEquals(json.structs, [line]);
+  assertEquals(json.matchedBySize, []);
+  assertEquals(json.converted, [{
+    name: "all",
+    changes: [line],
+    fresh: [{ name: "all[].mass", reason: "the old version has no such field" }],
+  }]);
+});
+
+Deno.test("diff refuses a signature that has changed, and shows both", async () => {
+  const { code, out } = await diff(typedVersion(["x"], "int", 1n), typedVersion(["x"], "long", 2n));
+  assertEquals(code, 1);
+  const detail = "was int count(int p1), is long count(int p1)";
+  assertEquals(out.find((line) => line.includes(detail))?.split(/ {2,}/), [
+    "~",
+    "export",
+    "count",
+    detail,
+    "refused",
+  ]);
+});
+
+Deno.test("a field that both versions have and that starts anew needs a migration", async () => {
+  const types = (encoding: "signed" | "float") => {
+    const types = new Types();
+    const [number, int] = [types.base(encoding, 4, encoding), types.base("int", 4, "signed")];
+    const state = types.struct("state", 8, { kept: [int, 0], changed: [number, 4] });
+    const sourceHash = encoding === "float" ? 1n : 2n;
+    const parts = { routines: { f: ROUTINES.add32 }, data: { state: new Uint8Array(8) }, sourceHash };
+    return typedModule(parts, types.list, { state });
+  };
+  const { code, out } = await diff(types("signed"), types("float"));
+  assertEquals(code, 3);
+  assertStringIncludes(out.join("\n"), "state.changed: its type was signed, is float");
 });

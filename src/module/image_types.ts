@@ -1,0 +1,27 @@
+/**
+ * The types of loaded images, as a reload asks for them.
+ */
+
+import { LoadError } from "../errors/load_error.ts";
+import type { LoadedImage } from "../load/loader.ts";
+import type { ModuleTypes } from "../smf/types.ts";
+
+/**
+ * Reads the types of a candidate, once.
+ *
+ * @returns undefined if its file has none.
+ * @throws {LoadError} `InvalidFormat` if they are damaged.
+ */
+export function typesOf({ types, identity }: LoadedImage): ModuleTypes | undefined {
+  return types?.read(identity.description);
+}
+
+/** Like {@linkcode typesOf}, of a version that runs already: damaged types must not keep it from being replaced. */
+export function typesOfRunning(image: LoadedImage): ModuleTypes | undefined {
+  try {
+    return typesOf(image);
+  } catch (error) {
+    if (error instanceof LoadError) return undefined;
+    throw error;
+  }
+}
