@@ -9,6 +9,7 @@ import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
+import type { KeptTypes } from "../smf/kept_types.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
 import type { ModuleExits } from "./runtime/atexit.ts";
@@ -25,6 +26,8 @@ export interface LoadedImage extends Disposable {
   readonly identity: ModuleIdentity;
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
+  /** The types of exports and variables, not yet decoded; absent if the file has none. */
+  readonly types?: KeptTypes | undefined;
   /** The integrity string of the file, if it was checked. */
   readonly integrity?: string | undefined;
   /** The state of the file when it was read; absent for bytes. */
@@ -77,6 +80,7 @@ export class PlacedImage implements LoadedImage {
   bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The imports and the holds on their providers; set when linking begins. */
   resolved: ResolvedImports | undefined;
+  types: KeptTypes | undefined;
   exits: ModuleExits | undefined;
   ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;

@@ -20,6 +20,7 @@ import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
 import { readSmf } from "../smf/file.ts";
+import { keepTypes } from "../smf/kept_types.ts";
 import { contentLength } from "../smf/section.ts";
 import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
 import { checkedSteps } from "./file/source.ts";
@@ -240,7 +241,7 @@ function place(
 /** Sections of at least so many bytes get all their pages at once, which costs less than one by one. */
 const PREFAULT_SIZE = 65_536;
 
-/** Fill: reads the sections straight into their places, then what else the file's hash covers. */
+/** Fill: reads the sections straight into their places, the bytes of types, then what else the file's hash covers. */
 function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
   const { allocator, memory, file, plan } = image;
   const bytes = allocator.view(memory);
@@ -251,6 +252,7 @@ function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
     if (filled >= PREFAULT_SIZE) allocator.prefault?.(memory, offset, filled);
     yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
   }
+  image.types = yield* keepTypes(file);
   yield* verifyModuleHash(file);
   yield CHECK_UNCHANGED;
   image.bytes = bytes;

@@ -3,7 +3,7 @@
  * Routines are written in x86-64 code with the System V calling convention;
  * `native_code.ts` has their counterparts for the other machines.
  */
-import { SmfBuilder } from "../../mod.ts";
+import { type SectionOptions, SmfBuilder } from "../../mod.ts";
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { WARM_UP_CALLS } from "../../src/call/lazy_call.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../../src/load/runtime/host.ts";
@@ -77,6 +77,8 @@ export interface Parts {
   readonly sourceHash?: bigint;
   /** Defined symbols of a type that is not an address. */
   readonly types?: readonly string[];
+  /** Sections that are not part of the image. */
+  readonly sections?: readonly SectionOptions[];
 }
 
 const align = (value: number, to: number) => Math.ceil(value / to) * to;
@@ -174,6 +176,7 @@ export function build(parts: Parts): Uint8Array<ArrayBuffer> {
     builder.section({ name, type: SectionType.Data, bytes });
     place += bytes.length;
   }
+  for (const section of parts.sections ?? []) builder.section(section);
   return builder.build() as Uint8Array<ArrayBuffer>;
 }
 

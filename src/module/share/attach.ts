@@ -7,6 +7,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import { ImagePlan, isFixedLayout } from "../../image/plan.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { SmfFile } from "../../smf/file.ts";
+import { KeptTypes } from "../../smf/kept_types.ts";
 import { LAYOUTS } from "../../smf/layout.ts";
 import { RelocationTable } from "../../smf/reloc.ts";
 import { SymbolTable } from "../../smf/symbol.ts";
@@ -34,6 +35,7 @@ export function describeImage(
     sections: file.sections,
     symbols: { bytes, count, exportedCount, fileOffset, marked },
     imports,
+    types: image.types?.bytes,
     canonical,
   };
 }
@@ -107,6 +109,7 @@ export function attachImage(
       pageSize: module.pageSize,
       identity: { description },
       imports: module.imports,
+      types: new KeptTypes(sections, module.types),
       whyNotShareable: () => undefined,
       [Symbol.dispose]: () => attached.dispose(),
     },

@@ -28,6 +28,8 @@ export interface SharedModule {
   /** The symbol table and its names, as in the file; the header has their layout. */
   readonly symbols: Omit<SymbolTableSource, "layout">;
   readonly imports: readonly ImportRecord[];
+  /** The bytes of the section of types, as in the file; absent if there is none that can be used. */
+  readonly types: Uint8Array | undefined;
   /** The canonical addresses of exported functions; empty if those are the addresses of their code. */
   readonly canonical: readonly CanonicalAddress[];
 }

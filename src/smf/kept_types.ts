@@ -1,0 +1,75 @@
+/**
+ * The section of types as a loaded module keeps it: its bytes as they are in the file, which nobody
+ * decodes before somebody asks. The file itself may have changed by then.
+ */
+
+import { inFile } from "../errors/load_error.ts";
+import { SectionType } from "./enums.ts";
+import { MAX_TYPES_SIZE } from "./limits.ts";
+import type { SmfFile } from "./file.ts";
+import type { Reading } from "./reader.ts";
+import { contentLength, type SmfSection } from "./section.ts";
+import { type ModuleTypes, readTypes, TYPES_SECTION } from "./types.ts";
+
+/** The types of a module, decoded when they are first asked for. */
+export class KeptTypes {
+  readonly #sections: readonly SmfSection[];
+  /** The bytes of the only section, as in the file; undefined if the sections cannot be used. */
+  readonly bytes: Uint8Array | undefined;
+  #types: ModuleTypes | undefined;
+
+  /**
+   * Wraps what {@linkcode keepTypes} has read, in this isolate or another.
+   *
+   * @param sections The module's sections.
+   * @param bytes The bytes of the section of types as in the file; undefined if they were not read.
+   */
+  constructor(sections: readonly SmfSection[], bytes: Uint8Array | undefined) {
+    this.#sections = sections.filter(isTypes);
+    this.bytes = bytes;
+  }
+
+  /**
+   * Decodes the types, once.
+   *
+   * @param path The module's path, for errors.
+   * @returns undefined if the module has none.
+   * @throws {LoadError} `InvalidFormat` if the section is damaged.
+   */
+  read(path: string): ModuleTypes | undefined {
+    if (this.#types === undefined && this.#sections.length > 0) {
+      this.#types = inFile(path, () => this.#decode());
+    }
+    return this.#types;
+  }
+
+  #decode(): ModuleTypes | undefined {
+    const reading = readTypes(this.#sections);
+    let step = reading.next();
+    while (!step.done) {
+      // What was too large to be kept is refused before its bytes are asked for.
+      const bytes = this.bytes!;
+      step.value.into?.set(bytes);
+      step = reading.next(step.value.into ?? bytes);
+    }
+    return step.value;
+  }
+}
+
+/** Reads the bytes of the section of types without decoding them; undefined if the file has none. */
+export function* keepTypes({ sections, checksum }: SmfFile): Reading<KeptTypes | undefined> {
+  const found = sections.filter(isTypes);
+  if (found.length === 0) return undefined;
+  const [section] = found;
+  const { offset, size } = section;
+  const isUsable = found.length === 1 && size <= MAX_TYPES_SIZE && contentLength(section) <= MAX_TYPES_SIZE;
+  if (!isUsable) return new KeptTypes(found, undefined);
+  const bytes = size > 0 ? yield { offset, length: size } : new Uint8Array(0);
+  checksum?.section(section, bytes);
+  // A small file is read as a whole: a view of it would keep all of it.
+  return new KeptTypes(found, bytes.slice());
+}
+
+function isTypes({ type, name }: SmfSection): boolean {
+  return type === SectionType.TypeInfo && name === TYPES_SECTION;
+}
