@@ -105,13 +105,14 @@ Deno.test("every public name and every member of it is documented", async () => 
 /** The public face. A new or removed name is a decision, with a line in CHANGELOG.md. */
 const PUBLIC_NAMES = `
   AddressLease BindOptions BoundFunction BoundSymbols CallPath Callable CarryOptions CarryReport
-  ExecutableMemory FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction
-  IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
-  LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
-  ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry
-  ModuleRegistryOptions ModuleSet ModuleToken OldPointer ParsedSmf Protection ReloadOptions
-  RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol
-  SymbolOptions SymbolTable TakenPath TakeoverOptions UnloadOptions WatchEvent WatchOptions integrityOf
+  CharArray ExecutableMemory FieldView FreshVariable ImportOptions ImportRecord ImportResolver
+  ImportValue ImportedFunction IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule
+  LiveLibrary LiveToken LiveView LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator
+  ModuleBytesOptions ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions
+  ModuleRegistry ModuleRegistryOptions ModuleSet ModuleToken OldPointer ParsedSmf Protection
+  ReloadOptions RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader
+  SmfSection SmfSymbol StructView SymbolOptions SymbolTable TakenPath TakeoverOptions UnloadOptions
+  ViewArrays ViewDescription ViewOf ViewStruct ViewType ViewedModule WatchEvent WatchOptions integrityOf
   linkObjects parseSmf platformAllocator
 `;
 

@@ -5,6 +5,7 @@
 
 import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
 import { judgeFunction } from "../call/definition.ts";
+import { type StaticMemory, staticReader } from "../call/static_reader.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import { bindSymbols, type SymbolKind } from "../call/symbols.ts";
 import { LoadError } from "../errors/load_error.ts";
@@ -111,14 +112,45 @@ export function bindAll<S extends Deno.ForeignLibraryInterface>(
     staticReader: (name: string, type: Deno.NativeType) => {
       const address = findStatic(version, name, type);
       if (address === undefined) return undefined;
-      return () => {
-        if (!version.gate.open) throw version.closedError(name);
+      const memory = new FixedStatic(version, name, address, staticSize(type));
+      return staticReader(type, memory) ?? (() => {
+        memory.requireOpen();
         return readStatic(address, type);
-      };
+      });
     },
     kind: (name: string) => kindOf(version, name),
   };
   return { symbols: bindSymbols(definitions, source, version.binder, callPath) };
+}
+
+/** The memory of a static of one version. */
+class FixedStatic implements StaticMemory {
+  readonly #version: ModuleVersion;
+  readonly #name: string;
+  readonly #address: bigint;
+  readonly #size: number;
+  #view: DataView | undefined;
+
+  constructor(version: ModuleVersion, name: string, address: bigint, size: number) {
+    this.#version = version;
+    this.#name = name;
+    this.#address = address;
+    this.#size = size;
+  }
+
+  view(): DataView {
+    this.requireOpen();
+    return this.#view ??= this.#open();
+  }
+
+  requireOpen(): void {
+    if (!this.#version.gate.open) throw this.#version.closedError(this.#name);
+  }
+
+  #open(): DataView {
+    const version = this.#version;
+    return new DataView(version.views.buffers.open(this.#address, this.#size, version).buffer);
+  }
 }
 
 /** Leases the address of a symbol; `null` if the version does not define it. */

@@ -17,9 +17,9 @@ import {
   leaseAddress,
 } from "./binding.ts";
 import type { CarryReport } from "./carry.ts";
-import { ModuleDescription } from "./description.ts";
 import type { ModuleToken } from "./share/token.ts";
 import { ModuleVersion } from "./version.ts";
+import { ViewedModule } from "./viewed_module.ts";
 
 let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) => LoadedModule;
 
@@ -42,7 +42,7 @@ let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) =
  * assertEquals(add?.(2n, 3n), 5n);
  * ```
  */
-export class LoadedModule extends ModuleDescription implements Disposable, AsyncDisposable {
+export class LoadedModule extends ViewedModule implements Disposable, AsyncDisposable {
   readonly #version: ModuleVersion;
   readonly #callPath: CallPath;
   #closed = false;

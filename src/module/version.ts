@@ -27,6 +27,7 @@ import { attachImage, describeImage } from "./share/attach.ts";
 import { type CanonicalAddress, type ModuleToken, openToken, sealToken } from "./share/token.ts";
 import type { TrampolineUsers } from "./share/trampoline_users.ts";
 import { VersionBody } from "./version_body.ts";
+import { VersionViews } from "./views.ts";
 
 const unreachable = new FinalizationRegistry<VersionBody>((body) => body.revokeWhenUnused());
 
@@ -50,6 +51,8 @@ export class ModuleVersion implements CallOwner {
   canonicalAddress: ((name: string) => bigint | undefined) | undefined;
   readonly #body: VersionBody;
   readonly binder: Binder;
+  /** The views of its variables. */
+  readonly views: VersionViews;
   /** This version as its importers hold it. */
   readonly provider: Provider;
   #handles = 0;
@@ -66,6 +69,7 @@ export class ModuleVersion implements CallOwner {
       hold: (importer) => lifetime.holdFor(importer),
     };
     this.binder = new Binder(this, resources);
+    this.views = new VersionViews(this, body.buffers);
     unreachable.register(this, body);
   }
 

@@ -6,6 +6,7 @@ import type { Catalog, Entry } from "./catalog.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
+import { findVariable } from "../module/views.ts";
 import { claimSlot } from "./reload/trampoline_slots.ts";
 
 /** Gives a live library the trampolines of a loaded module, and keeps the module for it. */
@@ -17,6 +18,13 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     path,
     get tablePointer() {
       return exports.tablePointer;
+    },
+    get generation() {
+      return exports.users.generation;
+    },
+    variable(name) {
+      const { version } = exports;
+      return { ...findVariable(version, name), buffers: version.views.buffers };
     },
     find(name) {
       const slot = exports.slot(name);
@@ -31,12 +39,14 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       return { name, index, kind, address: exports.trampoline(slot), size };
     },
     begin: () => exports.users.calls.begin(),
-    opened(lifetime) {
+    opened(lifetime, _calls, endViews) {
       catalog.addLifetime(lifetime);
       exports.users.libraries.add(lifetime);
+      exports.users.viewers.add(endViews);
     },
-    revoked(lifetime) {
+    revoked(lifetime, endViews) {
       exports.users.libraries.delete(lifetime);
+      exports.users.viewers.delete(endViews);
     },
     release() {
       claims.dispose();

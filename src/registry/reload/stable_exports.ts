@@ -284,6 +284,7 @@ export class StableExports implements Exporter {
         this.#giveAddresses(candidate);
         this.#version = candidate;
         this.#images.current = candidate.image;
+        this.users.endViews();
         this.#onReplaced();
         holds.commit();
         variables.commit();
