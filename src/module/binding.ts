@@ -4,6 +4,7 @@
  */
 
 import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
+import type { CallGate } from "../call/gate.ts";
 import { judgeFunction } from "../call/definition.ts";
 import { type StaticMemory, staticReader } from "../call/static_reader.ts";
 import { checkStaticSize } from "../call/statics.ts";
@@ -129,6 +130,7 @@ class FixedStatic implements StaticMemory {
   readonly #name: string;
   readonly #address: bigint;
   readonly #size: number;
+  readonly #gate: CallGate;
   #view: DataView | undefined;
 
   constructor(version: ModuleVersion, name: string, address: bigint, size: number) {
@@ -136,6 +138,7 @@ class FixedStatic implements StaticMemory {
     this.#name = name;
     this.#address = address;
     this.#size = size;
+    this.#gate = version.gate;
   }
 
   view(): DataView {
@@ -144,7 +147,7 @@ class FixedStatic implements StaticMemory {
   }
 
   requireOpen(): void {
-    if (!this.#version.gate.open) throw this.#version.closedError(this.#name);
+    if (!this.#gate.open) throw this.#version.closedError(this.#name);
   }
 
   #open(): DataView {

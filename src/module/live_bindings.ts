@@ -49,8 +49,8 @@ export interface LiveSource {
   readonly path: string;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
-  /** Counts the versions that have taken over; undefined where the version can change at any moment. */
-  readonly generation: number | undefined;
+  /** Whether `endViews` is called when another version takes over; elsewhere that can happen at any moment. */
+  readonly tellsOfReloads: boolean;
   /**
    * Finds a variable of the current version.
    *
@@ -225,8 +225,8 @@ export class LiveBindings implements CallOwner, LiveOwner {
     return view;
   }
 
-  get generation(): number | undefined {
-    return this.#body.source.generation;
+  get buffers(): LiveBuffers {
+    return this.#body.buffers;
   }
 
   variable(name: string): OwnedVariable {
@@ -245,14 +245,13 @@ export class LiveBindings implements CallOwner, LiveOwner {
   }
 
   #staticReader(slot: LiveSlot, type: Deno.NativeType): () => unknown {
-    const { generation } = this.#body.source;
     const address = (): bigint => {
       const [table] = readAddresses(this.#body.source.tablePointer, 1);
       return readAddresses(table + BigInt(8 * slot.index), 1)[0];
     };
-    const reader = generation === undefined
-      ? undefined
-      : staticReader(type, new LiveStatic(this, slot.name, staticSize(type), address));
+    const reader = this.#body.source.tellsOfReloads
+      ? staticReader(type, new LiveStatic(this, slot.name, staticSize(type), address))
+      : undefined;
     return reader ?? (() => {
       if (!this.gate.open) throw this.closedError(slot.name);
       return readStatic(address(), type);

@@ -17,7 +17,9 @@ export interface OwnedVariable extends Variable {
 export class LiveBuffers {
   readonly #ends = new Set<() => void>();
   /** Those of statics, which nobody else sees. */
-  readonly ofStatics = new ViewBuffers();
+  readonly ofStatics: ViewBuffers = new ViewBuffers();
+  /** Counts how often all of them have ended. */
+  generation: number = 0;
 
   /**
    * Makes a buffer over a part of the current version.
@@ -33,6 +35,7 @@ export class LiveBuffers {
 
   /** Detaches all of them: another version is the current one now, or the library is closed. Never fails. */
   readonly endAll = (): void => {
+    this.generation++;
     for (const end of this.#ends) {
       try {
         end();
@@ -48,8 +51,7 @@ export class LiveBuffers {
 export interface LiveOwner {
   readonly gate: CallGate;
   closedError(name: string): Error;
-  /** Counts the versions so far. */
-  readonly generation: number | undefined;
+  readonly buffers: LiveBuffers;
   /** Finds the variable in the current version. */
   variable(name: string): OwnedVariable;
   /** Makes a buffer, which is detached when another version takes over; without `buffers` one of a static. */
@@ -59,33 +61,39 @@ export interface LiveOwner {
 /** The memory of a static, in whichever version is the current one. */
 export class LiveStatic implements StaticMemory {
   readonly #owner: LiveOwner;
+  readonly #gate: CallGate;
+  readonly #buffers: LiveBuffers;
   readonly #name: string;
   readonly #size: number;
   readonly #address: () => bigint;
-  #view: DataView | undefined;
-  #generation: number | undefined = -1;
+  #view: DataView;
+  #generation = -1;
 
   /** @param address Finds the address of the static in the current version. */
   constructor(owner: LiveOwner, name: string, size: number, address: () => bigint) {
     this.#owner = owner;
+    this.#gate = owner.gate;
+    this.#buffers = owner.buffers;
     this.#name = name;
     this.#size = size;
     this.#address = address;
+    this.#view = NO_VIEW;
   }
 
   view(): DataView {
-    const owner = this.#owner;
-    if (!owner.gate.open) throw owner.closedError(this.#name);
-    if (this.#view === undefined || this.#generation !== owner.generation) this.#refresh();
-    return this.#view!;
+    if (!this.#gate.open) throw this.#owner.closedError(this.#name);
+    if (this.#generation !== this.#buffers.generation) this.#refresh();
+    return this.#view;
   }
 
   #refresh(): void {
-    const { generation } = this.#owner;
+    const { generation } = this.#buffers;
     this.#view = new DataView(this.#owner.open(this.#address(), this.#size));
     this.#generation = generation;
   }
 }
+
+const NO_VIEW = new DataView(new ArrayBuffer(0));
 
 /**
  * A view that follows reloads, from {@linkcode LiveLibrary.view}.
@@ -95,7 +103,7 @@ export class LiveView<V> {
   readonly #description: ViewDescription | undefined;
   #value: V | undefined;
   /** The generation that the value is of; -1 without a value. */
-  #generation: number | undefined = -1;
+  #generation = -1;
   /** The variable's name. */
   readonly name: string;
 
@@ -116,7 +124,7 @@ export class LiveView<V> {
   get value(): V {
     const owner = this.#owner;
     if (!owner.gate.open) throw owner.closedError(this.name);
-    const { generation } = owner;
+    const { generation } = owner.buffers;
     if (this.#generation === generation) return this.#value!;
     // Views of two versions are never mixed: without the new one there is none.
     this.#generation = -1;

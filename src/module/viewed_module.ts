@@ -33,7 +33,7 @@ export abstract class ViewedModule extends ModuleDescription {
    * | bools | a `Uint8Array` of 0 and 1 |
    * | an array of `char` | a {@linkcode CharArray}: a `Uint8Array` with `text` |
    * | a struct, a union, a class | an accessor: an object with a property for each field |
-   * | an array of structs | a frozen array of accessors |
+   * | an array of structs | an array of accessors |
    * | anything else, such as a `long double` | a `Uint8Array` of its bytes |
    *
    * In an accessor a number, an enum or a bit-field is a number (of 64 bits: a

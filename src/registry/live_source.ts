@@ -19,9 +19,7 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     get tablePointer() {
       return exports.tablePointer;
     },
-    get generation() {
-      return exports.users.generation;
-    },
+    tellsOfReloads: true,
     variable(name) {
       const { version } = exports;
       return { ...findVariable(version, name), buffers: version.views.buffers };

@@ -42,7 +42,7 @@ export function attachLiveSource(token: LiveToken): LiveSource {
     path: module.path,
     tablePointer: module.tablePointer,
     // The owner can replace the version at any moment.
-    generation: undefined,
+    tellsOfReloads: false,
     variable: (name) => {
       throw new LoadError("Unsupported", "Cannot view: another isolate owns the module", {
         path: module.path,

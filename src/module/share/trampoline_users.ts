@@ -26,12 +26,9 @@ export class TrampolineUsers {
   readonly libraries: Set<Revocable> = new Set();
   /** Called when another version has taken over: the views of live libraries end. They must not fail. */
   readonly viewers: Set<() => void> = new Set();
-  /** Counts the versions that have taken over. */
-  generation = 0;
 
   /** Ends the views of live libraries, now that another version has taken over. Cannot fail. */
   endViews(): void {
-    this.generation++;
     for (const end of this.viewers) end();
   }
 
