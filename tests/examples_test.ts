@@ -21,7 +21,7 @@ Deno.test("every example says what it shows and which permissions it needs", () 
   for (const name of NAMES) commandOf(name);
 });
 
-for (const name of ["embed_bytes", "plugin_host", "quickstart", "worker_pool"]) {
+for (const name of ["embed_bytes", "particles", "plugin_host", "quickstart", "worker_pool"]) {
   Deno.test(`examples/${name} runs by its own command`, async () => {
     const [run, ...args] = commandOf(name);
     const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
