@@ -48,6 +48,16 @@
 
 import "./src/os/runtime_version.ts";
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "./src/errors/load_error.ts";
+export { CharArray } from "./src/call/view/char_array.ts";
+export type {
+  FieldView,
+  StructView,
+  ViewArrays,
+  ViewDescription,
+  ViewOf,
+  ViewStruct,
+  ViewType,
+} from "./src/call/view/description.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
 export type { TypeCheck } from "./src/call/type_check.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
@@ -77,7 +87,9 @@ export type { BoundModule } from "./src/module/bound_module.ts";
 export type { ChangedUse } from "./src/module/version.ts";
 export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
 export { LoadedModule } from "./src/module/handle.ts";
+export type { ViewedModule } from "./src/module/viewed_module.ts";
 export { LiveLibrary, type TypedLibrary } from "./src/module/live.ts";
+export type { LiveView } from "./src/module/live_variables.ts";
 export {
   type ModuleBytesOptions,
   ModuleLoader,

@@ -69,7 +69,9 @@ export function definitionsByTypes(
       if (names !== undefined) missing.push(name);
       continue;
     }
-    const definition = define(types, name, kind === "a function", source);
+    const definition = kind === "a thread-local variable"
+      ? "each thread has a variable of its own, which JavaScript cannot reach"
+      : define(types, name, kind === "a function", source);
     if (typeof definition === "string") leftOut.set(name, definition);
     else definitions[name] = definition;
   }

@@ -30,4 +30,5 @@ export {
   type MapMember,
   type MapReference,
   type MapSection,
+  type MapTypes,
 } from "./map.ts";

@@ -4,7 +4,9 @@
  */
 
 import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
+import type { CallGate } from "../call/gate.ts";
 import { judgeFunction } from "../call/definition.ts";
+import { type StaticMemory, staticReader } from "../call/static_reader.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import type { SymbolKind, SymbolSource } from "../call/symbol_source.ts";
 import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
@@ -173,10 +175,11 @@ function symbolSource(version: ModuleVersion): SymbolSource {
     staticReader: (name: string, type: Deno.NativeType) => {
       const address = findStatic(version, name, type);
       if (address === undefined) return undefined;
-      return () => {
-        if (!version.gate.open) throw version.closedError(name);
+      const memory = new FixedStatic(version, name, address, staticSize(type));
+      return staticReader(type, memory) ?? (() => {
+        memory.requireOpen();
         return readStatic(address, type);
-      };
+      });
     },
     kind: (name: string) => kindOf(version, name),
     *exportNames() {
@@ -191,6 +194,38 @@ function symbolSource(version: ModuleVersion): SymbolSource {
       return type === undefined ? undefined : { type, size: symbol!.size };
     },
   };
+}
+
+/** The memory of a static of one version. */
+class FixedStatic implements StaticMemory {
+  readonly #version: ModuleVersion;
+  readonly #name: string;
+  readonly #address: bigint;
+  readonly #size: number;
+  readonly #gate: CallGate;
+  #view: DataView | undefined;
+
+  constructor(version: ModuleVersion, name: string, address: bigint, size: number) {
+    this.#version = version;
+    this.#name = name;
+    this.#address = address;
+    this.#size = size;
+    this.#gate = version.gate;
+  }
+
+  view(): DataView {
+    this.requireOpen();
+    return this.#view ??= this.#open();
+  }
+
+  requireOpen(): void {
+    if (!this.#gate.open) throw this.#version.closedError(this.#name);
+  }
+
+  #open(): DataView {
+    const version = this.#version;
+    return new DataView(version.views.buffers.open(this.#address, this.#size, version).buffer);
+  }
 }
 
 /** Leases the address of a symbol; `null` if the version does not define it. */

@@ -19,11 +19,11 @@ import {
   type Callable,
   leaseAddress,
 } from "./binding.ts";
-import { ModuleDescription } from "./description.ts";
 import type { ModuleVersion } from "./version.ts";
+import { ViewedModule } from "./viewed_module.ts";
 
 /** The part of a {@linkcode LoadedModule} that binds its functions and variables. */
-export abstract class BoundModule extends ModuleDescription {
+export abstract class BoundModule extends ViewedModule {
   readonly #version: ModuleVersion;
   readonly #callPath: CallPath;
 
@@ -33,9 +33,6 @@ export abstract class BoundModule extends ModuleDescription {
     this.#version = version;
     this.#callPath = callPath;
   }
-
-  /** Whether this handle can be used: neither it nor the module is closed. */
-  abstract get isOpen(): boolean;
 
   /**
    * Binds a function of the module by its symbol's name.

@@ -6,9 +6,12 @@ import type { BindingOptions } from "../call/symbols.ts";
 import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { checkOptions } from "../errors/options.ts";
 import { BIND_OPTIONS, type BindOptions, type ModuleSymbols } from "./binding.ts";
+import type { ViewDescription, ViewOf } from "../call/view/description.ts";
 import { LiveBindings, type LiveSource } from "./live_bindings.ts";
+import type { LiveView } from "./live_variables.ts";
 import { attachLiveSource } from "./share/attach_live.ts";
 import type { LiveToken } from "./share/token.ts";
+import { checkDescription } from "./viewed_module.ts";
 
 let create: (source: LiveSource, wanted: Wanted, options: BindingOptions) => LiveLibrary;
 
@@ -86,6 +89,45 @@ export class LiveLibrary<
   /** Whether calls go through. */
   get isOpen(): boolean {
     return this.#bindings.gate.open;
+  }
+
+  /**
+   * Gives a view of an exported variable that follows reloads: its `value` is what
+   * {@linkcode LoadedModule.view} gives for the current version. A reload detaches the
+   * value of the old version at once, and the next read of `value` gives that of the
+   * new one, by the types that the new version keeps: fields that it adds are there.
+   *
+   * A later version may not lack the variable. One in which it is smaller than the
+   * description makes the next read of `value` an error.
+   *
+   * Safety: as for {@linkcode LoadedModule.view}.
+   *
+   * @param name The name of an exported variable.
+   * @param description Describes the variable, if the module keeps no types of it.
+   * @returns the same object for the same variable, over all versions.
+   * @throws {LoadError} As {@linkcode LoadedModule.view}; `Unsupported` in isolates that have attached.
+   * @throws {TypeError} for a description that is not one.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * using data = registry.open("fixtures/data.smf", { increment: { parameters: [], result: "i64" } });
+   * const counter = data.view("counter", { type: "i64" });
+   * const before = counter.value[0];
+   * data.symbols.increment();
+   * assertEquals(counter.value[0], before + 1n);
+   * ```
+   */
+  view<const D extends ViewDescription>(name: string, description: D): LiveView<ViewOf<D>>;
+  /** Gives a view by the types that the module keeps. */
+  view<V = unknown>(name: string): LiveView<V>;
+  /** Implements both. */
+  view(name: string, description?: ViewDescription): LiveView<unknown> {
+    const size = checkDescription(description);
+    return this.#bindings.view(name, description, size);
   }
 
   /**

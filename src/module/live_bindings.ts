@@ -9,14 +9,29 @@ import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
 import type { Wanted } from "../call/typed_definitions.ts";
+import { staticReader } from "../call/static_reader.ts";
+import type { ViewBuffers } from "../call/view/buffers.ts";
+import type { ViewDescription } from "../call/view/description.ts";
+import { LoadError } from "../errors/load_error.ts";
 import type { ExportKind } from "../image/compatibility.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
 import { Lifetime } from "./lifetime.ts";
+import { LiveBuffers, type LiveOwner, LiveStatic, LiveView, type OwnedVariable } from "./live_variables.ts";
 import type { LiveToken } from "./share/token.ts";
+import { viewKey } from "./views.ts";
 
 /** The kinds of exports, as errors name them. */
 const KINDS = { function: "a function", data: "a variable", none: undefined } as const;
+
+function notExported(path: string, name: string): LoadError {
+  return new LoadError("UndefinedSymbol", "Cannot view: the module does not export the name", {
+    path,
+    symbol: name,
+    symbols: [name],
+    hint: "export the variable, or view it in one version: handle.view(name)",
+  });
+}
 
 /** A name that a live library uses, and its trampoline slot, which is the same in every isolate. */
 export interface LiveSlot {
@@ -44,6 +59,14 @@ export interface LiveSource {
   readonly path: string;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
+  /** Whether `endViews` is called when another version takes over; elsewhere that can happen at any moment. */
+  readonly tellsOfReloads: boolean;
+  /**
+   * Finds a variable of the current version.
+   *
+   * @throws {LoadError} `UndefinedSymbol`, `Incompatible`; `Unsupported` where the version can change at any moment.
+   */
+  variable(name: string): OwnedVariable;
   /** What the current version says about an export; undefined if it does not export the name. */
   find(name: string): LiveExport | undefined;
   /** The names of all exports, in file order. */
@@ -62,10 +85,14 @@ export interface LiveSource {
   slot(name: string, size: number): LiveSlot | undefined;
   /** Counts a nonblocking call, which may run in any version; the result ends the count. */
   begin(): () => void;
-  /** Called with the lifetime of the bindings before anything is bound. */
-  opened(lifetime: Lifetime, calls: CallsInFlight): void;
+  /**
+   * Called with the lifetime of the bindings before anything is bound.
+   *
+   * @param endViews To be called when another version has taken over; never fails.
+   */
+  opened(lifetime: Lifetime, calls: CallsInFlight, endViews: () => void): void;
   /** Called when the bindings are revoked: calls throw from now on. */
-  revoked(lifetime: Lifetime): void;
+  revoked(lifetime: Lifetime, endViews: () => void): void;
   /** Lets go of the module, once nothing of the bindings is left. */
   release(): void;
   /** Makes a token for other isolates. */
@@ -78,6 +105,7 @@ class LiveBody {
   readonly resources = new CallResources();
   readonly lifetime: Lifetime;
   readonly calls: CallsInFlight;
+  readonly buffers = new LiveBuffers();
   readonly #owned = new DisposableStack();
 
   constructor(readonly source: LiveSource) {
@@ -89,7 +117,8 @@ class LiveBody {
     this.lifetime = new Lifetime({ description: `live library of '${source.path}'` }, {
       revoke: () => {
         this.gate.close();
-        source.revoked(this.lifetime);
+        source.revoked(this.lifetime, this.buffers.endAll);
+        this.buffers.endAll();
       },
       wasBound: () => this.resources.used,
       callsInFlight: () => this.calls.count,
@@ -103,7 +132,7 @@ class LiveBody {
       free: () => this.#owned.dispose(),
       keepMapped: () => this.#owned.dispose(),
     });
-    source.opened(this.lifetime, this.calls);
+    source.opened(this.lifetime, this.calls, this.buffers.endAll);
   }
 }
 
@@ -113,11 +142,13 @@ const unreachable = new FinalizationRegistry<LiveBody>((body) => body.lifetime.r
  * The object that all functions of a live library refer to: when it is
  * unreachable, the library ends.
  */
-export class LiveBindings implements CallOwner {
+export class LiveBindings implements CallOwner, LiveOwner {
   readonly #body: LiveBody;
   readonly #binder: Binder;
   /** The slots of all names that are bound. */
   readonly #slots: LiveSlot[] = [];
+  /** The views that follow reloads, by name and description. */
+  readonly #views = new Map<string, LiveView<unknown>>();
 
   constructor(source: LiveSource) {
     this.#body = new LiveBody(source);
@@ -167,11 +198,7 @@ export class LiveBindings implements CallOwner {
    */
   bind(wanted: Wanted, options: BindingOptions): SymbolsBound {
     const { source } = this.#body;
-    const useSlot = (name: string, size: number): LiveSlot | undefined => {
-      const slot = source.slot(name, size);
-      if (slot !== undefined) this.#slots.push(slot);
-      return slot;
-    };
+    const useSlot = (name: string, size: number) => this.#useSlot(name, size);
     return bindWanted(
       wanted,
       {
@@ -184,7 +211,7 @@ export class LiveBindings implements CallOwner {
           if (found?.kind !== "data") return undefined;
           checkStaticSize(source.path, name, type, found.size);
           const slot = useSlot(name, staticSize(type));
-          return slot && (() => this.#readStatic(slot, type));
+          return slot && this.#staticReader(slot, type);
         },
         kind: (name) => KINDS[source.find(name)?.kind ?? "none"],
         exportNames: () => source.exportNames(),
@@ -200,10 +227,56 @@ export class LiveBindings implements CallOwner {
     );
   }
 
-  #readStatic(slot: LiveSlot, type: Deno.NativeType): unknown {
-    if (!this.gate.open) throw this.closedError(slot.name);
-    const [table] = readAddresses(this.#body.source.tablePointer, 1);
-    const [address] = readAddresses(table + BigInt(8 * slot.index), 1);
-    return readStatic(address, type);
+  /**
+   * Returns the view of a variable over all versions.
+   *
+   * @param size The bytes of `description`, which every version has to provide; 0 without one.
+   * @throws {LoadError} `Closed`, and as {@linkcode LiveSource.variable} and `makeView`.
+   */
+  view(name: string, description: ViewDescription | undefined, size: number): LiveView<unknown> {
+    this.lifetime.requireOpen();
+    const key = viewKey(name, description);
+    let view = this.#views.get(key);
+    if (view === undefined) {
+      view = new LiveView(this, name, description);
+      // Throws before the name is in use, if there is no such view.
+      void view.value;
+      if (this.#useSlot(name, size) === undefined) throw notExported(this.path, name);
+      this.#views.set(key, view);
+    }
+    return view;
+  }
+
+  get buffers(): LiveBuffers {
+    return this.#body.buffers;
+  }
+
+  variable(name: string): OwnedVariable {
+    return this.#body.source.variable(name);
+  }
+
+  open(address: bigint, length: number, buffers?: ViewBuffers): ArrayBuffer {
+    const own = this.#body.buffers;
+    return own.open(buffers ?? own.ofStatics, address, length, this);
+  }
+
+  #useSlot(name: string, size: number): LiveSlot | undefined {
+    const slot = this.#body.source.slot(name, size);
+    if (slot !== undefined) this.#slots.push(slot);
+    return slot;
+  }
+
+  #staticReader(slot: LiveSlot, type: Deno.NativeType): () => unknown {
+    const address = (): bigint => {
+      const [table] = readAddresses(this.#body.source.tablePointer, 1);
+      return readAddresses(table + BigInt(8 * slot.index), 1)[0];
+    };
+    const reader = this.#body.source.tellsOfReloads
+      ? staticReader(type, new LiveStatic(this, slot.name, staticSize(type), address))
+      : undefined;
+    return reader ?? (() => {
+      if (!this.gate.open) throw this.closedError(slot.name);
+      return readStatic(address(), type);
+    });
   }
 }

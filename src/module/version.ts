@@ -27,6 +27,7 @@ import { attachImage, describeImage } from "./share/attach.ts";
 import { type CanonicalAddress, type ModuleToken, openToken, sealToken } from "./share/token.ts";
 import type { TrampolineUsers } from "./share/trampoline_users.ts";
 import { VersionBody } from "./version_body.ts";
+import { VersionViews } from "./views.ts";
 
 const unreachable = new FinalizationRegistry<VersionBody>((body) => body.revokeWhenUnused());
 
@@ -62,6 +63,8 @@ export class ModuleVersion implements CallOwner {
   canonicalAddress: ((name: string) => bigint | undefined) | undefined;
   readonly #body: VersionBody;
   readonly binder: Binder;
+  /** The views of its variables. */
+  readonly views: VersionViews;
   /** This version as its importers hold it. */
   readonly provider: Provider;
   #handles = 0;
@@ -78,6 +81,7 @@ export class ModuleVersion implements CallOwner {
       hold: (importer) => lifetime.holdFor(importer),
     };
     this.binder = new Binder(this, resources);
+    this.views = new VersionViews(this, body.buffers);
     unreachable.register(this, body);
   }
 

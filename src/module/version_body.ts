@@ -6,6 +6,7 @@
 import { CallResources } from "../call/binder.ts";
 import { CallGate } from "../call/gate.ts";
 import { type CallsDrained, CallsInFlight, whenAll } from "../call/in_flight.ts";
+import { ViewBuffers } from "../call/view/buffers.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { runFinalisers, runInitialisers } from "../load/start.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
@@ -22,6 +23,8 @@ export class VersionBody {
     if (count === 0) this.lifetime.tryDrain();
   });
   readonly resources = new CallResources();
+  /** The buffers over its variables, which are detached before the memory goes. */
+  readonly buffers = new ViewBuffers(() => this.#attachment?.lose());
   readonly lifetime: Lifetime;
   readonly image: LoadedImage;
   /** In an isolate that does not own the module: its own attachment. */
@@ -49,7 +52,9 @@ export class VersionBody {
         (this.#control?.attachments() ?? 0) + (this.#trampolineUsers?.attachedIsolates() ?? 0),
       isShared: () => this.#control !== undefined || this.#trampolineUsers?.isShared === true,
       hasLostCalls: () =>
-        this.#control?.hasLostCalls === true || this.#trampolineUsers?.hasLostCalls() === true,
+        // A buffer that was moved to another isolate reads the memory as a call there does.
+        this.buffers.areLost || this.#control?.hasLostCalls === true ||
+        this.#trampolineUsers?.hasLostCalls() === true,
       callsDrained: () => this.#callsDrained(),
       keepProcessAlive: () => {
         this.#control?.keepProcessAlive();
@@ -122,6 +127,7 @@ export class VersionBody {
     this.#control?.revoke(() => this.lifetime.tryDrain());
     this.#trampolineUsers?.revoke(() => this.lifetime.tryDrain());
     for (const listener of this.#revokedListeners) listener();
+    this.buffers.endAll();
   }
 
   #finalise(): void {
@@ -132,6 +138,8 @@ export class VersionBody {
 
   /** The image goes last; if the system refuses its memory, a second call tries only that again. */
   #free(): void {
+    // Revoking may have failed to, near the end of the stack.
+    this.buffers.endAll();
     this.resources[Symbol.dispose]();
     this.#owned.dispose();
     this.image[Symbol.dispose]();

@@ -56,3 +56,19 @@ export function withResolver<T = void>(): {
   const promise = new PlainPromise<T>((fulfil) => resolve = fulfil);
   return { promise, resolve };
 }
+
+const { transfer } = ArrayBuffer.prototype;
+const detachedOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "detached")!.get!;
+
+/** Whether a buffer has lost its memory: somebody detached it, or moved the memory to another buffer. */
+export function isDetached(buffer: ArrayBuffer): boolean {
+  return apply(detachedOf, buffer, []) as boolean;
+}
+
+/**
+ * Detaches a buffer: it and all views of it have the length 0 from now on. The
+ * memory is neither copied nor freed if it is not V8's own.
+ */
+export function detachBuffer(buffer: ArrayBuffer): void {
+  apply(transfer, buffer, []);
+}

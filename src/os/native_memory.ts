@@ -104,6 +104,16 @@ export function readAddresses(address: bigint, count: number): bigint[] {
  * Safety: for immediate use only, since nothing keeps the memory. Access ends the
  * process if the memory is not mapped, and writing if it is read-only.
  */
-export function bytesAt(address: bigint, length: number): Uint8Array {
-  return new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointerTo(address), length));
+export function bytesAt(address: bigint, length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(bufferAt(address, length));
+}
+
+/**
+ * Memory as a buffer, not a copy.
+ *
+ * Safety: as for {@linkcode bytesAt}; a buffer that lives longer has to be detached
+ * before the memory goes.
+ */
+export function bufferAt(address: bigint, length: number): ArrayBuffer {
+  return Deno.UnsafePointerView.getArrayBuffer(pointerTo(address), length);
 }

@@ -10,6 +10,7 @@ import { type LiveLibrary, openLive } from "../module/live.ts";
 import type { OpenOptions } from "./options.ts";
 import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
+import { findVariable } from "../module/views.ts";
 import { claimSlot } from "./reload/trampoline_slots.ts";
 
 /** Opens a live library on a loaded module. */
@@ -33,6 +34,11 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
     get tablePointer() {
       return exports.tablePointer;
     },
+    tellsOfReloads: true,
+    variable(name) {
+      const { version } = exports;
+      return { ...findVariable(version, name), buffers: version.views.buffers };
+    },
     find(name) {
       const slot = exports.slot(name);
       return slot && { kind: slot.kind, size: exports.symbolSize(name), typedAt: exports.typedAt(name) };
@@ -48,12 +54,14 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       return { name, index, kind, address: exports.trampoline(slot), size };
     },
     begin: () => exports.users.calls.begin(),
-    opened(lifetime) {
+    opened(lifetime, _calls, endViews) {
       catalog.addLifetime(lifetime);
       exports.users.libraries.add(lifetime);
+      exports.users.viewers.add(endViews);
     },
-    revoked(lifetime) {
+    revoked(lifetime, endViews) {
       exports.users.libraries.delete(lifetime);
+      exports.users.viewers.delete(endViews);
     },
     release() {
       claims.dispose();

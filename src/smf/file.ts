@@ -197,11 +197,11 @@ export class ParsedSmf extends SmfFile {
    * import { linkObjects, parseSmf } from "@simple/loader";
    * import { assertEquals } from "@std/assert";
    *
-   * const object = { name: "types.o", bytes: Deno.readFileSync("fixtures/c/types.o") }; // gcc -g
+   * const object = { name: "sample.o", bytes: Deno.readFileSync("fixtures/types/sample.o") }; // gcc -g
    * const file = parseSmf(linkObjects([object]).bytes);
    * const types = file.types();
-   * const { value } = file.symbols.find("scale")!;
-   * assertEquals(types?.declaration("scale", types.at(value)!), "double scale(point p, double factor)");
+   * const scale = file.symbols.find("scale")!;
+   * assertEquals(types?.declaration("scale", types.of(scale)!), "point scale(point p, double factor)");
    * ```
    */
   types(): ModuleTypes | undefined {

@@ -63,3 +63,22 @@ export type { SmfSection } from "./section.ts";
 export type { Named } from "./symbol_hash_index.ts";
 export { type SmfSymbol, SymbolTable, type SymbolTableSource } from "./symbol.ts";
 export { type Survey, surveySmf } from "./survey.ts";
+export { ModuleTypes } from "./types.ts";
+export type {
+  ArrayType,
+  BaseEncoding,
+  BaseType,
+  DerivedType,
+  EnumType,
+  FunctionType,
+  MemberPointerType,
+  NamedType,
+  RecordType,
+  TypeBase,
+  TypedAddress,
+  TypeField,
+  TypeGraph,
+  TypeParameter,
+  TypeRecord,
+  UnknownType,
+} from "../types/model.ts";

@@ -13,6 +13,7 @@ import { relocationBench } from "./relocation_bench.ts";
 import { reloadBench, reloadTable } from "./reload_bench.ts";
 import { chart, type Report, table } from "./report.ts";
 import { symbolBench } from "./symbol_bench.ts";
+import { variableBench } from "./variable_bench.ts";
 
 const options = parseArgs(Deno.args, { string: ["out", "rounds"] });
 const out = options.out ?? "bench-results";
@@ -49,6 +50,7 @@ await run("load", () => loadBench(rounds), show);
 await run("relocations", () => relocationBench(rounds), show);
 await run("symbols", () => symbolBench(rounds), show);
 await run("registry", () => registryBench(rounds), show);
+await run("variables", () => variableBench(rounds), show);
 await run("bind", () => bindBench(rounds), show);
 await run("link", () => linkBench(rounds), show);
 await run("call", () => callBench({ rounds }), callTable);

@@ -114,6 +114,7 @@ async function publicNames(): Promise<Set<string>> {
 /** Names of the language, of Deno and of other subjects of the documents, which this package does not export. */
 const FOREIGN = [
   "Atomics",
+  "BigUint64Array",
   "Constructor",
   "Deno",
   "DisposableStack",

@@ -43,6 +43,15 @@ export function attachLiveSource(token: LiveToken): LiveSource {
   return {
     path: module.path,
     tablePointer: module.tablePointer,
+    // The owner can replace the version at any moment.
+    tellsOfReloads: false,
+    variable: (name) => {
+      throw new LoadError("Unsupported", "Cannot view: another isolate owns the module", {
+        path: module.path,
+        symbol: name,
+        hint: "view it through LoadedModule.attach(token), with the token of a version's share()",
+      });
+    },
     find(name) {
       const slot = slots.get(name);
       return slot && { kind: slot.kind, size: slot.symbolSize, typedAt: slot.typedAt };

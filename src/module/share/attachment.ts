@@ -10,6 +10,7 @@ import {
   claim,
   EPOCH,
   IN_FLIGHT,
+  LOST,
   notifyOwner,
   OCCUPANCY,
   type Occupation,
@@ -83,6 +84,11 @@ export class Attachment {
   setInFlight(count: number): void {
     // After leaving, the record may be another isolate's.
     if (!this.#hasLeft) Atomics.store(this.#words, this.#base + IN_FLIGHT, count);
+  }
+
+  /** Has the memory stay mapped: something of this isolate may use it for ever. */
+  lose(): void {
+    Atomics.store(this.#words, LOST, 1);
   }
 
   /** Leaves: this isolate can neither run in the module nor call it any more. */

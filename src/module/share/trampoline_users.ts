@@ -24,6 +24,13 @@ export class TrampolineUsers {
 
   /** Live libraries of this isolate, which are revoked with the module. */
   readonly libraries: Set<Revocable> = new Set();
+  /** Called when another version has taken over: the views of live libraries end. They must not fail. */
+  readonly viewers: Set<() => void> = new Set();
+
+  /** Ends the views of live libraries, now that another version has taken over. Cannot fail. */
+  endViews(): void {
+    for (const end of this.viewers) end();
+  }
 
   /** The owner's side of sharing live functions, made when it is first asked for. */
   get control(): ControlOwner {

@@ -2,6 +2,7 @@
  * The exports of one version of a module.
  */
 
+import { LoadError } from "../../errors/load_error.ts";
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
 import { symbolAddress } from "../../load/loader.ts";
@@ -46,4 +47,21 @@ export function* exportHashes({ image: { file: { symbols } } }: ModuleVersion): 
   for (let index = 0; index < symbols.length; index++) {
     if (symbols.isExport(index)) yield symbols.nameHash(index);
   }
+}
+
+/**
+ * Requires that a static of `size` bytes lies in the module where an export is.
+ *
+ * @throws {LoadError} `Incompatible`.
+ */
+export function requireRoom(version: ModuleVersion, name: string, size: number): void {
+  const exported = findExported(version, name);
+  if (exported === undefined || size <= exported.room) return;
+  throw new LoadError("Incompatible", "Cannot bind static: it ends outside the module", {
+    path: version.path,
+    symbol: name,
+    size,
+    range: [0, exported.room + 1],
+    hint: "bind the static with the type that the module gives it; smf nm FILE lists sizes",
+  });
 }

@@ -11,7 +11,7 @@ import { ChangedUses } from "./changed_uses.ts";
 import { VariableImporters } from "./variable_importers.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
-import { type Exporter, exportHashes, exportNames, findExported, typedAt } from "./exports.ts";
+import { type Exporter, exportHashes, exportNames, findExported, requireRoom, typedAt } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -234,16 +234,7 @@ export class StableExports implements Exporter {
    * @throws {LoadError} `Incompatible` if the current version does not.
    */
   reserve(slot: TrampolineSlot, size: number): void {
-    const exported = findExported(this.#version, slot.name);
-    if (exported !== undefined && size > exported.room) {
-      throw new LoadError("Incompatible", "Cannot bind static: it ends outside the module", {
-        path: this.#version.path,
-        symbol: slot.name,
-        size,
-        range: [0, exported.room + 1],
-        hint: "bind the static with the type that the module gives it; smf nm FILE lists sizes",
-      });
-    }
+    requireRoom(this.#version, slot.name, size);
     slot.size = Math.max(slot.size, size);
   }
 
@@ -293,6 +284,7 @@ export class StableExports implements Exporter {
         this.#giveAddresses(candidate);
         this.#version = candidate;
         this.#images.current = candidate.image;
+        this.users.endViews();
         this.#onReplaced();
         holds.commit();
         variables.commit();

@@ -1,0 +1,93 @@
+/**
+ * Draws structs of a C module as text, through a view of the module's own memory.
+ * While it runs, a reload adds a field to the struct; the particles stay where they are.
+ *
+ *     deno run --allow-ffi --allow-read examples/particles/main.ts
+ *
+ * The modules come from examples/particles/particles.c, compiled with -g, so that
+ * they know their types.
+ */
+
+import { type CharArray, ModuleRegistry } from "@simple/loader";
+
+/** A particle as C declares it; `heat` since the second version. */
+interface Particle {
+  x: number;
+  y: number;
+  vx: number;
+  vy: number;
+  readonly name: CharArray;
+  heat?: number;
+}
+
+const WIDTH = 60;
+const HEIGHT = 12;
+
+const target = `${Deno.build.os}-${Deno.build.arch}`;
+const version = (number: number): Uint8Array =>
+  Deno.readFileSync(new URL(`./${target}/particles_v${number}.smf`, import.meta.url));
+
+/** Draws the box: hot particles as `#`, others as `o`. */
+function draw(particles: readonly Particle[]): string {
+  const rows = Array.from({ length: HEIGHT }, () => Array<string>(WIDTH).fill(" "));
+  for (const { x, y, heat = 0 } of particles) {
+    const row = Math.min(HEIGHT - 1, Math.floor((1 - y) * HEIGHT));
+    const column = Math.min(WIDTH - 1, Math.floor(x * WIDTH));
+    rows[row][column] = heat > 0.5 ? "#" : "o";
+  }
+  const edge = `+${"-".repeat(WIDTH)}+`;
+  return [edge, ...rows.map((row) => `|${row.join("")}|`), edge].join("\n");
+}
+
+const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+async function main(): Promise<void> {
+  using registry = new ModuleRegistry();
+  registry.loadBytes("particles", version(1));
+  using live = registry.open("particles", {
+    scatter: { parameters: ["u32"], result: "void" },
+    step: { parameters: ["f32"], result: "i32" },
+    elapsed: { type: "f64" },
+  });
+  const { scatter, step } = live.symbols;
+  // The same object over all versions; its `value` is an accessor for each struct of the current one.
+  const particles = live.view<Particle[]>("particles");
+
+  const run = async (frames: number): Promise<void> => {
+    for (let frame = 0; frame < frames; frame++) {
+      let bounces = 0;
+      for (let part = 0; part < 10; part++) bounces += step(0.01);
+      console.log(`${draw(particles.value)}\nafter ${live.symbols.elapsed.toFixed(1)} s, ${bounces} bounces`);
+      await wait(60);
+    }
+  };
+
+  scatter(7);
+  // Writing works, too: native code goes on from here.
+  const [first] = particles.value;
+  first.name.text = "me";
+  first.y = 0.95;
+  await run(5);
+
+  const before = particles.value.map(({ x, y }) => ({ x, y }));
+  registry.reload("particles", {
+    bytes: version(2),
+    state: "carry",
+    // The new struct has another layout: these fields keep their values.
+    migrate(previous, candidate) {
+      const next = candidate.view<Particle[]>("particles");
+      previous.view<Particle[]>("particles").forEach(({ x, y, vx, vy, name }, index) =>
+        Object.assign(next[index], { x, y, vx, vy, name })
+      );
+    },
+  });
+  const moved = particles.value.filter(({ x, y }, index) => x !== before[index].x || y !== before[index].y);
+  console.log(`reloaded: ${moved.length} of ${before.length} particles moved, and they have a heat now`);
+  await run(5);
+
+  const hottest = particles.value.reduce((hot, next) => next.heat! > hot.heat! ? next : hot);
+  console.log(`the hottest is ${hottest.name.text}, at ${hottest.x.toFixed(2)}, ${hottest.y.toFixed(2)}`);
+  if (moved.length > 0 || particles.value[0].name.text !== "me") throw new Error("the state was lost");
+}
+
+await main();
