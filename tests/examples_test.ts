@@ -1,7 +1,8 @@
 // Every example says what it shows and how to run it; those with built modules run on every platform.
-import { assert, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
 import { testSince } from "./support/deno_version.ts";
+import { smf } from "./support/smf_command.ts";
 
 const ROOT = fromFileUrl(new URL("..", import.meta.url));
 const NAMES = [...Deno.readDirSync(join(ROOT, "examples"))].map(({ name }) => name).toSorted();
@@ -35,3 +36,9 @@ for (const name of ["embed_bytes", "particles", "plugin_host", "quickstart", "wo
     assert(stdout.length > 0);
   });
 }
+
+Deno.test("the types that an example uses are those of its module", async () => {
+  const module = "examples/particles/linux-x86_64/particles_v2.smf";
+  const { code, err } = await smf("types", module, "--check", "examples/particles/particles.ts");
+  assertEquals(code, 0, err.join("\n"));
+});

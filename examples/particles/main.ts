@@ -5,19 +5,16 @@
  *     deno run --allow-ffi --allow-read examples/particles/main.ts
  *
  * The modules come from examples/particles/particles.c, compiled with -g, so that
- * they know their types.
+ * they know their types: nothing here repeats a signature. `particles.ts`, by which
+ * TypeScript knows them too, is what `smf types` writes.
  */
 
 import { type CharArray, ModuleRegistry } from "@simple/loader";
+import type { particle, Symbols } from "./particles.ts";
 
-/** A particle as C declares it; `heat` since the second version. */
-interface Particle {
-  x: number;
-  y: number;
-  vx: number;
-  vy: number;
+/** A particle as a view shows it; it has `heat` since the second version. */
+interface Particle extends Pick<particle, "x" | "y" | "vx" | "vy">, Partial<Pick<particle, "heat">> {
   readonly name: CharArray;
-  heat?: number;
 }
 
 const WIDTH = 60;
@@ -44,12 +41,9 @@ const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resol
 async function main(): Promise<void> {
   using registry = new ModuleRegistry();
   registry.loadBytes("particles", version(1));
-  using live = registry.open("particles", {
-    scatter: { parameters: ["u32"], result: "void" },
-    step: { parameters: ["f32"], result: "i32" },
-    elapsed: { type: "f64" },
-  });
-  const { scatter, step } = live.symbols;
+  using live = registry.open("particles");
+  const symbols = live.symbols as unknown as Symbols;
+  const { scatter, step } = symbols;
   // The same object over all versions; its `value` is an accessor for each struct of the current one.
   const particles = live.view<Particle[]>("particles");
 
@@ -57,7 +51,7 @@ async function main(): Promise<void> {
     for (let frame = 0; frame < frames; frame++) {
       let bounces = 0;
       for (let part = 0; part < 10; part++) bounces += step(0.01);
-      console.log(`${draw(particles.value)}\nafter ${live.symbols.elapsed.toFixed(1)} s, ${bounces} bounces`);
+      console.log(`${draw(particles.value)}\nafter ${symbols.elapsed.toFixed(1)} s, ${bounces} bounces`);
       await wait(60);
     }
   };
@@ -70,19 +64,13 @@ async function main(): Promise<void> {
   await run(5);
 
   const before = particles.value.map(({ x, y }) => ({ x, y }));
-  registry.reload("particles", {
-    bytes: version(2),
-    state: "carry",
-    // The new struct has another layout: these fields keep their values.
-    migrate(previous, candidate) {
-      const next = candidate.view<Particle[]>("particles");
-      previous.view<Particle[]>("particles").forEach(({ x, y, vx, vy, name }, index) =>
-        Object.assign(next[index], { x, y, vx, vy, name })
-      );
-    },
-  });
+  // The new struct has another layout: fields keep their values by their names.
+  const { carried } = registry.reload("particles", { bytes: version(2), state: "carry" });
+  for (const { name, changes } of carried?.converted ?? []) {
+    console.log(`reloaded: ${name}: ${changes.join(", ")}`);
+  }
   const moved = particles.value.filter(({ x, y }, index) => x !== before[index].x || y !== before[index].y);
-  console.log(`reloaded: ${moved.length} of ${before.length} particles moved, and they have a heat now`);
+  console.log(`${moved.length} of ${before.length} particles moved, and they have a heat now`);
   await run(5);
 
   const hottest = particles.value.reduce((hot, next) => next.heat! > hot.heat! ? next : hot);
