@@ -27,8 +27,11 @@ export function declaredTypes(types: Types, reach: Reach, scope: Scope): Declare
   const names = new Map<number, string>();
   const ownName = (id: number): string => {
     const type = types[id];
-    return type !== undefined && isDeclarable(type) ? type.name : "";
+    if (type === undefined || !isDeclarable(type)) return "";
+    const short = withoutScope(type.name);
+    return shared.has(short) ? type.name : short;
   };
+  const shared = namesOfSeveral(types, order);
   // Types with names keep them, whatever unnamed ones come before.
   for (const id of order) {
     const name = ownName(id) || hints.typedefs.get(id);
@@ -50,6 +53,33 @@ export function declaredTypes(types: Types, reach: Reach, scope: Scope): Declare
     names.set(id, scope.identifier(path.length === 0 ? "Unnamed" : path.join("_")));
   }
   return new Map(order.map((id) => [id, names.get(id)!]));
+}
+
+/** Finds the names that types of several namespaces or classes have. */
+function namesOfSeveral(types: Types, ids: readonly number[]): ReadonlySet<string> {
+  const full = new Map<string, string>();
+  const shared = new Set<string>();
+  for (const id of ids) {
+    const type = types[id];
+    if (type === undefined || !isDeclarable(type) || type.name === "") continue;
+    const short = withoutScope(type.name);
+    if ((full.get(short) ?? type.name) !== type.name) shared.add(short);
+    full.set(short, type.name);
+  }
+  return shared;
+}
+
+/** Returns a name without the namespaces and classes that it is in: `vector<a::b>` for `std::vector<a::b>`. */
+function withoutScope(name: string): string {
+  let depth = 0;
+  for (let at = name.length - 1; at > 0; at--) {
+    if (name[at] === ">") depth++;
+    else if (name[at] === "<") depth--;
+    else if (depth === 0 && name[at] === ":" && name[at - 1] === ":" && at < name.length - 1) {
+      return name.slice(at + 1);
+    }
+  }
+  return name;
 }
 
 function reachedTypes(types: Types, { roots, followFields }: Reach): readonly number[] {

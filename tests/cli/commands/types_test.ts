@@ -247,7 +247,7 @@ testWithCompilers(["g++"], "a module of C++ is checked and works, mangled names 
     language: "cpp",
   });
   const { err } = await smf("types", path, "-o", `${folder}/cpp.ts`);
-  assertStringIncludes(err.join("\n"), "left out: _ZN3geo4takeENS_5OwnerE (parameter 1 is struct Owner");
+  assertStringIncludes(err.join("\n"), "left out: _ZN3geo4takeENS_5OwnerE (parameter 1 is struct geo::Owner");
   assertEquals(await runChecked(folder, "cpp.ts", CPP_PROGRAM), [42, 11, 22, 4, true]);
 });
 

@@ -151,8 +151,8 @@ Deno.test("fields of base classes and of unnamed members are properties; hidden 
     bases: [{ type: base, offset: 0 }],
     fields: [{ name: "id", type: int, offset: 8 }],
   });
-  const { geo_Derived_int } = await imported(list.module({ derived }));
-  assertEquals((geo_Derived_int as RecordClass).offsets, { id: 8, id_2: 0, own: 4 });
+  const { Derived_int } = await imported(list.module({ derived }));
+  assertEquals((Derived_int as RecordClass).offsets, { id: 8, id_2: 0, own: 4 });
 });
 
 Deno.test("structs behind pointers in fields are left out, unless all are wanted", () => {
@@ -261,4 +261,18 @@ Deno.test("unnamed records and base classes within each other, twice at each lev
     });
   }
   assertStringIncludes(list.module({ inner }), "export class Deep {");
+});
+
+Deno.test("types of namespaces have short names, unless two share one", () => {
+  const list = new TypeList();
+  const fields = [{ name: "n", type: list.int(), offset: 0 }];
+  const [a, b, c, d] = ["geo::Point", "a::Size", "b::Size", "std::vector<a::Size>"]
+    .map((name, i) => list.struct(name, 4 + i, fields));
+  const text = list.module({ a, b, c, d });
+  assertEquals([...text.matchAll(/^export class (\w+)/gm)].map(([, name]) => name), [
+    "Point",
+    "a_Size",
+    "b_Size",
+    "vector_a_Size",
+  ]);
 });
