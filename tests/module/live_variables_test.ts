@@ -27,8 +27,8 @@ function typedVersion(hasMass: boolean): Uint8Array<ArrayBuffer> {
 
 const COUNTER = { counter: { type: "i64" } } as const;
 
-Deno.test("a live view reads the new version after a reload, which detaches the value of the old one", () => {
-  using registry = new ModuleRegistry();
+Deno.test("a live view reads the new version after a reload, which detaches the value of the old one", async () => {
+  await using registry = new ModuleRegistry();
   registry.loadBytes("m", version(1));
   using live = registry.open("m", {});
   const grid = live.view("grid", { type: "f32" });
@@ -44,8 +44,8 @@ Deno.test("a live view reads the new version after a reload, which detaches the 
   assertEquals([grid.value[0], grid.value.length], [1, 16]);
 });
 
-Deno.test("a view of one version stays with it while its handle is open, whatever live views do", () => {
-  using registry = new ModuleRegistry({ keepVersions: 0 });
+Deno.test("a view of one version stays with it while its handle is open, whatever live views do", async () => {
+  await using registry = new ModuleRegistry({ keepVersions: 0 });
   const first = registry.loadBytes("m", version(1));
   using live = registry.open("m", {});
   const liveGrid = live.view("grid", { type: "f32" });
@@ -60,8 +60,8 @@ Deno.test("a view of one version stays with it while its handle is open, whateve
   assertEquals(grid.length, 0);
 });
 
-Deno.test("a live view by types has the fields of the version that it reads", () => {
-  using registry = new ModuleRegistry();
+Deno.test("a live view by types has the fields of the version that it reads", async () => {
+  await using registry = new ModuleRegistry();
   registry.loadBytes("m", typedVersion(false));
   using live = registry.open("m", {});
   const points = live.view<{ x: number; mass?: number }[]>("points");
@@ -75,8 +75,8 @@ Deno.test("a live view by types has the fields of the version that it reads", ()
   assertEquals(points.value.map(({ mass }) => mass), [0, 0, 5]);
 });
 
-Deno.test("a version without the variable is refused while a live view uses it", () => {
-  using registry = new ModuleRegistry();
+Deno.test("a version without the variable is refused while a live view uses it", async () => {
+  await using registry = new ModuleRegistry();
   registry.loadBytes("m", version(1));
   using live = registry.open("m", {});
   const grid = live.view("grid", { type: "f32", count: 16 });
@@ -91,8 +91,8 @@ Deno.test("a version without the variable is refused while a live view uses it",
   assertLoadError(() => grid.value, "UndefinedSymbol");
 });
 
-Deno.test("names that cannot be viewed are refused, and are not in use then", () => {
-  using registry = new ModuleRegistry();
+Deno.test("names that cannot be viewed are refused, and are not in use then", async () => {
+  await using registry = new ModuleRegistry();
   registry.loadBytes("m", version(1));
   using live = registry.open("m", {});
   assertLoadError(() => live.view("grid"), "Unsupported");
@@ -116,8 +116,8 @@ Deno.test("in an isolate that has attached, live views say where to view instead
   assertEquals(attached.symbols.counter, 2n);
 });
 
-Deno.test("live statics read the current version, over reloads and rollbacks, and not after the end", () => {
-  using registry = new ModuleRegistry({ keepVersions: 1 });
+Deno.test("live statics read the current version, over reloads and rollbacks, and not after the end", async () => {
+  await using registry = new ModuleRegistry({ keepVersions: 1 });
   registry.loadBytes("m", version(0));
   const live = registry.open("m", COUNTER);
   for (let number = 1; number < 20; number++) {
