@@ -115,8 +115,9 @@ class Collector {
   }
 
   /**
-   * Looks for functions by their names: one of several ranges, hot and cold, has no single address, and a
-   * compiler that finds two functions to be equal describes the code of one only.
+   * Looks for functions and constants by their names: a function of several ranges, hot and cold, has no single
+   * address, a compiler that finds two functions to be equal describes the code of one only, and a constant of C++
+   * may have a value in place of an address.
    */
   #names(unit: Unit): void {
     const root = unit.root();
@@ -145,6 +146,7 @@ class Collector {
       const next = cursor.at;
       // One with an address was found by it, or is no root.
       if (tag === Tag.subprogram && abbreviation.spec(At.lowPc) === undefined) this.#named(unit.entry(at)!);
+      if (tag === Tag.variable && abbreviation.spec(At.location) === undefined) this.#named(unit.entry(at)!);
       at = next;
     }
   }
@@ -153,11 +155,16 @@ class Collector {
     const from = entry.has(At.name) ? entry : originOf(this.#object, entry);
     const attribute = SYMBOL_NAMES.find((name) => from.has(name));
     if (attribute === undefined) return;
-    this.#found(this.#roots.byName.get(this.#object.name(from, attribute)), entry);
+    const address = this.#roots.byName.get(this.#object.name(from, attribute));
+    if (entry.tag === Tag.variable) this.#foundVariable(address, entry);
+    else this.#found(address, entry);
   }
 
   #variable(entry: Entry): void {
-    const address = this.#object.location(entry);
+    this.#foundVariable(this.#object.location(entry), entry);
+  }
+
+  #foundVariable(address: number | undefined, entry: Entry): void {
     if (address === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) return;
     const typed = entry.has(At.type) ? entry : originOf(this.#object, entry);
     const type = this.#translator.variableType(typed);

@@ -23,11 +23,24 @@ export async function whatis(
   return answers;
 }
 
-/** Brings spellings that mean one type to one: gcc's and gdb's names of integers, keywords that C++ may leave out. */
+/**
+ * Brings spellings that mean one type to one: gcc's and gdb's names of integers, keywords that C++ may leave out. gdb
+ * writes arguments of templates in a form of its own; they are left out.
+ */
 export function oneSpelling(type: string): string {
-  return type
+  return withoutArguments(type)
     .replace(/\b(struct|class|union|enum) (?=[\w(])/g, "")
     .replace(/\b(long|short) unsigned int\b/g, "unsigned $1")
     .replace(/\b(long|short)( long)? int\b/g, "$1$2")
     .replace(/\s+/g, " ").replaceAll("> >", ">>").replaceAll(" [", "[").trim();
+}
+
+function withoutArguments(type: string): string {
+  let depth = 0;
+  return Array.from(type, (character) => {
+    if (character === "<") depth++;
+    else if (character === ">") depth--;
+    else if (depth === 0) return character;
+    return "";
+  }).join("");
 }
