@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ModuleRegistry } from "../../../mod.ts";
 import { HeaderFlag, SectionType } from "../../../src/smf/mod.ts";
-import { build, ROUTINES, word } from "../../support/modules.ts";
+import { build, importing, ROUTINES, word } from "../../support/modules.ts";
 import { assertLoadError } from "../../support/testing.ts";
 import { typedModule, Types } from "../../support/typed_modules.ts";
 
@@ -115,7 +115,7 @@ Deno.test("functions that nobody uses may change, and so may all with unload and
 Deno.test("an importer's function counts as in use", async () => {
   await using registry = new ModuleRegistry();
   registry.loadBytes("m", version());
-  registry.loadBytes("user", build({ routines: { use: { hex: "e9 00 00 00 00", refers: { 1: "add32" } } } }));
+  registry.loadBytes("user", importing("add32"));
   const bytes = version({ result: "long", sourceHash: 2n });
   assertLoadError(() => registry.reload("m", { bytes }), "Incompatible");
 });
