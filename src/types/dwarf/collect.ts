@@ -9,6 +9,7 @@ import { isScope } from "./scopes.ts";
 import type { DwarfSections } from "./sections.ts";
 import { originOf, Translator } from "./translate.ts";
 import type { Entry, Unit } from "./unit.ts";
+import { walkEntries } from "./walk.ts";
 
 /** What a module exports and its writable variables, as one object defines them. */
 export interface Roots {
@@ -72,37 +73,19 @@ class Collector {
 
   /** Looks at the entries that hold the address of a root; an entry that has none inside is passed. */
   #visit(unit: Unit, places: Places): void {
-    const root = unit.root();
-    if (root === undefined || !root.hasChildren || !places.isBefore(unit.end)) return;
-    const { cursor } = unit;
-    let at = root.end;
-    for (let depth = 1; depth > 0 && at < unit.end && places.isBefore(unit.end) && !this.#isComplete;) {
-      cursor.at = at;
-      const code = cursor.uleb();
-      if (code === 0) {
-        depth--;
-        at = cursor.at;
-        continue;
-      }
-      const abbreviation = unit.abbreviation(code);
-      abbreviation.pass(cursor);
-      const behind = cursor.at;
-      if (places.isBefore(behind)) {
-        places.moveTo(behind);
-        this.#entry(unit, at, abbreviation);
-      }
-      if (!abbreviation.hasChildren) {
-        at = behind;
-      } else if (
-        MAY_DEFINE.has(abbreviation.tag) && (places === EVERYWHERE || places.isBefore(endOf(unit, at)))
-      ) {
-        depth++;
-        at = behind;
-      } else {
-        at = endOf(unit, at);
-        places.moveTo(at);
-      }
-    }
+    walkEntries(unit, {
+      isDone: () => this.#isComplete || !places.isBefore(unit.end),
+      enter: (start, abbreviation) => {
+        places.moveTo(start);
+        const behind = unit.entry(start)!.end;
+        if (places.isBefore(behind)) {
+          places.moveTo(behind);
+          this.#entry(unit, start, abbreviation);
+        }
+        return abbreviation.hasChildren && MAY_DEFINE.has(abbreviation.tag) &&
+          (places === EVERYWHERE || places.isBefore(endOf(unit, start)));
+      },
+    });
   }
 
   #entry(unit: Unit, at: number, abbreviation: Abbreviation): void {
@@ -120,35 +103,17 @@ class Collector {
    * may have a value in place of an address.
    */
   #names(unit: Unit): void {
-    const root = unit.root();
-    if (root === undefined || !root.hasChildren) return;
-    const { cursor } = unit;
-    let at = root.end;
-    for (let depth = 1; depth > 0 && at < unit.end;) {
-      cursor.at = at;
-      const code = cursor.uleb();
-      if (code === 0) {
-        depth--;
-        at = cursor.at;
-        continue;
-      }
-      const abbreviation = unit.abbreviation(code);
-      const { tag, hasChildren } = abbreviation;
-      if (hasChildren && (tag === Tag.namespace || (isScope(tag) && !unit.isC))) {
-        cursor.at = at;
-        cursor.uleb();
-        abbreviation.pass(cursor);
-        depth++;
-      } else {
-        cursor.at = at;
-        unit.skipEntry();
-      }
-      const next = cursor.at;
-      // One with an address was found by it, or is no root.
-      if (tag === Tag.subprogram && abbreviation.spec(At.lowPc) === undefined) this.#named(unit.entry(at)!);
-      if (tag === Tag.variable && abbreviation.spec(At.location) === undefined) this.#named(unit.entry(at)!);
-      at = next;
-    }
+    walkEntries(unit, {
+      enter: (start, abbreviation) => {
+        const { tag } = abbreviation;
+        // One with an address was found by it, or is no root.
+        const address = tag === Tag.subprogram ? At.lowPc : tag === Tag.variable ? At.location : undefined;
+        if (address !== undefined && abbreviation.spec(address) === undefined) {
+          this.#named(unit.entry(start)!);
+        }
+        return tag === Tag.namespace || (isScope(tag) && !unit.isC);
+      },
+    });
   }
 
   #named(entry: Entry): void {

@@ -3,6 +3,7 @@
  */
 import { Tag } from "./constants.ts";
 import type { Entry, Unit } from "./unit.ts";
+import { walkEntries } from "./walk.ts";
 
 /** More scopes within each other than any source has. */
 const MOST_SCOPES = 64;
@@ -74,28 +75,14 @@ export class Scopes {
 /** Finds the scopes of a unit. */
 export function findScopes(unit: Unit): Scopes {
   const scopes = new Scopes(unit);
-  const root = unit.root();
-  if (root === undefined || !root.hasChildren) return scopes;
-  const { cursor } = unit;
-  let at = root.end;
-  for (let depth = 1; depth > 0 && at < unit.end; at = cursor.at) {
-    cursor.at = at;
-    const code = cursor.uleb();
-    if (code === 0) {
-      depth--;
-      scopes.end(cursor.at);
-      continue;
-    }
-    const abbreviation = unit.abbreviation(code);
-    if (abbreviation.hasChildren && isScope(abbreviation.tag)) {
-      scopes.begin(at);
-      depth++;
-      abbreviation.pass(cursor);
-    } else {
-      cursor.at = at;
-      unit.skipEntry();
-    }
-  }
+  walkEntries(unit, {
+    enter(start, { tag, hasChildren }) {
+      if (!hasChildren || !isScope(tag)) return false;
+      scopes.begin(start);
+      return true;
+    },
+    leave: (end) => scopes.end(end),
+  });
   return scopes;
 }
 

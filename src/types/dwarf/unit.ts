@@ -24,6 +24,7 @@ export class Unit {
   addrBase = 8;
   readonly #abbreviations: AbbreviationTable;
   #root: Entry | undefined;
+  #isC: boolean | undefined;
 
   /** Reads the header at a cursor, and moves the cursor behind the unit. */
   constructor(
@@ -79,7 +80,7 @@ export class Unit {
 
   /** Whether its language is a C, which has no scopes: C89, C, C99, C11, C17 (DW_LANG_*). */
   get isC(): boolean {
-    return C_LANGUAGES.has(this.root()?.value(At.language) ?? 0);
+    return this.#isC ??= C_LANGUAGES.has(this.root()?.value(At.language) ?? 0);
   }
 
   abbreviation(code: number): Abbreviation {
