@@ -3,9 +3,10 @@
  */
 
 import type { ModuleTypes } from "../smf/types.ts";
+import { isPointer } from "../types/kinds.ts";
 import { bareType, sizeOf } from "../types/layout.ts";
 import { Migration } from "../types/migration.ts";
-import { isPointer, isSameUse, pointeeAt } from "../types/pointees.ts";
+import { isSameUse, pointeeAt } from "../types/pointees.ts";
 import { scalarOf } from "../types/scalars.ts";
 import { freshPlan, type TypePlan } from "../types/type_plan.ts";
 import type { SmfFile } from "../smf/file.ts";

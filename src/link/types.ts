@@ -13,10 +13,8 @@ import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapTypes } from "./map.ts";
+import type { LinkOptions } from "./options.ts";
 import type { Resolution } from "./resolve.ts";
-
-/** Which types a module keeps. */
-export type TypesOption = "keep" | "require" | "off";
 
 /** The parts of a link that types need. */
 export interface TypesInput {
@@ -42,7 +40,7 @@ const NO_TYPES: LinkedTypes = { bytes: undefined, facts: { count: 0, typed: 0, u
  * @throws {LoadError} for `require`, if debug information is damaged, or an object that defines an
  * exported function has none.
  */
-export function typesOf(input: TypesInput, option: TypesOption): LinkedTypes {
+export function typesOf(input: TypesInput, option: NonNullable<LinkOptions["types"]>): LinkedTypes {
   if (option === "off") return NO_TYPES;
   const types: (TypeRecord | undefined)[] = [undefined];
   const typed = new Map<number, TypedAddress>();

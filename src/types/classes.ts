@@ -5,12 +5,12 @@
  */
 import { damaged } from "./damaged.ts";
 import { KINDS } from "./encoding.ts";
+import { isRecord } from "./kinds.ts";
+import type { Types } from "./layout.ts";
 import type { RecordType, TypeRecord } from "./model.ts";
 
 /** The first of the types that are equal to a type, by its number. */
 export type Classes = Int32Array;
-
-type Types = readonly (TypeRecord | undefined)[];
 
 /** Rounds after which structs are not merged: real ones differ within a few. */
 const MOST_ROUNDS = 64;
@@ -21,7 +21,7 @@ const KIND_FACTOR = 2 ** 32;
 
 /** Returns the first equal type of each. */
 export function classesOf(types: Types): Classes {
-  const records = types.flatMap((type, id) => type !== undefined && isRecord(type) ? [id] : []);
+  const records = types.flatMap((type, id) => isRecord(type) ? [id] : []);
   /** The class of each struct: the number of the first one in it. */
   let classes: Int32Array = new Int32Array(types.length);
   let count = group(records, classes, (id) => spelling(types[id] as RecordType));
@@ -43,10 +43,6 @@ export function classesOf(types: Types): Classes {
     classes = next;
   }
   return Int32Array.from(types, (_, id) => id);
-}
-
-function isRecord(type: TypeRecord): type is RecordType {
-  return type.kind === "struct" || type.kind === "union" || type.kind === "class";
 }
 
 /** Numbers ids by the first that has the same key; returns how many keys there are. */

@@ -10,6 +10,7 @@
  * | a type that definitions cannot say | anything of its size, with a remark |
  */
 import { declarationOf } from "./declaration.ts";
+import { isRecord } from "./kinds.ts";
 import { bareType, sizeOf, type Types } from "./layout.ts";
 import { isReason, nativeValue } from "./native.ts";
 import type { FunctionType } from "./model.ts";
@@ -92,9 +93,9 @@ class Comparison implements DefinitionDifferences {
   }
 
   variable(id: number, defined: DefinedType): void {
-    const kind = this.#types[bareType(this.#types, id)]?.kind;
+    const type = this.#types[bareType(this.#types, id)];
     // A part of it, which the size of the symbol bounds, may be what is wanted.
-    if (kind === "array" || kind === "struct" || kind === "class" || kind === "union") return;
+    if (type?.kind === "array" || isRecord(type)) return;
     this.#value("the variable", id, defined);
   }
 
@@ -183,7 +184,7 @@ function agree(one: Word, other: Word): boolean {
 
 function isNontrivial(types: Types, bare: number): boolean {
   const type = types[bare];
-  return (type?.kind === "struct" || type?.kind === "class" || type?.kind === "union") && type.nontrivial;
+  return isRecord(type) && type.nontrivial;
 }
 
 function isLongDouble(types: Types, bare: number): boolean {

@@ -1,11 +1,10 @@
 /**
  * Types as C writes them: the spelling of gdb's `whatis`, with parameter names where there are any.
  */
+import { MOST_DEPTH, type Types } from "./layout.ts";
 import type { DerivedType, TypeRecord } from "./model.ts";
 
-/** Behind so many types that refer to the next, the rest is cut. */
-const MOST_DEPTH = 64;
-/** Behind so many characters of names, too. */
+/** Behind so many characters of names the rest is cut, as it is behind MOST_DEPTH types. */
 const MOST_CHARACTERS = 65_536;
 
 /** How a declaration is written. */
@@ -13,8 +12,6 @@ export interface DeclarationStyle {
   /** Whether names of parameters are written. */
   readonly parameterNames: boolean;
 }
-
-type Types = readonly (TypeRecord | undefined)[];
 
 /**
  * Writes the declaration of a name, or a type alone if the name is empty.

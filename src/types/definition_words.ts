@@ -62,6 +62,11 @@ export function leavesOf(type: DefinedType): Leaves {
   return { length: words.length, words, offsets, size };
 }
 
+/** Returns the size and alignment of a type in bytes, as Deno lays it out. */
+export function layoutOf(type: DefinedType): { readonly size: number; readonly alignment: number } {
+  return place(type, 0, [], []);
+}
+
 /** Appends the words of a type that begins at `start` or behind it, where its alignment allows. */
 function place(
   type: DefinedType,

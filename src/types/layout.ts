@@ -61,3 +61,19 @@ export function sizeOf(types: Types, id: number): number | undefined {
   }
   return undefined;
 }
+
+/** Returns the elements of an array, of however many dimensions: their bare type, and how many there are. */
+export function elementsOf(
+  types: Types,
+  id: number,
+): { readonly of: number; readonly count: number | undefined } {
+  let count: number | undefined = 1;
+  let of = bareType(types, id);
+  for (let steps = 0; steps < MOST_DEPTH; steps++) {
+    const type = types[of];
+    if (type?.kind !== "array") break;
+    count = type.count === undefined || count === undefined ? undefined : count * type.count;
+    of = bareType(types, type.of);
+  }
+  return { of, count };
+}

@@ -12,9 +12,10 @@
  * | anything else | nothing: the new version's value stays, and the plan says why |
  */
 import { declarationOf } from "./declaration.ts";
+import { isCharacter, isPointer, isRecord } from "./kinds.ts";
 import { bareType, MOST_DEPTH, sizeOf, type Types } from "./layout.ts";
 import type { ArrayType, TypeRecord } from "./model.ts";
-import { isPointer, isRecord, isSamePointee } from "./pointees.ts";
+import { isSamePointee } from "./pointees.ts";
 import { planRecord } from "./record_plan.ts";
 import { enumProblem, scalarOf, widening } from "./scalars.ts";
 import type { Step } from "./steps.ts";
@@ -128,7 +129,7 @@ export class Migration implements Planner {
     if (element.fate === "same") {
       const length = count * step;
       // Text that is cut must still end.
-      const isText = count < whole && this.#isText(old.of);
+      const isText = count < whole && isCharacter(this.old, old.of);
       const steps: Step[] = [
         isText ? { kind: "text", from: 0, to: 0, length, whole } : { kind: "move", from: 0, to: 0, length },
       ];
@@ -136,12 +137,6 @@ export class Migration implements Planner {
     }
     const steps: Step[] = [{ kind: "repeat", from: 0, to: 0, count, step, newStep, steps: element.steps }];
     return { ...common, steps, cost: count * element.cost };
-  }
-
-  #isText(type: number): boolean {
-    const element = this.old[bareType(this.old, type)];
-    return element?.kind === "base" && element.size === 1 &&
-      (element.name === "char" || element.name === "char8_t");
   }
 }
 

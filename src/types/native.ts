@@ -1,8 +1,10 @@
 /**
  * Types as calls by foreign function interfaces know them: words of some sizes, and structs of them.
  */
-import { bareType, MOST_DEPTH, sizeOf, type Types } from "./layout.ts";
-import type { FunctionType, RecordType, TypeField, TypeRecord } from "./model.ts";
+import { layoutOf } from "./definition_words.ts";
+import { isSignedEnum } from "./kinds.ts";
+import { bareType, elementsOf, MOST_DEPTH, sizeOf, type Types } from "./layout.ts";
+import type { FunctionType, RecordType, TypeField } from "./model.ts";
 
 /** A word's type, spelt as `Deno.NativeType` spells it. */
 export type NativeWord =
@@ -88,8 +90,7 @@ class Flattener {
         const underlying = this.#types[bareType(this.#types, type.underlying)];
         if (underlying?.kind === "base") return word(type.name, underlying.encoding, underlying.size);
         if (type.size === undefined) return { reason: `is the enum ${type.name}, which is only declared` };
-        const isSigned = type.enumerators.some(({ value }) => value < 0);
-        return word(type.name, isSigned ? "signed" : "unsigned", type.size);
+        return word(type.name, isSignedEnum(this.#types, type) ? "signed" : "unsigned", type.size);
       }
       case "pointer":
         return this.#types[bareType(this.#types, type.to)]?.kind === "function" ? "function" : "pointer";
@@ -130,8 +131,7 @@ class Flattener {
       if (isReason(value)) {
         return { reason: `${label}, whose field ${field.name || "without a name"} ${value.reason}` };
       }
-      const size = nativeSize(value);
-      const alignment = nativeAlignment(value);
+      const { size, alignment } = layoutOf(value);
       end = Math.ceil(end / alignment) * alignment;
       if (end !== field.offset || sizeOf(this.#types, of) !== size) {
         return { reason: `${label}, which is packed or aligned in its own way` };
@@ -160,18 +160,6 @@ function fieldsByOffset(type: RecordType): readonly TypeField[] {
   return [...bases, ...type.fields].sort((a, b) => a.offset - b.offset);
 }
 
-/** Returns the elements of an array, of however many dimensions; another type is one of itself. */
-function elementsOf(types: Types, id: number): { of: number; count: number | undefined } {
-  let count: number | undefined = 1;
-  for (let steps = 0; steps < MOST_DEPTH; steps++) {
-    const type: TypeRecord | undefined = types[bareType(types, id)];
-    if (type?.kind !== "array") break;
-    count = type.count === undefined || count === undefined ? undefined : count * type.count;
-    id = type.of;
-  }
-  return { of: id, count };
-}
-
 function word(name: string, encoding: string, size: number): NativeWord | NotNative {
   if (encoding === "bool" && size === 1) return "bool";
   if (encoding === "float" && size === 4) return "f32";
@@ -181,35 +169,4 @@ function word(name: string, encoding: string, size: number): NativeWord | NotNat
     return `${encoding === "signed" ? "i" : "u"}${size * 8}` as NativeWord;
   }
   return { reason: `is ${name}` };
-}
-
-const WORD_SIZES: Readonly<Record<NativeWord, number>> = {
-  bool: 1,
-  i8: 1,
-  u8: 1,
-  i16: 2,
-  u16: 2,
-  i32: 4,
-  u32: 4,
-  i64: 8,
-  u64: 8,
-  f32: 4,
-  f64: 8,
-  pointer: 8,
-  function: 8,
-};
-
-function nativeSize(value: NativeValue): number {
-  if (typeof value === "string") return WORD_SIZES[value];
-  const alignment = nativeAlignment(value);
-  let end = 0;
-  for (const field of value.struct) {
-    const own = nativeAlignment(field);
-    end = Math.ceil(end / own) * own + nativeSize(field);
-  }
-  return Math.ceil(end / alignment) * alignment;
-}
-
-function nativeAlignment(value: NativeValue): number {
-  return typeof value === "string" ? WORD_SIZES[value] : Math.max(...value.struct.map(nativeAlignment));
 }

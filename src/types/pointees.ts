@@ -2,6 +2,7 @@
  * Whether what is used as a value of an old type may be one of a new type: through a pointer, or in a call.
  * Names of types, qualifiers and signs do not matter.
  */
+import { isPointer, isRecord } from "./kinds.ts";
 import { bareType, MOST_DEPTH, sizeOf, type Types } from "./layout.ts";
 import type { TypeRecord } from "./model.ts";
 import { scalarOf } from "./scalars.ts";
@@ -69,18 +70,6 @@ function bare(
   after: number,
 ): readonly [TypeRecord | undefined, TypeRecord | undefined] {
   return [old[bareType(old, before)], now[bareType(now, after)]];
-}
-
-/** Whether a type is a struct, a union or a class. */
-export function isRecord(type: TypeRecord): type is TypeRecord & { kind: "struct" | "union" | "class" } {
-  return type.kind === "struct" || type.kind === "union" || type.kind === "class";
-}
-
-/** Whether a type's values are addresses. */
-export function isPointer(
-  type: TypeRecord,
-): type is TypeRecord & { kind: "pointer" | "reference" | "rvalue-reference" } {
-  return type.kind === "pointer" || type.kind === "reference" || type.kind === "rvalue-reference";
 }
 
 /**

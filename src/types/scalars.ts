@@ -1,6 +1,7 @@
 /**
  * Numbers that become numbers of another type, where every value has an equal one.
  */
+import { isSignedEnum } from "./kinds.ts";
 import { bareType, type Types } from "./layout.ts";
 import type { EnumType } from "./model.ts";
 import type { Step } from "./steps.ts";
@@ -23,11 +24,7 @@ export function scalarOf(types: Types, id: number): Scalar | undefined {
     return encoding === "complex" || encoding === "other" ? undefined : { form: encoding, size };
   }
   if (type?.kind !== "enum" || type.size === undefined) return undefined;
-  const underlying = type.underlying === 0 ? undefined : scalarOf(types, type.underlying);
-  const isSigned = underlying === undefined
-    ? type.enumerators.some(({ value }) => value < 0)
-    : underlying.form === "signed";
-  return { form: isSigned ? "signed" : "unsigned", size: type.size, of: type };
+  return { form: isSignedEnum(types, type) ? "signed" : "unsigned", size: type.size, of: type };
 }
 
 /** Says why an enumeration may not follow another: a name is gone or has another value. */

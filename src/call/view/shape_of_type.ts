@@ -3,6 +3,7 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import { isCharacter, isRecord, isSignedEnum } from "../../types/kinds.ts";
 import { bareType, sizeOf, type Types } from "../../types/layout.ts";
 import type { BaseType, EnumType, RecordType, TypeField } from "../../types/model.ts";
 import { type BitsShape, type FieldShape, rowOf, type Shape, type Word, WORDS } from "./shape.ts";
@@ -66,8 +67,7 @@ class Shapes {
     const underlying = this.#types[bareType(this.#types, type.underlying)];
     if (underlying?.kind === "base") return wordOf(underlying);
     if (type.size === undefined) return undefined;
-    const isSigned = type.enumerators.some(({ value }) => value < 0);
-    return integerOf(type.size, isSigned);
+    return integerOf(type.size, isSignedEnum(this.#types, type));
   }
 
   #array(element: number, count: number | undefined, size: number | undefined): Shape | undefined {
@@ -121,8 +121,7 @@ class Shapes {
 
   #record(id: number): RecordType | undefined {
     const type = this.#types[bareType(this.#types, id)];
-    const isRecord = type?.kind === "struct" || type?.kind === "union" || type?.kind === "class";
-    return isRecord ? type : undefined;
+    return isRecord(type) ? type : undefined;
   }
 
   #bits({ type }: TypeField, [first, count]: readonly [number, number]): BitsShape | undefined {
@@ -160,10 +159,4 @@ function wordOf({ encoding, size }: BaseType): Shape | undefined {
 
 function integerOf(size: number, isSigned: boolean): Shape | undefined {
   return WORDS[`${isSigned ? "i" : "u"}${8 * size}` as Word];
-}
-
-/** Whether an array of the type is a text: `signed char` and `unsigned char` are small numbers. */
-function isCharacter(types: Types, id: number): boolean {
-  const type = types[bareType(types, id)];
-  return type?.kind === "base" && type.size === 1 && (type.name === "char" || type.name === "char8_t");
 }

@@ -1,6 +1,7 @@
 /**
  * Values of types out of text: what a command's arguments mean by the types of a function's parameters.
  */
+import { isRecord, isSignedEnum } from "../../types/kinds.ts";
 import { bareType, sizeOf, type Types } from "../../types/layout.ts";
 import type { EnumType, RecordType, TypeRecord } from "../../types/model.ts";
 import { didYouMean, nearestWord } from "../../errors/names.ts";
@@ -64,14 +65,6 @@ function addressOf(value: unknown): bigint {
 /** Whether the value of an enumerator is kept as it is; above 2^53 a number is rounded. */
 export function isExact(value: number | bigint): boolean {
   return typeof value === "bigint" || Number.isSafeInteger(value);
-}
-
-/** Whether the numbers of an enumeration have a sign. */
-export function isSignedEnum(types: Types, type: EnumType): boolean {
-  const underlying = types[bareType(types, type.underlying)];
-  return underlying?.kind === "base"
-    ? underlying.encoding === "signed"
-    : type.enumerators.some(({ value }) => value < 0);
 }
 
 /** Returns the number of an enumerator, of several joined by `|`, or a number itself. */
@@ -191,9 +184,7 @@ function fieldOf(
   const inner = [...type.fields.filter((field) => field.name === ""), ...type.bases];
   for (const { type: id, offset } of depth < 8 ? inner : []) {
     const part = types[bareType(types, id)];
-    if (
-      offset === undefined || (part?.kind !== "struct" && part?.kind !== "union" && part?.kind !== "class")
-    ) continue;
+    if (offset === undefined || !isRecord(part)) continue;
     const found = fieldOf(types, part, name, depth + 1);
     if (found !== undefined) return { type: found.type, offset: offset + found.offset };
   }

@@ -1,9 +1,10 @@
 /**
  * Values in memory as text and as JSON, by their types.
  */
+import { isSignedEnum } from "../../types/kinds.ts";
 import { bareType, MOST_DEPTH, sizeOf, type Types } from "../../types/layout.ts";
 import type { EnumType, RecordType } from "../../types/model.ts";
-import { isExact, isSignedEnum } from "./parse_value.ts";
+import { isExact } from "./parse_value.ts";
 import { hex } from "../../errors/load_error.ts";
 import { hexBytes } from "../../smf/hex_bytes.ts";
 

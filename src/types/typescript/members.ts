@@ -3,7 +3,8 @@
  * members, each under a name of its own.
  */
 import { declarationOf } from "../declaration.ts";
-import { bareType, MOST_DEPTH, sizeOf, type Types } from "../layout.ts";
+import { isRecord } from "../kinds.ts";
+import { bareType, elementsOf, MOST_DEPTH, sizeOf, type Types } from "../layout.ts";
 import type { RecordType } from "../model.ts";
 import { Scope } from "./names.ts";
 import { type Scalar, scalarOf } from "./scalars.ts";
@@ -99,12 +100,7 @@ class Members {
     const name = this.#declared.get(bare);
     if (isRecord(types[bare]) && name !== undefined) return { kind: "record", name, size };
     if (types[bare]?.kind !== "array") return { kind: "bytes", size };
-    let element = bare;
-    for (let steps = 0; steps < MOST_DEPTH; steps++) {
-      const type = types[element];
-      if (type?.kind !== "array") break;
-      element = bareType(types, type.of);
-    }
+    const element = elementsOf(types, bare).of;
     const elementSize = sizeOf(types, element);
     if (elementSize === undefined || elementSize === 0) return { kind: "bytes", size };
     const count = size / elementSize;
@@ -128,8 +124,4 @@ class Members {
     }
     return { kind: "bits", first: start, count, scalar, isSigned: /^(Big)?Int/.test(scalar.accessor) };
   }
-}
-
-function isRecord(type: Types[number]): type is RecordType {
-  return type?.kind === "struct" || type?.kind === "union" || type?.kind === "class";
 }

@@ -4,6 +4,7 @@
  */
 import { definitionLines, leftOutLines, type TypeScriptInput } from "./definitions.ts";
 import { enumLines } from "./enums.ts";
+import { isRecord } from "../kinds.ts";
 import { type Helper, HELPERS, helperTexts } from "./helpers.ts";
 import { commentText, Scope } from "./names.ts";
 import { declaredTypes } from "./reached.ts";
@@ -26,9 +27,7 @@ export function typeScriptModule(input: TypeScriptInput): string {
       const type = types[id]!;
       if (type.kind === "enum") return enumLines(types, id, type, name);
       const context = { types, declared, helpers, layoutHash: input.layoutHash };
-      return type.kind === "struct" || type.kind === "union" || type.kind === "class"
-        ? recordLines(context, id, type)
-        : [];
+      return isRecord(type) ? recordLines(context, id, type) : [];
     }),
     ...leftOutLines(types, exports),
     definitionLines(input, exports, declared),

@@ -1,7 +1,8 @@
 /**
  * Finds the records and enumerations that a generated module declares, and names them.
  */
-import { bareType, MOST_DEPTH, type Types } from "../layout.ts";
+import { isRecord } from "../kinds.ts";
+import { elementsOf, type Types } from "../layout.ts";
 import { type EnumType, forContained, forMentioned, type RecordType, type TypeRecord } from "../model.ts";
 import type { Scope } from "./names.ts";
 
@@ -103,7 +104,7 @@ function reachedTypes(types: Types, { roots, followFields }: Reach): readonly nu
 
 /** Whether a type has fields or values to declare. */
 function isDeclarable(type: TypeRecord): type is RecordType | EnumType {
-  return type.kind === "struct" || type.kind === "class" || type.kind === "union" || type.kind === "enum";
+  return isRecord(type) || type.kind === "enum";
 }
 
 /** What unnamed types can be named after. */
@@ -120,23 +121,12 @@ function nameHints(types: Types): NameHints {
   types.forEach((type, id) => {
     if (type?.kind === "typedef") {
       if (!typedefs.has(type.to)) typedefs.set(type.to, type.name);
-    } else if (type?.kind === "struct" || type?.kind === "class" || type?.kind === "union") {
+    } else if (isRecord(type)) {
       for (const { name, type: fieldType } of type.fields) {
-        const used = elementOf(types, fieldType);
+        const used = elementsOf(types, fieldType).of;
         if (!fields.has(used)) fields.set(used, { record: id, field: name || "unnamed" });
       }
     }
   });
   return { typedefs, fields };
-}
-
-/** Returns the number of the type behind arrays, names and qualifiers. */
-function elementOf(types: Types, id: number): number {
-  for (let steps = 0; steps < MOST_DEPTH; steps++) {
-    id = bareType(types, id);
-    const type = types[id];
-    if (type?.kind !== "array") break;
-    id = type.of;
-  }
-  return id;
 }
