@@ -1,5 +1,5 @@
 /**
- * What binding asks of a module: the symbols of one version, or the live exports of all.
+ * The symbols that binding finds in a module: those of one version, or the live exports of all.
  */
 
 import type { ModuleTypes } from "../smf/types.ts";
@@ -32,7 +32,7 @@ export interface SymbolSource {
   typeOf(types: ModuleTypes, name: string): TypedSymbol | undefined;
 }
 
-/** What a module says about the type of a symbol. */
+/** The type of a symbol, as far as the module knows it. */
 export interface TypedSymbol {
   /** The number of the type. */
   readonly type: number;

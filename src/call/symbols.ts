@@ -19,7 +19,7 @@ export interface BindingOptions {
   readonly types: TypeCheck;
 }
 
-/** What was bound. */
+/** The result of a binding. */
 export interface SymbolsBound {
   /** A function for each function, a getter for each static. Frozen. */
   readonly symbols: Readonly<Record<string, unknown>>;

@@ -12,7 +12,7 @@ import { judgeDefinitions } from "./definition.ts";
 import type { SymbolSource } from "./symbol_source.ts";
 import { isStored, type TypeCheck } from "./type_check.ts";
 
-/** What is to be bound: definitions, names whose types the module knows, or all exports (undefined). */
+/** The request of a binding: definitions, names whose types the module knows, or all exports (undefined). */
 export type Wanted = Deno.ForeignLibraryInterface | readonly string[] | undefined;
 
 /** Definitions by the module's types. */

@@ -74,7 +74,7 @@ export function debugSections(object: LinkObject, locator: Locator): DwarfSectio
 class SymbolValues {
   readonly #object: LinkObject;
   readonly #locator: Locator;
-  /** Those that were needed; NaN for the others. */
+  /** The values that were needed; NaN for the others. */
   readonly #values: Float64Array;
 
   constructor(object: LinkObject, locator: Locator) {

@@ -84,7 +84,7 @@ export interface MapReference {
   readonly neededBy: readonly string[];
 }
 
-/** What a link found of types. */
+/** The types that a link found. */
 export interface MapTypes {
   /** The number of types that the module keeps. */
   readonly count: number;

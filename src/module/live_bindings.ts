@@ -67,7 +67,7 @@ export interface LiveSource {
    * @throws {LoadError} `UndefinedSymbol`, `Incompatible`; `Unsupported` where the version can change at any moment.
    */
   variable(name: string): OwnedVariable;
-  /** What the current version says about an export; undefined if it does not export the name. */
+  /** Finds an export of the current version; undefined if it does not export the name. */
   find(name: string): LiveExport | undefined;
   /** The names of all exports, in file order. */
   exportNames(): Iterable<string>;
@@ -239,7 +239,7 @@ export class LiveBindings implements CallOwner, LiveOwner {
     let view = this.#views.get(key);
     if (view === undefined) {
       view = new LiveView(this, name, description);
-      // Throws before the name is in use, if there is no such view.
+      // Throws before the name is in use, if the view cannot be made.
       void view.value;
       if (this.#useSlot(name, size) === undefined) throw notExported(this.path, name);
       this.#views.set(key, view);

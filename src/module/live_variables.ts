@@ -16,7 +16,7 @@ export interface OwnedVariable extends Variable {
 /** The buffers that a live library has open; refers to none of them strongly, as it is part of the body. */
 export class LiveBuffers {
   readonly #ends = new Set<() => void>();
-  /** Those of statics, which nobody else sees. */
+  /** Buffers of statics, which nobody else sees. */
   readonly ofStatics: ViewBuffers = new ViewBuffers();
   /** Counts how often all of them have ended. */
   generation: number = 0;

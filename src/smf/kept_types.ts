@@ -44,7 +44,7 @@ export class KeptTypes {
     const reading = readTypes(this.facts.sections);
     let step = reading.next();
     while (!step.done) {
-      // What was too large to be kept is refused before its bytes are asked for.
+      // Sections that were too large to be kept are refused before their bytes are asked for.
       const bytes = this.facts.bytes!;
       step.value.into?.set(bytes);
       step = reading.next(step.value.into ?? bytes);

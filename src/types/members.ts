@@ -6,9 +6,9 @@ import type { RecordType } from "./model.ts";
 
 /** A field, a base class, or an anonymous union. */
 export interface Member {
-  /** What identifies it in its struct. */
+  /** The key that identifies it in its struct. */
   readonly key: string;
-  /** What people call it. */
+  /** The name for messages. */
   readonly label: string;
   /** The number of its type. */
   readonly type: number;

@@ -161,7 +161,7 @@ export interface TypedAddress {
 export interface TypeGraph {
   /** The types by number; the first is not used, because 0 is `void`. */
   readonly types: readonly (TypeRecord | undefined)[];
-  /** What has a type, by address, ascending. */
+  /** The functions and variables that have a type, by address, ascending. */
   readonly typed: readonly TypedAddress[];
 }
 

@@ -8,7 +8,7 @@ import { enumProblem, holdsAll, scalarOf } from "./scalars.ts";
 import type { Step } from "./steps.ts";
 import { type FreshPart, freshPlan, type Planner, type TypePlan } from "./type_plan.ts";
 
-/** What becomes of one field. */
+/** The plan for one field. */
 type Carried = Pick<TypePlan, "fate" | "steps" | "cost"> & Partial<TypePlan>;
 
 /** Plans how values of one struct, union or class become values of another. */
@@ -185,7 +185,7 @@ class RecordPlan {
     }
   }
 
-  /** Lists a part, unless the list is too long for people. */
+  /** Lists a part, unless the list is too long to be read. */
   #addFresh(path: string, reason: string, isNew = false): void {
     if (this.#fresh.length < MOST_PARTS) this.#fresh.push({ path, reason, isNew });
     else if (this.#fresh.length === MOST_PARTS) {

@@ -1,5 +1,5 @@
 /**
- * What a plan says about a value whose type may have changed.
+ * The plan for a value whose type may have changed.
  */
 import type { ComparedTypes } from "./pointees.ts";
 import type { Step } from "./steps.ts";
@@ -24,7 +24,7 @@ export interface TypePlan {
   readonly steps: readonly Step[];
   /** How often steps are taken, which bounds the time. */
   readonly cost: number;
-  /** What changes, as phrases: of the value itself, and of the structs in it. */
+  /** The change of the value itself, as a phrase, and those of the structs in it. */
   readonly change?: string;
   readonly structs: readonly string[];
   readonly fresh: readonly FreshPart[];

@@ -15,7 +15,7 @@ export type NestedView = (shape: Shape, view: DataView<ArrayBuffer>, offset: num
 /** Writes a value to the view of a shape, as an assignment to a field does. */
 export type NestedWrite = (view: unknown, shape: Shape, value: unknown) => void;
 
-/** What accessors need to make views of the arrays and structs in a struct. */
+/** Makes the views of arrays and structs in a struct, for accessors. */
 export interface Nesting {
   readonly view: NestedView;
   readonly write: NestedWrite;

@@ -23,9 +23,9 @@ export interface ListedType {
     readonly offset?: number;
   }[];
   readonly enumerators?: readonly { readonly name: string; readonly value: number | string }[];
-  /** What it points to, qualifies or names, by number. */
+  /** The number of the type that it points to, qualifies or names. */
   readonly to?: number;
-  /** What it has elements of, or which class a pointer to a member belongs to. */
+  /** The number of its elements' type, or of the class that a pointer to a member belongs to. */
   readonly of?: number;
   readonly count?: number;
   readonly result?: number;

@@ -8,7 +8,7 @@ import { isExact } from "./parse_value.ts";
 import { hex } from "../../errors/load_error.ts";
 import { hexBytes } from "../../smf/hex_bytes.ts";
 
-/** A value for people and for programs. */
+/** A value in two forms: as text to be read, and as JSON. */
 export interface ShownValue {
   readonly text: string;
   /** Numbers that JSON has no exact form for are strings; of an enumeration, `{ name, value }`. */

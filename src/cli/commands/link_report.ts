@@ -1,6 +1,6 @@
 /**
- * What a link says and writes beside the module: the map, traces, the file of dependencies, and the lines on what
- * `smf ld` left out.
+ * Prints and writes the reports of a link: the map, traces, the file of dependencies, and the lines that say which
+ * arguments and files `smf ld` left out.
  */
 import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
 import type { Output } from "../terminal/command.ts";

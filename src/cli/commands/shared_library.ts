@@ -43,7 +43,7 @@ const Sym = { section: 6 } as const;
 /** The entry of the dynamic section that gives the library's own name, and the one that ends it. */
 const DT_SONAME = 14, DT_NULL = 0;
 
-/** What a shared library says of itself. */
+/** The facts in a shared library's dynamic section. */
 export interface SharedLibrary {
   /** The name under which the system finds it; undefined if the file does not say. */
   readonly soname: string | undefined;

@@ -25,7 +25,7 @@ export interface TypedSignature extends Signature {
 /**
  * Returns the signature of a function that the module exports.
  *
- * @throws {UsageError} if there is no such function, or none that can be called.
+ * @throws {UsageError} if the module does not export the function, or it cannot be called.
  */
 export function typedSignature({ types, exports }: ModuleExports, name: string): TypedSignature {
   const found = exports.find((item) => item.name === name);

@@ -180,7 +180,7 @@ class WatchedCall {
   /**
    * Calls the function; its result as text.
    *
-   * @throws {UsageError} if there is no such function, or it does not take the arguments.
+   * @throws {UsageError} if the module does not export the function, or it does not take the arguments.
    */
   result(): string | undefined {
     const { name, texts, signature: given } = this.#call;

@@ -24,7 +24,7 @@ export const SWITCHES: Readonly<Record<string, string>> = {
 /** The options among these of one letter, whose values may follow without a space. */
 export const JOINED = /^[oeulLy]./;
 
-/** What options of `ld` mean in other words; null for those that take one back. */
+/** The options of `ld` that others stand for; null for those that take one back. */
 export const SYNONYMS: Readonly<Record<string, readonly [option: string, value?: string] | null>> = {
   "-z defs": ["no-undefined"],
   "-z undefs": null,
@@ -60,7 +60,7 @@ export const IGNORED: RegExp = new RegExp(
     // The kind of file: a module is always the same.
     "shared|Bshareable|pie|pic-executable|no-pie|no-pic-executable|nostdlib|no-dynamic-linker|EL|export-dynamic|E|" +
     "no-export-dynamic|Bsymbolic.*|Bno-symbolic|Bgroup|traditional-format|hash-style|build-id(?:=.*)?",
-    // What a module always or never has.
+    // A module always has these, or never.
     "(?:no-)?eh-frame-hdr|(?:no-)?gc-sections|(?:no-)?gc-keep-exported|(?:no-)?relax|(?:no-)?ctors-in-init-array|" +
     "(?:enable|disable)-new-dtags|(?:no-)?ld-generated-unwind-info|pack-dyn-relocs=.*|(?:no-)?rosegment|" +
     "(?:no-)?(?:use-android-relr-tags|apply-dynamic-relocs|execute-only|omagic|omit-padding)|n|nmagic|N|q|emit-relocs|" +

@@ -11,7 +11,7 @@ import { originOf, Translator } from "./translate.ts";
 import type { Entry, Unit } from "./unit.ts";
 import { walkEntries } from "./walk.ts";
 
-/** What a module exports and its writable variables, as one object defines them. */
+/** The exports and writable variables of a module that one object defines. */
 export interface Roots {
   /** Addresses of functions and variables, offsets in the image. */
   readonly addresses: ReadonlySet<number>;
@@ -106,7 +106,7 @@ class Collector {
     walkEntries(unit, {
       enter: (start, abbreviation) => {
         const { tag } = abbreviation;
-        // One with an address was found by it, or is no root.
+        // An entry with an address was found by it, or is not a root.
         const address = tag === Tag.subprogram ? At.lowPc : tag === Tag.variable ? At.location : undefined;
         if (address !== undefined && abbreviation.spec(address) === undefined) {
           this.#named(unit.entry(start)!);

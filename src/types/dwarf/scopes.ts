@@ -12,11 +12,11 @@ interface Scope {
   readonly start: number;
   end: number;
   readonly parent: Scope | undefined;
-  /** What it puts before names, once that has been asked for. */
+  /** The text that it puts before names; undefined until it is first needed. */
   prefix: string | undefined;
 }
 
-/** What reads names. */
+/** Reads the names of entries. */
 interface Names {
   name(entry: Entry): string;
 }

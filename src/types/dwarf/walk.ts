@@ -4,7 +4,7 @@
 import type { Abbreviation } from "./abbrev.ts";
 import type { Unit } from "./unit.ts";
 
-/** Whoever looks at entries. Both callbacks may move the cursor of the unit. */
+/** The callbacks of a walk. They may move the cursor of the unit. */
 export interface Visitor {
   /** Called with where an entry starts, and its kind. Returns whether its children are visited, too. */
   enter(start: number, abbreviation: Abbreviation): boolean;

@@ -13,13 +13,13 @@ import type { DeclaredTypes } from "./reached.ts";
 export interface TypedExport {
   /** The name. */
   readonly name: string;
-  /** Which of the two it is. */
+  /** Whether it is a function or a variable. */
   readonly kind: "function" | "variable";
   /** The number of its type; undefined if the module does not know it. */
   readonly type: number | undefined;
 }
 
-/** What the module is written of. */
+/** The input of a generated module. */
 export interface TypeScriptInput {
   /** The name of the native module in comments. */
   readonly moduleName: string;

@@ -9,7 +9,7 @@ import type { Scope } from "./names.ts";
 /** The declared types: their identifiers by number, ascending. */
 export type DeclaredTypes = ReadonlyMap<number, string>;
 
-/** What decides how far types are followed. */
+/** How far types are followed. */
 export interface Reach {
   /** The numbers of the functions' and variables' types. */
   readonly roots: readonly number[];
@@ -107,7 +107,7 @@ function isDeclarable(type: TypeRecord): type is RecordType | EnumType {
   return isRecord(type) || type.kind === "enum";
 }
 
-/** What unnamed types can be named after. */
+/** The names that unnamed types can take. */
 interface NameHints {
   /** The first typedef of a type. */
   readonly typedefs: ReadonlyMap<number, string>;

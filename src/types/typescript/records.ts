@@ -12,7 +12,7 @@ import { commentCode, propertyKey } from "./names.ts";
 import { nativeLiteral } from "./native_literal.ts";
 import { readCode, writeCode } from "./scalars.ts";
 
-/** What classes are written with. */
+/** The input of all classes of a module. */
 export interface RecordContext {
   readonly types: Types;
   /** The names of the declared types. */
