@@ -4,25 +4,20 @@ import { encodeTypes } from "../../src/types/encode.ts";
 import type { TypeField, TypeRecord } from "../../src/types/model.ts";
 import { typeScriptModule } from "../../src/types/typescript/module.ts";
 import { hostBuilder, machineCode } from "./testing.ts";
+import { TypeRecords } from "./typed_modules.ts";
 
-/** Collects types; each method returns the number of a new one. A type must stand behind those it contains. */
-export class TypeList {
-  readonly types: (TypeRecord | undefined)[] = [undefined];
-
-  add(type: TypeRecord): number {
-    return this.types.push(type) - 1;
+/** Types whose parameters have names, and whose fields are given as the model has them. */
+export class TypeList extends TypeRecords {
+  get types(): readonly (TypeRecord | undefined)[] {
+    return this.list;
   }
 
   int(name = "int", size = 4): number {
-    return this.add({ kind: "base", name, size, encoding: "signed" });
+    return this.base(name, size, "signed");
   }
 
   double(): number {
-    return this.add({ kind: "base", name: "double", size: 8, encoding: "float" });
-  }
-
-  pointer(to: number): number {
-    return this.add({ kind: "pointer", to });
+    return this.base("double", 8, "float");
   }
 
   struct(name: string, size: number, fields: readonly TypeField[]): number {

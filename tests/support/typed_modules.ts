@@ -7,7 +7,7 @@ import type { BaseEncoding, RecordType, TypeRecord } from "../../src/types/model
 import { build, type Parts, ROUTINES, word } from "./modules.ts";
 
 /** Collects types; each method returns the number of a new one. A type must stand behind those it contains. */
-export class Types {
+export class TypeRecords {
   readonly list: (TypeRecord | undefined)[] = [undefined];
 
   add(type: TypeRecord): number {
@@ -21,7 +21,10 @@ export class Types {
   pointer(to: number): number {
     return this.add({ kind: "pointer", to });
   }
+}
 
+/** Types whose parameters have no names, and whose fields are given by name. */
+export class Types extends TypeRecords {
   struct(
     name: string,
     size: number,

@@ -2,20 +2,10 @@
  * The shapes of variables: which bytes of them are which JavaScript values.
  */
 
+import type { NativeWord } from "../../types/native.ts";
+
 /** A word that a typed array or a `DataView` can read. */
-export type Word =
-  | "i8"
-  | "u8"
-  | "i16"
-  | "u16"
-  | "i32"
-  | "u32"
-  | "i64"
-  | "u64"
-  | "f32"
-  | "f64"
-  | "bool"
-  | "pointer";
+export type Word = Exclude<NativeWord, "function">;
 
 /** A number, a bool or a pointer. */
 export interface WordShape {
