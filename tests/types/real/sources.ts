@@ -3,6 +3,7 @@
  */
 import { join } from "@std/path";
 import { compile } from "../../support/compilers.ts";
+import { downloadSources } from "../../support/debian_sources.ts";
 
 /** A library that is built from its sources. */
 export interface Library {
@@ -55,26 +56,7 @@ export const LIBRARIES: readonly Library[] = [
  * @throws {Error} if they cannot be had.
  */
 export async function fetchSources(folder: string): Promise<void> {
-  const apt = join(folder, "apt");
-  Deno.mkdirSync(join(apt, "lists", "partial"), { recursive: true });
-  const key = "/usr/share/keyrings/debian-archive-keyring.gpg";
-  Deno.writeTextFileSync(
-    join(apt, "sources.list"),
-    `deb-src [signed-by=${key}] http://deb.debian.org/debian bookworm main\n`,
-  );
-  // Lists of our own: the system may know no sources.
-  const options = [
-    `Dir::Etc::sourcelist=${apt}/sources.list`,
-    "Dir::Etc::sourceparts=-",
-    `Dir::State::lists=${apt}/lists`,
-    "APT::Sandbox::User=root",
-  ].flatMap((option) => ["-o", option]);
-  await compile("apt-get", [...options, "-q", "update"], folder);
-  await compile(
-    "apt-get",
-    [...options, "-q", "source", "--download-only", "zlib", "lua5.4", "libpng1.6"],
-    folder,
-  );
+  await downloadSources(folder, ["bookworm"], ["zlib", "lua5.4", "libpng1.6"]);
   await compile("npm", ["pack", "--silent", "better-sqlite3"], folder);
   for (const { name } of Deno.readDirSync(folder)) {
     if (/\.orig\.tar\.|\.tgz$/.test(name)) await compile("tar", ["xf", name], folder);
