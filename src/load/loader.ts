@@ -42,7 +42,7 @@ import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration
 import { checkArrays } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 
-export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
+export { keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
 /** Everything that loading needs beside the file. */
 export interface LoadContext {
@@ -61,6 +61,8 @@ export interface LoadContext {
   readonly integrity?: string | undefined;
   /** Whether the image keeps a copy of its initial data, with which a reload compares. */
   readonly keepsInitialData?: boolean;
+  /** An address that the image should lie near, before those of its imports. */
+  readonly near?: bigint | undefined;
 }
 
 /** Loads one module whose providers are all loaded already. */
@@ -247,13 +249,13 @@ function addressNear({ file, needs }: ExaminedFile, { addresses }: ResolvedImpor
 
 /** Place: reserves the range. */
 function place(
-  { allocator }: LoadContext,
+  { allocator, near }: LoadContext,
   examined: ExaminedFile,
   identity: ModuleIdentity,
-  near?: bigint,
+  nearImports?: bigint,
 ): PlacedImage {
   retryDeferred();
-  const memory = allocator.allocate(examined.plan.size, examined.plan.alignment, near);
+  const memory = allocator.allocate(examined.plan.size, examined.plan.alignment, near ?? nearImports);
   return new PlacedImage(allocator, memory, examined, identity);
 }
 

@@ -32,6 +32,8 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
   readonly identity: ModuleIdentity;
   readonly #users: CountedUsers;
   readonly #holders = new HolderSet();
+  /** Counts the versions of all modules in the order in which they were made. */
+  readonly order: number = ++count;
   #isPinned = false;
 
   /** @param identity The module, as its providers know it. */
@@ -203,6 +205,8 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return importer === undefined ? undefined : versions.get(importer) as V | undefined;
   }
 }
+
+let count = 0;
 
 /** The versions of all modules, by the identity that their providers know; all are of one class. */
 const versions = new WeakMap<ModuleIdentity, unknown>();
