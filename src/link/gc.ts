@@ -2,7 +2,6 @@
  * Section garbage collection: marks everything that can be reached from the module's roots through
  * relocations. Unmarked sections are dropped.
  */
-import { LoadError } from "../errors/load_error.ts";
 import { RecordSize, SectionFlag, SectionType, SymbolKind } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import { CRT_OBJECT_NAME } from "./crt_object.ts";
@@ -11,13 +10,14 @@ import { signed64 } from "./elf/bytes.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import { State } from "./globals.ts";
 import { GotSlots } from "./got.ts";
+import { leadsHome } from "./homes.ts";
 import { IfuncSlots } from "./ifunc.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import { BoundedSections, type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
 import { isMergeable } from "./merge.ts";
 import { MergePieces } from "./merge_pieces.ts";
 import { PltStubs } from "./plt.ts";
-import { malformed, type Problems } from "./problems.ts";
+import { malformed } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArray } from "./startup_order.ts";
@@ -74,20 +74,23 @@ export class Marker {
   /** Whether the module gets call frame information. */
   unwind: boolean;
   readonly #unwindIfNeeded: boolean;
+  readonly #hasHomes: boolean;
 
   /**
    * Marks the sections that are roots by themselves.
    *
    * @param unwind Whether to keep call frame information; `undefined` keeps it
    * if exceptions may come to something that is reached.
+   * @param hasHomes Whether variables have homes, which code reaches through GOT slots of this module.
    */
-  constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined) {
+  constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined, hasHomes = false) {
     this.#resolution = resolution;
     this.#arch = arch;
     this.plt = new PltStubs(arch);
     this.#bounded = new BoundedSections(resolution.objects);
     this.unwind = unwind === true;
     this.#unwindIfNeeded = unwind === undefined;
+    this.#hasHomes = hasHomes;
     for (const object of resolution.objects) {
       for (const section of object.sections) {
         if (section === undefined || section.discarded) continue;
@@ -213,6 +216,9 @@ export class Marker {
         this.tls.need(rule.slot, object, symbol, addend);
       }
       if (rule?.got !== undefined) this.got.note(rule.got, object, symbol);
+      else if (rule?.use === "got" && this.#hasHomes && leadsHome(this.#resolution, object, symbol)) {
+        this.got.needFor(object, symbol);
+      }
       const id = object.globalOf(symbol);
       if (id !== -1) {
         if (rule?.got === "stub") this.plt.require(id);
@@ -282,30 +288,6 @@ export class Marker {
     }
     return false;
   }
-}
-
-/** Returns the needed names that become imports; reports undefined ones that are hidden. */
-export function importsOf(
-  { globals }: Resolution,
-  marker: Marker,
-  problems: Problems,
-): Map<number, NeededName> {
-  const imports = new Map<number, NeededName>();
-  for (const [id, needed] of marker.needed) {
-    if (!globals.isHidden(id)) {
-      imports.set(id, needed);
-    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
-      const symbol = globals.names.text(id);
-      problems.add(
-        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
-          path: [...needed.neededBy][0],
-          symbol,
-          hint: "link the object that defines it too, or declare it with default visibility to import it",
-        }),
-      );
-    }
-  }
-  return imports;
 }
 
 /** Returns the sections that were reached, in link order: whole ones, and those of which pieces were. */

@@ -3,8 +3,8 @@
  * the medium and large models counts.
  *
  * Most references to a GOT slot are left to the loader, which has a GOT of its own, and can redirect
- * an imported variable there at a reload. Slots are made here for PLT stubs, and for references that
- * no relocation of an SMF file expresses.
+ * an imported variable there at a reload. Slots are made here for PLT stubs, for variables in homes,
+ * and for references that no relocation of an SMF file expresses.
  */
 import type { GotUse } from "./arch/arch.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
@@ -36,7 +36,11 @@ export class GotSlots implements Iterable<GotSlot> {
   /** Notes a reference that counts from the start, and to the slot of a symbol if it goes through one. */
   note(use: GotUse, object: LinkObject, symbol: number): void {
     this.#needsStart = true;
-    if (use !== "slot" && use !== "page") return;
+    if (use === "slot" || use === "page") this.needFor(object, symbol);
+  }
+
+  /** Makes the slot of a symbol if there is none. */
+  needFor(object: LinkObject, symbol: number): void {
     const id = object.globalOf(symbol);
     if (id !== -1) this.need(id);
     else if (this.get(object, symbol) === undefined) {

@@ -12,6 +12,7 @@ import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
 import { signed64 } from "./elf/bytes.ts";
 import { GotSymbols } from "./got_symbols.ts";
+import { NO_HOME } from "./homes.ts";
 import type { InputSection, Location } from "./input.ts";
 import { Found } from "./locate.ts";
 import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
@@ -112,7 +113,7 @@ export class Relocator extends RelocationPlace {
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {
-      this.addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset);
+      this.addDefined(RelocationType.Abs64, 0);
     }
   }
 
@@ -146,8 +147,7 @@ export class Relocator extends RelocationPlace {
     } else if (
       locator.found === Found.DEFINED && !locator.addendUsed && locator.output.name !== TLS_SECTION
     ) {
-      const target = Target.section(locator.output.index);
-      this.dynamic.addLarge(at, target, rule.smf!, addend + BigInt(locator.offset));
+      this.dynamic.addLarge(at, this.definedTarget(), rule.smf!, addend + BigInt(this.definedOffset()));
     } else if (locator.found === Found.ABSOLUTE && Number.isSafeInteger(locator.value)) {
       this.view.setBigInt64(this.at, BigInt.asIntN(64, addend + BigInt(locator.value)), true);
       this.applied++;
@@ -179,6 +179,12 @@ export class Relocator extends RelocationPlace {
     }
     const { output, offset } = target;
     if (countsFromPlace(rule)) return this.toDistance(rule, output, offset, addend, place);
+    if (locator.found === Found.DEFINED && locator.home !== NO_HOME && output === locator.output) {
+      // The loader knows no GOT, but S + A - GOT is S + (A + P - GOT) - P.
+      this.isFixed = true;
+      const toPlace = this.output.address + this.at - ownGotBase(rule, layout);
+      return this.addDefined(RelocationType.Pc64, addend + toPlace);
+    }
     const value = output.address + offset + addend - ownGotBase(rule, layout);
     if (!rule.write!(this.view, this.at, value)) {
       return this.fail(rule, place, "the distance does not fit", value);
@@ -231,7 +237,12 @@ export class Relocator extends RelocationPlace {
     const exported = id !== -1 && this.input.isExported(id);
     const canonical = this.#isCanonical(id);
     if (rule.use === "got") {
-      const { arch } = this.input;
+      const { arch, layout, locator } = this.input;
+      if (locator.home !== NO_HOME) {
+        // A slot of this module's own tells homes apart that end and begin at one address.
+        const slot = layout.got.get(this.section.object, this.symbol)!;
+        return this.toDistance(rule.toSlot!, slot.output!, slot.offset, addend, place);
+      }
       const direct = this.output.type === SmfSectionType.Code && place >= 2
         ? arch.relaxGot(this.bytes, this.at, addend, rule, canonical)
         : -1;
@@ -245,12 +256,12 @@ export class Relocator extends RelocationPlace {
     }
     if (canonical && this.#toAddressSlot(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
-      return this.toDistance(rule, output, offset, addend, place);
+      return this.toDefinedDistance(rule, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
     if (canonical && !(rule.use === "absolute" && this.#vtables.contains(this.section, place))) {
       this.addDynamic(rule.smf, Target.global(id), addend);
-    } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    } else this.addDefined(rule.smf, addend);
   }
 
   /** Makes code that calculates the address of an exported function or an import load it from a GOT slot instead. */
