@@ -10,12 +10,15 @@
  * | a function of the program's own, which the new version has under the same name | runs in the version that serves |
  */
 
+import { GOT_SLOT_SIZE } from "../../image/arrange.ts";
+import { forEachReference } from "../../image/code_references.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../../image/symbol_names.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
 import { endOffsets } from "../../load/start.ts";
-import { SymbolType } from "../../smf/enums.ts";
+import { bytesAt } from "../../os/native_memory.ts";
+import { Arch, SymbolType } from "../../smf/enums.ts";
 import { addressesOf, offsetOf } from "../image_data.ts";
 import { homeAddress } from "./table.ts";
 
@@ -96,20 +99,36 @@ function functionsByOffset(image: LoadedImage): Map<number, KnownFunction> {
   return functions;
 }
 
-/** The homes that relocations of a function lead into. */
+/**
+ * The homes that a function refers to: directly, or through a word that holds their address, such as a GOT slot. On
+ * other processors than x86-64 code reaches such words through registers: then all homes.
+ */
 function homesUsedBy(
-  { file: { relocations }, plan }: LoadedImage,
+  { file: { relocations, header }, plan, memory, needs }: PlacedImage,
   places: HomePlaces,
   start: number,
   size: number,
 ): Set<number> {
+  if (header.arch !== Arch.X86_64) return new Set(places.homes.keys());
   const homes = new Set<number>();
+  const words = new Map<number, number>();
   for (let index = 0; index < relocations.length; index++) {
-    const at = plan.place(relocations.offset(index), 0);
-    if (at < start || at >= start + size) continue;
     const home = places.ofSymbol(relocations.symbol(index));
-    if (home >= 0) homes.add(home);
+    if (home < 0) continue;
+    const at = plan.place(relocations.offset(index), 0);
+    if (at >= start && at < start + size) homes.add(home);
+    else words.set(at, home);
   }
+  for (let slot = 0; slot < needs.firstUse.length; slot++) {
+    const home = places.ofSymbol(relocations.symbol(needs.firstUse[slot]));
+    if (home >= 0) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
+  }
+  const length = Math.min(size, plan.code.offset + plan.code.length - start);
+  const bytes = bytesAt(memory.address + BigInt(start), length);
+  forEachReference({ offset: start, bytes }, 0, plan.size, (_, target) => {
+    const home = words.get(target);
+    if (home !== undefined) homes.add(home);
+  });
   return homes;
 }
 

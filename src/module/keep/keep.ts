@@ -4,6 +4,8 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import type { FollowedVariable } from "../../image/homes/follow.ts";
+import { guardedName } from "../../image/symbol_names.ts";
 import { conversionOf } from "../../image/typed_variables.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
@@ -129,6 +131,8 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
   const { homes, candidate, places, pair } = plan;
   const { symbols } = candidate.file;
   const followed = homes.filter(({ fate }) => fate !== "fresh").flatMap(({ variables }) => variables);
+  const isSized = ({ index, name, plan }: FollowedVariable): boolean =>
+    guardedName(name) === undefined && (plan?.isUnsure ?? symbols.typeId(index) === 0);
   const kept = homes.filter(({ fate }) => fate === "kept");
   return {
     carried: [],
@@ -148,11 +152,7 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
     ],
     unused: unusedOf.homes(candidate, kept.map(({ home }) => home)),
     oldPointers,
-    matchedBySize: pair.isIdentical
-      ? []
-      : followed.filter(({ plan, index }) => plan?.isUnsure ?? symbols.typeId(index) === 0).map(({ name }) =>
-        name
-      ),
+    matchedBySize: pair.isIdentical ? [] : followed.filter(isSized).map(({ name }) => name),
     initialValueChanged: kept.filter((home) => hasOtherInitialValue(home, candidate))
       .flatMap(({ variables }) => variables.map(({ name }) => name)),
     changedPointees: pair.changedPointees(

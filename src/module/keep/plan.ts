@@ -66,7 +66,7 @@ export function planKeep(
   { take = [] }: Pick<CarryOptions, "take">,
 ): KeepPlan {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
-  const pair = new VersionPair(before, after);
+  const pair = new VersionPair(before, after, true);
   const places = new HomePlaces(candidate);
   const homes = followHomes(pair, before, after).map((fate, home) =>
     planned(home, fate, previous, (index) => table.at(homeAddress(previous, index)))
@@ -76,7 +76,7 @@ export function planKeep(
     const isWanted = homes.some(({ reason }) => reason === NEW);
     if (unused.length === 0 || !isWanted || owner === candidate) continue;
     const older = housed(owner, typesOfRunning);
-    followHomes(new VersionPair(older, after), older, after).forEach((fate, home) => {
+    followHomes(new VersionPair(older, after, true), older, after).forEach((fate, home) => {
       if (homes[home].reason !== NEW) return;
       if (fate.fate === "fresh" && fate.isNew) return;
       homes[home] = planned(home, fate, owner, (index) => unused.find((place) => place.index === index));

@@ -28,7 +28,7 @@ export function rollBackState(
   candidate: PlacedImage,
 ): KeptCandidate {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
-  const pair = new VersionPair(before, after);
+  const pair = new VersionPair(before, after, true);
   const places = new HomePlaces(candidate);
   const addresses = places.homes.map((_, home) => homeAddress(candidate, home));
   const fates = followHomes(pair, before, after);

@@ -1,0 +1,375 @@
+// Variables that stay where they are: real modules, from compilers, reloaded while they hold what cannot be copied.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import {
+  type CarryReport,
+  type LoadedModule,
+  LoadError,
+  ModuleRegistry,
+  type TakeoverOptions,
+} from "../../../mod.ts";
+import { compiledVersion } from "../../support/compiled_versions.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
+
+const C = ["-O2", "-g", "-fdata-sections"];
+const CPP = { compiler: "g++", flags: ["-O2", "-g", "-fdata-sections"] } as const;
+const LIBRARIES = ["libstdc++.so.6", "libgcc_s.so.1"];
+
+/** A registry with one module, whose versions are compiled from source text as they are needed. */
+class Kept implements AsyncDisposable {
+  readonly registry: ModuleRegistry;
+  #module: LoadedModule | undefined;
+  readonly #folder: string;
+  readonly #options: Parameters<typeof compiledVersion>[2];
+
+  constructor(
+    folder: string,
+    options: Parameters<typeof compiledVersion>[2] = { flags: C },
+    keepVersions = 4,
+  ) {
+    this.#folder = folder;
+    this.#options = options;
+    this.registry = new ModuleRegistry({ libraries: LIBRARIES, keepVersions });
+  }
+
+  async load(source: string): Promise<LoadedModule> {
+    return this.#module = this.registry.loadBytes(
+      "m",
+      await compiledVersion(this.#folder, source, this.#options),
+    );
+  }
+
+  async reload(source: string, options: TakeoverOptions = {}): Promise<CarryReport> {
+    const bytes = await compiledVersion(this.#folder, source, this.#options);
+    return this.#take(this.registry.reload("m", { bytes, state: "keep", ...options }));
+  }
+
+  rollback(options: TakeoverOptions = {}): CarryReport {
+    return this.#take(this.registry.rollback("m", { state: "keep", ...options }));
+  }
+
+  #take(module: LoadedModule): CarryReport {
+    this.#module!.close();
+    this.#module = module;
+    return module.carried!;
+  }
+
+  /** Calls a function of the version that serves. */
+  call(name: string, ...args: number[]): number {
+    const parameters = args.map(() => "i32" as const);
+    const found = this.#module!.getFunction(name, { parameters, result: "i32" });
+    assert(found !== null, `no function ${name}`);
+    return (found as (...args: number[]) => number)(...args);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.registry[Symbol.asyncDispose]();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function freshOf({ fresh }: CarryReport): Record<string, string> {
+  return Object.fromEntries(fresh.map(({ name, reason }) => [name, reason]));
+}
+
+const OBJECTS = (version: number, log: string) => `
+  #include <cstdio>
+  #include <map>
+  #include <memory>
+  #include <string>
+  #include <vector>
+  struct logged { const char *name; ~logged() { FILE *f = fopen("${log}", "a"); fputs(name, f); fclose(f); } };
+  logged first{"first\\n"};
+  std::vector<int> numbers;
+  std::map<int, std::string> texts;
+  std::string text(1000, 'x');
+  std::unique_ptr<int> owned(new int(7));
+  struct node { int value; node *next; };
+  static node *list;
+  static int counter = 5;
+  int array[4] = {1, 2, 3, 4};
+  ${version === 3 ? 'logged added{"added\\n"};' : ""}
+  static int lengthOfList() { int length = 0; for (node *each = list; each; each = each->next) length++; return length; }
+  extern "C" int step(int count) {
+    static std::string label(300, 'a');
+    static logged inner{"inner\\n"};
+    counter += ${version};
+    numbers.push_back(count);
+    texts[count] = text;
+    list = new node{count, list};
+    array[count & 3]++;
+    ++*owned;
+    label += 'b';
+    return ${version};
+  }
+  extern "C" int check(int steps, int sum) {
+    if (counter != 5 + sum) return 1;
+    if ((int)numbers.size() != steps || (int)texts.size() != steps) return 2;
+    for (int i = 0; i < steps; i++) if (numbers[i] != i || texts[i] != std::string(1000, 'x')) return 3;
+    if (lengthOfList() != steps || *owned != 7 + steps) return 4;
+    if (array[0] + array[1] + array[2] + array[3] != 10 + steps) return 5;
+    return 0;
+  }`;
+
+testWithCompilers(
+  ["g++"],
+  "objects with destructors go on over 20 reloads and two rollbacks, and end once",
+  async (folder) => {
+    const log = `${folder}/log`;
+    Deno.writeTextFileSync(log, "");
+    {
+      await using kept = new Kept(folder, CPP);
+      await kept.load(OBJECTS(1, log));
+      let sum = 0, steps = 0;
+      const step = (version: number): void => {
+        assertEquals(kept.call("step", steps++), version);
+        sum += version;
+        assertEquals(kept.call("check", steps, sum), 0);
+      };
+      step(1);
+      for (let version = 2; version <= 21; version++) {
+        const report = await kept.reload(OBJECTS(version, log));
+        assertEquals(
+          freshOf(report),
+          version === 3 ? { added: "the old version has no variable of this name" } : {},
+        );
+        for (
+          const name of ["numbers", "_Z5textsB5cxx11", "owned", "array", "first", "_ZL7counter", "_ZL4list"]
+        ) {
+          assert(report.kept.includes(name), name);
+        }
+        assert(report.unused!.names.includes("owned"));
+        step(version);
+        if (version === 4 || version === 11) {
+          kept.rollback();
+          step(version - 1);
+        }
+      }
+      assertEquals(Deno.readTextFileSync(log), "");
+    }
+    // Newest first: the only object of the third version, then those of the first.
+    assertEquals(Deno.readTextFileSync(log), "added\ninner\nfirst\n");
+  },
+);
+
+testWithCompilers(
+  ["g++"],
+  "the guard of a static variable comes and goes with what initialises it",
+  async (folder) => {
+    const source = (initial: string) => `
+    volatile int seed = 40;
+    __attribute__((noinline)) int compute() { return seed; }
+    extern "C" int next(void) { static int n = ${initial}; return ++n; }
+    extern "C" int other(void) { static int late = ${initial}; return ++late; }`;
+    await using kept = new Kept(folder, CPP);
+    await kept.load(source("40"));
+    assertEquals(kept.call("next"), 41);
+    await kept.reload(source("compute()"));
+    assertEquals(kept.call("next"), 42);
+    await kept.reload(source("40"));
+    assertEquals(kept.call("next"), 43);
+    const report = await kept.reload(source("compute()"));
+    assertEquals(kept.call("next"), 44);
+    assertEquals(freshOf(report)["_ZGVZ4nextE1n"], "the old version has no variable of this name");
+    // Never called so far: its constant value is its value, and needs no initialisation.
+    assertEquals(kept.call("other"), 41);
+  },
+);
+
+testWithCompilers(
+  ["g++"],
+  "a static variable that was not initialised yet starts fresh if nobody would do it",
+  async (folder) => {
+    const source = (initial: string) => `
+    volatile int seed = 40;
+    __attribute__((noinline)) int compute() { return seed; }
+    extern "C" int next(void) { static int n = ${initial}; return ++n; }`;
+    await using kept = new Kept(folder, CPP);
+    await kept.load(source("compute()"));
+    const report = await kept.reload(source("50"));
+    assertEquals(freshOf(report), { _ZZ4nextE1n: "'_ZZ4nextE1n' was not initialised yet" });
+    assertEquals(kept.call("next"), 51);
+  },
+);
+
+testWithCompilers(["gcc"], "a struct that gets a field moves, and back", async (folder) => {
+  const source = (field: string, sum: string) => `
+    struct point { int x; ${field} int y; } point = {1, .y = 2};
+    int counter;
+    void *remembered;
+    int step(void) { counter++; return point.x++ * 1000 + point.y + ${sum}; }
+    int remember(void) { remembered = &point; return 0; }
+    int sum(void) { return ${sum}; }`;
+  await using kept = new Kept(folder);
+  await kept.load(source("", "0"));
+  assertEquals(kept.call("step"), 1002);
+  kept.call("remember");
+  const report = await kept.reload(source("int z;", "point.z"));
+  assertEquals(report.moved.map(({ name, changes }) => [name, ...changes]), [[
+    "point",
+    "struct point: + int z; x, y keep their values",
+  ]]);
+  assertEquals(report.kept.toSorted(), ["counter", "remembered"]);
+  assertEquals(report.oldPointers.map(({ name, offset }) => [name, offset]), [["remembered", 0]]);
+  assertEquals(kept.call("step"), 2002);
+  assertEquals(kept.rollback().moved.map(({ name }) => name), ["point"]);
+  assertEquals(kept.call("step"), 3002);
+  const error = await rejection(() => kept.reload(source("int z;", "point.z"), { oldPointers: "refuse" }));
+  assertStringIncludes(error.message, "hold addresses of variables that move");
+  assertEquals(kept.call("step"), 4002);
+});
+
+async function rejection(work: () => Promise<unknown>): Promise<LoadError> {
+  try {
+    await work();
+  } catch (error) {
+    assert(error instanceof LoadError, `${error}`);
+    return error;
+  }
+  throw new Error("Expected a LoadError");
+}
+
+testWithCompilers(["gcc"], "variables of one section stay together, or none of them does", async (folder) => {
+  const source = (more: string, step: number) => `
+    static int a = 1, b = 2; ${more}
+    int step(void) { a += ${step}; b++; return a * 100 + b; }`;
+  await using kept = new Kept(folder, { flags: ["-O1", "-g", "-fno-data-sections"] });
+  await kept.load(source("", 1));
+  assertEquals(kept.call("step"), 203);
+  const report = await kept.reload(source("", 2));
+  assertEquals(report.kept.toSorted(), ["a", "b"]);
+  assertEquals(kept.call("step"), 404);
+  const fresh = freshOf(await kept.reload(source("static int c = 7; int get(void) { return c++; }", 1)));
+  assertEquals(Object.keys(fresh).sort(), ["a", "b", "c"]);
+  assertMatch(fresh.a, /shares a section/);
+  assertEquals(kept.call("step"), 203);
+});
+
+testWithCompilers(["gcc"], "a variable that comes back has its value", async (folder) => {
+  const source = (has: boolean, step: number) => `
+    int always = 1; ${has ? "int sometimes = 10; int use(void) { return ++sometimes; }" : ""}
+    int step(void) { return always += ${step}; }`;
+  await using kept = new Kept(folder, undefined, 1);
+  await kept.load(source(true, 1));
+  assertEquals(kept.call("use"), 11);
+  for (let round = 0; round < 3; round++) {
+    assertEquals((await kept.reload(source(false, round))).kept, ["always"]);
+    await kept.reload(source(false, round + 1));
+    assertEquals((await kept.reload(source(true, round))).kept.toSorted(), ["always", "sometimes"]);
+    assertEquals(kept.call("use"), 12 + round);
+  }
+});
+
+testWithCompilers(
+  ["gcc"],
+  "addresses of labels are fresh, in initial values and in what code stored",
+  async (folder) => {
+    const source = (step: number) => `
+    int run(int from) {
+      static void *volatile table[] = { &&one, &&two };
+      static void *resume;
+      static int count;
+      count += ${step};
+      if (from == 2 && resume) goto *resume;
+      if (from > 1) goto *table[1];
+      goto *table[0];
+      one: resume = &&two; return 10 + count;
+      two: return ${step} * 1000 + count;
+    }`;
+    await using kept = new Kept(folder);
+    await kept.load(source(1));
+    assertEquals(kept.call("run", 0), 11);
+    const fresh = freshOf(await kept.reload(source(2)));
+    const reasons = Object.entries(fresh).map(([name, reason]) => `${name.replace(/\.\d+$/, "")}: ${reason}`)
+      .sort();
+    assertEquals(reasons, [
+      "resume: it holds an address inside function 'run'",
+      "table: its initial value has the address of a place inside a function",
+    ]);
+    assertEquals(kept.call("run", 2), 2003);
+  },
+);
+
+testWithCompilers(
+  ["gcc", "g++"],
+  "functions for the end run once, and arrays of objects are destroyed where they are",
+  async (folder) => {
+    const log = `${folder}/log`;
+    const source = (version: number) => `
+    #include <cstdio>
+    #include <cstdlib>
+    static void log(const char *text) { FILE *f = fopen("${log}", "a"); fprintf(f, "%s\\n", text); fclose(f); }
+    struct item { int value = 1; ~item() { log(value == 1 ? "item" : "changed item"); } };
+    item items[2];
+    char *buffer;
+    extern "C" void at_end(void) { log(buffer ? buffer : "nothing"); free(buffer); buffer = nullptr; }
+    extern "C" __attribute__((destructor)) void finish(void) { log("finish ${version}"); }
+    __attribute__((constructor)) static void begin(void) { buffer = (char *)calloc(1, 20); snprintf(buffer, 20, "buffer ${version}"); atexit(at_end); }
+    extern "C" int change(void) { return ++items[0].value; }`;
+    Deno.writeTextFileSync(log, "");
+    {
+      await using kept = new Kept(folder, CPP);
+      await kept.load(source(1));
+      assertEquals(kept.call("change"), 2);
+      for (let version = 2; version < 5; version++) await kept.reload(source(version));
+      assertEquals(kept.call("change"), 3);
+    }
+    const lines = Deno.readTextFileSync(log).trim().split("\n").sort();
+    assertEquals(lines, ["buffer 1", "changed item", "finish 4", "item"]);
+  },
+);
+
+testWithCompilers(["gcc"], "a thread that holds a mutex and counts loses nothing", async (folder) => {
+  const source = (version: number) => `
+    #include <pthread.h>
+    #include <stdatomic.h>
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    static pthread_t thread;
+    static atomic_int total, ends, holds;
+    static void *run(void *unused) {
+      int own = 0;
+      pthread_mutex_lock(&mutex); holds = 1;
+      while (!ends) { total++; own++; }
+      pthread_mutex_unlock(&mutex);
+      return (void *)(long)own;
+    }
+    int start(void) { int error = pthread_create(&thread, 0, run, 0); while (!holds); return error; }
+    int locked(void) { return pthread_mutex_trylock(&mutex) != 0; }
+    int version(void) { return ${version}; }
+    int stop(void) { void *own; ends = 1; pthread_join(thread, &own); return (int)(long)own == total && !locked(); }`;
+  await using kept = new Kept(folder, { flags: [...C, "-pthread"] });
+  await kept.load(source(1));
+  assertEquals(kept.call("start"), 0);
+  for (let version = 2; version <= 21; version++) {
+    await kept.reload(source(version));
+    assertEquals(kept.call("version"), version);
+    assertEquals(kept.call("locked"), 1);
+    if (version % 8 === 0) kept.rollback();
+  }
+  assertEquals(kept.call("stop"), 1);
+});
+
+testWithCompilers(
+  ["g++"],
+  "a thread that an initialiser starts refuses the reload, and the old version goes on",
+  async (folder) => {
+    const source = (version: number) => `
+    #include <atomic>
+    #include <thread>
+    std::atomic<int> ticks, ends;
+    int counter;
+    static void run() { while (!ends) ticks++; }
+    std::thread thread(run);
+    extern "C" int step(void) { return ++counter * 10 + ${version}; }
+    extern "C" int stop(void) { ends = 1; thread.join(); return 0; }`;
+    const kept = new Kept(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
+    await kept.load(source(1));
+    assertEquals(kept.call("step"), 11);
+    const error = await rejection(() => kept.reload(source(2)));
+    assertStringIncludes(error.message, "a thread began while the new version's initialisers ran");
+    assertEquals(error.kind, "Incompatible");
+    assertEquals(kept.call("step"), 21);
+    kept.call("stop");
+    await kept[Symbol.asyncDispose]();
+  },
+  { sanitizeResources: false },
+);
