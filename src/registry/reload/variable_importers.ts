@@ -97,9 +97,13 @@ export class VariableImporters {
   prepare(candidate: ModuleVersion, undo: DisposableStack): PreparedVariables {
     const moves = [...this.#imports].flatMap((imported) => {
       const target = findExported(candidate, imported.name);
-      if (target?.kind !== "data" || imported.references?.canFollow === false) return [];
+      if (target?.kind !== "data") return [];
+      // Of a variable that stays where it is, every reference is right.
+      const stays = target.address === imported.address;
+      if (!stays && imported.references?.canFollow === false) return [];
       // An importer that is not linked yet takes the address when it is.
-      const patch = imported.references?.prepare(imported.address, target.address) ?? NO_PATCH;
+      const references = stays ? undefined : imported.references;
+      const patch = references?.prepare(imported.address, target.address) ?? NO_PATCH;
       undo.defer(() => patch.release());
       const next = undo.use(candidate.provider.hold(imported.importer));
       return [{ imported, patch, next, address: target.address }];

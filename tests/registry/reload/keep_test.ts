@@ -1,75 +1,7 @@
 // Variables that stay where they are: real modules, from compilers, reloaded while they hold what cannot be copied.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import {
-  type CarryReport,
-  type LoadedModule,
-  LoadError,
-  ModuleRegistry,
-  type TakeoverOptions,
-} from "../../../mod.ts";
-import { compiledVersion } from "../../support/compiled_versions.ts";
+import { C, CPP, freshOf, KeptModule, rejection } from "../../support/kept_module.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
-
-const C = ["-O2", "-g", "-fdata-sections"];
-const CPP = { compiler: "g++", flags: ["-O2", "-g", "-fdata-sections"] } as const;
-const LIBRARIES = ["libstdc++.so.6", "libgcc_s.so.1"];
-
-/** A registry with one module, whose versions are compiled from source text as they are needed. */
-class Kept implements AsyncDisposable {
-  readonly registry: ModuleRegistry;
-  #module: LoadedModule | undefined;
-  readonly #folder: string;
-  readonly #options: Parameters<typeof compiledVersion>[2];
-
-  constructor(
-    folder: string,
-    options: Parameters<typeof compiledVersion>[2] = { flags: C },
-    keepVersions = 4,
-  ) {
-    this.#folder = folder;
-    this.#options = options;
-    this.registry = new ModuleRegistry({ libraries: LIBRARIES, keepVersions });
-  }
-
-  async load(source: string): Promise<LoadedModule> {
-    return this.#module = this.registry.loadBytes(
-      "m",
-      await compiledVersion(this.#folder, source, this.#options),
-    );
-  }
-
-  async reload(source: string, options: TakeoverOptions = {}): Promise<CarryReport> {
-    const bytes = await compiledVersion(this.#folder, source, this.#options);
-    return this.#take(this.registry.reload("m", { bytes, state: "keep", ...options }));
-  }
-
-  rollback(options: TakeoverOptions = {}): CarryReport {
-    return this.#take(this.registry.rollback("m", { state: "keep", ...options }));
-  }
-
-  #take(module: LoadedModule): CarryReport {
-    this.#module!.close();
-    this.#module = module;
-    return module.carried!;
-  }
-
-  /** Calls a function of the version that serves. */
-  call(name: string, ...args: number[]): number {
-    const parameters = args.map(() => "i32" as const);
-    const found = this.#module!.getFunction(name, { parameters, result: "i32" });
-    assert(found !== null, `no function ${name}`);
-    return (found as (...args: number[]) => number)(...args);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.registry[Symbol.asyncDispose]();
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-function freshOf({ fresh }: CarryReport): Record<string, string> {
-  return Object.fromEntries(fresh.map(({ name, reason }) => [name, reason]));
-}
 
 const OBJECTS = (version: number, log: string) => `
   #include <cstdio>
@@ -117,7 +49,7 @@ testWithCompilers(
     const log = `${folder}/log`;
     Deno.writeTextFileSync(log, "");
     {
-      await using kept = new Kept(folder, CPP);
+      await using kept = new KeptModule(folder, CPP);
       await kept.load(OBJECTS(1, log));
       let sum = 0, steps = 0;
       const step = (version: number): void => {
@@ -160,16 +92,16 @@ testWithCompilers(
     __attribute__((noinline)) int compute() { return seed; }
     extern "C" int next(void) { static int n = ${initial}; return ++n; }
     extern "C" int other(void) { static int late = ${initial}; return ++late; }`;
-    await using kept = new Kept(folder, CPP);
+    await using kept = new KeptModule(folder, CPP);
     await kept.load(source("40"));
     assertEquals(kept.call("next"), 41);
-    await kept.reload(source("compute()"));
+    const report = await kept.reload(source("compute()"));
+    assertEquals(freshOf(report)["_ZGVZ4nextE1n"], "the old version has no variable of this name");
     assertEquals(kept.call("next"), 42);
     await kept.reload(source("40"));
     assertEquals(kept.call("next"), 43);
-    const report = await kept.reload(source("compute()"));
+    assert((await kept.reload(source("compute()"))).kept.includes("_ZGVZ4nextE1n"));
     assertEquals(kept.call("next"), 44);
-    assertEquals(freshOf(report)["_ZGVZ4nextE1n"], "the old version has no variable of this name");
     // Never called so far: its constant value is its value, and needs no initialisation.
     assertEquals(kept.call("other"), 41);
   },
@@ -183,7 +115,7 @@ testWithCompilers(
     volatile int seed = 40;
     __attribute__((noinline)) int compute() { return seed; }
     extern "C" int next(void) { static int n = ${initial}; return ++n; }`;
-    await using kept = new Kept(folder, CPP);
+    await using kept = new KeptModule(folder, CPP);
     await kept.load(source("compute()"));
     const report = await kept.reload(source("50"));
     assertEquals(freshOf(report), { _ZZ4nextE1n: "'_ZZ4nextE1n' was not initialised yet" });
@@ -199,7 +131,7 @@ testWithCompilers(["gcc"], "a struct that gets a field moves, and back", async (
     int step(void) { counter++; return point.x++ * 1000 + point.y + ${sum}; }
     int remember(void) { remembered = &point; return 0; }
     int sum(void) { return ${sum}; }`;
-  await using kept = new Kept(folder);
+  await using kept = new KeptModule(folder);
   await kept.load(source("", "0"));
   assertEquals(kept.call("step"), 1002);
   kept.call("remember");
@@ -218,21 +150,11 @@ testWithCompilers(["gcc"], "a struct that gets a field moves, and back", async (
   assertEquals(kept.call("step"), 4002);
 });
 
-async function rejection(work: () => Promise<unknown>): Promise<LoadError> {
-  try {
-    await work();
-  } catch (error) {
-    assert(error instanceof LoadError, `${error}`);
-    return error;
-  }
-  throw new Error("Expected a LoadError");
-}
-
 testWithCompilers(["gcc"], "variables of one section stay together, or none of them does", async (folder) => {
   const source = (more: string, step: number) => `
     static int a = 1, b = 2; ${more}
     int step(void) { a += ${step}; b++; return a * 100 + b; }`;
-  await using kept = new Kept(folder, { flags: ["-O1", "-g", "-fno-data-sections"] });
+  await using kept = new KeptModule(folder, { flags: ["-O1", "-g", "-fno-data-sections"] });
   await kept.load(source("", 1));
   assertEquals(kept.call("step"), 203);
   const report = await kept.reload(source("", 2));
@@ -248,7 +170,7 @@ testWithCompilers(["gcc"], "a variable that comes back has its value", async (fo
   const source = (has: boolean, step: number) => `
     int always = 1; ${has ? "int sometimes = 10; int use(void) { return ++sometimes; }" : ""}
     int step(void) { return always += ${step}; }`;
-  await using kept = new Kept(folder, undefined, 1);
+  await using kept = new KeptModule(folder, undefined, { keepVersions: 1 });
   await kept.load(source(true, 1));
   assertEquals(kept.call("use"), 11);
   for (let round = 0; round < 3; round++) {
@@ -275,7 +197,7 @@ testWithCompilers(
       one: resume = &&two; return 10 + count;
       two: return ${step} * 1000 + count;
     }`;
-    await using kept = new Kept(folder);
+    await using kept = new KeptModule(folder);
     await kept.load(source(1));
     assertEquals(kept.call("run", 0), 11);
     const fresh = freshOf(await kept.reload(source(2)));
@@ -307,7 +229,7 @@ testWithCompilers(
     extern "C" int change(void) { return ++items[0].value; }`;
     Deno.writeTextFileSync(log, "");
     {
-      await using kept = new Kept(folder, CPP);
+      await using kept = new KeptModule(folder, CPP);
       await kept.load(source(1));
       assertEquals(kept.call("change"), 2);
       for (let version = 2; version < 5; version++) await kept.reload(source(version));
@@ -336,7 +258,7 @@ testWithCompilers(["gcc"], "a thread that holds a mutex and counts loses nothing
     int locked(void) { return pthread_mutex_trylock(&mutex) != 0; }
     int version(void) { return ${version}; }
     int stop(void) { void *own; ends = 1; pthread_join(thread, &own); return (int)(long)own == total && !locked(); }`;
-  await using kept = new Kept(folder, { flags: [...C, "-pthread"] });
+  await using kept = new KeptModule(folder, { flags: [...C, "-pthread"] });
   await kept.load(source(1));
   assertEquals(kept.call("start"), 0);
   for (let version = 2; version <= 21; version++) {
@@ -361,7 +283,7 @@ testWithCompilers(
     std::thread thread(run);
     extern "C" int step(void) { return ++counter * 10 + ${version}; }
     extern "C" int stop(void) { ends = 1; thread.join(); return 0; }`;
-    const kept = new Kept(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
+    const kept = new KeptModule(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
     await kept.load(source(1));
     assertEquals(kept.call("step"), 11);
     const error = await rejection(() => kept.reload(source(2)));
