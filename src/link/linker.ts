@@ -186,7 +186,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   });
   return {
     bytes,
-    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true),
+    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true, homes),
   };
 }
 

@@ -36,6 +36,18 @@ export interface Home {
   readonly alignment: number;
 }
 
+/** Finds the home that a byte of the image is in; `homes` are in the order of their offsets. */
+export function homeAt(homes: readonly Home[], offset: number): Home | undefined {
+  let first = 0, end = homes.length;
+  while (first < end) {
+    const middle = (first + end) >>> 1;
+    if (homes[middle].offset <= offset) first = middle + 1;
+    else end = middle;
+  }
+  const home = homes[first - 1];
+  return home !== undefined && offset < home.offset + home.size ? home : undefined;
+}
+
 /** The tables of a file that has homes. */
 interface HomesSource {
   readonly sections: readonly SmfSection[];

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Binding, Compression, SectionType, SymbolType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
-import { type Home, homesBytes } from "../../src/smf/homes.ts";
+import { type Home, homeAt, homesBytes } from "../../src/smf/homes.ts";
 import type { LayoutName } from "../../src/smf/layout.ts";
 import { SmfBuilder } from "../../src/smf/builder.ts";
 import { assertLoadError, hostBuilder } from "../support/testing.ts";
@@ -48,6 +48,15 @@ Deno.test("homes are read with the places of their symbols", () => {
   assertEquals(read(), []);
   assertEquals(read(new Uint8Array(0)), []);
   assertEquals(read(GOOD), READ);
+});
+
+Deno.test("the home of a byte is found", () => {
+  const homes = read(GOOD);
+  for (const [offset, index] of [[4096, 0], [4111, 0], [4112, 1], [4159, 2], [8192, 3], [8223, 3]]) {
+    assertEquals(homeAt(homes, offset), homes[index]);
+  }
+  for (const offset of [0, 4095, 4160, 8191, 8224]) assertEquals(homeAt(homes, offset), undefined);
+  assertEquals(homeAt([], 0), undefined);
 });
 
 Deno.test("homes survive a rewrite in every layout", () => {

@@ -97,6 +97,8 @@ export function verifyModule(
 const BASE = 0x7000_0000_0000n;
 const PAGE_SIZE = 4096;
 
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(SectionType));
+
 const DEFINE_IMPORT = "name the module that defines it (--with FILE), or link its object into this module";
 
 /** Checks a file whose tables are sound. */
@@ -135,6 +137,8 @@ class ModuleChecker {
         [...this.#file.symbols].filter(({ index }) => !this.#file.isDefined(index)).map(({ index }) => index),
       );
     }
+    attempt(this.#report, () => this.#file.hostLibraries());
+    attempt(this.#report, () => this.#file.homes());
     this.#sections();
     this.#hashes();
   }
@@ -190,8 +194,7 @@ class ModuleChecker {
       const { type, flags, alignment, size, offset } = section;
       const label = `section '${sectionLabel(section)}'`;
       if (!isLoaded(type)) {
-        const unknown = type < SectionType.Code || type > SectionType.AspectPackDirectory;
-        if (unknown) this.#add("note", `${label} is ignored: its type ${type} is unknown`);
+        if (!KNOWN_TYPES.has(type)) this.#add("note", `${label} is ignored: its type ${type} is unknown`);
         continue;
       }
       if ((flags & SectionFlag.Write) !== 0 && type === SectionType.RoData) {
