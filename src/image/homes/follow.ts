@@ -52,7 +52,7 @@ export function followHomes(
   before: HousedVersion,
   after: HousedVersion,
 ): HomeFate[] {
-  const old = new HomePlaces(before), now = new HomePlaces(after);
+  const old = HomePlaces.of(before), now = HomePlaces.of(after);
   const matches = new Map<number, VariableMatch>();
   for (const match of pair.variables()) matches.set(match.index, match);
   const labelsBefore = homesWithLabels(before, old), labelsAfter = homesWithLabels(after, now);

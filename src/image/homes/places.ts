@@ -4,6 +4,7 @@
 
 import { type PlannedFile, variablesOf } from "../compatibility.ts";
 import { SymbolType } from "../../smf/enums.ts";
+import type { SmfFile } from "../../smf/file.ts";
 import type { Home } from "../../smf/homes.ts";
 
 /** A file with its homes. */
@@ -12,6 +13,8 @@ export interface HousedFile extends PlannedFile {
   readonly homes?: readonly Home[] | undefined;
 }
 
+const known = new WeakMap<SmfFile, HomePlaces>();
+
 /** The homes of one version. */
 export class HomePlaces {
   readonly homes: readonly Home[];
@@ -19,10 +22,17 @@ export class HomePlaces {
   readonly #bySymbol: ReadonlyMap<number, number>;
   #variables: readonly (readonly number[])[] | undefined;
 
-  constructor(file: HousedFile) {
+  private constructor(file: HousedFile) {
     this.#file = file;
     this.homes = file.homes ?? [];
     this.#bySymbol = new Map(this.homes.map(({ symbol }, index) => [symbol, index]));
+  }
+
+  /** The homes of a file, found out once. */
+  static of(housed: HousedFile): HomePlaces {
+    let places = known.get(housed.file);
+    if (places === undefined) known.set(housed.file, places = new HomePlaces(housed));
+    return places;
   }
 
   /** The home that contains an offset of the file's image; -1 if none does. */

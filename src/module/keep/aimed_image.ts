@@ -5,6 +5,7 @@
 
 import { type Aim, aimAt } from "../../image/homes/aim.ts";
 import type { HomePlaces } from "../../image/homes/places.ts";
+import { Ranges } from "../../image/homes/ranges.ts";
 import { relocationArch } from "../../image/relocation/mod.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
 import type { Region } from "../../image/arrange.ts";
@@ -144,21 +145,15 @@ export class AimedImage {
   #aimWords(bytes: Uint8Array, done: ReadonlySet<number>): void {
     const { memory, plan: { data: { offset, length } } } = this.#image;
     const base = Number(memory.address);
-    const homes = [...this.#addresses].map(([home, address]) => {
-      const first = this.#places.place(home);
+    const homes = new Ranges([...this.#addresses].map(([home, address]) => {
+      const first = base + this.#places.place(home);
       return { first, end: first + this.#places.homes[home].size, address: Number(address) };
-    });
-    if (homes.length === 0) return;
-    const range = {
-      first: base + Math.min(...homes.map(({ first }) => first)),
-      end: base + Math.max(...homes.map(({ end }) => end)),
-    };
-    const homeAt = (place: number) => homes.find(({ first, end }) => place >= first && place < end);
-    forEachAddress(bytes.subarray(offset, offset + length), offset, range, (value, at) => {
-      const place = offset + at, home = homeAt(value - base);
-      if (home === undefined || done.has(place) || homeAt(place) !== undefined) return;
+    }));
+    forEachAddress(bytes.subarray(offset, offset + length), offset, homes.all, (value, at) => {
+      const place = offset + at, home = homes.find(value);
+      if (home === undefined || done.has(place) || homes.find(base + place) !== undefined) return;
       const before = bytes.slice(place, place + 8);
-      writeAddress(bytes, place, home.address + (value - base - home.first));
+      writeAddress(bytes, place, home.address + (value - home.first));
       this.#changed.push({ place, before, after: bytes.slice(place, place + 8) });
     });
   }

@@ -55,7 +55,7 @@ export function endsOf(image: PlacedImage): Ends {
   const range = addressesOf(image.memory);
   const functions = functionsByOffset(image);
   const objects: Registration[] = [], destroyers: Destroyer[] = [], own: EndFunction[] = [];
-  const places = new HomePlaces(image);
+  const places = HomePlaces.of(image);
   const add = (offset: number, registration: Registration | undefined): void => {
     const known = functions.get(offset);
     if (known !== undefined && !isArrayDestructor(known.name)) {

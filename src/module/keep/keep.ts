@@ -4,6 +4,7 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import { Ranges } from "../../image/homes/ranges.ts";
 import type { FollowedVariable } from "../../image/homes/follow.ts";
 import { guardedName } from "../../image/symbol_names.ts";
 import { conversionOf } from "../../image/typed_variables.ts";
@@ -47,7 +48,7 @@ export function keepState(
   const { candidate, homes, places, table } = plan;
   const { withdrawn, doneGuards } = settle(plan);
   const moved = homes.filter(({ fate }) => fate === "moved");
-  const oldPointers = pointersTo(plan, moved);
+  const oldPointers = pointersTo(plan);
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
 
   const addresses = new Map<number, bigint>();
@@ -98,24 +99,22 @@ function offsetInHome({ homes, file: { symbols } }: LoadedImage, variable: numbe
   return value - home.offset;
 }
 
-/** Finds the words of variables that lead to where a variable was before it moved. */
-function pointersTo({ homes, candidate, places }: KeepPlan, moved: readonly HomePlan[]): OldPointer[] {
+/** Finds the words of variables that lead to the places of variables which the new version has elsewhere, or not at all. */
+function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[] {
   const found: OldPointer[] = [];
-  if (moved.length === 0) return found;
+  const kept = new Set(homes.flatMap(({ fate, place }) => fate === "kept" ? [place!.address] : []));
+  const left = new Ranges(
+    table.places().filter(({ address }) => !kept.has(address)).map(({ address, size }) => {
+      const first = Number(address);
+      return { first, end: first + size };
+    }),
+  );
   const { symbols } = candidate.file;
-  const ranges = moved.map(({ place }) => {
-    const first = Number(place!.address);
-    return { first, end: first + place!.size };
-  });
-  const all = {
-    first: Math.min(...ranges.map(({ first }) => first)),
-    end: Math.max(...ranges.map(({ end }) => end)),
-  };
   for (const { home, fate, place } of homes) {
-    if (fate === "fresh") continue;
+    if (fate !== "kept") continue;
     const bytes = bytesAt(place!.address, place!.size);
-    forEachAddress(bytes, Number(place!.address % 8n), all, (value, at) => {
-      if (!ranges.some(({ first, end }) => value >= first && value < end)) return;
+    forEachAddress(bytes, Number(place!.address % 8n), left.all, (value, at) => {
+      if (left.find(value) === undefined) return;
       const start = places.homes[home].offset;
       const variable = places.variables[home].findLast((index) => symbols.value(index) - start <= at);
       if (variable === undefined) return;
@@ -165,7 +164,7 @@ function refusal(oldPointers: readonly OldPointer[]): LoadError {
   const [{ name, offset, value }] = oldPointers;
   return new LoadError(
     "Incompatible",
-    "Cannot keep variables: some hold addresses of variables that move because their types have changed",
+    "Cannot keep variables: some hold addresses of variables that the new version has elsewhere, or not at all",
     {
       symbols: [...new Set(oldPointers.map(({ name }) => name))],
       symbol: name,

@@ -67,7 +67,7 @@ export function planKeep(
 ): KeepPlan {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
   const pair = new VersionPair(before, after, true);
-  const places = new HomePlaces(candidate);
+  const places = HomePlaces.of(candidate);
   const homes = followHomes(pair, before, after).map((fate, home) =>
     planned(home, fate, previous, (index) => table.at(homeAddress(previous, index)))
   );
@@ -168,7 +168,7 @@ function isUnwritten({ place }: HomePlan): boolean {
 /** Whether a kept home's initial value differs between the files; words that are addresses in both are alike. */
 export function hasOtherInitialValue({ home, from, variables }: HomePlan, candidate: LoadedImage): boolean {
   const { offset, size } = candidate.homes![home];
-  const index = new HomePlaces(from!).at(from!.file.symbols.value(variables[0].before));
+  const index = HomePlaces.of(from!).at(from!.file.symbols.value(variables[0].before));
   const source = from!.homes![index];
   const now = initialBytes(candidate, candidate.plan.place(offset, 0), size);
   const old = initialBytes(from!, from!.plan.place(source.offset, 0), size);

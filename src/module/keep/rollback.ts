@@ -29,7 +29,7 @@ export function rollBackState(
 ): KeptCandidate {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
   const pair = new VersionPair(before, after, true);
-  const places = new HomePlaces(candidate);
+  const places = HomePlaces.of(candidate);
   const addresses = places.homes.map((_, home) => homeAddress(candidate, home));
   const fates = followHomes(pair, before, after);
   const nameOf = (home: number): string => {

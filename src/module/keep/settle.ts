@@ -4,6 +4,7 @@
  */
 
 import { guardsOf } from "../../image/homes/follow.ts";
+import { Ranges } from "../../image/homes/ranges.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
@@ -48,17 +49,17 @@ function countKept(homes: readonly HomePlan[]): number {
 function withdrawnBy({ candidate, homes, places }: KeepPlan, { objects, destroyers }: Ends): Registration[] {
   const withdrawn: Registration[] = [];
   const base = Number(candidate.memory.address);
+  const kept = new Ranges(
+    homes.filter(({ fate }) => fate === "kept").map(({ home }) => {
+      const first = base + places.place(home);
+      return { first, end: first + places.homes[home].size };
+    }),
+  );
   for (const registration of objects) {
-    const at = registration.value - base;
-    const home = homes.findIndex((_, index) => {
-      const start = places.place(index);
-      return at >= start && at < start + places.homes[index].size;
-    });
-    if (home >= 0 && homes[home].fate === "kept") withdrawn.push(registration);
+    if (kept.find(registration.value) !== undefined) withdrawn.push(registration);
   }
   for (const { homes: used, registration } of destroyers) {
-    const kept = [...used].filter((home) => homes[home].fate === "kept");
-    if (kept.length === 0) continue;
+    if (![...used].some((home) => homes[home].fate === "kept")) continue;
     if (used.size === 1 && registration !== undefined) withdrawn.push(registration);
     else for (const home of used) makeFresh(homes[home], DESTROYED_BY_CODE);
   }
@@ -88,20 +89,15 @@ function refuseDestroyedMoves({ table, candidate, homes, places }: KeepPlan, end
 
 /** Values that lead into the middle of an old function, such as addresses of labels, mean nothing to new code. */
 function refuseInnerAddresses({ table, homes }: KeepPlan): void {
-  const versions = table.versions.map((image) => {
+  const codes = new Ranges(table.versions.map((image) => {
     const first = Number(image.memory.address) + image.plan.code.offset;
     return { first, end: first + image.plan.code.length, image };
-  });
-  if (versions.length === 0) return;
-  const range = {
-    first: Math.min(...versions.map(({ first }) => first)),
-    end: Math.max(...versions.map(({ end }) => end)),
-  };
+  }));
   for (const home of homes) {
     if (home.place === undefined || home.fate === "fresh") continue;
     const { address, size } = home.place;
-    forEachAddress(bytesAt(address, size), Number(address % 8n), range, (value) => {
-      const version = versions.find(({ first, end }) => value >= first && value < end);
+    forEachAddress(bytesAt(address, size), Number(address % 8n), codes.all, (value) => {
+      const version = codes.find(value);
       if (version === undefined) return;
       const name = functionAround(version.image, value - Number(version.image.memory.address));
       if (name !== undefined) makeFresh(home, `it holds an address inside function '${name}'`);
@@ -135,7 +131,7 @@ function followGuards({ candidate, previous, homes, places }: KeepPlan): bigint[
   const olderGuards = new Map<LoadedImage, Map<number, number>>();
   const guardBefore = (image: LoadedImage, object: number): boolean | undefined => {
     let known = olderGuards.get(image);
-    if (known === undefined) olderGuards.set(image, known = guardsOf(image, new HomePlaces(image)));
+    if (known === undefined) olderGuards.set(image, known = guardsOf(image, HomePlaces.of(image)));
     const guard = known.get(object);
     return guard === undefined ? undefined : readByte(addressOf(image, guard)) !== 0;
   };
@@ -160,7 +156,7 @@ function followGuards({ candidate, previous, homes, places }: KeepPlan): bigint[
 
 function addressOf(image: LoadedImage, symbol: number): bigint {
   const value = image.file.symbols.value(symbol);
-  const places = new HomePlaces(image), home = places.at(value);
+  const places = HomePlaces.of(image), home = places.at(value);
   return homeAddress(image, home) + BigInt(value - places.homes[home].offset);
 }
 

@@ -48,6 +48,11 @@ export class HomeTable {
     return this.#places.get(address);
   }
 
+  /** All places. */
+  places(): HomePlace[] {
+    return [...this.#places.values()];
+  }
+
   /** The places that a version does not use, by their owners, the newest version first. */
   unusedBy(image: LoadedImage): Map<LoadedImage, HomePlace[]> {
     const used = new Set(image.homes?.map((_, index) => homeAddress(image, index)));
@@ -69,7 +74,7 @@ export class HomeTable {
     const places = new Map<bigint, HomePlace>();
     const names = new Set<string>();
     const used = new Set(addresses);
-    const own = new HomePlaces(image);
+    const own = HomePlaces.of(image);
     addresses.forEach((address, index) => {
       if (!this.#places.has(address)) {
         places.set(address, { owner: image, index, address, size: own.homes[index].size });
@@ -80,7 +85,7 @@ export class HomeTable {
     for (const [address, place] of this.#places) {
       if (!used.has(address)) {
         let theirs = housed.get(place.owner);
-        if (theirs === undefined) housed.set(place.owner, theirs = new HomePlaces(place.owner));
+        if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
         if (namesIn(place.owner, theirs, place.index).some((name) => names.has(name))) continue;
       }
       places.set(address, place);

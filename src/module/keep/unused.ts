@@ -4,7 +4,7 @@
  */
 
 import { variablesOf } from "../../image/compatibility.ts";
-import type { HomePlaces } from "../../image/homes/places.ts";
+import { HomePlaces } from "../../image/homes/places.ts";
 import type { FreshVariable } from "../../image/typed_variables.ts";
 import type { PlacedImage } from "../../load/loader.ts";
 import { SymbolType } from "../../smf/enums.ts";
@@ -25,7 +25,7 @@ export interface UnusedObjects {
 export const unusedOf = {
   /** @param kept The homes of the candidate that are kept elsewhere. */
   homes(candidate: PlacedImage, kept: readonly number[]): UnusedObjects {
-    const { homes, plan, memory, file: { symbols } } = candidate;
+    const { homes, plan, memory, file: { symbols } } = candidate, places = HomePlaces.of(candidate);
     const names: string[] = [];
     let bytes = 0;
     for (const home of kept) {
@@ -35,13 +35,7 @@ export const unusedOf = {
       const initial = initialBytes(candidate, place, size);
       const now = bytesAt(memory.address + BigInt(place), size);
       if (initial === undefined || initial.every((byte, at) => byte === now[at])) continue;
-      for (let index = 0; index < symbols.length; index++) {
-        const value = symbols.value(index);
-        const isVariable = symbols.type(index) === SymbolType.Data && symbols.size(index) > 0;
-        if (isVariable && symbols.isDefined(index) && value >= offset && value < offset + size) {
-          names.push(symbols.name(index));
-        }
-      }
+      for (const index of places.variables[home]) names.push(symbols.name(index));
     }
     return { names, bytes, addedBytes: memory.size };
   },

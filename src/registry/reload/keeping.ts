@@ -21,6 +21,9 @@ import type { ModuleVersion } from "../../module/version.ts";
 import type { Region } from "../../image/arrange.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Entry } from "../catalog.ts";
+import type { CallPath } from "../../call/path.ts";
+import { openHandle } from "../../module/handle.ts";
+import { findExported } from "./exports.ts";
 import { linkVersions } from "./linked_versions.ts";
 import type { TakeoverOptions } from "./takeover.ts";
 
@@ -145,7 +148,23 @@ export class Keeping {
       },
     };
   }
+
+  /** Calls the function by which a module learns that it serves now, on the variables that were kept. */
+  committed(candidate: ModuleVersion, callPath: CallPath): void {
+    if (this.#kept === undefined || this.#plan === undefined) return;
+    if (findExported(candidate, RELOADED)?.kind !== "function") return;
+    candidate.addHandle();
+    const handle = openHandle(candidate, callPath);
+    candidate.releaseHandle();
+    handle.getFunction(RELOADED, { parameters: [], result: "void" })!();
+    candidate.addHandle();
+    handle.close();
+    candidate.releaseHandle();
+  }
 }
+
+/** A function that a module may export: `void smf_reloaded(void)`. */
+const RELOADED = "smf_reloaded";
 
 function hasHomes(image: LoadedImage): boolean {
   return (image.homes?.length ?? 0) > 0 && isKeepable(image);

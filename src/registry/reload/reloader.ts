@@ -202,6 +202,7 @@ export class Reloader {
 
     // Drain. Nothing ends before all modules are committed, because its end may touch the others.
     for (const { release } of prepared) release();
+    for (const { keeping, candidate } of takeovers) keeping.committed(candidate, this.#callPath);
     return reports;
   }
 
