@@ -151,15 +151,12 @@ export class Keeping {
 
   /** Calls the function by which a module learns that it serves now, on the variables that were kept. */
   committed(candidate: ModuleVersion, callPath: CallPath): void {
-    if (this.#kept === undefined || this.#plan === undefined) return;
-    if (findExported(candidate, RELOADED)?.kind !== "function") return;
+    if (this.#kept === undefined || findExported(candidate, RELOADED)?.kind !== "function") return;
+    using handles = new DisposableStack();
+    // Closing the handle must not end the version.
     candidate.addHandle();
-    const handle = openHandle(candidate, callPath);
-    candidate.releaseHandle();
-    handle.getFunction(RELOADED, { parameters: [], result: "void" })!();
-    candidate.addHandle();
-    handle.close();
-    candidate.releaseHandle();
+    handles.defer(() => candidate.releaseHandle());
+    handles.use(openHandle(candidate, callPath)).getFunction(RELOADED, { parameters: [], result: "void" })!();
   }
 }
 

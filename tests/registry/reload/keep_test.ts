@@ -1,5 +1,6 @@
 // Variables that stay where they are: real modules, from compilers, reloaded while they hold what cannot be copied.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { CarryReport } from "../../../mod.ts";
 import { C, CPP, freshOf, KeptModule, rejection } from "../../support/kept_module.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
 
@@ -295,3 +296,103 @@ testWithCompilers(
   },
   { sanitizeResources: false },
 );
+
+testWithCompilers(
+  ["g++"],
+  "initialisers reach their own memory, and smf_reloaded what is kept",
+  async (folder) => {
+    const source = (version: number) => `
+    #include <vector>
+    std::vector<int> registered;
+    struct registers { registers() { registered.push_back(${version}); } } registers;
+    int counter = 10, calls;
+    extern "C" void smf_reloaded(void) { registered.push_back(100 + ${version}); calls++; }
+    extern "C" int count(void) { return (int)registered.size(); }
+    extern "C" int last(void) { return registered.back(); }`;
+    await using kept = new KeptModule(folder, CPP);
+    await kept.load(source(1));
+    assertEquals([kept.call("count"), kept.call("last")], [1, 1]);
+    const { unused, kept: names } = await kept.reload(source(2));
+    assertEquals([kept.call("count"), kept.call("last")], [2, 102]);
+    assertEquals(unused!.names, ["registered"]);
+    assert(unused!.bytes >= 24 && unused!.addedBytes >= unused!.bytes);
+    assert(names.includes("counter"));
+    kept.rollback();
+    assertEquals([kept.call("count"), kept.call("last")], [3, 101]);
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "a watch keeps variables where it can, and copies or drops them where it cannot",
+  async (folder) => {
+    const source = (step: number) => `int counter = 1; int step(void) { return counter += ${step}; }`;
+    await using kept = new KeptModule(folder);
+    const path = `${folder}/watched.smf`;
+    const write = async (step: number, reloadable = true): Promise<void> => {
+      Deno.writeFileSync(`${path}.new`, await kept.compile(source(step), reloadable));
+      Deno.renameSync(`${path}.new`, path);
+    };
+    await write(1);
+    kept.registry.load(path);
+    const live = kept.registry.open(path, { step: { parameters: [], result: "i32" } });
+    assertEquals(live.symbols.step(), 2);
+    const found: (CarryReport | undefined)[] = [];
+    await write(10);
+    for await (const event of kept.registry.watch({ paths: [path], force: true, debounce: 5 })) {
+      if (event.kind !== "reloaded") continue;
+      found.push(event.carried);
+      if (found.length === 1) await write(100, false);
+      else break;
+    }
+    assertEquals(found.map((report) => report?.kept), [["counter"], undefined]);
+    // The last version has no homes: without `state` a watch starts it anew.
+    assertEquals(live.symbols.step(), 101);
+    live.close();
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "other states after kept variables start anew or say what to do",
+  async (folder) => {
+    const source = (step: number) => `int counter = 1; int step(void) { return counter += ${step}; }`;
+    await using kept = new KeptModule(folder);
+    await kept.load(source(1));
+    kept.call("step");
+    await kept.reload(source(2));
+    assertEquals(kept.call("step"), 4);
+    const error = await rejection(() => kept.reload(source(3), { state: "carry" }));
+    assertStringIncludes(error.message, "in the memory of versions before it");
+    assertEquals(kept.call("step"), 6);
+    await kept.reload(source(3), { state: "fresh" });
+    assertEquals(kept.call("step"), 4);
+    assertEquals((await kept.reload(source(4))).kept, ["counter"]);
+    assertEquals(kept.call("step"), 8);
+    kept.rollback({ state: "fresh" });
+    assertEquals(kept.call("step"), 11);
+    // Its variable is elsewhere.
+    await rejection(async () => void await Promise.resolve(kept.rollback()));
+    kept.rollback({ state: "fresh" });
+    assertEquals(kept.call("step"), 8);
+  },
+);
+
+testWithCompilers(["gcc"], "initial values that changed are reported, or taken", async (folder) => {
+  const source = (initial: number, step: number) => `
+    int gravity = ${initial}, written = ${initial}; int *where = &gravity;
+    int step(void) { return written += ${step}; } int get(void) { return *where * 100 + written; }`;
+  await using kept = new KeptModule(folder);
+  await kept.load(source(2, 1));
+  kept.call("step");
+  assertEquals((await kept.reload(source(3, 1))).initialValueChanged.toSorted(), ["gravity", "written"]);
+  assertEquals(kept.call("get"), 203);
+  const report = await kept.reload(source(4, 1), { take: "unwritten" });
+  assertEquals(freshOf(report), {
+    gravity: "the program has not written it, and its initial value has changed",
+  });
+  // The pointer stays, and still leads to the old place.
+  assertEquals(report.oldPointers.map(({ name }) => name), ["where"]);
+  assertEquals(Object.keys(freshOf(await kept.reload(source(5, 1), { take: ["written"] }))), ["written"]);
+  assertEquals(kept.call("get") % 100, 5);
+});
