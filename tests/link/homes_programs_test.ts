@@ -38,6 +38,30 @@ for (const [program, modules] of PROGRAMS) {
   });
 }
 
+programTest("Rust works wherever its variables are, across a reload of what it imports", () => {
+  const read = (name: string) =>
+    Deno.readFileSync(new URL(`../../examples/rust/${name}.smf`, import.meta.url));
+  const [words, firstRule, secondRule] = ["words", "rule_v1", "rule_v2"].map(read);
+  assert(parseSmf(words).homes().length > 10);
+  const encoder = new TextEncoder(), decoder = new TextDecoder();
+  for (let seed = 1; seed <= stress(40); seed++) {
+    using registry = new ModuleRegistry({ libraries: RUNTIME });
+    registry.loadBytes("rule", firstRule);
+    const { symbols } = registry.loadBytes("words", moveHomes(words, randomFrom(seed)).bytes).bind({
+      count_words: { parameters: ["buffer", "usize"], result: "u32" },
+      most_frequent: { parameters: ["u32", "buffer", "usize"], result: "usize" },
+    });
+    const count = (text: string) => symbols.count_words(encoder.encode(text), BigInt(text.length));
+    const mostFrequent = (): string => {
+      const out = new Uint8Array(64);
+      return decoder.decode(out.subarray(0, Number(symbols.most_frequent(1, out, 64n))));
+    };
+    assertEquals([count("the cat saw the dog"), mostFrequent()], [5, "the 2"]);
+    registry.reload("rule", { bytes: secondRule });
+    assertEquals([count("THE dog"), mostFrequent()], [2, "the 3"]);
+  }
+});
+
 const LIBRARIES = Deno.build.os === "windows" ? ["kernel32.dll", "ucrtbase.dll"] : ["libc.so.6"];
 const HOST = `${Deno.build.os}-${Deno.build.arch}`;
 
