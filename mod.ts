@@ -13,7 +13,7 @@
  * | load a single module | {@linkcode ModuleLoader} |
  * | make modules | {@linkcode linkObjects}, from compiled objects; {@linkcode SmfBuilder}, from bytes |
  * | look into them | {@linkcode parseSmf} |
- * | find out what went wrong | {@linkcode LoadError} |
+ * | find out what went wrong | {@linkcode LoadError}; `console.log` of a module or a registry |
  *
  * `@simple/loader/format` has everything about the file format, such as the
  * enumerations that a builder takes; `@simple/loader/link` has the link map.
@@ -113,6 +113,7 @@ export type {
 } from "./src/registry/options.ts";
 export { ModuleSet } from "./src/registry/module_set.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
+export type { InspectedModule, InspectedVersion, RegistryInspection } from "./src/registry/inspection.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
 export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";
 export type { WatchEvent, WatchOptions } from "./src/registry/watch/options.ts";

@@ -45,7 +45,9 @@ export function isHome({ name, elf: { flags, size }, object }: InputSection): bo
 export function leadsHome({ globals, objects }: Resolution, object: LinkObject, symbol: number): boolean {
   let id = object.globalOf(symbol);
   if (id === -1) return isHomeOrNone(object.sectionOf(symbol));
-  id = globals.aliases.get(id)?.target ?? id;
+  for (let alias = globals.aliases.get(id); alias !== undefined; alias = globals.aliases.get(id)) {
+    id = alias.target;
+  }
   if (globals.state(id) === State.COMMON) return true;
   return globals.isDefined(id) && isHomeOrNone(objects[globals.object(id)]?.sectionOf(globals.symbol(id)));
 }

@@ -175,11 +175,12 @@ function symbolSource(version: ModuleVersion): SymbolSource {
     staticReader: (name: string, type: Deno.NativeType) => {
       const address = findStatic(version, name, type);
       if (address === undefined) return undefined;
-      const memory = new FixedStatic(version, name, address, staticSize(type));
-      return staticReader(type, memory) ?? (() => {
-        memory.requireOpen();
-        return readStatic(address, type);
-      });
+      const { gate } = version;
+      return staticReader(type, () => new FixedStatic(version, name, address, staticSize(type))) ??
+        (() => {
+          if (!gate.open) throw version.closedError(name);
+          return readStatic(address, type);
+        });
     },
     kind: (name: string) => kindOf(version, name),
     *exportNames() {
@@ -200,31 +201,18 @@ function symbolSource(version: ModuleVersion): SymbolSource {
 class FixedStatic implements StaticMemory {
   readonly #version: ModuleVersion;
   readonly #name: string;
-  readonly #address: bigint;
-  readonly #size: number;
-  readonly #gate: CallGate;
-  #view: DataView | undefined;
+  readonly buffer: ArrayBuffer;
+  readonly gate: CallGate;
 
   constructor(version: ModuleVersion, name: string, address: bigint, size: number) {
     this.#version = version;
     this.#name = name;
-    this.#address = address;
-    this.#size = size;
-    this.#gate = version.gate;
+    this.buffer = version.views.buffers.open(address, size, version).buffer;
+    this.gate = version.gate;
   }
 
-  view(): DataView {
-    this.requireOpen();
-    return this.#view ??= this.#open();
-  }
-
-  requireOpen(): void {
-    if (!this.#gate.open) throw this.#version.closedError(this.#name);
-  }
-
-  #open(): DataView {
-    const version = this.#version;
-    return new DataView(version.views.buffers.open(this.#address, this.#size, version).buffer);
+  closedError(): Error {
+    return this.#version.closedError(this.#name);
   }
 }
 

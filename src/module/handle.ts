@@ -3,6 +3,7 @@
  */
 
 import type { CallPath } from "../call/path.ts";
+import { showAs, shownAddress, shownNames, shownSize } from "./inspection.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import { ATTACH_OPTIONS, type AttachOptions } from "./binding.ts";
@@ -38,6 +39,7 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
 
   static {
     create = (version, callPath, report) => new LoadedModule(version, callPath, report);
+    showAs(this.prototype, "LoadedModule", (module) => #version in module ? module.#facts() : {});
   }
 
   /** Reports how the previous version's variables were carried, if a reload with `state: "carry"` gave this handle. */
@@ -161,6 +163,23 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
   /** Does the same as {@linkcode LoadedModule.closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
+  }
+
+  /** What `console.log` shows. */
+  #facts(): unknown {
+    const { image: { memory: { address, size } } } = this.#version;
+    const { path, version, isOpen, carried } = this;
+    return {
+      path,
+      version,
+      isOpen,
+      exports: shownNames(this.exports().map(({ name }) => name)),
+      imports: shownNames(this.imports().map(({ name }) => name)),
+      address: shownAddress(address),
+      size: shownSize(size),
+      holders: this.holders(),
+      ...(carried !== undefined && { carried }),
+    };
   }
 
   #requireOpen(): void {

@@ -4,6 +4,7 @@
 
 import type { BindingOptions } from "../call/symbols.ts";
 import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
+import { showAs, shownNames } from "./inspection.ts";
 import { checkOptions } from "../errors/options.ts";
 import { BIND_OPTIONS, type BindOptions, type ModuleSymbols } from "./binding.ts";
 import type { ViewDescription, ViewOf } from "../call/view/description.ts";
@@ -68,6 +69,7 @@ export class LiveLibrary<
 
   static {
     create = (source, wanted, options) => new LiveLibrary(source, wanted, options);
+    showAs(this.prototype, "LiveLibrary", (library) => #bindings in library ? library.#facts() : {});
   }
 
   private constructor(source: LiveSource, wanted: Wanted, options: BindingOptions) {
@@ -215,6 +217,17 @@ export class LiveLibrary<
   /** Like {@linkcode LiveLibrary.close}, but waits for nonblocking calls. */
   async closeAsync(): Promise<void> {
     await this.#bindings.lifetime.revokeAndWait();
+  }
+
+  /** What `console.log` shows. */
+  #facts(): unknown {
+    const { path, isOpen, symbols, leftOut } = this;
+    return {
+      path,
+      isOpen,
+      symbols: shownNames(Object.keys(symbols as object)),
+      ...(leftOut.size > 0 && { leftOut: shownNames([...leftOut.keys()]) }),
+    };
   }
 
   /** Does the same as {@linkcode LiveLibrary.close}. */

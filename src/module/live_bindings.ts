@@ -9,7 +9,7 @@ import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
 import type { Wanted } from "../call/typed_definitions.ts";
-import { staticReader } from "../call/static_reader.ts";
+import { movingStaticReader } from "../call/static_reader.ts";
 import type { ViewBuffers } from "../call/view/buffers.ts";
 import type { ViewDescription } from "../call/view/description.ts";
 import { LoadError } from "../errors/load_error.ts";
@@ -272,7 +272,7 @@ export class LiveBindings implements CallOwner, LiveOwner {
       return readAddresses(table + BigInt(8 * slot.index), 1)[0];
     };
     const reader = this.#body.source.tellsOfReloads
-      ? staticReader(type, new LiveStatic(this, slot.name, staticSize(type), address))
+      ? movingStaticReader(type, () => new LiveStatic(this, slot.name, staticSize(type), address))
       : undefined;
     return reader ?? (() => {
       if (!this.gate.open) throw this.closedError(slot.name);

@@ -3,7 +3,7 @@
  */
 
 import type { CallGate } from "../call/gate.ts";
-import type { StaticMemory } from "../call/static_reader.ts";
+import type { MovingStaticMemory } from "../call/static_reader.ts";
 import { type TrackedBuffer, ViewBuffers } from "../call/view/buffers.ts";
 import type { ViewDescription } from "../call/view/description.ts";
 import { makeView, type Variable } from "./views.ts";
@@ -20,6 +20,8 @@ export class LiveBuffers {
   readonly ofStatics: ViewBuffers = new ViewBuffers();
   /** Counts how often all of them have ended. */
   generation: number = 0;
+  /** Open until all that are open now have ended. */
+  now: { open: boolean } = { open: true };
 
   /**
    * Makes a buffer over a part of the current version.
@@ -36,6 +38,8 @@ export class LiveBuffers {
   /** Detaches all of them: another version is the current one now, or the library is closed. Never fails. */
   readonly endAll = (): void => {
     this.generation++;
+    this.now.open = false;
+    this.now = { open: true };
     for (const end of this.#ends) {
       try {
         end();
@@ -59,29 +63,31 @@ export interface LiveOwner {
 }
 
 /** The memory of a static, in whichever version is the current one. */
-export class LiveStatic implements StaticMemory {
+export class LiveStatic implements MovingStaticMemory {
   readonly #owner: LiveOwner;
-  readonly #gate: CallGate;
-  readonly #buffers: LiveBuffers;
   readonly #name: string;
+  readonly #buffers: LiveBuffers;
   readonly #size: number;
   readonly #address: () => bigint;
-  #view: DataView;
+  #view = NO_VIEW;
   #generation = -1;
+  readonly buffer: ArrayBuffer;
+  /** Open until the first reload: from then on the variable is elsewhere. */
+  readonly gate: { readonly open: boolean };
 
   /** @param address Finds the address of the static in the current version. */
   constructor(owner: LiveOwner, name: string, size: number, address: () => bigint) {
     this.#owner = owner;
-    this.#gate = owner.gate;
-    this.#buffers = owner.buffers;
     this.#name = name;
+    this.#buffers = owner.buffers;
     this.#size = size;
     this.#address = address;
-    this.#view = NO_VIEW;
+    this.gate = owner.buffers.now;
+    this.buffer = owner.open(address(), size);
   }
 
   view(): DataView {
-    if (!this.#gate.open) throw this.#owner.closedError(this.#name);
+    if (!this.#owner.gate.open) throw this.#owner.closedError(this.#name);
     if (this.#generation !== this.#buffers.generation) this.#refresh();
     return this.#view;
   }

@@ -5,10 +5,12 @@
 
 import type { Entry } from "./catalog.ts";
 import { checkReplacement } from "./integrity.ts";
+import { showAs } from "../module/inspection.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { Loading } from "./loading.ts";
 import type { LoadedModule } from "../module/handle.ts";
+import { inspectCatalog, type RegistryInspection, shownRegistry } from "./inspection.ts";
 import { loadingOf, ModuleSet } from "./module_set.ts";
 import { type ModuleRegistryOptions, RELOAD_OPTIONS, type ReloadOptions } from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
@@ -57,6 +59,14 @@ import { WatchedModule } from "./watch/watched_module.ts";
 export class ModuleRegistry extends ModuleSet {
   readonly #loading: Loading;
   readonly #reloader: Reloader;
+
+  static {
+    showAs(
+      this.prototype,
+      "ModuleRegistry",
+      (registry) => #loading in registry ? shownRegistry(registry.inspect()) : {},
+    );
+  }
 
   /**
    * Opens nothing and needs no permission.
@@ -203,6 +213,27 @@ export class ModuleRegistry extends ModuleSet {
    */
   versions(path: string | URL): KeptVersion[] {
     return this.#reloader.versions(this.#open().requireLoaded(path));
+  }
+
+  /**
+   * Describes the registry as it is now: its modules, the versions that are in
+   * memory, who holds them, and where their memory is. `console.log(registry)` shows
+   * the same. Works on a registry that was disposed of, too.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * registry.load("fixtures/provider.smf");
+   * registry.load("fixtures/importer.smf");
+   * const [{ path, versions: [{ state, holders }] }] = registry.inspect().modules;
+   * assertEquals([path, state, holders.length], ["fixtures/provider.smf", "open", 1]);
+   * ```
+   */
+  inspect(): RegistryInspection {
+    return inspectCatalog(this.#loading.catalog);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * Benchmarks variables: a static of `bind` and of `open`, and a field of an accessor, against an
+ * Benchmarks variables: a static of `bind` and of `open`, before and after a reload, and a field of an accessor, against an
  * element of a typed array in JavaScript's own memory.
  *
  * Run it alone with `deno run -A tests/bench/variable_bench.ts`
@@ -17,7 +17,8 @@ const GOAL = 10;
 export function variableBench(rounds = 21): Report {
   using registry = new ModuleRegistry();
   const data = { n: new Uint8Array(8), points: new Uint8Array(16 * 1024) };
-  const module = registry.loadBytes("variables", build({ routines: { nothing: { hex: "c3" } }, data }));
+  const bytes = build({ routines: { nothing: { hex: "c3" } }, data });
+  const module = registry.loadBytes("variables", bytes);
   const definitions = { n: { type: "f64" } } as const;
   const { symbols } = module.bind(definitions);
   using live = registry.open("variables", definitions);
@@ -50,12 +51,20 @@ export function variableBench(rounds = 21): Report {
     for (let index = 0; index < READS; index++) sum += plain[index & 1023];
     return sum;
   };
-  const series = Object.entries(subjects).map(([name, read]): Series => {
+  const followedLater = (): number => {
+    let sum = 0;
+    for (let index = 0; index < READS; index++) sum += followed.n;
+    return sum;
+  };
+  const measured = ([name, read]: readonly [string, () => number]): Series => {
     const { ours, peer, ratio } = paired({ ours: () => time(read), peer: () => time(element) }, rounds, 3);
     const scale = 1e6 / READS;
     const point = { size: READS, ours: ours * scale, peer: peer * scale, ratio, goal: GOAL };
     return { name, per: "reads", unit: "ns", peer: "element of a typed array", points: [point] };
-  });
+  };
+  const series = Object.entries(subjects).map(measured);
+  registry.reload("variables", { bytes });
+  series.push(measured(["static of open, after a reload", followedLater]));
   return { title: "variables", series, skipped: [] };
 }
 

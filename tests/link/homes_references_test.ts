@@ -133,6 +133,19 @@ Deno.test("code reaches a home through a slot of its own where it asks for one, 
   }
 });
 
+Deno.test("names that options give to places in variables lead to the home, too", () => {
+  const references = new References();
+  addVariable(references.writer, "variable", new Uint8Array(16));
+  const symbol = references.writer.symbol({ name: "second_alias" });
+  const [direct, bySlot] = [PC32, REX_GOTPCRELX].map((type) => references.add(symbol, type));
+  const defsym = { alias: "variable + 8", second_alias: "alias + 4" };
+  const linked = references.link({ ...RELOADABLE, defsym });
+  const home = linked.at("variable");
+  assertEquals(linked.target(linked.at("f") + direct), home + 12 - 4);
+  const slot = linked.settled(linked.at("f") + bySlot) + 4;
+  assertEquals(linked.target(slot), home + 12);
+});
+
 Deno.test("the medium model's distance from the GOT becomes one from the place", () => {
   const references = new References();
   const { writer } = references;

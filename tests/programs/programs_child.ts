@@ -51,7 +51,7 @@ function runJob({ modules, output }: Job): void {
         ? registry.loadBytes("program", bytes)
         : registry.reload("program", { bytes, state: "carry" }),
     );
-    const main = module.entryPoint({ parameters: ["i32", "buffer"], result: "i32" })!;
+    const main = module.entryPoint({ parameters: ["i32", "buffer"], result: "i32" }, { types: "ignore" })!;
     let code = 0;
     withOutputTo(output, () => code = main(ARGUMENTS.length, argumentVector(ARGUMENTS)) & 255);
     Deno.writeTextFileSync(output, `\n[${code}]\n`, { append: true });

@@ -142,7 +142,9 @@ function callFunction(
  * Safety: an entry point that is not a `main` of C corrupts memory or ends the process.
  */
 function start(module: LoadedModule, file: string, args: readonly string[], writer: Writer): number {
-  const main = module.entryPoint({ parameters: ["i32", "buffer"], result: "i32" });
+  // C calls every `main` in the same way, also one that is declared without parameters.
+  const definition = { parameters: ["i32", "buffer"], result: "i32" } as const;
+  const main = module.entryPoint(definition, { types: "ignore" });
   if (main === null) {
     throw new UsageError(
       `${file} has no entry point: call a function (smf run ${file} NAME --signature "i32()", or by its types ` +

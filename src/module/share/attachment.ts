@@ -3,6 +3,7 @@
  */
 
 import { Atomics, whenSettled } from "../../os/intrinsics.ts";
+import { stayAwake } from "../../os/wakefulness.ts";
 import {
   ARRIVING,
   ATTACHED,
@@ -39,6 +40,7 @@ export class Attachment {
   #occupancy: number;
   #hasLeft = false;
   #isRevoked = false;
+  readonly #sleep: () => void;
 
   /**
    * Attaches this isolate.
@@ -62,6 +64,7 @@ export class Attachment {
     this.#base = base;
     this.#occupancy = occupancy;
     this.#events = events;
+    this.#sleep = stayAwake();
   }
 
   /** Goes from arriving to attached; false if that took so long that the isolate was taken for dead. */
@@ -77,6 +80,7 @@ export class Attachment {
     this.#occupancy += ATTACHED - ARRIVING;
     const found = Atomics.compareExchange(words, base + OCCUPANCY, arriving, this.#occupancy);
     this.#hasLeft = found !== arriving;
+    if (this.#hasLeft) this.#sleep();
     return !this.#hasLeft;
   }
 
@@ -95,6 +99,7 @@ export class Attachment {
   leave(): void {
     if (this.#hasLeft) return;
     this.#hasLeft = true;
+    this.#sleep();
     Atomics.notify(this.#words, this.#base + BELL);
     release(this.#words, this.#base, this.#occupancy);
   }

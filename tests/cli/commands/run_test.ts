@@ -232,6 +232,17 @@ testWithCompilers(["gcc"], "arguments and results are read and shown by their ty
   }
 });
 
+testWithCompilers(["gcc"], "a main without parameters runs, with and without types", async (folder) => {
+  for (const [name, ...flags] of [["typed", "-g"], ["untyped"]]) {
+    const source = "int main(void) { return 7; }";
+    const path = await compileModule(folder, name, source, {
+      flags: ["-fPIC", ...flags],
+      link: { entry: "main" },
+    });
+    assertEquals(await smf("run", path, "an argument"), { code: 7, out: [], err: [] }, name);
+  }
+});
+
 testWithCompilers(["gcc"], "--call calls a function of a module that has an entry point", async (folder) => {
   const link = { entry: "main" };
   const path = await compileModule(folder, "every", EVERY_TYPE, { flags: ["-O1", "-g", "-fPIC"], link });
