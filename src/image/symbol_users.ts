@@ -2,12 +2,13 @@
  * Finds the functions that use a variable, from references in code: what tells
  * apart variables whose names a compiler has numbered, or that share a name.
  *
- * Platforms: x86-64 only; code for other processors refers to variables through
- * registers, and nobody knows its users.
+ * Platforms: on x86-64, and on all processors for variables that have homes. Other
+ * code refers to variables through registers, and nobody knows its users.
  */
 
 import { type CodePiece, forEachReference } from "./code_references.ts";
 import type { PlannedFile } from "./compatibility.ts";
+import { HomePlaces, type HousedFile } from "./homes/places.ts";
 import { functionName } from "./symbol_names.ts";
 import { Arch, SymbolType } from "../smf/enums.ts";
 
@@ -25,13 +26,15 @@ interface Sorted {
  * @returns for each variable a text that names all its users, the same in each version; absent if none is known.
  */
 export function usersOf(
-  version: PlannedFile,
+  version: HousedFile,
   wanted: readonly number[],
   code: (() => readonly CodePiece[]) | undefined,
 ): ReadonlyMap<number, string> {
   const texts = new Map<number, string>();
   const { file: { symbols, header } } = version;
-  if (wanted.length === 0 || code === undefined || header.arch !== Arch.X86_64) return texts;
+  if (wanted.length === 0) return texts;
+  if ((version.homes?.length ?? 0) > 0) return usersOfHomes(version, wanted);
+  if (code === undefined || header.arch !== Arch.X86_64) return texts;
   const variables = sort(version, wanted);
   const functions = sort(version, functionsOf(version));
   const endOf = ({ indices, starts }: Sorted, at: number): number => starts[at] + symbols.size(indices[at]);
@@ -53,6 +56,37 @@ export function usersOf(
   }
   for (const [index, names] of users) {
     if (!names.has(UNKNOWN)) texts.set(index, [...names].sort().join("\0"));
+  }
+  return texts;
+}
+
+/**
+ * Finds the users of variables that are alone in their homes: every reference to one has a relocation. Of several
+ * in one home nobody knows which is meant.
+ */
+function usersOfHomes(version: HousedFile, wanted: readonly number[]): Map<number, string> {
+  const { file: { symbols, relocations }, plan } = version;
+  const places = HomePlaces.of(version);
+  const users = new Map<number, Set<string>>();
+  for (const index of wanted) {
+    const home = places.at(symbols.value(index));
+    if (home >= 0 && places.variables[home].length === 1) users.set(home, new Set());
+  }
+  const functions = sort(version, functionsOf(version));
+  for (let index = 0; users.size > 0 && index < relocations.length; index++) {
+    const names = users.get(places.ofSymbol(relocations.symbol(index)));
+    if (names === undefined) continue;
+    const at = plan.place(relocations.offset(index), 0);
+    const user = lastUpTo(functions.starts, at);
+    const isKnown = user >= 0 && at < functions.starts[user] + symbols.size(functions.indices[user]);
+    // A word of another variable tells nothing: its own name may be numbered.
+    if (isKnown) names.add(functionName(symbols.name(functions.indices[user])));
+    else if (at >= plan.code.offset && at < plan.code.offset + plan.code.length) names.add(UNKNOWN);
+  }
+  const texts = new Map<number, string>();
+  for (const index of wanted) {
+    const names = users.get(places.at(symbols.value(index)));
+    if (names !== undefined && names.size > 0 && !names.has(UNKNOWN)) texts.set(index, [...names].sort().join("\0"));
   }
   return texts;
 }

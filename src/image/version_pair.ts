@@ -7,6 +7,7 @@
  */
 
 import type { CodePiece } from "./code_references.ts";
+import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
 import { isAddress } from "./plan.ts";
 import { baseName, isNumbered } from "./symbol_names.ts";
@@ -38,7 +39,7 @@ export type VariableMatch =
   });
 
 /** A version whose symbols are compared. */
-export interface ComparedVersion extends PlannedFile {
+export interface ComparedVersion extends HousedFile {
   /** Reads its types; without it variables match by size. */
   readonly types?: () => ModuleTypes | undefined;
   /** Reads the code of its image; without it nobody knows which functions use a variable. */

@@ -157,6 +157,7 @@ function compared(image: LoadedImage, types: typeof typesOf): ComparedVersion {
   return {
     file: image.file,
     plan: image.plan,
+    homes: image.homes,
     code: () => codeOf(image),
     types: () => types(image),
   };

@@ -15,7 +15,7 @@ import { RelocationType, SymbolType } from "../../smf/enums.ts";
 import { HomePlaces, type HousedFile } from "./places.ts";
 
 /** A version whose homes are compared. */
-export interface HousedVersion extends ComparedVersion, HousedFile {
+export interface HousedVersion extends ComparedVersion {
   /** Its data before any of its code ran, by offset in the range; undefined if nobody kept that. */
   initialAt(place: number, size: number): Uint8Array | undefined;
 }
