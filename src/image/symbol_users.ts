@@ -30,11 +30,11 @@ export function usersOf(
   wanted: readonly number[],
   code: (() => readonly CodePiece[]) | undefined,
 ): ReadonlyMap<number, string> {
-  const texts = new Map<number, string>();
   const { file: { symbols, header } } = version;
-  if (wanted.length === 0) return texts;
-  if ((version.homes?.length ?? 0) > 0) return usersOfHomes(version, wanted);
-  if (code === undefined || header.arch !== Arch.X86_64) return texts;
+  const alone = aloneInHomes(version, wanted);
+  const texts = alone.size === 0 ? new Map<number, string>() : usersOfHomes(version, alone);
+  if (alone.size > 0) wanted = wanted.filter((index) => !alone.has(index));
+  if (wanted.length === 0 || code === undefined || header.arch !== Arch.X86_64) return texts;
   const variables = sort(version, wanted);
   const functions = sort(version, functionsOf(version));
   const endOf = ({ indices, starts }: Sorted, at: number): number => starts[at] + symbols.size(indices[at]);
@@ -60,18 +60,26 @@ export function usersOf(
   return texts;
 }
 
+/** The homes of the variables that are alone in them, by the variables' symbol indices. */
+function aloneInHomes(version: HousedFile, wanted: readonly number[]): Map<number, number> {
+  const alone = new Map<number, number>();
+  if ((version.homes?.length ?? 0) === 0) return alone;
+  const places = HomePlaces.of(version);
+  for (const index of wanted) {
+    const home = places.at(version.file.symbols.value(index));
+    if (home >= 0 && places.variables[home].length === 1) alone.set(index, home);
+  }
+  return alone;
+}
+
 /**
  * Finds the users of variables that are alone in their homes: every reference to one has a relocation. Of several
  * in one home nobody knows which is meant.
  */
-function usersOfHomes(version: HousedFile, wanted: readonly number[]): Map<number, string> {
+function usersOfHomes(version: HousedFile, alone: ReadonlyMap<number, number>): Map<number, string> {
   const { file: { symbols, relocations }, plan } = version;
   const places = HomePlaces.of(version);
-  const users = new Map<number, Set<string>>();
-  for (const index of wanted) {
-    const home = places.at(symbols.value(index));
-    if (home >= 0 && places.variables[home].length === 1) users.set(home, new Set());
-  }
+  const users = new Map([...alone.values()].map((home) => [home, new Set<string>()]));
   const functions = sort(version, functionsOf(version));
   for (let index = 0; users.size > 0 && index < relocations.length; index++) {
     const names = users.get(places.ofSymbol(relocations.symbol(index)));
@@ -84,9 +92,11 @@ function usersOfHomes(version: HousedFile, wanted: readonly number[]): Map<numbe
     else if (at >= plan.code.offset && at < plan.code.offset + plan.code.length) names.add(UNKNOWN);
   }
   const texts = new Map<number, string>();
-  for (const index of wanted) {
-    const names = users.get(places.at(symbols.value(index)));
-    if (names !== undefined && names.size > 0 && !names.has(UNKNOWN)) texts.set(index, [...names].sort().join("\0"));
+  for (const [index, home] of alone) {
+    const names = users.get(home);
+    if (names !== undefined && names.size > 0 && !names.has(UNKNOWN)) {
+      texts.set(index, [...names].sort().join("\0"));
+    }
   }
   return texts;
 }
