@@ -89,7 +89,7 @@ function planned({ file, path }: Version): ComparedVersion {
     const code = () =>
       plan.sections.filter(({ section }) => section.type === SectionType.Code)
         .map(({ section, offset }) => ({ offset, bytes: file.contents(section) }));
-    return { file, plan, code, types: () => inFile(path, () => file.types()) };
+    return { file, plan, homes: file.homes(), code, types: () => inFile(path, () => file.types()) };
   });
 }
 
