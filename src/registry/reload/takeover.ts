@@ -40,7 +40,24 @@ export interface TakeoverOptions extends CarryOptions {
    * works on a wrong value, or crashes. Workers that write to variables while they are
    * carried race with the copy.
    *
-   * @default "fresh"
+   * @default "fresh"; of a watch `keep` where both versions have homes for variables, else `fresh`
+   *
+   * @example Variables that stay where they are
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sample = (version: number) =>
+   *   Deno.readFileSync(`fixtures/platform/${Deno.build.os}-${Deno.build.arch}_v${version}.smf`);
+   * const host_value = { parameters: ["i32"], result: "i32", callback: (value: number) => value } as const;
+   * using registry = new ModuleRegistry({ imports: { host_value } });
+   * registry.loadBytes("sample", sample(1));
+   * const { symbols } = registry.open("sample", { increment: { parameters: [], result: "i64" } });
+   * assertEquals(symbols.increment(), 41n); // adds 1
+   * const { carried } = registry.reload("sample", { bytes: sample(2), state: "keep" });
+   * assertEquals(symbols.increment(), 43n); // adds 2
+   * assertEquals(carried?.kept.includes("counter"), true);
+   * ```
    */
   readonly state?: "fresh" | "carry" | "keep" | "keep-or-carry";
   /**
