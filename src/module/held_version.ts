@@ -150,6 +150,16 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return this.#add({ kind: "lease", description, importer });
   }
 
+  /**
+   * Keeps the memory for another version of the module that shares variables with this one: both end together.
+   *
+   * @throws {LoadError} `Closed` if the memory is freed.
+   */
+  holdForVersion(version: ModuleIdentity, description: string): Disposable {
+    if (this.isFreed) throw this.closedError();
+    return this.#add({ kind: "version", description, importer: version });
+  }
+
   /** Keeps the memory of a version that may be ending, for another one whose variables lead into it; never throws. */
   holdForAddress(importer: ModuleIdentity): Disposable {
     return this.#add({

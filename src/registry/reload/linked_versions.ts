@@ -21,8 +21,8 @@ export function linkVersions(
   undo: DisposableStack,
 ): { commit(): void } {
   if (linked.get(previous.image)?.has(candidate.image) === true) return { commit() {} };
-  const ofPrevious = undo.use(previous.lifetime.holdLeaseFor(candidate.image.identity, WHY));
-  const ofCandidate = undo.use(candidate.lifetime.holdLeaseFor(previous.image.identity, WHY));
+  const ofPrevious = undo.use(previous.lifetime.holdForVersion(candidate.image.identity, WHY));
+  const ofCandidate = undo.use(candidate.lifetime.holdForVersion(previous.image.identity, WHY));
   return {
     commit() {
       candidate.own(ofPrevious);
