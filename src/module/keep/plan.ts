@@ -4,10 +4,16 @@
 
 import { LoadError } from "../../errors/load_error.ts";
 import { type Aim, aimAt } from "../../image/homes/aim.ts";
-import { type FollowedVariable, followHomes, type HomeFate } from "../../image/homes/follow.ts";
+import {
+  type FollowedVariable,
+  followHomes,
+  type HomeFate,
+  type HousedVersion,
+} from "../../image/homes/follow.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
-import { variablesOf } from "../../image/compatibility.ts";
+import { changedVtables } from "../../image/homes/vtables.ts";
+import { type Compatibility, variablesOf } from "../../image/compatibility.ts";
 import { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
@@ -63,7 +69,9 @@ export function planKeep(
   table: HomeTable,
   previous: LoadedImage,
   candidate: PlacedImage,
-  { take = [] }: Pick<CarryOptions, "take">,
+  { take = [], compatibility = "strict" }: Pick<CarryOptions, "take"> & {
+    readonly compatibility?: Compatibility;
+  },
 ): KeepPlan {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
   const pair = new VersionPair(before, after, true);
@@ -85,7 +93,25 @@ export function planKeep(
   const plan: KeepPlan = { table, previous, candidate, places, pair, homes };
   checkPlaces(plan);
   takeInitial(plan, take);
+  const isKept = homes.some(({ fate }) => fate === "kept");
+  if (isKept && compatibility === "strict") requireSameVtables(before, after);
   return plan;
+}
+
+/** @throws {LoadError} `Incompatible` if objects that stay could lack a virtual function that new code calls. */
+function requireSameVtables(before: HousedVersion, after: HousedVersion): void {
+  const symbols = changedVtables(before, after);
+  if (symbols.length === 0) return;
+  throw new LoadError(
+    "Incompatible",
+    "Cannot keep variables: virtual functions were added, removed or moved in these tables, " +
+      "and objects of before keep the old ones",
+    {
+      symbols,
+      symbol: symbols[0],
+      hint: 'reload with state: "fresh", or with compatibility: "allow" if no such object is in use',
+    },
+  );
 }
 
 const NEW = "the old version has no variable of this name";

@@ -396,3 +396,31 @@ testWithCompilers(["gcc"], "initial values that changed are reported, or taken",
   assertEquals(Object.keys(freshOf(await kept.reload(source(5, 1), { take: ["written"] }))), ["written"]);
   assertEquals(kept.call("get") % 100, 5);
 });
+
+testWithCompilers(
+  ["g++"],
+  "virtual functions keep their places, or the reload is refused",
+  async (folder) => {
+    const source = (version: number, more: string, override = "") => `
+    struct shape { int size = 1; virtual int area() { return size * ${version}; } ${more} virtual ~shape() {} };
+    struct square : shape { ${override} };
+    shape first; square second; shape *last = new square;
+    extern "C" int grow(void) { first.size++; second.size++; last->size++; return last->area(); }
+    extern "C" int version(void) { return ${version}; }`;
+    await using kept = new KeptModule(folder, CPP);
+    await kept.load(source(1, ""));
+    assertEquals(kept.call("grow"), 2);
+    // The objects keep the functions of the version that made them.
+    assertEquals(freshOf(await kept.reload(source(10, "", "int area() override { return 100; }"))), {});
+    assertEquals(kept.call("grow"), 3);
+    for (const more of ["virtual int added() { return 1; }", "virtual int added() { return area(); }"]) {
+      const error = await rejection(() => kept.reload(source(20, more)));
+      assertStringIncludes(error.message, "virtual functions were added, removed or moved");
+      assertEquals([kept.call("version")], [10]);
+    }
+    const allowed = await kept.reload(source(20, "virtual int added() { return 1; }"), {
+      compatibility: "allow",
+    });
+    assert(allowed.kept.includes("first"));
+  },
+);
