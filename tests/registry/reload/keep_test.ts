@@ -1,6 +1,7 @@
 // Variables that stay where they are: real modules, from compilers, reloaded while they hold what cannot be copied.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { CarryReport } from "../../../mod.ts";
+import { type CarryReport, ModuleRegistry } from "../../../mod.ts";
+import { FailingAllocator } from "../../support/failing_allocator.ts";
 import { C, CPP, freshOf, KeptModule, rejection } from "../../support/kept_module.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
 
@@ -422,5 +423,39 @@ testWithCompilers(
       compatibility: "allow",
     });
     assert(allowed.kept.includes("first"));
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "all versions end with the module, and nothing of them is left",
+  async (folder) => {
+    const source = (version: number) => `int counter; int step(void) { return counter += ${version}; }`;
+    const versions = await Promise.all([1, 2, 3].map(async (version) => {
+      await using kept = new KeptModule(folder);
+      return kept.compile(source(version));
+    }));
+    const INT = { parameters: [], result: "i32" } as const;
+    for (const end of ["unload", "force", "close", "closeAsync", "dispose"] as const) {
+      const allocator = new FailingAllocator();
+      const registry = new ModuleRegistry({ allocator, keepVersions: 1 });
+      let module = registry.loadBytes("m", versions[0]);
+      for (let round = 1; round < 10; round++) {
+        const next = registry.reload("m", { bytes: versions[round % 3], state: "keep" });
+        module.close();
+        module = next;
+      }
+      assertEquals(module.getFunction("step", INT)!(), 1);
+      if (end === "close") module.close();
+      else if (end === "closeAsync") await module.closeAsync();
+      else if (end === "dispose") registry[Symbol.dispose]();
+      else {
+        if (end === "unload") module.close();
+        registry.unload("m", { force: end === "force" });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assertEquals(allocator.live.size, 0, end);
+      registry[Symbol.dispose]();
+    }
   },
 );
