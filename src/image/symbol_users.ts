@@ -6,10 +6,9 @@
  * registers, and nobody knows its users.
  */
 
-import type { CodePiece } from "./code_references.ts";
+import { type CodePiece, forEachReference } from "./code_references.ts";
 import type { PlannedFile } from "./compatibility.ts";
 import { functionName } from "./symbol_names.ts";
-import { VariableReferences } from "./variable_references.ts";
 import { Arch, SymbolType } from "../smf/enums.ts";
 
 /** Symbols in the order of their places. */
@@ -39,9 +38,8 @@ export function usersOf(
   const users = new Map<number, Set<string>>();
   const first = variables.starts[0];
   const end = variables.starts[variables.starts.length - 1] + symbols.size(variables.indices.at(-1)!);
-  const references = new VariableReferences(version);
   for (const piece of code()) {
-    references.forEach(piece, first, end, (from, target) => {
+    forEachReference(piece, first, end, (from, target) => {
       const at = lastUpTo(variables.starts, target);
       if (at < 0 || target >= endOf(variables, at)) return;
       const user = lastUpTo(functions.starts, from);
