@@ -20,6 +20,7 @@ import type { ApplyInput } from "./relocation_place.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArrayOf } from "./startup_order.ts";
 import { addTlsRelocations, type TlsSlot } from "./thread_local.ts";
+import { writeThunk } from "./thunks.ts";
 
 /** The finished contents, and the relocations that are left. */
 export interface Applied {
@@ -38,6 +39,7 @@ export interface Applied {
 export function applyRelocations(input: ApplyInput): Applied {
   const filler = new Filler(input);
   const contents = input.layout.outputs.map((output) => filler.fill(output));
+  filler.writeThunks(contents);
   input.problems.throwIfAny();
   const { dynamic, gotSymbols, applied, isFixed } = filler.relocator;
   return { contents, dynamic, gotSymbols: gotSymbols.list, applied, isFixed };
@@ -81,6 +83,17 @@ class Filler {
     for (const slot of layout.got) if (slot.output === output) this.#fillGotSlot(slot);
     for (const slot of layout.tls) if (slot.output === output) this.#fillTlsSlot(slot);
     return bytes;
+  }
+
+  /** Writes the thunks, once the code that they replace is filled and relocated. */
+  writeThunks(contents: readonly (Uint8Array | undefined)[]): void {
+    const { arch: { thunks }, layout } = this.#input;
+    for (const placed of layout.thunks) {
+      const { output } = placed.at!;
+      const bytes = contents[output.index]!;
+      this.relocator.enter(output, bytes, new DataView(bytes.buffer));
+      this.relocator.toThunkSlot(writeThunk(placed, thunks!, contents), placed.id, thunks!.toSlot);
+    }
   }
 
   #refuseRelocations(section: InputSection): void {

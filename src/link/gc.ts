@@ -2,7 +2,6 @@
  * Section garbage collection: marks everything that can be reached from the module's roots through
  * relocations. Unmarked sections are dropped.
  */
-import { LoadError } from "../errors/load_error.ts";
 import { RecordSize, SectionFlag, SectionType, SymbolKind } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import { CRT_OBJECT_NAME } from "./crt_object.ts";
@@ -17,11 +16,12 @@ import { BoundedSections, type LinkerSymbol, linkerSymbolOf } from "./linker_sym
 import { isMergeable } from "./merge.ts";
 import { MergePieces } from "./merge_pieces.ts";
 import { PltStubs } from "./plt.ts";
-import { malformed, type Problems } from "./problems.ts";
+import { malformed } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArray } from "./startup_order.ts";
 import { TlsSlots } from "./thread_local.ts";
+import { isShortAddress } from "./thunks.ts";
 
 /** An undefined name that is reached. */
 export interface NeededName {
@@ -73,6 +73,8 @@ export class Marker {
   readonly linkerSymbols: Map<number, LinkerSymbol> = new Map();
   /** Whether the module gets call frame information. */
   unwind: boolean;
+  /** Whether an address is an operand of an instruction, or has 32 bits, as in code for fixed addresses. */
+  hasPlainAddresses = false;
   readonly #unwindIfNeeded: boolean;
 
   /**
@@ -213,9 +215,12 @@ export class Marker {
         this.tls.need(rule.slot, object, symbol, addend);
       }
       if (rule?.got !== undefined) this.got.note(rule.got, object, symbol);
+      const isShort = rule !== undefined && isShortAddress(rule);
+      this.hasPlainAddresses ||= isShort || rule?.use === "absolute" && section.isCode;
       const id = object.globalOf(symbol);
       if (id !== -1) {
-        if (rule?.got === "stub") this.plt.require(id);
+        // Nobody compares the address of the function that handles exceptions, so a stub will do.
+        if (rule?.got === "stub" || isShort && isFrameSection(section)) this.plt.require(id);
         const called = rule !== undefined && (rule.use === "branch" || rule.got === "stub" ||
           rule.use === "got" && place >= 2 &&
             this.#arch.isIndirectBranch(file.bytes, elf.offset + place, rule));
@@ -282,30 +287,6 @@ export class Marker {
     }
     return false;
   }
-}
-
-/** Returns the needed names that become imports; reports undefined ones that are hidden. */
-export function importsOf(
-  { globals }: Resolution,
-  marker: Marker,
-  problems: Problems,
-): Map<number, NeededName> {
-  const imports = new Map<number, NeededName>();
-  for (const [id, needed] of marker.needed) {
-    if (!globals.isHidden(id)) {
-      imports.set(id, needed);
-    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
-      const symbol = globals.names.text(id);
-      problems.add(
-        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
-          path: [...needed.neededBy][0],
-          symbol,
-          hint: "link the object that defines it too, or declare it with default visibility to import it",
-        }),
-      );
-    }
-  }
-  return imports;
 }
 
 /** Returns the sections that were reached, in link order: whole ones, and those of which pieces were. */

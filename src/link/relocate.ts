@@ -8,8 +8,9 @@
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { AddressLoads } from "./address_loads.ts";
-import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
+import { type RelocationRule, type ThunkMaker, writeInt32 } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
+import { isFrameSection } from "./eh_frame.ts";
 import { signed64 } from "./elf/bytes.ts";
 import { GotSymbols } from "./got_symbols.ts";
 import type { InputSection, Location } from "./input.ts";
@@ -19,6 +20,7 @@ import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
 import { startupArray } from "./startup_order.ts";
+import { addressOfCopy, isShortAddress } from "./thunks.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
@@ -55,6 +57,9 @@ export class Relocator extends RelocationPlace {
     const rule = this.input.arch.rules.get(type);
     if (rule === undefined) return this.refuse(`type ${type}`, place, this.input.arch.refusal(type));
     if (rule.use === "none") return;
+    const thunk = this.input.layout.thunks.at(section, place);
+    if (thunk?.place === place) return void this.applied++;
+    this.copyAt = thunk === undefined || rule.use !== "absolute" ? -1 : addressOfCopy(thunk);
     if (place + rule.width > elf.size) {
       throw malformed(object.name, "a relocation passes the end of its section", {
         section: section.name,
@@ -87,6 +92,10 @@ export class Relocator extends RelocationPlace {
       case Found.IMPORT:
         if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
         if (id === -1) return this.refuse(rule.name, place, { problem: "the relocation has no symbol" });
+        if (isShortAddress(rule) && isFrameSection(section) && layout.plt.stub(id) !== undefined) {
+          const { output, offset } = layout.plt.stub(id)!;
+          return this.addDynamic(rule.smf!, Target.section(output.index), offset + addend);
+        }
         if (this.#toAddressSlot(rule, id, addend, place)) return;
         if (rule.smf === undefined) return this.refuseForLoader(rule, place);
         return this.addDynamic(rule.smf, Target.global(id), addend);
@@ -99,9 +108,17 @@ export class Relocator extends RelocationPlace {
     }
   }
 
+  /** Applies the reference of a thunk to the GOT slot of its symbol, at an offset of the output section. */
+  toThunkSlot(at: number, id: number, { smf, addend }: ThunkMaker["toSlot"]): void {
+    this.at = at;
+    this.copyAt = -1;
+    this.addDynamic(smf, Target.global(id), addend);
+  }
+
   /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
   toSlot(at: number, rule: RelocationRule, { output, offset }: Location, addend: number): void {
     this.at = at;
+    this.copyAt = -1;
     this.toDistance(rule, output, offset, addend, at);
   }
 
@@ -109,6 +126,7 @@ export class Relocator extends RelocationPlace {
   fillSlot(id: number, at: number): void {
     const { locator } = this.input;
     this.at = at;
+    this.copyAt = -1;
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {
@@ -248,7 +266,10 @@ export class Relocator extends RelocationPlace {
       return this.toDistance(rule, output, offset, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
-    if (canonical && !(rule.use === "absolute" && this.#vtables.contains(this.section, place))) {
+    // Where no thunk does the work, an address of 32 bits is that of the code.
+    const isPlain = isShortAddress(rule) ||
+      rule.use === "absolute" && canonical && this.#vtables.contains(this.section, place);
+    if (canonical && !isPlain) {
       this.addDynamic(rule.smf, Target.global(id), addend);
     } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
   }

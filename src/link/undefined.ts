@@ -7,7 +7,7 @@ import { LOADER_NAMES } from "../os/loader_names.ts";
 import { stepForMissing } from "../os/missing_names.ts";
 import { Platform } from "../smf/enums.ts";
 import { NameMatcher } from "../smf/glob.ts";
-import type { NeededName } from "./gc.ts";
+import type { Marker, NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
 import type { Problems } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
@@ -59,4 +59,28 @@ export function checkDefined({ globals }: Resolution, required: readonly string[
       hint: "add the object that defines the name, or leave --require-defined (`requireDefined`) out",
     }),
   );
+}
+
+/** Returns the needed names that become imports; reports undefined ones that are hidden. */
+export function importsOf(
+  { globals }: Resolution,
+  marker: Marker,
+  problems: Problems,
+): Map<number, NeededName> {
+  const imports = new Map<number, NeededName>();
+  for (const [id, needed] of marker.needed) {
+    if (!globals.isHidden(id)) {
+      imports.set(id, needed);
+    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
+      const symbol = globals.names.text(id);
+      problems.add(
+        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
+          path: [...needed.neededBy][0],
+          symbol,
+          hint: "link the object that defines it too, or declare it with default visibility to import it",
+        }),
+      );
+    }
+  }
+  return imports;
 }
