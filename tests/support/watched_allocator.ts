@@ -25,9 +25,9 @@ export class WatchedAllocator implements MemoryAllocator {
     return this.#inner.pageSize;
   }
 
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
     this.nearby.push(near);
-    const memory = this.#inner.allocate(size, alignment, this.#place);
+    const memory = this.#inner.allocate(size, alignment, this.#place, below);
     this.live.add(memory);
     const page = BigInt(this.pageSize);
     const [first, last] = [memory.address - page, memory.address + BigInt(memory.size) + page];

@@ -95,6 +95,8 @@ export function verifyModule(
 
 /** The assumed address of the image: as high as those of loaded modules, with all imports right behind the image. */
 const BASE = 0x7000_0000_0000n;
+/** The same for an image whose own addresses must fit into 32 bits. */
+const LOW_BASE = 0x10_0000n;
 const PAGE_SIZE = 4096;
 
 const DEFINE_IMPORT = "name the module that defines it (--with FILE), or link its object into this module";
@@ -155,8 +157,9 @@ class ModuleChecker {
       const contents = attempt(() => {}, () => file.contents(section)); // reported by the survey
       if (contents !== undefined) image.set(contents, offset);
     }
-    const imports = new BigUint64Array(needs.imports.length).fill(BASE + BigInt(plan.size));
-    relocate(image, file, plan, needs, { base: BASE, imports }, this.#report);
+    const base = needs.isLow ? LOW_BASE : BASE;
+    const imports = new BigUint64Array(needs.imports.length).fill(base + BigInt(plan.size));
+    relocate(image, file, plan, needs, { base, imports }, this.#report);
   }
 
   #undefinedNames(imports: RelocationNeeds["imports"]): void {
