@@ -110,8 +110,10 @@ class Filler {
       return this.#refuseRelocations(section);
     }
     const reversed = startupArrayOf(section)?.reversed === true;
-    if (!reversed) this.#bytes.set(section.bytes(), section.offset);
-    else if (elf.size % 8 !== 0) {
+    if (!reversed) {
+      this.#bytes.set(section.bytes(), section.offset);
+      this.#input.layout.handlers.encode(section, this.#bytes);
+    } else if (elf.size % 8 !== 0) {
       throw malformed(section.object.name, "the section's size is not a multiple of 8", {
         section: section.name,
       });
@@ -189,9 +191,10 @@ class Filler {
   #fillGotSlot({ id, local, offset }: GotSlot): void {
     const { locator } = this.#input;
     if (local === undefined) locator.global(id);
-    else locator.symbol(local.object, local.symbol, 0);
+    else locator.symbol(local.object, local.symbol, local.addend);
+    const addend = locator.addendUsed ? 0 : local?.addend ?? 0;
     if (locator.found === Found.ABSOLUTE) writeInt64(this.#view, offset, locator.value);
-    else this.relocator.fillSlot(id, offset);
+    else this.relocator.fillSlot(id, offset, addend);
   }
 
   /** Fills the slot of a variable whose use the relocator checked where something refers to it. */

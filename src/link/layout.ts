@@ -9,6 +9,7 @@ import type { LinkArch } from "./arch/arch.ts";
 import { checkAlignment, checkSize } from "./layout_limits.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import { GOT_SECTION, type GotSlots } from "./got.ts";
+import type { HandlerTables } from "./handler_tables.ts";
 import type { IfuncSlots } from "./ifunc.ts";
 import type { PltStubs } from "./plt.ts";
 import { type FrameSection, placeFrames } from "./eh_frame.ts";
@@ -50,6 +51,8 @@ export interface Layout {
   readonly plt: PltStubs;
   /** Thunks of code for fixed addresses. */
   readonly thunks: Thunks;
+  /** Entries of handlers' tables that go through GOT slots. */
+  readonly handlers: HandlerTables;
   /** Veneers of branches that are out of reach; undefined if all targets are near. */
   readonly veneers: Veneers | undefined;
   /** Functions made of fragments, and the slot of the array that holds the address of each. */
@@ -68,6 +71,7 @@ export interface LayoutInput {
   readonly got: GotSlots;
   readonly plt: PltStubs;
   readonly thunks: Thunks;
+  readonly handlers: HandlerTables;
   readonly linkerSymbols: Iterable<LinkerSymbol>;
   /** The size of all inputs in bytes, which bounds the size of the output. */
   readonly inputSize: number;
@@ -243,6 +247,7 @@ export function layOut(input: LayoutInput): Layout {
     got: input.got,
     plt: input.plt,
     thunks: input.thunks,
+    handlers: input.handlers,
     veneers,
     fragments,
   };

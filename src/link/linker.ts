@@ -15,6 +15,7 @@ import { readDefinitions, withConstants } from "./defsym.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
+import { HandlerTables } from "./handler_tables.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
@@ -130,12 +131,13 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     if (isLarge && calls > 0) marker.plt.require(id);
     marker.plt.add(id, calls, marker.got);
   }
-  const thunks = new Thunks();
+  const thunks = new Thunks(), handlers = new HandlerTables();
   if (marker.hasPlainAddresses) {
     thunks.add(reached.sections, arch, {
       isImport: (id) => imports.has(id),
       isCanonical: (id) => exported.has(id) && isCode(resolution, id),
     });
+    if (marker.unwind) handlers.add(marker.frames, arch, marker.got, (id) => imports.has(id));
   }
   problems.throwIfAny();
 
@@ -151,6 +153,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     got: marker.got,
     plt: marker.plt,
     thunks,
+    handlers,
     linkerSymbols: marker.linkerSymbols.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });

@@ -84,6 +84,10 @@ export class Relocator extends RelocationPlace {
     }
     if (rule.use === "size") return this.#toSize(rule, addend, place);
     if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
+    if (layout.handlers.has(section, place)) {
+      const slot = layout.got.get(object, this.symbol, signed64(view, entry + 16))!;
+      return this.toDistance(DIRECT, slot.output!, slot.offset, 0, place);
+    }
     switch (locator.found) {
       case Found.DEFINED:
         return this.#toDefined(rule, id, addend, place);
@@ -123,14 +127,14 @@ export class Relocator extends RelocationPlace {
   }
 
   /** Adds the relocation that fills a GOT slot with the address of the symbol that the locator found. */
-  fillSlot(id: number, at: number): void {
+  fillSlot(id: number, at: number, addend = 0): void {
     const { locator } = this.input;
     this.at = at;
     this.copyAt = -1;
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {
-      this.addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset);
+      this.addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset + addend);
     }
   }
 

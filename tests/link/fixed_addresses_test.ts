@@ -348,32 +348,54 @@ for (const command of ["g++", "clang++"]) {
   }
 }
 
-testWithCompilers(
-  ["g++"],
-  "a handler for a type of libstdc++ needs that library's archive, and the error names the type",
-  async (folder) => {
-    const text = `
-      #include <stdexcept>
-      extern "C" int standard(int number) {
-        try {
-          throw std::runtime_error(number == 7 ? "seven" : "other");
-        } catch (const std::exception &error) { return error.what()[1]; }
-      }`;
-    const options = { exports: ["standard"] };
-    using registry = new ModuleRegistry(CPP);
-    const alone = await linked(folder, text, { command: "g++", name: "a.cpp", options });
-    const error = assertThrows(() => registry.loadBytes("alone", alone), LoadError);
-    assertEquals([error.kind, error.data.symbol], ["RelocationFailed", "_ZTISt9exception"]);
-    assertStringIncludes(error.hint, "compile with -fPIC, or link the object or archive that defines");
-    const archive = (await compile("g++", ["-print-file-name=libstdc++.a"])).trim();
-    const whole = await linked(folder, text, { command: "g++", name: "a.cpp", options, archives: [archive] });
-    using module = registry.loadBytes("whole", whole);
-    assertEquals([call(module, "standard", 7), call(module, "standard", 1)], [
-      "e".charCodeAt(0),
-      "t".charCodeAt(0),
-    ]);
-  },
-);
+for (const command of ["g++", "clang++"]) {
+  testWithCompilers(
+    [command],
+    `handlers take types of libstdc++, of the module, and all: ${command}`,
+    async (folder) => {
+      const text = `
+        #include <stdexcept>
+        namespace { struct Local { int code; }; }
+        struct Own : std::runtime_error { using runtime_error::runtime_error; };
+        static void raise(int kind) {
+          if (kind == 0) throw std::runtime_error("standard");
+          if (kind == 1) throw 7;
+          if (kind == 2) throw Local{30};
+          if (kind == 3) throw Own("own");
+          if (kind == 4) throw "text";
+        }
+        extern "C" int taken(int kind) {
+          try { raise(kind); } catch (const Own &error) {
+            return error.what()[0];
+          } catch (const Local &local) {
+            return local.code;
+          } catch (const std::exception &error) {
+            return error.what()[0];
+          } catch (int number) {
+            return number;
+          } catch (...) { return -1; }
+          return 0;
+        }
+        extern "C" int own(int kind) {
+          try { raise(kind); } catch (const Local &local) { return local.code; }
+          return 0;
+        }`;
+      const options = { exports: ["taken", "own"] };
+      const build = (archives: string[] = []) =>
+        linked(folder, text, { command, name: "a.cpp", options, archives });
+      // Alone the types are imports; with the archive they are in the module.
+      const archive = (await compile("g++", ["-print-file-name=libstdc++.a"])).trim();
+      using registry = new ModuleRegistry(CPP);
+      for (const bytes of [await build(), await build([archive])]) {
+        using module = registry.loadBytes("handlers", bytes);
+        const letters = ["s", "o"].map((letter) => letter.charCodeAt(0));
+        const results = [0, 1, 2, 3, 4, 5].map((kind) => call(module, "taken", kind));
+        assertEquals(results, [letters[0], 7, 30, letters[1], -1, 0]);
+        assertEquals([call(module, "own", 2), call(module, "own", 5)], [30, 0]);
+      }
+    },
+  );
+}
 
 testWithCompilers(
   ["gcc"],
