@@ -11,10 +11,15 @@ export const Target = {
   section: (index: number): number => -1 - index,
   /** A symbol that exists only to have a GOT slot, by its index in `gotSymbols`. */
   got: (index: number): number => GOT_BASE + index,
+  /** The start of a home, by its number. */
+  home: (number: number): number => HOME_BASE + number,
 } as const;
 
 /** Greater than every name number. */
 export const GOT_BASE = 2 ** 29;
+
+/** Greater than every target of a GOT slot. */
+export const HOME_BASE = 2 ** 30;
 
 /** A growing table of relocations. */
 export class DynamicRelocations {

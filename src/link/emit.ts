@@ -1,6 +1,7 @@
 /**
  * Writes a finished layout as an SMF file.
  */
+import { HOMES_SECTION, homesBytes } from "../smf/homes.ts";
 import { HOST_LIBRARIES_SECTION, hostLibrariesBytes } from "../smf/host_libraries.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { Binding, CALL_ENDS_PROCESS, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
@@ -13,11 +14,11 @@ import type { LinkArch } from "./arch/arch.ts";
 import { SymbolKind } from "../os/elf.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
-import { State } from "./globals.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
-import { STUB_SIZE } from "./plt.ts";
-import { GOT_BASE } from "./dynamic_relocations.ts";
-import type { LinkObject, OutputSection } from "./input.ts";
+import { GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
+import { isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
+import { type Homes, NO_HOME } from "./homes.ts";
+import type { LinkObject } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapExport } from "./map.ts";
@@ -35,7 +36,8 @@ export interface EmitInput {
   readonly imports: ReadonlyMap<number, NeededName>;
   /** The name number of the entry point. */
   readonly entry: number | undefined;
-  readonly reloadable: boolean;
+  /** The homes of variables; undefined if the module is not reloadable. */
+  readonly homes: Homes | undefined;
   readonly strip: boolean;
   /** The host libraries that the module needs. */
   readonly needed: readonly string[];
@@ -48,13 +50,6 @@ export interface EmitInput {
   readonly sourceHash: bigint;
   /** The bytes of the section of types. */
   readonly types: Uint8Array | undefined;
-}
-
-/** The address of a symbol, for the file and the map. */
-interface PlacedSymbol {
-  readonly output: OutputSection;
-  readonly address: number;
-  readonly size: number;
 }
 
 const encoder = new TextEncoder();
@@ -80,6 +75,7 @@ class Emitter {
   readonly #globalIndex: Map<number, number> = new Map();
   readonly #sectionIndex: number[] = [];
   readonly #gotIndex: number[] = [];
+  readonly #homeIndex: number[] = [];
   /** The indexes of local symbols by address, to reuse them as GOT symbols. */
   readonly #localIndex: Map<number, number> = new Map();
 
@@ -92,7 +88,7 @@ class Emitter {
       arch: input.arch.smf,
       cpu: input.cpu,
       flags: HeaderFlag.Pic | (entry === undefined ? 0 : HeaderFlag.Executable) |
-        (input.reloadable ? HeaderFlag.Reloadable : 0) |
+        (input.homes !== undefined ? HeaderFlag.Reloadable : 0) |
         (input.applied.isFixed ? HeaderFlag.FixedLayout : 0),
       entryPoint: entry?.address ?? 0,
       sourceHash: input.sourceHash,
@@ -105,6 +101,7 @@ class Emitter {
     this.#addImports();
     this.#addLocals();
     this.#addRelocationSymbols();
+    this.#addHomes();
     this.#addRelocations();
     return this.#builder.build();
   }
@@ -217,13 +214,13 @@ class Emitter {
         // A thread-local variable has no address of its own.
         if (kind === SymbolKind.TLS) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
-        if (strip && !keptNames.has(symbols.name(i))) continue;
         if (id === -1) locator.symbol(object, i, 0);
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
-        if (locator.found === Found.DEFINED) {
-          this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
-        }
+        if (locator.found !== Found.DEFINED) continue;
+        // A reload tells the variables in homes apart by their names.
+        if (strip && locator.home === NO_HOME && !keptNames.has(symbols.name(i))) continue;
+        this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
       }
     }
   }
@@ -263,12 +260,27 @@ class Emitter {
     }
   }
 
+  /** Lists the homes, each with the first local symbol at its start, or one without size if there is none. */
+  #addHomes(): void {
+    const { list } = this.#input.homes ?? { list: [] };
+    if (list.length === 0) return;
+    const homes = list.map(({ name, output, offset, size, alignment }, index) => {
+      const address = output.address + offset;
+      const symbol = this.#localIndex.get(address) ?? this.#addLocal(name, { output, address, size: 0 });
+      this.#homeIndex[index] = symbol;
+      return { symbol, size, alignment };
+    });
+    this.#builder.section({ name: HOMES_SECTION, type: SectionType.Homes, bytes: homesBytes(homes) });
+  }
+
   #addRelocations(): void {
     const { dynamic } = this.#input.applied;
     for (const i of dynamic.byOffset()) {
       const target = dynamic.targets[i];
       const symbol = target < 0
         ? this.#sectionIndex[-1 - target]
+        : target >= HOME_BASE
+        ? this.#homeIndex[target - HOME_BASE]
         : target >= GOT_BASE
         ? this.#gotIndex[target - GOT_BASE]
         : this.#globalIndex.get(target)!;
@@ -282,26 +294,4 @@ class Emitter {
       this.#builder.relocation({ offset: dynamic.offsets[i], symbol, type: dynamic.types[i], addend });
     }
   }
-}
-
-function sizeOf(globals: Resolution["globals"], id: number, object: LinkObject, symbol: number): number {
-  const { symbols } = object.elf;
-  if (symbols.kind(symbol) === SymbolKind.GNU_IFUNC) return STUB_SIZE;
-  const alias = globals.aliases.get(id);
-  // A name in the middle of a variable has no size of its own.
-  if (alias !== undefined && alias.offset !== 0) return 0;
-  return globals.state(id) === State.COMMON
-    ? globals.commons.get(alias?.target ?? id)!.size
-    : symbols.size(symbol);
-}
-
-/** Whether local symbols of a kind are functions or variables that have a name in the source. */
-function isNamed(kind: number): boolean {
-  return kind === SymbolKind.FUNC || kind === SymbolKind.OBJECT || kind === SymbolKind.GNU_IFUNC;
-}
-
-/** Takes every symbol in code for a function, since assembly often leaves the type out; not the end of the code. */
-function symbolType({ output, address }: PlacedSymbol): number {
-  if (output.type !== SectionType.Code) return SymbolType.Data;
-  return address < output.address + output.size ? SymbolType.Function : SymbolType.None;
 }

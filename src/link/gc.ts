@@ -10,6 +10,7 @@ import { signed64 } from "./elf/bytes.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import { State } from "./globals.ts";
 import { GotSlots } from "./got.ts";
+import { leadsHome } from "./homes.ts";
 import { IfuncSlots } from "./ifunc.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import { BoundedSections, type LinkerSymbol, linkerSymbolOf } from "./linker_symbols.ts";
@@ -76,20 +77,23 @@ export class Marker {
   /** Whether an address is an operand of an instruction, or has 32 bits, as in code for fixed addresses. */
   hasPlainAddresses = false;
   readonly #unwindIfNeeded: boolean;
+  readonly #hasHomes: boolean;
 
   /**
    * Marks the sections that are roots by themselves.
    *
    * @param unwind Whether to keep call frame information; `undefined` keeps it
    * if exceptions may come to something that is reached.
+   * @param hasHomes Whether variables have homes, which code reaches through GOT slots of this module.
    */
-  constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined) {
+  constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined, hasHomes = false) {
     this.#resolution = resolution;
     this.#arch = arch;
     this.plt = new PltStubs(arch);
     this.#bounded = new BoundedSections(resolution.objects);
     this.unwind = unwind === true;
     this.#unwindIfNeeded = unwind === undefined;
+    this.#hasHomes = hasHomes;
     for (const object of resolution.objects) {
       for (const section of object.sections) {
         if (section === undefined || section.discarded) continue;
@@ -215,6 +219,9 @@ export class Marker {
         this.tls.need(rule.slot, object, symbol, addend);
       }
       if (rule?.got !== undefined) this.got.note(rule.got, object, symbol);
+      else if (rule?.use === "got" && this.#hasHomes && leadsHome(this.#resolution, object, symbol)) {
+        this.got.needOf(object, symbol);
+      }
       const isShort = rule !== undefined && isShortAddress(rule);
       this.hasPlainAddresses ||= isShort || rule?.use === "absolute" && section.isCode;
       const id = object.globalOf(symbol);

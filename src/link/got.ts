@@ -3,8 +3,8 @@
  * the medium and large models counts.
  *
  * Most references to a GOT slot are left to the loader, which has a GOT of its own, and can redirect
- * an imported variable there at a reload. Slots are made here for PLT stubs, and for references that
- * no relocation of an SMF file expresses.
+ * an imported variable there at a reload. Slots are made here for PLT stubs, for variables in homes,
+ * and for references that no relocation of an SMF file expresses.
  */
 import type { GotUse } from "./arch/arch.ts";
 import type { LinkObject, OutputSection } from "./input.ts";

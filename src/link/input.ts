@@ -28,6 +28,8 @@ export class InputSection {
   output: OutputSection | undefined;
   /** Offset in `output`; not used for a merged section. */
   offset = 0;
+  /** The number of the home that it is; -1 in modules that are not reloadable, and for other sections. */
+  home = -1;
 
   constructor(object: LinkObject, elf: ElfSection) {
     this.object = object;

@@ -16,6 +16,7 @@ import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import { HandlerTables } from "./handler_tables.ts";
+import { Homes } from "./homes.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
@@ -86,6 +87,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     hide: options.hide === undefined ? undefined : new NameMatcher(options.hide),
     keep: new NameMatcher(options.keep ?? []),
   };
+  const isReloadable = options.reloadable === true;
   const wanted = [...(options.undefined ?? []), ...(options.requireDefined ?? [])];
   const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
@@ -109,7 +111,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   problems.throwIfAny();
 
   // Garbage collection: everything that is reachable from the roots.
-  const marker = new Marker(resolution, arch, options.unwind);
+  const marker = new Marker(resolution, arch, options.unwind, isReloadable);
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
   // A module with an unwinder of its own: the loader registers the unwind tables there.
   const { globals } = resolution;
@@ -142,11 +144,12 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   problems.throwIfAny();
 
   // Layout: the address of everything.
+  const commons = new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!]));
   const layout = layOut({
     ...reached,
     arch,
     frames: marker.unwind ? marker.frames : [],
-    commons: new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!])),
+    commons,
     constants: marker.constants,
     tls: marker.tls,
     ifuncs: marker.ifuncs,
@@ -158,7 +161,9 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });
   if (layout.outputs.length === 0) throw nothingToLink(inputs, request);
-  const locator = new Locator(resolution, layout, marker);
+  const nameOf = (id: number): string => globals.names.text(id);
+  const homes = isReloadable ? new Homes(layout, commons, nameOf) : undefined;
+  const locator = new Locator(resolution, layout, marker, homes);
   checkRunnable({ resolution, layout, locator, entry, problems });
 
   // Addresses are final from here on: relocations, then the file.
@@ -166,8 +171,9 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     arch,
     layout,
     locator,
+    homes: homes?.list ?? [],
     isExported: (id) => exported.has(id),
-    nameOf: (id) => resolution.globals.names.text(id),
+    nameOf,
     problems,
   });
   const types = typesOf({ resolution, locator, exported }, options.types ?? "keep");
@@ -181,7 +187,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     exported,
     imports,
     entry,
-    reloadable: options.reloadable === true,
+    homes,
     strip: options.strip === true,
     keptNames: new Set(UNWINDER_NAMES),
     needed: options.needed ?? [],
@@ -192,7 +198,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   });
   return {
     bytes,
-    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true),
+    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true, homes),
   };
 }
 

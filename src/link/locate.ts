@@ -6,6 +6,7 @@ import { SymbolPlace } from "./elf/symbols.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import type { Marker } from "./gc.ts";
 import { State } from "./globals.ts";
+import { type Homes, NO_HOME } from "./homes.ts";
 import type { InputSection, LinkObject, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { Resolution } from "./resolve.ts";
@@ -32,15 +33,20 @@ export class Locator {
   value = 0;
   /** Whether `offset` contains the addend already. */
   addendUsed = false;
+  /** The number of the home that the symbol is in; {@linkcode NO_HOME} if it is in none. */
+  home = NO_HOME;
   readonly #resolution: Resolution;
   readonly #layout: Layout;
   readonly #marker: Marker;
+  readonly #homes: Homes | undefined;
   readonly #byName: ReadonlyMap<string, OutputSection>;
 
-  constructor(resolution: Resolution, layout: Layout, marker: Marker) {
+  /** @param homes The homes of a reloadable module. */
+  constructor(resolution: Resolution, layout: Layout, marker: Marker, homes?: Homes) {
     this.#resolution = resolution;
     this.#layout = layout;
     this.#marker = marker;
+    this.#homes = homes;
     this.output = layout.outputs[0];
     this.#byName = new Map(layout.outputs.map((output) => [output.name, output]));
   }
@@ -60,7 +66,7 @@ export class Locator {
     if (state === State.COMMON) {
       const common = this.#layout.commons.get(id);
       if (common === undefined) this.found = Found.DROPPED;
-      else this.#set(common.output, common.offset);
+      else this.#set(common.output, common.offset, this.#homes?.ofCommon(id));
     } else if (state > State.COMMON || state === State.WEAK) {
       this.#definition(objects[globals.object(id)], globals.symbol(id));
     } else {
@@ -108,7 +114,7 @@ export class Locator {
       if (piece === -1 || merge.live[piece] === 0) this.found = Found.DROPPED;
       else this.#set(output, merge.offsets[piece] + offset - merge.starts[piece]);
     } else {
-      this.#set(output, section.offset + offset);
+      this.#set(output, section.offset + offset, section.home);
     }
   }
 
@@ -160,8 +166,9 @@ export class Locator {
     return end ? outputs.findLast(isOfType) : outputs.find(isOfType);
   }
 
-  #set(output: OutputSection, offset: number): void {
+  #set(output: OutputSection, offset: number, home = NO_HOME): void {
     this.found = Found.DEFINED;
+    this.home = home;
     this.output = output;
     this.offset = offset;
   }

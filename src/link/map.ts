@@ -94,6 +94,14 @@ export interface MapTypes {
   readonly unreadable: readonly { readonly object: string; readonly reason: string }[];
 }
 
+/** A section of several variables in a reloadable module, which a reload keeps all together or not at all. */
+export interface MapHome extends MapEntry {
+  /** The variables in it, by their places. */
+  readonly variables: readonly string[];
+  /** The flags with which the compiler gives each variable a section of its own; none if the source chose it. */
+  readonly flags: readonly string[];
+}
+
 /** The map of a link. */
 export interface LinkMap {
   /** The sections of the module, in file order. */
@@ -110,6 +118,8 @@ export interface LinkMap {
   readonly references: readonly MapReference[];
   /** The types that the module keeps, and why it keeps none of some objects. */
   readonly types: MapTypes;
+  /** The sections of several variables in a reloadable module; none in others. */
+  readonly sharedHomes: readonly MapHome[];
   /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }
@@ -176,6 +186,14 @@ export function formatMap(map: LinkMap): string {
   part(
     "objects whose types cannot be read",
     map.types.unreadable.map(({ object, reason }) => `${object}: ${reason}`),
+  );
+  part(
+    "sections of several variables, which a reload keeps together",
+    map.sharedHomes.map(({ object, section, address, size, variables, flags }) =>
+      `${column(address)} ${column(size)} ${section} ${object}: ${variables.join(", ")}${
+        flags.length === 0 ? "" : ` (split by ${flags.join(" ")})`
+      }`
+    ),
   );
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";

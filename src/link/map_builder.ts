@@ -4,10 +4,12 @@
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
+import type { Homes } from "./homes.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { LinkMap, MapDropped, MapEntry, MapExport, MapReference, MapSection, MapTypes } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
+import { sharedHomes } from "./shared_homes.ts";
 
 const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
   [SectionType.Code]: "code",
@@ -25,6 +27,7 @@ export function buildMap(
   applied: Applied,
   types: MapTypes,
   withReferences: boolean,
+  homes: Homes | undefined,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -46,6 +49,7 @@ export function buildMap(
     })),
     references: withReferences ? referencesOf(resolution) : [],
     types,
+    sharedHomes: sharedHomes(resolution, homes),
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }

@@ -26,6 +26,7 @@ export {
   type MapDropped,
   type MapEntry,
   type MapExport,
+  type MapHome,
   type MapImport,
   type MapMember,
   type MapReference,

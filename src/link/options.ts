@@ -57,7 +57,10 @@ export interface LinkOptions {
    * address of a variable, and of a name that is declared weak, is 0.
    */
   readonly allowUndefined?: readonly string[];
-  /** Marks the module as one that may be replaced while it runs. */
+  /**
+   * Makes a module that may be replaced while it runs, with its variables where they are: it lists their homes,
+   * and the loader applies every reference to them. Default: false.
+   */
   readonly reloadable?: boolean;
   /**
    * Whether the module keeps call frame information. Without it, exceptions and

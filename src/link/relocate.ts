@@ -8,34 +8,26 @@
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { AddressLoads } from "./address_loads.ts";
-import { type RelocationRule, type ThunkMaker, writeInt32 } from "./arch/arch.ts";
+import type { RelocationRule, ThunkMaker } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
 import { isFrameSection } from "./eh_frame.ts";
 import { signed64 } from "./elf/bytes.ts";
 import { GotSymbols } from "./got_symbols.ts";
+import { NO_HOME } from "./homes.ts";
 import type { InputSection, Location } from "./input.ts";
 import { Found } from "./locate.ts";
 import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
-import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
+import { USE_FPIC } from "./relocation_place.ts";
+import { DIRECT, ValueRelocations } from "./value_relocations.ts";
 import { startupArray } from "./startup_order.ts";
 import { addressOfCopy, isShortAddress } from "./thunks.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
-/** The rule of a GOT reference whose instruction was rewritten to a direct one. */
-const DIRECT: RelocationRule = {
-  name: "relaxed GOT reference",
-  use: "relative",
-  width: 4,
-  smf: RelocationType.Pc32,
-  write: writeInt32,
-  range: [-(2 ** 31), 2 ** 31],
-};
-
 /** Applies the relocations of a link. */
-export class Relocator extends RelocationPlace {
+export class Relocator extends ValueRelocations {
   readonly gotSymbols: GotSymbols = new GotSymbols();
   readonly #vtables = new VirtualTables();
   #addressLoads: AddressLoads | undefined;
@@ -82,7 +74,7 @@ export class Relocator extends RelocationPlace {
     if (this.output.name === TLS_SECTION && rule.use !== "absolute") {
       return this.refuse(rule.name, place, { problem: "the distance would differ between threads" });
     }
-    if (rule.use === "size") return this.#toSize(rule, addend, place);
+    if (rule.use === "size") return this.toSize(rule, addend, place);
     if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
     if (layout.handlers.has(section, place)) {
       const slot = layout.got.get(object, this.symbol, signed64(view, entry + 16))!;
@@ -92,7 +84,7 @@ export class Relocator extends RelocationPlace {
       case Found.DEFINED:
         return this.#toDefined(rule, id, addend, place);
       case Found.ABSOLUTE:
-        return this.#toConstant(rule, id, addend, place);
+        return this.toConstant(rule, id, addend, place);
       case Found.IMPORT:
         if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
         if (id === -1) return this.refuse(rule.name, place, { problem: "the relocation has no symbol" });
@@ -134,7 +126,7 @@ export class Relocator extends RelocationPlace {
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {
-      this.addDynamic(RelocationType.Abs64, Target.section(locator.output.index), locator.offset + addend);
+      this.addDefined(RelocationType.Abs64, addend);
     }
   }
 
@@ -168,28 +160,13 @@ export class Relocator extends RelocationPlace {
     } else if (
       locator.found === Found.DEFINED && !locator.addendUsed && locator.output.name !== TLS_SECTION
     ) {
-      const target = Target.section(locator.output.index);
-      this.dynamic.addLarge(at, target, rule.smf!, addend + BigInt(locator.offset));
+      this.dynamic.addLarge(at, this.definedTarget(), rule.smf!, addend + BigInt(this.definedOffset()));
     } else if (locator.found === Found.ABSOLUTE && Number.isSafeInteger(locator.value)) {
       this.view.setBigInt64(this.at, BigInt.asIntN(64, addend + BigInt(locator.value)), true);
       this.applied++;
     } else {
       this.fail(rule, place, "the addend is above 2^53 - 1", NaN);
     }
-  }
-
-  /** Writes the size of a symbol that is in this module. */
-  #toSize(rule: RelocationRule, addend: number, place: number): void {
-    const { locator } = this.input;
-    if (locator.found === Found.IMPORT || locator.found === Found.DROPPED) {
-      return this.refuse(rule.name, place, {
-        problem: "the size of a symbol that is not in this module is unknown",
-        hint: "link the object that defines it too",
-      });
-    }
-    const value = locator.size(this.section.object, this.symbol) + addend;
-    if (rule.write!(this.view, this.at, value)) this.applied++;
-    else this.fail(rule, place, "the size does not fit", value);
   }
 
   /** Applies a reference to the linker's own GOT. */
@@ -201,6 +178,12 @@ export class Relocator extends RelocationPlace {
     }
     const { output, offset } = target;
     if (countsFromPlace(rule)) return this.toDistance(rule, output, offset, addend, place);
+    if (locator.found === Found.DEFINED && locator.home !== NO_HOME && output === locator.output) {
+      // The loader knows no GOT, but S + A - GOT is S + (A + P - GOT) - P.
+      this.isFixed = true;
+      const toPlace = this.output.address + this.at - ownGotBase(rule, layout);
+      return this.addDefined(RelocationType.Pc64, addend + toPlace);
+    }
     const value = output.address + offset + addend - ownGotBase(rule, layout);
     if (!rule.write!(this.view, this.at, value)) {
       return this.fail(rule, place, "the distance does not fit", value);
@@ -253,7 +236,12 @@ export class Relocator extends RelocationPlace {
     const exported = id !== -1 && this.input.isExported(id);
     const canonical = this.#isCanonical(id);
     if (rule.use === "got") {
-      const { arch } = this.input;
+      const { arch, layout, locator } = this.input;
+      if (locator.home !== NO_HOME) {
+        // A slot of this module's own tells homes apart that end and begin at one address.
+        const slot = layout.got.get(this.section.object, this.symbol)!;
+        return this.toDistance(rule.toSlot!, slot.output!, slot.offset, addend, place);
+      }
       const direct = this.output.type === SmfSectionType.Code && place >= 2
         ? arch.relaxGot(this.bytes, this.at, addend, rule, canonical)
         : -1;
@@ -267,7 +255,7 @@ export class Relocator extends RelocationPlace {
     }
     if (canonical && this.#toAddressSlot(rule, id, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
-      return this.toDistance(rule, output, offset, addend, place);
+      return this.toDefinedDistance(rule, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
     // Where no thunk does the work, an address of 32 bits is that of the code.
@@ -275,7 +263,7 @@ export class Relocator extends RelocationPlace {
       rule.use === "absolute" && canonical && this.#vtables.contains(this.section, place);
     if (canonical && !isPlain) {
       this.addDynamic(rule.smf, Target.global(id), addend);
-    } else this.addDynamic(rule.smf, Target.section(output.index), offset + addend);
+    } else this.addDefined(rule.smf, addend);
   }
 
   /** Makes code that calculates the address of an exported function or an import load it from a GOT slot instead. */
@@ -300,29 +288,5 @@ export class Relocator extends RelocationPlace {
     // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
     return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
       locator.output.type === SmfSectionType.Code && startupArray(this.output.name) === undefined;
-  }
-
-  /** Applies a relocation to a constant, which has a value but no address. */
-  #toConstant(rule: RelocationRule, id: number, addend: number, place: number): void {
-    const { locator, arch, layout } = this.input;
-    const { value } = locator;
-    if (rule.use === "absolute") {
-      if (rule.write!(this.view, this.at, value + addend)) this.applied++;
-      else this.fail(rule, place, "the constant does not fit", value + addend);
-    } else if (rule.use === "got" && layout.constants.has(id) && rule.smf === RelocationType.GotPcRel) {
-      const slot = layout.constants.get(id)!;
-      this.toDistance(DIRECT, slot.output, slot.offset, addend, place);
-    } else if (rule.constant?.(this.view, this.at, value + addend) === true) {
-      this.applied++;
-    } else if (rule.use === "branch" && value === 0 && arch.disarmBranch(this.bytes, this.at)) {
-      this.applied++;
-    } else if (this.symbol === 0) {
-      this.refuse(rule.name, place, {
-        problem: "it names no symbol, so its target is an address that is the same wherever the module lies",
-        hint: "refer to a symbol; call a fixed address through a pointer",
-      });
-    } else {
-      this.fail(rule, place, "a constant has no address, so no distance leads to it", value);
-    }
   }
 }

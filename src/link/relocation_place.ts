@@ -4,6 +4,7 @@
  */
 import type { LinkArch, Refusal, RelocationRule } from "./arch/arch.ts";
 import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import { NO_HOME, type PlacedHome } from "./homes.ts";
 import type { InputSection, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { Locator } from "./locate.ts";
@@ -15,6 +16,8 @@ export interface ApplyInput {
   readonly arch: LinkArch;
   readonly layout: Layout;
   readonly locator: Locator;
+  /** The homes of a reloadable module. */
+  readonly homes: readonly PlacedHome[];
   /** Whether a name is exported, so that other modules may hold its address. */
   isExported(id: number): boolean;
   nameOf(id: number): string;
@@ -92,6 +95,34 @@ export class RelocationPlace {
       this.at = branch;
     });
     return veneer !== undefined && rule.write!(this.view, branch, veneer.offset - branch);
+  }
+
+  /** Applies S + A - P to the symbol that the locator found, or leaves it to the loader if that is in a home. */
+  protected toDefinedDistance(rule: RelocationRule, addend: number, place: number): void {
+    const { home, output, offset } = this.input.locator;
+    if (home === NO_HOME) return this.toDistance(rule, output, offset, addend, place);
+    if (rule.smf !== undefined) return this.addDefined(rule.smf, addend);
+    this.refuse(rule.name, place, {
+      problem: "a reloadable module cannot hold so short a distance to a variable",
+      hint: "use a distance of at least 32 bits, or link without `reloadable` (--reloadable)",
+    });
+  }
+
+  /** Adds a relocation to the symbol that the locator found in this module: to its home, or its section. */
+  protected addDefined(type: number, addend: number): void {
+    this.addDynamic(type, this.definedTarget(), this.definedOffset() + addend);
+  }
+
+  /** Returns the start of the home or the section that the symbol is in which the locator found. */
+  protected definedTarget(): number {
+    const { home, output } = this.input.locator;
+    return home === NO_HOME ? Target.section(output.index) : Target.home(home);
+  }
+
+  /** Returns the distance of that symbol from its {@linkcode RelocationPlace.definedTarget}. */
+  protected definedOffset(): number {
+    const { home, offset } = this.input.locator;
+    return home === NO_HOME ? offset : offset - this.input.homes[home].offset;
   }
 
   protected addDynamic(type: number, target: number, addend: number): void {

@@ -1,5 +1,5 @@
 /**
- * Names that no input defines: which of them may stay undefined, and which may not be imports.
+ * Names that no input defines: which of them become imports, which may stay undefined, and which may not.
  */
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
@@ -18,6 +18,30 @@ export interface UndefinedOptions {
   readonly provided?: ReadonlySet<string>;
   readonly allowUndefined?: readonly string[];
   readonly platform?: number;
+}
+
+/** Returns the needed names that become imports; reports undefined ones that are hidden. */
+export function importsOf(
+  { globals }: Resolution,
+  marker: Marker,
+  problems: Problems,
+): Map<number, NeededName> {
+  const imports = new Map<number, NeededName>();
+  for (const [id, needed] of marker.needed) {
+    if (!globals.isHidden(id)) {
+      imports.set(id, needed);
+    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
+      const symbol = globals.names.text(id);
+      problems.add(
+        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
+          path: [...needed.neededBy][0],
+          symbol,
+          hint: "link the object that defines it too, or declare it with default visibility to import it",
+        }),
+      );
+    }
+  }
+  return imports;
 }
 
 /** Makes imports weak that may stay undefined, and marks those that code calls without a test for 0; reports those that the options refuse. */
@@ -59,28 +83,4 @@ export function checkDefined({ globals }: Resolution, required: readonly string[
       hint: "add the object that defines the name, or leave --require-defined (`requireDefined`) out",
     }),
   );
-}
-
-/** Returns the needed names that become imports; reports undefined ones that are hidden. */
-export function importsOf(
-  { globals }: Resolution,
-  marker: Marker,
-  problems: Problems,
-): Map<number, NeededName> {
-  const imports = new Map<number, NeededName>();
-  for (const [id, needed] of marker.needed) {
-    if (!globals.isHidden(id)) {
-      imports.set(id, needed);
-    } else if (globals.state(id) !== State.WEAK_UNDEFINED) {
-      const symbol = globals.names.text(id);
-      problems.add(
-        new LoadError("UndefinedSymbol", `Cannot link module: undefined symbol '${symbol}' is hidden`, {
-          path: [...needed.neededBy][0],
-          symbol,
-          hint: "link the object that defines it too, or declare it with default visibility to import it",
-        }),
-      );
-    }
-  }
-  return imports;
 }

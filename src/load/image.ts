@@ -9,6 +9,7 @@ import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
+import type { Home } from "../smf/homes.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
@@ -26,6 +27,8 @@ export interface LoadedImage extends Disposable {
   readonly identity: ModuleIdentity;
   /** Where each import was found. */
   readonly imports: readonly ImportRecord[];
+  /** The homes of its variables, in the order of their offsets; only in the isolate that owns the module. */
+  readonly homes?: readonly Home[] | undefined;
   /** The types of exports and variables, not yet decoded; absent if the file has none. */
   readonly types?: KeptTypes | undefined;
   /** The integrity string of the file, if it was checked. */
@@ -61,6 +64,8 @@ export interface ExaminedFile {
   readonly threadLocals: ThreadLocalPlan | undefined;
   /** The host libraries that the file names. */
   readonly libraries: readonly string[];
+  /** The homes of its variables, in the order of their offsets. */
+  readonly homes: readonly Home[];
   readonly integrity?: string | undefined;
   readonly stamp?: FileStamp | undefined;
 }
@@ -78,6 +83,7 @@ export class PlacedImage implements LoadedImage {
   readonly needs: RelocationNeeds;
   readonly threadLocals: ThreadLocalPlan | undefined;
   readonly libraries: readonly string[];
+  readonly homes: readonly Home[];
   /** The whole range, writable: from the time it is filled until it is relocated. */
   bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The imports and the holds on their providers; set when linking begins. */
@@ -111,6 +117,7 @@ export class PlacedImage implements LoadedImage {
     this.threadLocals = examined.threadLocals;
     this.threadLocalLibrary = (this.threadLocals?.exports.length ?? 0) > 0 ? newBlocksName() : undefined;
     this.libraries = examined.libraries;
+    this.homes = examined.homes;
     this.identity = identity;
     this.integrity = examined.integrity;
     this.stamp = examined.stamp;

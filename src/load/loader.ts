@@ -25,6 +25,7 @@ import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
+import { readHomes } from "../smf/homes.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
 import { readSmf } from "../smf/file.ts";
 import { keepTypes } from "../smf/kept_types.ts";
@@ -220,13 +221,14 @@ function* readAndExamine(
   given: Pick<ExaminedFile, "integrity" | "stamp">,
 ): ReturnType<FileReading<ExaminedFile>> {
   const file = yield* readSmf(size);
-  return examine(context, { ...given, file, libraries: yield* readHostLibraries(file.sections) });
+  const libraries = yield* readHostLibraries(file.sections);
+  return examine(context, { ...given, file, libraries, homes: yield* readHomes(file) });
 }
 
 /** Examine: checks everything that needs no memory, and plans the range. */
 function examine(
   { allocator, allowlist, libraryAllowlist }: LoadContext,
-  read: Pick<ExaminedFile, "file" | "libraries" | "integrity" | "stamp">,
+  read: Pick<ExaminedFile, "file" | "libraries" | "homes" | "integrity" | "stamp">,
 ): ExaminedFile {
   const { file } = read;
   checkHost(file.header);

@@ -9,9 +9,9 @@
  * | a function of their own, without an address: for arrays | the variables that the function's code refers to |
  */
 
-import { forEachReference } from "../image/code_references.ts";
 import { variablesOf } from "../image/compatibility.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../image/symbol_names.ts";
+import { VariableReferences } from "../image/variable_references.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { bytesAt, readAddresses } from "../os/native_memory.ts";
 import { Arch, SymbolType } from "../smf/enums.ts";
@@ -92,11 +92,12 @@ function destroyedArrays(image: LoadedImage, destroyers: readonly Destroyer[]): 
     starts.set(start, end);
     ends.set(end, start);
   }
+  const references = new VariableReferences(image);
   for (const { start, size, isOfOne } of destroyers) {
     const length = Math.min(size, code.offset + code.length - start);
     const bytes = bytesAt(memory.address + BigInt(start), length);
     const found: number[] = [];
-    forEachReference({ offset: start, bytes }, data.offset, data.offset + data.length, (_, target) => {
+    references.forEach({ offset: start, bytes }, data.offset, data.offset + data.length, (_, target) => {
       found.push(target);
     });
     const places = Float64Array.from(found).sort();

@@ -78,6 +78,8 @@ export const SectionType = {
   AspectPackDirectory: 16,
   /** The host libraries that the module needs: names, each with a NUL behind it. Only this package writes it. */
   HostLibraries: 80,
+  /** The places of variables that can stay where they are over reloads. Only this package writes it. */
+  Homes: 81,
 } as const;
 /** The content of a section. */
 export type SectionType = (typeof SectionType)[keyof typeof SectionType];

@@ -14,6 +14,7 @@ import { xxh32 } from "./hash.ts";
 import { isBytecode, type SmfHeader } from "./header.ts";
 import { COMPILE_TO_MACHINE_CODE } from "./hints.ts";
 import type { Layout } from "./layout.ts";
+import { type Home, readHomes } from "./homes.ts";
 import { readHostLibraries } from "./host_libraries.ts";
 import { isLoaded } from "./offsets.ts";
 import { readFrom, type Reading } from "./reader.ts";
@@ -185,6 +186,15 @@ export class ParsedSmf extends SmfFile {
    */
   hostLibraries(): string[] {
     return inFile(this.#path, () => readFrom(this.#bytes, readHostLibraries(this.sections)));
+  }
+
+  /**
+   * Returns the homes of the module's variables: the places that stay where they are over reloads.
+   *
+   * @throws {LoadError} `InvalidFormat` if the section holds something else.
+   */
+  homes(): Home[] {
+    return inFile(this.#path, () => readFrom(this.#bytes, readHomes(this)));
   }
 
   /**

@@ -2,7 +2,7 @@
  * The oracle's own model of an image: the places of sections by the description
  * of the format, and the bytes that are known to be there.
  */
-import { type Module, must, type Section, type Symbol } from "./format.ts";
+import { type Module, must, number, type Section, type Symbol } from "./format.ts";
 
 /** Sections of one type, which lie together. */
 export interface Group {
@@ -66,6 +66,35 @@ export function checkPlaces(module: Module, image: OwnImage): void {
     must(symbol.type !== 1 || inCode(symbol.value), "a function outside code");
   }
   must((module.flags & 1) === 0 || inCode(module.entryPoint), "an entry point outside code");
+}
+
+/** Refuses a list of homes that are not places of variables in ascending order. */
+export function checkHomes({ sections, symbols, contents }: Module, { offsets }: OwnImage): void {
+  const lists = sections.filter(({ type }) => type === 81);
+  must(lists.length <= 1, "two lists of homes");
+  for (const list of lists) {
+    const bytes = contents(list);
+    must(bytes.length % 12 === 0, "a part of a home");
+    let from = 0;
+    for (let at = 0; at < bytes.length; at += 12) {
+      const [index, size, alignment] = [0, 4, 8].map((field) => number(bytes, at + field, 4));
+      must(index < symbols.length, "a home without a symbol");
+      const { type, binding, value } = symbols[index];
+      must(binding === 0 && (type === 0 || type === 2), "a home whose symbol is not local data");
+      must(
+        size > 0 && Number.isInteger(Math.log2(alignment)) && alignment <= 2 ** 24,
+        "a home of a bad shape",
+      );
+      must(value % alignment === 0 && value >= from, "a home at a bad place");
+      const holds = sections.some((section) => {
+        const start = offsets.get(section.index);
+        return (section.type === 2 || section.type === 4) && start !== undefined && value >= start &&
+          value + size <= start + section.virtualSize;
+      });
+      must(holds, "a home outside variables");
+      from = value + size;
+    }
+  }
 }
 
 const PAGE = 4096;

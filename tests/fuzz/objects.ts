@@ -93,6 +93,7 @@ export function tryLinking(bytes: Uint8Array, harness: Harness): Outcome {
     ...(isArchive || choice % 3 === 0 ? { exports: ["f*", "t*"] } : {}),
     ...(choice % 5 === 0 ? { unwind: true } : {}),
     strip: choice % 7 === 0,
+    reloadable: choice % 4 === 1,
     layout: choice % 11 === 0 ? "H72" : "H96",
   };
   let linked: LinkedModule;

@@ -7,7 +7,15 @@
 import { checkRegions, type Claim, type Stretch } from "./claim.ts";
 import { hostLibraries, type Module, must, readModule, type Relocation, type Symbol } from "./format.ts";
 import { CALL_ADDEND, type Formula, FORMULAS, pageOf, slotOfStub } from "./formulas.ts";
-import { checkPlaces, type Group, groupOf, type OwnImage, ownImage, SparseBytes } from "./image.ts";
+import {
+  checkHomes,
+  checkPlaces,
+  type Group,
+  groupOf,
+  type OwnImage,
+  ownImage,
+  SparseBytes,
+} from "./image.ts";
 import { checkWhole } from "./whole.ts";
 
 /** The oracle's result for an image that is right. */
@@ -26,6 +34,7 @@ export function judgeFile(bytes: Uint8Array, layout: string): { module: Module; 
     if (section.type >= 1 && section.type <= 4 && section.virtualSize > 0) module.contents(section);
   }
   for (const name of hostLibraries(module)) must(name !== "", "a host library without a name");
+  checkHomes(module, image);
   checkWhole(bytes, layout, module);
   return { module, image };
 }

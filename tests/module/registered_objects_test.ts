@@ -104,6 +104,21 @@ for (const level of ["-O0", "-O2"]) {
     },
   );
 
+  testWithCompilers(
+    ["g++"],
+    title("an exported array of objects starts anew: its destructor loads the address from a GOT slot"),
+    async (folder) => {
+      const source = `${OWNER} S array[3], other[2]; int plain[2] = {1, 2};
+        extern "C" int get() { return *array[2].p + *other[1].p + plain[0]++; }`;
+      for (const more of [[], ["-fno-use-cxa-atexit"]]) {
+        const flags = [level, ...more];
+        const results = await reloads(folder, "count,get", [source, source, source, source], flags);
+        assertEquals(results.map(({ answers }) => answers), [[1, 15], [2, 16], [3, 17], [4, 18]]);
+        assertEquals(freshIn(results[3]), { array: DESTROYED, other: DESTROYED });
+      }
+    },
+  );
+
   testWithCompilers(["g++"], title("a variable that contains such an object starts anew"), async (folder) => {
     const source = `${OWNER}
       #include <new>

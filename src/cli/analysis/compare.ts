@@ -16,18 +16,12 @@ import { hex, inFile } from "../../errors/load_error.ts";
 import { isAddress, planImage } from "../../image/plan.ts";
 import { scanRelocations } from "../../image/relocation/scan.ts";
 import { cpuName } from "../../smf/cpu.ts";
-import {
-  archName,
-  HeaderFlag,
-  Platform,
-  platformName,
-  SectionType,
-  symbolTypeName,
-} from "../../smf/enums.ts";
+import { archName, HeaderFlag, Platform, platformName, symbolTypeName } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
 import { type Change, type ComparedVariables, compareVariables, type Effect } from "./compare_variables.ts";
 import { equal } from "./equal.ts";
+import { relocatedImage } from "./relocated_image.ts";
 
 /**
  * The outcome of a reload, from harmless to impossible. `compatible` means that
@@ -84,11 +78,16 @@ export function compare(old: Version, now: Version): Comparison {
 
 function planned({ file, path }: Version): ComparedVersion {
   return inFile(path, () => {
-    const { gotCount, pltCount } = scanRelocations(file);
-    const plan = planImage(file, PAGE_SIZE, { got: gotCount, plt: pltCount });
-    const code = () =>
-      plan.sections.filter(({ section }) => section.type === SectionType.Code)
-        .map(({ section, offset }) => ({ offset, bytes: file.contents(section) }));
+    const needs = scanRelocations(file);
+    const plan = planImage(file, PAGE_SIZE, { got: needs.gotCount, plt: needs.pltCount });
+    // References to variables of a reloadable module are in its relocations, not in its bytes.
+    const code = () => {
+      const { offset, length } = plan.code;
+      return [{
+        offset,
+        bytes: relocatedImage(file, plan, needs, () => {}).subarray(offset, offset + length),
+      }];
+    };
     return { file, plan, code, types: () => inFile(path, () => file.types()) };
   });
 }

@@ -4,8 +4,9 @@
  */
 import { hex } from "../../errors/load_error.ts";
 import { isAddress } from "../../image/plan.ts";
-import { Arch, archName, relocationTypeName, SectionType } from "../../smf/enums.ts";
+import { Arch, archName, RelocationType, relocationTypeName, SectionType } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
+import { homeAt } from "../../smf/homes.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
 import { hexBytes } from "../../smf/hex_bytes.ts";
 import { sectionAt, type SectionRange, sectionRanges } from "./section_ranges.ts";
@@ -151,19 +152,30 @@ function annotate(module: ParsedSmf, instructions: readonly Instruction[]): Inst
     name !== "" && isAddress(type) && module.isDefined(index)
   );
   const labels = Map.groupBy(named, ({ value }) => value);
+  const homes = new Map(module.homes().map((home) => [home.symbol, home]));
   const patches = [...relocations].map(({ offset, type, symbol, addend }) => {
     const sum = addend === 0n ? "" : addend < 0n ? hex(addend) : `+${hex(addend)}`;
-    return { offset, text: `${relocationTypeName(type, header.arch)} ${symbols.name(symbol)}${sum}` };
+    const home = homes.get(symbol);
+    // A distance in x86-64 code counts from the end of the instruction.
+    const isBiased = type === RelocationType.Pc32 && header.arch === Arch.X86_64;
+    const text = `${relocationTypeName(type, header.arch)} ${symbols.name(symbol)}${sum}`;
+    return { offset, text, home, target: symbols.value(symbol) + Number(addend), isBiased };
   }).sort((left, right) => left.offset - right.offset);
   let next = 0;
   return instructions.map((instruction) => {
     const { offset, bytes } = instruction;
+    const end = offset + bytes.length / 2;
     const patching: string[] = [];
+    let targetOffset: number | undefined;
     while (next < patches.length && patches[next].offset < offset) next++;
-    for (; next < patches.length && patches[next].offset < offset + bytes.length / 2; next++) {
-      patching.push(patches[next].text);
+    for (; next < patches.length && patches[next].offset < end; next++) {
+      const { text, home, target, isBiased, offset: place } = patches[next];
+      patching.push(text);
+      const variable = isBiased ? target + end - place : target;
+      // Outside of its home an address is of no variable, though another may lie there.
+      if (home !== undefined && homeAt([home], variable) !== undefined) targetOffset = variable;
     }
-    const targetOffset = patching.length === 0 ? targetOf(instruction) : undefined;
+    if (patching.length === 0) targetOffset = targetOf(instruction);
     const target = targetOffset === undefined ? undefined : nameAt(named, targetOffset);
     const text = target === undefined ? instruction.text : `${instruction.text}  # ${target}`;
     return {

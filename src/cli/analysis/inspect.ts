@@ -20,6 +20,7 @@ import {
   symbolTypeName,
 } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
+import { type Home, homeAt } from "../../smf/homes.ts";
 import { imageOffsets } from "../../smf/offsets.ts";
 import type { SmfSection } from "../../smf/section.ts";
 import { sectionAt, sectionRanges } from "./section_ranges.ts";
@@ -67,6 +68,14 @@ export interface InspectionData {
   readonly imports: readonly string[];
   /** The host libraries that the module names, beside the C library. */
   readonly libraries: readonly string[];
+  /** The homes of variables: the places that stay where they are over reloads. */
+  readonly homes: readonly {
+    readonly offset: number;
+    readonly size: number;
+    readonly alignment: number;
+    /** The variables in it, by their places. */
+    readonly variables: readonly string[];
+  }[];
   readonly image: {
     readonly pageSize: number;
     readonly size: number;
@@ -147,9 +156,29 @@ export function inspectModule(module: ParsedSmf, chosen: readonly SmfSection[], 
     ),
     imports: module.imports(),
     libraries: module.hostLibraries(),
+    homes: homesData(module).filter(({ offset }) => isChosen(offset)),
     image,
   };
   return { data, problem };
+}
+
+function homesData(module: ParsedSmf): InspectionData["homes"] {
+  const homes = module.homes();
+  const variables = new Map<Home, { readonly name: string; readonly value: number }[]>();
+  for (const { index, name, value, size, type } of module.symbols) {
+    if (size === 0 || !isAddress(type) || !module.isDefined(index)) continue;
+    const home = homeAt(homes, value);
+    if (home === undefined) continue;
+    const found = variables.get(home);
+    if (found === undefined) variables.set(home, [{ name, value }]);
+    else found.push({ name, value });
+  }
+  return homes.map((home) => ({
+    offset: home.offset,
+    size: home.size,
+    alignment: home.alignment,
+    variables: (variables.get(home) ?? []).sort((a, b) => a.value - b.value).map(({ name }) => name),
+  }));
 }
 
 function headerData({ header, size, checksum }: ParsedSmf): Readonly<Record<string, unknown>> {

@@ -6,7 +6,6 @@
 import { attempt, LoadError, type Report } from "../../errors/load_error.ts";
 import { checkHost, checkThreadLocals, type Host } from "../../load/runtime/host.ts";
 import { planImage } from "../../image/plan.ts";
-import { relocate } from "../../image/relocation/relocate.ts";
 import { type RelocationNeeds, scanRelocations } from "../../image/relocation/scan.ts";
 import {
   Arch,
@@ -23,6 +22,7 @@ import { Integrity } from "../../smf/integrity.ts";
 import { imageOffsets, isLoaded } from "../../smf/offsets.ts";
 import { LOADER_NAMES } from "../../os/loader_names.ts";
 import { sectionLabel } from "../../smf/section.ts";
+import { relocatedImage } from "./relocated_image.ts";
 import { surveySmf } from "../../smf/survey.ts";
 import { planThreadLocals } from "../../image/relocation/thread_locals.ts";
 
@@ -93,11 +93,9 @@ export function verifyModule(
   return { list, skipped };
 }
 
-/** The assumed address of the image: as high as those of loaded modules, with all imports right behind the image. */
-const BASE = 0x7000_0000_0000n;
-/** The same for an image whose own addresses must fit into 32 bits. */
-const LOW_BASE = 0x10_0000n;
 const PAGE_SIZE = 4096;
+
+const KNOWN_TYPES: ReadonlySet<number> = new Set(Object.values(SectionType));
 
 const DEFINE_IMPORT = "name the module that defines it (--with FILE), or link its object into this module";
 
@@ -137,6 +135,8 @@ class ModuleChecker {
         [...this.#file.symbols].filter(({ index }) => !this.#file.isDefined(index)).map(({ index }) => index),
       );
     }
+    attempt(this.#report, () => this.#file.hostLibraries());
+    attempt(this.#report, () => this.#file.homes());
     this.#sections();
     this.#hashes();
   }
@@ -152,14 +152,8 @@ class ModuleChecker {
       const { platform } = this.#requirements.host ?? file.header;
       attempt(this.#report, () => checkThreadLocals(platform as Platform));
     }
-    const image = new Uint8Array(plan.size);
-    for (const { section, offset } of plan.sections) {
-      const contents = attempt(() => {}, () => file.contents(section)); // reported by the survey
-      if (contents !== undefined) image.set(contents, offset);
-    }
-    const base = needs.isLow ? LOW_BASE : BASE;
-    const imports = new BigUint64Array(needs.imports.length).fill(base + BigInt(plan.size));
-    relocate(image, file, plan, needs, { base, imports }, this.#report);
+    // Sections that cannot be read are reported by the survey.
+    relocatedImage(file, plan, needs, this.#report);
   }
 
   #undefinedNames(imports: RelocationNeeds["imports"]): void {
@@ -193,8 +187,7 @@ class ModuleChecker {
       const { type, flags, alignment, size, offset } = section;
       const label = `section '${sectionLabel(section)}'`;
       if (!isLoaded(type)) {
-        const unknown = type < SectionType.Code || type > SectionType.AspectPackDirectory;
-        if (unknown) this.#add("note", `${label} is ignored: its type ${type} is unknown`);
+        if (!KNOWN_TYPES.has(type)) this.#add("note", `${label} is ignored: its type ${type} is unknown`);
         continue;
       }
       if ((flags & SectionFlag.Write) !== 0 && type === SectionType.RoData) {

@@ -15,7 +15,7 @@ import { hexLines, printable } from "../terminal/table.ts";
 
 const HELP = `smf inspect <file | -> [options]
 
-Shows the header, sections, symbols, relocations and imports of a module, and the
+Shows the header, sections, symbols, relocations, imports and homes of a module, and the
 plan of its memory image.
 
   --section NAME   show only this section, by name or by #index; repeatable

@@ -19,6 +19,7 @@ export function inspectionLines({ data }: Inspection, isPartial: boolean, style:
     ["relocations", relocationLines(data)],
     ["imports", isPartial ? [] : data.imports.map((name) => printable(name))],
     ["libraries", isPartial ? [] : data.libraries.map((name) => printable(name))],
+    ["homes", homeLines(data)],
     ["image", isPartial ? [] : imageLines(data)],
   ];
   return parts.filter(([, lines]) => lines.length > 0).flatMap(([title, lines], index) => [
@@ -84,6 +85,19 @@ function relocationLines({ relocations }: InspectionData): string[] {
       { offset, type, symbol, addend },
     ) => [hex(offset), type, `${addend}`, printable(symbol)]),
   ], ["right", "left", "right"]);
+}
+
+function homeLines({ homes }: InspectionData): string[] {
+  if (homes.length === 0) return [];
+  return table([
+    ["offset", "size", "align", "variables"],
+    ...homes.map(({ offset, size, alignment, variables }) => [
+      hex(offset),
+      `${size}`,
+      `${alignment}`,
+      variables.map((name) => printable(name)).join(", "),
+    ]),
+  ], ["right", "right", "right"]);
 }
 
 function imageLines({ image }: InspectionData): string[] {

@@ -19,6 +19,7 @@ import {
   printTrace,
   printTraced,
   sayIgnored,
+  saySharedHomes,
   sayUnreadable,
   writeDependencies,
 } from "./link_report.ts";
@@ -60,7 +61,8 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       function ends the process and says which; repeatable
   --print-gc-sections list the sections that nothing reaches
   @FILE               take further arguments from the file
-  --reloadable        mark the module as reloadable while it runs
+  --reloadable        make a module that can be reloaded while it runs: its variables
+                      can stay where they are
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
                       through), always or never
@@ -140,6 +142,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
     sayUnreadable(command, map, output);
+    saySharedHomes(command, map, output);
   });
 }
 

@@ -2,6 +2,7 @@
  * Prints and writes the reports of a link: the map, traces, the file of dependencies, and the lines that say which
  * arguments and files `smf ld` left out.
  */
+import { listNames } from "../../errors/names.ts";
 import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
@@ -72,5 +73,22 @@ export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void
 export function sayUnreadable(command: string, { types: { unreadable } }: LinkMap, output: Output): void {
   for (const { object, reason } of unreadable) {
     output.complain(`smf ${command}: no types of ${object}: ${reason}`);
+  }
+}
+
+/** Says which sections of a reloadable module hold several variables, and which flags give each a section of its own. */
+export function saySharedHomes(command: string, { sharedHomes }: LinkMap, output: Output): void {
+  const byFlags = new Map<string, string[]>();
+  for (const { flags, section, object } of sharedHomes) {
+    const key = flags.join(" ");
+    const known = byFlags.get(key);
+    if (known === undefined) byFlags.set(key, [`${object}(${section})`]);
+    else known.push(`${object}(${section})`);
+  }
+  for (const [flags, sections] of byFlags) {
+    const step = flags === "" ? "the source puts them there" : `compile with ${flags}`;
+    output.complain(
+      `smf ${command}: variables that a reload keeps only together: ${listNames(sections)}: ${step}`,
+    );
   }
 }

@@ -4,6 +4,7 @@
 import { isAddress } from "../../image/plan.ts";
 import { Binding, bindingName, SectionType, symbolTypeName } from "../../smf/enums.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
+import { homeAt } from "../../smf/homes.ts";
 import type { SmfSymbol } from "../../smf/symbol.ts";
 import { TLS_SECTION } from "../../smf/thread_local.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
@@ -28,6 +29,8 @@ letters mean local symbols.
   -n, --numeric-sort    sort by value instead of by name
   -p, --no-sort         list in the order of the file
   -S, --print-size      show sizes
+  --homes               show the start of the home that a variable is in: the section that
+                        stays where it is, as a whole, over reloads
   --json                print one JSON document
   --color WHEN          auto (default), always or never
 
@@ -70,6 +73,7 @@ export const nm: Command = {
         "numeric-sort",
         "no-sort",
         "print-size",
+        "homes",
         "json",
       ],
       alias: { g: "extern-only", u: "undefined-only", n: "numeric-sort", p: "no-sort", S: "print-size" },
@@ -85,6 +89,9 @@ export const nm: Command = {
       const module = parseSmf(readInput(file), { path: file });
       const ranges = sectionRanges(module);
       const types = module.types();
+      const homes = module.homes();
+      const homeOf = ({ index, value, type }: SmfSymbol): number | undefined =>
+        module.isDefined(index) && isAddress(type) ? homeAt(homes, value)?.offset : undefined;
       const declarationOf = (symbol: SmfSymbol): string | undefined => {
         const type = types && module.isDefined(symbol.index) ? declarableType(types, symbol) : undefined;
         return type === undefined ? undefined : types?.declaration(symbol.name, type);
@@ -108,6 +115,7 @@ export const nm: Command = {
           const { name, value, size, type, binding } = symbol;
           const defined = module.isDefined(symbol.index);
           const declaration = declarationOf(symbol);
+          const home = homeOf(symbol);
           return {
             name,
             letter,
@@ -117,6 +125,7 @@ export const nm: Command = {
             size,
             type: symbolTypeName(type),
             binding: bindingName(binding),
+            ...(home !== undefined && { home }),
             ...(declaration !== undefined && { declaration }),
           };
         });
@@ -124,9 +133,11 @@ export const nm: Command = {
       }
       const cells = rows.map(({ symbol, letter }) => {
         const hasValue = letter !== "U" && letter !== "w";
+        const home = homeOf(symbol);
         return [
           hasValue ? hex16(symbol.value) : "",
           ...(options.has("print-size") ? [hasValue ? hex16(symbol.size) : ""] : []),
+          ...(options.has("homes") ? [home === undefined ? "" : hex16(home)] : []),
           letter,
           printable(symbol.name),
           ...(types === undefined ? [] : [printable(declarationOf(symbol) ?? "")]),

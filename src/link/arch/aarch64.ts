@@ -28,6 +28,9 @@ const PAGE = { use: "page", width: 4, smf: RelocationType.Arm64Page21 } as const
 const LOW12 = { use: "page", width: 4, smf: RelocationType.Arm64PageOff12 } as const;
 const BRANCH = { use: "branch", width: 4, smf: RelocationType.Arm64Branch26, ...words(26, 0) } as const;
 
+const PAGE_OF_SLOT: RelocationRule = { name: "page of a GOT slot", ...PAGE };
+const LOW12_OF_SLOT: RelocationRule = { name: "page offset of a GOT slot", ...LOW12 };
+
 /** Writes the low 12 bits of a constant, for an instruction whose field counts units of 2^scale bytes. */
 function low12(scale: number): Omit<RelocationRule, "name"> {
   return { ...LOW12, constant: blockOffset(0, scale).write! };
@@ -160,12 +163,19 @@ const RULES: [number, RelocationRule][] = [
   [285, { name: "R_AARCH64_LDST32_ABS_LO12_NC", ...low12(2) }],
   [286, { name: "R_AARCH64_LDST64_ABS_LO12_NC", ...low12(3) }],
   [299, { name: "R_AARCH64_LDST128_ABS_LO12_NC", ...low12(4) }],
-  [311, { name: "R_AARCH64_ADR_GOT_PAGE", use: "got", width: 4, smf: RelocationType.Arm64GotLoadPage21 }],
+  [311, {
+    name: "R_AARCH64_ADR_GOT_PAGE",
+    use: "got",
+    width: 4,
+    smf: RelocationType.Arm64GotLoadPage21,
+    toSlot: PAGE_OF_SLOT,
+  }],
   [312, {
     name: "R_AARCH64_LD64_GOT_LO12_NC",
     use: "got",
     width: 4,
     smf: RelocationType.Arm64GotLoadPageOff12,
+    toSlot: LOW12_OF_SLOT,
   }],
   [310, { name: "R_AARCH64_LD64_GOTOFF_LO15", ...slotOffset("slot") }],
   [313, { name: "R_AARCH64_LD64_GOTPAGE_LO15", ...slotOffset("page") }],
@@ -232,10 +242,7 @@ export const AARCH64: LinkArch = {
   pltStub: {
     // adrp x16, slot; ldr x17, [x16, :lo12:slot]; br x17
     bytes: [0x10, 0x00, 0x00, 0x90, 0x11, 0x02, 0x40, 0xf9, 0x20, 0x02, 0x1f, 0xd6],
-    references: [[0, { name: "page of a GOT slot", ...PAGE }, 0], [4, {
-      name: "page offset of a GOT slot",
-      ...LOW12,
-    }, 0]],
+    references: [[0, PAGE_OF_SLOT, 0], [4, LOW12_OF_SLOT, 0]],
   },
   veneer: {
     // adrp x16, target; add x16, x16, :lo12:target; br x16

@@ -56,8 +56,9 @@ export interface RelocationRule {
   readonly write?: (view: DataView, at: number, value: number) => boolean;
   /** The values that `write` takes: from the first, up to but not including the second. */
   readonly range?: readonly [low: number, high: number];
-  /** For "tls": the kind of slot, and the rule that refers to it. */
+  /** For "tls": the kind of slot. */
   readonly slot?: TlsSlotKind;
+  /** For "tls", and for "got": the rule that refers to a slot of the linker's own. */
   readonly toSlot?: RelocationRule;
   /** For "own-got": the part of the GOT. */
   readonly got?: GotUse;

@@ -52,6 +52,25 @@ Deno.test("inspect --json prints the same data, with the version of the document
   assertEquals(typeof sections[0].imageOffset, "number");
 });
 
+Deno.test("inspect lists the homes of a reloadable module, with the variables in each", async () => {
+  const { out } = await smf("inspect", "fixtures/c/strings.smf");
+  const at = out.indexOf("homes");
+  assertEquals(out.slice(at, at + 4), [
+    "homes",
+    "  offset  size  align  variables",
+    "  0x2000     4      4  counter",
+    "  0x3000  4416     32  last_note, zeroed, count.0, copy",
+  ]);
+  const json = async (...more: string[]) =>
+    JSON.parse((await smf("inspect", "fixtures/c/strings.smf", "--json", ...more)).out[0]).homes;
+  assertEquals(await json("--section=.data"), [
+    { offset: 8192, size: 4, alignment: 4, variables: ["counter"] },
+  ]);
+  assertEquals((await json()).length, 2);
+  const plain = await smf("inspect", "fixtures/c/arith.smf");
+  assert(!plain.out.includes("homes"));
+});
+
 zstdTest("--section narrows what is shown, --hex adds the contents, decompressed", async () => {
   using folder = new TemporaryDirectory();
   const { bytes, plainBytes } = sampler({ compress: true });
@@ -87,9 +106,11 @@ fixtureTest("--disasm shows the instructions of a function, with labels and relo
   assertEquals([code, err], [0, []]);
   assertEquals(out, [
     "calls:",
-    "  30  8b 05 ea 3f 00 00  mov eax, dword ptr [rip + 0x3fea]  # count.0",
+    "  30  8b 05 00 00 00 00  mov eax, dword ptr [rip]  # count.0",
+    "      Pc32 .bss+0x101c",
     "  36  83 c0 01           add eax, 1",
-    "  39  89 05 e1 3f 00 00  mov dword ptr [rip + 0x3fe1], eax  # count.0",
+    "  39  89 05 00 00 00 00  mov dword ptr [rip], eax  # count.0",
+    "      Pc32 .bss+0x101c",
     "  3f  c3                 ret",
   ]);
   const whole = JSON.parse(

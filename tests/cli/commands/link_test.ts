@@ -103,6 +103,22 @@ Deno.test("--map prints a link map", () =>
     assertStringIncludes(text, `import needed by ${path("main.o")}`);
   }));
 
+Deno.test("a reloadable module's sections of several variables are named, with the flag that splits them", () =>
+  inFolder(async (path) => {
+    const strings = fromFileUrl(new URL("../../../fixtures/c/strings.o", import.meta.url));
+    const { code, err } = await smf("link", strings, "-o", path("z.smf"), "--reloadable");
+    const sections = `'${strings}(.bss)': compile with -fdata-sections`;
+    assertEquals([code, err], [0, [`smf link: variables that a reload keeps only together: ${sections}`]]);
+    const { out } = await smf("link", strings, "-o", path("z.smf"), "--reloadable", "--map");
+    const title = out.indexOf("sections of several variables, which a reload keeps together");
+    assertEquals(
+      out[title + 1],
+      `  00003000 00001140 .bss ${strings}: last_note, zeroed, count.0, copy (split by -fdata-sections)`,
+    );
+    const plain = await smf("link", strings, "-o", path("z.smf"), "--map");
+    assertEquals([plain.err, plain.out.join("\n").includes("several variables")], [[], false]);
+  }));
+
 Deno.test("each error is a line that begins with the file, the next step follows, and no module is written", () =>
   inFolder(async (path) => {
     Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
@@ -217,7 +233,8 @@ Deno.test("the same objects produce the committed bytes on every platform", () =
 Deno.test("the same objects produce the committed map on every platform", () => {
   for (const name of ["arith", "importer", "strings"]) {
     const input = { name: `${name}.o`, bytes: Deno.readFileSync(`${C}${name}.o`) };
-    assertEquals(formatMap(linkObjects([input]).map), Deno.readTextFileSync(`${C}${name}.map`));
+    const options = { reloadable: name === "strings" };
+    assertEquals(formatMap(linkObjects([input], options).map), Deno.readTextFileSync(`${C}${name}.map`));
   }
 });
 

@@ -90,3 +90,15 @@ Deno.test("nm shows the declarations of a module that keeps its types", async ()
   const { symbols } = JSON.parse((await smf("nm", path, "--json")).out[0]);
   assertEquals(symbols[0].declaration, "long add(long a, long b)");
 });
+
+Deno.test("nm --homes shows where the home of each variable starts", async () => {
+  const { code, out } = await smf("nm", "--homes", "fixtures/c/strings.smf");
+  assertEquals(code, 0);
+  const row = (name: string): string | undefined => out.find((line) => line.endsWith(`  ${name}`));
+  assertEquals(row("zeroed"), "0000000000003020  0000000000003000  B  zeroed");
+  assertEquals(row("counter"), "0000000000002000  0000000000002000  D  counter");
+  assertEquals(row("greeting"), `0000000000001020  ${" ".repeat(16)}  R  greeting`);
+  const { symbols } = JSON.parse((await smf("nm", "--json", "fixtures/c/strings.smf")).out[0]);
+  const homeOf = (name: string) => symbols.find((symbol: { name: string }) => symbol.name === name).home;
+  assertEquals([homeOf("count.0"), homeOf("weekday")], [0x3000, undefined]);
+});
