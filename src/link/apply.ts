@@ -20,6 +20,7 @@ import type { ApplyInput } from "./relocation_place.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArrayOf } from "./startup_order.ts";
 import { addTlsRelocations, type TlsSlot } from "./thread_local.ts";
+import { writeThunk } from "./thunks.ts";
 
 /** The finished contents, and the relocations that are left. */
 export interface Applied {
@@ -38,6 +39,7 @@ export interface Applied {
 export function applyRelocations(input: ApplyInput): Applied {
   const filler = new Filler(input);
   const contents = input.layout.outputs.map((output) => filler.fill(output));
+  filler.writeThunks(contents);
   input.problems.throwIfAny();
   const { dynamic, gotSymbols, applied, isFixed } = filler.relocator;
   return { contents, dynamic, gotSymbols: gotSymbols.list, applied, isFixed };
@@ -83,6 +85,17 @@ class Filler {
     return bytes;
   }
 
+  /** Writes the thunks, once the code that they replace is filled and relocated. */
+  writeThunks(contents: readonly (Uint8Array | undefined)[]): void {
+    const { arch: { thunks }, layout } = this.#input;
+    for (const placed of layout.thunks) {
+      const { output } = placed.at!;
+      const bytes = contents[output.index]!;
+      this.relocator.enter(output, bytes, new DataView(bytes.buffer));
+      this.relocator.toThunkSlot(writeThunk(placed, thunks!, contents), placed.id, thunks!.toSlot);
+    }
+  }
+
   #refuseRelocations(section: InputSection): void {
     if (section.elf.relaCount === 0) return;
     throw malformed(section.object.name, "relocations apply to a section without bytes", {
@@ -97,8 +110,10 @@ class Filler {
       return this.#refuseRelocations(section);
     }
     const reversed = startupArrayOf(section)?.reversed === true;
-    if (!reversed) this.#bytes.set(section.bytes(), section.offset);
-    else if (elf.size % 8 !== 0) {
+    if (!reversed) {
+      this.#bytes.set(section.bytes(), section.offset);
+      this.#input.layout.handlers.encode(section, this.#bytes);
+    } else if (elf.size % 8 !== 0) {
       throw malformed(section.object.name, "the section's size is not a multiple of 8", {
         section: section.name,
       });
@@ -176,9 +191,10 @@ class Filler {
   #fillGotSlot({ id, local, offset }: GotSlot): void {
     const { locator } = this.#input;
     if (local === undefined) locator.global(id);
-    else locator.symbol(local.object, local.symbol, 0);
+    else locator.symbol(local.object, local.symbol, local.addend);
+    const addend = locator.addendUsed ? 0 : local?.addend ?? 0;
     if (locator.found === Found.ABSOLUTE) writeInt64(this.#view, offset, locator.value);
-    else this.relocator.fillSlot(id, offset);
+    else this.relocator.fillSlot(id, offset, addend);
   }
 
   /** Fills the slot of a variable whose use the relocator checked where something refers to it. */

@@ -2,7 +2,6 @@
  * The debug information of an object: finds its sections, decompresses them, and computes their relocations:
  * offsets become offsets in the sections, addresses become offsets in the image.
  */
-import { LoadError } from "../errors/load_error.ts";
 import { Machine, RecordSize, SectionFlag, SectionType } from "../os/elf.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { damaged } from "../types/damaged.ts";
@@ -201,17 +200,22 @@ function contentsOf(object: LinkObject, section: ElfSection): Uint8Array {
 const ELFCOMPRESS_ZLIB = 1;
 const ELFCOMPRESS_ZSTD = 2;
 
+/** The function that decompresses what each method has compressed. */
+const DECOMPRESS: ReadonlyMap<number, keyof Zlib> = new Map([
+  [ELFCOMPRESS_ZLIB, "inflateSync"],
+  [ELFCOMPRESS_ZSTD, "zstdDecompressSync"],
+]);
+
 function decompress(bytes: Uint8Array, size: number, method: number): Uint8Array {
   if (size > MOST_EXPANSION * bytes.length + FREE_EXPANSION) throw damaged("a section expands beyond reason");
-  const zlib = builtinModule<Zlib>("node:zlib", ["inflateSync", "zstdDecompressSync"]);
+  const name = DECOMPRESS.get(method);
+  if (name === undefined) throw damaged(`the method of compression ${method} is unknown`);
+  // Only this one: Deno before 2.7.1 has no zstd.
+  const zlib = builtinModule<Zlib>("node:zlib", [name]);
   let plain: Uint8Array;
   try {
-    const options = { maxOutputLength: Math.max(1, size) };
-    if (method === ELFCOMPRESS_ZLIB) plain = zlib.inflateSync(bytes, options);
-    else if (method === ELFCOMPRESS_ZSTD) plain = zlib.zstdDecompressSync(bytes, options);
-    else throw damaged(`the method of compression ${method} is unknown`);
+    plain = zlib[name](bytes, { maxOutputLength: Math.max(1, size) });
   } catch (cause) {
-    if (cause instanceof LoadError) throw cause;
     const error = damaged("a section does not decompress");
     error.cause = cause;
     throw error;

@@ -90,6 +90,13 @@ function hasAddress({ globals, objects }: Resolution, id: number): boolean {
   return objects[globals.object(id)].sectionOf(globals.symbol(id)) !== undefined;
 }
 
+/** Whether a defined name is in code. */
+export function isCode({ globals, objects }: Resolution, id: number): boolean {
+  const target = globals.aliases.get(id)?.target ?? id;
+  return globals.isDefined(target) &&
+    objects[globals.object(target)]?.sectionOf(globals.symbol(target))?.isCode === true;
+}
+
 function defaultExports(resolution: Resolution): Set<number> {
   const { globals } = resolution;
   const exported = new Set<number>();

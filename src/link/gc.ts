@@ -22,6 +22,7 @@ import type { Resolution } from "./resolve.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArray } from "./startup_order.ts";
 import { TlsSlots } from "./thread_local.ts";
+import { isShortAddress } from "./thunks.ts";
 
 /** An undefined name that is reached. */
 export interface NeededName {
@@ -73,6 +74,8 @@ export class Marker {
   readonly linkerSymbols: Map<number, LinkerSymbol> = new Map();
   /** Whether the module gets call frame information. */
   unwind: boolean;
+  /** Whether an address is an operand of an instruction, or has 32 bits, as in code for fixed addresses. */
+  hasPlainAddresses = false;
   readonly #unwindIfNeeded: boolean;
   readonly #hasHomes: boolean;
 
@@ -217,11 +220,14 @@ export class Marker {
       }
       if (rule?.got !== undefined) this.got.note(rule.got, object, symbol);
       else if (rule?.use === "got" && this.#hasHomes && leadsHome(this.#resolution, object, symbol)) {
-        this.got.needFor(object, symbol);
+        this.got.needOf(object, symbol);
       }
+      const isShort = rule !== undefined && isShortAddress(rule);
+      this.hasPlainAddresses ||= isShort || rule?.use === "absolute" && section.isCode;
       const id = object.globalOf(symbol);
       if (id !== -1) {
-        if (rule?.got === "stub") this.plt.require(id);
+        // Nobody compares the address of the function that handles exceptions, so a stub will do.
+        if (rule?.got === "stub" || isShort && isFrameSection(section)) this.plt.require(id);
         const called = rule !== undefined && (rule.use === "branch" || rule.got === "stub" ||
           rule.use === "got" && place >= 2 &&
             this.#arch.isIndirectBranch(file.bytes, elf.offset + place, rule));

@@ -18,8 +18,10 @@ const SLOT_SIZE = 8;
 export interface GotSlot {
   /** The name number, or -1 for a local symbol. */
   readonly id: number;
-  /** The object and symbol of a local symbol; undefined for a name. */
-  readonly local: { readonly object: LinkObject; readonly symbol: number } | undefined;
+  /** The object and symbol of a local symbol, and the distance from it; undefined for a name. */
+  readonly local:
+    | { readonly object: LinkObject; readonly symbol: number; readonly addend: number }
+    | undefined;
   /** Set by the layout, like `offset`. */
   output: OutputSection | undefined;
   offset: number;
@@ -36,16 +38,16 @@ export class GotSlots implements Iterable<GotSlot> {
   /** Notes a reference that counts from the start, and to the slot of a symbol if it goes through one. */
   note(use: GotUse, object: LinkObject, symbol: number): void {
     this.#needsStart = true;
-    if (use === "slot" || use === "page") this.needFor(object, symbol);
+    if (use === "slot" || use === "page") this.needOf(object, symbol);
   }
 
-  /** Makes the slot of a symbol if there is none. */
-  needFor(object: LinkObject, symbol: number): void {
+  /** Makes the slot of a symbol, or of a place at a distance from a local symbol, if there is none. */
+  needOf(object: LinkObject, symbol: number, addend = 0): void {
     const id = object.globalOf(symbol);
     if (id !== -1) this.need(id);
-    else if (this.get(object, symbol) === undefined) {
-      const slot = { id, local: { object, symbol }, output: undefined, offset: 0 };
-      this.#locals.set(keyOf(object, symbol), slot);
+    else if (this.get(object, symbol, addend) === undefined) {
+      const slot = { id, local: { object, symbol, addend }, output: undefined, offset: 0 };
+      this.#locals.set(keyOf(object, symbol, addend), slot);
     }
   }
 
@@ -63,10 +65,10 @@ export class GotSlots implements Iterable<GotSlot> {
     return this.#names.get(id);
   }
 
-  /** Returns the slot of a symbol; undefined if it has none. */
-  get(object: LinkObject, symbol: number): GotSlot | undefined {
+  /** Returns the slot of a symbol, or of a place at a distance from a local symbol; undefined if it has none. */
+  get(object: LinkObject, symbol: number, addend = 0): GotSlot | undefined {
     const id = object.globalOf(symbol);
-    return id === -1 ? this.#locals.get(keyOf(object, symbol)) : this.#names.get(id);
+    return id === -1 ? this.#locals.get(keyOf(object, symbol, addend)) : this.#names.get(id);
   }
 
   /** Makes room for every slot in the section that `got` returns. */
@@ -84,6 +86,6 @@ export class GotSlots implements Iterable<GotSlot> {
   }
 }
 
-function keyOf(object: LinkObject, symbol: number): string {
-  return `${object.index}:${symbol}`;
+function keyOf(object: LinkObject, symbol: number, addend: number): string {
+  return `${object.index}:${symbol}:${addend}`;
 }

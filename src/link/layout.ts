@@ -9,6 +9,7 @@ import type { LinkArch } from "./arch/arch.ts";
 import { checkAlignment, checkSize } from "./layout_limits.ts";
 import type { LinkerSymbol } from "./linker_symbols.ts";
 import { GOT_SECTION, type GotSlots } from "./got.ts";
+import type { HandlerTables } from "./handler_tables.ts";
 import type { IfuncSlots } from "./ifunc.ts";
 import type { PltStubs } from "./plt.ts";
 import { type FrameSection, placeFrames } from "./eh_frame.ts";
@@ -19,6 +20,7 @@ import { C_IDENTIFIER, FRAGMENTS, isFragment } from "./section_names.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { sortStartup, startupArray, startupArrayOf } from "./startup_order.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
+import type { Thunks } from "./thunks.ts";
 import { needsVeneers, Veneers } from "./veneers.ts";
 
 /** The merged elements of one kind, and their offset in the output section. */
@@ -47,6 +49,10 @@ export interface Layout {
   readonly got: GotSlots;
   /** Stubs of imported functions. */
   readonly plt: PltStubs;
+  /** Thunks of code for fixed addresses. */
+  readonly thunks: Thunks;
+  /** Entries of handlers' tables that go through GOT slots. */
+  readonly handlers: HandlerTables;
   /** Veneers of branches that are out of reach; undefined if all targets are near. */
   readonly veneers: Veneers | undefined;
   /** Functions made of fragments, and the slot of the array that holds the address of each. */
@@ -64,6 +70,8 @@ export interface LayoutInput {
   readonly ifuncs: IfuncSlots;
   readonly got: GotSlots;
   readonly plt: PltStubs;
+  readonly thunks: Thunks;
+  readonly handlers: HandlerTables;
   readonly linkerSymbols: Iterable<LinkerSymbol>;
   /** The size of all inputs in bytes, which bounds the size of the output. */
   readonly inputSize: number;
@@ -208,6 +216,7 @@ export function layOut(input: LayoutInput): Layout {
   const code = (name: string): OutputSection => gathering.output(name, SmfSectionType.Code);
   input.ifuncs.place(code, got);
   input.plt.place(code);
+  input.thunks.place(code);
   input.got.place(got);
   for (const { section, make } of input.linkerSymbols) {
     if (make !== undefined && !gathering.outputs.has(section)) {
@@ -237,6 +246,8 @@ export function layOut(input: LayoutInput): Layout {
     ifuncs: input.ifuncs,
     got: input.got,
     plt: input.plt,
+    thunks: input.thunks,
+    handlers: input.handlers,
     veneers,
     fragments,
   };

@@ -10,11 +10,12 @@ import { archOf } from "./arch/mod.ts";
 import { isArchive } from "./elf/archive.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { emitModule } from "./emit.ts";
-import { chooseExports, type LinkRequest } from "./exports.ts";
+import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
 import { readDefinitions, withConstants } from "./defsym.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker, reachedSections } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
+import { HandlerTables } from "./handler_tables.ts";
 import { Homes } from "./homes.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
@@ -25,6 +26,7 @@ import { Problems } from "./problems.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
+import { Thunks } from "./thunks.ts";
 import { typesOf } from "./types.ts";
 import { needsVeneers } from "./veneers.ts";
 
@@ -131,6 +133,14 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     if (isLarge && calls > 0) marker.plt.require(id);
     marker.plt.add(id, calls, marker.got);
   }
+  const thunks = new Thunks(), handlers = new HandlerTables();
+  if (marker.hasPlainAddresses) {
+    thunks.add(reached.sections, arch, {
+      isImport: (id) => imports.has(id),
+      isCanonical: (id) => exported.has(id) && isCode(resolution, id),
+    });
+    if (marker.unwind) handlers.add(marker.frames, arch, marker.got, (id) => imports.has(id));
+  }
   problems.throwIfAny();
 
   // Layout: the address of everything.
@@ -145,6 +155,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     ifuncs: marker.ifuncs,
     got: marker.got,
     plt: marker.plt,
+    thunks,
+    handlers,
     linkerSymbols: marker.linkerSymbols.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });

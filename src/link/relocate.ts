@@ -8,8 +8,9 @@
 import { RecordSize } from "../os/elf.ts";
 import { RelocationType, SectionType as SmfSectionType } from "../smf/enums.ts";
 import { AddressLoads } from "./address_loads.ts";
-import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
+import type { RelocationRule, ThunkMaker } from "./arch/arch.ts";
 import { Target } from "./dynamic_relocations.ts";
+import { isFrameSection } from "./eh_frame.ts";
 import { signed64 } from "./elf/bytes.ts";
 import { GotSymbols } from "./got_symbols.ts";
 import { NO_HOME } from "./homes.ts";
@@ -18,23 +19,15 @@ import { Found } from "./locate.ts";
 import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
-import { RelocationPlace, USE_FPIC } from "./relocation_place.ts";
+import { USE_FPIC } from "./relocation_place.ts";
+import { DIRECT, ValueRelocations } from "./value_relocations.ts";
 import { startupArray } from "./startup_order.ts";
+import { addressOfCopy, isShortAddress } from "./thunks.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
-/** The rule of a GOT reference whose instruction was rewritten to a direct one. */
-const DIRECT: RelocationRule = {
-  name: "relaxed GOT reference",
-  use: "relative",
-  width: 4,
-  smf: RelocationType.Pc32,
-  write: writeInt32,
-  range: [-(2 ** 31), 2 ** 31],
-};
-
 /** Applies the relocations of a link. */
-export class Relocator extends RelocationPlace {
+export class Relocator extends ValueRelocations {
   readonly gotSymbols: GotSymbols = new GotSymbols();
   readonly #vtables = new VirtualTables();
   #addressLoads: AddressLoads | undefined;
@@ -56,6 +49,9 @@ export class Relocator extends RelocationPlace {
     const rule = this.input.arch.rules.get(type);
     if (rule === undefined) return this.refuse(`type ${type}`, place, this.input.arch.refusal(type));
     if (rule.use === "none") return;
+    const thunk = this.input.layout.thunks.at(section, place);
+    if (thunk?.place === place) return void this.applied++;
+    this.copyAt = thunk === undefined || rule.use !== "absolute" ? -1 : addressOfCopy(thunk);
     if (place + rule.width > elf.size) {
       throw malformed(object.name, "a relocation passes the end of its section", {
         section: section.name,
@@ -78,16 +74,24 @@ export class Relocator extends RelocationPlace {
     if (this.output.name === TLS_SECTION && rule.use !== "absolute") {
       return this.refuse(rule.name, place, { problem: "the distance would differ between threads" });
     }
-    if (rule.use === "size") return this.#toSize(rule, addend, place);
+    if (rule.use === "size") return this.toSize(rule, addend, place);
     if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
+    if (layout.handlers.has(section, place)) {
+      const slot = layout.got.get(object, this.symbol, signed64(view, entry + 16))!;
+      return this.toDistance(DIRECT, slot.output!, slot.offset, 0, place);
+    }
     switch (locator.found) {
       case Found.DEFINED:
         return this.#toDefined(rule, id, addend, place);
       case Found.ABSOLUTE:
-        return this.#toConstant(rule, id, addend, place);
+        return this.toConstant(rule, id, addend, place);
       case Found.IMPORT:
         if (layout.plt.stub(id) !== undefined && this.#toImportedFunction(rule, id, addend, place)) return;
         if (id === -1) return this.refuse(rule.name, place, { problem: "the relocation has no symbol" });
+        if (isShortAddress(rule) && isFrameSection(section) && layout.plt.stub(id) !== undefined) {
+          const { output, offset } = layout.plt.stub(id)!;
+          return this.addDynamic(rule.smf!, Target.section(output.index), offset + addend);
+        }
         if (this.#toAddressSlot(rule, id, addend, place)) return;
         if (rule.smf === undefined) return this.refuseForLoader(rule, place);
         return this.addDynamic(rule.smf, Target.global(id), addend);
@@ -100,20 +104,29 @@ export class Relocator extends RelocationPlace {
     }
   }
 
+  /** Applies the reference of a thunk to the GOT slot of its symbol, at an offset of the output section. */
+  toThunkSlot(at: number, id: number, { smf, addend }: ThunkMaker["toSlot"]): void {
+    this.at = at;
+    this.copyAt = -1;
+    this.addDynamic(smf, Target.global(id), addend);
+  }
+
   /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
   toSlot(at: number, rule: RelocationRule, { output, offset }: Location, addend: number): void {
     this.at = at;
+    this.copyAt = -1;
     this.toDistance(rule, output, offset, addend, at);
   }
 
   /** Adds the relocation that fills a GOT slot with the address of the symbol that the locator found. */
-  fillSlot(id: number, at: number): void {
+  fillSlot(id: number, at: number, addend = 0): void {
     const { locator } = this.input;
     this.at = at;
+    this.copyAt = -1;
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {
-      this.addDefined(RelocationType.Abs64, 0);
+      this.addDefined(RelocationType.Abs64, addend);
     }
   }
 
@@ -154,20 +167,6 @@ export class Relocator extends RelocationPlace {
     } else {
       this.fail(rule, place, "the addend is above 2^53 - 1", NaN);
     }
-  }
-
-  /** Writes the size of a symbol that is in this module. */
-  #toSize(rule: RelocationRule, addend: number, place: number): void {
-    const { locator } = this.input;
-    if (locator.found === Found.IMPORT || locator.found === Found.DROPPED) {
-      return this.refuse(rule.name, place, {
-        problem: "the size of a symbol that is not in this module is unknown",
-        hint: "link the object that defines it too",
-      });
-    }
-    const value = locator.size(this.section.object, this.symbol) + addend;
-    if (rule.write!(this.view, this.at, value)) this.applied++;
-    else this.fail(rule, place, "the size does not fit", value);
   }
 
   /** Applies a reference to the linker's own GOT. */
@@ -259,7 +258,10 @@ export class Relocator extends RelocationPlace {
       return this.toDefinedDistance(rule, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
-    if (canonical && !(rule.use === "absolute" && this.#vtables.contains(this.section, place))) {
+    // Where no thunk does the work, an address of 32 bits is that of the code.
+    const isPlain = isShortAddress(rule) ||
+      rule.use === "absolute" && canonical && this.#vtables.contains(this.section, place);
+    if (canonical && !isPlain) {
       this.addDynamic(rule.smf, Target.global(id), addend);
     } else this.addDefined(rule.smf, addend);
   }
@@ -286,29 +288,5 @@ export class Relocator extends RelocationPlace {
     // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
     return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
       locator.output.type === SmfSectionType.Code && startupArray(this.output.name) === undefined;
-  }
-
-  /** Applies a relocation to a constant, which has a value but no address. */
-  #toConstant(rule: RelocationRule, id: number, addend: number, place: number): void {
-    const { locator, arch, layout } = this.input;
-    const { value } = locator;
-    if (rule.use === "absolute") {
-      if (rule.write!(this.view, this.at, value + addend)) this.applied++;
-      else this.fail(rule, place, "the constant does not fit", value + addend);
-    } else if (rule.use === "got" && layout.constants.has(id) && rule.smf === RelocationType.GotPcRel) {
-      const slot = layout.constants.get(id)!;
-      this.toDistance(DIRECT, slot.output, slot.offset, addend, place);
-    } else if (rule.constant?.(this.view, this.at, value + addend) === true) {
-      this.applied++;
-    } else if (rule.use === "branch" && value === 0 && arch.disarmBranch(this.bytes, this.at)) {
-      this.applied++;
-    } else if (this.symbol === 0) {
-      this.refuse(rule.name, place, {
-        problem: "it names no symbol, so its target is an address that is the same wherever the module lies",
-        hint: "refer to a symbol; call a fixed address through a pointer",
-      });
-    } else {
-      this.fail(rule, place, "a constant has no address, so no distance leads to it", value);
-    }
   }
 }

@@ -42,6 +42,8 @@ export class RelocationPlace {
   protected section!: InputSection;
   protected symbol = 0;
   protected at = 0;
+  /** The address of the place's copy in a thunk, which the loader patches instead; -1 if there is none. */
+  protected copyAt = -1;
 
   constructor(input: ApplyInput) {
     this.input = input;
@@ -124,7 +126,8 @@ export class RelocationPlace {
   }
 
   protected addDynamic(type: number, target: number, addend: number): void {
-    this.dynamic.add(this.output.address + this.at, target, type, addend);
+    const address = this.copyAt === -1 ? this.output.address + this.at : this.copyAt;
+    this.dynamic.add(address, target, type, addend);
   }
 
   /** Refuses a relocation that only the loader could apply, and that SMF has no type for. */

@@ -10,10 +10,17 @@
 
 import type { Region } from "../image/arrange.ts";
 import { type ImagePlan, planImage } from "../image/plan.ts";
+import { LOW_END } from "../image/relocation/arch.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { scanRelocations } from "../image/relocation/scan.ts";
 import { planThreadLocals } from "../image/relocation/thread_locals.ts";
-import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
+import {
+  detach,
+  type ExecutableMemory,
+  type MemoryAllocator,
+  noRoomBelow,
+  Protection,
+} from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
@@ -255,8 +262,21 @@ function place(
   nearImports?: bigint,
 ): PlacedImage {
   retryDeferred();
-  const memory = allocator.allocate(examined.plan.size, examined.plan.alignment, near ?? nearImports);
+  const { plan: { size, alignment }, needs } = examined;
+  const memory = needs.isLow
+    ? allocateLow(allocator, size, alignment)
+    : allocator.allocate(size, alignment, near ?? nearImports);
   return new PlacedImage(allocator, memory, examined, identity);
+}
+
+/** Reserves the range of an image whose addresses must fit into 32 bits. */
+function allocateLow(allocator: MemoryAllocator, size: number, alignment: number): ExecutableMemory {
+  const below = BigInt(LOW_END);
+  const memory = allocator.allocate(size, alignment, undefined, below);
+  if (memory.address + BigInt(memory.size) <= below) return memory;
+  // An allocator of the user's that does not know the parameter.
+  abandon({ [Symbol.dispose]: () => allocator.free(memory) });
+  throw noRoomBelow(below, size);
 }
 
 /** Sections of at least so many bytes get all their pages at once, which costs less than one by one. */

@@ -30,14 +30,7 @@ export const LARGE: readonly string[] = `
 export const TOOLS: readonly string[] = ["golang-1.19-go", "golang-1.19-src"];
 
 /** Archives that cannot be loaded, with the reason. Every other archive must link and load. */
-export const REFUSED: Readonly<Record<string, RegExp>> = {
-  // Code for executables at fixed addresses.
-  "libpython3.11.a": /R_X86_64_32S: a module cannot hold a 32-bit address/,
-  "libunwind.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-  "libunwind-coredump.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-  "libunwind-ptrace.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-  "libunwind-x86_64.a": /R_X86_64_32: a module cannot hold a 32-bit address/,
-};
+export const REFUSED: Readonly<Record<string, RegExp>> = {};
 
 /**
  * Other archives, or shared libraries, that an archive needs to be loaded: its code addresses their variables directly, or its

@@ -23,6 +23,12 @@ export const PROGRAMS: readonly LibraryProgram[] = [
     archives: ["libxml2.a", "libicuuc.a", "libicui18n.a", "libicudata.a", "libz.a", "liblzma.a"],
   },
   {
+    // An archive that is compiled for fixed addresses.
+    source: "python.c",
+    packages: ["libpython3.11-dev", "libexpat1-dev", "zlib1g-dev"],
+    archives: ["libpython3.11.a", "libexpat.a", "libz.a"],
+  },
+  {
     source: "protobuf.cc",
     packages: ["libprotobuf-dev", "zlib1g-dev"],
     archives: ["libprotobuf.a", "libz.a"],
@@ -64,7 +70,9 @@ export async function runProgram(program: LibraryProgram, folder: string, rootOf
 function compileC({ source, packages }: LibraryProgram, object: string, rootOf: RootOf): Promise<Failure> {
   const includes = packages.flatMap((name) => {
     const include = join(rootOf(name), "usr/include");
-    return ["", "/luajit-2.1", "/libxml2", "/x86_64-linux-gnu"].map((end) => `-I${include}${end}`);
+    return ["", "/luajit-2.1", "/libxml2", "/python3.11", "/x86_64-linux-gnu"].map((end) =>
+      `-I${include}${end}`
+    );
   });
   const [command, ...args] = source.endsWith(".cc") ? ["g++", "-std=c++17"] : ["gcc"];
   return run(command, [...args, "-O2", "-fPIC", "-c", pathOf(source), "-o", object, ...includes]);

@@ -32,8 +32,12 @@ export function lineOf({ archive, outcome }: Row): string {
   ].join(" ").trimEnd();
 }
 
-/** What is wrong with the rows as a whole; empty if nothing is. */
-export function judge(rows: readonly Row[]): string[] {
+/**
+ * What is wrong with the rows as a whole; empty if nothing is.
+ *
+ * @param refused The archives that need not load, with the reason of each.
+ */
+export function judge(rows: readonly Row[], refused: Readonly<Record<string, RegExp>> = REFUSED): string[] {
   const problems: string[] = [];
   if (rows.length === 0) problems.push("the packages have no archives");
   for (const { archive, outcome } of rows) {
@@ -41,7 +45,7 @@ export function judge(rows: readonly Row[]): string[] {
     if (ratio > LARGEST_RATIO) {
       problems.push(`${basename(archive)}: the module is ${ratio.toFixed(3)} times the shared library`);
     }
-    const known = REFUSED[basename(archive)];
+    const known = refused[basename(archive)];
     if (!outcome.loaded && known?.test(outcome.reason ?? "") !== true) {
       problems.push(`${basename(archive)}: ${outcome.reason}`);
     } else if (outcome.loaded && known !== undefined) {

@@ -24,18 +24,20 @@ Deno.test("a module that is larger than 1.05 times the shared library is an erro
   ]);
 });
 
+const REFUSED = { "libold.a": /a module cannot hold a part of an address/ };
+
 Deno.test("an archive may be refused for the listed reason alone", () => {
-  const reason = "Cannot apply relocation R_X86_64_32: a module cannot hold a 32-bit address";
-  assertEquals(judge([row("libunwind.a", { loaded: false, reason })]), []);
-  assertEquals(judge([row("libunwind.a", { loaded: false, reason: "died by SIGSEGV" })]), [
-    "libunwind.a: died by SIGSEGV",
+  const reason = "Cannot apply relocation R_X86_64_16: a module cannot hold a part of an address";
+  assertEquals(judge([row("libold.a", { loaded: false, reason })], REFUSED), []);
+  assertEquals(judge([row("libold.a", { loaded: false, reason: "died by SIGSEGV" })], REFUSED), [
+    "libold.a: died by SIGSEGV",
   ]);
-  assertEquals(judge([row("libother.a", { loaded: false, reason })]), [`libother.a: ${reason}`]);
+  assertEquals(judge([row("libother.a", { loaded: false, reason })], REFUSED), [`libother.a: ${reason}`]);
 });
 
 Deno.test("an archive that loads though it is listed as refused is an error", () => {
-  assertEquals(judge([row("libunwind.a", {})]), [
-    "libunwind.a loads, though packages.ts lists it as refused",
+  assertEquals(judge([row("libold.a", {})], REFUSED), [
+    "libold.a loads, though packages.ts lists it as refused",
   ]);
 });
 

@@ -94,14 +94,6 @@ for (const [variant, flags] of Object.entries(VARIANTS)) {
   });
 }
 
-compilerTest("C compiled for fixed addresses is refused with the hint to use -fPIC", (folder) => {
-  gcc("-O2", "-fno-pic", "-mcmodel=small", "-c", "-o", `${folder}/fixed.o`, `${SOURCES}strings.c`);
-  const bytes = Deno.readFileSync(`${folder}/fixed.o`);
-  const error = assertThrows(() => linkObjects([{ name: "fixed.o", bytes }]), LoadError);
-  assertEquals(error.kind, "Unsupported");
-  assertEquals(error.hint, "compile with -fPIC");
-});
-
 compilerTest("link-time optimised objects are refused, fat ones are linked", (folder) => {
   Deno.writeTextFileSync(`${folder}/f.c`, "int f(void) { return 5; }");
   gcc("-O2", "-fPIC", "-flto", "-c", "-o", `${folder}/slim.o`, `${folder}/f.c`);

@@ -224,6 +224,49 @@ Deno.test("a module is placed near the first import that has an address", () => 
   assertEquals(near(weak.build(), {}), undefined, "0 is no neighbour");
 });
 
+/** A module whose variable holds an address of its own in 32 bits. */
+function lowModule(type: number): Uint8Array {
+  const builder = hostBuilder();
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(16) });
+  const symbol = builder.symbol({ name: "own", type: SymbolType.Data, value: 8 });
+  builder.relocation({ offset: 0, symbol, type, addend: 4n });
+  return builder.build();
+}
+
+Deno.test({
+  name: "an image with addresses of 32 bits lies in the low 2 GiB, and holds them",
+  ignore: NOT_X86_64,
+  fn() {
+    for (const type of [RelocationType.Abs32, RelocationType.Abs32Signed]) {
+      const allocator = new WatchedAllocator();
+      using image = load(lowModule(type), allocator);
+      const { address } = image.memory;
+      assert(address > 65_536n && address + BigInt(image.memory.size) <= 2n ** 31n, `${address}`);
+      assertEquals(readWord(symbolAddress(image, 0) - 8n) & 0xffff_ffffn, symbolAddress(image, 0) + 4n);
+    }
+  },
+});
+
+Deno.test({
+  name: "an allocator that does not know low memory is an error, and gets its memory back",
+  ignore: NOT_X86_64,
+  fn() {
+    class OldAllocator extends WatchedAllocator {
+      override allocate(size: number, alignment: number): ExecutableMemory {
+        return super.allocate(size, alignment);
+      }
+    }
+    const allocator = new OldAllocator();
+    const error = assertLoadError(
+      () => load(lowModule(RelocationType.Abs32Signed), allocator),
+      "OutOfMemory",
+      { range: [0n, 2n ** 31n] },
+    );
+    assert(error.hint.startsWith("compile the module with -fPIC"));
+    assertEquals(allocator.live.size, 0);
+  },
+});
+
 Deno.test("imports are resolved before any memory is reserved", () => {
   const allocator = new WatchedAllocator();
   let live = -1;

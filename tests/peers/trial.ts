@@ -93,7 +93,7 @@ export function reasonOf(stdout: string, stderr: string): { reason: string; deta
     : /Not an ELF file|file format not recognized/.test(complaint) ||
         /\b(?:readelf|objdump|objcopy|strip|nm|gdb|dwarfdump|file)\b|OBJDUMP|OBJCOPY|STRIP/.test(command)
     ? "looks at ELF output"
-    : /cannot hold a 32-bit address/.test(complaint)
+    : /cannot hold a part of an address/.test(complaint)
     ? "is compiled for fixed addresses"
     : isLink
     ? "does not link"

@@ -19,6 +19,8 @@ export const VARIANTS: readonly Variant[] = [
   { name: "gcc -O0", c: "gcc", cpp: "g++", flags: ["-O0"] },
   { name: "gcc -O2", c: "gcc", cpp: "g++", flags: ["-O2"] },
   { name: "clang -O2", c: "clang", cpp: "clang++", flags: ["-O2"] },
+  { name: "gcc -O2 -fno-pic", c: "gcc", cpp: "g++", flags: ["-O2", "-fno-pic"] },
+  { name: "clang -O0 -fno-pic", c: "clang", cpp: "clang++", flags: ["-O0", "-fno-pic"] },
 ];
 
 /** How often main is called: once a version. */
@@ -84,10 +86,12 @@ export async function build(folder: string, name: string, source: string, varian
   const standard = isCpp ? ["-std=c++17"] : [];
   const wanted = wantedOptions(new TextDecoder("latin1").decode(Deno.readFileSync(source)));
   const plain = `${name}.o`, other = `${name}.other.o`, executable = `${folder}/${name}.exe`;
-  const options = [...variant.flags, "-fPIC", "-w", ...standard, ...wanted, "-c", source, "-o"];
+  const options = ["-fPIC", ...variant.flags, "-w", ...standard, ...wanted, "-c", source, "-o"];
   // The same object as in the module, so that they differ by linking and loading alone; GNU ld's --wrap
   // starts the driver.
+  const isFixed = variant.flags.includes("-fno-pic");
   const link = [plain, "driver.o", "-Wl,--wrap=main", "-o", executable, "-lm", "-pthread"];
+  if (isFixed) link.push("-no-pie");
   const problem = await run(compiler, [...options, plain], folder) ?? await run(compiler, link, folder) ??
     // The same program in other instructions, so that addresses inside of functions change too.
     await run(compiler, ["-fcf-protection=full", ...options, other], folder);

@@ -17,8 +17,8 @@ export class FailingAllocator implements MemoryAllocator {
     return this.#real.pageSize;
   }
 
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
-    const memory = this.#real.allocate(size, alignment, near);
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
+    const memory = this.#real.allocate(size, alignment, near, below);
     this.live.add(memory);
     return memory;
   }

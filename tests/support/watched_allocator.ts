@@ -17,22 +17,25 @@ export class WatchedAllocator implements MemoryAllocator {
   readonly nearby: (bigint | undefined)[] = [];
   readonly #inner = platformAllocator();
   readonly #place: bigint = emptyPlace();
-  /** The bounds of all ranges so far, guard pages included. */
-  #first = this.#place;
-  #last = this.#place;
+  /** The bounds of all ranges so far, guard pages included: of those in low memory, and of all others. */
+  readonly #bounds: Map<boolean, { first: bigint; last: bigint }> = new Map();
 
   get pageSize(): number {
     return this.#inner.pageSize;
   }
 
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
     this.nearby.push(near);
-    const memory = this.#inner.allocate(size, alignment, this.#place);
+    const memory = this.#inner.allocate(size, alignment, this.#place, below);
     this.live.add(memory);
     const page = BigInt(this.pageSize);
     const [first, last] = [memory.address - page, memory.address + BigInt(memory.size) + page];
-    if (first < this.#first) this.#first = first;
-    if (last > this.#last) this.#last = last;
+    const bounds = this.#bounds.get(below !== undefined);
+    if (bounds === undefined) this.#bounds.set(below !== undefined, { first, last });
+    else {
+      if (first < bounds.first) bounds.first = first;
+      if (last > bounds.last) bounds.last = last;
+    }
     return memory;
   }
 
@@ -60,7 +63,10 @@ export class WatchedAllocator implements MemoryAllocator {
 
   /** The system's own mappings within these bounds; empty where the system does not tell. */
   mappings(): Mapping[] {
-    return mappings().filter(({ start, end }) => end > this.#first && start < this.#last);
+    const bounds = [...this.#bounds.values()];
+    return mappings().filter(({ start, end }) =>
+      bounds.some(({ first, last }) => end > first && start < last)
+    );
   }
 }
 

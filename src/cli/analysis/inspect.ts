@@ -82,6 +82,8 @@ export interface InspectionData {
     readonly alignment: number;
     readonly gotSlots: number;
     readonly pltStubs: number;
+    /** Whether the image holds addresses of its own in 32 bits, so that it must lie in the low 2 GiB. */
+    readonly isLow: boolean;
     readonly regions: readonly ImageRegion[];
   } | undefined;
 }
@@ -230,6 +232,7 @@ function imageMap(module: ParsedSmf): InspectionData["image"] {
     alignment: plan.alignment,
     gotSlots: needs.gotCount,
     pltStubs: needs.pltCount,
+    isLow: needs.isLow,
     regions: [
       ...(plan.gotRegion === plan.rodata ? [] : region("read-only", plan.gotRegion, got)),
       ...region("read-execute", plan.code, slots("(PLT)", plan.plt, needs.pltCount, PLT_STUB_SIZE)),

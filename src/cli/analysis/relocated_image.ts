@@ -10,6 +10,8 @@ import type { ParsedSmf } from "../../smf/file.ts";
 
 /** The assumed address of the image: as high as those of loaded modules, with all imports right behind the image. */
 const BASE = 0x7000_0000_0000n;
+/** The same for an image whose own addresses must fit into 32 bits. */
+const LOW_BASE = 0x10_0000n;
 
 /**
  * Fills an image, and applies the relocations to it. Sections that cannot be read stay zero.
@@ -27,7 +29,8 @@ export function relocatedImage(
     const contents = attempt(() => {}, () => file.contents(section));
     if (contents !== undefined) image.set(contents, offset);
   }
-  const imports = new BigUint64Array(needs.imports.length).fill(BASE + BigInt(plan.size));
-  relocate(image, file, plan, needs, { base: BASE, imports }, report);
+  const base = needs.isLow ? LOW_BASE : BASE;
+  const imports = new BigUint64Array(needs.imports.length).fill(base + BigInt(plan.size));
+  relocate(image, file, plan, needs, { base, imports }, report);
   return image;
 }

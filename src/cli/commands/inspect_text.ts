@@ -102,10 +102,11 @@ function homeLines({ homes }: InspectionData): string[] {
 
 function imageLines({ image }: InspectionData): string[] {
   if (image === undefined) return [];
-  const { pageSize, size, alignment, gotSlots, pltStubs, regions } = image;
+  const { pageSize, size, alignment, gotSlots, pltStubs, isLow, regions } = image;
   const range = (offset: number, length: number): string => `${hex(offset)}..${hex(offset + length)}`;
   return [
-    `${size} bytes aligned to ${alignment}, pages of ${pageSize}, GOT ${gotSlots}, PLT ${pltStubs}`,
+    `${size} bytes aligned to ${alignment}, pages of ${pageSize}, GOT ${gotSlots}, PLT ${pltStubs}` +
+    (isLow ? ", in the low 2 GiB" : ""),
     ...table(regions.flatMap(({ protection, offset, length, parts }) => [
       [protection, range(offset, length), ""],
       ...parts.map((part) => ["", range(part.offset, part.length), printable(part.name)]),

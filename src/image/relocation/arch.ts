@@ -30,7 +30,12 @@ export const Use = {
   ThreadLocal: 1024,
   /** The address of an ifunc resolver; the address that it returns is stored instead, once code can run. */
   Ifunc: 2048,
+  /** An address in four bytes: one of the image itself is below {@linkcode LOW_END}. */
+  Low: 4096,
 } as const;
+
+/** Where images with addresses of 32 bits end at the latest, so that both types of them can hold any. */
+export const LOW_END = 2 ** 31;
 
 /** All eight bytes of the value. */
 export const WORD_64: number = Use.Bytes8;

@@ -18,7 +18,7 @@ const CALLS = Use.Call | Use.CallOfFunction;
 /** The value is calculated, from a symbol that may be an import. */
 const CALCULATED = Use.Bytes4 | Use.Bytes8;
 /** Every bit that may need more than a look at the type. */
-const NEEDS = CALCULATED | GOT | CALLS | Use.ThreadLocal | Use.Ifunc;
+const NEEDS = CALCULATED | GOT | CALLS | Use.ThreadLocal | Use.Ifunc | Use.Low;
 // Shared, since an empty array costs as much as any other.
 const NONE = new Int32Array(0);
 const NOTHING_HANDLED = new Uint16Array(0);
@@ -35,6 +35,8 @@ export interface RelocationNeeds {
   /** The PLT stub of each symbol plus one, 0 for none; empty if no stub may be needed. */
   readonly pltStubs: Int32Array;
   readonly pltCount: number;
+  /** Whether an address of the image itself is held in 32 bits. */
+  readonly isLow: boolean;
   /** The relocations of thread-local variables. */
   readonly threadLocal: readonly number[];
   /** The relocations of ifuncs. */
@@ -58,6 +60,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
   const handled = words.length === 0 ? NOTHING_HANDLED : new Uint16Array(symbols.length);
   let gotSlots = NONE, pltStubs = NONE;
   let pltCount = 0;
+  let isLow = false;
   let end = 0;
   let ascending = true;
   for (let at = 0, index = 0; at < words.length; at += STEP, index++) {
@@ -83,6 +86,10 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
       done = isDefined ? CALCULATED | CALLS : CALCULATED;
       handled[symbol] = done;
       if ((use & NEEDS & ~done) === 0) continue;
+    }
+    if ((use & Use.Low) !== 0) {
+      isLow ||= symbols.isDefined(symbol);
+      done |= Use.Low;
     }
     if ((use & Use.ThreadLocal) !== 0) threadLocal.push(index);
     if ((use & Use.Ifunc) !== 0) ifuncs.push(index);
@@ -113,6 +120,7 @@ export function scanRelocations(file: SmfFile, report: Report = raise): Relocati
     firstUse,
     pltStubs,
     pltCount,
+    isLow,
     threadLocal,
     ifuncs,
   };

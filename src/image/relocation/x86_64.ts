@@ -17,6 +17,9 @@
  *
  * Plt32 is always a call. Pc32 may be a data access, for which a stub would be
  * silently wrong, so it gets one only if the symbol is a function.
+ *
+ * An image in which Abs32 or Abs32Signed refers to a symbol of its own lies in the
+ * low 2 GiB of the address space, so every S + A of its own symbols fits.
  */
 
 import { RelocationType } from "../../smf/enums.ts";
@@ -41,9 +44,9 @@ export const X86_64: RelocationArch = {
     [RelocationType.Pc32, 4, SIGNED_32 | Use.Relative | Use.CallOfFunction],
     [RelocationType.Plt32, 4, SIGNED_32 | Use.Relative | Use.Call],
     [RelocationType.GotPcRel, 4, SIGNED_32 | Use.Got | Use.Relative],
-    [RelocationType.Abs32, 4, UNSIGNED_32],
+    [RelocationType.Abs32, 4, UNSIGNED_32 | Use.Low],
     [RelocationType.Pc64, 8, WORD_64 | Use.Relative],
-    [RelocationType.Abs32Signed, 4, SIGNED_32],
+    [RelocationType.Abs32Signed, 4, SIGNED_32 | Use.Low],
     [RelocationType.TlsStatic32, 4, Use.ThreadLocal],
     ...SYSTEM_ROWS,
   ]),

@@ -82,6 +82,50 @@ export const UNKNOWN_TYPE: Refusal = {
   hint: "try another code model: the compiler uses a relocation that the linker does not know",
 };
 
+/** A displacement of an instruction, and its copy in a thunk. */
+export interface MovedOperand {
+  /** Its offset in the section. */
+  readonly from: number;
+  /** The offset of the copy in the thunk. */
+  readonly to: number;
+  /** The offset in the thunk from which the copy counts; undefined if it is not a distance. */
+  readonly end: number | undefined;
+}
+
+/** Code out of line that does the work of one instruction, with an address from a GOT slot. */
+export interface Thunk {
+  /** The instruction, by its first offset in its section and the one behind its end. */
+  readonly start: number;
+  readonly end: number;
+  /** Its code, which ends with a jump whose distance is 0, like that to the slot. */
+  readonly bytes: readonly number[];
+  /** The offset of the distance to the GOT slot. */
+  readonly slotAt: number;
+  /** The displacement of another operand, which is copied. */
+  readonly moved: MovedOperand | undefined;
+}
+
+/** Makes thunks. */
+export interface ThunkMaker {
+  /**
+   * Makes the thunk of the instruction that a relocation patches; undefined if it has none.
+   *
+   * @param section The section's bytes.
+   * @param from The offset of an instruction before the place, from which code follows without gaps.
+   */
+  make(
+    section: Uint8Array,
+    from: number,
+    place: number,
+    rule: RelocationRule,
+    addend: number,
+  ): Thunk | undefined;
+  /** Replaces the instruction by a jump to its thunk, at a distance from the instruction's start. */
+  enter(bytes: Uint8Array, start: number, end: number, distance: number): void;
+  /** The relocation of a thunk's distance to its slot. */
+  readonly toSlot: { readonly smf: number; readonly addend: number };
+}
+
 /** A processor. */
 export interface LinkArch {
   readonly name: string;
@@ -142,6 +186,8 @@ export interface LinkArch {
     addend: number,
     rule: RelocationRule,
   ): number | undefined;
+  /** Absent where code for fixed addresses cannot be linked. */
+  readonly thunks?: ThunkMaker;
   /**
    * Rewrites an instruction that loads from a GOT slot to one that refers to the
    * symbol directly, which is known to be near.

@@ -15,6 +15,7 @@ import {
   writeNarrow,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
+import { THUNKS } from "./x86_64_thunks.ts";
 
 const INT32 = [-(2 ** 31), 2 ** 31] as const;
 const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
@@ -70,16 +71,23 @@ const RULES: [number, RelocationRule][] = [
     range: INT32,
   }],
   [9, { name: "R_X86_64_GOTPCREL", use: "got", width: 4, smf: RelocationType.GotPcRel, toSlot: TO_SLOT }],
-  // 32-bit addresses: only constants fit.
+  // 32-bit addresses: the loader puts the module into low memory.
   [10, {
     name: "R_X86_64_32",
     use: "absolute",
     width: 4,
-    smf: undefined,
+    smf: RelocationType.Abs32,
     write: writeUint32,
     range: [0, 2 ** 32],
   }],
-  [11, { name: "R_X86_64_32S", use: "absolute", width: 4, smf: undefined, write: writeInt32, range: INT32 }],
+  [11, {
+    name: "R_X86_64_32S",
+    use: "absolute",
+    width: 4,
+    smf: RelocationType.Abs32Signed,
+    write: writeInt32,
+    range: INT32,
+  }],
   [12, {
     name: "R_X86_64_16",
     use: "absolute",
@@ -246,6 +254,7 @@ export const X86_64: LinkArch = {
     bytes[place - 2] = MOV;
     return RelocationType.GotPcRel;
   },
+  thunks: THUNKS,
   relaxGot(
     bytes: Uint8Array,
     place: number,

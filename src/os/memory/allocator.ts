@@ -9,7 +9,7 @@ import { MacosAllocator } from "./macos.ts";
 import { WindowsAllocator } from "./windows.ts";
 
 export { LinuxAllocator, MacosAllocator, WindowsAllocator };
-export { PagedAllocator, type Pages } from "./paged.ts";
+export { noRoomBelow, PagedAllocator, type Pages } from "./paged.ts";
 export type { SystemLibrary } from "../library.ts";
 export type { PosixSystem } from "./posix.ts";
 export type { WindowsSystem } from "./windows.ts";

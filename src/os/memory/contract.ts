@@ -63,8 +63,9 @@ export interface MemoryAllocator {
    * @param alignment The alignment of the address, a power of two; may exceed the page size.
    * @param near An address that the range should lie within 1 GiB of; it lies
    * elsewhere if the operating system has no room there.
+   * @param below An address that the range must not reach, if there is one; `near` does not count then.
    */
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory;
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory;
 
   /**
    * Changes the protection of pages. Views that touch pages which stop being

@@ -2,11 +2,12 @@
  * The part of an allocator that all systems share: guards, alignment, nearness,
  * and undoing when a call fails. The words are those of ledger.ts.
  */
-import type { LoadError } from "../../errors/load_error.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
 import { Ledger, planReservation, type Reservation } from "./ledger.ts";
 import type { SystemLibrary } from "../library.ts";
-import { alignAddressUp, isNear, reserveNear } from "./near.ts";
+import { reserveBelow } from "./low.ts";
+import { alignAddressUp, isNear, reserveNear, type Reserver } from "./near.ts";
 
 /** The operations of a system on pages. Addresses are multiples of the page size, lengths are in bytes. */
 export interface Pages {
@@ -45,6 +46,8 @@ export interface Pages {
 export class PagedAllocator implements MemoryAllocator {
   #ledger: Ledger<Pages>;
   #pageSize: number | undefined;
+  /** The latest reservation below each limit, next to which there is room as a rule. */
+  readonly #lastBelow: Map<bigint, bigint> = new Map();
 
   /**
    * Makes an allocator; opens nothing yet.
@@ -61,7 +64,7 @@ export class PagedAllocator implements MemoryAllocator {
   }
 
   /** Reserves zeroed pages between guards; see {@linkcode MemoryAllocator.allocate}. */
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
     return this.#ledger.run((pages) => {
       const page = this.pageSize;
       const plan = planReservation(size, alignment, page);
@@ -73,10 +76,14 @@ export class PagedAllocator implements MemoryAllocator {
         const reservation = { base, length: plan.length };
         if (pages.release(base, plan.length) !== undefined) this.#ledger.orphan(reservation);
       };
-      const base = near === undefined
-        ? pages.reserve(0n, plan.length)
-        : reserveNear(near, plan.length, BigInt(pages.granularity()), {
-          reserve: (hint) => pages.reserve(hint, plan.length),
+      const granularity = (): bigint => BigInt(pages.granularity());
+      const reserve = (hint: bigint): bigint | undefined => pages.reserve(hint, plan.length);
+      const base = below !== undefined
+        ? this.#reserveBelow(below, plan.length, granularity(), { reserve, release })
+        : near === undefined
+        ? reserve(0n)
+        : reserveNear(near, plan.length, granularity(), {
+          reserve,
           release,
           accept: (base) => isNear(addressOf(base), plan.size, near),
         });
@@ -93,6 +100,19 @@ export class PagedAllocator implements MemoryAllocator {
       undo.move();
       return memory;
     });
+  }
+
+  #reserveBelow(
+    below: bigint,
+    length: number,
+    granularity: bigint,
+    system: Omit<Reserver, "accept">,
+  ): bigint {
+    const last = this.#lastBelow.get(below);
+    const base = reserveBelow(below, length, granularity, last, system);
+    if (base === undefined) throw noRoomBelow(below, length);
+    this.#lastBelow.set(below, base);
+    return base;
   }
 
   /** Changes the protection of pages; see {@linkcode MemoryAllocator.protect}. */
@@ -144,6 +164,20 @@ export class PagedAllocator implements MemoryAllocator {
   retain(): Disposable {
     return this.#ledger.retain();
   }
+}
+
+/** The error of a range for which there is no room below a limit. */
+export function noRoomBelow(below: bigint, size: number): LoadError {
+  return new LoadError(
+    "OutOfMemory",
+    `Cannot reserve memory: there is no room for ${size} bytes below address 0x${below.toString(16)}`,
+    {
+      size,
+      range: [0n, below],
+      hint:
+        "compile the module with -fPIC, so that it may lie anywhere; or close other modules that lie there",
+    },
+  );
 }
 
 /** Gives back the slack outside the guards; whatever the system refuses stays part of the reservation. */

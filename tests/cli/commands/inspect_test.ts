@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Arch, Platform, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { addModule, fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 import { hexBytes } from "../../support/digits.ts";
@@ -20,6 +21,25 @@ Deno.test("inspect shows header, sections, symbols, relocations, imports and ima
   assertStringIncludes(text, "\nimports\n  scale\n");
   assert(/\n +- +0 +Function +Global +imported +scale\n/.test(text), text);
   assertStringIncludes(text, "read-execute  0x0..0x1000");
+});
+
+Deno.test("inspect and verify know a module that needs low memory", async () => {
+  const builder = new SmfBuilder({ arch: Arch.X86_64, platform: Platform.Linux });
+  builder.section({ name: ".data", type: SectionType.Data, bytes: new Uint8Array(16) });
+  const symbol = builder.symbol({ name: "own", type: SymbolType.Data, value: 8 });
+  builder.relocation({ offset: 0, symbol, type: RelocationType.Abs32Signed });
+  const file = Deno.makeTempFileSync({ suffix: ".smf" });
+  try {
+    Deno.writeFileSync(file, builder.build());
+    assertStringIncludes((await smf("inspect", file)).out.join("\n"), ", PLT 0, in the low 2 GiB\n");
+    const { image } = JSON.parse((await smf("inspect", "--json", file)).out[0]);
+    assertEquals(image.isLow, true);
+    assertEquals((await smf("verify", file)).code, 0);
+    const other = JSON.parse((await smf("inspect", "--json", "fixtures/importer.smf")).out[0]);
+    assertEquals(other.image.isLow, false);
+  } finally {
+    Deno.removeSync(file);
+  }
 });
 
 Deno.test("inspect --json prints the same data, with the version of the document", async () => {

@@ -61,11 +61,20 @@ function scan(...relocations: Wanted[]) {
     firstUse: [...needs.firstUse],
     plt: names(needs.pltStubs),
     pltCount: needs.pltCount,
+    isLow: needs.isLow,
   };
 }
 
 Deno.test("a file without relocations needs nothing", () => {
-  assertEquals(scan(), { imports: [], got: {}, gotCount: 0, firstUse: [], plt: {}, pltCount: 0 });
+  assertEquals(scan(), {
+    imports: [],
+    got: {},
+    gotCount: 0,
+    firstUse: [],
+    plt: {},
+    pltCount: 0,
+    isLow: false,
+  });
 });
 
 Deno.test("a defined symbol is not an import and needs no stub", () => {
@@ -75,7 +84,35 @@ Deno.test("a defined symbol is not an import and needs no stub", () => {
     { offset: 8, type: Abs64 },
     { offset: 16, type: Pc32, symbol: "ownData" },
   );
-  assertEquals(needs, { imports: [], got: {}, gotCount: 0, firstUse: [], plt: {}, pltCount: 0 });
+  assertEquals(needs, {
+    imports: [],
+    got: {},
+    gotCount: 0,
+    firstUse: [],
+    plt: {},
+    pltCount: 0,
+    isLow: false,
+  });
+});
+
+Deno.test("an image is low if it holds an address of its own in 32 bits, whatever came before", () => {
+  for (const type of [Abs32, Abs32Signed]) {
+    assertEquals(scan({ offset: 0, type, symbol: "own" }).isLow, true);
+    assertEquals(
+      scan({ offset: 0, type: Abs64, symbol: "ownData" }, { offset: 8, type, symbol: "ownData" }).isLow,
+      true,
+    );
+    assertEquals(scan({ offset: 0, type, symbol: "data" }, { offset: 8, type, symbol: "weak" }).isLow, false);
+    assertEquals(
+      scan({ offset: 0, type, symbol: "data" }, { offset: 8, type, symbol: "own" }).isLow,
+      true,
+    );
+  }
+  const others = [Abs64, Pc32, Plt32, GotPcRel, Pc64];
+  assertEquals(
+    scan(...others.map((type, index) => ({ offset: 8 * index, type, symbol: "own" }))).isLow,
+    false,
+  );
 });
 
 Deno.test("imports are listed once each, in the order of their first use", () => {

@@ -1,6 +1,7 @@
 /* Switches: jump tables, sparse ranges, fall-through, nesting. */
 #include <stdio.h>
-static int counts[12];
+/* Volatile, so that clang does not make numbered variables of the elements: a reload starts such ones anew. */
+static volatile int counts[12];
 __attribute__((noinline)) static int dense(int x) {
   switch (x) {
     case 0: return 11; case 1: return 29; case 2: return 5; case 3: return 71; case 4: return 8;

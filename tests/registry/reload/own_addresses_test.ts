@@ -55,6 +55,8 @@ const VARIANTS: [compiler: string, why: string, flags: string[]][] = [
   ["gcc", "GOT slots", ["-O2"]],
   ["gcc", "distances in code", ["-O2", "-fno-semantic-interposition", "-fno-plt"]],
   ["gcc", "code for programs", ["-O2", "-fPIE"]],
+  ["gcc", "code for fixed addresses", ["-O2", "-fno-pic"]],
+  ["gcc", "code for fixed addresses, not optimised", ["-O0", "-fno-pic"]],
 ];
 
 for (const [compiler, why, flags] of VARIANTS) {
