@@ -41,7 +41,7 @@ export function planRecord(planner: Planner, [was, is]: readonly [before: number
     record: now,
     members: after,
   }).plan();
-  return isNontrivial && plan.fate !== "same" ? nontrivial : plan;
+  return isNontrivial && plan.fate === "changed" ? nontrivial : plan;
 }
 
 /** Writes what kind of type it is, and its name. */

@@ -17,7 +17,7 @@ import { AimedImage } from "./aimed_image.ts";
 import { unusedOf } from "./unused.ts";
 import { hasOtherInitialValue, type HomePlan, type KeepPlan } from "./plan.ts";
 import { settle } from "./settle.ts";
-import { homeAddress, type HomeTable } from "./table.ts";
+import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 
 /** A candidate that works on the variables of the version before, and does not serve yet. */
 export interface KeptCandidate {
@@ -68,6 +68,10 @@ export function keepState(
   const report = reportOf(plan, oldPointers);
   const next = table.with(candidate, places.homes.map((_, home) => homeAddress(candidate, home)));
   undo.move();
+  freshHomes.set(
+    candidate,
+    new Map(homes.flatMap(({ home, fate, reason }) => fate === "fresh" ? [[home, reason!]] : [])),
+  );
   return {
     report,
     table: next,

@@ -14,7 +14,7 @@ import { isDestroyed } from "./ends.ts";
 import { housed } from "./housed.ts";
 import { type KeptCandidate, move, reportOf } from "./keep.ts";
 import type { HomePlan } from "./plan.ts";
-import { homeAddress, type HomeTable } from "./table.ts";
+import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 
 /**
  * Gives the variables to an earlier version.
@@ -43,8 +43,11 @@ export function rollBackState(
       const from = fate.fate === "fresh" ? candidate : previous;
       return { home, fate: "kept", place: own, reason: undefined, variables, from };
     }
-    if (fate.fate === "fresh") {
-      const reason = `${fate.reason}; it has the value that it had in that version`;
+    // What could not be kept on the way here cannot be kept on the way back.
+    const startedFresh = fate.fate === "fresh" ? undefined : freshHomes.get(previous)?.get(fate.before);
+    if (fate.fate === "fresh" || startedFresh !== undefined) {
+      const why = fate.fate === "fresh" ? fate.reason : startedFresh;
+      const reason = `${why}; it has the value that it had in that version`;
       return { home, fate: "fresh", place: undefined, reason, variables: [], from: undefined };
     }
     const place = table.at(homeAddress(previous, fate.before));

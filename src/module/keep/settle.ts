@@ -5,6 +5,11 @@
 
 import { guardsOf } from "../../image/homes/follow.ts";
 import { Ranges } from "../../image/homes/ranges.ts";
+import { guardedName } from "../../image/symbol_names.ts";
+import { typeOf } from "../../image/typed_variables.ts";
+import { bareType } from "../../types/layout.ts";
+import { isRecord } from "../../types/kinds.ts";
+import { typesOf } from "../image_types.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
@@ -58,12 +63,30 @@ function withdrawnBy({ candidate, homes, places }: KeepPlan, { objects, destroye
   for (const registration of objects) {
     if (kept.find(registration.value) !== undefined) withdrawn.push(registration);
   }
+  const mayBeObject = objectQuestion(candidate, places);
   for (const { homes: used, registration } of destroyers) {
-    if (![...used].some((home) => homes[home].fate === "kept")) continue;
-    if (used.size === 1 && registration !== undefined) withdrawn.push(registration);
-    else for (const home of used) makeFresh(homes[home], DESTROYED_BY_CODE);
+    const objects = [...used].filter((home) => mayBeObject(home));
+    const meant = objects.length === 0 ? [...used] : objects;
+    if (!meant.some((home) => homes[home].fate === "kept")) continue;
+    if (meant.length === 1 && registration !== undefined) withdrawn.push(registration);
+    else for (const home of meant) makeFresh(homes[home], DESTROYED_BY_CODE);
   }
   return withdrawn;
+}
+
+/** Says whether a home may hold an object that has a destructor: numbers and pointers have none. */
+function objectQuestion(candidate: PlacedImage, places: HomePlaces): (home: number) => boolean {
+  const types = typesOf(candidate), { file } = candidate;
+  return (home) =>
+    places.variables[home].length === 0 || places.variables[home].some((index) => {
+      let id = types === undefined ? undefined : typeOf({ file, types }, index);
+      for (; id !== undefined;) {
+        const type = types!.types[bareType(types!.types, id)];
+        if (type?.kind !== "array") return type === undefined || isRecord(type);
+        id = type.of;
+      }
+      return guardedName(file.symbols.name(index)) === undefined;
+    });
 }
 
 const DESTROYED_BY_CODE = "a compiler's function refers to it that destroys an array, perhaps this one";

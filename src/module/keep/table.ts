@@ -18,6 +18,9 @@ export interface HomePlace {
   readonly size: number;
 }
 
+/** Why homes of versions started anew when these took over, by their indices. */
+export const freshHomes: WeakMap<LoadedImage, ReadonlyMap<number, string>> = new WeakMap();
+
 /** The places of a module's homes. */
 export class HomeTable {
   readonly #places: ReadonlyMap<bigint, HomePlace>;

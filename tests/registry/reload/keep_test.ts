@@ -459,3 +459,52 @@ testWithCompilers(
     }
   },
 );
+
+for (const level of ["-O0", "-O1", "-O2"]) {
+  testWithCompilers(
+    ["g++"],
+    `what an array's destructor refers to is kept with the array (${level})`,
+    async (folder) => {
+      const source = (version: number) => `
+      #include <string>
+      static int destroyed, version = ${version};
+      struct item { std::string text = std::string(100, 'x'); int count = 0; ~item() { destroyed++; } };
+      static item items[3];
+      extern "C" int count(void) { return ++items[1].count; }
+      extern "C" int gone(void) { return destroyed; }`;
+      await using kept = new KeptModule(folder, { compiler: "g++", flags: [level, "-g", "-fdata-sections"] });
+      await kept.load(source(1));
+      assertEquals(kept.call("count"), 1);
+      for (let version = 2; version < 5; version++) {
+        assertEquals(freshOf(await kept.reload(source(version))), {});
+        assertEquals([kept.call("count"), kept.call("gone")], [version, 0]);
+      }
+      kept.rollback();
+      assertEquals([kept.call("count"), kept.call("gone")], [5, 0]);
+    },
+  );
+}
+
+testWithCompilers(
+  ["g++"],
+  "two arrays that one function destroys start anew, also on the way back",
+  async (folder) => {
+    const source = (version: number) => `
+    static int destroyed;
+    struct item { int count = ${version}; ~item() { destroyed += count; } };
+    static item first[2], second[2];
+    int counter;
+    extern "C" int count(void) { return ++counter * 100 + ++first[1].count * 10 + ++second[1].count; }
+    extern "C" int gone(void) { return destroyed; }`;
+    const flags = ["-O1", "-g", "-fdata-sections", "-fno-use-cxa-atexit"];
+    await using kept = new KeptModule(folder, { compiler: "g++", flags });
+    await kept.load(source(1));
+    assertEquals(kept.call("count"), 122);
+    const fresh = freshOf(await kept.reload(source(2)));
+    assertEquals(Object.keys(fresh).sort(), ["_ZL5first", "_ZL6second"]);
+    assertEquals(kept.call("count"), 233);
+    const back = kept.rollback();
+    assertEquals(Object.keys(freshOf(back)).sort(), ["_ZL5first", "_ZL6second"]);
+    assertEquals(kept.call("count"), 333);
+  },
+);
