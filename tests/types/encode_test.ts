@@ -278,6 +278,47 @@ Deno.test("a type that contains itself is damaged", () => {
   );
 });
 
+Deno.test("types that are nested too deeply are damaged, and others are not", () => {
+  const pointers = (count: number) => [
+    undefined,
+    INT,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({ kind: "pointer", to: index + 1 })),
+  ];
+  const last = (types: readonly unknown[]) => [{ address: 0, type: types.length - 1 }];
+  // From the end, as a reader of debug information may meet them.
+  const backwards = (count: number) => [
+    undefined,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({ kind: "pointer", to: index + 2 })),
+    INT,
+  ];
+  mergeTypes(pointers(5000), last(pointers(5000)));
+  mergeTypes(backwards(900), [{ address: 0, type: 1 }]);
+  assertThrows(
+    () => mergeTypes(backwards(1100), [{ address: 0, type: 1 }]),
+    LoadError,
+    "types refer to each other 1000 deep",
+  );
+  const structs = (count: number) => [
+    undefined,
+    INT,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({
+      kind: "struct",
+      name: `s${index}`,
+      size: 4,
+      nontrivial: false,
+      variants: false,
+      bases: [],
+      fields: [{ name: "inner", type: index + 1, offset: 0 }],
+    })),
+  ];
+  mergeTypes(structs(900), last(structs(900)));
+  assertThrows(
+    () => mergeTypes(structs(1100), last(structs(1100))),
+    LoadError,
+    "types contain each other 1000 deep",
+  );
+});
+
 Deno.test("a million types take bounded time and memory", () => {
   const types: (TypeRecord | undefined)[] = [undefined, INT];
   for (let id = 2; id < 1_000_000; id++) types.push({ kind: "pointer", to: id % 7 === 0 ? 1 : id - 1 });

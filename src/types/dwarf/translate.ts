@@ -127,9 +127,7 @@ export class Translator {
 
   #size(entry: Entry): number | undefined {
     const size = entry.constant(At.byteSize);
-    if (size === undefined) return undefined;
-    if (typeof size === "bigint" || size < 0 || size > LARGEST) throw damaged("a size is above 2^47");
-    return size;
+    return size === undefined ? undefined : bounded(size, "a size is not between 0 and 2^47");
   }
 
   #record(kind: RecordType["kind"], entry: Entry): RecordType {
@@ -273,8 +271,12 @@ export function originOf(object: DwarfObject, entry: Entry): Entry {
 
 /** Checks an offset or a number of bits. */
 function checked(value: Integer): number {
-  if (typeof value === "bigint" || value < 0 || value > LARGEST) {
-    throw damaged("an offset is not between 0 and 2^47");
-  }
-  return value;
+  return bounded(value, "an offset is not between 0 and 2^47");
+}
+
+/** Returns a number that is not too large for sizes to be exact. */
+function bounded(value: Integer, problem: string): number {
+  const number = Number(value);
+  if (number < 0 || number > LARGEST) throw damaged(problem);
+  return number;
 }

@@ -3,18 +3,16 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors/load_error.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
-import { collectTypes } from "../../../src/types/dwarf/collect.ts";
 import { At, Form, Tag } from "../../../src/types/dwarf/constants.ts";
 import type { TypeRecord } from "../../../src/types/model.ts";
 import { compile, testWithCompilers } from "../../support/compilers.ts";
+import { type Attribute, collected, type Die, dwarf, variableOf } from "../../support/dwarf.ts";
 import { typesIn } from "../../support/types.ts";
 
 /** An attribute's form and the bytes of its value; of `implicitConst`, those in the abbreviation. */
 type Constant = readonly [form: number, ...bytes: number[]];
 
-const ADDRESS = 0x40;
-
-/** Debug information of one variable whose type is an enumeration (or an array) that each constant describes. */
+/** Types of a variable whose type is an enumeration (or an array) that each constant describes. */
 function typesOf(
   constants: readonly Constant[],
   underlying: { readonly encoding: number; readonly size: number } | undefined,
@@ -24,59 +22,19 @@ function typesOf(
     attribute: At.constValue,
   },
 ): (TypeRecord | undefined)[] {
-  const abbrev: number[] = [];
-  const declare = (
-    code: number,
-    tag: number,
-    hasChildren: boolean,
-    specs: readonly (readonly number[])[],
-  ) => {
-    abbrev.push(code, tag, hasChildren ? 1 : 0, ...specs.flat(), 0, 0);
+  const { encoding = 5, size = 8 } = underlying ?? {};
+  const base: Die = {
+    tag: Tag.base,
+    label: "base",
+    attributes: [[At.byteSize, Form.data1, size], [At.encoding, Form.data1, encoding]],
   };
-  declare(1, Tag.compileUnit, true, [[At.language, Form.data1]]);
-  declare(2, Tag.variable, false, [[At.location, Form.exprloc], [At.type, Form.ref4]]);
-  declare(3, Tag.base, false, [[At.byteSize, Form.data1], [At.encoding, Form.data1]]);
-  declare(4, of.tag, true, [[At.byteSize, Form.data1]]);
-  declare(5, of.tag, true, [[At.byteSize, Form.data1], [At.type, Form.ref4]]);
-  constants.forEach(([form, ...bytes], index) => {
-    const isImplicit = form === Form.implicitConst;
-    declare(6 + index, of.child, false, [[of.attribute, form, ...isImplicit ? bytes : []]]);
-  });
-  abbrev.push(0);
-  // A unit's header of DWARF 5 has 12 bytes; its root has two, then the variable starts.
-  const body = [1, 0x1d];
-  const variable = 12 + body.length;
-  const base = variable + 1 + 10 + 4;
-  const type = base + 3;
-  body.push(2, 9, 0x03, ADDRESS, 0, 0, 0, 0, 0, 0, 0, type, 0, 0, 0);
-  body.push(3, underlying?.size ?? 4, underlying?.encoding ?? 5);
-  if (underlying === undefined) body.push(4, 8);
-  else body.push(5, underlying.size, base, 0, 0, 0);
-  constants.forEach(([form, ...bytes], index) => {
-    body.push(6 + index, ...form === Form.implicitConst ? [] : bytes);
-  });
-  body.push(0, 0);
-  const info = Uint8Array.from([8 + body.length, 0, 0, 0, 5, 0, 1, 8, 0, 0, 0, 0, ...body]);
-  // The word that holds the address, as its relocation computes it.
-  const relocations = {
-    word: (offset: number) => offset === variable + 3 ? ADDRESS : undefined,
-    wordsThatAre: () => [variable + 3],
-  };
-  const types: (TypeRecord | undefined)[] = [undefined];
-  const typed = collectTypes(
-    {
-      info: [{ bytes: info, relocations, isTypes: false }],
-      abbrev: Uint8Array.from(abbrev),
-      str: undefined,
-      lineStr: undefined,
-      strOffsets: undefined,
-      addr: undefined,
-    },
-    { addresses: new Set([ADDRESS]), byName: new Map() },
-    types,
-  );
-  assertEquals(typed, [{ address: ADDRESS, type: 1 }]);
-  return types;
+  const attributes: Attribute[] = [[At.byteSize, Form.data1, size]];
+  if (underlying !== undefined) attributes.push([At.type, Form.ref4, "base"]);
+  const children = constants.map((constant): Die => ({
+    tag: of.child,
+    attributes: [[of.attribute, ...constant]],
+  }));
+  return collected(dwarf(variableOf({ tag: of.tag, attributes, children }, base)));
 }
 
 function valuesOf(
