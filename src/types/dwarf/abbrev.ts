@@ -2,6 +2,7 @@
  * Tables of abbreviations: the tag and the attributes of each kind of entry.
  */
 import { damaged } from "../damaged.ts";
+import type { Integer } from "../integer.ts";
 import { At, Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 
@@ -45,11 +46,11 @@ function sizes(known: readonly (readonly [form: number, size: number])[]): (numb
 }
 
 /** The place of an attribute in an entry. */
-interface Spec {
+export interface Spec {
   readonly attribute: number;
   readonly form: number;
   /** The value, for a form that keeps it in the table. */
-  readonly constant: number;
+  readonly constant: Integer;
   /** Distance from the first attribute, or -1 where attributes before it have varying lengths. */
   readonly offset: number;
 }

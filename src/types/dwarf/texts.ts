@@ -62,8 +62,7 @@ export class Texts {
     let end = at;
     // Almost every name is short and ASCII, which is decoded without a call of the decoder.
     for (let byte = bytes[end]; byte !== 0; byte = bytes[++end]) {
-      if (byte === undefined) throw damaged("a text has no end");
-      if (byte >= 0x80 || end - at === 40) {
+      if (byte === undefined || byte >= 0x80 || end - at === 40) {
         end = bytes.indexOf(0, end);
         if (end === -1) throw damaged("a text has no end");
         text = decoder.decode(bytes.subarray(at, end));
