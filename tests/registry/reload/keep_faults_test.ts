@@ -166,3 +166,34 @@ testWithCompilers(
     carried.close();
   },
 );
+
+testWithCompilers(
+  ["gcc"],
+  "a candidate that a call still runs when it is refused is left alone, and stays",
+  async (folder) => {
+    const source = (version: number) => `
+      int counter = 40;
+      int step(void) { return counter += ${version}; }
+      int slow(void) { for (volatile int i = 0; i < 100000000; i++); return counter += 100; }`;
+    await using kept = new KeptModule(folder, { flags: C });
+    await kept.load(source(1));
+    let slow: Promise<number> | undefined;
+    const INT = { parameters: [], result: "i32", nonblocking: true } as const;
+    const error = await rejection(() =>
+      kept.reload(source(2), {
+        verify: (candidate) => {
+          slow = candidate.getFunction("slow", INT)!();
+          return false;
+        },
+      })
+    );
+    assertStringIncludes(error.message, "verify refused");
+    assertEquals(kept.call("step"), 41);
+    // It works on the variable that stays.
+    assertEquals(await slow, 141);
+    assertEquals(kept.call("step"), 142);
+    assertEquals((await kept.reload(source(3))).kept, ["counter"]);
+    assertEquals(kept.call("step"), 145);
+  },
+  { sanitizeResources: false },
+);
