@@ -20,9 +20,9 @@ export class CountingAllocator implements MemoryAllocator {
     return this.#inner.pageSize;
   }
 
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
+  allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
     if (size > MAX_MEMORY) throw new Finding(`${size} bytes of memory for one module`);
-    const memory = this.#inner.allocate(size, alignment, near);
+    const memory = this.#inner.allocate(size, alignment, near, below);
     this.live++;
     return memory;
   }

@@ -29,7 +29,7 @@ testWithCompilers(
     );
     assertEquals(shown, [
       "asks_to_be_skipped: skipped",
-      "fixed_address: is compiled for fixed addresses",
+      "fixed_address: passed",
       "hangs: takes too long",
       "libraries: passed",
       "native: passed",

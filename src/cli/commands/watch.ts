@@ -27,7 +27,7 @@ cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
                       default: those that the module keeps
   --state HOW         keep: variables stay where they are; carry: their values are
                       copied; fresh: they start anew; keep-or-carry (default): keep
-                      where both versions were linked with --reloadable, else carry
+                      where both versions have homes for variables, else carry
   --take NAME         a variable that takes the new version's initial value although
                       the state is kept or carried; repeatable
   --take-unwritten    so do all variables that the program never wrote and whose
