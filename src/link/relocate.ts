@@ -22,7 +22,7 @@ import { symbolName } from "./relocation_errors.ts";
 import { USE_FPIC } from "./relocation_place.ts";
 import { DIRECT, ValueRelocations } from "./value_relocations.ts";
 import { startupArray } from "./startup_order.ts";
-import { addressOfCopy, isShortAddress } from "./thunks.ts";
+import { addendOfCopy, addressOfCopy, isShortAddress } from "./thunks.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
@@ -51,7 +51,8 @@ export class Relocator extends ValueRelocations {
     if (rule.use === "none") return;
     const thunk = this.input.layout.thunks.at(section, place);
     if (thunk?.place === place) return void this.applied++;
-    this.copyAt = thunk === undefined || rule.use !== "absolute" ? -1 : addressOfCopy(thunk);
+    this.copyAt = thunk === undefined ? -1 : addressOfCopy(thunk);
+    this.copyAddend = thunk === undefined || rule.use === "absolute" ? 0 : addendOfCopy(thunk);
     if (place + rule.width > elf.size) {
       throw malformed(object.name, "a relocation passes the end of its section", {
         section: section.name,
@@ -107,14 +108,14 @@ export class Relocator extends ValueRelocations {
   /** Applies the reference of a thunk to the GOT slot of its symbol, at an offset of the output section. */
   toThunkSlot(at: number, id: number, { smf, addend }: ThunkMaker["toSlot"]): void {
     this.at = at;
-    this.copyAt = -1;
+    this.leaveCopy();
     this.addDynamic(smf, Target.global(id), addend);
   }
 
   /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
   toSlot(at: number, rule: RelocationRule, { output, offset }: Location, addend: number): void {
     this.at = at;
-    this.copyAt = -1;
+    this.leaveCopy();
     this.toDistance(rule, output, offset, addend, at);
   }
 
@@ -122,7 +123,7 @@ export class Relocator extends ValueRelocations {
   fillSlot(id: number, at: number, addend = 0): void {
     const { locator } = this.input;
     this.at = at;
-    this.copyAt = -1;
+    this.leaveCopy();
     if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
       this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
     } else if (locator.found === Found.DEFINED) {

@@ -44,6 +44,8 @@ export class RelocationPlace {
   protected at = 0;
   /** The address of the place's copy in a thunk, which the loader patches instead; -1 if there is none. */
   protected copyAt = -1;
+  /** The difference between the addends of the copy and of the place. */
+  protected copyAddend = 0;
 
   constructor(input: ApplyInput) {
     this.input = input;
@@ -125,9 +127,15 @@ export class RelocationPlace {
     return home === NO_HOME ? offset : offset - this.input.homes[home].offset;
   }
 
+  /** Has the next relocations patch places that have no copy. */
+  protected leaveCopy(): void {
+    this.copyAt = -1;
+    this.copyAddend = 0;
+  }
+
   protected addDynamic(type: number, target: number, addend: number): void {
     const address = this.copyAt === -1 ? this.output.address + this.at : this.copyAt;
-    this.dynamic.add(address, target, type, addend);
+    this.dynamic.add(address, target, type, addend + this.copyAddend);
   }
 
   /** Refuses a relocation that only the loader could apply, and that SMF has no type for. */

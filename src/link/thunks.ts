@@ -124,6 +124,15 @@ export function addressOfCopy({ thunk, at }: PlacedThunk): number {
 }
 
 /**
+ * The difference between the addends of a distance in the copy and in the instruction: both count from the
+ * end of their instruction, which is nearer in the copy, as no immediate operand follows.
+ */
+export function addendOfCopy({ thunk: { end, moved } }: PlacedThunk): number {
+  const { from, to, end: endOfCopy } = moved!;
+  return endOfCopy === undefined ? 0 : end - from - (endOfCopy - to);
+}
+
+/**
  * Writes a thunk, and replaces its instruction by a jump to it, once both sections are filled.
  *
  * @param contents The bytes of the sections, by index.

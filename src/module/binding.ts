@@ -218,10 +218,17 @@ class FixedStatic implements StaticMemory {
 
 /** Leases the address of a symbol; `null` if the version does not define it. */
 export function leaseAddress(version: ModuleVersion, name: string): AddressLease | null {
-  const address = version.canonicalAddress?.(name) ?? findAddress(version, name, isAddress);
+  const address = version.canonicalAddresses?.of(name) ?? findAddress(version, name, isAddress);
   if (address === undefined) return null;
   const hold = version.lifetime.hold("lease", `a lease on the address of '${name}'`);
-  return { address, [Symbol.dispose]: () => hold[Symbol.dispose]() };
+  const use = version.canonicalAddresses?.lease(name);
+  return {
+    address,
+    [Symbol.dispose](): void {
+      use?.[Symbol.dispose]();
+      hold[Symbol.dispose]();
+    },
+  };
 }
 
 function isVariable(type: number): boolean {

@@ -212,7 +212,9 @@ export abstract class BoundModule extends ViewedModule {
    * Leases a raw address, for native code. The module's memory stays until the
    * lease is disposed of, also after `close`. A registry's modules have one
    * address for an exported function, over all reloads: it leads to the current
-   * version.
+   * version. Until the lease ends, an export counts as in use: a reload refuses to
+   * lack it or to declare it in another way, as for live bindings. Leases in
+   * isolates that have attached do not count.
    *
    * Safety: calls and accesses through the address are not checked. After the
    * lease is disposed of, they reach freed memory and can crash the process.

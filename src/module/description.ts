@@ -75,8 +75,9 @@ export abstract class ModuleDescription {
 
   /**
    * Lists the names in use that this version declares in another way than the
-   * version that it replaced: only a reload with `compatibility: "allow"` lets
-   * them. Empty where one of the files does not tell the types.
+   * versions that their users were made for: only a reload with
+   * `compatibility: "allow"` lets them, and the next one does not list them
+   * again. Empty where the files do not tell the types.
    */
   changedUses(): readonly ChangedUse[] {
     return this.#version.changedUses;

@@ -4,6 +4,7 @@
 
 import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
+import type { KeptTypes } from "../smf/kept_types.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 
 /**
@@ -17,9 +18,17 @@ export function typesOf({ types, identity }: LoadedImage): ModuleTypes | undefin
 }
 
 /** Like {@linkcode typesOf}, of a version that runs already: damaged types must not keep it from being replaced. */
-export function typesOfRunning(image: LoadedImage): ModuleTypes | undefined {
+export function typesOfRunning({ types, identity }: LoadedImage): ModuleTypes | undefined {
+  return readUnlessDamaged(types, identity.description);
+}
+
+/** Reads types; undefined if there are none, or they are damaged. */
+export function readUnlessDamaged(
+  types: KeptTypes | undefined,
+  description: string,
+): ModuleTypes | undefined {
   try {
-    return typesOf(image);
+    return types?.read(description);
   } catch (error) {
     if (error instanceof LoadError) return undefined;
     throw error;

@@ -39,14 +39,24 @@ export interface PointedImage {
   readonly why: string;
 }
 
-/** A name in use whose declaration differs from that of the version before. */
+/** A name in use whose declaration differs from the one that its users were made for. */
 export interface ChangedUse {
-  /** The export's name. */
+  /** The export's name; more than once if its users were made for different declarations. */
   readonly name: string;
-  /** The declaration in the version before, as C writes it. */
+  /** The declaration in the version that the users were made for, as C writes it. */
   readonly before: string;
   /** The declaration in this version. */
   readonly after: string;
+}
+
+/** The addresses of a version's exports that stay the same over all versions. */
+export interface CanonicalAddresses {
+  /** Returns the address of a function; undefined for other names. */
+  of(name: string): bigint | undefined;
+  /** Counts a use of an export by its address until the result is disposed of; undefined for other names. */
+  lease(name: string): Disposable | undefined;
+  /** Returns the address of a function for other isolates, whose uses nobody counts. */
+  share(name: string): bigint | undefined;
 }
 
 /** One version of a module, as handles and bound functions refer to it. */
@@ -57,10 +67,10 @@ export class ModuleVersion implements CallOwner {
   readonly number: number;
   /** The other versions that its variables hold addresses in. */
   pointsInto: readonly PointedImage[] = [];
-  /** The names in use that it declares in another way than the version that it replaced. */
+  /** The names in use that it declares in another way than their users were made for. */
   changedUses: readonly ChangedUse[] = [];
-  /** The canonical address of a function; undefined before the version serves, and for other names. */
-  canonicalAddress: ((name: string) => bigint | undefined) | undefined;
+  /** The addresses of its exports over all versions; undefined before the version serves. */
+  canonicalAddresses: CanonicalAddresses | undefined;
   readonly #body: VersionBody;
   readonly binder: Binder;
   /** The views of its variables. */
@@ -116,7 +126,12 @@ export class ModuleVersion implements CallOwner {
     body = new VersionBody(image, attachment);
     const version = new ModuleVersion(body, module.path, module.version, token as ModuleToken);
     const canonical = new Map(module.canonical.map(({ name, address }) => [name, address]));
-    version.canonicalAddress = (name) => canonical.get(name);
+    version.canonicalAddresses = {
+      of: (name) => canonical.get(name),
+      // The owner does not learn of leases in other isolates.
+      lease: () => undefined,
+      share: (name) => canonical.get(name),
+    };
     undo.move();
     return version;
   }
@@ -146,11 +161,11 @@ export class ModuleVersion implements CallOwner {
 
   /** The canonical addresses of all exported functions, for other isolates. */
   #canonicalAddresses(): CanonicalAddress[] {
-    const { canonicalAddress, image: { file: { symbols } } } = this;
+    const { canonicalAddresses, image: { file: { symbols } } } = this;
     const addresses: CanonicalAddress[] = [];
-    for (let index = 0; canonicalAddress !== undefined && index < symbols.length; index++) {
+    for (let index = 0; canonicalAddresses !== undefined && index < symbols.length; index++) {
       if (!symbols.isExport(index) || symbols.type(index) !== SymbolType.Function) continue;
-      const name = symbols.name(index), address = canonicalAddress(name);
+      const name = symbols.name(index), address = canonicalAddresses.share(name);
       if (address !== undefined) addresses.push({ name, address });
     }
     return addresses;

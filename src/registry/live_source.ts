@@ -11,7 +11,6 @@ import type { OpenOptions } from "./options.ts";
 import type { LiveSource } from "../module/live_bindings.ts";
 import { sealLiveToken } from "../module/share/token.ts";
 import { findVariable } from "../module/views.ts";
-import { claimSlot } from "./reload/trampoline_slots.ts";
 
 /** Opens a live library on a loaded module. */
 export function openLibrary(
@@ -49,7 +48,7 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       const slot = exports.slot(name);
       if (slot === undefined) return undefined;
       exports.reserve(slot, size);
-      claims.use(claimSlot(slot));
+      claims.use(slot.claims.add(slot.declared));
       const { index, kind } = slot;
       return { name, index, kind, address: exports.trampoline(slot), size };
     },

@@ -4,6 +4,7 @@
  */
 import { KINDS } from "./encoding.ts";
 import { Growing } from "./growing.ts";
+import type { Integer } from "./integer.ts";
 import type { TypeRecord } from "./model.ts";
 import { Sequences } from "./sequences.ts";
 import { TextPool } from "./text_pool.ts";
@@ -26,8 +27,8 @@ export class CollectedTypes {
   readonly texts: TextPool = new TextPool();
   readonly #sequences: Sequences = new Sequences();
   /** The numbers that do not stand for themselves, and their words. */
-  readonly #numbers: (number | undefined)[] = [];
-  readonly #words: Map<number | undefined, number> = new Map();
+  readonly #numbers: (Integer | undefined)[] = [];
+  readonly #words: Map<Integer | undefined, number> = new Map();
   readonly #kinds: Growing = new Growing(0);
   readonly #spellings: Growing = new Growing(0);
   /** Where the references of each type start and end. */
@@ -74,8 +75,8 @@ export class CollectedTypes {
     return this.#sequences.likelyNext(this.#spelling);
   }
 
-  /** Adds a number of any size. */
-  number(value: number | undefined): void {
+  /** Adds a number of any size, or that there is none. */
+  number(value: Integer | undefined): void {
     this.word(this.#wordOf(value));
   }
 
@@ -92,8 +93,8 @@ export class CollectedTypes {
     this.#ends.values[id] = this.#references.length;
   }
 
-  #wordOf(value: number | undefined): number {
-    if (value !== undefined && value >= 0 && value < SMALL && Math.floor(value) === value) return value;
+  #wordOf(value: Integer | undefined): number {
+    if (typeof value === "number" && value >= 0 && value < SMALL) return value;
     let word = this.#words.get(value);
     if (word === undefined) {
       this.#words.set(value, word = SMALL + this.#numbers.length);
@@ -103,8 +104,13 @@ export class CollectedTypes {
   }
 
   /** Returns the number that a word stands for. */
-  numberOf(word: number): number | undefined {
+  integerOf(word: number): Integer | undefined {
     return word < SMALL ? word : this.#numbers[word - SMALL];
+  }
+
+  /** Like {@linkcode integerOf}, of a word for a number that is not a bigint. */
+  numberOf(word: number): number | undefined {
+    return this.integerOf(word) as number | undefined;
   }
 
   kind(id: number): TypeRecord["kind"] {

@@ -4,6 +4,7 @@
  */
 import { LoadError } from "../errors/load_error.ts";
 import { ENCODINGS, FunctionFlag, KINDS, MAGIC, RecordFlag } from "./encoding.ts";
+import { type Integer, integer } from "./integer.ts";
 import {
   type EnumType,
   forContained,
@@ -16,8 +17,12 @@ import {
   type TypeRecord,
 } from "./model.ts";
 
-/** Twice the largest value of an enumeration of 64 bits; numbers above 2^53 are rounded. */
-const WIDEST = 2 ** 65;
+/** Numbers may have bytes that add nothing, but not without end: the factor of the last byte. */
+const MOST_FACTOR = 2 ** 65;
+/** Bytes of this factor and below make a number that is exact. */
+const EXACT_FACTOR = 2 ** 42;
+/** Values of enumerations have at most 128 bits; they are written as twice themselves. */
+const WIDEST = 1n << 129n;
 
 /** Reads and checks the types. Offsets in errors count from the start of the bytes. */
 export function decodeTypes(bytes: Uint8Array): TypeGraph {
@@ -130,9 +135,9 @@ class Decoder {
 
   #enum(): EnumType {
     const [name, size, underlying] = [this.#name(), this.#optional(), this.#unsigned()];
-    const enumerators: { name: string; value: number }[] = [];
+    const enumerators: { name: string; value: Integer }[] = [];
     for (let left = this.#length("enumerators"); left > 0; left--) {
-      enumerators.push({ name: this.#name(), value: this.#signed(WIDEST) });
+      enumerators.push({ name: this.#name(), value: this.#value() });
     }
     return { kind: "enum", name, size, underlying, enumerators };
   }
@@ -168,6 +173,7 @@ class Decoder {
     for (let left = this.#length("fields"); left > 0; left--) {
       const [name, type] = [this.#name(), this.#unsigned()];
       offset += this.#signed();
+      if (!Number.isSafeInteger(offset)) throw this.#refuse("an offset is beyond 2^53 - 1", this.#at);
       const count = has(RecordFlag.BITS) ? this.#unsigned() : 0;
       const bits = count > 0 ? [this.#unsigned(), count] as const : undefined;
       fields.push({ name, type, offset, ...(bits !== undefined && { bits }) });
@@ -181,21 +187,40 @@ class Decoder {
     return this.#bytes[this.#at++];
   }
 
-  #unsigned(most = Number.MAX_SAFE_INTEGER): number {
+  #unsigned(): number {
     const start = this.#at;
     let value = 0;
     for (let factor = 1;; factor *= 0x80) {
       const byte = this.#byte();
       value += (byte & 0x7f) * factor;
-      if (value > most) throw this.#refuse(`a number is above ${most}`, start);
+      if (value > Number.MAX_SAFE_INTEGER) throw this.#refuse("a number is above 2^53 - 1", start);
       if (byte < 0x80) return value;
-      if (factor > WIDEST) throw this.#refuse("a number has too many bytes", start);
+      if (factor > MOST_FACTOR) throw this.#refuse("a number has too many bytes", start);
     }
   }
 
-  #signed(most?: number): number {
-    const value = this.#unsigned(most);
+  #signed(): number {
+    const value = this.#unsigned();
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
+  }
+
+  /** Reads the value of an enumerator, a signed number of any size. */
+  #value(): Integer {
+    const start = this.#at;
+    let low = 0;
+    for (let factor = 1; factor <= EXACT_FACTOR; factor *= 0x80) {
+      const byte = this.#byte();
+      low += (byte & 0x7f) * factor;
+      if (byte < 0x80) return low % 2 === 0 ? low / 2 : -(low + 1) / 2;
+    }
+    let value = BigInt(low);
+    for (let shift = 49n;; shift += 7n) {
+      const byte = this.#byte();
+      value |= BigInt(byte & 0x7f) << shift;
+      if (value >= WIDEST || shift > 129n) throw this.#refuse("a value has more than 128 bits", start);
+      if (byte < 0x80) break;
+    }
+    return integer((value & 1n) === 0n ? value >> 1n : -((value + 1n) >> 1n));
   }
 
   /** Reads a number that may be absent. */

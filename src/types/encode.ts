@@ -2,6 +2,7 @@
  * Writes types as the bytes of a TypeInfo section.
  */
 import { ENCODINGS, FunctionFlag, KINDS, MAGIC, RecordFlag } from "./encoding.ts";
+import type { Integer } from "./integer.ts";
 import type { RecordType, TypeGraph, TypeRecord } from "./model.ts";
 
 /** Writes the bytes; the same types make the same bytes. */
@@ -119,6 +120,9 @@ function writeRecord(out: Writer, names: Names, type: RecordType): void {
   }
 }
 
+/** Twice a smaller number is exact. */
+const LARGEST_HALF = 2 ** 52;
+
 /** Bytes that grow. */
 class Writer {
   #bytes = new Uint8Array(1024);
@@ -145,8 +149,14 @@ class Writer {
   }
 
   /** Writes 2v for v from 0 up, and -2v - 1 below. */
-  signed(value: number): void {
-    this.unsigned(value < 0 ? -2 * value - 1 : 2 * value);
+  signed(value: Integer): void {
+    if (typeof value === "number" && Math.abs(value) < LARGEST_HALF) {
+      return this.unsigned(value < 0 ? -2 * value - 1 : 2 * value);
+    }
+    let left = BigInt(value);
+    left = left < 0n ? -2n * left - 1n : 2n * left;
+    for (; left > 0x7fn; left >>= 7n) this.byte(0x80 | Number(left & 0x7fn));
+    this.byte(Number(left));
   }
 
   finish(): Uint8Array<ArrayBuffer> {

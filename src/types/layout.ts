@@ -37,29 +37,36 @@ export function sizeOf(types: Types, id: number): number | undefined {
       case "array":
         if (type.count === undefined) return undefined;
         factor *= type.count;
+        // Damaged types may multiply to a number that is rounded.
+        if (!Number.isSafeInteger(factor)) return undefined;
         id = type.of;
         break;
       case "vector": {
         // A vector of three elements takes the place of four.
         const size = sizeOf(types, type.of);
         if (size === undefined || type.count === undefined) return undefined;
-        return factor * 2 ** Math.ceil(Math.log2(size * type.count));
+        return exact(factor * 2 ** Math.ceil(Math.log2(size * type.count)));
       }
       case "pointer":
       case "reference":
       case "rvalue-reference":
-        return factor * 8;
+        return exact(factor * 8);
       case "base":
       case "struct":
       case "union":
       case "class":
       case "enum":
-        return type.size === undefined ? undefined : factor * type.size;
+        return type.size === undefined ? undefined : exact(factor * type.size);
       default:
         return undefined;
     }
   }
   return undefined;
+}
+
+/** Returns a product, or undefined if it is rounded. */
+function exact(product: number): number | undefined {
+  return Number.isSafeInteger(product) ? product : undefined;
 }
 
 /** Returns the elements of an array, of however many dimensions: their bare type, and how many there are. */
@@ -72,7 +79,7 @@ export function elementsOf(
   for (let steps = 0; steps < MOST_DEPTH; steps++) {
     const type = types[of];
     if (type?.kind !== "array") break;
-    count = type.count === undefined || count === undefined ? undefined : count * type.count;
+    count = type.count === undefined || count === undefined ? undefined : exact(count * type.count);
     of = bareType(types, type.of);
   }
   return { of, count };

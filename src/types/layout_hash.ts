@@ -15,19 +15,19 @@ function hashText(text: string): string {
   return digits(high) + digits(low);
 }
 
-function layoutText(type: TypeRecord, hashes: readonly string[]): string {
+function layoutHash(type: TypeRecord, hashes: readonly string[]): string {
   switch (type.kind) {
     case "base":
-      return `${type.encoding} ${type.size}`;
+      return hashText(`${type.encoding} ${type.size}`);
     case "pointer":
     case "reference":
     case "rvalue-reference":
-      return "pointer";
+      return hashText("pointer");
     case "array":
     case "vector":
-      return `array ${type.count} ${hashes[type.of]}`;
+      return hashText(`array ${type.count} ${hashes[type.of]}`);
     case "enum":
-      return `enum ${type.size} ${type.enumerators.map(({ name, value }) => `${name}=${value}`)}`;
+      return hashText(`enum ${type.size} ${type.enumerators.map(({ name, value }) => `${name}=${value}`)}`);
     case "struct":
     case "union":
     case "class": {
@@ -35,34 +35,21 @@ function layoutText(type: TypeRecord, hashes: readonly string[]): string {
       const fields = type.fields.map(({ name, offset, bits, type }) =>
         `${name} ${offset} ${bits} ${hashes[type]}`
       );
-      return `${type.kind === "union"} ${type.size} ${type.variants} ${bases}; ${fields}`;
+      return hashText(`${type.kind === "union"} ${type.size} ${type.variants} ${bases}; ${fields}`);
     }
     case "function":
     case "member-pointer":
     case "unknown":
-      return type.kind;
+      return hashText(type.kind);
     default:
-      throw new TypeError(`Cannot hash the layout of a type of the kind ${type.kind}`);
+      // Qualifiers and names do not change the bytes.
+      return hashes[type.to];
   }
 }
 
 /** Returns the hash of each type. A type must come behind those that it contains. */
 export function layoutHashes(types: readonly (TypeRecord | undefined)[]): string[] {
   const hashes: string[] = [hashText("void")];
-  for (let id = 1; id < types.length; id++) {
-    const type = types[id]!;
-    switch (type.kind) {
-      // Qualifiers and names do not change the bytes.
-      case "const":
-      case "volatile":
-      case "restrict":
-      case "atomic":
-      case "typedef":
-        hashes.push(hashes[type.to]);
-        break;
-      default:
-        hashes.push(hashText(layoutText(type, hashes)));
-    }
-  }
+  for (let id = 1; id < types.length; id++) hashes.push(layoutHash(types[id]!, hashes));
   return hashes;
 }

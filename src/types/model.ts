@@ -1,6 +1,7 @@
 /**
  * The types of a module as plain records that refer to each other by number. Number 0 is `void`.
  */
+import type { Integer } from "./integer.ts";
 
 /** How the bits of a base type are read. */
 export type BaseEncoding = "signed" | "unsigned" | "float" | "bool" | "char" | "complex" | "other";
@@ -101,8 +102,8 @@ export interface EnumType {
   readonly size: number | undefined;
   /** The number of the integer type that holds it; 0 if that is not known. */
   readonly underlying: number;
-  /** The names and values; a value that a number cannot hold is rounded. */
-  readonly enumerators: readonly { readonly name: string; readonly value: number }[];
+  /** The names and values, as the underlying type holds them. */
+  readonly enumerators: readonly { readonly name: string; readonly value: Integer }[];
 }
 
 /** A function. */

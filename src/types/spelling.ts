@@ -32,10 +32,8 @@ export function writeType(types: CollectedTypes, id: number, type: TypeRecord): 
       break;
     case "enum":
       types.number(type.size);
-      for (const { name, value } of type.enumerators) {
-        types.word(types.texts.numberOf(name));
-        types.number(value);
-      }
+      for (const { name } of type.enumerators) types.word(types.texts.numberOf(name));
+      for (const { value } of type.enumerators) types.number(value);
       types.reference(type.underlying);
       break;
     case "function":
@@ -116,10 +114,13 @@ export function readType(types: CollectedTypes, id: number): TypeRecord {
     case "vector":
       return { kind, of: references[0], count: number(0) };
     case "enum": {
-      const enumerators: { name: string; value: number }[] = [];
-      for (let i = 2; i < words.length; i += 2) {
-        enumerators.push({ name: texts.text(words[i]), value: number(i + 1)! });
-      }
+      // All names stand before all values: the type that holds the values is looked for behind the last of them.
+      const names = words.slice(2, 1 + words.length / 2);
+      const values = words.slice(1 + words.length / 2);
+      const enumerators = names.map((name, index) => ({
+        name: texts.text(name),
+        value: types.integerOf(values[index])!,
+      }));
       return { kind, name: texts.text(words[0]), size: number(1), underlying: references[0], enumerators };
     }
     case "function":

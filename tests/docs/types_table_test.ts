@@ -91,6 +91,14 @@ const CASES: Record<string, { pairs: [Make, Make][]; use?: true; size?: number }
     pairs: [[fn(int, int, "a"), fn(int, named, "b")], [fn(int, int, "a"), fn(unsigned, int, "a")]],
     use: true,
   },
+  "the layout of a variable": {
+    pairs: [
+      [struct("s", ["x"]), struct("s", ["x", "y"])],
+      [array(int, 2), array(int, 3)],
+      [struct("s", ["x"], int), struct("s", ["x"], float)],
+    ],
+    use: true,
+  },
   "a number that a live binding": { pairs: [[long, double], [int, long]], use: true },
 };
 

@@ -1,6 +1,7 @@
 // Types of modules without a compiler: records by hand, and a module that keeps them.
 import { SectionType, SymbolType } from "../../src/smf/mod.ts";
 import { encodeTypes } from "../../src/types/encode.ts";
+import type { Integer } from "../../src/types/integer.ts";
 import type { TypeField, TypeRecord } from "../../src/types/model.ts";
 import { typeScriptModule } from "../../src/types/typescript/module.ts";
 import { hostBuilder, machineCode } from "./testing.ts";
@@ -24,9 +25,9 @@ export class TypeList extends TypeRecords {
     return this.add({ kind: "struct", name, size, nontrivial: false, variants: false, bases: [], fields });
   }
 
-  enum(name: string, underlying: number, values: Readonly<Record<string, number>>): number {
+  enum(name: string, underlying: number, values: Readonly<Record<string, Integer>>, size = 4): number {
     const enumerators = Object.entries(values).map(([name, value]) => ({ name, value }));
-    return this.add({ kind: "enum", name, size: 4, underlying, enumerators });
+    return this.add({ kind: "enum", name, size, underlying, enumerators });
   }
 
   function(

@@ -1,8 +1,10 @@
 // The bytes of types: written and read again, and read when they are damaged.
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { LoadError } from "../../src/errors/load_error.ts";
 import { decodeTypes } from "../../src/types/decode.ts";
 import { encodeTypes } from "../../src/types/encode.ts";
+import type { Integer } from "../../src/types/integer.ts";
+import { elementsOf, sizeOf } from "../../src/types/layout.ts";
 import { layoutHashes } from "../../src/types/layout_hash.ts";
 import { mergeTypes } from "../../src/types/merge.ts";
 import { CollectedTypes } from "../../src/types/collected.ts";
@@ -49,7 +51,12 @@ function randomGraph(seed: number, count = 40): TypeGraph {
         name,
         size,
         underlying: before(),
-        enumerators: [{ name: "A", value: -below(1000) }, { name: "ä", value: 2 ** 40 + below(9) }],
+        enumerators: [
+          { name: "A", value: -below(1000) },
+          { name: "ä", value: 2 ** 40 + below(9) },
+          { name: "n1", value: (1n << BigInt(54 + below(73))) + BigInt(below(9)) },
+          { name: "n2", value: -(1n << BigInt(54 + below(73))) + BigInt(below(9)) },
+        ],
       },
       {
         kind: "function",
@@ -84,6 +91,82 @@ Deno.test("types are read as they were written, whatever they are", () => {
     const graph = randomGraph(seed);
     assertEquals(decodeTypes(encodeTypes(graph)), graph, `seed ${seed}`);
   }
+});
+
+/** Types with one enumeration of these values. */
+function enumOf(...values: Integer[]): TypeGraph {
+  const enumerators = values.map((value, index) => ({ name: `v${index}`, value }));
+  const type: TypeRecord = { kind: "enum", name: "e", size: 16, underlying: 0, enumerators };
+  return { types: [undefined, type], typed: [{ address: 0, type: 1 }] };
+}
+
+/** The numbers around which a number or a bigint holds a value, and the encoding takes another byte. */
+const EDGES = [6, 7, 13, 14, 31, 32, 48, 49, 50, 51, 52, 53, 54, 55, 56, 62, 63, 64, 65, 70, 119, 126, 127];
+
+Deno.test("values of enumerations are exact, and numbers wherever these are", () => {
+  const values: Integer[] = [0];
+  for (const bits of EDGES) {
+    for (const step of [-2n, -1n, 0n, 1n, 2n]) {
+      for (const sign of [1n, -1n]) {
+        const value = sign * ((1n << BigInt(bits)) + step);
+        const isSafe = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+        values.push(isSafe ? Number(value) : value);
+      }
+    }
+  }
+  values.push((1n << 128n) - 1n, -(1n << 128n));
+  const graph = enumOf(...values);
+  assertEquals(decodeTypes(encodeTypes(graph)), graph);
+});
+
+Deno.test("a value of more than 128 bits is an error", () => {
+  const bytes = encodeTypes(enumOf((1n << 128n) - 1n));
+  // The value has 19 bytes; those of the addresses, 1 0 1, follow.
+  const start = bytes.length - 3 - 19;
+  assertEquals(bytes[start], 0xfe);
+  for (
+    const damage of [(copy: Uint8Array) => copy[start + 18]++, (copy: Uint8Array) => copy.fill(0x80, start)]
+  ) {
+    const copy = bytes.slice();
+    damage(copy);
+    const error = assertThrows(() => decodeTypes(copy), LoadError, "a value has more than 128 bits");
+    assertEquals(error.data.offset, start);
+  }
+});
+
+Deno.test("the bytes of a large value are LEB128, which versions that rounded it read, too", () => {
+  const bytes = encodeTypes(enumOf((1n << 64n) - 1n, -(1n << 63n)));
+  const text = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  // 2^65 - 2, the name of the next, and 2^64 - 1.
+  assertStringIncludes(text, `fe ${"ff ".repeat(8)}03 02 ${"ff ".repeat(9)}01`);
+});
+
+Deno.test("enumerations that differ above 2^53 only are two types, with two layouts", () => {
+  const large = (value: bigint) => enumOf(value).types[1];
+  const types = [undefined, large(2n ** 63n), large(2n ** 63n + 1n), large(2n ** 63n)];
+  const merged = mergeTypes(collected(types), [1, 2, 3].map((type) => ({ address: type, type })));
+  assertEquals(merged.typed.map(({ type }) => type), [1, 2, 1]);
+  const [, first, second] = layoutHashes(merged.types);
+  assert(first !== second);
+});
+
+Deno.test("sizes that numbers cannot hold are not known, and offsets beyond them an error", () => {
+  const array = (of: number, count: number): TypeRecord => ({ kind: "array", of, count });
+  const types = [undefined, INT, array(1, 2 ** 50), array(2, 3), array(1, 2 ** 51), array(3, 2 ** 10)];
+  assertEquals([2, 3, 4, 5].map((id) => sizeOf(types, id)), [2 ** 52, undefined, undefined, undefined]);
+  assertEquals([3, 5].map((id) => elementsOf(types, id).count), [3 * 2 ** 50, undefined]);
+  const field = (offset: number) => ({ name: "x", type: 1, offset });
+  const struct: TypeRecord = {
+    kind: "struct",
+    name: "s",
+    size: 4,
+    nontrivial: false,
+    variants: false,
+    bases: [],
+    fields: [field(2 ** 51), field(2 ** 52), field(2 ** 52 + 2 ** 51), field(2 ** 53)],
+  };
+  const graph: TypeGraph = { types: [undefined, INT, struct], typed: [{ address: 0, type: 2 }] };
+  assertThrows(() => decodeTypes(encodeTypes(graph)), LoadError, "an offset is beyond 2^53 - 1");
 });
 
 Deno.test("every shorter length is an error", () => {
@@ -223,6 +306,47 @@ Deno.test("a type that contains itself is damaged", () => {
     () => mergeTypes(collected([undefined, struct]), [{ address: 0, type: 1 }]),
     LoadError,
     "contains itself",
+  );
+});
+
+Deno.test("types that are nested too deeply are damaged, and others are not", () => {
+  const pointers = (count: number) => [
+    undefined,
+    INT,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({ kind: "pointer", to: index + 1 })),
+  ];
+  const last = (types: readonly unknown[]) => [{ address: 0, type: types.length - 1 }];
+  // From the end, as a reader of debug information may meet them.
+  const backwards = (count: number) => [
+    undefined,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({ kind: "pointer", to: index + 2 })),
+    INT,
+  ];
+  mergeTypes(collected(pointers(5000)), last(pointers(5000)));
+  mergeTypes(collected(backwards(900)), [{ address: 0, type: 1 }]);
+  assertThrows(
+    () => mergeTypes(collected(backwards(1100)), [{ address: 0, type: 1 }]),
+    LoadError,
+    "types refer to each other 1000 deep",
+  );
+  const structs = (count: number) => [
+    undefined,
+    INT,
+    ...Array.from({ length: count }, (_, index): TypeRecord => ({
+      kind: "struct",
+      name: `s${index}`,
+      size: 4,
+      nontrivial: false,
+      variants: false,
+      bases: [],
+      fields: [{ name: "inner", type: index + 1, offset: 0 }],
+    })),
+  ];
+  mergeTypes(collected(structs(900)), last(structs(900)));
+  assertThrows(
+    () => mergeTypes(collected(structs(1100)), last(structs(1100))),
+    LoadError,
+    "types contain each other 1000 deep",
   );
 });
 

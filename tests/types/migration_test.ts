@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import type { Integer } from "../../src/types/integer.ts";
 import { Migration } from "../../src/types/migration.ts";
 import type { BaseEncoding } from "../../src/types/model.ts";
 import { movedTo, placeOf, takeSteps } from "../../src/types/steps.ts";
@@ -83,11 +84,11 @@ Deno.test("typedefs and qualifiers change nothing", () => {
 });
 
 Deno.test("an enumeration follows another one if all its names keep their values", () => {
-  const mode = (names: Record<string, number>) => (types: Types) =>
+  const mode = (names: Record<string, Integer>, size = 4) => (types: Types) =>
     types.add({
       kind: "enum",
       name: "mode",
-      size: 4,
+      size,
       underlying: types.base("unsigned int", 4, "unsigned"),
       enumerators: Object.entries(names).map(([name, value]) => ({ name, value })),
     });
@@ -95,6 +96,9 @@ Deno.test("an enumeration follows another one if all its names keep their values
   assertEquals(plan(old, mode({ OFF: 0, ON: 1, FAST: 2 })).fate, "same");
   assertEquals(plan(old, mode({ OFF: 0, ON: 2 })).reason, "ON was 1, is 2");
   assertEquals(plan(old, mode({ OFF: 0 })).reason, "ON of its enumeration is gone");
+  const [top, below] = [2n ** 64n - 1n, 2n ** 64n - 2n].map((TOP) => mode({ TOP }, 8));
+  assertEquals(plan(top, top).fate, "same");
+  assertEquals(plan(top, below).reason, "TOP was 18446744073709551615, is 18446744073709551614");
   assertEquals(plan(old, (types) => types.base("long", 8, "signed")).fate, "changed");
   assertEquals(plan((types) => types.base("unsigned int", 4, "unsigned"), old).fate, "fresh");
 });

@@ -1,6 +1,6 @@
 /**
  * `deno task validations`: mutation testing of the validations in the format, the
- * image, the relocations and the linker. Switches off one validation at a time in
+ * image, the relocations, the linker and the types. Switches off one validation at a time in
  * a copy of the package, and checks that a test fails without it.
  *
  * ```text
@@ -42,6 +42,7 @@ const MUTATED: readonly { readonly sources: readonly string[]; readonly tests: r
     ],
   },
   { sources: ["src/link"], tests: ["tests/link"] },
+  { sources: ["src/types"], tests: ["tests/types"] },
 ];
 
 /** Tests that compile or link a lot do not run: they are slow, and notice more than the others only by accident. */

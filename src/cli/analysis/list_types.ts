@@ -22,6 +22,7 @@ export interface ListedType {
     readonly declaration: string;
     readonly offset?: number;
   }[];
+  /** Values above 2^53 - 1 are decimal strings. */
   readonly enumerators?: readonly { readonly name: string; readonly value: number | string }[];
   /** The number of the type that it points to, qualifies or names. */
   readonly to?: number;
@@ -105,7 +106,7 @@ function listedType(types: ModuleTypes, record: TypeRecord, id: number): ListedT
         ...listed,
         enumerators: record.enumerators.map(({ name, value }) => ({
           name,
-          value: Number.isSafeInteger(value) ? value : `${value}`,
+          value: typeof value === "number" ? value : `${value}`,
         })),
       };
     case "array":

@@ -62,20 +62,12 @@ function addressOf(value: unknown): bigint {
   return value === null || /^null$/i.test(`${value}`) ? 0n : integerOf(value);
 }
 
-/** Whether the value of an enumerator is kept as it is; above 2^53 a number is rounded. */
-export function isExact(value: number | bigint): boolean {
-  return typeof value === "bigint" || Number.isSafeInteger(value);
-}
-
 /** Returns the number of an enumerator, of several joined by `|`, or a number itself. */
 function enumOf(type: EnumType, value: unknown): bigint {
   if (typeof value !== "string" || /^-?\d/.test(value)) return integerOf(value);
   return value.split("|").map((part) => {
     const name = part.trim();
     const found = type.enumerators.find((enumerator) => enumerator.name === name);
-    if (found !== undefined && !isExact(found.value)) {
-      throw new WrongValueError(`the module does not keep the value of '${name}' exactly: give the number`);
-    }
     if (found !== undefined) return BigInt(found.value);
     const names = type.enumerators.map((enumerator) => enumerator.name);
     const some = names.slice(0, 8).join(", ");

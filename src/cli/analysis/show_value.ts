@@ -4,7 +4,6 @@
 import { isSignedEnum } from "../../types/kinds.ts";
 import { bareType, MOST_DEPTH, sizeOf, type Types } from "../../types/layout.ts";
 import type { EnumType, RecordType } from "../../types/model.ts";
-import { isExact } from "./parse_value.ts";
 import { hex } from "../../errors/load_error.ts";
 import { hexBytes } from "../../smf/hex_bytes.ts";
 
@@ -92,7 +91,7 @@ function showEnum(types: Types, type: EnumType, view: DataView, offset: number):
 
 function enumValue(type: EnumType, value: bigint): ShownValue {
   const shown = number(value);
-  const name = type.enumerators.find((item) => isExact(item.value) && BigInt(item.value) === value)?.name;
+  const name = type.enumerators.find((item) => BigInt(item.value) === value)?.name;
   return name === undefined ? shown : { text: `${name} (${value})`, json: { name, value: shown.json } };
 }
 
@@ -147,7 +146,9 @@ function showBits(
   if (count > 64 || offset + size > view.byteLength) return same("...");
   const raw = BigInt.asUintN(count, integerAt(view, offset, size, false) >> BigInt(first));
   const type = types[bareType(types, id)];
-  if (type?.kind === "enum") return enumValue(type, raw);
+  if (type?.kind === "enum") {
+    return enumValue(type, isSignedEnum(types, type) ? BigInt.asIntN(count, raw) : raw);
+  }
   if (type?.kind !== "base") return number(raw);
   if (type.encoding === "bool") return { text: `${raw !== 0n}`, json: raw !== 0n };
   return number(type.encoding === "signed" ? BigInt.asIntN(count, raw) : raw);

@@ -15,7 +15,7 @@ import { type LiveToken, openLiveToken } from "./token.ts";
 function withdrawn(path: string, symbol: string): LoadError {
   return new LoadError(
     "UndefinedSymbol",
-    "Cannot bind: the module was reloaded, and no longer exports the name",
+    "Cannot bind: the module was reloaded, and no longer exports the name as it was",
     {
       path,
       symbol,

@@ -1,82 +1,107 @@
 /**
- * Compares the declarations of names in use between two versions, where both files tell the types.
+ * Compares the declarations that names in use were used for with those of a candidate, where both files tell the
+ * types.
  */
 
 import { type Compatibility, exportPlace } from "../../image/compatibility.ts";
 import { TypedPair } from "../../image/typed_variables.ts";
 import { LoadError } from "../../errors/load_error.ts";
-import type { LoadedImage } from "../../load/loader.ts";
-import { typesOf, typesOfRunning } from "../../module/image_types.ts";
+import { readUnlessDamaged } from "../../module/image_types.ts";
 import type { ChangedUse, ModuleVersion } from "../../module/version.ts";
-import type { TrampolineSlots } from "./trampoline_slots.ts";
-import type { VariableImporters } from "./variable_importers.ts";
+import { type Claim, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
 
 /** A message quotes so many declarations. */
 const MOST_QUOTED = 3;
 
-/** Compares declarations; remembers the types of the version that it was asked about last. */
+/** What a candidate changes. */
+export interface FoundChanges {
+  /** Remembers that the users suit the candidate's declarations, too: a reload with `allow` has let them differ. */
+  accept(): void;
+}
+
+/** Compares declarations; remembers the types that it has compared with those of the last candidate. */
 export class ChangedUses {
-  #compared: { readonly candidate: WeakRef<ModuleVersion>; readonly pair: TypedPair | undefined } | undefined;
+  #candidate: WeakRef<ModuleVersion> | undefined;
+  #pairs = new Map<Declarations, TypedPair | undefined>();
 
   /**
    * Finds the names in use whose declarations a candidate changes, and tells the candidate.
    *
-   * @throws {LoadError} `Incompatible` with `strict`, if there are any.
+   * @throws {LoadError} `Incompatible` with `strict`, if there are any; `InvalidFormat` if the candidate's types are
+   * damaged.
    */
   check(
     previous: ModuleVersion,
     candidate: ModuleVersion,
-    slots: TrampolineSlots,
-    variables: VariableImporters,
+    uses: Iterable<NameUse>,
     compatibility: Compatibility,
-  ): void {
-    candidate.changedUses = this.#find(previous, candidate, slots, variables);
-    if (candidate.changedUses.length > 0 && compatibility === "strict") {
-      throw refusal(candidate, candidate.changedUses);
-    }
-  }
-
-  #find(
-    previous: ModuleVersion,
-    candidate: ModuleVersion,
-    slots: TrampolineSlots,
-    variables: VariableImporters,
-  ): ChangedUse[] {
-    const pair = this.#pairOf(previous, candidate);
+  ): FoundChanges {
+    // First, so that damaged types are found whether or not anything is in use.
+    this.#pairOf(declarationsOf(previous.image), candidate);
     const changed = new Map<string, ChangedUse>();
-    if (pair === undefined) return [];
-    const compare = (name: string, isImported: boolean): void => {
-      const before = exportPlace(previous.image, name), after = exportPlace(candidate.image, name);
-      if (before === undefined || after?.kind !== before.kind) return;
-      // A live variable is bound by its size and room; importers have its whole layout in their code.
-      if (before.kind === "data" && !isImported && !pair.isScalar(before.index)) return;
-      const use = pair.changedUse(before.index, after.index);
-      if (use !== undefined) changed.set(name, { name, ...use });
-    };
-    for (const { name, claims, target, isCandidateOnly } of slots.all()) {
-      // A slot that leads into an older version stays there, or was compared when it moved.
-      if (claims > 0 && !isCandidateOnly && target === previous.lifetime) compare(name, false);
+    const claims: Pick<Claim, "suits">[] = [];
+    for (const { name, claim, isWhole } of uses) {
+      const use = this.#change(name, claim.suits, isWhole, candidate);
+      if (use === undefined) continue;
+      claims.push(claim);
+      changed.set(`${name}\0${use.before}`, use);
     }
-    for (const name of variables.names()) compare(name, true);
-    return [...changed.values()];
+    candidate.changedUses = [...changed.values()];
+    if (changed.size > 0 && compatibility === "strict") throw refusal(candidate, candidate.changedUses);
+    const declared = declarationsOf(candidate.image);
+    return { accept: () => claims.forEach(({ suits }) => suits.push(declared)) };
   }
 
-  #pairOf(previous: ModuleVersion, candidate: ModuleVersion): TypedPair | undefined {
-    const { image: old } = previous, { image: now } = candidate;
-    if (old.types === undefined || now.types === undefined || isSameFile(old, now)) return undefined;
-    if (this.#compared?.candidate.deref() === candidate) return this.#compared.pair;
-    const types = typesOf(now), typesBefore = types && typesOfRunning(old);
-    const pair = types === undefined || typesBefore === undefined
-      ? undefined
-      : new TypedPair({ file: old.file, types: typesBefore }, { file: now.file, types });
-    this.#compared = { candidate: new WeakRef(candidate), pair };
-    return pair;
+  /** Whether a candidate declares an export in another way. */
+  isChanged(name: string, declared: Declarations, candidate: ModuleVersion): boolean {
+    return this.#change(name, [declared], false, candidate) !== undefined;
+  }
+
+  /** Compares with each of the declarations that users suit; returns how the last of them differs if all do. */
+  #change(
+    name: string,
+    suits: readonly Declarations[],
+    isWhole: boolean,
+    candidate: ModuleVersion,
+  ): ChangedUse | undefined {
+    const after = exportPlace(candidate.image, name);
+    let change: ChangedUse | undefined;
+    for (const declared of suits) {
+      const before = exportPlace(declared, name);
+      if (before === undefined || after?.kind !== before.kind) return undefined;
+      const pair = this.#pairOf(declared, candidate);
+      if (pair === undefined) return undefined;
+      // A live variable is bound by its size and room; importers have its whole layout in their code.
+      if (before.kind === "data" && !isWhole && !pair.isScalar(before.index)) return undefined;
+      const use = pair.changedUse(before.index, after.index);
+      if (use === undefined) return undefined;
+      change = { name, ...use };
+    }
+    return change;
+  }
+
+  #pairOf(declared: Declarations, candidate: ModuleVersion): TypedPair | undefined {
+    if (this.#candidate?.deref() !== candidate) {
+      this.#candidate = new WeakRef(candidate);
+      this.#pairs = new Map();
+    }
+    if (!this.#pairs.has(declared)) {
+      this.#pairs.set(declared, pairOf(declared, declarationsOf(candidate.image)));
+    }
+    return this.#pairs.get(declared);
   }
 }
 
-function isSameFile({ file: old }: LoadedImage, { file: now }: LoadedImage): boolean {
-  return old.checksum !== undefined && now.checksum !== undefined && old.size === now.size &&
-    old.header.moduleHash === now.header.moduleHash;
+function pairOf(old: Declarations, now: Declarations): TypedPair | undefined {
+  if (old.types === undefined || now.types === undefined || isSameFile(old, now)) return undefined;
+  const types = now.types.read(now.description), typesBefore = readUnlessDamaged(old.types, old.description);
+  return typesBefore && new TypedPair({ file: old.file, types: typesBefore }, { file: now.file, types });
+}
+
+function isSameFile(one: Declarations, other: Declarations): boolean {
+  const { file: old } = one, { file: now } = other;
+  return old === now || (old.checksum !== undefined && now.checksum !== undefined && old.size === now.size &&
+    old.header.moduleHash === now.header.moduleHash);
 }
 
 function refusal({ path }: ModuleVersion, changed: readonly ChangedUse[]): LoadError {
@@ -90,7 +115,7 @@ function refusal({ path }: ModuleVersion, changed: readonly ChangedUse[]): LoadE
     `Cannot reload: names in use are declared in another way: ${quoted.join("; ")}${more}`,
     {
       path,
-      symbols: changed.map(({ name }) => name),
+      symbols: [...new Set(changed.map(({ name }) => name))],
       hint: 'close what uses them and bind them anew, or reload with `compatibility: "allow"`, ' +
         "if the callers suit both declarations",
     },

@@ -49,7 +49,7 @@ export class CandidateAddresses {
     for (const name of this.#own.names) {
       if (this.#slots.get(name) !== undefined || slotOf(name) !== undefined) continue;
       const exported = findExported(this.#candidate, name)!;
-      const slot = this.#slots.enter(current, name, exported, this.#candidate.lifetime);
+      const slot = this.#slots.enter(current, name, exported, this.#candidate);
       slot.isCandidateOnly = true;
     }
   }

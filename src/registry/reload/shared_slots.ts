@@ -14,7 +14,7 @@ import {
 import type { SharedLive } from "../../module/share/token.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { findExported, typedAt } from "./exports.ts";
-import { claimSlot, type TrampolineSlot } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./trampoline_slots.ts";
 
 /** The size of the largest static in bytes. */
 const LARGEST_STATIC = 8;
@@ -30,7 +30,7 @@ export class SharedSlots {
   keep(slot: TrampolineSlot): void {
     if (this.#kept.has(slot)) return;
     this.#kept.add(slot);
-    claimSlot(slot);
+    slot.claims.add(slot.declared);
   }
 
   /**
@@ -82,8 +82,14 @@ export class SharedSlots {
     }
   }
 
+  /** The slots that tokens offer and no isolate has claimed. */
+  offered(slots: Iterable<TrampolineSlot>): TrampolineSlot[] {
+    if (this.#claims.length === 0) return [];
+    return [...slots].filter((slot) => !this.#kept.has(slot) && this.#wordsOf(slot).length > 0);
+  }
+
   /**
-   * Withdraws slots that a new version lacks.
+   * Withdraws slots that a new version lacks, or declares in another way.
    *
    * @param undo Gets what makes them available again.
    * @returns whether no isolate has claimed one since {@linkcode SharedSlots.collect}.

@@ -2,15 +2,15 @@
  * The exports of a module over all its versions: addresses that stay the same
  * while versions come and go, and holds that move on to the current version.
  *
- * Functions are imported and called live through trampolines; imports of variables are in {@linkcode VariableImporters}.
+ * Functions are imported and called live through trampolines; imports of variables are in `VariableImporters`.
  */
 
 import type { CallsDrained } from "../../call/in_flight.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
-import { ChangedUses } from "./changed_uses.ts";
-import { VariableImporters } from "./variable_importers.ts";
+import { candidateExporter } from "./candidate_exporter.ts";
+import { canonicalAddresses } from "./given_addresses.ts";
+import { type CandidateFit, NamesInUse } from "./names_in_use.ts";
 import { LoadError } from "../../errors/load_error.ts";
-import { listNames } from "../../errors/names.ts";
 import { type Exporter, exportHashes, exportNames, findExported, requireRoom, typedAt } from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
@@ -22,13 +22,7 @@ import { SharedSlots } from "./shared_slots.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
-import {
-  claimSlot,
-  type LeaseRequest,
-  type SlotTargets,
-  type TrampolineSlot,
-  TrampolineSlots,
-} from "./trampoline_slots.ts";
+import { type LeaseRequest, type TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** How a new version takes over. */
@@ -60,9 +54,8 @@ export class StableExports implements Exporter {
   /** The slots that other isolates were given. */
   readonly #shared = new SharedSlots();
   readonly #holds = new ImporterHolds();
-  readonly #variables = new VariableImporters();
+  readonly #uses: NamesInUse;
   readonly threadLocals = new ThreadLocalImporters();
-  readonly #changed = new ChangedUses();
   readonly #provider: Provider;
   /** Everybody that may be calling through the trampolines. */
   readonly users = new TrampolineUsers();
@@ -83,6 +76,7 @@ export class StableExports implements Exporter {
   ) {
     this.#allocator = allocator;
     this.#slots = new TrampolineSlots(allocator, this.users);
+    this.#uses = new NamesInUse(this.#slots, this.#shared);
     this.#callsDrained = callsDrained;
     this.#version = version;
     this.#images = { current: version.image };
@@ -123,16 +117,13 @@ export class StableExports implements Exporter {
   }
 
   #giveAddresses(version: ModuleVersion): void {
-    version.canonicalAddress = (name) => {
-      const slot = this.slot(name);
-      return slot?.kind === "function" ? this.trampoline(slot) : undefined;
-    };
+    version.canonicalAddresses = canonicalAddresses(this, this.#uses.leased, version);
   }
 
   find(name: string): FoundImport | undefined {
     const exported = findExported(this.#version, name);
     if (exported === undefined) return undefined;
-    if (exported.kind === "data") return this.#variables.find(name, this.#version, this.#isIsolateLocal);
+    if (exported.kind === "data") return this.#uses.variables.find(name, this.#version, this.#isIsolateLocal);
     return this.#foundFunction(this.slot(name)!, this.#provider);
   }
 
@@ -161,28 +152,19 @@ export class StableExports implements Exporter {
    */
   exposeCandidate(candidate: ModuleVersion): Exporter {
     this.#images.candidate = candidate.image;
-    const provider: Provider = {
-      description: this.#provider.description,
-      hold: (importer) => this.#holds.hold(importer, candidate),
-    };
-    return {
-      find: (name) => {
-        const exported = findExported(candidate, name);
-        if (exported === undefined) return undefined;
-        if (exported.kind === "data") return this.#variables.find(name, candidate, this.#isIsolateLocal);
-        const current = findExported(this.#version, name)?.kind;
-        // A variable that becomes a function can be imported after the takeover, not before.
-        if (current !== undefined) return current === "function" ? this.find(name) : undefined;
-        const known = this.#slots.get(name);
-        const isKept = known !== undefined && known.claims > 0 && !known.isCandidateOnly;
-        if (isKept && known.kind === "data") return undefined;
-        const slot = isKept ? known : this.#slots.enter(this.#version, name, exported, candidate.lifetime);
-        slot.isCandidateOnly = !isKept;
-        return this.#foundFunction(slot, provider);
+    return candidateExporter(candidate, {
+      current: this.#version,
+      slots: this.#slots,
+      variables: this.#uses.variables,
+      threadLocals: this.threadLocals,
+      isIsolateLocal: this.#isIsolateLocal,
+      provider: {
+        description: this.#provider.description,
+        hold: (importer) => this.#holds.hold(importer, candidate),
       },
-      findThreadLocal: (name) => this.threadLocals.find(name, candidate, this.#isIsolateLocal),
-      names: () => exportNames(candidate),
-    };
+      slot: (name) => this.slot(name),
+      found: (slot, provider = this.#provider) => this.#foundFunction(slot, provider),
+    });
   }
 
   /** Ends {@linkcode StableExports.exposeCandidate}: the candidate takes over now, or never. */
@@ -192,7 +174,13 @@ export class StableExports implements Exporter {
 
   #foundFunction(slot: TrampolineSlot, provider: Provider): FoundImport {
     const { description: from } = provider, isIsolateLocal = this.#isIsolateLocal;
-    return { address: this.trampoline(slot), from, provider, claim: () => claimSlot(slot), isIsolateLocal };
+    return {
+      address: this.trampoline(slot),
+      from,
+      provider,
+      claim: () => slot.claims.add(slot.declared),
+      isIsolateLocal,
+    };
   }
 
   /**
@@ -225,7 +213,7 @@ export class StableExports implements Exporter {
     if (known !== undefined) return known;
     const exported = findExported(this.#version, name);
     if (exported === undefined) return undefined;
-    return this.#slots.enter(this.#version, name, exported, this.#version.lifetime);
+    return this.#slots.enter(this.#version, name, exported, this.#version);
   }
 
   /**
@@ -250,7 +238,7 @@ export class StableExports implements Exporter {
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
   check(candidate: ModuleVersion, compatibility: Compatibility): void {
-    this.#targets(candidate, compatibility);
+    this.#fit(candidate, compatibility);
   }
 
   /**
@@ -269,16 +257,18 @@ export class StableExports implements Exporter {
     const previous = this.#version;
     const own = new CandidateAddresses(candidate, this.#slots);
     own.enter(previous, (name) => this.slot(name));
-    let targets = this.#targets(candidate, compatibility);
+    let fit = this.#fit(candidate, compatibility);
     // Another isolate may claim an export at any moment, until it is withdrawn.
-    while (!this.#shared.withdraw(targets.dropped, undo)) targets = this.#targets(candidate, compatibility);
+    while (!this.#shared.withdraw(fit.withdrawn, undo)) fit = this.#fit(candidate, compatibility);
+    const { targets, changes } = fit;
     const slots = this.#slots.prepare(candidate, targets, leases, undo);
     const holds = this.#holds.prepare(candidate, undo);
-    const variables = this.#variables.prepare(candidate, undo);
+    const variables = this.#uses.variables.prepare(candidate, undo);
     const addresses = own.prepare(this.#allocator, targets, (slot) => this.trampoline(slot));
     undo.defer(() => addresses.release());
     return {
       commit: () => {
+        changes.accept();
         slots.commit();
         addresses.commit();
         this.#giveAddresses(candidate);
@@ -306,7 +296,7 @@ export class StableExports implements Exporter {
   }
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
-  #targets(candidate: ModuleVersion, compatibility: Compatibility): SlotTargets {
+  #fit(candidate: ModuleVersion, compatibility: Compatibility): CandidateFit {
     const reason = candidate.image.whyNotShareable();
     if (reason !== undefined && (this.users.isShared || this.#version.lifetime.isImportedByShared())) {
       throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
@@ -314,15 +304,6 @@ export class StableExports implements Exporter {
         hint: "build a version that needs nothing of this isolate, or load it under another name",
       });
     }
-    this.#shared.collect(this.#slots.all());
-    const targets = this.#slots.targets(candidate, compatibility);
-    const missing = [...targets.missing, ...this.#variables.missing(candidate, compatibility)];
-    if (missing.length === 0) {
-      this.#changed.check(this.#version, candidate, this.#slots, this.#variables, compatibility);
-      return targets;
-    }
-    const symbols = [...new Set(missing)];
-    const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
-    throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
+    return this.#uses.fit(this.#version, candidate, compatibility);
   }
 }

@@ -38,11 +38,12 @@ export interface TakeoverOptions extends CarryOptions {
   /** Tests the candidate, with its state; `false` or an exception ends the reload. */
   readonly verify?: (candidate: LoadedModule) => boolean | void;
   /**
-   * Which names in use by live bindings and importers a new version may lack:
-   * none (`strict`), or functions and variables that then stay those of the old
-   * version (`allow`). A name must not change between function and data. With
-   * `strict` its declaration must stay, too, where both files tell it: the
-   * result and parameters of functions, and the type of numbers; with `allow`
+   * Which names in use by live bindings, importers and leases a new version may
+   * lack: none (`strict`), or functions and variables that then stay those of the
+   * old version (`allow`). A name must not change between function and data. With
+   * `strict` it must be declared as its users were made for, where the files tell
+   * it: the result and parameters of functions, the type of numbers, and the
+   * layout of variables that are imported or leased; with `allow`
    * {@linkcode LoadedModule.changedUses} lists what differs.
    *
    * @default "strict"

@@ -5,6 +5,7 @@
 
 import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
 import { type Compatibility, type ExportKind, fitOf, isRefused } from "../../image/compatibility.ts";
+import { Claims, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
 import { type Exported, findExported } from "./exports.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -19,20 +20,19 @@ export interface TrampolineSlot {
   kind: ExportKind;
   /** Bytes of the largest static that the name is bound as. */
   size: number;
-  /** How many importers and live libraries use it. A version may lack a name without claims. */
-  claims: number;
+  /** The uses by importers, live libraries and leases. A version may lack a name without claims. */
+  readonly claims: Claims;
   /** The lifetime of the version that it leads into: not the current one, if that lacks the name. */
   target: Lifetime;
-  /** Whether a version holds its address in words of its own: then a version may lack the name, and it stays. */
+  /** The declarations of that version. */
+  declared: Declarations;
+  /**
+   * Whether a version holds its address in words of its own, or other isolates were given it: then a version may
+   * lack the name, and it stays.
+   */
   isTaken: boolean;
   /** Whether it leads into a candidate, so that only candidates that take over together may use it. */
   isCandidateOnly: boolean;
-}
-
-/** Marks a slot as in use until disposed. */
-export function claimSlot(slot: TrampolineSlot): Disposable {
-  slot.claims++;
-  return { [Symbol.dispose]: () => void slot.claims-- };
 }
 
 /** The entry of a slot that the current version does not export and nobody claims. */
@@ -127,26 +127,18 @@ export class TrampolineSlots {
     return isUsable ? slot : undefined;
   }
 
-  /** Leads a name that nobody uses yet to an export of the version with the lifetime `target`. */
+  /** Leads a name that nobody uses yet to an export of the version `target`. */
   enter(
     current: ModuleVersion,
     name: string,
     { kind, address }: Exported,
-    target: Lifetime,
+    { lifetime, image }: ModuleVersion,
   ): TrampolineSlot {
+    const leading = { kind, target: lifetime, declared: declarationsOf(image), isCandidateOnly: false };
     const slot: TrampolineSlot = this.#slots.get(name) ??
-      {
-        name,
-        index: this.#slots.size,
-        kind,
-        size: 0,
-        claims: 0,
-        target,
-        isTaken: false,
-        isCandidateOnly: false,
-      };
-    Object.assign(slot, { kind, target, isCandidateOnly: false });
-    if (slot.claims === 0) slot.size = 0;
+      { name, index: this.#slots.size, size: 0, claims: new Claims(), isTaken: false, ...leading };
+    Object.assign(slot, leading);
+    if (!slot.claims.exist) slot.size = 0;
     this.#trampolinesOf(current).address(slot.index);
     if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(current, address);
     this.#table!.set(slot.index, address);
@@ -162,6 +154,13 @@ export class TrampolineSlots {
   /** The canonical address of a function: that of its trampoline. */
   address(current: ModuleVersion, slot: TrampolineSlot): bigint {
     return this.#trampolinesOf(current).address(slot.index);
+  }
+
+  /** The uses of names by importers, live libraries and leases. */
+  *uses(): Iterable<NameUse> {
+    for (const { name, claims } of this.#slots.values()) {
+      for (const claim of claims) yield { name, claim, isWhole: false };
+    }
   }
 
   /** The address of the word that holds the address of the current version's table. */
@@ -181,9 +180,9 @@ export class TrampolineSlots {
       addresses[slot.index] = NOWHERE;
       if (target !== undefined && fit === "fits") {
         addresses[slot.index] = target.address;
-      } else if (slot.claims > 0 && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
+      } else if (slot.claims.exist && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
         missing.push(slot.name);
-      } else if (slot.claims > 0 || (slot.isTaken && !slot.isCandidateOnly)) {
+      } else if (slot.claims.exist || (slot.isTaken && !slot.isCandidateOnly)) {
         addresses[slot.index] = this.#table!.get(slot.index);
         kept.add(slot);
       } else {
@@ -232,9 +231,12 @@ export class TrampolineSlots {
           this.#fallBackFrom(candidate, table);
           candidate.addTrampolineUsers(this.#users);
         }
-        for (const slot of this.#slots.values()) {
-          if (!kept.has(slot)) Object.assign(slot, { target: candidate.lifetime, isCandidateOnly: false });
-        }
+        const leading = {
+          target: candidate.lifetime,
+          declared: declarationsOf(candidate.image),
+          isCandidateOnly: false,
+        };
+        for (const slot of this.#slots.values()) if (!kept.has(slot)) Object.assign(slot, leading);
         obsolete = versionTable.leases.replace(leases);
       },
       release(allReturned) {

@@ -7,6 +7,7 @@
  */
 
 import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
+import { type Claim, declarationsOf, type NameUse } from "./claims.ts";
 import { findExported } from "./exports.ts";
 import type {
   DataReferences,
@@ -20,6 +21,8 @@ import type { ModuleVersion } from "../../module/version.ts";
 interface VariableImport {
   readonly name: string;
   readonly importer: ModuleIdentity;
+  /** The declarations that it was linked to. */
+  readonly claim: Pick<Claim, "suits">;
   /** The address of the variable that the importer is linked to, or will be. */
   address: bigint;
   /** The importer's words that hold that address; known once it is linked. */
@@ -52,6 +55,7 @@ export class VariableImporters {
     const found = findExported(version, name)!.address;
     const { provider } = version;
     const { description } = provider;
+    const declared = declarationsOf(version.image);
     let entered: VariableImport | undefined;
     return {
       get address(): bigint {
@@ -62,7 +66,8 @@ export class VariableImporters {
         description,
         hold: (importer) => {
           const hold = provider.hold(importer);
-          const added = entered = { name, importer, address: found, references: undefined, hold };
+          const claim = { suits: [declared] };
+          const added = entered = { name, importer, claim, address: found, references: undefined, hold };
           this.#imports.add(added);
           return {
             [Symbol.dispose]: () => {
@@ -76,9 +81,9 @@ export class VariableImporters {
     };
   }
 
-  /** The names of the variables in use. */
-  *names(): Iterable<string> {
-    for (const { name } of this.#imports) yield name;
+  /** The uses of variables: importers have the whole layout in their code. */
+  *uses(): Iterable<NameUse> {
+    for (const { name, claim } of this.#imports) yield { name, claim, isWhole: true };
   }
 
   /** The variables in use that a candidate lacks, or has as something else. */

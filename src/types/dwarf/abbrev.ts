@@ -2,6 +2,7 @@
  * Abbreviations: the tag and the attributes of each kind of entry.
  */
 import { damaged } from "../damaged.ts";
+import type { Integer } from "../integer.ts";
 import { At, ATTRIBUTE_INDEX, Form } from "./constants.ts";
 import type { Cursor } from "./cursor.ts";
 
@@ -52,7 +53,7 @@ export interface Spec {
   /** Which of the entry's attributes it is. */
   readonly index: number;
   /** The value, for a form that keeps it in the table. */
-  readonly constant: number;
+  readonly constant: Integer;
   /** Distance from the first attribute, or -1 where attributes before it have varying lengths. */
   readonly offset: number;
 }

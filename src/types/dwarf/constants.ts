@@ -38,7 +38,7 @@ export const Tag = {
 } as const;
 
 /** DW_AT_*: the attributes that are read. */
-const ATTRIBUTES = {
+export const ATTRIBUTES = {
   sibling: 0x01,
   location: 0x02,
   name: 0x03,

@@ -2,7 +2,11 @@
  * Reads numbers of a section in order. Reading past the end is an error of the section's bytes.
  */
 import { damaged } from "../damaged.ts";
+import { type Integer, integer } from "../integer.ts";
 import type { DwarfSection, Relocations } from "./sections.ts";
+
+/** The most bytes of LEB128 whose number is exact as it is. */
+const EXACT_BYTES = 7;
 
 /** A position in bytes. */
 export class Cursor {
@@ -90,14 +94,28 @@ export class Cursor {
     }
   }
 
-  sleb(): number {
-    let value = 0;
-    for (let factor = 1;; factor *= 0x80) {
-      const byte = this.u8();
-      value += (byte & 0x7f) * factor;
-      if (byte < 0x80) return (byte & 0x40) !== 0 ? value - factor * 0x80 : value;
-      if (factor > 2 ** 63) throw damaged("a number has too many bytes");
-    }
+  /** Reads ULEB128 exactly. */
+  exactUleb(): Integer {
+    const start = this.at;
+    const value = this.uleb();
+    return this.at - start <= EXACT_BYTES ? value : integer(this.#leb(start));
+  }
+
+  /** Reads SLEB128 exactly. */
+  sleb(): Integer {
+    const start = this.at;
+    const value = this.uleb();
+    const count = this.at - start;
+    if (count > EXACT_BYTES) return integer(BigInt.asIntN(7 * count, this.#leb(start)));
+    const isNegative = (this.bytes[this.at - 1] & 0x40) !== 0;
+    return isNegative ? value - 2 ** (7 * count) : value;
+  }
+
+  /** Puts together the bits of the LEB128 that ends where the cursor is. */
+  #leb(start: number): bigint {
+    let value = 0n;
+    for (let at = this.at - 1; at >= start; at--) value = value << 7n | BigInt(this.bytes[at] & 0x7f);
+    return value;
   }
 
   /** Passes a text that ends with NUL; returns where it starts. */

@@ -14,8 +14,10 @@ import {
   writeType,
 } from "../spelling.ts";
 import { damaged } from "../damaged.ts";
+import type { Integer } from "../integer.ts";
 import { At, Form, Tag } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
+import { writeEnumerators } from "./enumerators.ts";
 import { copiesNeedCode } from "./trivial.ts";
 import type { EntryNumbers } from "./entry_numbers.ts";
 import type { DwarfObject } from "./object.ts";
@@ -150,9 +152,8 @@ export class Translator {
   }
 
   #size(entry: Entry): number | undefined {
-    const size = entry.value(At.byteSize);
-    if (size !== undefined && !(size >= 0 && size <= 2 ** 47)) throw damaged("a size is above 2^47");
-    return size;
+    const size = entry.constant(At.byteSize);
+    return size === undefined ? undefined : bounded(size, "a size is not between 0 and 2^47");
   }
 
   #record(kind: RecordType["kind"], entry: Entry, number: number): void {
@@ -183,20 +184,16 @@ export class Translator {
 
   /** Reads DW_AT_data_member_location, which is 0 for members of a union. */
   #offset(child: Entry): number {
-    const value = child.value(At.memberLocation);
-    if (value === undefined) return 0;
     const form = child.form(At.memberLocation);
-    if (form !== Form.exprloc && form !== Form.block1) return this.#checked(value);
-    const cursor = new Cursor(child.unit.cursor.bytes, value);
+    if (form === undefined) return 0;
+    const value = child.constant(At.memberLocation);
+    if (value !== undefined) return checked(value);
+    if (form !== Form.exprloc && form !== Form.block1) throw damaged("the offset of a field is computed");
+    const cursor = new Cursor(child.unit.cursor.bytes, child.value(At.memberLocation));
     if (form === Form.block1) cursor.u8();
     else cursor.uleb();
     if (cursor.u8() !== OP_PLUS_UCONST) throw damaged("the offset of a field is computed");
-    return this.#checked(cursor.uleb());
-  }
-
-  #checked(value: number): number {
-    if (!(value >= 0 && value <= 2 ** 47)) throw damaged("an offset is not between 0 and 2^47");
-    return value;
+    return checked(cursor.exactUleb());
   }
 
   /** Reads a field: DWARF 4 may count bit-fields from the highest bit of a unit of storage. */
@@ -204,15 +201,17 @@ export class Translator {
     const name = this.#object.nameNumber(child, At.name, this.#types.likelyWord);
     const type = this.#target(child);
     const offset = this.#offset(child);
-    const count = child.value(At.bitSize);
-    if (count === undefined) return writeField(this.#types, name, type, offset);
-    const [dataBits, fromHigh] = [child.value(At.dataBitOffset), child.value(At.bitOffset)];
-    const storage = child.value(At.byteSize) ?? 4;
-    const first = this.#checked(
-      dataBits ?? offset * 8 + (fromHigh === undefined ? 0 : storage * 8 - fromHigh - count),
+    const bits = child.constant(At.bitSize);
+    if (bits === undefined) return writeField(this.#types, name, type, offset);
+    const count = checked(bits);
+    const [dataBits, fromHigh] = [child.constant(At.dataBitOffset), child.constant(At.bitOffset)];
+    const storage = checked(child.constant(At.byteSize) ?? 4);
+    // Where a bit-field crosses units of storage, the distance from the highest bit is negative.
+    const first = checked(
+      dataBits ?? offset * 8 + (fromHigh === undefined ? 0 : storage * 8 - Number(fromHigh) - count),
     );
     writeField(this.#types, name, type, Math.floor(first / 8));
-    writeBits(this.#types, first % 8, this.#checked(count));
+    writeBits(this.#types, first % 8, count);
   }
 
   #enum(entry: Entry, number: number): void {
@@ -220,11 +219,7 @@ export class Translator {
     types.begin("enum");
     types.word(this.#object.fullName(entry));
     types.number(entry.has(At.declaration) ? undefined : this.#size(entry));
-    this.#object.forChildren(entry, (child) => {
-      if (child.tag !== Tag.enumerator) return;
-      types.word(this.#object.nameNumber(child, At.name, types.likelyWord));
-      types.number(constantOf(child, At.constValue));
-    });
+    writeEnumerators(types, this.#object, entry);
     types.reference(this.#target(entry));
     types.end(number);
   }
@@ -253,14 +248,12 @@ export class Translator {
 
   #count(range: Entry): number | undefined {
     const attribute = range.has(At.count) ? At.count : At.upperBound;
-    const form = range.form(attribute);
-    // A length that only the running program knows is an expression or a reference.
-    if (form === undefined || form === Form.exprloc || form === Form.ref4 || form === Form.refUdata) {
-      return undefined;
-    }
-    const count = constantOf(range, attribute) + (attribute === At.count ? 0 : 1);
+    const value = range.constant(attribute);
+    // A length that only the running program knows is an expression or a reference, not a constant.
+    if (typeof value !== "number") return undefined;
+    const count = attribute === At.count ? value : value + 1;
     // gcc says -1 for an array without elements, and the largest number where it does not know.
-    return count >= 0 && count <= 2 ** 47 ? count : undefined;
+    return count >= 0 && count <= LARGEST ? count : undefined;
   }
 
   #function(entry: Entry, number: number): void {
@@ -292,6 +285,8 @@ export class Translator {
 }
 
 const OP_PLUS_UCONST = 0x23;
+/** The largest size and offset in bytes, number of elements and of bits. */
+const LARGEST = 2 ** 47;
 const MOST_DIMENSIONS = 256;
 
 /** Follows DW_AT_abstract_origin and DW_AT_specification to the entry with name and type. */
@@ -306,7 +301,14 @@ export function originOf(object: DwarfObject, entry: Entry): Entry {
   throw damaged("an entry's origin is itself");
 }
 
-/** Reads a constant; compilers write negative ones as DW_FORM_sdata. */
-function constantOf(entry: Entry, attribute: number): number {
-  return entry.value(attribute) ?? 0;
+/** Checks an offset or a number of bits. */
+function checked(value: Integer): number {
+  return bounded(value, "an offset is not between 0 and 2^47");
+}
+
+/** Returns a number that is not too large for sizes to be exact. */
+function bounded(value: Integer, problem: string): number {
+  const number = Number(value);
+  if (number < 0 || number > LARGEST) throw damaged(problem);
+  return number;
 }

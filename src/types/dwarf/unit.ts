@@ -2,11 +2,13 @@
  * Units of .debug_info and .debug_types, and their entries, whose attributes are read when they are asked for.
  */
 import { damaged } from "../damaged.ts";
+import type { Integer } from "../integer.ts";
 import { type Abbreviation, indirectForm, type Spec } from "./abbrev.ts";
 import { type AbbreviationPool, AbbreviationTable } from "./abbrev_table.ts";
 import { At, Form, UnitType } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import type { DwarfSections } from "./sections.ts";
+import { blockAt, constantAt, valueAt } from "./values.ts";
 
 /** One unit. */
 export class Unit {
@@ -209,7 +211,8 @@ export class Entry {
   }
 
   /**
-   * Returns the value of an attribute: a constant, or where its text, its bytes or the entry that it names is.
+   * Returns the value of an attribute: a constant, which is rounded above 2^53, or where its text, its bytes or
+   * the entry that it names is.
    */
   value(attribute: number): number | undefined {
     const spec = this.abbreviation.spec(attribute);
@@ -228,6 +231,23 @@ export class Entry {
     return at < this.unit.end ? at : 0;
   }
 
+  /** Returns a constant exactly; undefined if the attribute is absent, or its form is not a constant. */
+  constant(attribute: number): Integer | undefined {
+    const spec = this.abbreviation.spec(attribute);
+    if (spec === undefined) return undefined;
+    if (spec.form === Form.implicitConst) return spec.constant;
+    const cursor = this.#cursor();
+    return constantAt(cursor, moveTo(cursor, this.abbreviation, spec));
+  }
+
+  /** Returns the number that a block of bytes holds; undefined if the attribute is absent or not such a block. */
+  block(attribute: number): Integer | undefined {
+    const spec = this.abbreviation.spec(attribute);
+    if (spec === undefined) return undefined;
+    const cursor = this.#cursor();
+    return blockAt(cursor, moveTo(cursor, this.abbreviation, spec));
+  }
+
   /** Returns the cursor of the unit, at the first attribute. */
   #cursor(): Cursor {
     const { cursor } = this.unit;
@@ -238,61 +258,15 @@ export class Entry {
 
 /** Reads the value of an attribute of the entry whose attributes start at an offset. */
 function readAttribute(unit: Unit, abbreviation: Abbreviation, spec: Spec, attributes: number): number {
-  if (spec.form === Form.implicitConst) return spec.constant;
+  if (spec.form === Form.implicitConst) return Number(spec.constant);
   if (spec.form === Form.flagPresent) return 1;
   const { cursor } = unit;
   cursor.at = attributes;
-  abbreviation.moveTo(cursor, spec);
-  const form = spec.form === Form.indirect ? indirectForm(cursor) : spec.form;
-  return valueAt(cursor, form, unit.start);
+  return valueAt(cursor, moveTo(cursor, abbreviation, spec), unit.start);
 }
 
-function valueAt(cursor: Cursor, form: number, unitStart: number): number {
-  switch (form) {
-    case Form.flagPresent:
-      return 1;
-    case Form.data1:
-    case Form.flag:
-    case Form.strx1:
-    case Form.addrx1:
-      return cursor.u8();
-    case Form.data2:
-    case Form.strx2:
-    case Form.addrx2:
-      return cursor.u16();
-    case Form.strx3:
-    case Form.addrx3:
-      return cursor.u24();
-    case Form.data4:
-    case Form.strx4:
-    case Form.addrx4:
-      return cursor.u32();
-    case Form.strp:
-    case Form.lineStrp:
-    case Form.secOffset:
-    case Form.refAddr:
-      return cursor.offset();
-    case Form.data8:
-      return cursor.u64();
-    case Form.addr:
-      return cursor.address();
-    case Form.ref1:
-      return unitStart + cursor.u8();
-    case Form.ref2:
-      return unitStart + cursor.u16();
-    case Form.ref4:
-      return unitStart + cursor.u32();
-    case Form.ref8:
-      return unitStart + cursor.u64();
-    case Form.refUdata:
-      return unitStart + cursor.uleb();
-    case Form.udata:
-    case Form.strx:
-    case Form.addrx:
-      return cursor.uleb();
-    case Form.sdata:
-      return cursor.sleb();
-    default:
-      return cursor.at;
-  }
+/** Moves a cursor from the first attribute to the value of one; returns the value's form. */
+function moveTo(cursor: Cursor, abbreviation: Abbreviation, spec: Spec): number {
+  abbreviation.moveTo(cursor, spec);
+  return spec.form === Form.indirect ? indirectForm(cursor) : spec.form;
 }

@@ -70,6 +70,20 @@ Deno.test("a record shows the fields of its base classes and unnamed members as 
   });
 });
 
+Deno.test("enumerations are exact above 2^53, and have their sign in bit-fields", () => {
+  const unsigned = list.base("unsigned long", 8, "unsigned");
+  const big = list.enum("Big", unsigned, { NEAR: (1n << 64n) - 2n, TOP: (1n << 64n) - 1n }, 8);
+  const box = list.struct("Box", 4, [{ name: "color", type: color, offset: 0, bits: [2, 4] }]);
+  const view = written(big, "TOP", 8);
+  assertEquals(view.getBigUint64(0, true), (1n << 64n) - 1n);
+  assertEquals(showValue(list.types, big, view), {
+    text: "TOP (18446744073709551615)",
+    json: { name: "TOP", value: "18446744073709551615" },
+  });
+  view.setUint32(0, 0b111100, true);
+  assertEquals(showValue(list.types, box, view).text, "{color: BLUE (-1)}");
+});
+
 Deno.test("values without a form of their own are shown as bytes, and never past the end", () => {
   assertEquals(
     showValue(list.types, longDouble, new DataView(new ArrayBuffer(16))).text,

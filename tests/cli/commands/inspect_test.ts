@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Arch, Platform, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
-import { addModule, fixtureTest, sampler, TemporaryDirectory } from "../../support/testing.ts";
+import { encodeTypes } from "../../../src/types/encode.ts";
+import { addModule, fixtureTest, hostBuilder, sampler, TemporaryDirectory } from "../../support/testing.ts";
 import { smf } from "../../support/smf_command.ts";
 import { hexBytes } from "../../support/digits.ts";
 import { zstdTest } from "../../support/deno_version.ts";
-import { typedModule } from "../../support/type_graphs.ts";
+import { typedModule, TypeList } from "../../support/type_graphs.ts";
 
 Deno.test("inspect shows header, sections, symbols, relocations, imports and image", async () => {
   const { code, out, err } = await smf("inspect", "fixtures/importer.smf");
@@ -152,6 +153,28 @@ Deno.test("--types shows the types, their fields and what has which", async () =
   assertStringIncludes(text, "\n  #8  long add(long a, long b)\n");
   assert(/\n +#7 +16 +[\da-f]{16} +struct Point\n/.test(text), text);
   assertStringIncludes(text, "#7 struct Point\n    0  #3  double x\n    8  #3  double y");
+});
+
+Deno.test("--types shows values above 2^53 exactly, in JSON as decimal strings", async () => {
+  using folder = new TemporaryDirectory();
+  const list = new TypeList();
+  const values = { ONE: 1, TOP: (1n << 64n) - 1n, LOWEST: -(1n << 63n) };
+  const type = list.enum("Big", list.int("long", 8), values, 8);
+  const builder = hostBuilder();
+  builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(8) });
+  builder.symbol({ name: "big", type: SymbolType.Data, size: 8 });
+  const bytes = encodeTypes({ types: list.types, typed: [{ address: 0, type }] });
+  builder.section({ name: ".types", type: SectionType.TypeInfo, bytes });
+  const path = folder.file("a.smf", builder.build());
+  const text = (await smf("inspect", path, "--types")).out.join("\n");
+  assertStringIncludes(text, " 18446744073709551615    TOP");
+  assertStringIncludes(text, "-9223372036854775808    LOWEST");
+  const { types } = JSON.parse((await smf("inspect", path, "--types", "--json")).out[0]);
+  assertEquals(types[1].enumerators, [
+    { name: "ONE", value: 1 },
+    { name: "TOP", value: "18446744073709551615" },
+    { name: "LOWEST", value: "-9223372036854775808" },
+  ]);
 });
 
 Deno.test("--types --json lists the same", async () => {

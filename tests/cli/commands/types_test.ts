@@ -132,6 +132,7 @@ const C_SOURCE = `
 #include <stdbool.h>
 #include <stdint.h>
 enum Color { RED, GREEN = 5, BLUE = -1 };
+enum Big { ONE = 1, TOP = 0xffffffffffffffffull };
 typedef struct { double x, y; } Point;
 struct Particle { Point at; float speed[3]; enum Color color; char label[8]; unsigned bits : 3; bool alive; };
 int add(int a, int b) { return a + b; }
@@ -139,6 +140,8 @@ Point middle(Point a, Point b) { return (Point){ (a.x + b.x) / 2, (a.y + b.y) / 
 enum Color next(enum Color color) { return color == RED ? GREEN : BLUE; }
 double energy(const struct Particle *p) { return p->at.x + p->speed[2] + p->label[1] + p->bits + p->alive; }
 int64_t wide(int64_t n) { return n + 1; }
+enum Big larger(enum Big big) { return big == ONE ? TOP : ONE; }
+struct Kept { enum Big big; } kept = { TOP };
 int log_all(const char *format, ...) { return 0; }
 struct Particle particles[2] = { { .at = { 1, 2 }, .color = GREEN, .label = "one" } };
 int counter = 7;
@@ -146,7 +149,7 @@ int counter = 7;
 
 const C_PROGRAM = `
 import { ModuleRegistry } from "@simple/loader";
-import { Color, definitions, Particle, Point, type Symbols } from "./c.ts";
+import { Big, Color, definitions, Kept, Particle, Point, type Symbols } from "./c.ts";
 using registry = new ModuleRegistry();
 const symbols: Symbols = registry.open(new URL("./c.smf", import.meta.url), definitions).symbols;
 const middle: Uint8Array = symbols.middle(Point.of({ x: 1, y: 2 }).$bytes, Point.of({ x: 3, y: 6 }).$bytes);
@@ -158,6 +161,7 @@ const first = new Particle(Deno.UnsafePointerView.getArrayBuffer(symbols.particl
 console.log(JSON.stringify([
   symbols.add(2, 3), [point.x, point.y], symbols.next(Color.RED) === Color.GREEN, symbols.energy(address),
   String(symbols.wide(41n)), symbols.counter, first.at.y, first.color, new TextDecoder().decode(first.label),
+  symbols.larger(Big.ONE) === Big.TOP, Kept.of({ big: Big.TOP }).big === Big.TOP,
 ]));
 `;
 
@@ -187,7 +191,7 @@ testWithCompilers(
     assert(run.success, run.text);
     assertEquals(jsonIn(run.text), [
       ...[5, [2, 4], true, 1 + 0.5 + 2 + 5 + 1],
-      ...["42", 7, 2, 5, "one\0\0\0\0\0"],
+      ...["42", 7, 2, 5, "one\0\0\0\0\0", true, true],
     ]);
   },
 );
@@ -200,6 +204,8 @@ testWithCompilers(["gcc"], "a wrong call does not type-check", async (folder) =>
     "symbols.add(2);",
     "symbols.wide(41);",
     "symbols.log_all(null);",
+    "symbols.larger(1);",
+    "const big: Big = 1n << 64n;",
     "symbols.middle(1, 2);",
     "Point.of({ z: 1 });",
     "new Particle().at = 3;",
@@ -207,7 +213,7 @@ testWithCompilers(["gcc"], "a wrong call does not type-check", async (folder) =>
     "const text: string = symbols.counter;",
   ];
   const head =
-    'import { type Color, Particle, Point, type Symbols } from "./c.ts";\ndeclare const symbols: Symbols;';
+    'import { type Big, type Color, Particle, Point, type Symbols } from "./c.ts";\ndeclare const symbols: Symbols;';
   const lines = [head, "symbols.add(2, 3);", ...wrong, "export {};"];
   Deno.writeTextFileSync(`${folder}/wrong.ts`, lines.join("\n"));
   const { success, text } = await deno("check", "--no-config", `${folder}/wrong.ts`);

@@ -43,6 +43,27 @@ Deno.test("functions, variables and enumerations become constants, sorted by nam
   );
 });
 
+Deno.test("values of enumerations of 64 bits are bigints, as calls and accessors give them", () => {
+  const list = new TypeList();
+  const big = list.enum(
+    "Big",
+    list.base("unsigned long", 8, "unsigned"),
+    { ONE: 1, TOP: (1n << 64n) - 1n },
+    8,
+  );
+  const low = list.enum("Low", list.int("long", 8), { LOWEST: -(1n << 63n) }, 8);
+  const small = list.enum("Small", list.int("long", 8), { TWO: 2 }, 8);
+  const wide = list.enum("Wide", list.int("__int128", 16), { FAR: 1n << 100n, NEAR: 3 }, 16);
+  const text = list.module({ big, low, small, wide });
+  assertStringIncludes(text, "export const Big = { ONE: 1n, TOP: 18446744073709551615n } as const;");
+  assertStringIncludes(text, "export const Low = { LOWEST: -9223372036854775808n } as const;");
+  assertStringIncludes(text, "export const Small = { TWO: 2n } as const;");
+  assertStringIncludes(
+    text,
+    "export const Wide = {\n  FAR: 1267650600228229401496703205376n,\n  NEAR: 3n,\n} as const;",
+  );
+});
+
 Deno.test("what cannot be called is listed with its reason, and has no definition", () => {
   const list = new TypeList();
   const int = list.int();

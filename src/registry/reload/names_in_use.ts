@@ -1,0 +1,60 @@
+/**
+ * How a candidate fits the uses of a module's names: by what it exports, and how it declares that.
+ */
+
+import type { Compatibility } from "../../image/compatibility.ts";
+import { LoadError } from "../../errors/load_error.ts";
+import { listNames } from "../../errors/names.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+import { ChangedUses, type FoundChanges } from "./changed_uses.ts";
+import { LeasedVariables } from "./leased_variables.ts";
+import type { SharedSlots } from "./shared_slots.ts";
+import type { SlotTargets, TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import { VariableImporters } from "./variable_importers.ts";
+
+/** The fit of a candidate that may take over. */
+export interface CandidateFit {
+  readonly targets: SlotTargets;
+  readonly changes: FoundChanges;
+  /** Slots that isolates may no longer claim by the tokens that they have. */
+  readonly withdrawn: readonly TrampolineSlot[];
+}
+
+/** The uses of one module's names, over all its versions. */
+export class NamesInUse {
+  /** Importers of variables. */
+  readonly variables: VariableImporters = new VariableImporters();
+  /** Variables whose addresses are leased. */
+  readonly leased: LeasedVariables = new LeasedVariables();
+  readonly #slots: TrampolineSlots;
+  readonly #shared: SharedSlots;
+  readonly #changed = new ChangedUses();
+
+  /**
+   * @param slots Everything that is used through trampolines.
+   * @param shared The slots that other isolates were given.
+   */
+  constructor(slots: TrampolineSlots, shared: SharedSlots) {
+    this.#slots = slots;
+    this.#shared = shared;
+  }
+
+  /** @throws {LoadError} `Incompatible`, listing the names that the candidate lacks or declares in another way. */
+  fit(previous: ModuleVersion, candidate: ModuleVersion, compatibility: Compatibility): CandidateFit {
+    const slots = this.#slots;
+    this.#shared.collect(slots.all());
+    const targets = slots.targets(candidate, compatibility);
+    const users = [this.variables, this.leased];
+    const missing = [...targets.missing, ...users.flatMap((user) => user.missing(candidate, compatibility))];
+    if (missing.length > 0) {
+      const symbols = [...new Set(missing)];
+      const message = `Cannot reload: the new version does not export ${listNames(symbols)} as before`;
+      throw new LoadError("Incompatible", message, { path: candidate.path, symbols });
+    }
+    const uses = [slots, ...users].flatMap((user) => [...user.uses()]);
+    const changes = this.#changed.check(previous, candidate, uses, compatibility);
+    const changed = this.#shared.offered(slots.all())
+      .filter(({ name, declared }) => this.#changed.isChanged(name, declared, candidate));
+    return { targets, changes, withdrawn: [...targets.dropped, ...changed] };
+  }
+}
