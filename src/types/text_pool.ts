@@ -30,10 +30,8 @@ export class TextPool {
     if (likely > 0 && this.#isWhole(likely, bytes, at)) return likely;
     let hash = 0;
     let end = at;
-    for (let byte = bytes[end]; byte !== 0; byte = bytes[++end]) {
-      if (byte === undefined) throw damaged("a text has no end");
-      hash = Math.imul(hash ^ byte, 0x01000193);
-    }
+    for (; end < bytes.length && bytes[end] !== 0; end++) hash = Math.imul(hash ^ bytes[end], 0x01000193);
+    if (end === bytes.length) throw damaged("a text has no end");
     if (end === at) return 0;
     const table = this.#table;
     const mask = table.length - 1;

@@ -62,6 +62,9 @@ Deno.test("abbreviations have one code each, and tables do not overlap", () => {
   refusedType(INT, "two abbreviations have one code", {
     abbrev: (bytes) => [...bytes.slice(0, -1), 1, Tag.base, 0, 0, 0, 0],
   });
+  refusedType(INT, "two abbreviations have one code", {
+    abbrev: (bytes) => [...bytes.slice(0, -1), 77, Tag.base, 0, 0, 0, 77, Tag.base, 0, 0, 0, 0],
+  });
   refusedType({ tag: Tag.base, code: 77 }, "an entry's abbreviation does not exist");
   refusedType(INT, "a record passes the end of its section", { abbrev: (bytes) => bytes.slice(0, -1) });
   refusedType(INT, "a number has too many bytes", {
@@ -127,6 +130,14 @@ Deno.test("entries and their siblings stay in their unit", () => {
   const end = bytes.length - 5;
   refused(
     sectionsOf(Uint8Array.from([...bytes.subarray(0, end), ...next]), abbrev, undefined, [end - 4]),
+    "an entry passes the end of its unit",
+  );
+  // The same within a member of the variable's type, which is passed with all that it contains.
+  const members = [{ tag: Tag.structure, children: [{ tag: Tag.base, attributes: [value] }] }];
+  const nested = dwarf(variableOf({ tag: Tag.structure, children: members }), { longer: -7 });
+  const nestedEnd = nested.info[0].bytes.length - 7;
+  refused(
+    sectionsOf(Uint8Array.from([...nested.info[0].bytes.subarray(0, nestedEnd), ...next]), nested.abbrev),
     "an entry passes the end of its unit",
   );
 });
