@@ -71,6 +71,7 @@ export type {
   ConvertedVariable,
   FreshVariable,
   OldPointer,
+  UnusedObjects,
 } from "./src/module/carry.ts";
 export type {
   AddressLease,

@@ -65,7 +65,11 @@ for (const [name, call] of Object.entries(CALLS)) {
 }
 
 const WRONG: readonly [call: string, options: object, message: string][] = [
-  ["registry.reload", { state: "Carry" }, "'fresh' or 'carry' (did you mean 'carry'?)"],
+  [
+    "registry.reload",
+    { state: "Carry" },
+    "'fresh' or 'carry' or 'keep' or 'keep-or-carry' (did you mean 'carry'?)",
+  ],
   ["registry.reloadAll", { compatibility: "loose" }, "'strict' or 'allow'"],
   ["registry.rollback", { verify: true }, "option 'verify' is true, not a function"],
   ["registry.watch", { state: "Carry" }, "(did you mean 'carry'?)"],

@@ -120,7 +120,7 @@ const PUBLIC_NAMES = `
   ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry
   ModuleRegistryOptions ModuleSet ModuleSymbols ModuleToken OldPointer OpenOptions ParsedSmf Protection ReloadOptions
   RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol
-  SymbolOptions SymbolTable TakenPath TakeoverOptions TypeCheck TypedLibrary UnloadOptions WatchEvent WatchOptions integrityOf
+  SymbolOptions SymbolTable TakenPath TakeoverOptions TypeCheck TypedLibrary UnloadOptions UnusedObjects WatchEvent WatchOptions integrityOf
   linkObjects parseSmf platformAllocator
   CharArray FieldView LiveView StructView ViewArrays ViewDescription ViewOf ViewStruct ViewType ViewedModule
 `;

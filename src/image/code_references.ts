@@ -37,6 +37,11 @@ export function forEachReference(
   }
 }
 
+/** The bytes from an operand of 32 bits, which starts at `at`, to the end of its instruction. */
+export function operandEnd(bytes: Uint8Array, at: number): number {
+  return 4 + immediateSize(bytes, at - 2, (bytes[at - 1] >> 3) & 7);
+}
+
 const ONE_BYTE = new Set([0x6b, 0x80, 0x83, 0xc0, 0xc1, 0xc6]);
 const FOUR_BYTES = new Set([0x69, 0x81, 0xc7]);
 /** Operations behind 0F that have an immediate operand. */

@@ -2,12 +2,13 @@
  * Finds the functions that use a variable, from references in code: what tells
  * apart variables whose names a compiler has numbered, or that share a name.
  *
- * Platforms: x86-64 only; code for other processors refers to variables through
- * registers, and nobody knows its users.
+ * Platforms: on x86-64, and on all processors for variables that have homes. Other
+ * code refers to variables through registers, and nobody knows its users.
  */
 
-import { type CodePiece, forEachReference } from "./code_references.ts";
+import { type CodePiece, forEachReference, operandEnd } from "./code_references.ts";
 import type { PlannedFile } from "./compatibility.ts";
+import { HomePlaces, type HousedFile } from "./homes/places.ts";
 import { functionName } from "./symbol_names.ts";
 import { Arch, SymbolType } from "../smf/enums.ts";
 
@@ -25,12 +26,14 @@ interface Sorted {
  * @returns for each variable a text that names all its users, the same in each version; absent if none is known.
  */
 export function usersOf(
-  version: PlannedFile,
+  version: HousedFile,
   wanted: readonly number[],
   code: (() => readonly CodePiece[]) | undefined,
 ): ReadonlyMap<number, string> {
-  const texts = new Map<number, string>();
   const { file: { symbols, header } } = version;
+  const housed = inHomes(version, wanted);
+  const texts = housed.size === 0 ? new Map<number, string>() : usersOfHomes(version, housed, code);
+  if (housed.size > 0) wanted = wanted.filter((index) => !housed.has(index));
   if (wanted.length === 0 || code === undefined || header.arch !== Arch.X86_64) return texts;
   const variables = sort(version, wanted);
   const functions = sort(version, functionsOf(version));
@@ -53,6 +56,67 @@ export function usersOf(
   }
   for (const [index, names] of users) {
     if (!names.has(UNKNOWN)) texts.set(index, [...names].sort().join("\0"));
+  }
+  return texts;
+}
+
+/** The variables that have homes. */
+function inHomes(version: HousedFile, wanted: readonly number[]): Set<number> {
+  const housed = new Set<number>();
+  if ((version.homes?.length ?? 0) === 0) return housed;
+  const places = HomePlaces.of(version);
+  for (const index of wanted) if (places.at(version.file.symbols.value(index)) >= 0) housed.add(index);
+  return housed;
+}
+
+/**
+ * Finds the users of variables that have homes: every reference to one has a relocation. Where several share a home,
+ * its addend says which is meant, but on x86-64 only: other processors reach one variable from another.
+ */
+function usersOfHomes(
+  version: HousedFile,
+  wanted: ReadonlySet<number>,
+  code: (() => readonly CodePiece[]) | undefined,
+): Map<number, string> {
+  const { file: { symbols, relocations, header }, plan } = version;
+  const places = HomePlaces.of(version);
+  const homes = new Set([...wanted].map((index) => places.at(symbols.value(index))));
+  const pieces = header.arch === Arch.X86_64 ? code?.() ?? [] : [];
+  const users = new Map<number, Set<string>>();
+  const functions = sort(version, functionsOf(version));
+  for (let index = 0; index < relocations.length; index++) {
+    const home = places.ofSymbol(relocations.symbol(index));
+    if (!homes.has(home)) continue;
+    const at = plan.place(relocations.offset(index), 0);
+    const user = lastUpTo(functions.starts, at);
+    const isKnown = user >= 0 && at < functions.starts[user] + symbols.size(functions.indices[user]);
+    // A word of another variable tells nothing: its own name may be numbered.
+    if (!isKnown && !(at >= plan.code.offset && at < plan.code.offset + plan.code.length)) continue;
+    const name = isKnown ? functionName(symbols.name(functions.indices[user])) : UNKNOWN;
+    const variables = places.variables[home];
+    let meant: readonly number[] = variables;
+    if (variables.length > 1) {
+      const piece = pieces.find(({ offset, bytes }) => at >= offset && at + 4 <= offset + bytes.length);
+      const target = piece === undefined
+        ? undefined
+        : symbols.value(relocations.symbol(index)) + Number(relocations.addend(index)) +
+          operandEnd(piece.bytes, at - piece.offset);
+      const found = target === undefined ? undefined : variables.find((each) => {
+        const distance = target - symbols.value(each);
+        return distance >= 0 && distance < symbols.size(each);
+      });
+      if (found !== undefined) meant = [found];
+    }
+    for (const each of meant) {
+      let names = users.get(each);
+      if (names === undefined) users.set(each, names = new Set());
+      names.add(meant.length > 1 ? UNKNOWN : name);
+    }
+  }
+  const texts = new Map<number, string>();
+  for (const index of wanted) {
+    const names = users.get(index);
+    if (names !== undefined && !names.has(UNKNOWN)) texts.set(index, [...names].sort().join("\0"));
   }
   return texts;
 }

@@ -50,10 +50,11 @@ export class TypedPair {
   readonly #migration: Migration;
   readonly #plans = new Map<number, TypePlan | undefined>();
 
-  constructor(previous: TypedVersion, candidate: TypedVersion) {
+  /** @param isInPlace Whether values that need no conversion stay where they are. */
+  constructor(previous: TypedVersion, candidate: TypedVersion, isInPlace = false) {
     this.#previous = previous;
     this.#candidate = candidate;
-    this.#migration = new Migration(previous.types.types, candidate.types.types);
+    this.#migration = new Migration(previous.types.types, candidate.types.types, isInPlace);
   }
 
   /**

@@ -7,6 +7,7 @@
  */
 
 import type { CodePiece } from "./code_references.ts";
+import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
 import { isAddress } from "./plan.ts";
 import { baseName, isNumbered } from "./symbol_names.ts";
@@ -38,7 +39,7 @@ export type VariableMatch =
   });
 
 /** A version whose symbols are compared. */
-export interface ComparedVersion extends PlannedFile {
+export interface ComparedVersion extends HousedFile {
   /** Reads its types; without it variables match by size. */
   readonly types?: () => ModuleTypes | undefined;
   /** Reads the code of its image; without it nobody knows which functions use a variable. */
@@ -58,10 +59,13 @@ export class VersionPair {
   readonly #groupsAfter: ReadonlyMap<string, Group>;
   readonly #after = new Map<number, number>();
   readonly #before = new Map<number, number>();
+  readonly #isInPlace: boolean;
   /** Undefined if one version does not tell its types, null before somebody asks. */
   #typed: TypedPair | undefined | null = null;
 
-  constructor(previous: ComparedVersion, candidate: ComparedVersion) {
+  /** @param isInPlace Whether variables whose types are the same stay where they are. */
+  constructor(previous: ComparedVersion, candidate: ComparedVersion, isInPlace = false) {
+    this.#isInPlace = isInPlace;
     this.previous = previous;
     this.candidate = candidate;
     this.isIdentical = isSameFile(previous, candidate);
@@ -83,9 +87,11 @@ export class VersionPair {
     const { previous, candidate } = this;
     const now = this.isIdentical ? undefined : candidate.types?.();
     const old = now === undefined ? undefined : previous.types?.();
-    return this.#typed = old === undefined || now === undefined
-      ? undefined
-      : new TypedPair({ file: previous.file, types: old }, { file: candidate.file, types: now });
+    return this.#typed = old === undefined || now === undefined ? undefined : new TypedPair(
+      { file: previous.file, types: old },
+      { file: candidate.file, types: now },
+      this.#isInPlace,
+    );
   }
 
   /** How the value of a variable of the old version becomes that of its counterpart; undefined if types do not say. */

@@ -29,6 +29,10 @@ export interface LoadedImage extends Disposable {
   readonly imports: readonly ImportRecord[];
   /** The homes of its variables, in the order of their offsets; only in the isolate that owns the module. */
   readonly homes?: readonly Home[] | undefined;
+  /** The addresses of homes that are in the memory of earlier versions, by their indices; the others are its own. */
+  homeAddresses?: readonly (bigint | undefined)[] | undefined;
+  /** The offsets of functions in `.fini_array` that do not run, because the version that serves runs its own. */
+  supersededEnds?: ReadonlySet<number> | undefined;
   /** The types of exports and variables, not yet decoded; absent if the file has none. */
   readonly types?: KeptTypes | undefined;
   /** The integrity string of the file, if it was checked. */
@@ -84,6 +88,8 @@ export class PlacedImage implements LoadedImage {
   readonly threadLocals: ThreadLocalPlan | undefined;
   readonly libraries: readonly string[];
   readonly homes: readonly Home[];
+  homeAddresses: readonly (bigint | undefined)[] | undefined;
+  supersededEnds: ReadonlySet<number> | undefined;
   /** The whole range, writable: from the time it is filled until it is relocated. */
   bytes: Uint8Array<ArrayBuffer> | undefined;
   /** The imports and the holds on their providers; set when linking begins. */
@@ -166,6 +172,8 @@ export class PlacedImage implements LoadedImage {
  * Safety: the address is valid until the image is disposed of.
  */
 export function symbolAddress(image: LoadedImage, index: number): bigint {
+  const kept = keptHome(image, image.file.symbols.value(index));
+  if (kept !== undefined) return kept.address;
   const offset = image.plan.place(image.file.symbols.value(index), 0);
   if (offset < 0) {
     throw new LoadError("InvalidFormat", "Cannot take address of symbol: it is not inside the image", {
@@ -173,4 +181,25 @@ export function symbolAddress(image: LoadedImage, index: number): bigint {
     });
   }
   return image.memory.address + BigInt(offset);
+}
+
+/** A place in a home that is in the memory of an earlier version. */
+export interface KeptPlace {
+  readonly address: bigint;
+  /** The bytes from there to the end of the home. */
+  readonly room: number;
+}
+
+/** Finds the place of an offset of the file's image in the memory of an earlier version; undefined if it is in the image's own. */
+export function keptHome({ homes, homeAddresses }: LoadedImage, offset: number): KeptPlace | undefined {
+  if (homes === undefined || homeAddresses === undefined) return undefined;
+  let low = 0, high = homes.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (homes[middle].offset <= offset) low = middle + 1;
+    else high = middle;
+  }
+  const home = homes[low - 1], address = homeAddresses[low - 1];
+  if (home === undefined || address === undefined || offset >= home.offset + home.size) return undefined;
+  return { address: address + BigInt(offset - home.offset), room: home.offset + home.size - offset };
 }

@@ -49,7 +49,7 @@ import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration
 import { checkArrays } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 
-export { type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
+export { keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
 /** Everything that loading needs beside the file. */
 export interface LoadContext {
@@ -68,6 +68,8 @@ export interface LoadContext {
   readonly integrity?: string | undefined;
   /** Whether the image keeps a copy of its initial data, with which a reload compares. */
   readonly keepsInitialData?: boolean;
+  /** An address that the image should lie near, before those of its imports. */
+  readonly near?: bigint | undefined;
 }
 
 /** Loads one module whose providers are all loaded already. */
@@ -254,16 +256,16 @@ function addressNear({ file, needs }: ExaminedFile, { addresses }: ResolvedImpor
 
 /** Place: reserves the range. */
 function place(
-  { allocator }: LoadContext,
+  { allocator, near }: LoadContext,
   examined: ExaminedFile,
   identity: ModuleIdentity,
-  near?: bigint,
+  nearImports?: bigint,
 ): PlacedImage {
   retryDeferred();
   const { plan: { size, alignment }, needs } = examined;
   const memory = needs.isLow
     ? allocateLow(allocator, size, alignment)
-    : allocator.allocate(size, alignment, near);
+    : allocator.allocate(size, alignment, near ?? nearImports);
   return new PlacedImage(allocator, memory, examined, identity);
 }
 

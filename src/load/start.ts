@@ -65,8 +65,21 @@ export function runInitialisers(image: LoadedImage): void {
  */
 export function runFinalisers(image: LoadedImage): void {
   image.exits?.endThreads();
-  for (const address of arrays(image, ENDING).reverse()) pointerCall(address, FINALISER)();
+  const { memory, supersededEnds } = image;
+  for (const address of arrays(image, ENDING).reverse()) {
+    if (supersededEnds?.has(Number(address - memory.address)) !== true) pointerCall(address, FINALISER)();
+  }
   image.exits?.runFinalisers();
+}
+
+/** The offsets of the functions that run when the module is closed. */
+export function endOffsets(image: LoadedImage): number[] {
+  return arrays(image, ENDING).map((address) => Number(address - image.memory.address));
+}
+
+/** The number of functions that run once the module is linked. */
+export function startCount(image: LoadedImage): number {
+  return arrays(image, STARTING).length;
 }
 
 /** The offsets of these arrays in the range, each from its start up to but not including its end. */

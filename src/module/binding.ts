@@ -15,7 +15,7 @@ import { definitionsByTypes, judgeWanted, type Wanted } from "../call/typed_defi
 import { LoadError } from "../errors/load_error.ts";
 import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
-import { symbolAddress } from "../load/loader.ts";
+import { keptHome, symbolAddress } from "../load/loader.ts";
 import { readStatic, staticSize } from "../os/native_memory.ts";
 import { HeaderFlag, SymbolType } from "../smf/enums.ts";
 import type { SmfSymbol } from "../smf/symbol.ts";
@@ -279,7 +279,8 @@ function findStatic(version: ModuleVersion, name: string, type: Deno.NativeType)
   checkStaticSize(version.path, name, type, symbol.size);
   const address = symbolAddress(version.image, symbol.index);
   const { memory } = version.image;
-  const end = memory.address + BigInt(memory.size);
+  const kept = keptHome(version.image, symbol.value);
+  const end = kept === undefined ? memory.address + BigInt(memory.size) : address + BigInt(kept.room);
   const size = staticSize(type);
   if (address + BigInt(size) > end) {
     throw new LoadError("Incompatible", `Cannot bind static as ${type}: it ends outside the module`, {

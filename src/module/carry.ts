@@ -20,10 +20,11 @@ import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { type CarryPlan, copyValue, followGuards, planVariables } from "./carry_plan.ts";
 import { CarriedWords } from "./carried_words.ts";
+import type { UnusedObjects } from "./keep/unused.ts";
 import { typesOf, typesOfRunning } from "./image_types.ts";
 import { codeOf, ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
 
-export type { ChangedPointee, ConvertedVariable, FreshVariable };
+export type { ChangedPointee, ConvertedVariable, FreshVariable, UnusedObjects };
 
 /** A word that still points into the old version. */
 export interface OldPointer {
@@ -39,6 +40,12 @@ export interface OldPointer {
 export interface CarryReport {
   /** The names of variables whose values were carried over as they were. */
   readonly carried: readonly string[];
+  /** With `keep`: the variables that stay where they are. */
+  readonly kept: readonly string[];
+  /** With `keep`: the variables that got a new place and their old values field by field, since their layout has changed. */
+  readonly moved: readonly ConvertedVariable[];
+  /** With `keep`: what the new version's initialisers made for variables that stay where they are; else undefined. */
+  readonly unused: UnusedObjects | undefined;
   /** Variables that got the old values field by field, since their layout has changed. */
   readonly converted: readonly ConvertedVariable[];
   /** Variables of the new version that start with its own values. */
@@ -92,6 +99,7 @@ export function carryState(
   options: CarryOptions = {},
 ): CarryReport {
   const { take = [], oldPointers: treatment = "keep" } = options;
+  if (previous.homeAddresses?.some((address) => address !== undefined)) throw isKept();
   const pair = new VersionPair(
     compared(previous, typesOfRunning),
     compared(candidate, typesOf),
@@ -131,6 +139,9 @@ export function carryState(
   }
   return {
     carried,
+    kept: [],
+    moved: [],
+    unused: undefined,
     converted,
     fresh: plans.flatMap(({ name, reason }) => reason === undefined ? [] : [{ name, reason }]),
     oldPointers,
@@ -146,6 +157,7 @@ function compared(image: LoadedImage, types: typeof typesOf): ComparedVersion {
   return {
     file: image.file,
     plan: image.plan,
+    homes: image.homes,
     code: () => codeOf(image),
     types: () => types(image),
   };
@@ -177,6 +189,14 @@ function takeInitial(
 }
 
 const UNWRITTEN = "the program has not written it, and its initial value has changed";
+
+function isKept(): LoadError {
+  return new LoadError(
+    "Incompatible",
+    "Cannot carry state: variables of the old version are in the memory of versions before it",
+    { hint: 'reload with state: "keep" again, or with "fresh"' },
+  );
+}
 
 function refusal(oldPointers: readonly OldPointer[]): LoadError {
   const names = [...new Set(oldPointers.map(({ name }) => name))];

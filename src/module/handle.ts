@@ -42,7 +42,7 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
     showAs(this.prototype, "LoadedModule", (module) => #version in module ? module.#facts() : {});
   }
 
-  /** Reports how the previous version's variables were carried, if a reload with `state: "carry"` gave this handle. */
+  /** Reports what became of variables, if a reload with `state: "keep"` or `"carry"` gave this handle. */
   readonly carried: CarryReport | undefined;
 
   private constructor(version: ModuleVersion, callPath: CallPath, report?: CarryReport) {

@@ -32,6 +32,8 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
   readonly identity: ModuleIdentity;
   readonly #users: CountedUsers;
   readonly #holders = new HolderSet();
+  /** Counts the versions of all modules in the order in which they were made. */
+  readonly order: number = ++count;
   #isPinned = false;
 
   /** @param identity The module, as its providers know it. */
@@ -148,6 +150,16 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return this.#add({ kind: "lease", description, importer });
   }
 
+  /**
+   * Keeps the memory for another version of the module that shares variables with this one: both end together.
+   *
+   * @throws {LoadError} `Closed` if the memory is freed.
+   */
+  holdForVersion(version: ModuleIdentity, description: string): Disposable {
+    if (this.isFreed) throw this.closedError();
+    return this.#add({ kind: "version", description, importer: version });
+  }
+
   /** Keeps the memory of a version that may be ending, for another one whose variables lead into it; never throws. */
   holdForAddress(importer: ModuleIdentity): Disposable {
     return this.#add({
@@ -203,6 +215,8 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return importer === undefined ? undefined : versions.get(importer) as V | undefined;
   }
 }
+
+let count = 0;
 
 /** The versions of all modules, by the identity that their providers know; all are of one class. */
 const versions = new WeakMap<ModuleIdentity, unknown>();

@@ -6,7 +6,7 @@
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 
 /** The kinds of holders: the rules for closing differ by kind. */
-export type HoldKind = "importer" | "lease" | "address" | "call" | "running" | "isolate";
+export type HoldKind = "importer" | "lease" | "address" | "version" | "call" | "running" | "isolate";
 
 /** One reason why a version's memory stays. */
 export interface Holder {

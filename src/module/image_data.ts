@@ -2,6 +2,7 @@
  * The variables of a version's image as bytes, and the addresses among them.
  */
 
+import type { Region } from "../image/arrange.ts";
 import type { CodePiece } from "../image/code_references.ts";
 import type { PlannedFile } from "../image/compatibility.ts";
 import type { LoadedImage } from "../load/loader.ts";
@@ -134,8 +135,22 @@ export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): bo
   return found;
 }
 
-/** Saves the variables of an image; the result restores them. */
-export function saveVariables(image: LoadedImage): () => void {
+/**
+ * Saves the variables of an image; the result restores them.
+ *
+ * @param shared The places of variables that another version uses, in the order of their offsets in the range: they
+ * are left alone.
+ */
+export function saveVariables(image: LoadedImage, shared: readonly Region[] = []): () => void {
   const saved = new ImageData(image).bytes.slice();
-  return () => new ImageData(image).bytes.set(saved);
+  const start = image.plan.data.offset;
+  return () => {
+    const { bytes } = new ImageData(image);
+    let from = 0;
+    for (const { offset, length } of shared) {
+      bytes.set(saved.subarray(from, offset - start), from);
+      from = offset - start + length;
+    }
+    bytes.set(saved.subarray(from), from);
+  };
 }

@@ -214,7 +214,10 @@ export class Lifetime extends HeldVersion<Lifetime> {
     };
     // All finalisers run before any code goes: they may call each other. One that throws does not keep memory.
     const pinned = new Set([...group].filter((member) => member.staysMapped));
-    for (const member of group) if (!pinned.has(member)) attempt(() => member.#subject.finalise());
+    // Newest first: versions of one module may share objects, whose newest parts go first.
+    for (const member of [...group].sort((left, right) => right.order - left.order)) {
+      if (!pinned.has(member)) attempt(() => member.#subject.finalise());
+    }
     for (const member of group) {
       if (member.#state === "freed") continue;
       const subject = member.#subject;

@@ -10,7 +10,7 @@ import { shapeOfType } from "../call/view/shape_of_type.ts";
 import { ViewMaker } from "../call/view/view.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { isAddress } from "../image/plan.ts";
-import { type LoadedImage, symbolAddress } from "../load/loader.ts";
+import { keptHome, type LoadedImage, symbolAddress } from "../load/loader.ts";
 import { bytesAt } from "../os/native_memory.ts";
 import { SymbolType } from "../smf/enums.ts";
 
@@ -66,7 +66,8 @@ export function findVariable(version: ViewedVersion, name: string): Variable {
     );
   }
   const address = symbolAddress(image, symbol.index);
-  const offset = Number(address - image.memory.address);
+  const kept = keptHome(image, symbol.value);
+  const offset = image.plan.place(symbol.value, 0);
   const regions = [image.plan.data, image.plan.rodata, image.plan.code];
   const region = regions.find(({ offset: start, length }) => offset >= start && offset < start + length);
   return {
@@ -74,7 +75,7 @@ export function findVariable(version: ViewedVersion, name: string): Variable {
     name,
     address,
     size: symbol.size,
-    room: region === undefined ? 0 : region.offset + region.length - offset,
+    room: kept !== undefined ? kept.room : region === undefined ? 0 : region.offset + region.length - offset,
     isWritable: region === image.plan.data,
     shape: () => {
       const types = image.types?.read(path);

@@ -8,6 +8,7 @@ import { type CallsDrained, whenAll } from "../call/in_flight.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { LoadedImage } from "../load/loader.ts";
+import type { HomeTable } from "../module/keep/table.ts";
 import type { Lifetime } from "../module/lifetime.ts";
 import { pathOf, realPath, realPathAsync } from "../load/file/source.ts";
 import type { StableExports } from "./reload/stable_exports.ts";
@@ -24,6 +25,8 @@ export interface Entry {
   readonly lifetimes: Set<Lifetime>;
   /** The highest number that a version of the module has had. */
   highestNumber: number;
+  /** Where its variables are; undefined before a reload keeps them. */
+  homes: HomeTable | undefined;
   /** Whether a watch reloads it: then all its versions are kept, unless the registry sets a number. */
   isWatched: boolean;
 }
@@ -147,6 +150,7 @@ export class Catalog {
       history: [],
       lifetimes: new Set(),
       highestNumber: 1,
+      homes: undefined,
       isWatched: false,
     };
     this.addVersion(entry, exports.version);

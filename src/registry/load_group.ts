@@ -27,8 +27,10 @@ export interface Member {
   readonly number: number;
   /** Gives the exports that the other members import from the new version. */
   expose(version: ModuleVersion): Exporter;
+  /** An address that the image should lie near. */
+  readonly near?: bigint | undefined;
   /** Called when all members are linked and none has started. */
-  sealed?(): void;
+  sealed?(image: PlacedImage): void;
 }
 
 /**
@@ -50,8 +52,8 @@ export function loadGroup(
   undo.defer(() => {
     for (const version of versions) version.lifetime.revokeQuietly();
   });
-  for (const { key, file, number, expose } of members) {
-    const image = readFile(file, placeSteps(contextOf(key, file)));
+  for (const { key, file, number, near, expose } of members) {
+    const image = readFile(file, placeSteps({ ...contextOf(key, file), near }));
     images.push(image);
     const version = ModuleVersion.create(image, file, number);
     versions.push(version);
@@ -75,7 +77,7 @@ export function loadGroup(
   // All are checked by now. From here on their code runs.
   const positions = order.positions();
   for (const index of positions) inFile(members[index].file, () => sealImage(images[index]));
-  for (const { file, sealed } of members) inFile(file, () => sealed?.());
+  members.forEach(({ file, sealed }, index) => inFile(file, () => sealed?.(images[index])));
   for (const index of positions) inFile(members[index].file, () => versions[index].start());
   undo.move();
   return versions;

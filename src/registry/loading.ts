@@ -20,6 +20,14 @@ import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.
 import { StableExports } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
+/** What a reload wants of the candidate that it loads. */
+export interface CandidateWishes {
+  /** An address that it should lie near. */
+  readonly near?: bigint | undefined;
+  /** Called once it is linked, before any of its initialisers runs. An exception ends it. */
+  readonly linked?: (image: LoadedImage) => void;
+}
+
 /** Loads the modules of one registry and keeps them in its catalog. */
 export class Loading {
   readonly catalog = new Catalog();
@@ -44,11 +52,12 @@ export class Loading {
     file: string,
     number: number,
     { bytes, integrity }: Pick<ReloadOptions, "bytes" | "integrity"> = {},
+    { near, linked }: CandidateWishes = {},
   ): ModuleVersion {
     checkReplacement(this.catalog.get(key), integrity);
-    const steps = loadSteps({ ...this.#context(key, file), integrity });
+    const steps = loadSteps({ ...this.#context(key, file), integrity, near });
     const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
-    return this.#start(image, file, number);
+    return this.#start(image, file, number, linked);
   }
 
   /**
@@ -149,10 +158,19 @@ export class Loading {
     this.#hasResources = true;
   }
 
-  #start(image: LoadedImage, path: string, number: number): ModuleVersion {
+  #start(
+    image: LoadedImage,
+    path: string,
+    number: number,
+    linked?: (image: LoadedImage) => void,
+  ): ModuleVersion {
     return inFile(path, () => {
       const version = ModuleVersion.create(image, path, number);
       if (number === 1) this.#takeOwnAddresses(version, this.#exportsOf(version));
+      using undo = new DisposableStack();
+      undo.defer(() => version.lifetime.revokeQuietly());
+      linked?.(image);
+      undo.move();
       return version.start();
     });
   }

@@ -14,6 +14,8 @@ import { inspectCatalog, type RegistryInspection, shownRegistry } from "./inspec
 import { loadingOf, ModuleSet } from "./module_set.ts";
 import { type ModuleRegistryOptions, RELOAD_OPTIONS, type ReloadOptions } from "./options.ts";
 import { pathOf } from "../load/file/source.ts";
+import type { ModuleVersion } from "../module/version.ts";
+import type { Exporter } from "./reload/exports.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
@@ -116,7 +118,7 @@ export class ModuleRegistry extends ModuleSet {
     const file = pathOf(path);
     const [report] = this.#reloader.reload(
       [{ entry, options }],
-      ([number]) => [loading.read(entry.key, file, number, options)],
+      ([order]) => [loading.read(entry.key, file, order.number, options, order)],
     );
     return loading.handle(entry, options, report);
   }
@@ -152,11 +154,12 @@ export class ModuleRegistry extends ModuleSet {
     const replacements = [...files.keys()].map((entry) => ({ entry, options }));
     const reports = this.#reloader.reload(
       replacements,
-      (numbers) =>
+      (orders) =>
         loading.loadTogether([...files].map(([entry, file], index) => {
           checkReplacement(entry, undefined);
-          const { key, exports } = entry;
-          return { key, file, number: numbers[index], expose: (version) => exports.exposeCandidate(version) };
+          const { key, exports } = entry, { number, near, linked } = orders[index];
+          const expose = (version: ModuleVersion): Exporter => exports.exposeCandidate(version);
+          return { key, file, number, near, expose, sealed: linked };
         })),
     );
     const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
@@ -292,8 +295,8 @@ export class ModuleRegistry extends ModuleSet {
         const loading = this.#open();
         entry.isWatched = true;
         return this.#reloader.reload(
-          [{ entry, options }],
-          ([number]) => [loading.read(entry.key, path, number, { bytes })],
+          [{ entry, options: { ...options, state: options.state ?? "keep-or-fresh" } }],
+          ([order]) => [loading.read(entry.key, path, order.number, { bytes }, order)],
         )[0];
       },
     });

@@ -25,12 +25,15 @@ import { freshPlan, NOTHING, type Planner, type TypePlan } from "./type_plan.ts"
 export class Migration implements Planner {
   readonly old: Types;
   readonly now: Types;
+  readonly isInPlace: boolean;
   readonly #plans = new Map<number, TypePlan>();
   #depth = 0;
 
-  constructor(old: Types, now: Types) {
+  /** @param isInPlace Whether values that need no conversion stay where they are. */
+  constructor(old: Types, now: Types, isInPlace = false) {
     this.old = old;
     this.now = now;
+    this.isInPlace = isInPlace;
   }
 
   plan(before: number, after: number): TypePlan {

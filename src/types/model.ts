@@ -1,7 +1,6 @@
 /**
  * The types of a module as plain records that refer to each other by number. Number 0 is `void`.
  */
-import type { Integer } from "./integer.ts";
 
 /** How the bits of a base type are read. */
 export type BaseEncoding = "signed" | "unsigned" | "float" | "bool" | "char" | "complex" | "other";
@@ -103,7 +102,7 @@ export interface EnumType {
   /** The number of the integer type that holds it; 0 if that is not known. */
   readonly underlying: number;
   /** The names and values, as the underlying type holds them. */
-  readonly enumerators: readonly { readonly name: string; readonly value: Integer }[];
+  readonly enumerators: readonly { readonly name: string; readonly value: number | bigint }[];
 }
 
 /** A function. */

@@ -15,11 +15,11 @@ type Carried = Pick<TypePlan, "fate" | "steps" | "cost"> & Partial<TypePlan>;
 export function planRecord(planner: Planner, [was, is]: readonly [before: number, after: number]): TypePlan {
   const old = planner.old[was] as RecordType, now = planner.now[is] as RecordType;
   const name = recordName(now);
-  if (old.nontrivial || now.nontrivial) {
-    return freshPlan(
-      `${name} has a destructor, a copy constructor or virtual functions, so its bytes are not its value`,
-    );
-  }
+  const isNontrivial = old.nontrivial || now.nontrivial;
+  const nontrivial = freshPlan(
+    `${name} has a destructor, a copy constructor or virtual functions, so its bytes are not its value`,
+  );
+  if (isNontrivial && !(planner.isInPlace && old.name === now.name)) return nontrivial;
   if (old.size === undefined || now.size === undefined) {
     return freshPlan(`the fields of ${name} are not known`);
   }
@@ -36,11 +36,12 @@ export function planRecord(planner: Planner, [was, is]: readonly [before: number
   if (!isInside(planner.old, before, old.size) || !isInside(planner.now, after, now.size)) {
     return freshPlan(`the fields of ${name} are larger than it is`);
   }
-  return new RecordPlan(planner, { id: was, record: old, members: before }, {
+  const plan = new RecordPlan(planner, { id: was, record: old, members: before }, {
     id: is,
     record: now,
     members: after,
   }).plan();
+  return isNontrivial && plan.fate === "changed" ? nontrivial : plan;
 }
 
 /** Writes what kind of type it is, and its name. */

@@ -44,6 +44,8 @@ export function freshPlan(reason: string): TypePlan {
 
 /** Plans what becomes of values of one type. */
 export interface Planner extends ComparedTypes {
+  /** Whether values stay where they are if nothing changes: then also those whose copies would need code. */
+  readonly isInPlace: boolean;
   /** Plans how values of the type `before` of the old version become values of the type `after` of the new one. */
   plan(before: number, after: number): TypePlan;
   /** Writes a type of the old version as C does. */

@@ -79,6 +79,9 @@ Deno.test("a variable of another size, type or version starts with the new value
     },
   );
   assertEquals(carried.report, {
+    kept: [],
+    moved: [],
+    unused: undefined,
     carried: ["same"],
     converted: [],
     fresh: [

@@ -51,6 +51,14 @@ const SCENARIOS: Readonly<Record<string, (index: number) => unknown>> = {
     for (const path of circle) made.reload(path);
     made.reloadAll(circle);
   },
+  "registries with variables that are kept": () => {
+    const made = registry({ keepVersions: 1 });
+    const kept = (number: number) =>
+      version({ functions: { answer: number }, data: { word: [1n], pointer: ["word"] }, homes: true });
+    made.loadBytes("m", kept(1));
+    for (let number = 2; number < 6; number++) made.reload("m", { bytes: kept(number), state: "keep" });
+    made.rollback("m", { state: "keep" });
+  },
   "registries with versions that are kept": () => {
     const made = registry({ keepVersions: 3 });
     made.loadBytes("m", answering(1));

@@ -8,6 +8,7 @@ const SCENARIOS = [
   "registries with importers and providers",
   "registries with modules that import from each other",
   "registries with modules that import from each other, reloaded",
+  "registries with variables that are kept",
   "registries with versions that are kept",
   "registries with live libraries",
   "registries with callbacks",

@@ -8,11 +8,15 @@ let count = 0;
 export async function compiledVersion(
   folder: string,
   source: string,
-  { compiler = "gcc", flags = ["-O2"] }: { compiler?: "gcc" | "g++"; flags?: readonly string[] } = {},
+  { compiler = "gcc", flags = ["-O2"], reloadable = true }: {
+    compiler?: "gcc" | "g++";
+    flags?: readonly string[];
+    reloadable?: boolean;
+  } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const name = `v${++count}.${compiler === "gcc" ? "c" : "cpp"}`;
   Deno.writeTextFileSync(`${folder}/${name}`, source);
   await compile(compiler, ["-fPIC", ...flags, "-c", name, "-o", `${name}.o`], folder);
   const object = { name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) };
-  return linkObjects([object], { reloadable: true }).bytes as Uint8Array<ArrayBuffer>;
+  return linkObjects([object], { reloadable }).bytes as Uint8Array<ArrayBuffer>;
 }

@@ -28,11 +28,13 @@ export function testWithCompilers(
   commands: readonly string[],
   name: string,
   work: (folder: string) => void | Promise<void>,
+  options: Pick<Deno.TestDefinition, "sanitizeResources"> = {},
 ): void {
   const runs = canRun && commands.every(hasCommand);
   Deno.test({
     name: runs ? name : `${name} (SKIPPED: needs ${commands.join(" and ")} on Linux x86-64)`,
     ignore: !runs,
+    ...options,
     fn: isolated(async () => {
       const folder = Deno.makeTempDirSync();
       try {

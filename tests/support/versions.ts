@@ -3,6 +3,7 @@
  * number or jump to another function, and variables of 64 bits.
  */
 import { Binding, HeaderFlag, RelocationType, SectionType, SymbolType } from "../../src/smf/mod.ts";
+import { HOMES_SECTION, homesBytes } from "../../src/smf/homes.ts";
 import type { SymbolOptions } from "../../mod.ts";
 import { hostBuilder, JUMP_ADDRESS, machineCode } from "./testing.ts";
 
@@ -22,6 +23,8 @@ export interface Parts {
   readonly init?: readonly string[];
   /** The names of finalisers. */
   readonly fini?: readonly string[];
+  /** Whether each variable has a home, in which a reload can keep it. */
+  readonly homes?: boolean;
 }
 
 const PAGE = 4096;
@@ -64,10 +67,22 @@ export function version(parts: Parts): Uint8Array<ArrayBuffer> {
       return 0n;
     });
   const all: bigint[] = [];
+  const homes: Parameters<typeof homesBytes>[0][number][] = [];
   for (const [name, contents] of Object.entries(data)) {
     const value = place + 8 * all.length;
     const size = 8 * contents.length;
-    symbols.set(name, builder.symbol({ name, type: SymbolType.Data, value, size, ...details[name] }));
+    const variable = builder.symbol({ name, type: SymbolType.Data, value, size, ...details[name] });
+    symbols.set(name, variable);
+    if (parts.homes) {
+      const symbol = builder.symbol({
+        name: `.data.${name}`,
+        type: SymbolType.Data,
+        binding: Binding.Local,
+        value,
+      });
+      symbols.set(name, symbol);
+      homes.push({ symbol, size, alignment: 8 });
+    }
     all.push(...words(contents, value));
   }
   if (all.length > 0) {
@@ -80,6 +95,9 @@ export function version(parts: Parts): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(words(entries, place).buffer as ArrayBuffer);
     builder.section({ name, type: SectionType.Data, bytes, alignment: 8 });
     place += bytes.length;
+  }
+  if (parts.homes) {
+    builder.section({ name: HOMES_SECTION, type: SectionType.Homes, bytes: homesBytes(homes) });
   }
   for (const { offset, name, addend } of relocations) {
     let symbol = symbols.get(name);

@@ -88,7 +88,7 @@ function planned({ file, path }: Version): ComparedVersion {
         bytes: relocatedImage(file, plan, needs, () => {}).subarray(offset, offset + length),
       }];
     };
-    return { file, plan, code, types: () => inFile(path, () => file.types()) };
+    return { file, plan, homes: file.homes(), code, types: () => inFile(path, () => file.types()) };
   });
 }
 

@@ -25,9 +25,11 @@ cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
 
   --signature TEXT    types of the function's result and parameters, as in smf run;
                       default: those that the module keeps
-  --state HOW         carry (default): variables keep their values; fresh: they do not
+  --state HOW         keep: variables stay where they are; carry: their values are
+                      copied; fresh: they start anew; keep-or-carry (default): keep
+                      where both versions were linked with --reloadable, else carry
   --take NAME         a variable that takes the new version's initial value although
-                      the state is carried; repeatable
+                      the state is kept or carried; repeatable
   --take-unwritten    so do all variables that the program never wrote and whose
                       initial value has changed
   --old-pointers HOW  keep (default): the old version stays for addresses in
@@ -70,7 +72,7 @@ class Interruption implements Disposable {
 export interface WatchCommand {
   readonly options: Options;
   readonly file: string;
-  readonly state: "carry" | "fresh";
+  readonly state: "keep" | "carry" | "fresh" | "keep-or-carry";
   readonly take: readonly string[] | "unwritten";
   readonly oldPointers: "keep" | "refuse";
   /** The function to call after each load. */
@@ -96,9 +98,9 @@ export function parseWatch(args: readonly string[], output: Output): WatchComman
   const [file, name, ...texts] = options.rest;
   if (file === undefined) throw new UsageError("name a file");
   if (file === "-") throw new UsageError("standard input does not change: name a file");
-  const state = options.value("state") ?? "carry";
-  if (state !== "carry" && state !== "fresh") {
-    throw new UsageError(`--state takes carry or fresh, not '${state}'`);
+  const state = options.value("state") ?? "keep-or-carry";
+  if (state !== "keep" && state !== "carry" && state !== "fresh" && state !== "keep-or-carry") {
+    throw new UsageError(`--state takes keep, carry, fresh or keep-or-carry, not '${state}'`);
   }
   const oldPointers = options.value("old-pointers") ?? "keep";
   if (oldPointers !== "keep" && oldPointers !== "refuse") {
@@ -227,9 +229,9 @@ function reportJson(event: Report, file: string): Readonly<Record<string, unknow
   return kind === "loaded" ? loaded : { ...loaded, milliseconds: event.milliseconds, carried: event.carried };
 }
 
-/** The names of the carried variables, and how many of them only their size has matched. */
-function carriedText({ carried, matchedBySize }: CarryReport): string {
-  const names = carried.map((name) => printable(name)).join(", ");
+/** The names of the variables that were kept or carried, and how many of them only their size has matched. */
+function carriedText({ kept, carried, matchedBySize }: CarryReport): string {
+  const names = [...kept, ...carried].map((name) => printable(name)).join(", ");
   return matchedBySize.length === 0 ? names : `${names} (${matchedBySize.length} matched by size alone)`;
 }
 
@@ -242,10 +244,11 @@ function printReport(event: Report, file: string, writer: Writer): void {
     case "reloaded": {
       const { version, milliseconds, carried } = event;
       writer.print(style.good(`reloaded: version ${version} in ${milliseconds.toFixed(1)} ms`));
-      if (carried !== undefined && carried.carried.length > 0) {
-        writer.print(style.faint(`  carried: ${carriedText(carried)}`));
+      if (carried !== undefined && carried.kept.length + carried.carried.length > 0) {
+        const how = carried.kept.length > 0 ? "kept" : "carried";
+        writer.print(style.faint(`  ${how}: ${carriedText(carried)}`));
       }
-      for (const { name, changes, fresh } of carried?.converted ?? []) {
+      for (const { name, changes, fresh } of [...carried?.moved ?? [], ...carried?.converted ?? []]) {
         writer.print(style.faint(printable(`  converted: ${name}: ${changes.join("; ")}`)));
         for (const { name, reason } of fresh) {
           writer.print(style.warning(printable(`  initialized anew: ${name}: ${reason}`)));
@@ -258,11 +261,19 @@ function printReport(event: Report, file: string, writer: Writer): void {
         const names = carried.initialValueChanged.map((name) => printable(name)).join(", ");
         writer.print(style.warning(`  initial value changed, the old value is kept (--take): ${names}`));
       }
+      if (carried?.unused !== undefined && carried.unused.names.length > 0) {
+        const names = carried.unused.names.map((name) => printable(name)).join(", ");
+        writer.print(style.faint(`  made by initialisers and left unused: ${names}`));
+      }
       for (const { name, change } of carried?.changedPointees ?? []) {
         writer.print(style.warning(printable(`  leads to objects of the old layout: ${name}: ${change}`)));
       }
       for (const { name, offset } of carried?.oldPointers ?? []) {
-        writer.print(style.warning(`  still points into the old version: ${printable(name)} at ${offset}`));
+        writer.print(
+          style.warning(
+            `  still points to what the new version does not use: ${printable(name)} at ${offset}`,
+          ),
+        );
       }
       break;
     }

@@ -65,6 +65,30 @@ export function relocate(
   else relocator.tryAll(report);
 }
 
+/**
+ * Applies some relocations and fills some GOT slots again, with other addresses of their symbols than those in
+ * the image.
+ *
+ * @param symbols The symbols' addresses; all relocations and slots are of these.
+ * @throws {LoadError} `RelocationFailed` if code cannot reach one of them; those before it are applied then.
+ */
+export function relocateTo(
+  image: Uint8Array,
+  file: SmfFile,
+  plan: ImagePlan,
+  needs: RelocationNeeds,
+  base: bigint,
+  symbols: ReadonlyMap<number, bigint>,
+  { relocations, slots }: { readonly relocations: readonly number[]; readonly slots: readonly number[] },
+): void {
+  const imports = BigUint64Array.from(symbols.values());
+  const relocator = new Relocator(image, file, plan, { ...needs, imports: [...symbols.keys()] }, {
+    base,
+    imports,
+  });
+  relocator.runSome(relocations, slots);
+}
+
 /** Applies the relocations of one module. */
 class Relocator {
   readonly #file: SmfFile;
@@ -116,6 +140,11 @@ class Relocator {
   run(): void {
     this.#fillSlots();
     this.#apply(0, this.#file.relocations.length);
+  }
+
+  runSome(indices: readonly number[], slots: readonly number[]): void {
+    for (const slot of slots) this.#fillSlots(slot, slot + 1);
+    for (const index of indices) this.#apply(index, index + 1);
   }
 
   /** Applies the relocations from `first` up to but not including `end`. */
@@ -191,15 +220,15 @@ class Relocator {
     return isCall && isPlain ? stub : 0;
   }
 
-  /** Fills the GOT slots with S, and writes the stubs that jump through them. */
-  #fillSlots(): void {
+  /** Fills the GOT slots from `first` up to but not including `end` with S, and writes the stubs that jump through them. */
+  #fillSlots(first = 0, end = this.#needs.firstUse.length): void {
     const { pltStubs, firstUse } = this.#needs;
     const { relocations } = this.#file;
     const { bytes, symbols, pageTable, imports, importOf } = this.#work;
     const isImporting = importOf.length > 0;
     const got = this.#plan.got | 0, plt = this.#plan.plt | 0, step = this.#work.symbolStep | 0;
     const baseLow = this.#work.baseLow | 0, baseHigh = this.#work.baseHigh | 0;
-    for (let slot = 0; slot < firstUse.length; slot++) {
+    for (let slot = first; slot < end; slot++) {
       const index = firstUse[slot];
       const symbol = relocations.symbol(index);
       const position = isImporting ? importOf[symbol] - 1 : -1;

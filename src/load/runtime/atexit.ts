@@ -51,6 +51,8 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
  * | `int smf_remove_module(struct module *, unsigned milliseconds)` | −1 |
  * | `const struct arguments *smf_arguments(void)` | never |
  * | `size_t smf_registered(struct module *, uintptr_t *pairs, size_t room)` | never |
+ * | `void smf_withdraw(struct module *, callback *run, void *value, int is_withdrawn)` | never |
+ * | `size_t smf_threads(int64_t *numbers, size_t room)` | 0 |
  */
 const FUNCTIONS = {
   smf_add_module: { parameters: ["usize", "usize"], result: "pointer" },
@@ -60,6 +62,8 @@ const FUNCTIONS = {
   smf_remove_module: { parameters: ["pointer", "u32"], result: "i32" },
   smf_arguments: { parameters: [], result: "pointer" },
   smf_registered: { parameters: ["pointer", "buffer", "usize"], result: "usize" },
+  smf_withdraw: { parameters: ["pointer", "usize", "usize", "i32"], result: "void" },
+  smf_threads: { parameters: ["buffer", "usize"], result: "usize" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
@@ -149,6 +153,21 @@ export function initialiserArguments(): InitialiserArguments {
   return [view.getInt32(0), view.getPointer(8), view.getPointer(16)];
 }
 
+/**
+ * The numbers of the process's threads.
+ *
+ * Platforms: undefined where nobody knows: on other systems than Linux, and without `/proc`.
+ */
+export function threadNumbers(): ReadonlySet<bigint> | undefined {
+  if (HOST_PLATFORM !== Platform.Linux) return undefined;
+  let numbers = new BigInt64Array(128);
+  let count = 0;
+  while ((count = Number(call("smf_threads", numbers, BigInt(numbers.length)))) > numbers.length) {
+    numbers = new BigInt64Array(2 * count);
+  }
+  return count === 0 ? undefined : new Set(numbers.subarray(0, count));
+}
+
 /** A function that a module has registered for its end or that of a thread. */
 export interface Registration {
   /** The address of the function. */
@@ -220,6 +239,16 @@ export class ModuleExits implements Disposable {
       { length: count },
       (_, index) => ({ run: Number(pairs[2 * index]), value: Number(pairs[2 * index + 1]) }),
     );
+  }
+
+  /**
+   * Says whether functions that the module has registered for its end are left out then, because another
+   * version has the objects that are in use.
+   */
+  setWithdrawn(registrations: readonly Registration[], isWithdrawn: boolean): void {
+    for (const { run, value } of registrations) {
+      call("smf_withdraw", this.#module, BigInt(run), BigInt(value), isWithdrawn ? 1 : 0);
+    }
   }
 
   /** @throws {LoadError} `Busy` if a thread that ends stays in one of the module's destructors. */

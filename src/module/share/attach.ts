@@ -22,7 +22,7 @@ export function describeImage(
   version: number,
   canonical: readonly CanonicalAddress[],
 ): SharedModule {
-  const { file, memory, pageSize, plan, imports } = image;
+  const { file, memory, pageSize, plan, imports, homeAddresses } = image;
   const { bytes, count, exportedCount, fileOffset, marked } = file.symbols.source;
   return {
     path,
@@ -35,6 +35,7 @@ export function describeImage(
     sections: file.sections,
     symbols: { bytes, count, exportedCount, fileOffset, marked },
     imports,
+    homes: homeAddresses && { all: image.homes!, addresses: homeAddresses },
     types: image.types?.facts,
     canonical,
   };
@@ -109,6 +110,8 @@ export function attachImage(
       pageSize: module.pageSize,
       identity: { description },
       imports: module.imports,
+      homes: module.homes?.all,
+      homeAddresses: module.homes?.addresses,
       types: module.types && new KeptTypes(module.types),
       whyNotShareable: () => undefined,
       [Symbol.dispose]: () => attached.dispose(),

@@ -9,6 +9,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import type { SlotCounts } from "../../image/arrange.ts";
 import type { ImportRecord } from "../../load/imports/resolve.ts";
 import { xxh32 } from "../../smf/hash.ts";
+import type { Home } from "../../smf/homes.ts";
 import type { SmfHeader } from "../../smf/header.ts";
 import type { TypeFacts } from "../../smf/kept_types.ts";
 import type { SmfSection } from "../../smf/section.ts";
@@ -29,6 +30,10 @@ export interface SharedModule {
   /** The symbol table and its names, as in the file; the header has their layout. */
   readonly symbols: Omit<SymbolTableSource, "layout">;
   readonly imports: readonly ImportRecord[];
+  /** The homes of its variables and the addresses of those that are in the memory of earlier versions; absent if none is. */
+  readonly homes?:
+    | { readonly all: readonly Home[]; readonly addresses: readonly (bigint | undefined)[] }
+    | undefined;
   /** The types that it keeps; undefined if it keeps none. */
   readonly types: TypeFacts | undefined;
   /** The canonical addresses of exported functions; empty if those are the addresses of their code. */

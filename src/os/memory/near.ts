@@ -11,6 +11,8 @@ const HIGHEST = 1n << 47n;
 
 /** Distances of hints: from close, where module and neighbour share page tables, to the edge of near. */
 const DISTANCES_MIB = [16n, 64n, 160n, 288n, 448n, 640n, 832n, 960n];
+/** The last distance that is tried, MiB by MiB, once those above are taken: by earlier versions of a module. */
+const LAST_MIB = 1023n;
 
 /** The least multiple of `alignment`, a power of two, that is not below `address`. */
 export function alignAddressUp(address: bigint, alignment: bigint): bigint {
@@ -23,11 +25,18 @@ export function isNear(address: bigint, size: number, near: bigint): boolean {
   return address >= near - NEAR && end <= near + NEAR;
 }
 
-/** Addresses to try, closest first, alternately below and above. */
+function* distances(): Generator<bigint, void> {
+  yield* DISTANCES_MIB;
+  for (let distance = 1n; distance <= LAST_MIB; distance++) yield distance;
+}
+
+/** Addresses to try, those of few distances first, alternately below and above. */
 export function* hintsNear(near: bigint, length: number, granularity: bigint): Generator<bigint, void> {
-  for (const distance of DISTANCES_MIB) {
+  for (const distance of distances()) {
     for (const hint of [near - (distance << 20n) - BigInt(length), near + (distance << 20n)]) {
-      if (hint >= LOWEST && hint + BigInt(length) < HIGHEST) yield hint & -granularity;
+      const start = hint & -granularity;
+      const isInside = hint >= LOWEST && hint + BigInt(length) < HIGHEST;
+      if (isInside && isNear(start, length, near)) yield start;
     }
   }
 }

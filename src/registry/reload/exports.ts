@@ -5,7 +5,7 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
-import { symbolAddress } from "../../load/loader.ts";
+import { keptHome, symbolAddress } from "../../load/loader.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** Answers importers for the names that a module exports. */
@@ -26,7 +26,9 @@ export interface Exported extends ExportPlace {
 /** The export with that name, if there is one that has an address. */
 export function findExported({ image }: ModuleVersion, name: string): Exported | undefined {
   const found = exportPlace(image, name);
-  return found === undefined ? undefined : { ...found, address: symbolAddress(image, found.index) };
+  if (found === undefined) return undefined;
+  const kept = keptHome(image, image.file.symbols.value(found.index));
+  return { ...found, ...kept ?? { address: symbolAddress(image, found.index) } };
 }
 
 /** The offset in the image by which an export's type is found; undefined if it has none. */

@@ -7,6 +7,9 @@
  */
 
 import { AddressGuard } from "./address_guard.ts";
+import { Keeping, type ReloadTakeover } from "./keeping.ts";
+import type { CandidateWishes } from "../loading.ts";
+import type { LoadedImage } from "../../load/loader.ts";
 import { type CarryReport, carryState } from "../../module/carry.ts";
 import { saveVariables } from "../../module/image_data.ts";
 import { checkRollback } from "../integrity.ts";
@@ -32,16 +35,25 @@ export interface KeptVersion {
 /** A module to reload, and how. */
 export interface Replacement {
   readonly entry: Entry;
-  readonly options: TakeoverOptions;
+  readonly options: ReloadTakeover;
 }
 
 /** A module and the version that takes over. */
 interface Takeover extends Replacement {
   readonly candidate: ModuleVersion;
+  readonly keeping: Keeping;
+  /** Whether the candidate is an earlier version. */
+  readonly isRollback?: boolean;
 }
 
-/** Loads new versions with the given numbers; they belong to the caller then. */
-export type LoadCandidates = (numbers: readonly number[]) => readonly ModuleVersion[];
+/** What a candidate is loaded with. */
+export interface CandidateOrder extends CandidateWishes {
+  readonly number: number;
+  readonly linked: (image: LoadedImage) => void;
+}
+
+/** Loads new versions; they belong to the caller then. */
+export type LoadCandidates = (orders: readonly CandidateOrder[]) => readonly ModuleVersion[];
 
 /** Takes the modules of one registry from version to version. */
 export class Reloader {
@@ -81,13 +93,19 @@ export class Reloader {
     using undo = new DisposableStack();
     const entries = replacements.map(({ entry }) => entry);
     this.#requireLoaded(entries);
+    const keepings = replacements.map(({ entry, options }) => new Keeping(entry, options));
     undo.defer(() => withdrawCandidates(entries));
-    const candidates = load(entries.map(({ highestNumber }) => highestNumber + 1));
+    const candidates = load(entries.map(({ highestNumber }, index) => ({
+      number: highestNumber + 1,
+      near: keepings[index].near,
+      linked: (image) => keepings[index].linked(image),
+    })));
     undo.defer(() => this.#discard(candidates));
     const previous = entries.map(({ exports }) => exports.version);
     const takeovers = replacements.map((replacement, index) => ({
       ...replacement,
       candidate: candidates[index],
+      keeping: keepings[index],
     }));
     const reports = this.#takeOver(takeovers, undo);
     entries.forEach((entry, index) => this.#keep(entry, previous[index]));
@@ -112,12 +130,13 @@ export class Reloader {
     }
     checkRollback(entry, candidate);
     const previous = entry.exports.version;
-    const restore = saveVariables(candidate.image);
+    const keeping = new Keeping(entry, options);
+    const restore = saveVariables(candidate.image, keeping.sharedPlaces(candidate.image));
     undo.defer(() => {
       // Handles on the earlier version may be open: they see its variables as they were.
       if (candidate.lifetime.state !== "freed") restore();
     });
-    const [report] = this.#takeOver([{ entry, candidate, options }], undo);
+    const [report] = this.#takeOver([{ entry, candidate, options, keeping, isRollback: true }], undo);
     entry.history.pop();
     candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
@@ -144,14 +163,15 @@ export class Reloader {
     const entries = takeovers.map(({ entry }) => entry);
     this.#checkThreadLocals(takeovers);
     // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
-    const reports = takeovers.map(({ entry: { exports }, candidate, options }) => {
+    const reports = takeovers.map(({ entry: { exports }, candidate, options, keeping, isRollback }) => {
       const previous = exports.version;
       // First, because initialisers of the candidate may have started threads.
       if (previous.lifetime.isPinned) candidate.lifetime.pin();
       exports.check(candidate, options.compatibility ?? "strict");
-      const report = options.state === "carry"
-        ? inFile(candidate.path, () => carryState(previous.image, candidate.image, options))
-        : undefined;
+      const report = inFile(candidate.path, () => {
+        if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
+        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
+      });
       migrateAndVerify(previous, candidate, this.#callPath, options);
       return report;
     });
@@ -160,10 +180,11 @@ export class Reloader {
     this.#checkThreadLocals(takeovers);
 
     // Prepare everything that can fail. From here to the commit no foreign code runs.
-    const prepared = takeovers.map(({ entry: { exports }, candidate, options }, index) => {
+    const prepared = takeovers.map(({ entry: { exports }, candidate, options, keeping }, index) => {
       const { compatibility = "strict" } = options;
       const pointed = pointedVersions(candidate, exports.version, reports[index]);
-      return { pointed, ...exports.prepare(candidate, { compatibility, leases: pointed }, undo) };
+      const homes = keeping.prepare(candidate, undo);
+      return { pointed, homes, ...exports.prepare(candidate, { compatibility, leases: pointed }, undo) };
     });
 
     // Commit. This line cannot be crossed back: nothing below it fails or is undone.
@@ -172,6 +193,7 @@ export class Reloader {
     takeovers.forEach(({ entry, candidate }, index) => {
       candidate.pointsInto = prepared[index].pointed;
       this.#guard(entry.exports.version, candidate);
+      prepared[index].homes.commit();
       prepared[index].commit();
       if (candidate.number <= entry.highestNumber) return;
       entry.highestNumber = candidate.number;
@@ -180,6 +202,7 @@ export class Reloader {
 
     // Drain. Nothing ends before all modules are committed, because its end may touch the others.
     for (const { release } of prepared) release();
+    for (const { keeping, candidate } of takeovers) keeping.committed(candidate, this.#callPath);
     return reports;
   }
 

@@ -14,20 +14,52 @@ import type { ModuleVersion, PointedImage } from "../../module/version.ts";
 /** How a module's next version takes over. */
 export interface TakeoverOptions extends CarryOptions {
   /**
+   * `keep`: variables stay where they are, and the new version's code works on
+   * them there: nothing is copied, so that objects with destructors, threads,
+   * Workers and pointers go on. Both versions must be linked with
+   * `smf link --reloadable`. What cannot stay starts anew, or moves if its type
+   * has changed; the report says which and why. The initialisers of the new
+   * version run on memory of its own, which then stays unused. The memory of
+   * every version stays until the module ends.
+   *
    * `carry`: variables keep their values, matched by name and version, and
    * converted where their types have changed; `fresh`: they start with the new
    * file's. Where a file does not tell the types (it was linked without debug
    * information), variables match by size. Those that have destructors start
    * anew.
    *
-   * Safety: without types values are copied as bytes. If the new version means
+   * `keep-or-carry`: `keep` where both versions have homes for variables, else `carry`.
+   *
+   * Safety: with `keep`, what `migrate`, `verify` and the new version's code write
+   * to variables stays written if the reload fails after that. An address of a
+   * function in a variable leads to the code that it was taken from, unless the
+   * function is exported.
+   *
+   * Without types values are copied as bytes. If the new version means
    * something else by a variable of the same name, size and version, its code
    * works on a wrong value, or crashes. Workers that write to variables while they are
    * carried race with the copy.
    *
-   * @default "fresh"
+   * @default "fresh"; of a watch `keep` where both versions have homes for variables, else `fresh`
+   *
+   * @example Variables that stay where they are
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const sample = (version: number) =>
+   *   Deno.readFileSync(`fixtures/platform/${Deno.build.os}-${Deno.build.arch}_v${version}.smf`);
+   * const host_value = { parameters: ["i32"], result: "i32", callback: (value: number) => value } as const;
+   * using registry = new ModuleRegistry({ imports: { host_value } });
+   * registry.loadBytes("sample", sample(1));
+   * const { symbols } = registry.open("sample", { increment: { parameters: [], result: "i64" } });
+   * assertEquals(symbols.increment(), 41n); // adds 1
+   * const { carried } = registry.reload("sample", { bytes: sample(2), state: "keep" });
+   * assertEquals(symbols.increment(), 43n); // adds 2
+   * assertEquals(carried?.kept.includes("counter"), true);
+   * ```
    */
-  readonly state?: "fresh" | "carry";
+  readonly state?: "fresh" | "carry" | "keep" | "keep-or-carry";
   /**
    * Moves what cannot be carried by itself; an exception ends the reload.
    *
@@ -53,7 +85,7 @@ export interface TakeoverOptions extends CarryOptions {
 
 /** The checks of {@linkcode TakeoverOptions}. */
 export const TAKEOVER_OPTIONS: OptionTable<TakeoverOptions> = {
-  state: oneOf("fresh", "carry"),
+  state: oneOf("fresh", "carry", "keep", "keep-or-carry"),
   migrate: FUNCTION,
   verify: FUNCTION,
   compatibility: oneOf("strict", "allow"),
@@ -73,7 +105,7 @@ export function migrateAndVerify(
   previous: ModuleVersion,
   candidate: ModuleVersion,
   callPath: CallPath,
-  { migrate, verify }: TakeoverOptions,
+  { migrate, verify }: Pick<TakeoverOptions, "migrate" | "verify">,
 ): void {
   if (migrate === undefined && verify === undefined) return;
   using handles = new DisposableStack();

@@ -7,6 +7,7 @@
  */
 
 import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { type Claim, declarationsOf, type NameUse } from "./claims.ts";
 import { findExported } from "./exports.ts";
 import type {
@@ -102,9 +103,16 @@ export class VariableImporters {
   prepare(candidate: ModuleVersion, undo: DisposableStack): PreparedVariables {
     const moves = [...this.#imports].flatMap((imported) => {
       const target = findExported(candidate, imported.name);
-      if (target?.kind !== "data" || imported.references?.canFollow === false) return [];
+      if (target?.kind !== "data") return [];
+      // Of a variable that stays where it is, every reference is right.
+      const stays = target.address === imported.address;
+      if (!stays && imported.references?.canFollow === false) {
+        if (isIn(imported.address, candidate)) throw cannotFollow(imported.name, candidate.path);
+        return [];
+      }
       // An importer that is not linked yet takes the address when it is.
-      const patch = imported.references?.prepare(imported.address, target.address) ?? NO_PATCH;
+      const references = stays ? undefined : imported.references;
+      const patch = references?.prepare(imported.address, target.address) ?? NO_PATCH;
       undo.defer(() => patch.release());
       const next = undo.use(candidate.provider.hold(imported.importer));
       return [{ imported, patch, next, address: target.address }];
@@ -127,6 +135,24 @@ export class VariableImporters {
       },
     };
   }
+}
+
+/** Whether an address is in a candidate's own memory: there nobody uses what stays elsewhere. */
+function isIn(address: bigint, { image: { memory } }: ModuleVersion): boolean {
+  return address >= memory.address && address < memory.address + BigInt(memory.size);
+}
+
+function cannotFollow(name: string, path: string): LoadError {
+  return new LoadError(
+    "Incompatible",
+    "Cannot keep variables: code of a module that is reloaded too addresses one directly",
+    {
+      path,
+      symbol: name,
+      symbols: [name],
+      hint: "compile that module with -fPIC, or reload the modules one by one",
+    },
+  );
 }
 
 /** For importers that hold no word to change yet. */

@@ -66,7 +66,7 @@ export type WatchEvent =
     readonly milliseconds: number;
     /** Milliseconds from when the change was noticed first until the new version ran. */
     readonly sinceChange: number;
-    /** Reports which variables were carried, with `state: "carry"`. */
+    /** Reports what became of variables; undefined if they start anew. */
     readonly carried: CarryReport | undefined;
   }
   | {

@@ -144,7 +144,7 @@ Deno.test("watch explains wrong usage and bad files", async () => {
     [["-"], 2, "standard input does not change"],
     [[path, "seven"], 2, "a name and --signature"],
     [[path, "--signature", "i32()"], 2, "--signature needs the name of a function"],
-    [[path, "--state", "lost"], 2, "--state takes carry or fresh"],
+    [[path, "--state", "lost"], 2, "--state takes keep, carry, fresh or keep-or-carry"],
     [[path, "--old-pointers", "lost"], 2, "--old-pointers takes keep or refuse"],
     [[path, "--take", "total", "--take-unwritten"], 2, "either --take or --take-unwritten"],
     [[path, "eight", "--signature", "i32()"], 2, "there is no function 'eight'; there is seven"],

@@ -21,7 +21,8 @@ Deno.test("every hint is near, aligned to the granularity, and leaves the neighb
   const near = 0x7f12_3456_7000n;
   const length = 3 << 20;
   const hints = [...hintsNear(near, length, 65536n)];
-  assertEquals(hints.length, 16);
+  // First the few that are enough for most modules, then one for each MiB on both sides.
+  assert(hints.length > 16 + 2 * 1000, `${hints.length} hints`);
   for (const hint of hints) {
     assert(isNear(hint, length, near));
     assertEquals(hint % 65536n, 0n);

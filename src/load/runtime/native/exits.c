@@ -12,6 +12,7 @@
  * other address in it (Itanium C++ ABI, 3.3.6).
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -46,6 +47,8 @@ struct finaliser {
   callback *run;
   void (*run_with)(int, void *);
   void *value;
+  /* Whether it does not run: nobody uses its object. */
+  int is_withdrawn;
 };
 
 /* A function that runs when a module calls quick_exit, or else when the module that registered it ends. */
@@ -316,7 +319,8 @@ void smf_run_finalisers(struct module *module) {
     module->finalisers = next->older;
     for (struct quick *same; next->run && (same = take_quick(module, next->run));) free(same);
     leave();
-    if (next->run) next->run(next->value);
+    if (next->is_withdrawn) (void)0;
+    else if (next->run) next->run(next->value);
     else next->run_with(0, next->value);
     free(next);
     enter();
@@ -475,5 +479,31 @@ size_t smf_registered(struct module *module, uintptr_t *pairs, size_t room) {
     pairs[2 * count + 1] = (uintptr_t)each->value;
   }
   leave();
+  return count;
+}
+
+/*
+ * Says whether a function that the module has registered for its end, with this value, is left out then:
+ * another version of the module has the object that is in use.
+ */
+void smf_withdraw(struct module *module, callback *run, void *value, int is_withdrawn) {
+  enter();
+  for (struct finaliser *each = module->finalisers; each; each = each->older) {
+    if (each->run == run && each->value == value) each->is_withdrawn = is_withdrawn;
+  }
+  leave();
+}
+
+/* Stores up to `room` numbers of the threads of this process. Returns how many there are; 0 if nobody knows. */
+size_t smf_threads(int64_t *numbers, size_t room) {
+  DIR *threads = opendir("/proc/self/task");
+  if (!threads) return 0;
+  size_t count = 0;
+  for (struct dirent *each; (each = readdir(threads));) {
+    if (each->d_name[0] == '.') continue;
+    if (count < room) numbers[count] = atoi(each->d_name);
+    count++;
+  }
+  closedir(threads);
   return count;
 }

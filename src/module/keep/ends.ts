@@ -1,0 +1,173 @@
+/**
+ * What the versions of a module do at its end. Each object is destroyed once, by the version that registered its
+ * destructor; a function for the end without an object runs once, that of the version that serves.
+ *
+ * | registered, or in `.fini_array` | treatment |
+ * |---|---|
+ * | a destructor and an object in a home that is kept: the new version's own, which nobody uses | is withdrawn |
+ * | a compiler's function that destroys one array, which is kept | the same |
+ * | a compiler's function that refers to several homes | all of them start anew: nobody knows which of them it destroys |
+ * | a function of the program's own, which the new version has under the same name | runs in the version that serves |
+ */
+
+import { GOT_SLOT_SIZE } from "../../image/arrange.ts";
+import { forEachReference } from "../../image/code_references.ts";
+import { isArrayDestructor, isObjectInitialiser } from "../../image/symbol_names.ts";
+import { HomePlaces } from "../../image/homes/places.ts";
+import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import type { Registration } from "../../load/runtime/atexit.ts";
+import { endOffsets } from "../../load/start.ts";
+import { bytesAt } from "../../os/native_memory.ts";
+import { Arch, SymbolType } from "../../smf/enums.ts";
+import { addressesOf, offsetOf } from "../image_data.ts";
+import { homeAddress } from "./table.ts";
+
+/** A compiler's function that destroys objects whose addresses only its code has. */
+export interface Destroyer {
+  /** The homes that its code refers to. */
+  readonly homes: ReadonlySet<number>;
+  /** Its registration; undefined if it is in `.fini_array`. */
+  readonly registration: Registration | undefined;
+}
+
+/** A function of the program's own that runs at the end. */
+export interface EndFunction {
+  readonly name: string;
+  /** Its offset in the range. */
+  readonly offset: number;
+  /** Undefined if it is in `.fini_array`. */
+  readonly registration: Registration | undefined;
+}
+
+/** What a version does at its end. */
+export interface Ends {
+  /** Destructors with the addresses of their objects, wherever these are. */
+  readonly objects: readonly Registration[];
+  readonly destroyers: readonly Destroyer[];
+  readonly functions: readonly EndFunction[];
+}
+
+/** Bytes that are looked at of a function whose size is not known. */
+const UNKNOWN_SIZE = 512;
+
+/** Finds what an image would do at its end now. */
+export function endsOf(image: PlacedImage): Ends {
+  const range = addressesOf(image.memory);
+  const functions = functionsByOffset(image);
+  const objects: Registration[] = [], destroyers: Destroyer[] = [], own: EndFunction[] = [];
+  const places = HomePlaces.of(image);
+  const add = (offset: number, registration: Registration | undefined): void => {
+    const known = functions.get(offset);
+    if (known !== undefined && !isArrayDestructor(known.name)) {
+      own.push({ name: known.name, offset, registration });
+      return;
+    }
+    const homes = homesUsedBy(image, places, offset, known?.size ?? UNKNOWN_SIZE);
+    // Such a finaliser may leave the work to the function that also makes the objects.
+    if (registration === undefined) {
+      for (const [start, { name, size }] of functions) {
+        if (!isObjectInitialiser(name)) continue;
+        for (const home of homesUsedBy(image, places, start, size)) homes.add(home);
+      }
+    }
+    destroyers.push({ homes, registration });
+  };
+  for (const registration of image.exits?.registered() ?? []) {
+    const { run, value } = registration;
+    if (run < range.first || run >= range.end) {
+      if (value !== 0) objects.push(registration);
+    } else if (value !== 0 && functions.get(run - range.first)?.name.startsWith("__tcf_") !== true) {
+      objects.push(registration);
+    } else add(run - range.first, registration);
+  }
+  for (const offset of endOffsets(image)) add(offset, undefined);
+  return { objects, destroyers, functions: own };
+}
+
+interface KnownFunction {
+  readonly name: string;
+  readonly size: number;
+}
+
+function functionsByOffset(image: LoadedImage): Map<number, KnownFunction> {
+  const { symbols } = image.file;
+  const functions = new Map<number, KnownFunction>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+    functions.set(offsetOf(image, index), { name: symbols.name(index), size: symbols.size(index) });
+  }
+  return functions;
+}
+
+/**
+ * The homes that a function refers to: directly, or through a word that holds their address, such as a GOT slot. On
+ * other processors than x86-64 code reaches such words through registers: then all homes.
+ */
+function homesUsedBy(
+  { file: { relocations, header }, plan, memory, needs }: PlacedImage,
+  places: HomePlaces,
+  start: number,
+  size: number,
+): Set<number> {
+  if (header.arch !== Arch.X86_64) return new Set(places.homes.keys());
+  const homes = new Set<number>();
+  const words = new Map<number, number>();
+  for (let index = 0; index < relocations.length; index++) {
+    const home = places.ofSymbol(relocations.symbol(index));
+    if (home < 0) continue;
+    const at = plan.place(relocations.offset(index), 0);
+    if (at >= start && at < start + size) homes.add(home);
+    else words.set(at, home);
+  }
+  for (let slot = 0; slot < needs.firstUse.length; slot++) {
+    const home = places.ofSymbol(relocations.symbol(needs.firstUse[slot]));
+    if (home >= 0) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
+  }
+  const length = Math.min(size, plan.code.offset + plan.code.length - start);
+  const bytes = bytesAt(memory.address + BigInt(start), length);
+  forEachReference({ offset: start, bytes }, 0, plan.size, (_, target) => {
+    const home = words.get(target);
+    if (home !== undefined) homes.add(home);
+  });
+  return homes;
+}
+
+/** Whether any of these versions destroys a part of some memory at its end. */
+export function isDestroyed(versions: readonly PlacedImage[], address: bigint, size: number): boolean {
+  const first = Number(address), end = first + size;
+  return versions.some((version) => {
+    const { objects, destroyers } = endsOf(version);
+    if (objects.some(({ value }) => value >= first && value < end)) return true;
+    return destroyers.some(({ homes }) =>
+      [...homes].some((home) => {
+        const at = Number(homeAddress(version, home));
+        return at < end && at + version.homes[home].size > first;
+      })
+    );
+  });
+}
+
+/** A change of what versions do at their ends, ready to be made. */
+export interface PreparedEnds {
+  /** Makes it. Cannot fail. */
+  commit(): void;
+}
+
+/** Gets ready to leave the program's own functions for the end to the version that takes over, where it has them. */
+export function prepareEnds(previous: PlacedImage, candidate: PlacedImage): PreparedEnds {
+  const now = endsOf(candidate).functions, names = new Set(now.map(({ name }) => name));
+  const replaced = endsOf(previous).functions.filter(({ name }) => names.has(name));
+  const registrationsOf = (functions: readonly EndFunction[]): Registration[] =>
+    functions.flatMap(({ registration }) => registration === undefined ? [] : [registration]);
+  const offsets = replaced.filter(({ registration }) => registration === undefined).map(({ offset }) =>
+    offset
+  );
+  return {
+    commit() {
+      candidate.exits?.setWithdrawn(registrationsOf(now), false);
+      candidate.supersededEnds = undefined;
+      previous.exits?.setWithdrawn(registrationsOf(replaced), true);
+      previous.supersededEnds = new Set([...previous.supersededEnds ?? [], ...offsets]);
+    },
+  };
+}

@@ -1,0 +1,180 @@
+/**
+ * Keeps the variables of a module where they are while a new version takes over: settles the plan, withdraws what
+ * the candidate registered for objects that nobody uses, aims its code, and moves what has another shape.
+ */
+
+import { LoadError } from "../../errors/load_error.ts";
+import { Ranges } from "../../image/homes/ranges.ts";
+import type { FollowedVariable } from "../../image/homes/follow.ts";
+import { guardedName } from "../../image/symbol_names.ts";
+import { conversionOf } from "../../image/typed_variables.ts";
+import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import { bytesAt } from "../../os/native_memory.ts";
+import { takeSteps } from "../../types/steps.ts";
+import type { CarryOptions, CarryReport, OldPointer } from "../carry.ts";
+import { forEachAddress, readAddress } from "../image_data.ts";
+import { AimedImage } from "./aimed_image.ts";
+import { unusedOf } from "./unused.ts";
+import { hasOtherInitialValue, type HomePlan, type KeepPlan } from "./plan.ts";
+import { settle } from "./settle.ts";
+import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
+
+/** A candidate that works on the variables of the version before, and does not serve yet. */
+export interface KeptCandidate {
+  readonly report: CarryReport;
+  /** The table once it serves. */
+  readonly table: HomeTable;
+  /**
+   * Leads the candidate into its own memory again.
+   *
+   * @returns false if that was not possible: then nobody may run its code, and its memory must stay.
+   */
+  undo(): boolean;
+}
+
+/**
+ * Keeps variables.
+ *
+ * Safety: nobody may be running the candidate's code.
+ *
+ * @throws {LoadError} `OutOfMemory` if the system refuses a protection; `Incompatible` if old pointers are left and
+ * are to be refused. `failed` is called if the candidate's code cannot run any more.
+ */
+export function keepState(
+  plan: KeepPlan,
+  { oldPointers: treatment = "keep" }: Pick<CarryOptions, "oldPointers">,
+  failed: () => void,
+): KeptCandidate {
+  const { candidate, homes, places, table } = plan;
+  const { withdrawn, doneGuards } = settle(plan);
+  const moved = homes.filter(({ fate }) => fate === "moved");
+  const oldPointers = pointersTo(plan);
+  if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
+
+  const addresses = new Map<number, bigint>();
+  for (const { home, fate, place } of homes) if (fate === "kept") addresses.set(home, place!.address);
+  const aimed = new AimedImage(candidate, places, addresses);
+  candidate.exits?.setWithdrawn(withdrawn, true);
+  using undo = new DisposableStack();
+  undo.defer(() => candidate.exits?.setWithdrawn(withdrawn, false));
+  try {
+    aimed.aim();
+  } catch (error) {
+    if (aimed.isBroken) failed();
+    throw error;
+  }
+  for (const address of doneGuards) bytesAt(address, 1)[0] = 1;
+  for (const home of moved) move(home, candidate);
+  const report = reportOf(plan, oldPointers);
+  const next = table.with(candidate, places.homes.map((_, home) => homeAddress(candidate, home)));
+  undo.move();
+  freshHomes.set(
+    candidate,
+    new Map(homes.flatMap(({ home, fate, reason }) => fate === "fresh" ? [[home, reason!]] : [])),
+  );
+  return {
+    report,
+    table: next,
+    undo() {
+      try {
+        aimed.undo();
+      } catch {
+        return false;
+      }
+      candidate.exits?.setWithdrawn(withdrawn, false);
+      return true;
+    },
+  };
+}
+
+/** Converts the value of a variable that has another shape now. */
+export function move({ home, variables, from, place }: HomePlan, candidate: PlacedImage): void {
+  const [{ index, before, plan }] = variables;
+  const to = homeAddress(candidate, home) +
+    BigInt(candidate.file.symbols.value(index) - candidate.homes[home].offset);
+  const { symbols } = from!.file;
+  const old = bytesAt(place!.address + BigInt(offsetInHome(from!, before)), symbols.size(before)).slice();
+  takeSteps(plan!.steps, old, bytesAt(to, candidate.file.symbols.size(index)));
+}
+
+function offsetInHome({ homes, file: { symbols } }: LoadedImage, variable: number): number {
+  const value = symbols.value(variable);
+  const home = homes!.find(({ offset, size }) => value >= offset && value < offset + size)!;
+  return value - home.offset;
+}
+
+/** Finds the words of variables that lead to the places of variables which the new version has elsewhere, or not at all. */
+function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[] {
+  const found: OldPointer[] = [];
+  const kept = new Set(homes.flatMap(({ fate, place }) => fate === "kept" ? [place!.address] : []));
+  const left = new Ranges(
+    table.places().filter(({ address }) => !kept.has(address)).map(({ address, size }) => {
+      const first = Number(address);
+      return { first, end: first + size };
+    }),
+  );
+  const { symbols } = candidate.file;
+  for (const { home, fate, place } of homes) {
+    if (fate !== "kept") continue;
+    const bytes = bytesAt(place!.address, place!.size);
+    forEachAddress(bytes, Number(place!.address % 8n), left.all, (value, at) => {
+      if (left.find(value) === undefined) return;
+      const start = places.homes[home].offset;
+      const variable = places.variables[home].findLast((index) => symbols.value(index) - start <= at);
+      if (variable === undefined) return;
+      const offset = at - (symbols.value(variable) - start);
+      found.push({ name: symbols.name(variable), offset, value: BigInt(readAddress(bytes, at)) });
+    });
+  }
+  return found;
+}
+
+/** Reports what becomes of the variables. */
+export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): CarryReport {
+  const { homes, candidate, places, pair } = plan;
+  const { symbols } = candidate.file;
+  const followed = homes.filter(({ fate }) => fate !== "fresh").flatMap(({ variables }) => variables);
+  const isSized = ({ index, name, plan }: FollowedVariable): boolean =>
+    guardedName(name) === undefined && (plan?.isUnsure ?? symbols.typeId(index) === 0);
+  const kept = homes.filter(({ fate }) => fate === "kept");
+  return {
+    carried: [],
+    converted: [],
+    kept: kept.flatMap(({ variables }) => variables.map(({ name }) => name)),
+    moved: homes.filter(({ fate }) => fate === "moved").map(({ variables: [{ name, plan }] }) =>
+      conversionOf(name, plan!)
+    ),
+    fresh: [
+      ...homes.flatMap(({ home, fate, reason }) =>
+        fate !== "fresh" ? [] : places.variables[home].map((index) => ({
+          name: symbols.name(index),
+          reason: reason!,
+        }))
+      ),
+      ...unusedOf.homeless(candidate, places),
+    ],
+    unused: unusedOf.homes(candidate, kept.map(({ home }) => home)),
+    oldPointers,
+    matchedBySize: pair.isIdentical ? [] : followed.filter(isSized).map(({ name }) => name),
+    initialValueChanged: kept.filter((home) => hasOtherInitialValue(home, candidate))
+      .flatMap(({ variables }) => variables.map(({ name }) => name)),
+    changedPointees: pair.changedPointees(
+      followed.flatMap(({ name, plan }) => plan === undefined ? [] : [[name, plan] as const]),
+    ),
+  };
+}
+
+function refusal(oldPointers: readonly OldPointer[]): LoadError {
+  const [{ name, offset, value }] = oldPointers;
+  return new LoadError(
+    "Incompatible",
+    "Cannot keep variables: some hold addresses of variables that the new version has elsewhere, or not at all",
+    {
+      symbols: [...new Set(oldPointers.map(({ name }) => name))],
+      symbol: name,
+      offset,
+      value,
+      hint: 'set these variables in `migrate`, name them in `take`, or reload with oldPointers: "keep"',
+    },
+  );
+}

@@ -1,0 +1,59 @@
+/**
+ * Threads that may run a candidate's code while it is aimed: those that its initialisers have started.
+ */
+
+import { LoadError } from "../../errors/load_error.ts";
+import type { PlacedImage } from "../../load/loader.ts";
+import { threadNumbers } from "../../load/runtime/atexit.ts";
+import { startCount } from "../../load/start.ts";
+
+/** The functions that start threads, for systems that do not tell the threads of a process. */
+const STARTERS =
+  /^(?:pthread_create|thrd_create|clone3?|_ZNSt6thread.*|_?beginthread(?:ex)?|CreateThread|CreateRemoteThread)(?:@.*)?$/;
+
+/** Watches for threads that begin after it was made. */
+export class ThreadWatch {
+  readonly #candidate: PlacedImage;
+  readonly #before: ReadonlySet<bigint> | undefined;
+
+  constructor(candidate: PlacedImage) {
+    this.#candidate = candidate;
+    this.#before = numbersIfKnown();
+  }
+
+  /** Whether a thread has begun since; where nobody knows, whether the candidate could begin one by itself. */
+  mayRun(): boolean {
+    const now = this.#before === undefined ? undefined : numbersIfKnown();
+    if (now !== undefined) return !now.isSubsetOf(this.#before!);
+    const { file: { symbols } } = this.#candidate, { imports } = this.#candidate.needs;
+    return startCount(this.#candidate) > 0 && imports.some((index) => STARTERS.test(symbols.name(index)));
+  }
+
+  /**
+   * @param refused Called first, if a thread may be running the candidate's code.
+   * @throws {LoadError} `Incompatible` then.
+   */
+  refuse(path: string, refused: () => void): void {
+    if (startCount(this.#candidate) === 0 || !this.mayRun()) return;
+    refused();
+    throw new LoadError(
+      "Incompatible",
+      "Cannot keep variables: a thread began while the new version's initialisers ran, and may be running its code",
+      {
+        path,
+        hint:
+          'start threads in a function that is called once, or reload with state: "carry"; else try again',
+      },
+    );
+  }
+}
+
+/** Where libraries in memory are forbidden, nobody tells the threads. */
+function numbersIfKnown(): ReadonlySet<bigint> | undefined {
+  try {
+    return threadNumbers();
+  } catch (error) {
+    if (error instanceof LoadError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,52 @@
+// Statics of Rust stay where they are: a Mutex over heap memory, and an atomic.
+import { assert, assertEquals } from "@std/assert";
+import { ModuleRegistry } from "../../../mod.ts";
+import { linkObjects } from "../../../src/link/linker.ts";
+import { compile, testWithCompilers } from "../../support/compilers.ts";
+
+const SOURCE = (version: number) => `
+  use std::sync::{Mutex, atomic::{AtomicI32, Ordering}};
+  static NAMES: Mutex<Vec<String>> = Mutex::new(Vec::new());
+  static COUNT: AtomicI32 = AtomicI32::new(5);
+  #[no_mangle]
+  pub extern "C" fn step(number: i32) -> i32 {
+    let mut names = NAMES.lock().unwrap();
+    names.push(format!("name {number:03}"));
+    let length: usize = names.iter().map(|name| name.len()).sum();
+    COUNT.fetch_add(${version}, Ordering::SeqCst) * 10000 + length as i32
+  }`;
+const FLAGS = ["-O", "-g", "-Cpanic=abort", "--crate-type=staticlib", "-Crelocation-model=pic"];
+
+testWithCompilers(
+  ["rustc"],
+  "a Mutex of heap memory and an atomic go on over reloads and a rollback",
+  async (folder) => {
+    const make = async (version: number): Promise<Uint8Array> => {
+      Deno.writeTextFileSync(`${folder}/kept.rs`, SOURCE(version));
+      await compile("rustc", [...FLAGS, "-o", "libkept.a", "kept.rs"], folder);
+      const bytes = Deno.readFileSync(`${folder}/libkept.a`);
+      return linkObjects([{ name: "libkept.a", bytes }], { reloadable: true, exports: ["step"] }).bytes;
+    };
+    using registry = new ModuleRegistry({ libraries: ["libgcc_s.so.1"] });
+    registry.loadBytes("rust", await make(1));
+    const live = registry.open("rust", { step: { parameters: ["i32"], result: "i32" } });
+    let steps = 0, count = 5;
+    const step = (version: number): void => {
+      assertEquals(live.symbols.step(steps), count * 10000 + ++steps * "name 000".length);
+      count += version;
+    };
+    step(1);
+    for (let version = 2; version < 7; version++) {
+      const module = registry.reload("rust", { bytes: await make(version), state: "keep" });
+      const names = module.carried!.kept.join();
+      assert(names.includes("COUNT") && names.includes("NAMES"), names);
+      module.close();
+      step(version);
+      if (version === 4) {
+        registry.rollback("rust", { state: "keep" }).close();
+        step(3);
+      }
+    }
+    live.close();
+  },
+);
