@@ -5,10 +5,10 @@
 import { LoadError } from "../errors/load_error.ts";
 import { SymbolKind } from "../os/elf.ts";
 import { SectionType } from "../smf/enums.ts";
-import { collectTypes, type Roots } from "../types/dwarf/collect.ts";
+import { collectTypes, ModuleTypes, type Roots } from "../types/dwarf/collect.ts";
 import { encodeTypes } from "../types/encode.ts";
 import { mergeTypes } from "../types/merge.ts";
-import type { TypedAddress, TypeRecord } from "../types/model.ts";
+import type { TypedAddress } from "../types/model.ts";
 import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
@@ -42,7 +42,8 @@ const NO_TYPES: LinkedTypes = { bytes: undefined, facts: { count: 0, typed: 0, u
  */
 export function typesOf(input: TypesInput, option: NonNullable<LinkOptions["types"]>): LinkedTypes {
   if (option === "off") return NO_TYPES;
-  const types: (TypeRecord | undefined)[] = [undefined];
+  const module = new ModuleTypes();
+  const { types } = module;
   const typed = new Map<number, TypedAddress>();
   const unreadable: { object: string; reason: string }[] = [];
   for (const object of input.resolution.objects) {
@@ -53,12 +54,12 @@ export function typesOf(input: TypesInput, option: NonNullable<LinkOptions["type
     const { length } = types;
     try {
       if (!isDescribed) throw undescribed(roots);
-      for (const one of collectTypes(debugSections(object, input.locator), roots, types)) {
+      for (const one of collectTypes(debugSections(object, input.locator), roots, module)) {
         if (!typed.has(one.address)) typed.set(one.address, one);
       }
     } catch (error) {
       if (option === "require" || !(error instanceof LoadError)) throw locate(error, object);
-      types.length = length;
+      types.truncate(length);
       unreadable.push({ object: object.name, reason: causeOf(error) });
     }
   }

@@ -1,13 +1,11 @@
 /**
  * Finds the types that are equal. Types refer to each other in circles, and each circle passes a struct, a
- * union or a class: those start out equal if their fields are spelt alike, all other types follow from what
- * they refer to, and what proves to differ is told apart until nothing differs any more.
+ * union or a class: those start out equal if they are spelt alike, all other types follow from what they refer
+ * to, and what proves to differ is told apart until nothing differs any more.
  */
+import type { CollectedTypes } from "./collected.ts";
 import { damaged } from "./damaged.ts";
-import { KINDS } from "./encoding.ts";
-import { isRecord } from "./kinds.ts";
-import type { Types } from "./layout.ts";
-import type { RecordType, TypeRecord } from "./model.ts";
+import { Sequences } from "./sequences.ts";
 
 /** The first of the types that are equal to a type, by its number. */
 export type Classes = Int32Array;
@@ -16,65 +14,67 @@ export type Classes = Int32Array;
 const MOST_ROUNDS = 64;
 /** The most types that refer to each other with no struct between them. */
 const MOST_DEPTH = 1000;
-/** Above all numbers of types; numbers of kinds times this are exact. */
-const KIND_FACTOR = 2 ** 32;
+/** What the sequences of structs begin with; those of other types begin with their spelling, which is above 0. */
+const STRUCT = -1;
 
 /** Returns the first equal type of each. */
-export function classesOf(types: Types): Classes {
-  const records = types.flatMap((type, id) => isRecord(type) ? [id] : []);
-  /** The class of each struct: the number of the first one in it. */
-  let classes: Int32Array = new Int32Array(types.length);
-  let count = group(records, classes, (id) => spelling(types[id] as RecordType));
-  const definitions = definitionsOf(types, records, classes);
-  const defined = records.filter((id) => !definitions.has(id));
+export function classesOf(types: CollectedTypes): Classes {
+  const structs: number[] = [];
+  for (let id = 1; id < types.length; id++) if (types.isStruct(id)) structs.push(id);
+  /** Numbers for structs that equal ones share. */
+  let labels = new Int32Array(types.length);
+  for (const id of structs) labels[id] = types.spelling(id);
+  const definitions = definitionsOf(types, structs);
+  const defined = structs.filter((id) => !definitions.has(id));
+  let count = countDistinct(defined, labels);
   for (let round = 0; round < MOST_ROUNDS; round++) {
-    for (const [declaration, definition] of definitions) classes[declaration] = classes[definition];
-    const all = new Derivation(types, classes).all();
-    const next = new Int32Array(types.length);
-    const found = group(defined, next, (id) => {
-      let key = `${classes[id]}`;
-      const { bases, fields } = types[id] as RecordType;
-      for (const { type } of bases) key += `,${all[type]}`;
-      for (const { type } of fields) key += `,${all[type]}`;
-      return key;
-    });
-    if (round > 0 && found === count) return all;
+    for (const [declaration, definition] of definitions) labels[declaration] = labels[definition];
+    const derivation = new Derivation(types, structs, labels);
+    const numbers = derivation.all();
+    labels = new Int32Array(types.length);
+    for (const id of defined) labels[id] = derivation.withReferences(id, numbers[id], 0);
+    const found = countDistinct(defined, labels);
+    if (found === count) return firstOfEach(numbers, definitions);
     count = found;
-    classes = next;
   }
-  return Int32Array.from(types, (_, id) => id);
+  return Int32Array.from(labels, (_, id) => id);
 }
 
-/** Numbers ids by the first that has the same key; returns how many keys there are. */
-function group(ids: readonly number[], classes: Int32Array, keyOf: (id: number) => string): number {
-  const first = new Map<string, number>();
-  for (const id of ids) {
-    const key = keyOf(id);
-    const known = first.get(key);
-    if (known === undefined) first.set(key, id);
-    classes[id] = known ?? id;
-  }
-  return first.size;
+function countDistinct(ids: readonly number[], labels: Int32Array): number {
+  return new Set(ids.map((id) => labels[id])).size;
 }
 
-function spelling({ kind, name, size, nontrivial, variants, bases, fields }: RecordType): string {
-  let text = `${kind} ${name}|${size}|${nontrivial}|${variants}`;
-  for (const { offset } of bases) text += `|${offset}`;
-  for (const { name, offset, bits } of fields) text += `|${name} ${offset} ${bits ?? ""}`;
-  return text;
+/** Returns the first of those with the same number, for each; of structs, the first that is not only declared. */
+function firstOfEach(numbers: Int32Array, definitions: ReadonlyMap<number, number>): Int32Array {
+  const first = new Map<number, number>();
+  numbers.forEach((number, id) => {
+    if (!first.has(number) && !definitions.has(id)) first.set(number, id);
+  });
+  return numbers.map((number) => first.get(number)!);
 }
 
-/** Finds the definition of each struct that is only declared, if all objects that define it agree. */
-function definitionsOf(types: Types, records: readonly number[], classes: Int32Array): Map<number, number> {
-  /** The class of the definitions by kind and name, or -1 if they differ. */
+/** Finds the definition of each struct that is only declared, if all objects that define it are spelt alike. */
+function definitionsOf(types: CollectedTypes, structs: readonly number[]): Map<number, number> {
+  /** A definition by kind and name, or -1 if they differ. */
   const byName = new Map<string, number>();
   const declared = new Map<number, string>();
-  for (const id of records) {
-    const { kind, name, size } = types[id] as RecordType;
-    if (name === "") continue;
-    const key = `${kind} ${name}`;
-    if (size === undefined) declared.set(id, key);
-    else byName.set(key, (byName.get(key) ?? classes[id]) === classes[id] ? classes[id] : -1);
+  /** By spelling: kind and name, if there is a name, and whether it is only declared. */
+  const known = new Map<number, { readonly key: string | undefined; readonly isDeclared: boolean }>();
+  for (const id of structs) {
+    const spelling = types.spelling(id);
+    let head = known.get(spelling);
+    if (head === undefined) {
+      const [name, size] = types.words(id);
+      const key = name === 0 ? undefined : `${types.kind(id)} ${name}`;
+      known.set(spelling, head = { key, isDeclared: types.numberOf(size) === undefined });
+    }
+    const { key, isDeclared } = head;
+    if (key === undefined) continue;
+    if (isDeclared) declared.set(id, key);
+    else {
+      const other = byName.get(key) ?? id;
+      byName.set(key, other !== -1 && types.spelling(other) === spelling ? other : -1);
+    }
   }
   const definitions = new Map<number, number>();
   for (const [id, key] of declared) {
@@ -84,74 +84,43 @@ function definitionsOf(types: Types, records: readonly number[], classes: Int32A
   return definitions;
 }
 
-/** Finds equal types while the classes of structs are given. */
+/** Numbers types while the labels of structs are given: equal ones get the same number. */
 class Derivation {
-  readonly #types: Types;
-  /** The first equal type; -1 before it is known, -2 while it is looked for. */
-  readonly #first: Int32Array;
-  /** Types that refer to one other type, by kind and that type. */
-  readonly #derived: Map<number, number> = new Map();
-  readonly #others: Map<string, number> = new Map();
+  readonly #types: CollectedTypes;
+  readonly #sequences: Sequences = new Sequences();
+  /** The numbers; -1 before one is known, -2 while it is looked for. */
+  readonly #numbers: Int32Array;
 
-  constructor(types: Types, classes: Int32Array) {
+  constructor(types: CollectedTypes, structs: readonly number[], labels: Int32Array) {
     this.#types = types;
-    this.#first = new Int32Array(types.length).fill(-1);
-    types.forEach((type, id) => {
-      if (type === undefined) this.#first[id] = id;
-      else if (isRecord(type)) this.#first[id] = classes[id];
-    });
+    this.#numbers = new Int32Array(types.length).fill(-1);
+    this.#numbers[0] = 0;
+    const struct = this.#sequences.append(0, STRUCT);
+    for (const id of structs) this.#numbers[id] = this.#sequences.append(struct, labels[id]);
   }
 
   all(): Int32Array {
-    for (let id = 0; id < this.#types.length; id++) this.#find(id, 0);
-    return this.#first;
+    for (let id = 1; id < this.#types.length; id++) if (this.#numbers[id] < 0) this.#find(id, 0);
+    return this.#numbers;
   }
 
   #find(id: number, depth: number): number {
-    const known = this.#first[id];
+    const known = this.#numbers[id];
     if (known >= 0) return known;
     if (known === -2) throw damaged("a type refers to itself");
     if (depth > MOST_DEPTH) throw damaged(`types refer to each other ${MOST_DEPTH} deep`);
-    this.#first[id] = -2;
-    return this.#first[id] = this.#equal(id, this.#types[id]!, depth + 1);
+    this.#numbers[id] = -2;
+    const spelling = this.#sequences.append(0, this.#types.spelling(id));
+    return this.#numbers[id] = this.withReferences(id, spelling, depth + 1);
   }
 
-  #equal(id: number, type: TypeRecord, depth: number): number {
-    switch (type.kind) {
-      case "base":
-        return intern(this.#others, `b${type.name}|${type.size}|${type.encoding}`, id);
-      case "unknown":
-        return intern(this.#others, `u${type.name}`, id);
-      case "typedef":
-        return intern(this.#others, `t${type.name}|${this.#find(type.to, depth)}`, id);
-      case "array":
-      case "vector":
-        return intern(this.#others, `${type.kind} ${type.count} ${this.#find(type.of, depth)}`, id);
-      case "member-pointer":
-        return intern(this.#others, `m${this.#find(type.to, depth)} ${this.#find(type.of, depth)}`, id);
-      case "enum": {
-        let key = `e${type.name}|${type.size}|${this.#find(type.underlying, depth)}`;
-        for (const { name, value } of type.enumerators) key += `|${name} ${value}`;
-        return intern(this.#others, key, id);
-      }
-      case "function": {
-        let key = `f${type.variadic}${type.prototyped} ${this.#find(type.result, depth)}`;
-        for (const { name, type: own } of type.parameters) key += `|${name} ${this.#find(own, depth)}`;
-        return intern(this.#others, key, id);
-      }
-      case "struct":
-      case "union":
-      case "class":
-        return this.#first[id];
-      default:
-        return intern(this.#derived, KINDS.indexOf(type.kind) * KIND_FACTOR + this.#find(type.to, depth), id);
+  /** Returns the sequence of a number and those of the types that a type refers to. */
+  withReferences(id: number, number: number, depth: number): number {
+    const types = this.#types;
+    const end = types.behindReferences(id);
+    for (let i = types.firstReference(id); i < end; i++) {
+      number = this.#sequences.append(number, this.#find(types.references[i], depth));
     }
+    return number;
   }
-}
-
-function intern<Key>(known: Map<Key, number>, key: Key, id: number): number {
-  const found = known.get(key);
-  if (found !== undefined) return found;
-  known.set(key, id);
-  return id;
 }

@@ -3,6 +3,7 @@
  * behind it, and the order depends on nothing but the types and what has them.
  */
 import { type Classes, classesOf } from "./classes.ts";
+import type { CollectedTypes } from "./collected.ts";
 import { damaged } from "./damaged.ts";
 import {
   forContained,
@@ -12,37 +13,37 @@ import {
   type TypeGraph,
   type TypeRecord,
 } from "./model.ts";
+import { readType } from "./spelling.ts";
 
 /** The most types that contain each other, one in the next. */
 const MOST_DEPTH = 1000;
 
-/** Merges equal types and leaves out those that nothing reaches. `types[0]` stands for `void`. */
-export function mergeTypes(
-  types: readonly (TypeRecord | undefined)[],
-  typed: readonly TypedAddress[],
-): TypeGraph {
-  const classes = classesOf(types);
+/** Merges equal types and leaves out those that nothing reaches. */
+export function mergeTypes(collected: CollectedTypes, typed: readonly TypedAddress[]): TypeGraph {
+  const classes = classesOf(collected);
+  const types = new Array<TypeRecord | undefined>(collected.length);
+  const typeOf = (id: number) => types[id] ??= readType(collected, id);
   const sorted = typed.toSorted((a, b) => a.address - b.address);
-  const ordered = inOrder(types, classes, sorted.map(({ type }) => type));
-  const numbers = new Int32Array(types.length);
+  const ordered = inOrder(typeOf, classes, sorted.map(({ type }) => type));
+  const numbers = new Int32Array(collected.length);
   ordered.forEach((id, index) => numbers[id] = index + 1);
   const numberOf = (id: number): number => id === 0 ? 0 : numbers[classes[id]];
   return {
-    types: [undefined, ...ordered.map((id) => renumber(types[id]!, numberOf))],
+    types: [undefined, ...ordered.map((id) => renumber(typeOf(id), numberOf))],
     typed: sorted.map(({ address, type }) => ({ address, type: numberOf(type) })),
   };
 }
 
 /** Lists what the roots reach, contained types before those that contain them. */
 function inOrder(
-  types: readonly (TypeRecord | undefined)[],
+  typeOf: (id: number) => TypeRecord,
   classes: Classes,
   roots: readonly number[],
 ): number[] {
   const ordered: number[] = [];
   const waiting = [...roots];
   /** 1 while a type's parts are visited, 2 behind that. */
-  const state = new Uint8Array(types.length);
+  const state = new Uint8Array(classes.length);
   const visit = (given: number, depth: number): void => {
     if (given === 0) return;
     const id = classes[given];
@@ -50,7 +51,7 @@ function inOrder(
     if (state[id] === 1) throw damaged("a type contains itself");
     if (depth > MOST_DEPTH) throw damaged(`types contain each other ${MOST_DEPTH} deep`);
     state[id] = 1;
-    const type = types[id]!;
+    const type = typeOf(id);
     forContained(type, (part) => visit(part, depth + 1));
     state[id] = 2;
     ordered.push(id);

@@ -13,6 +13,7 @@ import { relocationBench } from "./relocation_bench.ts";
 import { reloadBench, reloadTable } from "./reload_bench.ts";
 import { chart, type Report, table } from "./report.ts";
 import { symbolBench } from "./symbol_bench.ts";
+import { typesBench } from "./types_bench.ts";
 import { variableBench } from "./variable_bench.ts";
 
 const options = parseArgs(Deno.args, { string: ["out", "rounds"] });
@@ -53,6 +54,7 @@ await run("registry", () => registryBench(rounds), show);
 await run("variables", () => variableBench(rounds), show);
 await run("bind", () => bindBench(rounds), show);
 await run("link", () => linkBench(rounds), show);
+await run("types", () => typesBench(rounds), show);
 await run("call", () => callBench({ rounds }), callTable);
 await run("reload", () => reloadBench({ rounds }), reloadTable);
 

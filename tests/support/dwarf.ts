@@ -1,8 +1,9 @@
 // Debug information by hand: one unit, each of whose entries has an abbreviation of its own.
-import { At, Form, Tag } from "../../src/types/dwarf/constants.ts";
-import { collectTypes } from "../../src/types/dwarf/collect.ts";
+import { ATTRIBUTES as At, Form, Tag } from "../../src/types/dwarf/constants.ts";
+import { collectTypes, ModuleTypes } from "../../src/types/dwarf/collect.ts";
 import type { DwarfSections } from "../../src/types/dwarf/sections.ts";
 import type { TypeRecord } from "../../src/types/model.ts";
+import { readType } from "../../src/types/spelling.ts";
 
 /** The address of the variable that units describe. */
 const ADDRESS = [0x40, 0x33, 0x22, 0x11, 0, 0, 0, 0];
@@ -120,11 +121,12 @@ export function sectionsOf(
   };
 }
 
-/** Reads the types of the variable; `types` are those of other objects. */
+/** Reads the types of the variable; `module` has those of other objects. */
 export function collected(
   sections: DwarfSections,
-  types: (TypeRecord | undefined)[] = [undefined],
+  module: ModuleTypes = new ModuleTypes(),
 ): (TypeRecord | undefined)[] {
-  collectTypes(sections, { addresses: new Set([ROOT]), byName: new Map() }, types);
-  return types;
+  collectTypes(sections, { addresses: new Set([ROOT]), byName: new Map() }, module);
+  const { types } = module;
+  return Array.from({ length: types.length }, (_, id) => id === 0 ? undefined : readType(types, id));
 }

@@ -7,8 +7,17 @@ import type { Integer } from "../../src/types/integer.ts";
 import { elementsOf, sizeOf } from "../../src/types/layout.ts";
 import { layoutHashes } from "../../src/types/layout_hash.ts";
 import { mergeTypes } from "../../src/types/merge.ts";
+import { CollectedTypes } from "../../src/types/collected.ts";
+import { readType, writeType } from "../../src/types/spelling.ts";
 import type { TypeGraph, TypeRecord } from "../../src/types/model.ts";
 import { randomFrom } from "../support/testing.ts";
+
+/** Collects types, of which the first stands for `void`. */
+function collected(types: readonly (TypeRecord | undefined)[]): CollectedTypes {
+  const list = new CollectedTypes();
+  for (const type of types.slice(1)) writeType(list, list.reserve(), type!);
+  return list;
+}
 
 const INT: TypeRecord = { kind: "base", name: "int", size: 4, encoding: "signed" };
 
@@ -135,7 +144,7 @@ Deno.test("the bytes of a large value are LEB128, which versions that rounded it
 Deno.test("enumerations that differ above 2^53 only are two types, with two layouts", () => {
   const large = (value: bigint) => enumOf(value).types[1];
   const types = [undefined, large(2n ** 63n), large(2n ** 63n + 1n), large(2n ** 63n)];
-  const merged = mergeTypes(types, [1, 2, 3].map((type) => ({ address: type, type })));
+  const merged = mergeTypes(collected(types), [1, 2, 3].map((type) => ({ address: type, type })));
   assertEquals(merged.typed.map(({ type }) => type), [1, 2, 1]);
   const [, first, second] = layoutHashes(merged.types);
   assert(first !== second);
@@ -197,6 +206,27 @@ Deno.test("a few bytes cannot claim many records", () => {
   );
 });
 
+Deno.test("collected types are the records that were written, whatever they are", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { types } = randomGraph(seed);
+    const list = collected(types);
+    for (let id = 1; id < types.length; id++) assertEquals(readType(list, id), types[id]);
+  }
+});
+
+Deno.test("types that are forgotten again leave those before them as they are", () => {
+  const list = collected([undefined, INT, { kind: "pointer", to: 1 }]);
+  const { length } = list;
+  writeType(list, list.reserve(), { kind: "const", to: 1 });
+  list.truncate(length);
+  writeType(list, list.reserve(), { kind: "volatile", to: 2 });
+  assertEquals([1, 2, 3].map((id) => readType(list, id)), [
+    INT,
+    { kind: "pointer", to: 1 },
+    { kind: "volatile", to: 2 },
+  ]);
+});
+
 Deno.test("equal types of many objects become one, circles too", () => {
   // struct node { int value; struct node *next; }, as three objects describe it; the last one differs.
   const node = (start: number, name = "next"): TypeRecord[] => [
@@ -214,7 +244,7 @@ Deno.test("equal types of many objects become one, circles too", () => {
   ];
   const types = [undefined, ...node(1), ...node(4), ...node(7, "after")];
   const typed = [2, 5, 8].map((type, i) => ({ address: 16 * i, type }));
-  const merged = mergeTypes(types, typed);
+  const merged = mergeTypes(collected(types), typed);
   assertEquals(merged.types.length, 6);
   assertEquals(merged.typed.map(({ type }) => type), [3, 3, 5]);
 });
@@ -232,7 +262,7 @@ Deno.test("structs that are spelt alike but contain others stay apart", () => {
   });
   const pointer = (to: number): TypeRecord => ({ kind: "pointer", to });
   const merged = mergeTypes(
-    [undefined, INT, real, box(1), box(2), box(1), pointer(3), pointer(4), pointer(5)],
+    collected([undefined, INT, real, box(1), box(2), box(1), pointer(3), pointer(4), pointer(5)]),
     [6, 7, 8].map((type, i) => ({ address: i, type })),
   );
   const [a, b, c] = merged.typed.map(({ type }) => type);
@@ -251,14 +281,15 @@ Deno.test("a struct that one object declares is the one that another defines", (
     fields: size === undefined ? [] : [{ name: "x", type: 1, offset: 0 }],
   });
   const types = [undefined, INT, struct(undefined), { kind: "pointer", to: 2 } as const, struct(4)];
-  const merged = mergeTypes(types, [{ address: 0, type: 3 }, { address: 8, type: 4 }]);
-  assertEquals(merged.types.filter((type) => type?.kind === "struct").length, 1);
+  const merged = mergeTypes(collected(types), [{ address: 0, type: 3 }, { address: 8, type: 4 }]);
+  const structs = merged.types.flatMap((type) => type?.kind === "struct" ? [type] : []);
+  assertEquals(structs.map(({ size, fields }) => [size, fields.length]), [[4, 1]]);
 });
 
 Deno.test("a type that contains itself is damaged", () => {
   const types: TypeRecord[] = [{ kind: "typedef", name: "a", to: 2 }, { kind: "const", to: 1 }];
   assertThrows(
-    () => mergeTypes([undefined, ...types], [{ address: 0, type: 1 }]),
+    () => mergeTypes(collected([undefined, ...types]), [{ address: 0, type: 1 }]),
     LoadError,
     "refers to itself",
   );
@@ -272,7 +303,7 @@ Deno.test("a type that contains itself is damaged", () => {
     fields: [{ name: "self", type: 1, offset: 0 }],
   };
   assertThrows(
-    () => mergeTypes([undefined, struct], [{ address: 0, type: 1 }]),
+    () => mergeTypes(collected([undefined, struct]), [{ address: 0, type: 1 }]),
     LoadError,
     "contains itself",
   );
@@ -291,10 +322,10 @@ Deno.test("types that are nested too deeply are damaged, and others are not", ()
     ...Array.from({ length: count }, (_, index): TypeRecord => ({ kind: "pointer", to: index + 2 })),
     INT,
   ];
-  mergeTypes(pointers(5000), last(pointers(5000)));
-  mergeTypes(backwards(900), [{ address: 0, type: 1 }]);
+  mergeTypes(collected(pointers(5000)), last(pointers(5000)));
+  mergeTypes(collected(backwards(900)), [{ address: 0, type: 1 }]);
   assertThrows(
-    () => mergeTypes(backwards(1100), [{ address: 0, type: 1 }]),
+    () => mergeTypes(collected(backwards(1100)), [{ address: 0, type: 1 }]),
     LoadError,
     "types refer to each other 1000 deep",
   );
@@ -311,9 +342,9 @@ Deno.test("types that are nested too deeply are damaged, and others are not", ()
       fields: [{ name: "inner", type: index + 1, offset: 0 }],
     })),
   ];
-  mergeTypes(structs(900), last(structs(900)));
+  mergeTypes(collected(structs(900)), last(structs(900)));
   assertThrows(
-    () => mergeTypes(structs(1100), last(structs(1100))),
+    () => mergeTypes(collected(structs(1100)), last(structs(1100))),
     LoadError,
     "types contain each other 1000 deep",
   );
@@ -322,6 +353,6 @@ Deno.test("types that are nested too deeply are damaged, and others are not", ()
 Deno.test("a million types take bounded time and memory", () => {
   const types: (TypeRecord | undefined)[] = [undefined, INT];
   for (let id = 2; id < 1_000_000; id++) types.push({ kind: "pointer", to: id % 7 === 0 ? 1 : id - 1 });
-  const merged = mergeTypes(types, [{ address: 0, type: 999_999 }]);
+  const merged = mergeTypes(collected(types), [{ address: 0, type: 999_999 }]);
   assert(merged.types.length <= 8);
 });

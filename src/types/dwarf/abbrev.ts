@@ -1,10 +1,10 @@
 /**
- * Tables of abbreviations: the tag and the attributes of each kind of entry.
+ * Abbreviations: the tag and the attributes of each kind of entry.
  */
 import { damaged } from "../damaged.ts";
 import type { Integer } from "../integer.ts";
-import { At, Form } from "./constants.ts";
-import { Cursor } from "./cursor.ts";
+import { At, ATTRIBUTE_INDEX, Form } from "./constants.ts";
+import type { Cursor } from "./cursor.ts";
 
 /** The number of bytes that forms have in 32-bit DWARF for 64-bit processors; others vary. */
 const SIZES: readonly (number | undefined)[] = sizes([
@@ -45,10 +45,13 @@ function sizes(known: readonly (readonly [form: number, size: number])[]): (numb
   return list;
 }
 
+const ATTRIBUTE_COUNT = Object.keys(At).length;
+
 /** The place of an attribute in an entry. */
 export interface Spec {
-  readonly attribute: number;
   readonly form: number;
+  /** Which of the entry's attributes it is. */
+  readonly index: number;
   /** The value, for a form that keeps it in the table. */
   readonly constant: Integer;
   /** Distance from the first attribute, or -1 where attributes before it have varying lengths. */
@@ -61,86 +64,69 @@ export class Abbreviation {
   readonly hasChildren: boolean;
   /** The length of all attributes if it is always the same, else -1. */
   readonly fixed: number;
-  readonly hasSibling: boolean;
-  readonly #specs: readonly Spec[];
-  /** The index of the first attribute whose length varies. */
+  /** Where the entry behind all children is, if entries say it. */
+  readonly sibling: Spec | undefined;
+  /** The attributes that are read, by their index in {@linkcode At}. */
+  readonly #specs: readonly (Spec | undefined)[];
+  /** The forms from the first attribute on whose length varies. */
+  readonly #varying: readonly number[];
+  /** The index of that attribute, and its distance from the first one. */
   readonly #firstVarying: number;
+  readonly #varyingOffset: number;
 
-  /** Reads the attributes at a cursor. */
-  constructor(tag: number, hasChildren: boolean, cursor: Cursor) {
-    this.tag = tag;
-    this.hasChildren = hasChildren;
-    const specs: Spec[] = [];
-    let offset = 0, firstVarying = -1, hasSibling = false;
-    for (;;) {
-      const [attribute, form] = [cursor.uleb(), cursor.uleb()];
+  /** Reads the kind at a cursor. */
+  constructor(cursor: Cursor) {
+    this.tag = cursor.uleb();
+    this.hasChildren = cursor.u8() !== 0;
+    const specs = new Array<Spec | undefined>(ATTRIBUTE_COUNT).fill(undefined);
+    const varying: number[] = [];
+    let offset = 0, firstVarying = -1, varyingOffset = 0;
+    for (let index = 0;; index++) {
+      const attribute = cursor.uleb();
+      const form = cursor.uleb();
       const constant = form === Form.implicitConst ? cursor.sleb() : 0;
       if (attribute === 0 && form === 0) break;
-      specs.push({ attribute, form, constant, offset });
+      const read = ATTRIBUTE_INDEX[attribute] ?? 0;
+      if (read > 0) specs[read - 1] ??= { form, index, constant, offset };
       const size = SIZES[form];
-      if (size === undefined && offset !== -1) firstVarying = specs.length - 1;
-      offset = offset === -1 || size === undefined ? -1 : offset + size;
-      hasSibling ||= attribute === At.sibling;
+      if (size === undefined && firstVarying === -1) {
+        firstVarying = index;
+        varyingOffset = offset;
+        offset = -1;
+      }
+      if (firstVarying === -1) offset += size!;
+      else varying.push(form);
     }
     this.fixed = offset;
-    this.hasSibling = hasSibling;
     this.#specs = specs;
+    this.#varying = varying;
     this.#firstVarying = firstVarying;
+    this.#varyingOffset = varyingOffset;
+    this.sibling = this.spec(At.sibling);
   }
 
   /** Finds an attribute. */
   spec(attribute: number): Spec | undefined {
-    for (const spec of this.#specs) if (spec.attribute === attribute) return spec;
-    return undefined;
+    return this.#specs[attribute];
   }
 
   /** Moves a cursor from the first attribute of an entry to the value of one of them. */
   moveTo(cursor: Cursor, spec: Spec): void {
     if (spec.offset !== -1) cursor.at += spec.offset;
-    else this.#pass(cursor, spec);
+    else this.#pass(cursor, spec.index);
   }
 
   /** Moves a cursor from the first attribute of an entry behind the last. */
   pass(cursor: Cursor): void {
     if (this.fixed !== -1) cursor.take(this.fixed);
-    else this.#pass(cursor, undefined);
+    else this.#pass(cursor, this.#firstVarying + this.#varying.length);
   }
 
-  #pass(cursor: Cursor, until: Spec | undefined): void {
-    const specs = this.#specs;
-    cursor.at += specs[this.#firstVarying].offset;
-    for (let i = this.#firstVarying; i < specs.length && specs[i] !== until; i++) {
-      skipForm(cursor, specs[i].form);
-    }
-  }
-}
-
-/** The abbreviations of a table by their codes, which compilers count from 1. */
-export class AbbreviationTable {
-  /** The number of abbreviations. */
-  readonly size: number;
-  readonly #dense: (Abbreviation | undefined)[] = [];
-  readonly #others: Map<number, Abbreviation> = new Map();
-
-  /** Reads the table at an offset of .debug_abbrev. */
-  constructor(section: Uint8Array, offset: number) {
-    const cursor = new Cursor(section, offset);
-    let size = 0;
-    for (;; size++) {
-      const code = cursor.uleb();
-      if (code === 0) break;
-      const tag = cursor.uleb();
-      const abbreviation = new Abbreviation(tag, cursor.u8() !== 0, cursor);
-      if (this.get(code) !== undefined) throw damaged("two abbreviations have one code");
-      if (code === size + 1) this.#dense[code] = abbreviation;
-      else this.#others.set(code, abbreviation);
-    }
-    this.size = size;
-  }
-
-  /** Finds an abbreviation. */
-  get(code: number): Abbreviation | undefined {
-    return this.#dense[code] ?? (this.#others.size > 0 ? this.#others.get(code) : undefined);
+  /** Moves a cursor from the first attribute to one from the first varying one on. */
+  #pass(cursor: Cursor, index: number): void {
+    cursor.at += this.#varyingOffset;
+    const count = index - this.#firstVarying;
+    for (let i = 0; i < count; i++) skipForm(cursor, this.#varying[i]);
   }
 }
 

@@ -1,10 +1,14 @@
 /**
  * Finds the functions and variables of a module in the debug information of its objects.
  */
-import type { TypedAddress, TypeRecord } from "../model.ts";
+import { CollectedTypes } from "../collected.ts";
+import type { TypedAddress } from "../model.ts";
+import type { TextPool } from "../text_pool.ts";
 import type { Abbreviation } from "./abbrev.ts";
+import { AbbreviationPool } from "./abbrev_table.ts";
 import { At, Tag } from "./constants.ts";
-import { DwarfObject } from "./object.ts";
+import { EntryNumbers } from "./entry_numbers.ts";
+import { DwarfObject, type Shared } from "./object.ts";
 import { isScope } from "./scopes.ts";
 import type { DwarfSections } from "./sections.ts";
 import { originOf, Translator } from "./translate.ts";
@@ -19,18 +23,23 @@ export interface Roots {
   readonly byName: ReadonlyMap<string, number>;
 }
 
+/** What the objects of one module share. */
+export class ModuleTypes implements Shared {
+  /** The types of all objects so far. */
+  readonly types: CollectedTypes = new CollectedTypes();
+  readonly texts: TextPool = this.types.texts;
+  readonly abbreviations: AbbreviationPool = new AbbreviationPool();
+  /** The numbers of the entries of the object that is being read. */
+  readonly numbers: EntryNumbers = new EntryNumbers();
+}
+
 /**
- * Reads the types of an object's roots.
+ * Reads the types of an object's roots, and adds them to those of the module.
  *
- * @param types The types of all objects so far; those of this one are added.
  * @throws {LoadError} `InvalidFormat` if the debug information is damaged.
  */
-export function collectTypes(
-  sections: DwarfSections,
-  roots: Roots,
-  types: (TypeRecord | undefined)[],
-): TypedAddress[] {
-  const collector = new Collector(new DwarfObject(sections), roots, types);
+export function collectTypes(sections: DwarfSections, roots: Roots, module: ModuleTypes): TypedAddress[] {
+  const collector = new Collector(new DwarfObject(sections, module), roots, module);
   collector.collect();
   return [...collector.found].map(([address, type]) => ({ address, type }));
 }
@@ -42,10 +51,10 @@ class Collector {
   readonly #translator: Translator;
   readonly #unitsWithTypes: Map<Unit, boolean> = new Map();
 
-  constructor(object: DwarfObject, roots: Roots, types: (TypeRecord | undefined)[]) {
+  constructor(object: DwarfObject, roots: Roots, { types, numbers }: ModuleTypes) {
     this.#object = object;
     this.#roots = roots;
-    this.#translator = new Translator(object, types);
+    this.#translator = new Translator(object, types, numbers);
   }
 
   collect(): void {
@@ -60,11 +69,11 @@ class Collector {
     if (!this.#isComplete && this.#object.hasIndexed(addresses)) {
       for (const unit of units) this.#visit(unit, EVERYWHERE);
     }
-    for (const address of byName.values()) {
-      if (this.found.has(address)) continue;
-      for (const unit of units) this.#names(unit);
-      break;
+    const missing = new Map<number, number>();
+    for (const [name, address] of byName) {
+      if (!this.found.has(address)) missing.set(this.#object.texts.numberOf(name), address);
     }
+    if (missing.size > 0) { for (const unit of units) this.#names(unit, missing); }
   }
 
   get #isComplete(): boolean {
@@ -75,15 +84,14 @@ class Collector {
   #visit(unit: Unit, places: Places): void {
     walkEntries(unit, {
       isDone: () => this.#isComplete || !places.isBefore(unit.end),
-      enter: (start, abbreviation) => {
+      enter: (start, abbreviation, behind) => {
         places.moveTo(start);
-        const behind = unit.entry(start)!.end;
         if (places.isBefore(behind)) {
           places.moveTo(behind);
           this.#entry(unit, start, abbreviation);
         }
         return abbreviation.hasChildren && MAY_DEFINE.has(abbreviation.tag) &&
-          (places === EVERYWHERE || places.isBefore(endOf(unit, start)));
+          (places === EVERYWHERE || places.isBefore(unit.endOf(start)));
       },
     });
   }
@@ -102,25 +110,25 @@ class Collector {
    * address, a compiler that finds two functions to be equal describes the code of one only, and a constant of C++
    * may have a value in place of an address.
    */
-  #names(unit: Unit): void {
+  #names(unit: Unit, missing: ReadonlyMap<number, number>): void {
     walkEntries(unit, {
       enter: (start, abbreviation) => {
         const { tag } = abbreviation;
         // An entry with an address was found by it, or is not a root.
         const address = tag === Tag.subprogram ? At.lowPc : tag === Tag.variable ? At.location : undefined;
         if (address !== undefined && abbreviation.spec(address) === undefined) {
-          this.#named(unit.entry(start)!);
+          this.#named(unit.entry(start)!, missing);
         }
         return tag === Tag.namespace || (isScope(tag) && !unit.isC);
       },
     });
   }
 
-  #named(entry: Entry): void {
+  #named(entry: Entry, missing: ReadonlyMap<number, number>): void {
     const from = entry.has(At.name) ? entry : originOf(this.#object, entry);
     const attribute = SYMBOL_NAMES.find((name) => from.has(name));
     if (attribute === undefined) return;
-    const address = this.#roots.byName.get(this.#object.name(from, attribute));
+    const address = missing.get(this.#object.nameNumber(from, attribute));
     if (entry.tag === Tag.variable) this.#foundVariable(address, entry);
     else this.#found(address, entry);
   }
@@ -172,13 +180,6 @@ const MAY_DEFINE: ReadonlySet<number> = new Set([
   Tag.subprogram,
   Tag.lexicalBlock,
 ]);
-
-/** Returns where an entry and all its children end. */
-function endOf(unit: Unit, at: number): number {
-  unit.cursor.at = at;
-  unit.skipEntry();
-  return unit.cursor.at;
-}
 
 /** Offsets in a section, in order, of which some have been passed. */
 interface Places {

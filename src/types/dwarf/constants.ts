@@ -37,8 +37,8 @@ export const Tag = {
   skeletonUnit: 0x4a,
 } as const;
 
-/** DW_AT_*. */
-export const At = {
+/** DW_AT_*: the attributes that are read. */
+export const ATTRIBUTES = {
   sibling: 0x01,
   location: 0x02,
   name: 0x03,
@@ -62,7 +62,6 @@ export const At = {
   virtuality: 0x4c,
   containingType: 0x1d,
   artificial: 0x34,
-  bitStride: 0x2e,
   signature: 0x69,
   dataBitOffset: 0x6b,
   linkageName: 0x6e,
@@ -71,10 +70,18 @@ export const At = {
   dwoName: 0x76,
   defaulted: 0x8b,
   mipsLinkageName: 0x2007,
-  ranges: 0x55,
   gnuVector: 0x2107,
   gnuDwoName: 0x2130,
 } as const;
+
+/** The attributes that are read, numbered from 0 on. */
+export const At = Object.fromEntries(Object.keys(ATTRIBUTES).map((name, index) => [name, index])) as {
+  readonly [name in keyof typeof ATTRIBUTES]: number;
+};
+
+/** The members of {@linkcode At}, plus 1, by DW_AT_*; 0 for attributes that are not read. */
+export const ATTRIBUTE_INDEX = new Uint8Array(Math.max(...Object.values(ATTRIBUTES)) + 1);
+Object.values(ATTRIBUTES).forEach((attribute, index) => ATTRIBUTE_INDEX[attribute] = index + 1);
 
 /** DW_FORM_*. */
 export const Form = {

@@ -75,10 +75,18 @@ export class Cursor {
 
   /** Reads ULEB128; a number above 2^53 is rounded. */
   uleb(): number {
-    let value = this.u8();
-    if (value < 0x80) return value;
-    value &= 0x7f;
-    for (let factor = 0x80;; factor *= 0x80) {
+    // Almost all numbers have one byte; behind the last byte there is none to compare.
+    const byte = this.bytes[this.at];
+    if (byte < 0x80) {
+      this.at++;
+      return byte;
+    }
+    return this.#longUleb();
+  }
+
+  #longUleb(): number {
+    let value = 0;
+    for (let factor = 1;; factor *= 0x80) {
       const byte = this.u8();
       value += (byte & 0x7f) * factor;
       if (byte < 0x80) return value;

@@ -2,6 +2,7 @@
  * The values of enumerations. Compilers write the same value in different forms, with a sign or without; the
  * type that holds an enumeration tells which number its bits are.
  */
+import type { CollectedTypes } from "../collected.ts";
 import { damaged } from "../damaged.ts";
 import { type Integer, wrapInteger } from "../integer.ts";
 import { At, Tag } from "./constants.ts";
@@ -21,20 +22,21 @@ const WIDEST = 16;
 /** DW_ATE_signed and DW_ATE_signed_char. */
 const SIGNED: ReadonlySet<number | undefined> = new Set([0x05, 0x06]);
 
-/** Returns the names and values of an enumeration's entry, in order. */
-export function enumeratorsOf(object: DwarfObject, entry: Entry): { name: string; value: Integer }[] {
-  const enumerators: { name: string; value: Integer }[] = [];
+/** Adds the names and the values of an enumeration's entry to the type that is being written. */
+export function writeEnumerators(types: CollectedTypes, object: DwarfObject, entry: Entry): void {
+  const values: Integer[] = [];
   object.forChildren(entry, (child) => {
     if (child.tag !== Tag.enumerator) return;
     const value = child.constant(At.constValue) ?? child.block(At.constValue);
     if (value === undefined) throw damaged("the value of an enumerator is not a constant");
-    enumerators.push({ name: object.name(child), value });
+    values.push(value);
+    types.word(object.nameNumber(child, At.name, types.likelyWord));
   });
   const holder = holderOf(object, entry) ??
-    { size: entry.constant(At.byteSize), isSigned: enumerators.some(({ value }) => value < 0) };
+    { size: entry.constant(At.byteSize), isSigned: values.some((value) => value < 0) };
   const { size, isSigned } = holder;
-  if (typeof size !== "number" || size < 1 || size > WIDEST) return enumerators;
-  return enumerators.map(({ name, value }) => ({ name, value: wrapInteger(value, 8 * size, isSigned) }));
+  const isKnown = typeof size === "number" && size >= 1 && size <= WIDEST;
+  for (const value of values) types.number(isKnown ? wrapInteger(value, 8 * size, isSigned) : value);
 }
 
 /** Finds the integer type behind names and qualifiers; undefined if debug information does not say it. */

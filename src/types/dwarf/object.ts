@@ -2,32 +2,43 @@
  * The debug information of one object: its units, and entries by the references to them.
  */
 import { damaged } from "../damaged.ts";
-import type { AbbreviationTable } from "./abbrev.ts";
+import type { AbbreviationPool, AbbreviationTable } from "./abbrev_table.ts";
 import { At, Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import type { DwarfSections } from "./sections.ts";
 import { findScopes, type Scopes } from "./scopes.ts";
+import type { TextPool } from "../text_pool.ts";
 import { Texts } from "./texts.ts";
 import { type Entry, signatureAt, Unit } from "./unit.ts";
+
+/** What the objects of one module share. */
+export interface Shared {
+  readonly texts: TextPool;
+  readonly abbreviations: AbbreviationPool;
+}
 
 /** All units of an object. */
 export class DwarfObject {
   readonly units: readonly Unit[];
+  readonly texts: TextPool;
   readonly #sections: DwarfSections;
   readonly #bySignature: Map<string, Unit> = new Map();
   /** Units by section, ascending. */
   readonly #bySection: readonly Unit[][];
   readonly #texts: Texts;
+  readonly #addresses: Cursor | undefined;
   readonly #scopes: Map<Unit, Scopes> = new Map();
 
-  constructor(sections: DwarfSections) {
+  constructor(sections: DwarfSections, shared: Shared) {
     this.#sections = sections;
+    this.texts = shared.texts;
+    if (sections.addr !== undefined) this.#addresses = Cursor.in(sections.addr);
     const tables = new Map<number, AbbreviationTable>();
     this.#bySection = sections.info.map((section, index) => {
       const units: Unit[] = [];
       const cursor = Cursor.in(section);
       while (cursor.at < section.bytes.length) {
-        const unit = new Unit(sections, index, cursor, tables);
+        const unit = new Unit(sections, index, cursor, tables, shared.abbreviations);
         units.push(unit);
         if (unit.signature !== undefined && !this.#bySignature.has(unit.signature)) {
           this.#bySignature.set(unit.signature, unit);
@@ -36,7 +47,7 @@ export class DwarfObject {
       return units;
     });
     this.units = this.#bySection.flat();
-    this.#texts = new Texts(sections);
+    this.#texts = new Texts(sections, shared.texts);
   }
 
   /** Returns the entry that an attribute names; undefined if there is no such attribute. */
@@ -80,30 +91,36 @@ export class DwarfObject {
     let at = entry.end;
     for (let child = unit.entry(at); child !== undefined; child = unit.entry(at)) {
       visit(child);
-      if (child.hasChildren) {
-        unit.cursor.at = child.start;
-        unit.skipEntry();
-        at = unit.cursor.at;
-      } else at = child.end;
+      at = child.hasChildren ? unit.endOf(child.start) : child.end;
     }
   }
 
   /** Returns an entry's name, or the empty text. */
   name(entry: Entry, attribute: number = At.name): string {
-    const value = entry.value(attribute);
-    return value === undefined ? "" : this.#texts.read(entry.unit, entry.form(attribute)!, value);
+    return this.texts.text(this.nameNumber(entry, attribute));
   }
 
-  /** Returns an entry's name with those of the namespaces and classes that it is in. */
-  fullName(entry: Entry): string {
+  /**
+   * Returns the number of an entry's name among all texts; 0 is the empty one.
+   *
+   * @param likely The number that it probably is, or any other number: a guess saves a search.
+   */
+  nameNumber(entry: Entry, attribute: number = At.name, likely: number = 0): number {
+    const value = entry.value(attribute);
+    return value === undefined ? 0 : this.#texts.read(entry.unit, entry.form(attribute)!, value, likely);
+  }
+
+  /** Returns the number of an entry's name with those of the namespaces and classes that it is in. */
+  fullName(entry: Entry, likely: number = 0): number {
     // A type in a unit of its own stands beside the declaration in its namespace.
     const declared = this.reference(entry, At.specification) ?? entry;
-    const name = this.name(entry) || this.name(declared);
+    const name = this.nameNumber(entry, At.name, likely) || this.nameNumber(declared);
     const { unit } = declared;
-    if (name === "" || unit.isC) return name;
+    if (name === 0 || unit.isC) return name;
     let scopes = this.#scopes.get(unit);
     if (scopes === undefined) this.#scopes.set(unit, scopes = findScopes(unit));
-    return scopes.prefix(this, declared) + name;
+    const prefix = scopes.prefix(this, declared);
+    return prefix === "" ? name : this.texts.numberOf(prefix + this.texts.text(name));
   }
 
   /** Lists, in order, where a section holds the addresses of roots. */
@@ -124,9 +141,10 @@ export class DwarfObject {
   }
 
   #indexedAddress(unit: Unit, index: number): number {
-    const { addr } = this.#sections;
-    if (addr === undefined) throw damaged("the section .debug_addr is missing");
-    return Cursor.in(addr, unit.addrBase + 8 * index).address();
+    const addresses = this.#addresses;
+    if (addresses === undefined) throw damaged("the section .debug_addr is missing");
+    addresses.at = unit.addrBase + 8 * index;
+    return addresses.address();
   }
 
   /** Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else. */

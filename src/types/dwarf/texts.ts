@@ -1,77 +1,61 @@
 /**
- * The texts of debug information. Objects of one module mention the same names again and again, so a text
- * is decoded once for all of them.
+ * The texts of one object's debug information.
  */
 import { damaged } from "../damaged.ts";
 import { Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import type { DwarfSections } from "./sections.ts";
+import type { TextPool } from "../text_pool.ts";
 import type { Unit } from "./unit.ts";
-
-const decoder = new TextDecoder();
 
 /** Reads the texts of one object. */
 export class Texts {
   readonly #sections: DwarfSections;
-  /** Texts of .debug_str and of .debug_line_str by offset. */
-  readonly #known: readonly [Map<number, string>, Map<number, string>] = [new Map(), new Map()];
+  readonly #pool: TextPool;
+  readonly #offsets: Cursor | undefined;
   /** Bytes that may still be read: texts may share bytes, so that a few would make any amount of work. */
   #bytesLeft: number;
 
-  constructor(sections: DwarfSections) {
+  constructor(sections: DwarfSections, pool: TextPool) {
     this.#sections = sections;
-    const { str, lineStr, info } = sections;
-    this.#bytesLeft = 65_536 + 16 *
+    this.#pool = pool;
+    const { str, lineStr, strOffsets, info } = sections;
+    if (strOffsets !== undefined) this.#offsets = Cursor.in(strOffsets);
+    this.#bytesLeft = 65_536 + 64 *
         ((str?.length ?? 0) + (lineStr?.length ?? 0) +
           info.reduce((sum, { bytes }) => sum + bytes.length, 0));
   }
 
-  /** Returns the text that an attribute's value leads to, or the empty text for another form. */
-  read(unit: Unit, form: number, value: number): string {
-    const { str, lineStr, strOffsets } = this.#sections;
+  /** Returns the number of the text that an attribute's value leads to; that of the empty text for another form. */
+  read(unit: Unit, form: number, value: number, likely: number): number {
+    const { str, lineStr } = this.#sections;
     switch (form) {
       case Form.string:
-        return this.#decode(unit.cursor.bytes, value);
+        return this.#decode(unit.cursor.bytes, value, likely);
       case Form.strp:
-        return this.#cached(0, str, value);
+        return this.#decode(str, value, likely);
       case Form.lineStrp:
-        return this.#cached(1, lineStr, value);
+        return this.#decode(lineStr, value, likely);
       case Form.strx:
       case Form.strx1:
       case Form.strx2:
       case Form.strx3:
       case Form.strx4: {
-        if (strOffsets === undefined) throw damaged("the section .debug_str_offsets is missing");
-        return this.#cached(0, str, Cursor.in(strOffsets, unit.strOffsetsBase + 4 * value).offset());
+        const offsets = this.#offsets;
+        if (offsets === undefined) throw damaged("the section .debug_str_offsets is missing");
+        offsets.at = unit.strOffsetsBase + 4 * value;
+        return this.#decode(str, offsets.offset(), likely);
       }
       default:
-        return "";
+        return 0;
     }
   }
 
-  #cached(section: 0 | 1, bytes: Uint8Array | undefined, at: number): string {
-    const known = this.#known[section];
-    let text = known.get(at);
-    if (text === undefined) known.set(at, text = this.#decode(bytes, at));
-    return text;
-  }
-
-  #decode(bytes: Uint8Array | undefined, at: number): string {
+  #decode(bytes: Uint8Array | undefined, at: number, likely: number): number {
     if (bytes === undefined || at >= bytes.length) throw damaged("a text lies outside its section");
-    let text = "";
-    let end = at;
-    // Almost every name is short and ASCII, which is decoded without a call of the decoder.
-    for (let byte = bytes[end]; byte !== 0; byte = bytes[++end]) {
-      if (byte === undefined || byte >= 0x80 || end - at === 40) {
-        end = bytes.indexOf(0, end);
-        if (end === -1) throw damaged("a text has no end");
-        text = decoder.decode(bytes.subarray(at, end));
-        break;
-      }
-      text += String.fromCharCode(byte);
-    }
-    this.#bytesLeft -= end - at;
+    const number = this.#pool.read(bytes, at, likely);
+    this.#bytesLeft -= this.#pool.lengthOf(number);
     if (this.#bytesLeft < 0) throw damaged("texts overlap each other without end");
-    return text;
+    return number;
   }
 }

@@ -1,14 +1,25 @@
 /**
- * Turns entries into records of types. What an entry refers to gets its number at once and its record
+ * Turns entries into types. What an entry refers to gets its number at once and the rest
  * later, so that types may refer to each other in circles.
  */
-import type { BaseEncoding, EnumType, FunctionType, RecordType, TypeField, TypeRecord } from "../model.ts";
+import type { CollectedTypes } from "../collected.ts";
+import type { BaseEncoding, RecordType } from "../model.ts";
+import {
+  ENCODING_NUMBERS,
+  functionFlags,
+  Mark,
+  writeBase,
+  writeBits,
+  writeField,
+  writeType,
+} from "../spelling.ts";
 import { damaged } from "../damaged.ts";
 import type { Integer } from "../integer.ts";
 import { At, Form, Tag } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
-import { enumeratorsOf } from "./enumerators.ts";
+import { writeEnumerators } from "./enumerators.ts";
 import { copiesNeedCode } from "./trivial.ts";
+import type { EntryNumbers } from "./entry_numbers.ts";
 import type { DwarfObject } from "./object.ts";
 import type { Entry } from "./unit.ts";
 
@@ -43,21 +54,22 @@ const DERIVED = new Map(
 /** Translates the entries of one object into a list that all objects share. */
 export class Translator {
   readonly #object: DwarfObject;
-  readonly #types: (TypeRecord | undefined)[];
-  /** Numbers by section and offset. */
-  readonly #numbers: Map<number, number>[] = [];
+  readonly #types: CollectedTypes;
+  readonly #numbers: EntryNumbers;
   readonly #waiting: { readonly entry: Entry; readonly number: number }[] = [];
 
-  constructor(object: DwarfObject, types: (TypeRecord | undefined)[]) {
+  constructor(object: DwarfObject, types: CollectedTypes, numbers: EntryNumbers) {
     this.#object = object;
     this.#types = types;
+    this.#numbers = numbers;
+    numbers.clear();
   }
 
-  /** Returns the number of an entry's type, and makes the records of all that it reaches. */
+  /** Returns the number of an entry's type, and translates all that it reaches. */
   typeOf(entry: Entry): number {
     const number = this.#numberOf(entry);
     for (let next = this.#waiting.pop(); next !== undefined; next = this.#waiting.pop()) {
-      this.#types[next.number] = this.#translate(next.entry);
+      this.#translate(next.entry, next.number);
     }
     return number;
   }
@@ -71,57 +83,71 @@ export class Translator {
   #numberOf(given: Entry): number {
     // A stub in place of a type that is in a unit of its own.
     const entry = given.has(At.signature) ? this.#object.reference(given, At.signature)! : given;
-    const known = this.#numbers[entry.unit.section] ??= new Map();
-    const found = known.get(entry.start);
-    if (found !== undefined) return found;
-    const number = this.#reserve();
-    known.set(entry.start, number);
-    this.#waiting.push({ entry, number });
+    const place = entry.unit.origin + entry.start;
+    let number = this.#numbers.get(place);
+    if (number === 0) {
+      number = this.#reserve();
+      this.#numbers.add(place, number);
+      this.#waiting.push({ entry, number });
+    }
     return number;
   }
 
   #reserve(): number {
     if (this.#types.length > MOST_TYPES) throw damaged(`there are more than ${MOST_TYPES} types`);
-    return this.#types.push(undefined) - 1;
+    return this.#types.reserve();
   }
 
   #target(entry: Entry, attribute: number = At.type): number {
+    const near = entry.nearReference(attribute);
+    const known = near === 0 ? 0 : this.#numbers.get(entry.unit.origin + near);
+    // Most types that are mentioned have their number already.
+    if (known !== 0) return known;
     const target = this.#object.reference(entry, attribute);
     return target === undefined ? 0 : this.#numberOf(target);
   }
 
-  #translate(entry: Entry): TypeRecord {
+  #translate(entry: Entry, number: number): void {
+    const types = this.#types;
     const derived = DERIVED.get(entry.tag);
-    if (derived !== undefined) return { kind: derived, to: this.#target(entry) };
+    if (derived !== undefined) {
+      types.begin(derived);
+      types.reference(this.#target(entry));
+      return types.end(number);
+    }
     switch (entry.tag) {
-      case Tag.base: {
-        const name = this.#object.name(entry);
-        const encoding = ENCODINGS[entry.value(At.encoding) ?? 0] ?? "other";
-        return { kind: "base", name, size: this.#size(entry) ?? 0, encoding };
-      }
+      case Tag.base:
+        types.begin("base");
+        types.word(this.#object.nameNumber(entry));
+        types.number(this.#size(entry) ?? 0);
+        types.word(ENCODING_NUMBERS[ENCODINGS[entry.value(At.encoding) ?? 0] ?? "other"]);
+        return types.end(number);
       case Tag.typedef:
-        return { kind: "typedef", name: this.#object.fullName(entry), to: this.#target(entry) };
+        types.begin("typedef");
+        types.word(this.#object.fullName(entry));
+        types.reference(this.#target(entry));
+        return types.end(number);
       case Tag.structure:
-        return this.#record("struct", entry);
+        return this.#record("struct", entry, number);
       case Tag.class:
-        return this.#record("class", entry);
+        return this.#record("class", entry, number);
       case Tag.union:
-        return this.#record("union", entry);
+        return this.#record("union", entry, number);
       case Tag.enumeration:
-        return this.#enum(entry);
+        return this.#enum(entry, number);
       case Tag.array:
-        return this.#array(entry);
+        return this.#array(entry, number);
       case Tag.subroutine:
       case Tag.subprogram:
-        return this.#function(entry);
-      case Tag.memberPointer:
-        return {
-          kind: "member-pointer",
-          to: this.#target(entry),
-          of: this.#target(entry, At.containingType),
-        };
+        return this.#function(entry, number);
+      case Tag.memberPointer: {
+        const [to, of] = [this.#target(entry), this.#target(entry, At.containingType)];
+        return writeType(types, number, { kind: "member-pointer", to, of });
+      }
       default:
-        return { kind: "unknown", name: this.#object.name(entry) };
+        types.begin("unknown");
+        types.word(this.#object.nameNumber(entry));
+        return types.end(number);
     }
   }
 
@@ -130,31 +156,30 @@ export class Translator {
     return size === undefined ? undefined : bounded(size, "a size is not between 0 and 2^47");
   }
 
-  #record(kind: RecordType["kind"], entry: Entry): RecordType {
-    const fields: TypeField[] = [];
-    const bases: { type: number; offset: number | undefined }[] = [];
+  #record(kind: RecordType["kind"], entry: Entry, number: number): void {
+    const types = this.#types;
     const nontrivial = copiesNeedCode(this.#object, entry);
+    types.begin(kind);
+    types.word(this.#object.fullName(entry));
+    types.number(entry.has(At.declaration) ? undefined : this.#size(entry));
+    if (nontrivial) types.word(Mark.NONTRIVIAL);
     let variants = false;
     this.#object.forChildren(entry, (child) => {
       switch (child.tag) {
-        case Tag.member: {
-          if (child.has(At.external) || child.has(At.declaration)) break;
-          fields.push({ name: this.#object.name(child), type: this.#target(child), ...this.#place(child) });
+        case Tag.member:
+          if (!child.has(At.external) && !child.has(At.declaration)) this.#field(child);
           break;
-        }
         case Tag.inheritance: {
           const isVirtual = (child.value(At.virtuality) ?? 0) !== 0;
-          const offset = isVirtual ? undefined : this.#offset(child);
-          bases.push({ type: this.#target(child), offset });
+          writeBase(types, this.#target(child), isVirtual ? undefined : this.#offset(child));
           break;
         }
         case Tag.variantPart:
           variants = true;
       }
     });
-    const declared = entry.has(At.declaration);
-    const size = declared ? undefined : this.#size(entry);
-    return { kind, name: this.#object.fullName(entry), size, nontrivial, variants, bases, fields };
+    if (variants) types.word(Mark.VARIANTS);
+    types.end(number);
   }
 
   /** Reads DW_AT_data_member_location, which is 0 for members of a union. */
@@ -171,11 +196,13 @@ export class Translator {
     return checked(cursor.exactUleb());
   }
 
-  /** Reads where a field is: DWARF 4 may count bit-fields from the highest bit of a unit of storage. */
-  #place(child: Entry): { offset: number; bits?: readonly [number, number] } {
+  /** Reads a field: DWARF 4 may count bit-fields from the highest bit of a unit of storage. */
+  #field(child: Entry): void {
+    const name = this.#object.nameNumber(child, At.name, this.#types.likelyWord);
+    const type = this.#target(child);
     const offset = this.#offset(child);
     const bits = child.constant(At.bitSize);
-    if (bits === undefined) return { offset };
+    if (bits === undefined) return writeField(this.#types, name, type, offset);
     const count = checked(bits);
     const [dataBits, fromHigh] = [child.constant(At.dataBitOffset), child.constant(At.bitOffset)];
     const storage = checked(child.constant(At.byteSize) ?? 4);
@@ -183,23 +210,22 @@ export class Translator {
     const first = checked(
       dataBits ?? offset * 8 + (fromHigh === undefined ? 0 : storage * 8 - Number(fromHigh) - count),
     );
-    return { offset: Math.floor(first / 8), bits: [first % 8, count] };
+    writeField(this.#types, name, type, Math.floor(first / 8));
+    writeBits(this.#types, first % 8, count);
   }
 
-  #enum(entry: Entry): EnumType {
-    const declared = entry.has(At.declaration);
-    const size = declared ? undefined : this.#size(entry);
-    return {
-      kind: "enum",
-      name: this.#object.fullName(entry),
-      size,
-      underlying: this.#target(entry),
-      enumerators: enumeratorsOf(this.#object, entry),
-    };
+  #enum(entry: Entry, number: number): void {
+    const types = this.#types;
+    types.begin("enum");
+    types.word(this.#object.fullName(entry));
+    types.number(entry.has(At.declaration) ? undefined : this.#size(entry));
+    writeEnumerators(types, this.#object, entry);
+    types.reference(this.#target(entry));
+    types.end(number);
   }
 
   /** Makes an array of arrays of several dimensions. */
-  #array(entry: Entry): TypeRecord {
+  #array(entry: Entry, number: number): void {
     const counts: (number | undefined)[] = [];
     this.#object.forChildren(entry, (child) => {
       if (child.tag === Tag.subrange) counts.push(this.#count(child));
@@ -209,11 +235,15 @@ export class Translator {
     }
     let of = this.#target(entry);
     for (const count of counts.slice(1).reverse()) {
-      const number = this.#reserve();
-      this.#types[number] = { kind: "array", of, count };
-      of = number;
+      const inner = this.#reserve();
+      writeType(this.#types, inner, { kind: "array", of, count });
+      of = inner;
     }
-    return { kind: entry.has(At.gnuVector) ? "vector" : "array", of, count: counts[0] };
+    writeType(this.#types, number, {
+      kind: entry.has(At.gnuVector) ? "vector" : "array",
+      of,
+      count: counts[0],
+    });
   }
 
   #count(range: Entry): number | undefined {
@@ -226,25 +256,27 @@ export class Translator {
     return count >= 0 && count <= LARGEST ? count : undefined;
   }
 
-  #function(entry: Entry): FunctionType {
+  #function(entry: Entry, number: number): void {
     const origin = this.#origin(entry);
-    const parameters: { name: string; type: number }[] = [];
+    const types = this.#types;
+    let count = 0;
     let variadic = false;
+    types.begin("function");
+    types.reference(this.#target(entry.has(At.type) ? entry : origin));
     this.#object.forChildren(entry, (child) => {
       if (child.tag === Tag.unspecifiedParameters) variadic = true;
       if (child.tag !== Tag.parameter) return;
+      count++;
       const declared = this.#origin(child);
-      parameters.push({
-        name: this.#object.name(child) || this.#object.name(declared),
-        type: this.#target(child.has(At.type) ? child : declared),
-      });
+      types.word(
+        this.#object.nameNumber(child, At.name, types.likelyWord) || this.#object.nameNumber(declared),
+      );
+      types.reference(this.#target(child.has(At.type) ? child : declared));
     });
     // C++ and Rust have no functions without a prototype, and say nothing of it.
-    const prototyped = entry.has(At.prototyped) || origin.has(At.prototyped) ||
-      parameters.length > 0 ||
-      !entry.unit.isC;
-    const result = this.#target(entry.has(At.type) ? entry : origin);
-    return { kind: "function", result, parameters, variadic: variadic && prototyped, prototyped };
+    const prototyped = entry.has(At.prototyped) || origin.has(At.prototyped) || count > 0 || !entry.unit.isC;
+    types.word(functionFlags(variadic && prototyped, prototyped));
+    types.end(number);
   }
 
   #origin(entry: Entry): Entry {

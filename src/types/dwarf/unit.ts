@@ -3,7 +3,8 @@
  */
 import { damaged } from "../damaged.ts";
 import type { Integer } from "../integer.ts";
-import { type Abbreviation, AbbreviationTable, indirectForm, type Spec } from "./abbrev.ts";
+import { type Abbreviation, indirectForm, type Spec } from "./abbrev.ts";
+import { type AbbreviationPool, AbbreviationTable } from "./abbrev_table.ts";
 import { At, Form, UnitType } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import type { DwarfSections } from "./sections.ts";
@@ -13,6 +14,8 @@ import { blockAt, constantAt, valueAt } from "./values.ts";
 export class Unit {
   /** Which of the sections it is in. */
   readonly section: number;
+  /** The bytes of the sections before it, which tell its entries from those of other sections. */
+  readonly origin: number;
   readonly start: number;
   readonly end: number;
   /** Where its first entry starts. */
@@ -26,6 +29,9 @@ export class Unit {
   addrBase = 8;
   readonly #abbreviations: AbbreviationTable;
   #root: Entry | undefined;
+  /** The entry that was passed last, and where it ends: a walk often passes what was just measured. */
+  #passed = -1;
+  #passedEnd = -1;
   #isC: boolean | undefined;
 
   /** Reads the header at a cursor, and moves the cursor behind the unit. */
@@ -34,8 +40,11 @@ export class Unit {
     section: number,
     cursor: Cursor,
     tables: Map<number, AbbreviationTable>,
+    pool: AbbreviationPool,
   ) {
     this.section = section;
+    this.origin = 0;
+    for (let i = 0; i < section; i++) this.origin += sections.info[i].bytes.length;
     this.start = cursor.at;
     const length = cursor.u32();
     if (length >= 0xfffffff0) throw damaged("it is 64-bit DWARF, which this linker does not read");
@@ -56,7 +65,7 @@ export class Unit {
     this.typeOffset = isType ? this.start + cursor.u32() : 0;
     this.body = cursor.at;
     this.cursor = Cursor.in(sections.info[section], this.body);
-    this.#abbreviations = tables.get(table) ?? readTable(sections.abbrev, table, tables);
+    this.#abbreviations = tables.get(table) ?? readTable(sections.abbrev, table, tables, pool);
     cursor.at = this.end;
   }
 
@@ -91,9 +100,18 @@ export class Unit {
     return found;
   }
 
-  /** Moves the cursor, which stands at the first byte of an entry, behind the entry and all its children. */
-  skipEntry(): void {
+  /** Returns where an entry and all its children end. */
+  endOf(start: number): number {
+    if (start !== this.#passed) {
+      this.#passedEnd = this.#findEnd(start);
+      this.#passed = start;
+    }
+    return this.#passedEnd;
+  }
+
+  #findEnd(start: number): number {
     const { cursor } = this;
+    cursor.at = start;
     let depth = 0;
     do {
       const code = cursor.uleb();
@@ -102,9 +120,10 @@ export class Unit {
         continue;
       }
       const abbreviation = this.abbreviation(code);
-      if (abbreviation.hasSibling && abbreviation.hasChildren) {
+      const spec = abbreviation.sibling;
+      if (spec !== undefined && abbreviation.hasChildren) {
         const { at } = cursor;
-        const sibling = new Entry(this, at, abbreviation, at).value(At.sibling)!;
+        const sibling = readAttribute(this, abbreviation, spec, at);
         if (!(sibling > at)) throw damaged("an entry's sibling does not lie ahead in its unit");
         cursor.at = sibling;
       } else {
@@ -113,6 +132,7 @@ export class Unit {
       }
       if (cursor.at > this.end) throw damaged("an entry passes the end of its unit");
     } while (depth > 0);
+    return cursor.at;
   }
 }
 
@@ -122,8 +142,9 @@ function readTable(
   section: Uint8Array,
   offset: number,
   tables: Map<number, AbbreviationTable>,
+  pool: AbbreviationPool,
 ): AbbreviationTable {
-  const table = new AbbreviationTable(section, offset);
+  const table = new AbbreviationTable(section, offset, pool);
   tables.set(offset, table);
   let entries = 0;
   for (const { size } of tables.values()) entries += size;
@@ -195,11 +216,19 @@ export class Entry {
    */
   value(attribute: number): number | undefined {
     const spec = this.abbreviation.spec(attribute);
-    if (spec === undefined) return undefined;
-    if (spec.form === Form.implicitConst) return Number(spec.constant);
-    if (spec.form === Form.flagPresent) return 1;
+    return spec === undefined
+      ? undefined
+      : readAttribute(this.unit, this.abbreviation, spec, this.#attributes);
+  }
+
+  /** Returns where the entry that an attribute names is, if it names one in the unit as most do; else 0. */
+  nearReference(attribute: number): number {
+    const spec = this.abbreviation.spec(attribute);
+    if (spec?.form !== Form.ref4) return 0;
     const cursor = this.#cursor();
-    return valueAt(cursor, this.#moveTo(cursor, spec), this.unit.start);
+    this.abbreviation.moveTo(cursor, spec);
+    const at = this.unit.start + cursor.u32();
+    return at < this.unit.end ? at : 0;
   }
 
   /** Returns a constant exactly; undefined if the attribute is absent, or its form is not a constant. */
@@ -208,7 +237,7 @@ export class Entry {
     if (spec === undefined) return undefined;
     if (spec.form === Form.implicitConst) return spec.constant;
     const cursor = this.#cursor();
-    return constantAt(cursor, this.#moveTo(cursor, spec));
+    return constantAt(cursor, moveTo(cursor, this.abbreviation, spec));
   }
 
   /** Returns the number that a block of bytes holds; undefined if the attribute is absent or not such a block. */
@@ -216,13 +245,7 @@ export class Entry {
     const spec = this.abbreviation.spec(attribute);
     if (spec === undefined) return undefined;
     const cursor = this.#cursor();
-    return blockAt(cursor, this.#moveTo(cursor, spec));
-  }
-
-  /** Moves a cursor from the first attribute to the value of one; returns the value's form. */
-  #moveTo(cursor: Cursor, spec: Spec): number {
-    this.abbreviation.moveTo(cursor, spec);
-    return spec.form === Form.indirect ? indirectForm(cursor) : spec.form;
+    return blockAt(cursor, moveTo(cursor, this.abbreviation, spec));
   }
 
   /** Returns the cursor of the unit, at the first attribute. */
@@ -231,4 +254,19 @@ export class Entry {
     cursor.at = this.#attributes;
     return cursor;
   }
+}
+
+/** Reads the value of an attribute of the entry whose attributes start at an offset. */
+function readAttribute(unit: Unit, abbreviation: Abbreviation, spec: Spec, attributes: number): number {
+  if (spec.form === Form.implicitConst) return Number(spec.constant);
+  if (spec.form === Form.flagPresent) return 1;
+  const { cursor } = unit;
+  cursor.at = attributes;
+  return valueAt(cursor, moveTo(cursor, abbreviation, spec), unit.start);
+}
+
+/** Moves a cursor from the first attribute to the value of one; returns the value's form. */
+function moveTo(cursor: Cursor, abbreviation: Abbreviation, spec: Spec): number {
+  abbreviation.moveTo(cursor, spec);
+  return spec.form === Form.indirect ? indirectForm(cursor) : spec.form;
 }

@@ -1,13 +1,17 @@
 /**
  * Walks over the entries of a unit in their order.
  */
+import { damaged } from "../damaged.ts";
 import type { Abbreviation } from "./abbrev.ts";
 import type { Unit } from "./unit.ts";
 
 /** The callbacks of a walk. They may move the cursor of the unit. */
 export interface Visitor {
-  /** Called with where an entry starts, and its kind. Returns whether its children are visited, too. */
-  enter(start: number, abbreviation: Abbreviation): boolean;
+  /**
+   * Called with where an entry starts, its kind, and where its attributes end. Returns whether its children are
+   * visited, too.
+   */
+  enter(start: number, abbreviation: Abbreviation, behind: number): boolean;
   /** Called with where the list of children of an entry ends. */
   leave?(end: number): void;
   /** Whether the rest of the unit is left out. */
@@ -28,15 +32,16 @@ export function walkEntries(unit: Unit, visitor: Visitor): void {
       visitor.leave?.(cursor.at);
       continue;
     }
-    const attributes = cursor.at;
     const abbreviation = unit.abbreviation(code);
-    if (visitor.enter(at, abbreviation) && abbreviation.hasChildren) {
-      cursor.at = attributes;
-      abbreviation.pass(cursor);
+    abbreviation.pass(cursor);
+    const behind = cursor.at;
+    if (!abbreviation.hasChildren) {
+      visitor.enter(at, abbreviation, behind);
+      cursor.at = behind;
+    } else if (visitor.enter(at, abbreviation, behind)) {
+      cursor.at = behind;
       depth++;
-    } else {
-      cursor.at = at;
-      unit.skipEntry();
-    }
+    } else cursor.at = unit.endOf(at);
+    if (cursor.at > unit.end) throw damaged("an entry passes the end of its unit");
   }
 }

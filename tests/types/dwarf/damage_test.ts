@@ -1,9 +1,9 @@
 // The checks of debug information: each of them by a unit that only it refuses.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors/load_error.ts";
-import { At, Form, Tag, UnitType } from "../../../src/types/dwarf/constants.ts";
+import { ModuleTypes } from "../../../src/types/dwarf/collect.ts";
+import { ATTRIBUTES as At, Form, Tag, UnitType } from "../../../src/types/dwarf/constants.ts";
 import type { DwarfSections } from "../../../src/types/dwarf/sections.ts";
-import type { TypeRecord } from "../../../src/types/model.ts";
 import {
   type Attribute,
   collected,
@@ -24,8 +24,8 @@ const [DECLARED_LINE, PRODUCER] = [0x3b, 0x25];
 
 const typeOf = (tag: number, ...attributes: Attribute[]): Die => ({ tag, attributes });
 
-function refused(sections: DwarfSections, problem: string, types?: (TypeRecord | undefined)[]): void {
-  const error = assertThrows(() => collected(sections, types), LoadError, problem);
+function refused(sections: DwarfSections, problem: string, module?: ModuleTypes): void {
+  const error = assertThrows(() => collected(sections, module), LoadError, problem);
   assertEquals(error.kind, "InvalidFormat");
 }
 
@@ -61,6 +61,9 @@ Deno.test("the header of a unit is checked", () => {
 Deno.test("abbreviations have one code each, and tables do not overlap", () => {
   refusedType(INT, "two abbreviations have one code", {
     abbrev: (bytes) => [...bytes.slice(0, -1), 1, Tag.base, 0, 0, 0, 0],
+  });
+  refusedType(INT, "two abbreviations have one code", {
+    abbrev: (bytes) => [...bytes.slice(0, -1), 77, Tag.base, 0, 0, 0, 77, Tag.base, 0, 0, 0, 0],
   });
   refusedType({ tag: Tag.base, code: 77 }, "an entry's abbreviation does not exist");
   refusedType(INT, "a record passes the end of its section", { abbrev: (bytes) => bytes.slice(0, -1) });
@@ -129,6 +132,14 @@ Deno.test("entries and their siblings stay in their unit", () => {
     sectionsOf(Uint8Array.from([...bytes.subarray(0, end), ...next]), abbrev, undefined, [end - 4]),
     "an entry passes the end of its unit",
   );
+  // The same within a member of the variable's type, which is passed with all that it contains.
+  const members = [{ tag: Tag.structure, children: [{ tag: Tag.base, attributes: [value] }] }];
+  const nested = dwarf(variableOf({ tag: Tag.structure, children: members }), { longer: -7 });
+  const nestedEnd = nested.info[0].bytes.length - 7;
+  refused(
+    sectionsOf(Uint8Array.from([...nested.info[0].bytes.subarray(0, nestedEnd), ...next]), nested.abbrev),
+    "an entry passes the end of its unit",
+  );
 });
 
 Deno.test("texts lie in their sections, end, and do not overlap without end", () => {
@@ -151,7 +162,7 @@ Deno.test("texts lie in their sections, end, and do not overlap without end", ()
     tag: Tag.member,
     attributes: [[At.name, Form.strp, index, 0, 0, 0]],
   }));
-  refusedType({ tag: Tag.structure, children: members.slice(0, 60) }, "texts overlap", {
+  refusedType({ tag: Tag.structure, children: members }, "texts overlap", {
     str: new Uint8Array(6000).fill(0x61).with(5999, 0),
   });
 });
@@ -198,7 +209,9 @@ Deno.test("there are bounds of dimensions, and of types", () => {
   });
   collected(dwarf(variableOf(array(256))));
   refusedType(array(257), "an array has more than 256 dimensions");
-  refused(dwarf(variableOf(INT)), "there are more than 1000000 types", new Array(1_000_001).fill(undefined));
+  const module = new ModuleTypes();
+  while (module.types.length <= 1_000_000) module.types.reserve();
+  refused(dwarf(variableOf(INT)), "there are more than 1000000 types", module);
 });
 
 Deno.test("an index into .debug_addr needs the section", () => {

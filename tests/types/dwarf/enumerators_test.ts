@@ -3,7 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors/load_error.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
-import { At, Form, Tag } from "../../../src/types/dwarf/constants.ts";
+import { ATTRIBUTES as At, Form, Tag } from "../../../src/types/dwarf/constants.ts";
 import type { TypeRecord } from "../../../src/types/model.ts";
 import { compile, testWithCompilers } from "../../support/compilers.ts";
 import { type Attribute, collected, type Die, dwarf, variableOf } from "../../support/dwarf.ts";

@@ -1,0 +1,127 @@
+/**
+ * The relocations of debug information, computed where a word is read: offsets become offsets in the sections
+ * that they lead to, addresses become offsets in the image.
+ */
+import { Machine, RecordSize } from "../os/elf.ts";
+import { damaged } from "../types/damaged.ts";
+import type { Relocations } from "../types/dwarf/sections.ts";
+import { type ElfSection, SymbolPlace } from "./elf/symbols.ts";
+import type { LinkObject } from "./input.ts";
+import { Found, type Locator } from "./locate.ts";
+
+/** The relocation types of 64-bit words and of 32-bit words, by machine. */
+const WORDS: Readonly<Record<number, { readonly wide: number; readonly narrow: readonly number[] }>> = {
+  [Machine.X86_64]: { wide: 1, narrow: [10, 11] },
+  [Machine.AARCH64]: { wide: 257, narrow: [258] },
+};
+
+/** An address that no code or variable of the module has: it stands for what is not in it. */
+const NOWHERE = 0xffff_ffff;
+
+/** The values of an object's symbols, as words of debug information mean them. */
+export class SymbolValues {
+  readonly #object: LinkObject;
+  readonly #locator: Locator;
+  /** The values that were needed; NaN for the others. */
+  readonly #values: Float64Array;
+
+  constructor(object: LinkObject, locator: Locator) {
+    this.#object = object;
+    this.#locator = locator;
+    this.#values = new Float64Array(object.elf.symbols.length).fill(NaN);
+  }
+
+  get(symbol: number): number {
+    if (symbol >= this.#values.length) throw damaged("a relocation's symbol does not exist");
+    if (Number.isNaN(this.#values[symbol])) this.#values[symbol] = this.#find(symbol);
+    return this.#values[symbol];
+  }
+
+  /** Returns a symbol's offset in its section of debug information, or in the image. */
+  #find(symbol: number): number {
+    const { elf } = this.#object;
+    const section = this.#object.sectionOf(symbol);
+    if (elf.symbols.place(symbol) === SymbolPlace.SECTION && section === undefined) {
+      return elf.symbols.value(symbol);
+    }
+    if (section?.merge !== undefined) return NOWHERE;
+    this.#locator.symbol(this.#object, symbol, 0);
+    if (this.#locator.found !== Found.DEFINED) return NOWHERE;
+    return this.#locator.output.address + this.#locator.offset;
+  }
+}
+
+/** Words of 32 bits in a record: 0 is the place, whose upper half is 0; 2 the type, 3 the symbol, 4 and 5 the addend. */
+const RECORD = RecordSize.RELA / 4;
+/** A span has 2^SPAN bytes of the section, and a handful of relocations. */
+const SPAN = 6;
+
+/** The relocations of one section, which compilers write in the order of their places. */
+export class SectionRelocations implements Relocations {
+  readonly #records: Uint32Array;
+  readonly #wideType: number;
+  readonly #narrowTypes: readonly number[];
+  readonly #values: SymbolValues;
+  /** Where the records of words of 8 bytes are. */
+  readonly #wide: readonly number[];
+  /** The first record of each span of the section. */
+  readonly #spans: Int32Array;
+
+  constructor(object: LinkObject, table: ElfSection, bytes: Uint8Array, values: SymbolValues) {
+    const { file, machine } = object.elf;
+    const size = table.size - table.size % RecordSize.RELA;
+    const stored = file.bytes.subarray(table.offset, table.offset + size);
+    // Members of archives need not lie at multiples of 4; all processors that Deno runs on are little-endian.
+    const { buffer, byteOffset } = stored.byteOffset % 4 === 0 ? stored : stored.slice();
+    const records = new Uint32Array(buffer, byteOffset, size / 4);
+    this.#records = records;
+    const { wide, narrow } = WORDS[machine];
+    this.#wideType = wide;
+    this.#narrowTypes = narrow;
+    this.#values = values;
+    const spans = this.#spans = new Int32Array((bytes.length >>> SPAN) + 2);
+    const places: number[] = [];
+    let span = 0, last = 0;
+    for (let at = 0; at < records.length; at += RECORD) {
+      const place = records[at];
+      if (place < last) throw damaged("relocations are not in the order of their places");
+      last = place;
+      if (place >>> SPAN >= span) {
+        if (place >= bytes.length) break;
+        for (const index = at / RECORD; span <= place >>> SPAN; span++) spans[span] = index;
+      }
+      if (records[at + 2] === wide) places.push(at);
+    }
+    if (records.length > 0 && last >= bytes.length) throw damaged("a relocation lies outside its section");
+    spans.fill(records.length / RECORD, span);
+    this.#wide = places;
+  }
+
+  wordsThatAre(addresses: ReadonlySet<number>): number[] {
+    return this.#wide.filter((at) => addresses.has(this.#valueOf(at))).map((at) => this.#records[at]);
+  }
+
+  word(offset: number): number | undefined {
+    const records = this.#records;
+    let low = this.#spans[offset >>> SPAN];
+    let high = this.#spans[(offset >>> SPAN) + 1];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (records[RECORD * middle] < offset) low = middle + 1;
+      else high = middle;
+    }
+    const at = RECORD * low;
+    if (records[at] !== offset) return undefined;
+    // Offsets of thread-local variables, and what newer compilers add: types do not need it.
+    const type = records[at + 2];
+    if (type !== this.#wideType && !this.#narrowTypes.includes(type)) return undefined;
+    return this.#valueOf(at);
+  }
+
+  /** Computes a word: its symbol's value and the addend, of 64 bits. */
+  #valueOf(at: number): number {
+    const records = this.#records;
+    const value = this.#values.get(records[at + 3]);
+    return value === NOWHERE ? NOWHERE : value + records[at + 4] + (records[at + 5] | 0) * 0x1_0000_0000;
+  }
+}
