@@ -52,7 +52,10 @@ export class Texts {
   }
 
   #decode(bytes: Uint8Array | undefined, at: number, likely: number): number {
-    if (bytes === undefined || at >= bytes.length) throw damaged("a text lies outside its section");
+    // Damaged relocations compute any number.
+    if (bytes === undefined || !(at >= 0 && at < bytes.length)) {
+      throw damaged("a text lies outside its section");
+    }
     const number = this.#pool.read(bytes, at, likely);
     this.#bytesLeft -= this.#pool.lengthOf(number);
     if (this.#bytesLeft < 0) throw damaged("texts overlap each other without end");

@@ -146,6 +146,16 @@ Deno.test("texts lie in their sections, end, and do not overlap without end", ()
   const named = (...name: number[]): Die => typeOf(Tag.base, [At.name, Form.strp, ...name, 0, 0, 0]);
   refusedType(named(0), "a text lies outside its section");
   refusedType(named(9), "a text lies outside its section", { str: new Uint8Array(9) });
+  for (const before of [-1, -(2 ** 62), NaN]) {
+    const sections = dwarf(variableOf(named(0)), { str: new Uint8Array(9) });
+    // The last words of the unit: the name's place and the end of the list.
+    const isName = (at: number): boolean => at > sections.info[0].bytes.length - 10;
+    const info = sections.info.map((section) => ({
+      ...section,
+      relocations: { ...section.relocations!, word: (at: number) => isName(at) ? before : undefined },
+    }));
+    refused({ ...sections, info }, "lies outside its section");
+  }
   refusedType(named(0), "a text has no end", { str: new Uint8Array(9).fill(0x61) });
   refusedType(named(0), "a text has no end", { str: new Uint8Array(60).fill(0x61) });
   refusedType(typeOf(Tag.base, [At.name, Form.strx1, 0]), "the section .debug_str_offsets is missing");
