@@ -11,14 +11,14 @@ const printed = (value: unknown): string => Deno.inspect(value, { colors: false 
 
 Deno.test("a registry tells its modules, versions, holders and memory", () => {
   using registry = new ModuleRegistry();
-  registry.load("fixtures/provider.smf");
-  const importer = registry.load("fixtures/importer.smf");
+  registry.loadBytes("provider", version({ functions: { value: 1 } }));
+  const importer = registry.loadBytes("importer", version({ functions: { ask: "value" } }));
   registry.loadBytes("answer", answering(1));
   registry.reload("answer", { bytes: answering(2) });
   const { modules, ended, size } = registry.inspect();
-  assertEquals(modules.map(({ path }) => path), ["fixtures/provider.smf", "fixtures/importer.smf", "answer"]);
+  assertEquals(modules.map(({ path }) => path), ["provider", "importer", "answer"]);
   const [[provider], [{ address }], answers] = modules.map(({ versions }) => versions);
-  assertEquals(provider.holders, ["module 'fixtures/importer.smf'"]);
+  assertEquals(provider.holders, ["module 'importer'"]);
   assertEquals(address, importer.codeMemory.address);
   assertEquals(
     answers.map(({ version, current, state }) => [version, current, state]),
