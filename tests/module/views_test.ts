@@ -247,7 +247,8 @@ testWithCompilers(
   "accessors read and write each kind of field as native code does",
   async (folder) => {
     const flags = ["-g", "-O2", "-fPIC"];
-    using module = new ModuleLoader().load(await compileModule(folder, "fields", SOURCE, { flags }));
+    // After a lease the memory goes at the next turn.
+    await using module = new ModuleLoader().load(await compileModule(folder, "fields", SOURCE, { flags }));
     const items = module.view<Any[]>("items");
     assertEquals(items.length, 4);
     const [, one] = items;
