@@ -1,6 +1,7 @@
 // The checks of an object's debug sections: each of them by a change of one object that only it refuses.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { deflateSync } from "node:zlib";
+import { olderThan } from "../support/deno_version.ts";
 import { LoadError } from "../../src/errors/load_error.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
@@ -147,6 +148,8 @@ Deno.test("compressed debug sections have a header, a known method and their siz
   refused(compressed(1, 2 ** 40, deflated), "a section expands beyond reason");
   refused(compressed(7, plain.length, deflated), "the method of compression 7 is unknown");
   refused(compressed(1, plain.length, plain), "a section does not decompress");
-  refused(compressed(1, plain.length - 1, deflated), "a section does not decompress");
+  // Deno before 2.5 does not stop at the size.
+  const problem = olderThan(5) ? "a section decompresses to another size" : "a section does not decompress";
+  refused(compressed(1, plain.length - 1, deflated), problem);
   refused(compressed(1, plain.length + 1, deflated), "a section decompresses to another size than it says");
 });
