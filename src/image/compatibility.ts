@@ -80,3 +80,10 @@ export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable
     if (!isCompilerMade(symbols.name(index))) yield index;
   }
 }
+
+/** The indices of the functions that a file defines. */
+export function* functionsOf({ symbols }: SmfFile): Iterable<number> {
+  for (let index = 0; index < symbols.length; index++) {
+    if (symbols.type(index) === SymbolType.Function && symbols.isDefined(index)) yield index;
+  }
+}

@@ -7,10 +7,11 @@
  */
 
 import { type CodePiece, forEachReference, operandEnd } from "./code_references.ts";
-import type { PlannedFile } from "./compatibility.ts";
+import { functionsOf, type PlannedFile } from "./compatibility.ts";
 import { HomePlaces, type HousedFile } from "./homes/places.ts";
+import { lastUpTo } from "./search.ts";
 import { functionName } from "./symbol_names.ts";
-import { Arch, SymbolType } from "../smf/enums.ts";
+import { Arch } from "../smf/enums.ts";
 
 /** Symbols in the order of their places. */
 interface Sorted {
@@ -36,7 +37,7 @@ export function usersOf(
   if (housed.size > 0) wanted = wanted.filter((index) => !housed.has(index));
   if (wanted.length === 0 || code === undefined || header.arch !== Arch.X86_64) return texts;
   const variables = sort(version, wanted);
-  const functions = sort(version, functionsOf(version));
+  const functions = sort(version, sizedFunctions(version));
   const endOf = ({ indices, starts }: Sorted, at: number): number => starts[at] + symbols.size(indices[at]);
   const users = new Map<number, Set<string>>();
   const first = variables.starts[0];
@@ -83,7 +84,7 @@ function usersOfHomes(
   const homes = new Set([...wanted].map((index) => places.at(symbols.value(index))));
   const pieces = header.arch === Arch.X86_64 ? code?.() ?? [] : [];
   const users = new Map<number, Set<string>>();
-  const functions = sort(version, functionsOf(version));
+  const functions = sort(version, sizedFunctions(version));
   for (let index = 0; index < relocations.length; index++) {
     const home = places.ofSymbol(relocations.symbol(index));
     if (!homes.has(home)) continue;
@@ -125,12 +126,8 @@ function usersOfHomes(
 const UNKNOWN = "";
 
 /** The functions that have a size. */
-function functionsOf({ file: { symbols } }: PlannedFile): number[] {
-  const functions: number[] = [];
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) === SymbolType.Function && symbols.size(index) > 0) functions.push(index);
-  }
-  return functions;
+function sizedFunctions({ file }: PlannedFile): number[] {
+  return Array.from(functionsOf(file)).filter((index) => file.symbols.size(index) > 0);
 }
 
 /** Sorts symbols by place; of several in one place the first name counts, so that it is the same in each version. */
@@ -143,15 +140,4 @@ function sort({ file: { symbols }, plan }: PlannedFile, wanted: readonly number[
   }
   const starts = Float64Array.from(places.keys()).sort();
   return { starts, indices: Array.from(starts, (start) => places.get(start)!) };
-}
-
-/** The position of the last start that is not above `offset`; -1 if there is none. */
-function lastUpTo(starts: Float64Array, offset: number): number {
-  let low = 0, high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (starts[middle] <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low - 1;
 }

@@ -9,7 +9,7 @@ import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
-import type { Home } from "../smf/homes.ts";
+import { type Home, homeIndexAt } from "../smf/homes.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
@@ -193,13 +193,8 @@ export interface KeptPlace {
 /** Finds the place of an offset of the file's image in the memory of an earlier version; undefined if it is in the image's own. */
 export function keptHome({ homes, homeAddresses }: LoadedImage, offset: number): KeptPlace | undefined {
   if (homes === undefined || homeAddresses === undefined) return undefined;
-  let low = 0, high = homes.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (homes[middle].offset <= offset) low = middle + 1;
-    else high = middle;
-  }
-  const home = homes[low - 1], address = homeAddresses[low - 1];
-  if (home === undefined || address === undefined || offset >= home.offset + home.size) return undefined;
+  const index = homeIndexAt(homes, offset);
+  const home = homes[index], address = homeAddresses[index];
+  if (home === undefined || address === undefined) return undefined;
   return { address: address + BigInt(offset - home.offset), room: home.offset + home.size - offset };
 }

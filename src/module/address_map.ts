@@ -15,6 +15,7 @@
 
 import type { VersionPair } from "../image/version_pair.ts";
 import { isAddress } from "../image/plan.ts";
+import { lastUpTo } from "../image/search.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { placeOf } from "../types/steps.ts";
 
@@ -52,7 +53,7 @@ export class AddressMap {
     if (this.#pair.isIdentical) return this.#base + offset;
     const sized = this.#sized ??= this.#sort();
     const { starts, reached } = sized;
-    const next = firstAbove(starts, offset);
+    const next = lastUpTo(starts, offset) + 1;
     let at = next - 1;
     let startsHere = false;
     let found: number | undefined;
@@ -87,7 +88,7 @@ export class AddressMap {
   functionAround(offset: number): string | undefined {
     const { starts, indices, reached } = this.#sized ??= this.#sort();
     const { symbols } = this.#pair.previous.file;
-    for (let at = firstAbove(starts, offset - 1) - 1; at >= 0 && reached[at] > offset; at--) {
+    for (let at = lastUpTo(starts, offset - 1); at >= 0 && reached[at] > offset; at--) {
       const index = indices[at];
       if (symbols.type(index) !== SymbolType.Function) continue;
       if (starts[at] + symbols.size(index) > offset) return symbols.name(index);
@@ -156,15 +157,4 @@ export class AddressMap {
 /** Whether a symbol without a size stands for a section, as ELF's section symbols do. */
 function isSection(type: number, name: string): boolean {
   return type === SymbolType.None && name.startsWith(".");
-}
-
-/** The position of the first start above `offset`. */
-function firstAbove(starts: Float64Array, offset: number): number {
-  let low = 0, high = starts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (starts[middle] <= offset) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }

@@ -9,12 +9,13 @@
  * | a function of their own, without an address: for arrays | the variables that the function's code refers to |
  */
 
-import { variablesOf } from "../image/compatibility.ts";
+import { functionsOf, variablesOf } from "../image/compatibility.ts";
+import { lastUpTo } from "../image/search.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../image/symbol_names.ts";
 import { VariableReferences } from "../image/variable_references.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { bytesAt, readAddresses } from "../os/native_memory.ts";
-import { Arch, SymbolType } from "../smf/enums.ts";
+import { Arch } from "../smf/enums.ts";
 import { addressesOf, offsetOf } from "./image_data.ts";
 
 /** Says whether a registered function destroys a part of the variable at an offset of the image. */
@@ -63,8 +64,7 @@ function arrayDestroyers(
   const unnamed = new Set(registered);
   const parts: Destroyer[] = [];
   let hasFinaliser = false;
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+  for (const index of functionsOf(image.file)) {
     const start = offsetOf(image, index);
     const name = symbols.name(index);
     const destroyer = { start, size: symbols.size(index), isOfOne: registered.has(start) };
@@ -153,11 +153,6 @@ function finaliserOffsets({ memory, plan }: LoadedImage, base: number): Set<numb
 
 /** Whether a sorted array has a number from `first` to `last`. */
 function isAnyWithin(sorted: Float64Array, first: number, last: number): boolean {
-  let low = 0, high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle] < first) low = middle + 1;
-    else high = middle;
-  }
-  return low < sorted.length && sorted[low] <= last;
+  const at = lastUpTo(sorted, last);
+  return at >= 0 && sorted[at] >= first;
 }

@@ -38,6 +38,11 @@ export interface Home {
 
 /** Finds the home that a byte of the image is in; `homes` are in the order of their offsets. */
 export function homeAt(homes: readonly Home[], offset: number): Home | undefined {
+  return homes[homeIndexAt(homes, offset)];
+}
+
+/** The index of the home that a byte of the image is in; -1 if it is in none. */
+export function homeIndexAt(homes: readonly Home[], offset: number): number {
   let first = 0, end = homes.length;
   while (first < end) {
     const middle = (first + end) >>> 1;
@@ -45,7 +50,7 @@ export function homeAt(homes: readonly Home[], offset: number): Home | undefined
     else end = middle;
   }
   const home = homes[first - 1];
-  return home !== undefined && offset < home.offset + home.size ? home : undefined;
+  return home !== undefined && offset < home.offset + home.size ? first - 1 : -1;
 }
 
 /** The tables of a file that has homes. */

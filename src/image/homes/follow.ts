@@ -11,7 +11,8 @@
 import { guardedName } from "../symbol_names.ts";
 import type { ComparedVersion, VariableMatch, VersionPair } from "../version_pair.ts";
 import type { TypePlan } from "../../types/type_plan.ts";
-import { RelocationType, SymbolType } from "../../smf/enums.ts";
+import { functionsOf } from "../compatibility.ts";
+import { RelocationType } from "../../smf/enums.ts";
 import { HomePlaces, type HousedFile } from "./places.ts";
 
 /** A version whose homes are compared. */
@@ -175,14 +176,11 @@ const starts = new WeakMap<object, Set<number>>();
 
 function functionStarts(file: HousedVersion["file"]): Set<number> {
   let found = starts.get(file);
-  if (found === undefined) starts.set(file, found = new Set(startsOf(file)));
-  return found;
-}
-
-function* startsOf({ symbols }: HousedVersion["file"]): Iterable<number> {
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.isDefined(index) && symbols.type(index) === SymbolType.Function) yield symbols.value(index);
+  if (found === undefined) {
+    found = new Set(Array.from(functionsOf(file), (index) => file.symbols.value(index)));
+    starts.set(file, found);
   }
+  return found;
 }
 
 /** The guard variables of a version, by the index of the variable that each guards. */

@@ -5,7 +5,7 @@
 import { type PlannedFile, variablesOf } from "../compatibility.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
-import type { Home } from "../../smf/homes.ts";
+import { type Home, homeIndexAt } from "../../smf/homes.ts";
 
 /** A file with its homes. */
 export interface HousedFile extends PlannedFile {
@@ -37,15 +37,7 @@ export class HomePlaces {
 
   /** The home that contains an offset of the file's image; -1 if none does. */
   at(offset: number): number {
-    const { homes } = this;
-    let low = 0, high = homes.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (homes[middle].offset <= offset) low = middle + 1;
-      else high = middle;
-    }
-    const index = low - 1;
-    return index >= 0 && offset < homes[index].offset + homes[index].size ? index : -1;
+    return homeIndexAt(this.homes, offset);
   }
 
   /** The home that a symbol stands for or lies in; -1 if that is none. The addend of a relocation does not matter. */

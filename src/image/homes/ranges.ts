@@ -2,6 +2,8 @@
  * Ranges of numbers that do not overlap, and which of them a number is in.
  */
 
+import { lastUpTo } from "../search.ts";
+
 /** From the first number up to but not including the end. */
 export interface NumberRange {
   readonly first: number;
@@ -11,9 +13,11 @@ export interface NumberRange {
 /** Finds ranges by the numbers in them. */
 export class Ranges<R extends NumberRange> {
   readonly #sorted: readonly R[];
+  readonly #starts: Float64Array;
 
   constructor(ranges: readonly R[]) {
     this.#sorted = [...ranges].sort((left, right) => left.first - right.first);
+    this.#starts = Float64Array.from(this.#sorted, ({ first }) => first);
   }
 
   /** The range from the first to the last number of all; empty without ranges. */
@@ -23,14 +27,7 @@ export class Ranges<R extends NumberRange> {
 
   /** The range that contains a number; undefined if none does. */
   find(value: number): R | undefined {
-    const sorted = this.#sorted;
-    let low = 0, high = sorted.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (sorted[middle].first <= value) low = middle + 1;
-      else high = middle;
-    }
-    const found = sorted[low - 1];
+    const found = this.#sorted[lastUpTo(this.#starts, value)];
     return found !== undefined && value < found.end ? found : undefined;
   }
 }

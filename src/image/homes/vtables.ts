@@ -4,8 +4,9 @@
  */
 
 import { isAddress } from "../plan.ts";
-import type { PlannedFile } from "../compatibility.ts";
-import { RelocationType, SymbolType } from "../../smf/enums.ts";
+import { functionsOf, type PlannedFile } from "../compatibility.ts";
+import { RelocationType } from "../../smf/enums.ts";
+import { Ranges } from "./ranges.ts";
 
 const VTABLE = /^_ZTV/;
 
@@ -52,41 +53,31 @@ function vtablesOf({ file: { symbols } }: PlannedFile): Map<string, Vtable> {
 
 /** The methods in the slots of each table, by their offsets in it. */
 function slotNames(
-  { file: { symbols, relocations }, plan }: PlannedFile,
+  { file, plan }: PlannedFile,
   tables: ReadonlyMap<string, Vtable>,
 ): Map<string, Map<number, string>> {
+  const { symbols, relocations } = file;
   const names = new Map([...tables.keys()].map((name) => [name, new Map<number, string>()]));
-  const sorted = [...tables].sort(([, left], [, right]) => left.start - right.start);
-  const functions = new Map<number, string>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
-    functions.set(symbols.value(index), symbols.name(index));
-  }
+  const ranges = new Ranges(
+    Array.from(tables, ([name, { start, size }]) => ({ name, first: start, end: start + size })),
+  );
+  const functions = new Map(
+    Array.from(functionsOf(file), (index) => [symbols.value(index), symbols.name(index)] as const),
+  );
   for (let index = 0; index < relocations.length; index++) {
     if (relocations.type(index) !== RelocationType.Abs64) continue;
     const offset = relocations.offset(index);
-    const found = tableAt(sorted, offset);
-    if (found === undefined) continue;
+    const table = ranges.find(offset);
+    if (table === undefined) continue;
     const symbol = relocations.symbol(index);
     const target = symbols.isDefined(symbol)
       ? functions.get(symbols.value(symbol) + Number(relocations.addend(index)))
       : symbols.name(symbol);
     const isCode = !symbols.isDefined(symbol) ||
       plan.isCode(symbols.value(symbol) + Number(relocations.addend(index)));
-    if (isCode) names.get(found[0])!.set(offset - found[1].start, methodOf(target ?? ""));
+    if (isCode) names.get(table.name)!.set(offset - table.first, methodOf(target ?? ""));
   }
   return names;
-}
-
-function tableAt(sorted: readonly [string, Vtable][], offset: number): [string, Vtable] | undefined {
-  let low = 0, high = sorted.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (sorted[middle][1].start <= offset) low = middle + 1;
-    else high = middle;
-  }
-  const found = sorted[low - 1];
-  return found !== undefined && offset < found[1].start + found[1].size ? found : undefined;
 }
 
 /** A function that was not defined may be defined now, and one of another class may override it. */

@@ -8,8 +8,8 @@
 
 import { bytesAt } from "../../os/native_memory.ts";
 import { LoadError } from "../../errors/load_error.ts";
+import { functionsOf } from "../../image/compatibility.ts";
 import { countFrames } from "../../image/eh_frame.ts";
-import { SymbolType } from "../../smf/enums.ts";
 import type { LoadedImage } from "../image.ts";
 import { HAS_UNWINDER, registerEhFrame, registerWithOwnUnwinder } from "../../os/unwinder.ts";
 
@@ -70,12 +70,12 @@ const [REGISTER, DEREGISTER] = ["__register_frame", "__deregister_frame"];
  * many, are not searched.
  */
 function ownUnwinder(
-  { file: { symbols }, memory, plan, imports }: LoadedImage,
+  { file, memory, plan, imports }: LoadedImage,
 ): [bigint, bigint] | undefined {
   if (imports.some(({ name }) => name.startsWith("_Unwind_") || name === REGISTER)) return undefined;
+  const { symbols } = file;
   const found = new Map<string, bigint>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+  for (const index of functionsOf(file)) {
     const name = symbols.name(index);
     if (name !== REGISTER && name !== DEREGISTER) continue;
     const value = symbols.value(index);

@@ -12,13 +12,14 @@
 
 import { GOT_SLOT_SIZE } from "../../image/arrange.ts";
 import { forEachReference } from "../../image/code_references.ts";
+import { functionsOf } from "../../image/compatibility.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../../image/symbol_names.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
 import { endOffsets } from "../../load/start.ts";
 import { bytesAt } from "../../os/native_memory.ts";
-import { Arch, SymbolType } from "../../smf/enums.ts";
+import { Arch } from "../../smf/enums.ts";
 import { addressesOf, offsetOf } from "../image_data.ts";
 import { homeAddress } from "./table.ts";
 
@@ -92,8 +93,7 @@ interface KnownFunction {
 function functionsByOffset(image: LoadedImage): Map<number, KnownFunction> {
   const { symbols } = image.file;
   const functions = new Map<number, KnownFunction>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+  for (const index of functionsOf(image.file)) {
     functions.set(offsetOf(image, index), { name: symbols.name(index), size: symbols.size(index) });
   }
   return functions;
@@ -132,19 +132,23 @@ function homesUsedBy(
   return homes;
 }
 
-/** Whether any of these versions destroys a part of some memory at its end. */
-export function isDestroyed(versions: readonly PlacedImage[], address: bigint, size: number): boolean {
-  const first = Number(address), end = first + size;
-  return versions.some((version) => {
-    const { objects, destroyers } = endsOf(version);
-    if (objects.some(({ value }) => value >= first && value < end)) return true;
-    return destroyers.some(({ homes }) =>
-      [...homes].some((home) => {
-        const at = Number(homeAddress(version, home));
-        return at < end && at + version.homes[home].size > first;
-      })
-    );
-  });
+/** Returns the question whether any of some versions destroys a part of some memory at its end. */
+export function destructionBy(
+  versions: readonly PlacedImage[],
+): (address: bigint, size: number) => boolean {
+  const all = versions.map((version) => ({ version, ends: endsOf(version) }));
+  return (address, size) => {
+    const first = Number(address), end = first + size;
+    return all.some(({ version, ends: { objects, destroyers } }) => {
+      if (objects.some(({ value }) => value >= first && value < end)) return true;
+      return destroyers.some(({ homes }) =>
+        [...homes].some((home) => {
+          const at = Number(homeAddress(version, home));
+          return at < end && at + version.homes[home].size > first;
+        })
+      );
+    });
+  };
 }
 
 /** A change of what versions do at their ends, ready to be made. */

@@ -10,6 +10,7 @@ import { guardedName } from "../../image/symbol_names.ts";
 import { conversionOf } from "../../image/typed_variables.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
+import { homeAt } from "../../smf/homes.ts";
 import { takeSteps } from "../../types/steps.ts";
 import type { CarryOptions, CarryReport, OldPointer } from "../carry.ts";
 import { forEachAddress, readAddress } from "../image_data.ts";
@@ -99,8 +100,7 @@ export function move({ home, variables, from, place }: HomePlan, candidate: Plac
 
 function offsetInHome({ homes, file: { symbols } }: LoadedImage, variable: number): number {
   const value = symbols.value(variable);
-  const home = homes!.find(({ offset, size }) => value >= offset && value < offset + size)!;
-  return value - home.offset;
+  return value - homeAt(homes!, value)!.offset;
 }
 
 /** Finds the words of variables that lead to the places of variables which the new version has elsewhere, or not at all. */

@@ -10,7 +10,7 @@ import { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
-import { isDestroyed } from "./ends.ts";
+import { destructionBy } from "./ends.ts";
 import { housed } from "./housed.ts";
 import { type KeptCandidate, move, reportOf } from "./keep.ts";
 import type { HomePlan } from "./plan.ts";
@@ -36,6 +36,7 @@ export function rollBackState(
     const [first] = places.variables[home];
     return first === undefined ? "" : candidate.file.symbols.name(first);
   };
+  let isDestroyed: ReturnType<typeof destructionBy> | undefined;
   const homes = fates.map((fate, home): HomePlan => {
     const own = table.at(addresses[home]);
     if (own !== undefined) {
@@ -51,9 +52,9 @@ export function rollBackState(
       return { home, fate: "fresh", place: undefined, reason, variables: [], from: undefined };
     }
     const place = table.at(homeAddress(previous, fate.before));
-    const versions = table.versions as readonly PlacedImage[];
-    const isOwned = place !== undefined && isDestroyed(versions, place.address, place.size);
-    if (fate.fate === "kept" || place === undefined || isOwned) throw elsewhere(nameOf(home));
+    if (fate.fate === "kept" || place === undefined) throw elsewhere(nameOf(home));
+    isDestroyed ??= destructionBy(table.versions as readonly PlacedImage[]);
+    if (isDestroyed(place.address, place.size)) throw elsewhere(nameOf(home));
     return { home, fate: "moved", place, reason: undefined, variables: fate.variables, from: previous };
   });
   const moved = homes.filter(({ fate }) => fate === "moved");

@@ -3,6 +3,7 @@
  * for the end, and what the variables hold now, may make a home fresh.
  */
 
+import { functionsOf } from "../../image/compatibility.ts";
 import { guardsOf } from "../../image/homes/follow.ts";
 import { Ranges } from "../../image/homes/ranges.ts";
 import { guardedName } from "../../image/symbol_names.ts";
@@ -14,9 +15,8 @@ import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
 import { bytesAt } from "../../os/native_memory.ts";
-import { SymbolType } from "../../smf/enums.ts";
 import { forEachAddress, offsetOf } from "../image_data.ts";
-import { type Ends, endsOf, isDestroyed } from "./ends.ts";
+import { destructionBy, type Ends, endsOf } from "./ends.ts";
 import { type HomePlan, type KeepPlan, makeFresh } from "./plan.ts";
 import { homeAddress } from "./table.ts";
 
@@ -96,12 +96,13 @@ function refuseDestroyedMoves({ table, candidate, homes, places }: KeepPlan, end
   const moved = homes.filter(({ fate }) => fate === "moved");
   if (moved.length === 0) return;
   const base = Number(candidate.memory.address);
+  const isDestroyed = destructionBy(table.versions as readonly PlacedImage[]);
   for (const home of moved) {
     const start = base + places.place(home.home), end = start + places.homes[home.home].size;
     const isOwn = ends.objects.some(({ value }) => value >= start && value < end) ||
       ends.destroyers.some(({ homes }) => homes.has(home.home));
     const { address, size } = home.place!;
-    if (isOwn || isDestroyed(table.versions as readonly PlacedImage[], address, size)) {
+    if (isOwn || isDestroyed(address, size)) {
       makeFresh(
         home,
         "its type has changed, and its destructor is registered: only one version may own what it holds",
@@ -132,8 +133,7 @@ function refuseInnerAddresses({ table, homes }: KeepPlan): void {
 function functionAround(image: LoadedImage, at: number): string | undefined {
   const { symbols } = image.file;
   let around: string | undefined;
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Function || !symbols.isDefined(index)) continue;
+  for (const index of functionsOf(image.file)) {
     const start = offsetOf(image, index);
     if (start === at) return undefined;
     if (at > start && at < start + symbols.size(index)) around = symbols.name(index);
