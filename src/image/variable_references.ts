@@ -6,9 +6,7 @@
 import { type CodePiece, forEachReference, type FoundReference } from "./code_references.ts";
 import type { PlannedFile } from "./compatibility.ts";
 import { RelocationType } from "../smf/enums.ts";
-
-/** The name of the section in which the linker puts such slots. */
-const GOT_SECTION = ".got";
+import { GOT_SECTION } from "../smf/homes.ts";
 
 const SLOT_SIZE = 8;
 

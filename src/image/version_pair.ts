@@ -14,6 +14,7 @@ import { baseName, isNumbered } from "./symbol_names.ts";
 import { usersOf } from "./symbol_users.ts";
 import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
+import { equal } from "../smf/equal.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import type { TypePlan } from "../types/type_plan.ts";
@@ -248,12 +249,6 @@ function isSameFile(a: PlannedFile, b: PlannedFile): boolean {
     left.header.moduleHash === right.header.moduleHash &&
     left.header.sourceHash === right.header.sourceHash &&
     a.plan.size === b.plan.size && a.plan.data.offset === b.plan.data.offset &&
-    isEqual(left.symbols.words, right.symbols.words) &&
-    isEqual(left.relocations.words, right.relocations.words);
-}
-
-function isEqual(left: ArrayLike<number>, right: ArrayLike<number>): boolean {
-  if (left.length !== right.length) return false;
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
-  return true;
+    equal(left.symbols.words, right.symbols.words) &&
+    equal(left.relocations.words, right.relocations.words);
 }

@@ -1,7 +1,7 @@
 /**
  * Relocations that the loader applies, as columns: a large library has tens of thousands.
  */
-import { grown } from "./names.ts";
+import { grown } from "../types/growing.ts";
 
 /** The symbol of a relocation, as a number: the symbols of the SMF file have no index yet. */
 export const Target = {

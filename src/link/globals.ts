@@ -6,7 +6,8 @@ import { LoadError } from "../errors/load_error.ts";
 import { SymbolBinding, SymbolVisibility } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
-import { grown, NameTable } from "./names.ts";
+import { grown } from "../types/growing.ts";
+import { NameTable } from "./names.ts";
 import type { Problems } from "./problems.ts";
 
 /**

@@ -9,9 +9,6 @@
 import type { GotUse } from "./arch/arch.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
 
-/** The output section, which `_GLOBAL_OFFSET_TABLE_` marks. */
-export const GOT_SECTION = ".got";
-
 const SLOT_SIZE = 8;
 
 /** A slot, and the symbol whose address it holds. */

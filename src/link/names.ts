@@ -3,16 +3,10 @@
  * thousands of names in an archive's index cost no strings.
  */
 import { fnv1a } from "../smf/hash.ts";
+import { grown } from "../types/growing.ts";
 import { decodeText } from "./elf/bytes.ts";
 
 const encoder = new TextEncoder();
-
-/** Copies an array into one of twice the length. */
-export function grown<T extends Int32Array | Uint8Array | Float64Array>(array: T): T {
-  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
-  larger.set(array);
-  return larger;
-}
 
 /** Maps names to dense numbers from 0, in order of first appearance. */
 export class NameTable {

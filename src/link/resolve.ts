@@ -15,7 +15,7 @@ import { CRT_OBJECT_NAME, CRT_SYMBOLS, crtObject, DSO_HANDLE } from "./crt_objec
 import { LinkObject } from "./input.ts";
 import { isUtf8 } from "./elf/bytes.ts";
 import type { MapMember } from "./map.ts";
-import { grown } from "./names.ts";
+import { grown } from "../types/growing.ts";
 import { malformed, type Problems, unsupported } from "./problems.ts";
 import { isFragment } from "./section_names.ts";
 

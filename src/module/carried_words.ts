@@ -13,6 +13,7 @@ import type { VersionPair } from "../image/version_pair.ts";
 import { AddressMap } from "./address_map.ts";
 import { type CarryPlan, copyValue, type WordAddress } from "./carry_plan.ts";
 import { type AddressRange, forEachAddress, type ImageData, offsetOf, readAddress } from "./image_data.ts";
+import { equal } from "../smf/equal.ts";
 import { movedTo } from "../types/steps.ts";
 
 /** Examines the variables of two versions, before anything is copied. */
@@ -61,7 +62,7 @@ export class CarriedWords {
   isUnwrittenAndChanged(plan: CarryPlan): boolean {
     const from = offsetOf(this.#pair.previous, plan.before!);
     const initial = this.#previous.initialAt(from, plan.sizeBefore);
-    if (initial === undefined || !isEqual(initial, this.#previous.at(from, plan.sizeBefore))) return false;
+    if (initial === undefined || !equal(initial, this.#previous.at(from, plan.sizeBefore))) return false;
     return this.#hasOtherInitialValue(plan);
   }
 
@@ -86,7 +87,7 @@ export class CarriedWords {
     const [old, now] = this.#initials(plan);
     if (old === undefined || now === undefined) return false;
     const isConverted = plan.conversion !== undefined;
-    if (!isConverted && isEqual(old, now)) return false;
+    if (!isConverted && equal(old, now)) return false;
     // The new version's initial value, with the old one's in place of what is carried.
     const carried = now.slice();
     copyValue(plan, old, carried);
@@ -97,7 +98,7 @@ export class CarriedWords {
       if (translated !== undefined && translated !== readAddress(now, offset)) return;
       carried.set(now.subarray(offset, offset + 8), offset);
     });
-    return !isEqual(carried, now);
+    return !equal(carried, now);
   }
 }
 
@@ -108,9 +109,4 @@ function newOffset({ conversion }: CarryPlan, before: number): number | undefine
 
 function isIn({ first, end }: AddressRange, address: number): boolean {
   return address >= first && address < end;
-}
-
-function isEqual(left: Uint8Array, right: Uint8Array): boolean {
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
-  return true;
 }

@@ -15,14 +15,15 @@ import {
   type ConvertedVariable,
   type FreshVariable,
 } from "../image/typed_variables.ts";
-import { type ComparedVersion, VersionPair } from "../image/version_pair.ts";
+import { VersionPair } from "../image/version_pair.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import { type CarryPlan, copyValue, followGuards, planVariables } from "./carry_plan.ts";
+import { cannotTake, type CarryPlan, copyValue, followGuards, planVariables, TAKEN } from "./carry_plan.ts";
+import { housed } from "./keep/housed.ts";
 import { CarriedWords } from "./carried_words.ts";
 import type { UnusedObjects } from "./keep/unused.ts";
 import { typesOf, typesOfRunning } from "./image_types.ts";
-import { codeOf, ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
+import { ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
 
 export type { ChangedPointee, ConvertedVariable, FreshVariable, UnusedObjects };
 
@@ -101,8 +102,8 @@ export function carryState(
   const { take = [], oldPointers: treatment = "keep" } = options;
   if (previous.homeAddresses?.some((address) => address !== undefined)) throw isKept();
   const pair = new VersionPair(
-    compared(previous, typesOfRunning),
-    compared(candidate, typesOf),
+    housed(previous, typesOfRunning),
+    housed(candidate, typesOf),
   );
   const data = { previous: new ImageData(previous, true), candidate: new ImageData(candidate) };
   const unchanged = new ImageData(previous);
@@ -153,16 +154,6 @@ export function carryState(
   };
 }
 
-function compared(image: LoadedImage, types: typeof typesOf): ComparedVersion {
-  return {
-    file: image.file,
-    plan: image.plan,
-    homes: image.homes,
-    code: () => codeOf(image),
-    types: () => types(image),
-  };
-}
-
 /** Gives variables the reason to start with the new version's values. */
 function takeInitial(
   plans: readonly CarryPlan[],
@@ -171,24 +162,14 @@ function takeInitial(
 ): void {
   if (take === "unwritten") {
     for (const plan of plans) {
-      if (plan.reason === undefined && words.isUnwrittenAndChanged(plan)) plan.reason = UNWRITTEN;
+      if (plan.reason === undefined && words.isUnwrittenAndChanged(plan)) plan.reason = TAKEN.unwritten;
     }
     return;
   }
   const names = new Set(take);
-  for (const plan of plans) if (names.delete(plan.name)) plan.reason ??= "`take` names it";
-  if (names.size === 0) return;
-  throw new LoadError(
-    "Incompatible",
-    "Cannot take initial value: the new version has no variable of this name",
-    {
-      symbols: [...names],
-      hint: "correct the names in `take`; smf nm FILE lists the variables of the new version",
-    },
-  );
+  for (const plan of plans) if (names.delete(plan.name)) plan.reason ??= TAKEN.byName;
+  if (names.size > 0) throw cannotTake(names);
 }
-
-const UNWRITTEN = "the program has not written it, and its initial value has changed";
 
 function isKept(): LoadError {
   return new LoadError(

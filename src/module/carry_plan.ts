@@ -2,6 +2,7 @@
  * Decides which variables of a new version get the old version's values.
  */
 
+import { LoadError } from "../errors/load_error.ts";
 import { guardedName } from "../image/symbol_names.ts";
 import type { VersionPair } from "../image/version_pair.ts";
 import type { LoadedImage } from "../load/loader.ts";
@@ -75,6 +76,24 @@ export function planVariables(pair: VersionPair, previous: LoadedImage, candidat
     }
   }
   return plans;
+}
+
+/** Why a variable takes the new version's initial value. */
+export const TAKEN = {
+  byName: "`take` names it",
+  unwritten: "the program has not written it, and its initial value has changed",
+} as const;
+
+/** The error of `take` for names that the new version does not have, or not `asWhat`. */
+export function cannotTake(names: Iterable<string>, asWhat = ""): LoadError {
+  return new LoadError(
+    "Incompatible",
+    `Cannot take initial value: the new version has no variable of this name${asWhat}`,
+    {
+      symbols: [...names],
+      hint: "correct the names in `take`; smf nm FILE lists the variables of the new version",
+    },
+  );
 }
 
 /** Gives a variable the old version's bytes, without looking at addresses among them. */

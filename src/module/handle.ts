@@ -3,7 +3,7 @@
  */
 
 import type { CallPath } from "../call/path.ts";
-import { showAs, shownAddress, shownNames, shownSize } from "./inspection.ts";
+import { showAs, shownAddress, shownNames, shownSize } from "../os/inspection.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import { ATTACH_OPTIONS, type AttachOptions } from "./binding.ts";
@@ -121,7 +121,7 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
 
   /** Describes everything that needs the module beside its handles: importers, leases, nonblocking calls, Workers. */
   holders(): string[] {
-    return [...new Set(this.#version.lifetime.holders().map(({ description }) => description))];
+    return this.#version.lifetime.describeHolders();
   }
 
   /**
@@ -165,7 +165,7 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
     await this.closeAsync();
   }
 
-  /** What `console.log` shows. */
+  /** The facts that `console.log` shows. */
   #facts(): unknown {
     const { image: { memory: { address, size } } } = this.#version;
     const { path, version, isOpen, carried } = this;

@@ -93,6 +93,11 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
     return holders;
   }
 
+  /** Describes everything that needs the version's memory, each description once. */
+  describeHolders(): string[] {
+    return [...new Set(this.holders().map(({ description }) => description))];
+  }
+
   *keepers(): Iterable<Keeper<V>> {
     for (const { kind, importer } of this.holders()) yield { kind, version: this.#versionOf(importer) };
   }

@@ -4,7 +4,7 @@
 
 import type { BindingOptions } from "../call/symbols.ts";
 import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
-import { showAs, shownNames } from "./inspection.ts";
+import { showAs, shownNames } from "../os/inspection.ts";
 import { checkOptions } from "../errors/options.ts";
 import { BIND_OPTIONS, type BindOptions, type ModuleSymbols } from "./binding.ts";
 import type { ViewDescription, ViewOf } from "../call/view/description.ts";
@@ -219,7 +219,7 @@ export class LiveLibrary<
     await this.#bindings.lifetime.revokeAndWait();
   }
 
-  /** What `console.log` shows. */
+  /** The facts that `console.log` shows. */
   #facts(): unknown {
     const { path, isOpen, symbols, leftOut } = this;
     return {

@@ -5,6 +5,8 @@
  * Deno hands out its bytes unchanged.
  */
 
+import { isBefore } from "./deno_versions.ts";
+
 /** A function with a definition that differs in its result. */
 interface StructCall {
   readonly definition: Deno.ForeignFunction;
@@ -14,8 +16,7 @@ interface StructCall {
 
 /** Whether a version of Deno returns `null` for numbers that are not finite. */
 export function losesNumbers(version: string): boolean {
-  const [major, minor, patch] = version.split(".").map((part) => parseInt(part));
-  return major < 2 || major === 2 && (minor < 9 || minor === 9 && patch < 2);
+  return isBefore(version, 2, 9, 2);
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 
 import { LoadError } from "../errors/load_error.ts";
+import { isBefore } from "./deno_versions.ts";
 
 /** The oldest Deno that is tested: major and minor version. */
 export const OLDEST_DENO: readonly [major: number, minor: number] = [2, 3];
@@ -14,13 +15,10 @@ export const OLDEST_DENO: readonly [major: number, minor: number] = [2, 3];
  * @throws {LoadError} `Unsupported` if it is too old.
  */
 export function checkDeno(version: string): void {
-  const [major, minor] = version.split(".").map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_DENO;
-  // A version in another form is not a release, and newer than this package.
-  if (!(major < oldestMajor || (major === oldestMajor && minor < oldestMinor))) return;
+  if (!isBefore(version, ...OLDEST_DENO)) return;
   throw new LoadError(
     "Unsupported",
-    `Cannot use @simple/loader: it needs Deno ${oldestMajor}.${oldestMinor} or newer, this is ${version}`,
+    `Cannot use @simple/loader: it needs Deno ${OLDEST_DENO.join(".")} or newer, this is ${version}`,
     { hint: "deno upgrade" },
   );
 }

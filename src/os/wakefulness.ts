@@ -4,18 +4,15 @@
  * event loop next had something else to do, perhaps never.
  */
 
+import { isBefore } from "./deno_versions.ts";
+
 /** Milliseconds between the looks of an isolate that would not be woken. */
 const PERIOD = 50;
 
 /** Has the event loop turn again and again while it waits, where it is not woken; call the result when nothing waits. */
 export function stayAwake(version: string = Deno.version.deno): () => void {
-  if (!isOlder(version)) return () => {};
+  if (!isBefore(version, 2, 7, 6)) return () => {};
   const timer = setInterval(() => {}, PERIOD);
   Deno.unrefTimer(timer);
   return () => clearInterval(timer);
-}
-
-function isOlder(version: string): boolean {
-  const [major, minor, patch] = version.split(".").map(Number);
-  return major === 2 && (minor < 7 || (minor === 7 && patch < 6));
 }

@@ -3,7 +3,7 @@
  * them, and their memory.
  */
 
-import { Raw, showAs, shownAddress, shownSize } from "../module/inspection.ts";
+import { Raw, showAs, shownAddress, shownSize } from "../os/inspection.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { Lifetime } from "../module/lifetime.ts";
 import type { ModuleVersion } from "../module/version.ts";
@@ -72,7 +72,7 @@ function inspected(
     state: lifetime.state,
     address,
     size,
-    holders: [...new Set(lifetime.holders().map(({ description }) => description))],
+    holders: lifetime.describeHolders(),
   };
   showAs(shown, "", ({ address, size, ...facts }) => ({
     ...facts,

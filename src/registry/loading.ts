@@ -20,7 +20,7 @@ import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.
 import { StableExports } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
-/** What a reload wants of the candidate that it loads. */
+/** The wishes of a reload for the candidate that it loads. */
 export interface CandidateWishes {
   /** An address that it should lie near. */
   readonly near?: bigint | undefined;

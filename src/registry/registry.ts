@@ -5,7 +5,7 @@
 
 import type { Entry } from "./catalog.ts";
 import { checkReplacement } from "./integrity.ts";
-import { showAs } from "../module/inspection.ts";
+import { showAs } from "../os/inspection.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { Loading } from "./loading.ts";

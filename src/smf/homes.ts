@@ -22,6 +22,9 @@ import type { SymbolTable } from "./symbol.ts";
 /** The name of the section. */
 export const HOMES_SECTION = ".homes";
 
+/** The name of the section with the linker's own GOT, through whose slots code reaches homes. */
+export const GOT_SECTION = ".got";
+
 const RECORD = 12;
 
 /** An input section of variables that can stay where it is while code around it is replaced. */

@@ -14,7 +14,7 @@ export type Classes = Int32Array;
 const MOST_ROUNDS = 64;
 /** The most types that refer to each other with no struct between them. */
 const MOST_DEPTH = 1000;
-/** What the sequences of structs begin with; those of other types begin with their spelling, which is above 0. */
+/** The number that sequences of structs begin with; those of other types begin with their spelling, which is above 0. */
 const STRUCT = -1;
 
 /** Returns the first equal type of each. */

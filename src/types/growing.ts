@@ -2,6 +2,13 @@
  * Lists of Int32 numbers that grow. The garbage collector never looks into them, as it does into arrays.
  */
 
+/** Copies an array into one of twice the length. */
+export function grown<T extends Int32Array | Uint8Array | Float64Array>(array: T): T {
+  const larger = new (array.constructor as new (length: number) => T)(array.length * 2);
+  larger.set(array);
+  return larger;
+}
+
 /** A list of Int32 numbers. */
 export class Growing {
   /** The numbers, and room behind them; another array whenever the list grows. */
@@ -14,11 +21,7 @@ export class Growing {
 
   /** Adds a number; returns its index. */
   push(value: number): number {
-    if (this.length === this.values.length) {
-      const larger = new Int32Array(2 * this.values.length);
-      larger.set(this.values);
-      this.values = larger;
-    }
+    if (this.length === this.values.length) this.values = grown(this.values);
     this.values[this.length] = value;
     return this.length++;
   }

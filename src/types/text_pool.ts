@@ -15,6 +15,7 @@ export class TextPool {
   #length = 1;
   /** Where each text starts in `#bytes`. */
   readonly #starts: Growing = new Growing(0);
+  readonly #hashes: Growing = new Growing(0);
   /** Numbers of texts by a hash of their bytes; 0 is free. At most half of it is in use. */
   #table = new Int32Array(4096);
   /** The strings of the first texts. */
@@ -35,11 +36,13 @@ export class TextPool {
     if (end === at) return 0;
     const table = this.#table;
     const mask = table.length - 1;
-    let place = (hash ^ (hash >>> 15)) & mask;
+    hash ^= hash >>> 15;
+    let place = hash & mask;
     for (let number = table[place]; number !== 0; number = table[place = (place + 1) & mask]) {
       if (this.#isAt(this.#starts.values[number], bytes, at, end)) return number;
     }
     const number = table[place] = this.#add(bytes.subarray(at, end));
+    this.#hashes.push(hash);
     if (2 * number > table.length) this.#grow();
     return number;
   }
@@ -97,13 +100,9 @@ export class TextPool {
   #grow(): void {
     const table = this.#table = new Int32Array(4 * this.#table.length);
     const mask = table.length - 1;
-    const bytes = this.#bytes;
+    const hashes = this.#hashes.values;
     for (let number = 1; number < this.#starts.length; number++) {
-      let hash = 0;
-      for (let at = this.#starts.values[number]; bytes[at] !== 0; at++) {
-        hash = Math.imul(hash ^ bytes[at], 0x01000193);
-      }
-      let place = (hash ^ (hash >>> 15)) & mask;
+      let place = hashes[number] & mask;
       while (table[place] !== 0) place = (place + 1) & mask;
       table[place] = number;
     }

@@ -6,6 +6,7 @@
  * access for each.
  */
 
+import { showAs } from "../../os/inspection.ts";
 import { readBits, writeBits } from "./bits.ts";
 import type { FieldShape, Shape, StructShape, Word } from "./shape.ts";
 
@@ -199,11 +200,7 @@ export function accessorClass(shape: StructShape, nesting: Nesting): AccessorCla
       return values(this);
     },
   });
-  Object.defineProperty(prototype, Symbol.for("Deno.customInspect"), {
-    value(this: object, inspect: (value: unknown, options: unknown) => string, options: unknown) {
-      return `${made.name} ${inspect(values(this), options)}`;
-    },
-  });
+  showAs(prototype, made.name, values);
   fields.forEach((field, index) => Accessor.define(prototype, index, field, nesting));
   return made;
 }

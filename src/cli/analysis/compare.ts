@@ -20,7 +20,7 @@ import { archName, HeaderFlag, Platform, platformName, symbolTypeName } from "..
 import type { ParsedSmf } from "../../smf/file.ts";
 import type { SmfHeader } from "../../smf/header.ts";
 import { type Change, type ComparedVariables, compareVariables, type Effect } from "./compare_variables.ts";
-import { equal } from "./equal.ts";
+import { equal } from "../../smf/equal.ts";
 import { relocatedImage } from "./relocated_image.ts";
 
 /**

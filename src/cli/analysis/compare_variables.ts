@@ -7,7 +7,7 @@ import type { ParsedSmf } from "../../smf/file.ts";
 import { imageOffsets } from "../../smf/offsets.ts";
 import { takeSteps } from "../../types/steps.ts";
 import type { TypePlan } from "../../types/type_plan.ts";
-import { equal } from "./equal.ts";
+import { equal } from "../../smf/equal.ts";
 
 /** The effect of one difference on a reload. */
 export type Effect = "none" | "migrate" | "refused";

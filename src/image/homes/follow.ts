@@ -28,7 +28,7 @@ export interface FollowedVariable {
   readonly name: string;
   /** The index in the old version's symbol table. */
   readonly before: number;
-  /** What its types say; undefined if the files do not tell them. */
+  /** How its value follows by the types; undefined if the files do not tell them. */
   readonly plan: TypePlan | undefined;
 }
 

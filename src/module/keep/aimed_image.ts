@@ -12,6 +12,7 @@ import type { Region } from "../../image/arrange.ts";
 import type { PlacedImage } from "../../load/loader.ts";
 import { Protection } from "../../os/memory/allocator.ts";
 import { bytesAt } from "../../os/native_memory.ts";
+import { equal } from "../../smf/equal.ts";
 import { forEachAddress, writeAddress } from "../image_data.ts";
 import { initialBytes } from "./housed.ts";
 
@@ -76,7 +77,7 @@ export class AimedImage {
         for (const { place, before, after } of this.#changed.toReversed()) {
           const now = bytes.subarray(place, place + after.length);
           // Code of the candidate may have stored something else since.
-          if (after.every((byte, index) => byte === now[index])) now.set(before);
+          if (equal(after, now)) now.set(before);
         }
       });
     }
@@ -134,7 +135,7 @@ export class AimedImage {
       const place = plan.place(relocations.offset(index), width);
       const before = bytes.slice(place, place + width);
       const initial = initialBytes(this.#image, place, width);
-      if (initial === undefined || !initial.every((byte, at) => byte === before[at])) continue;
+      if (initial === undefined || !equal(initial, before)) continue;
       relocateTo(bytes, file, plan, needs, address, aim.symbols, { relocations: [index], slots: [] });
       this.#changed.push({ place, before, after: bytes.slice(place, place + width) });
       done.add(place);

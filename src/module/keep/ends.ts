@@ -1,5 +1,5 @@
 /**
- * What the versions of a module do at its end. Each object is destroyed once, by the version that registered its
+ * Finds what the versions of a module do at its end. Each object is destroyed once, by the version that registered its
  * destructor; a function for the end without an object runs once, that of the version that serves.
  *
  * | registered, or in `.fini_array` | treatment |
@@ -40,7 +40,7 @@ export interface EndFunction {
   readonly registration: Registration | undefined;
 }
 
-/** What a version does at its end. */
+/** The work of a version at its end. */
 export interface Ends {
   /** Destructors with the addresses of their objects, wherever these are. */
   readonly objects: readonly Registration[];

@@ -15,8 +15,8 @@ import { takeSteps } from "../../types/steps.ts";
 import type { CarryOptions, CarryReport, OldPointer } from "../carry.ts";
 import { forEachAddress, readAddress } from "../image_data.ts";
 import { AimedImage } from "./aimed_image.ts";
-import { unusedOf } from "./unused.ts";
-import { hasOtherInitialValue, type HomePlan, type KeepPlan } from "./plan.ts";
+import { homelessVariables, unusedObjects } from "./unused.ts";
+import { hasOtherInitialValue, type HomePlan, type KeepPlan, keptAddresses } from "./plan.ts";
 import { settle } from "./settle.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 
@@ -52,9 +52,7 @@ export function keepState(
   const oldPointers = pointersTo(plan);
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
 
-  const addresses = new Map<number, bigint>();
-  for (const { home, fate, place } of homes) if (fate === "kept") addresses.set(home, place!.address);
-  const aimed = new AimedImage(candidate, places, addresses);
+  const aimed = new AimedImage(candidate, places, keptAddresses(plan));
   candidate.exits?.setWithdrawn(withdrawn, true);
   using undo = new DisposableStack();
   undo.defer(() => candidate.exits?.setWithdrawn(withdrawn, false));
@@ -151,9 +149,9 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
           reason: reason!,
         }))
       ),
-      ...unusedOf.homeless(candidate, places),
+      ...homelessVariables(candidate),
     ],
-    unused: unusedOf.homes(candidate, kept.map(({ home }) => home)),
+    unused: unusedObjects(candidate, kept.map(({ home }) => home)),
     oldPointers,
     matchedBySize: pair.isIdentical ? [] : followed.filter(isSized).map(({ name }) => name),
     initialValueChanged: kept.filter((home) => hasOtherInitialValue(home, candidate))

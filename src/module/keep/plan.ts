@@ -3,7 +3,7 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
-import { type Aim, aimAt } from "../../image/homes/aim.ts";
+import { aimAt } from "../../image/homes/aim.ts";
 import {
   type FollowedVariable,
   followHomes,
@@ -17,7 +17,9 @@ import { type Compatibility, variablesOf } from "../../image/compatibility.ts";
 import { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
+import { equal } from "../../smf/equal.ts";
 import type { CarryOptions } from "../carry.ts";
+import { cannotTake, TAKEN } from "../carry_plan.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed, initialBytes } from "./housed.ts";
 import { homeAddress, type HomePlace, type HomeTable } from "./table.ts";
@@ -163,7 +165,7 @@ function takeInitial({ homes, places, candidate }: KeepPlan, take: readonly stri
   if (take === "unwritten") {
     for (const home of homes) {
       if (home.fate === "kept" && isUnwritten(home) && hasOtherInitialValue(home, candidate)) {
-        makeFresh(home, "the program has not written it, and its initial value has changed");
+        makeFresh(home, TAKEN.unwritten);
       }
     }
     return;
@@ -171,24 +173,16 @@ function takeInitial({ homes, places, candidate }: KeepPlan, take: readonly stri
   const names = new Set(take), { symbols } = candidate.file;
   for (const home of homes) {
     for (const index of places.variables[home.home]) {
-      if (names.delete(symbols.name(index))) makeFresh(home, "`take` names it");
+      if (names.delete(symbols.name(index))) makeFresh(home, TAKEN.byName);
     }
   }
-  if (names.size === 0) return;
-  throw new LoadError(
-    "Incompatible",
-    "Cannot take initial value: the new version has no variable of this name that could stay",
-    {
-      symbols: [...names],
-      hint: "correct the names in `take`; smf nm FILE lists the variables of the new version",
-    },
-  );
+  if (names.size > 0) throw cannotTake(names, " that could stay");
 }
 
 function isUnwritten({ place }: HomePlan): boolean {
   const { owner, index, address, size } = place!;
   const initial = initialBytes(owner, owner.plan.place(owner.homes![index].offset, 0), size);
-  return initial !== undefined && isEqual(initial, bytesAt(address, size));
+  return initial !== undefined && equal(initial, bytesAt(address, size));
 }
 
 /** Whether a kept home's initial value differs between the files; words that are addresses in both are alike. */
@@ -210,18 +204,14 @@ export function hasOtherInitialValue({ home, from, variables }: HomePlan, candid
   };
   ignore(candidate, now);
   ignore(from!, old);
-  return !isEqual(now, old);
+  return !equal(now, old);
 }
 
-function isEqual(left: Uint8Array, right: Uint8Array): boolean {
-  return left.every((byte, index) => byte === right[index]);
-}
-
-/** What leads into the homes that are kept, with their addresses. */
-export function aimOf({ candidate, places, homes }: KeepPlan): Aim {
+/** The addresses of the homes that are kept, by their indices. */
+export function keptAddresses({ homes }: KeepPlan): Map<number, bigint> {
   const addresses = new Map<number, bigint>();
   for (const { home, fate, place } of homes) if (fate === "kept") addresses.set(home, place!.address);
-  return aimAt(candidate, places, candidate.needs, addresses);
+  return addresses;
 }
 
 /**
@@ -230,7 +220,8 @@ export function aimOf({ candidate, places, homes }: KeepPlan): Aim {
  * @throws {LoadError} `Incompatible` if it cannot.
  */
 export function checkReach(plan: KeepPlan, path: string): void {
-  const aim = aimOf(plan), { candidate } = plan;
+  const { candidate, places } = plan;
+  const aim = aimAt(candidate, places, candidate.needs, keptAddresses(plan));
   if (aim.symbols.size === 0) return;
   const { memory, file, plan: image, needs } = candidate;
   const copy = bytesAt(memory.address, image.size).slice();

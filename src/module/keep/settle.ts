@@ -20,7 +20,7 @@ import { destructionBy, type Ends, endsOf } from "./ends.ts";
 import { type HomePlan, type KeepPlan, makeFresh } from "./plan.ts";
 import { homeAddress } from "./table.ts";
 
-/** What is done beside aiming. */
+/** The work beside aiming. */
 export interface Settlement {
   /** Registrations of the candidate for objects that nobody uses. */
   readonly withdrawn: readonly Registration[];

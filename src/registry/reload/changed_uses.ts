@@ -13,7 +13,7 @@ import { type Claim, type Declarations, declarationsOf, type NameUse } from "./c
 /** A message quotes so many declarations. */
 const MOST_QUOTED = 3;
 
-/** What a candidate changes. */
+/** The changes that a candidate makes. */
 export interface FoundChanges {
   /** Remembers that the users suit the candidate's declarations, too: a reload with `allow` has let them differ. */
   accept(): void;

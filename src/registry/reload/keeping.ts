@@ -27,7 +27,7 @@ import { findExported } from "./exports.ts";
 import { linkVersions } from "./linked_versions.ts";
 import type { TakeoverOptions } from "./takeover.ts";
 
-/** What becomes of variables; with `keep-or-…` the second where the versions have no homes for them. */
+/** The fate of variables; with `keep-or-…` the second one where the versions have no homes for them. */
 export type ReloadState = NonNullable<TakeoverOptions["state"]> | "keep-or-fresh";
 
 /** The options of a takeover, with the states that only this package asks for. */
@@ -39,7 +39,7 @@ export class Keeping {
   readonly #previous: ModuleVersion;
   readonly #options: ReloadTakeover;
   readonly #table: HomeTable;
-  /** What becomes of variables. */
+  /** The fate of variables. */
   state: "fresh" | "carry" | "keep";
   #plan: KeepPlan | undefined;
   #threads: ThreadWatch | undefined;

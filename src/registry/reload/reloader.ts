@@ -46,7 +46,7 @@ interface Takeover extends Replacement {
   readonly isRollback?: boolean;
 }
 
-/** What a candidate is loaded with. */
+/** The order with which a candidate is loaded. */
 export interface CandidateOrder extends CandidateWishes {
   readonly number: number;
   readonly linked: (image: LoadedImage) => void;

@@ -9,6 +9,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import { type FileFacts, isSameFile } from "../../load/file/stamp.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { HeaderFlag } from "../../smf/enums.ts";
+import { equal } from "../../smf/equal.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Watched } from "./watch.ts";
@@ -59,7 +60,7 @@ export class WatchedModule implements Watched {
     const seen = this.#seen;
     // A version that somebody else has loaded since is compared by its file's hash or time instead.
     if (seen?.entry.deref() === entry && seen.highestNumber === entry.highestNumber) {
-      return equalBytes(bytes, seen.bytes);
+      return equal(bytes, seen.bytes);
     }
     const isLoaded = isReadFrom(entry.exports.version.image, bytes, info);
     if (isLoaded) this.#see(entry, bytes);
@@ -104,8 +105,4 @@ function parsed(bytes: Uint8Array): ParsedSmf | undefined {
     if (error instanceof LoadError) return undefined;
     throw error;
   }
-}
-
-function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }

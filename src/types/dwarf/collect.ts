@@ -23,7 +23,7 @@ export interface Roots {
   readonly byName: ReadonlyMap<string, number>;
 }
 
-/** What the objects of one module share. */
+/** The tables that the objects of one module share. */
 export class ModuleTypes implements Shared {
   /** The types of all objects so far. */
   readonly types: CollectedTypes = new CollectedTypes();

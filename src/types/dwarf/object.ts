@@ -11,7 +11,7 @@ import type { TextPool } from "../text_pool.ts";
 import { Texts } from "./texts.ts";
 import { type Entry, signatureAt, Unit } from "./unit.ts";
 
-/** What the objects of one module share. */
+/** The tables that the objects of one module share. */
 export interface Shared {
   readonly texts: TextPool;
   readonly abbreviations: AbbreviationPool;

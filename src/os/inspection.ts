@@ -3,6 +3,8 @@
  * private otherwise.
  */
 
+import { hex } from "../errors/load_error.ts";
+
 /** The name of the method that `Deno.inspect` calls. */
 const INSPECT = Symbol.for("Deno.customInspect");
 
@@ -35,7 +37,7 @@ Object.defineProperty(Raw.prototype, INSPECT, {
 
 /** An address as it is shown: in hexadecimal. */
 export function shownAddress(address: bigint): Raw {
-  return new Raw(`0x${address.toString(16)}`);
+  return new Raw(hex(address));
 }
 
 /** A number of bytes as it is shown: `12 KiB`. */
