@@ -9,6 +9,7 @@ import { ask, programTest, RUNTIME } from "../support/program_tests.ts";
 import { CATCHER, EXCEPTIONS, expectedOf, type Program, SHARED, THREADS, TOUR } from "../support/programs.ts";
 import { testWith } from "../support/real_archives.ts";
 import { randomFrom, stress } from "../support/testing.ts";
+import { query, SQLITE } from "../support/sqlite.ts";
 
 const PROGRAMS:
   readonly (readonly [program: Program, modules: Readonly<Record<string, readonly string[]>>])[] = [
@@ -92,35 +93,15 @@ Deno.test({
   },
 });
 
-const SQLITE = {
-  sqlite3_open: { parameters: ["buffer", "buffer"], result: "i32" },
-  sqlite3_prepare_v2: { parameters: ["pointer", "buffer", "i32", "buffer", "pointer"], result: "i32" },
-  sqlite3_step: { parameters: ["pointer"], result: "i32" },
-  sqlite3_column_text: { parameters: ["pointer", "i32"], result: "pointer" },
-  sqlite3_finalize: { parameters: ["pointer"], result: "i32" },
-  sqlite3_close: { parameters: ["pointer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
 testWith("SQLite works wherever its variables are", "libsqlite3.a", "libsqlite3-dev", (archive) => {
   const inputs = [{ name: "libsqlite3.a", bytes: archive }];
   const { bytes } = linkObjects(inputs, { exports: Object.keys(SQLITE), reloadable: true });
-  const encode = (text: string) => new TextEncoder().encode(`${text}\0`);
   const sql = "select printf('%.6f %s', sqrt(2), upper('abc')) || strftime('%Y', 1700000000, 'unixepoch')" +
     ` || json_extract('{"a": [1, {"b": "deep"}]}', '$.a[1].b')`;
   for (let seed = 1; seed <= stress(60); seed++) {
     using registry = new ModuleRegistry({ libraries: ["libc.so.6", "libm.so.6"] });
     using module = registry.loadBytes("sqlite", moveHomes(bytes, randomFrom(seed)).bytes);
-    const { symbols: lite } = module.bind(SQLITE);
-    const out = new BigUint64Array(1);
-    const pointer = () => Deno.UnsafePointer.create(out[0]);
-    assertEquals(lite.sqlite3_open(encode(":memory:"), out), 0);
-    const database = pointer();
-    assertEquals(lite.sqlite3_prepare_v2(database, encode(sql), -1, out, null), 0);
-    const statement = pointer();
-    assertEquals(lite.sqlite3_step(statement), 100);
-    const answer = Deno.UnsafePointerView.getCString(lite.sqlite3_column_text(statement, 0)!);
-    assertEquals(answer, "1.414214 ABC2023deep", `seed ${seed}`);
-    lite.sqlite3_finalize(statement);
-    lite.sqlite3_close(database);
+    const { symbols } = module.bind(SQLITE);
+    assertEquals(query(symbols, sql), ["1.414214 ABC2023deep"], `seed ${seed}`);
   }
 });

@@ -5,7 +5,7 @@ import { type LinkInput, linkObjects } from "../../src/link/linker.ts";
 import { Binding, RelocationType, SectionType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { imageOffsets } from "../../src/smf/offsets.ts";
-import { compile, hasCommand } from "../support/compilers.ts";
+import { testOutputOf } from "../support/compilers.ts";
 import {
   addFunction,
   addVariable,
@@ -267,30 +267,15 @@ const COMPILERS = [
 ] as const;
 
 for (const [compiler, machine, source, suffix] of COMPILERS) {
-  const [command, ...target] = compiler.split(" ");
-  const runs = hasCommand(command);
   const name = `code of ${compiler} does not depend on the places of variables`;
-  Deno.test({
-    name: runs ? name : `${name} (SKIPPED: needs ${command})`,
-    ignore: !runs,
-    async fn() {
-      const folder = Deno.makeTempDirSync();
-      try {
-        Deno.writeTextFileSync(`${folder}/check.${suffix}`, source);
-        for (const flags of ["-O0", "-O2 -fdata-sections", "-O3 -fcommon -fno-plt", "-Os"]) {
-          const common = suffix === "c" ? [] : ["-std=c++17"];
-          await compile(
-            command,
-            [...target, ...common, "-fPIC", ...flags.split(" "), "-c", `check.${suffix}`, "-o", "check.o"],
-            folder,
-          );
-          const input = { name: "check.o", bytes: Deno.readFileSync(`${folder}/check.o`) };
-          for (const exports of [["check"], ["*"]]) assert(assertIndependent([input], machine, exports) > 10);
-        }
-      } finally {
-        Deno.removeSync(folder, { recursive: true });
-      }
-    },
+  testOutputOf(compiler, name, async (folder, compileThere) => {
+    Deno.writeTextFileSync(`${folder}/check.${suffix}`, source);
+    for (const flags of ["-O0", "-O2 -fdata-sections", "-O3 -fcommon -fno-plt", "-Os"]) {
+      const common = suffix === "c" ? [] : ["-std=c++17"];
+      await compileThere(...common, "-fPIC", ...flags.split(" "), "-c", `check.${suffix}`, "-o", "check.o");
+      const input = { name: "check.o", bytes: Deno.readFileSync(`${folder}/check.o`) };
+      for (const exports of [["check"], ["*"]]) assert(assertIndependent([input], machine, exports) > 10);
+    }
   });
 }
 

@@ -3,9 +3,11 @@ import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
+import { cString } from "../../src/os/c_strings.ts";
 import { staticLibrary, testWith } from "../support/real_archives.ts";
 import { TemporaryDirectory } from "../support/testing.ts";
 import { hexBytes } from "../support/digits.ts";
+import { query, SQLITE } from "../support/sqlite.ts";
 
 /** Archives, Debian's packages, and other archives that they need. */
 const LIBRARIES: [file: string, debian: string, needs: string[]][] = [
@@ -34,34 +36,6 @@ for (const [file, debian, needs] of LIBRARIES) {
     assert(map.imports.every(({ name }) => !own.has(name)));
     assert(map.imports.length < 200);
   });
-}
-
-const encode = (text: string) => new TextEncoder().encode(`${text}\0`);
-
-const SQLITE = {
-  sqlite3_open: { parameters: ["buffer", "buffer"], result: "i32" },
-  sqlite3_prepare_v2: { parameters: ["pointer", "buffer", "i32", "buffer", "pointer"], result: "i32" },
-  sqlite3_step: { parameters: ["pointer"], result: "i32" },
-  sqlite3_column_text: { parameters: ["pointer", "i32"], result: "pointer" },
-  sqlite3_finalize: { parameters: ["pointer"], result: "i32" },
-  sqlite3_close: { parameters: ["pointer"], result: "i32" },
-} as const satisfies Deno.ForeignLibraryInterface;
-
-/** The first column of all rows of a query on a database in memory. */
-function query(lite: Deno.StaticForeignLibraryInterface<typeof SQLITE>, sql: string): string[] {
-  const out = new BigUint64Array(1);
-  const pointer = () => Deno.UnsafePointer.create(out[0]);
-  assertEquals(lite.sqlite3_open(encode(":memory:"), out), 0);
-  const database = pointer();
-  assertEquals(lite.sqlite3_prepare_v2(database, encode(sql), -1, out, null), 0);
-  const statement = pointer();
-  const rows: string[] = [];
-  while (lite.sqlite3_step(statement) === 100) {
-    rows.push(Deno.UnsafePointerView.getCString(lite.sqlite3_column_text(statement, 0)!));
-  }
-  lite.sqlite3_finalize(statement);
-  lite.sqlite3_close(database);
-  return rows;
 }
 
 testWith(
@@ -116,7 +90,7 @@ testWith(
     const digest = (name: string) => {
       const out = new Uint8Array(64);
       const length = new Uint32Array(1);
-      const method = symbols.EVP_get_digestbyname(encode(name));
+      const method = symbols.EVP_get_digestbyname(cString(name));
       assertEquals(symbols.EVP_Digest(data, BigInt(data.length), out, length, method, null), 1);
       return [...out.subarray(0, length[0])].map((byte) => byte.toString(16).padStart(2, "0")).join("");
     };
@@ -139,7 +113,7 @@ testWith(
     const { EVP_get_digestbyname, EVP_Digest } = module.bind(DIGEST).symbols;
     // The archive itself is the file.
     const out = new Uint8Array(64);
-    const method = EVP_get_digestbyname(encode("SHA512"));
+    const method = EVP_get_digestbyname(cString("SHA512"));
     const size = BigInt(archive.length);
     assertEquals(EVP_Digest(archive as Uint8Array<ArrayBuffer>, size, out, null, method, null), 1);
     assertEquals(hexBytes(out), digestOfShared(archive));

@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { linkObjects } from "../../src/link/linker.ts";
 import { SectionFlag, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
-import { compile, hasCommand } from "../support/compilers.ts";
+import { testOutputOf } from "../support/compilers.ts";
 import { DATA, ElfWriter, link } from "../support/objects.ts";
 
 /** An object with sections of variables: the offsets of those in each. */
@@ -88,27 +88,16 @@ for (
     ["clang-14 --target=aarch64-linux-gnu", 2],
   ] as const
 ) {
-  const [command, ...target] = compiler.split(" ");
-  const runs = hasCommand(command);
   const name = `the flags that are named split the sections of ${compiler}`;
-  Deno.test({
-    name: runs ? name : `${name} (SKIPPED: needs ${command})`,
-    ignore: !runs,
-    async fn() {
-      const folder = Deno.makeTempDirSync();
-      try {
-        Deno.writeTextFileSync(`${folder}/a.c`, SOURCE);
-        const sharedWith = async (...flags: string[]) => {
-          await compile(command, [...target, "-O3", "-fPIC", ...flags, "-c", "a.c", "-o", "a.o"], folder);
-          const object = { name: "a.o", bytes: Deno.readFileSync(`${folder}/a.o`) };
-          return linkObjects([object], { reloadable: true }).map.sharedHomes;
-        };
-        const before = await sharedWith();
-        assertEquals(before.length, shared);
-        assertEquals(await sharedWith(...before[0].flags), []);
-      } finally {
-        Deno.removeSync(folder, { recursive: true });
-      }
-    },
+  testOutputOf(compiler, name, async (folder, compileThere) => {
+    Deno.writeTextFileSync(`${folder}/a.c`, SOURCE);
+    const sharedWith = async (...flags: string[]) => {
+      await compileThere("-O3", "-fPIC", ...flags, "-c", "a.c", "-o", "a.o");
+      const object = { name: "a.o", bytes: Deno.readFileSync(`${folder}/a.o`) };
+      return linkObjects([object], { reloadable: true }).map.sharedHomes;
+    };
+    const before = await sharedWith();
+    assertEquals(before.length, shared);
+    assertEquals(await sharedWith(...before[0].flags), []);
   });
 }

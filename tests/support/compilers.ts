@@ -45,3 +45,31 @@ export function testWithCompilers(
     }),
   });
 }
+
+/**
+ * Registers a test of what a compiler makes, for any processor: nothing of it runs. Skipped, and says so, where the
+ * compiler is missing.
+ *
+ * @param compiler The command with its first options, such as a target.
+ * @param work Gets a temporary folder, and compiles in it with further options.
+ */
+export function testOutputOf(
+  compiler: string,
+  name: string,
+  work: (folder: string, compileThere: (...args: string[]) => Promise<string>) => void | Promise<void>,
+): void {
+  const [command, ...first] = compiler.split(" ");
+  const runs = hasCommand(command);
+  Deno.test({
+    name: runs ? name : `${name} (SKIPPED: needs ${command})`,
+    ignore: !runs,
+    async fn() {
+      const folder = Deno.makeTempDirSync();
+      try {
+        await work(folder, (...args) => compile(command, [...first, ...args], folder));
+      } finally {
+        Deno.removeSync(folder, { recursive: true });
+      }
+    },
+  });
+}
