@@ -169,7 +169,7 @@ function markKept(
     for (const section of object.sections) {
       if (section === undefined || section.discarded || !keep.matches(section.name)) continue;
       found.add(section.name);
-      marker.markSection(section);
+      marker.markNamed(section);
     }
     for (const id of object.globals) {
       if (globals.object(id) !== object.index || !globals.isDefined(id)) continue;

@@ -23,6 +23,7 @@ import { isFragment } from "./section_names.ts";
 import { startupArray } from "./startup_order.ts";
 import { TlsSlots } from "./thread_local.ts";
 import { isShortAddress } from "./thunks.ts";
+import type { LiveReasons } from "./why_live.ts";
 
 /** An undefined name that is reached. */
 export interface NeededName {
@@ -78,6 +79,7 @@ export class Marker {
   hasPlainAddresses = false;
   readonly #unwindIfNeeded: boolean;
   readonly #hasHomes: boolean;
+  readonly #reasons: LiveReasons | undefined;
 
   /**
    * Marks the sections that are roots by themselves.
@@ -85,8 +87,16 @@ export class Marker {
    * @param unwind Whether to keep call frame information; `undefined` keeps it
    * if exceptions may come to something that is reached.
    * @param hasHomes Whether variables have homes, which code reaches through GOT slots of this module.
+   * @param reasons Told what reaches each section first.
    */
-  constructor(resolution: Resolution, arch: LinkArch, unwind: boolean | undefined, hasHomes = false) {
+  constructor(
+    resolution: Resolution,
+    arch: LinkArch,
+    unwind: boolean | undefined,
+    hasHomes = false,
+    reasons?: LiveReasons,
+  ) {
+    this.#reasons = reasons;
     this.#resolution = resolution;
     this.#arch = arch;
     this.plt = new PltStubs(arch);
@@ -121,14 +131,26 @@ export class Marker {
   markSection(section: InputSection): void {
     if (section.live || section.discarded || isFrameSection(section)) return;
     section.live = true;
+    this.#reasons?.note(section);
     this.#worklist.push(section);
-    for (const sibling of section.group ?? []) this.markSection(sibling);
-    for (const dependent of section.dependents ?? []) this.markSection(dependent);
+    for (const others of [section.group ?? [], section.dependents ?? []]) {
+      for (const other of others) {
+        if (!other.live) this.#reasons?.note(other, section);
+        this.markSection(other);
+      }
+    }
+  }
+
+  /** Marks a section that an option names. */
+  markNamed(section: InputSection): void {
+    if (this.#reasons !== undefined) this.#reasons.symbol = () => section.name;
+    this.markSection(section);
   }
 
   /** Marks the definition of a name, or notes that the name is needed. */
   markGlobal(id: number, from: LinkObject | undefined, called = false): void {
     const { globals, objects } = this.#resolution;
+    if (this.#reasons !== undefined) this.#reasons.symbol = () => globals.names.text(id);
     const state = globals.state(id);
     if (state < State.WEAK) return this.#need(id, from, called);
     if (this.#marked.has(id)) return;
@@ -193,6 +215,7 @@ export class Marker {
       this.markSection(section);
     } else {
       section.merge!.live[piece] = 1;
+      this.#reasons?.note(section);
     }
   }
 
@@ -201,6 +224,7 @@ export class Marker {
     const { object, elf } = section;
     const { symbols, file } = object.elf;
     const { view } = file;
+    if (this.#reasons !== undefined) this.#reasons.from = section;
     const broken = (problem: string, offset: number) =>
       malformed(object.name, problem, { section: elf.name, offset });
     for (let i = first; i < last; i++) {
@@ -237,6 +261,7 @@ export class Marker {
       }
       const target = object.sectionOf(symbol);
       if (target === undefined) continue;
+      if (this.#reasons !== undefined) this.#reasons.symbol = () => symbols.name(symbol) || target.name;
       if (symbols.kind(symbol) !== SymbolKind.SECTION) {
         this.#markDefinition(object, symbol);
       } else if (this.#arch.hasBiasedAddends && section.isCode && rule?.use !== "absolute") {
@@ -294,20 +319,4 @@ export class Marker {
     }
     return false;
   }
-}
-
-/** Returns the sections that were reached, in link order: whole ones, and those of which pieces were. */
-export function reachedSections(
-  { objects }: Resolution,
-): { sections: InputSection[]; mergeable: InputSection[] } {
-  const sections: InputSection[] = [];
-  const mergeable: InputSection[] = [];
-  for (const object of objects) {
-    for (const section of object.sections) {
-      if (section === undefined) continue;
-      if (section.live) sections.push(section);
-      else if (section.merge?.live.includes(1)) mergeable.push(section);
-    }
-  }
-  return { sections, mergeable };
 }

@@ -13,7 +13,7 @@ import { emitModule } from "./emit.ts";
 import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
 import { readDefinitions, withConstants } from "./defsym.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
-import { Marker, reachedSections } from "./gc.ts";
+import { Marker } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import { HandlerTables } from "./handler_tables.ts";
 import { Homes } from "./homes.ts";
@@ -23,12 +23,14 @@ import type { LinkMap } from "./map.ts";
 import { buildMap } from "./map_builder.ts";
 import { LINK_OPTIONS, type LinkOptions } from "./options.ts";
 import { Problems } from "./problems.ts";
+import { reachedSections } from "./reached_sections.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
 import { Thunks } from "./thunks.ts";
 import { typesOf } from "./types.ts";
 import { needsVeneers } from "./veneers.ts";
+import { explainLive, LiveReasons } from "./why_live.ts";
 
 export type { LinkInput, LinkOptions };
 
@@ -111,7 +113,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   problems.throwIfAny();
 
   // Garbage collection: everything that is reachable from the roots.
-  const marker = new Marker(resolution, arch, options.unwind, isReloadable);
+  const reasons = options.whyLive === undefined ? undefined : new LiveReasons();
+  const marker = new Marker(resolution, arch, options.unwind, isReloadable, reasons);
   const { exported, entry } = chooseExports(resolution, request, marker, problems);
   // A module with an unwinder of its own: the loader registers the unwind tables there.
   const { globals } = resolution;
@@ -196,9 +199,23 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
   });
+  const live = reasons === undefined
+    ? []
+    : explainLive(new NameMatcher(options.whyLive!), resolution, reasons, { exported, entry });
+  const withReferences = options.cref === true;
   return {
     bytes,
-    map: buildMap(resolution, layout, imports, exports, applied, types.facts, options.cref === true, homes),
+    map: buildMap({
+      resolution,
+      layout,
+      imports,
+      exports,
+      applied,
+      types: types.facts,
+      withReferences,
+      homes,
+      live,
+    }),
   };
 }
 

@@ -52,6 +52,32 @@ export interface MapDropped {
   readonly reason: "unreachable" | "duplicate";
 }
 
+/** One step of the references that keep a section in the module. */
+export interface MapLiveStep {
+  /** The object, or archive member. */
+  readonly object: string;
+  /** The name of the section in the object. */
+  readonly section: string;
+  /** The symbol by which the next step, or an option, refers to the section. */
+  readonly symbol?: string;
+}
+
+/** Why a section is in the module, or not. */
+export interface MapLive {
+  /** The object, or archive member. */
+  readonly object: string;
+  /** The name of the section in the object. */
+  readonly section: string;
+  /** The section itself, the section that refers to it, and so on to the root; empty if it was dropped. */
+  readonly chain: readonly MapLiveStep[];
+  /**
+   * Why the end of the chain stays: its symbol is `exported`, or is the `entry point`, or an `option` names it
+   * (`keep`, `undefined`), or it is a `root` by itself, such as an array of initialisers. Of a section that was
+   * dropped: `unreachable` from every root, or part of a `duplicate` COMDAT group.
+   */
+  readonly reason: "exported" | "entry point" | "option" | "root" | "unreachable" | "duplicate";
+}
+
 /** A name that the module exports. */
 export interface MapExport {
   /** The symbol. */
@@ -116,6 +142,8 @@ export interface LinkMap {
   readonly imports: readonly MapImport[];
   /** Where each global name is defined and used, by name; empty without the option `cref`. */
   readonly references: readonly MapReference[];
+  /** Why the sections that the option `whyLive` names are in the module, or not; empty without it. */
+  readonly live: readonly MapLive[];
   /** The types that the module keeps, and why it keeps none of some objects. */
   readonly types: MapTypes;
   /** The sections of several variables in a reloadable module; none in others. */
@@ -198,6 +226,39 @@ export function formatMap(map: LinkMap): string {
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";
 }
+
+/**
+ * Formats why sections are in the module, as `smf link --why-live` prints it.
+ *
+ * @returns for each section a line with the reason, and one for each reference that leads to it.
+ */
+export function liveReasons({ live }: LinkMap): string[] {
+  return live.flatMap(({ object, section, chain, reason }) => {
+    const place = `${section} of ${object}`;
+    if (chain.length === 0) return [`${place} is left out: ${LEFT_OUT[reason]}`];
+    const { symbol } = chain.at(-1)!;
+    return [
+      `${place} stays`,
+      ...chain.slice(1).map((step, index) => {
+        const by = chain[index].symbol;
+        return `  ${step.section} of ${step.object} refers to ${by === undefined ? "its group" : by}`;
+      }),
+      `  ${symbol === undefined ? chain.at(-1)!.section : symbol} is ${STAYING[reason]}`,
+    ];
+  });
+}
+
+const LEFT_OUT: Partial<Record<MapLive["reason"], string>> = {
+  unreachable: "nothing reaches it",
+  duplicate: "another object has the same COMDAT group",
+};
+
+const STAYING: Partial<Record<MapLive["reason"], string>> = {
+  exported: "exported",
+  "entry point": "the entry point",
+  option: "kept by an option",
+  root: "a root by itself",
+};
 
 /**
  * Formats the cross references of a map, as `smf link --cref` prints them.

@@ -7,7 +7,16 @@ import type { NeededName } from "./gc.ts";
 import type { Homes } from "./homes.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
-import type { LinkMap, MapDropped, MapEntry, MapExport, MapReference, MapSection, MapTypes } from "./map.ts";
+import type {
+  LinkMap,
+  MapDropped,
+  MapEntry,
+  MapExport,
+  MapLive,
+  MapReference,
+  MapSection,
+  MapTypes,
+} from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 import { sharedHomes } from "./shared_homes.ts";
 
@@ -18,16 +27,23 @@ const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
   [SectionType.Bss]: "bss",
 };
 
+/** The results of a link that its map shows. */
+interface MapInput {
+  readonly resolution: Resolution;
+  readonly layout: Layout;
+  readonly imports: ReadonlyMap<number, NeededName>;
+  readonly exports: readonly MapExport[];
+  readonly applied: Applied;
+  readonly types: MapTypes;
+  /** Whether it lists each global name with the objects that define it and refer to it. */
+  readonly withReferences: boolean;
+  readonly homes: Homes | undefined;
+  readonly live: readonly MapLive[];
+}
+
 /** Builds the map. */
 export function buildMap(
-  resolution: Resolution,
-  layout: Layout,
-  imports: ReadonlyMap<number, NeededName>,
-  exports: readonly MapExport[],
-  applied: Applied,
-  types: MapTypes,
-  withReferences: boolean,
-  homes: Homes | undefined,
+  { resolution, layout, imports, exports, applied, types, withReferences, homes, live }: MapInput,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -48,6 +64,7 @@ export function buildMap(
       neededBy: [...neededBy],
     })),
     references: withReferences ? referencesOf(resolution) : [],
+    live,
     types,
     sharedHomes: sharedHomes(resolution, homes),
     relocations: { applied: applied.applied, kept: applied.dynamic.length },

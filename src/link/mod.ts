@@ -28,6 +28,8 @@ export {
   type MapExport,
   type MapHome,
   type MapImport,
+  type MapLive,
+  type MapLiveStep,
   type MapMember,
   type MapReference,
   type MapSection,

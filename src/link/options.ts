@@ -71,6 +71,11 @@ export interface LinkOptions {
   readonly unwind?: boolean;
   /** Whether the map lists each global name with the objects that define it and refer to it. Default: false. */
   readonly cref?: boolean;
+  /**
+   * Sections, by their own names or those of symbols in them, of which the map says why they are in the module or
+   * not, as exact names and globs. Default: none.
+   */
+  readonly whyLive?: readonly string[];
   /** Leaves out the names of symbols that are not exported. */
   readonly strip?: boolean;
   /**
@@ -120,6 +125,7 @@ export const LINK_OPTIONS: OptionTable<LinkOptions> = {
   reloadable: BOOLEAN,
   unwind: BOOLEAN,
   cref: BOOLEAN,
+  whyLive: STRINGS,
   strip: BOOLEAN,
   types: oneOf("keep", "require", "off"),
   cpu: STRING,

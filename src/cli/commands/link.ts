@@ -15,6 +15,7 @@ import { VERSION_LINE } from "../terminal/version.ts";
 import { findInputs, isFile, isStartFile } from "./link_inputs.ts";
 import {
   printDropped,
+  printLive,
   printMap,
   printTrace,
   printTraced,
@@ -77,6 +78,8 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --map               print a link map: sections, symbols, members, discarded parts
   -t, --trace         list the files and archive members that take part
   -y, --trace-symbol NAME   list who defines and who uses this name; repeatable
+  --why-live NAME     say why a section is in the module, or not: the references from it
+                      back to a root; a section's name, a symbol's or a glob; repeatable
   --dependency-file FILE    write a rule for make with all files that were read
   --sysroot FOLDER    the folder that stands for / where libraries are looked for
   --start-lib         objects from here to --end-lib count as members of an archive
@@ -116,7 +119,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
   if (given.switches.has("print-version")) output.print(VERSION_LINE);
   return reportingErrors({ command, file, writer, json: false, isModule: false }, () => {
     const options = optionsOf(given);
-    const traced = listOf(given, "trace-symbol");
+    const traced = listOf(given, "trace-symbol"), whyLive = listOf(given, "why-live");
     // A program starts at main, as the start files that are left out would have it.
     const isProgram = command === "ld" && options.entry === undefined && !given.switches.has("shared");
     const found = findInputs(given.inputs, {
@@ -130,6 +133,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       ...options,
       ...(isProgram && { entry: "main", optionalEntry: true }),
       ...(traced.length > 0 && { cref: true }),
+      ...(whyLive.length > 0 && { whyLive }),
       needed: [...listOf(given, "needed"), ...found.hostLibraries.filter((name) => name !== C_LIBRARY)],
       provided: found.provided,
     });
@@ -139,6 +143,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     if (dependencies !== undefined) writeDependencies(dependencies, target, read);
     if (given.switches.has("trace")) printTrace(found, map, writer);
     printTraced(traced, map, writer);
+    printLive(whyLive, map, writer);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
     printMap(given, map, writer);
     sayUnreadable(command, map, output);

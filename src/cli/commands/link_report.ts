@@ -3,7 +3,7 @@
  * arguments and files `smf ld` left out.
  */
 import { listNames } from "../../errors/names.ts";
-import { crossReferences, formatMap, type LinkMap } from "../../link/map.ts";
+import { crossReferences, formatMap, type LinkMap, liveReasons } from "../../link/map.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
 import type { LdArguments } from "../terminal/ld_arguments.ts";
@@ -41,6 +41,14 @@ export function printTraced(names: readonly string[], { references }: LinkMap, w
     if (!names.includes(name)) continue;
     if (definedBy !== undefined) writer.print(`${definedBy}: definition of ${name}`);
     for (const object of neededBy) writer.print(`${object}: reference to ${name}`);
+  }
+}
+
+/** Says why sections are in the module or not; names that nothing has are said, too. */
+export function printLive(names: readonly string[], map: LinkMap, writer: Writer): void {
+  for (const line of liveReasons(map)) writer.print(line);
+  if (names.length > 0 && map.live.length === 0) {
+    writer.print(`no section or symbol of the objects is named ${listNames(names)}`);
   }
 }
 

@@ -7,7 +7,7 @@ export const VALUES: Readonly<Record<string, string>> = {
   ...names(
     "output entry export keep unwind cpu types needed color wrap defsym version-script dynamic-list exclude-libs " +
       "allow-undefined undefined require-defined library library-path Map init fini dependency-file sysroot " +
-      "export-dynamic-symbol export-dynamic-symbol-list trace-symbol",
+      "export-dynamic-symbol export-dynamic-symbol-list trace-symbol why-live",
   ),
   ...{ o: "output", e: "entry", u: "undefined", l: "library", L: "library-path", y: "trace-symbol" },
 };

@@ -288,32 +288,43 @@ ldTest("--init runs before all initialisers, and --fini after all finalisers", a
   assertEquals([...log], [2, 1, 2]);
 });
 
-ldTest("--trace, --trace-symbol and --dependency-file say what took part", async (path, make) => {
-  await make({ "a.c": "int b(void); int a(void) { return b(); }", "b.c": "int b(void) { return 2; }" });
-  await compile("ar", ["rcs", path("lib b.a"), path("b.o")]);
-  const [a, b] = [path("a.o"), path("lib b.a")];
-  const link = (...more: string[]) => smf("link", a, b, "-o", path("m.smf"), ...more);
-  assertEquals((await link("-t")).out, [a, b, `${b}(b.o)`]);
-  assertEquals((await link("-y", "b", "--trace-symbol=nobody")).out, [
-    `${b}(b.o): definition of b`,
-    `${a}: reference to b`,
-  ]);
-  Deno.writeTextFileSync(path("v.map"), "{ a; local: *; };");
-  assertEquals((await link("--dependency-file", path("m.d"), `--version-script=${path("v.map")}`)).out, []);
-  // Make reads the rule: nothing is to be done until a file of it is newer, or gone.
-  Deno.writeTextFileSync(path("Makefile"), `${path("m.smf")}:\n\t@echo again\ninclude m.d\n`);
-  const made = () => compile("make", ["-r"], path(""));
-  Deno.utimeSync(path("m.smf"), new Date(), new Date());
-  assertStringIncludes(await made(), "up to date");
-  for (const name of ["a.o", "lib b.a", "v.map"]) {
-    const later = new Date(Date.now() + 60_000);
-    Deno.utimeSync(path(name), later, later);
-    assertEquals(await made(), "again\n", name);
-    Deno.utimeSync(path(name), new Date(0), new Date(0));
-  }
-  Deno.removeSync(path("v.map"));
-  assertEquals(await made(), "again\n");
-});
+ldTest(
+  "--trace, --trace-symbol, --why-live and --dependency-file say what took part, and why",
+  async (path, make) => {
+    await make({ "a.c": "int b(void); int a(void) { return b(); }", "b.c": "int b(void) { return 2; }" });
+    await compile("ar", ["rcs", path("lib b.a"), path("b.o")]);
+    const [a, b] = [path("a.o"), path("lib b.a")];
+    const link = (...more: string[]) => smf("link", a, b, "-o", path("m.smf"), ...more);
+    assertEquals((await link("-t")).out, [a, b, `${b}(b.o)`]);
+    assertEquals((await link("-y", "b", "--trace-symbol=nobody")).out, [
+      `${b}(b.o): definition of b`,
+      `${a}: reference to b`,
+    ]);
+    const { out } = await link("--why-live", "b", "--why-live=no*body");
+    assertEquals(out.length, 3);
+    assertStringIncludes(out[0], `of ${b}(b.o) stays`);
+    assertStringIncludes(out[1], `of ${a} refers to b`);
+    assertEquals(out[2], "  a is exported");
+    assertEquals((await link("--why-live=nobody")).out, [
+      "no section or symbol of the objects is named 'nobody'",
+    ]);
+    Deno.writeTextFileSync(path("v.map"), "{ a; local: *; };");
+    assertEquals((await link("--dependency-file", path("m.d"), `--version-script=${path("v.map")}`)).out, []);
+    // Make reads the rule: nothing is to be done until a file of it is newer, or gone.
+    Deno.writeTextFileSync(path("Makefile"), `${path("m.smf")}:\n\t@echo again\ninclude m.d\n`);
+    const made = () => compile("make", ["-r"], path(""));
+    Deno.utimeSync(path("m.smf"), new Date(), new Date());
+    assertStringIncludes(await made(), "up to date");
+    for (const name of ["a.o", "lib b.a", "v.map"]) {
+      const later = new Date(Date.now() + 60_000);
+      Deno.utimeSync(path(name), later, later);
+      assertEquals(await made(), "again\n", name);
+      Deno.utimeSync(path(name), new Date(0), new Date(0));
+    }
+    Deno.removeSync(path("v.map"));
+    assertEquals(await made(), "again\n");
+  },
+);
 
 ldTest("objects behind --start-lib count as members of an archive", async (path, make) => {
   await make({
