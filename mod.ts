@@ -114,6 +114,7 @@ export type {
 } from "./src/registry/options.ts";
 export { ModuleSet } from "./src/registry/module_set.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
+export type { ReloadStep, TraceEvent, TraceFacts, TraceKind } from "./src/load/trace.ts";
 export type { InspectedModule, InspectedVersion, RegistryInspection } from "./src/registry/inspection.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
 export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";

@@ -76,6 +76,9 @@ interface Binding {
   readonly lazy?: LazyCall;
 }
 
+/** Told that a function was bound, or promoted to a fast call. */
+export type BindListener = (kind: "bind" | "promote", request: BindRequest, path: TakenPath) => void;
+
 /** The native side of a binding, before it is wrapped. */
 type BindingTarget = CallTarget & Binding;
 
@@ -87,10 +90,13 @@ export class Binder {
   /** The functions that wait for a fast call. */
   readonly #lazy = new Set<LazyCall>();
   #fallbackReason: string | undefined;
+  readonly #heard: BindListener | undefined;
 
-  constructor(owner: CallOwner, resources: CallResources) {
+  /** @param heard Told of what is bound, and of what gets a fast call later. */
+  constructor(owner: CallOwner, resources: CallResources, heard?: BindListener) {
     this.#owner = owner;
     this.#resources = resources;
+    this.#heard = heard;
   }
 
   /** The reason why `auto` makes no fast calls; undefined if it does. */
@@ -131,6 +137,7 @@ export class Binder {
       for (const key of fresh.keys()) {
         const { path, lazy } = targets[index];
         this.#bindings.set(key, { call: calls[index++], path, lazy });
+        this.#heard?.("bind", fresh.get(key)!, path);
       }
     }
     return keys.map((key) => this.#bindings.get(key)!.call);
@@ -171,6 +178,9 @@ export class Binder {
         lazy.cell.direct = direct[index];
         this.#lazy.delete(lazy);
       });
+      if (this.#heard !== undefined) {
+        for (const { request } of inUse) this.#heard("promote", request, "fast");
+      }
     } catch (error) {
       // The call that asked goes on by its address: it must not fail for this.
       this.#fallbackReason = error instanceof Error ? error.message : String(error);

@@ -15,6 +15,7 @@ import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
 import type { ModuleExits } from "./runtime/atexit.ts";
 import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
+import type { StepTimer } from "./trace.ts";
 
 /** A module in memory, as the rest of the package uses it. Its owner disposes of it. */
 export interface LoadedImage extends Disposable {
@@ -104,6 +105,8 @@ export class PlacedImage implements LoadedImage {
   threadBlocks: ThreadBlocks | undefined;
   /** The registration of the unwind tables. */
   frames: Disposable | undefined;
+  /** Measures the time that relocating takes. */
+  relocating: StepTimer | undefined;
   /** The stubs in the place of missing functions. */
   missingCalls: Disposable | undefined;
 

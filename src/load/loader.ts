@@ -10,29 +10,19 @@
 
 import type { Region } from "../image/arrange.ts";
 import { type ImagePlan, planImage } from "../image/plan.ts";
-import { LOW_END } from "../image/relocation/arch.ts";
 import { relocate } from "../image/relocation/relocate.ts";
 import { scanRelocations } from "../image/relocation/scan.ts";
 import { planThreadLocals } from "../image/relocation/thread_locals.ts";
-import {
-  detach,
-  type ExecutableMemory,
-  type MemoryAllocator,
-  noRoomBelow,
-  Protection,
-} from "../os/memory/allocator.ts";
-import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
+import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
+import { abandon } from "../os/memory/deferred_release.ts";
 import { SymbolType } from "../smf/enums.ts";
-import { verifyModuleHash } from "../smf/checksum.ts";
-import { readSection } from "../smf/contents.ts";
 import { readHomes } from "../smf/homes.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
 import { readSmf } from "../smf/file.ts";
-import { keepTypes } from "../smf/kept_types.ts";
 import { contentLength } from "../smf/section.ts";
-import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
+import type { FileReading } from "./file/reading.ts";
 import { checkedSteps } from "./file/source.ts";
-import { type ExaminedFile, type LoadedImage, PlacedImage } from "./image.ts";
+import type { ExaminedFile, LoadedImage, PlacedImage } from "./image.ts";
 import type { ImportAllowlist, LibraryAllowlist } from "./imports/allowlist.ts";
 import { GotSeal, ImportedData } from "./imports/imported_data.ts";
 import {
@@ -41,6 +31,7 @@ import {
   type ResolvedImports,
   resolveImports,
 } from "./imports/resolve.ts";
+import { fill, place } from "./placing.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
@@ -48,6 +39,7 @@ import { registerExits } from "./runtime/names.ts";
 import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
 import { checkArrays } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
+import { StepTimer, type Trace } from "./trace.ts";
 
 export { keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
@@ -64,6 +56,8 @@ export interface LoadContext {
   readonly librariesOf?: (needed: readonly string[]) => ImportSource | undefined;
   /** Names the module in messages: `module '/a/b.smf'`. */
   readonly description: string;
+  /** Hears of the steps. */
+  readonly trace?: Trace;
   /** The integrity string that the file's bytes must have; absent: any bytes will do. */
   readonly integrity?: string | undefined;
   /** Whether the image keeps a copy of its initial data, with which a reload compares. */
@@ -85,10 +79,13 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Keeps the system's library open across the phases.
     using _system = context.allocator.retain?.();
     using undo = new DisposableStack();
-    const identity: ModuleIdentity = { description: context.description };
+    const { trace } = context;
+    const identity: ModuleIdentity = { description: context.description, ...trace && { trace } };
+    const steps = new StepTimer(trace);
 
     // Read the tables, and examine them. Nothing has been acquired so far.
     const examined = yield* readAndExamine(context, size, { integrity, stamp });
+    steps.done((milliseconds) => ({ kind: "read", size, milliseconds }));
 
     // Resolve. Names are resolved before memory is reserved: a module that may not load never gets any.
     const { file, needs, libraries } = examined;
@@ -121,8 +118,11 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
   return function* (size, stamp) {
     using _system = context.allocator.retain?.();
     using undo = new DisposableStack();
+    const { trace } = context;
+    const steps = new StepTimer(trace);
     const examined = yield* readAndExamine(context, size, { stamp });
-    const identity: ModuleIdentity = { description: context.description };
+    steps.done((milliseconds) => ({ kind: "read", size, milliseconds }));
+    const identity: ModuleIdentity = { description: context.description, ...trace && { trace } };
     const image = undo.adopt(place(context, examined, identity), abandon);
     yield* fill(image);
     undo.move();
@@ -141,6 +141,7 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
 export function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
   const { allocator, memory, file, plan, needs } = image;
   image.resolved = imports;
+  image.relocating = new StepTimer(image.identity.trace);
   // Providers may have been reloaded while the file was read.
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
@@ -180,6 +181,11 @@ export function linkImage(
   checkIfuncs(image);
   checkArrays(image);
   image.frames = registerFrames(image);
+  image.relocating?.done((milliseconds) => ({
+    kind: "relocate",
+    relocations: image.file.relocations.length,
+    milliseconds,
+  }));
 }
 
 /**
@@ -252,51 +258,6 @@ function addressNear({ file, needs }: ExaminedFile, { addresses }: ResolvedImpor
     file.symbols.type(symbol) !== SymbolType.Function && addresses[position] !== 0n
   );
   return addresses[data] ?? addresses.find((address) => address !== 0n);
-}
-
-/** Place: reserves the range. */
-function place(
-  { allocator, near }: LoadContext,
-  examined: ExaminedFile,
-  identity: ModuleIdentity,
-  nearImports?: bigint,
-): PlacedImage {
-  retryDeferred();
-  const { plan: { size, alignment }, needs } = examined;
-  const memory = needs.isLow
-    ? allocateLow(allocator, size, alignment)
-    : allocator.allocate(size, alignment, near ?? nearImports);
-  return new PlacedImage(allocator, memory, examined, identity);
-}
-
-/** Reserves the range of an image whose addresses must fit into 32 bits. */
-function allocateLow(allocator: MemoryAllocator, size: number, alignment: number): ExecutableMemory {
-  const below = BigInt(LOW_END);
-  const memory = allocator.allocate(size, alignment, undefined, below);
-  if (memory.address + BigInt(memory.size) <= below) return memory;
-  // An allocator of the user's that does not know the parameter.
-  abandon({ [Symbol.dispose]: () => allocator.free(memory) });
-  throw noRoomBelow(below, size);
-}
-
-/** Sections of at least so many bytes get all their pages at once, which costs less than one by one. */
-const PREFAULT_SIZE = 65_536;
-
-/** Fill: reads the sections straight into their places, the bytes of types, then what else the file's hash covers. */
-function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
-  const { allocator, memory, file, plan } = image;
-  const bytes = allocator.view(memory);
-  for (const { section, offset } of plan.sections) {
-    // Fresh memory is zero: a section of zeros costs no memory until it is written to.
-    if (section.size === 0 && !section.compressed) continue;
-    const filled = contentLength(section);
-    if (filled >= PREFAULT_SIZE) allocator.prefault?.(memory, offset, filled);
-    yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
-  }
-  image.types = yield* keepTypes(file);
-  yield* verifyModuleHash(file);
-  yield CHECK_UNCHANGED;
-  image.bytes = bytes;
 }
 
 /** The end of the bytes of the data group that a file fills; only zeros follow. */

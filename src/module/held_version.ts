@@ -209,7 +209,13 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
 
   #add(holder: Holder): Disposable {
     // The holder did not cause a failure to free, and cannot mend one.
-    return this.#holders.add(holder, () => this.tryDrain());
+    const { trace } = this.identity;
+    if (trace === undefined) return this.#holders.add(holder, () => this.tryDrain());
+    trace({ kind: "hold", holder: holder.description });
+    return this.#holders.add(holder, () => {
+      trace({ kind: "release", holder: holder.description });
+      this.tryDrain();
+    });
   }
 
   #allImporters(): Set<V> {

@@ -3,6 +3,7 @@
  * and statics that are read through the current version's table.
  */
 
+import { bindListener } from "./bind_listener.ts";
 import { Binder, CallResources } from "../call/binder.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
 import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
@@ -17,6 +18,7 @@ import type { ExportKind } from "../image/compatibility.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
 import { Lifetime } from "./lifetime.ts";
+import type { Trace } from "../load/trace.ts";
 import { LiveBuffers, type LiveOwner, LiveStatic, LiveView, type OwnedVariable } from "./live_variables.ts";
 import type { LiveToken } from "./share/token.ts";
 import { viewKey } from "./views.ts";
@@ -57,6 +59,8 @@ export interface LiveExport {
 export interface LiveSource {
   /** The module's path, or the name that was given for bytes. */
   readonly path: string;
+  /** Hears of functions that are bound. */
+  readonly trace?: Trace;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
   /** Whether `endViews` is called when another version takes over; elsewhere that can happen at any moment. */
@@ -152,7 +156,7 @@ export class LiveBindings implements CallOwner, LiveOwner {
 
   constructor(source: LiveSource) {
     this.#body = new LiveBody(source);
-    this.#binder = new Binder(this, this.#body.resources);
+    this.#binder = new Binder(this, this.#body.resources, bindListener(source.trace));
     unreachable.register(this, this.#body);
   }
 

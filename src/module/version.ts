@@ -20,6 +20,7 @@ import type { CallsInFlight } from "../call/in_flight.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { Provider } from "../load/imports/resolve.ts";
 import type { LoadedImage } from "../load/loader.ts";
+import { bindListener } from "./bind_listener.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
 import { SymbolType } from "../smf/enums.ts";
@@ -90,7 +91,7 @@ export class ModuleVersion implements CallOwner {
       description: body.image.identity.description,
       hold: (importer) => lifetime.holdFor(importer),
     };
-    this.binder = new Binder(this, resources);
+    this.binder = new Binder(this, resources, bindListener(body.image.identity.trace));
     this.views = new VersionViews(this, body.buffers);
     unreachable.register(this, body);
   }

@@ -9,6 +9,7 @@ import { type CallsDrained, CallsInFlight, whenAll } from "../call/in_flight.ts"
 import { ViewBuffers } from "../call/view/buffers.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { runFinalisers, runInitialisers } from "../load/start.ts";
+import { StepTimer } from "../load/trace.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { Attachment } from "./share/attachment.ts";
@@ -68,8 +69,10 @@ export class VersionBody {
 
   /** Runs the module's initialisers; its finalisers are due from then on. */
   initialise(): void {
+    const timer = new StepTimer(this.image.identity.trace);
     runInitialisers(this.image);
     this.#isInitialised = true;
+    timer.done((milliseconds) => ({ kind: "start", milliseconds }));
   }
 
   /** Disposes of `resource` before the image's memory is freed; a failure is deferred. */
@@ -143,6 +146,8 @@ export class VersionBody {
     this.resources[Symbol.dispose]();
     this.#owned.dispose();
     this.image[Symbol.dispose]();
+    const { identity, memory: { size } } = this.image;
+    identity.trace?.({ kind: "free", size });
   }
 
   /** JavaScript lets go of the module; native code does not. */

@@ -25,11 +25,12 @@ export function openLibrary(
 
 /** Gives a live library the trampolines of a loaded module, and keeps the module for it. */
 export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
-  const { path } = exports.version;
+  const { path, image: { identity: { trace } } } = exports.version;
   exports.addLibrary();
   const claims = new DisposableStack();
   return {
     path,
+    ...trace && { trace },
     get tablePointer() {
       return exports.tablePointer;
     },

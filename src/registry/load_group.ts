@@ -43,7 +43,7 @@ export interface Member {
 export function loadGroup(
   members: readonly Member[],
   scope: ImportScope,
-  contextOf: (key: string, file: string) => LoadContext,
+  contextOf: (key: string, file: string, number: number) => LoadContext,
 ): ModuleVersion[] {
   const images: PlacedImage[] = [];
   const versions: ModuleVersion[] = [];
@@ -53,7 +53,7 @@ export function loadGroup(
     for (const version of versions) version.lifetime.revokeQuietly();
   });
   for (const { key, file, number, near, expose } of members) {
-    const image = readFile(file, placeSteps({ ...contextOf(key, file), near }));
+    const image = readFile(file, placeSteps({ ...contextOf(key, file, number), near }));
     images.push(image);
     const version = ModuleVersion.create(image, file, number);
     versions.push(version);

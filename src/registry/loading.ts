@@ -17,6 +17,7 @@ import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.
 import { type LoadedModule, openHandle } from "../module/handle.ts";
 import type { LoadOptions, ModuleRegistryOptions, ReloadOptions } from "./options.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
+import { traceFor } from "../load/trace.ts";
 import { StableExports } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
@@ -36,12 +37,14 @@ export class Loading {
   readonly callPath: CallPath;
   readonly #allocator: MemoryAllocator;
   readonly #scope: ImportScope;
+  readonly #onTrace: ModuleRegistryOptions["onTrace"];
   /** The exports of new modules that are not in the catalog yet. */
   readonly #exports = new WeakMap<ModuleVersion, StableExports>();
   #hasResources = false;
 
   constructor(options: ModuleRegistryOptions) {
     this.callPath = options.callPath ?? "auto";
+    this.#onTrace = options.onTrace;
     this.#allocator = options.allocator ?? platformAllocator();
     this.#scope = new ImportScope(this.catalog, options);
   }
@@ -55,7 +58,7 @@ export class Loading {
     { near, linked }: CandidateWishes = {},
   ): ModuleVersion {
     checkReplacement(this.catalog.get(key), integrity);
-    const steps = loadSteps({ ...this.#context(key, file), integrity, near });
+    const steps = loadSteps({ ...this.#context(key, file, number), integrity, near });
     const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
     return this.#start(image, file, number, linked);
   }
@@ -66,7 +69,7 @@ export class Loading {
    * @returns its entry: that of a synchronous load if one has overtaken this.
    */
   async loadAsync(key: string, file: string, integrity: string | undefined): Promise<Entry> {
-    const image = await readFileAsync(file, loadSteps({ ...this.#context(key, file), integrity }));
+    const image = await readFileAsync(file, loadSteps({ ...this.#context(key, file, 1), integrity }));
     const overtaking = this.catalog.get(key);
     if (this.ending.isClosed || overtaking !== undefined) image[Symbol.dispose]();
     this.ending.requireOpen();
@@ -94,7 +97,7 @@ export class Loading {
 
   /** Starts several versions that may import from each other; they belong to the caller. */
   loadTogether(members: readonly Member[]): ModuleVersion[] {
-    return loadGroup(members, this.#scope, (key, file) => this.#context(key, file));
+    return loadGroup(members, this.#scope, (...member) => this.#context(...member));
   }
 
   /**
@@ -134,9 +137,10 @@ export class Loading {
     if (pin === true) entry.exports.version.lifetime.pin();
   }
 
-  #context(key: string, path: string): LoadContext {
+  #context(key: string, path: string, number: number): LoadContext {
     this.#acquireResources();
     return {
+      trace: traceFor(this.#onTrace, path, number),
       allocator: this.#allocator,
       allowlist: this.#scope.allowlist,
       libraryAllowlist: this.#scope.libraryAllowlist,

@@ -4,8 +4,9 @@
 
 import { CALL_PATH, type CallPath } from "../call/path.ts";
 import { TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
-import { BOOLEAN, BYTES, NUMBER, type OptionTable, STRING } from "../errors/options.ts";
+import { BOOLEAN, BYTES, FUNCTION, NUMBER, type OptionTable, STRING } from "../errors/options.ts";
 import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
+import type { TraceEvent } from "../load/trace.ts";
 import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 
@@ -39,6 +40,34 @@ export interface ModuleRegistryOptions extends ImportOptions {
    * @default 1; Infinity for modules that a watch reloads
    */
   readonly keepVersions?: number;
+  /**
+   * Hears of what the registry does: what it reads, who answers for an import,
+   * what is relocated, bound and reloaded, who keeps a version's memory, and when
+   * it is freed. It is called at once, in the middle of the operation.
+   *
+   * Safety: the listener must not close, unload or reload modules. What it throws
+   * is thrown at the next turn of the event loop instead. The registry keeps the
+   * listener, and with it whatever that refers to.
+   *
+   * @default nobody listens
+   *
+   * @example Who answers for the imports of a module
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const answers = new Map<string, string>();
+   * using registry = new ModuleRegistry({
+   *   onTrace(event) {
+   *     if (event.kind === "resolve") answers.set(event.name, event.from);
+   *   },
+   * });
+   * registry.load("fixtures/provider.smf");
+   * registry.load("fixtures/importer.smf");
+   * assertEquals(answers.get("scale"), "module 'fixtures/provider.smf'");
+   * ```
+   */
+  readonly onTrace?: (event: TraceEvent) => void;
 }
 
 /** How a module is checked, kept and bound when it is loaded. */
@@ -113,6 +142,7 @@ export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
   allocator: ALLOCATOR,
   callPath: CALL_PATH,
   keepVersions: NUMBER,
+  onTrace: FUNCTION,
   ...IMPORT_OPTIONS,
 };
 

@@ -7,19 +7,27 @@ import { UsageError } from "../terminal/command.ts";
 import { declarationText, type ModuleExports } from "../analysis/typed_exports.ts";
 import type { Options } from "../terminal/options.ts";
 import { printable } from "../terminal/table.ts";
+import { TRACE_HELP, traceListener } from "./trace.ts";
 
 /** The help on the options that {@linkcode createRegistry} reads. */
-export const LOADING_HELP = `  --with FILE         load this module first, to provide imports; repeatable
+export const LOADING_HELP = `${TRACE_HELP}
+  --with FILE         load this module first, to provide imports; repeatable
   --library NAME      use this shared library of the system for imports; repeatable`;
 
 /** The options that {@linkcode createRegistry} reads. */
 export const LOADING_LISTS = ["with", "library"] as const;
 
+/** Those of them that may be given once. */
+export const LOADING_VALUES = ["trace"] as const;
+
 /** Creates a registry with the providers of imports that the options name; the caller disposes of it. */
 export function createRegistry(options: Options): ModuleRegistry {
   using stack = new DisposableStack();
   const libraries = options.list("library");
-  const registry = stack.use(new ModuleRegistry(libraries.length > 0 ? { libraries } : {}));
+  const onTrace = traceListener(options.value("trace"), options.writer);
+  const registry = stack.use(
+    new ModuleRegistry({ ...libraries.length > 0 && { libraries }, ...onTrace && { onTrace } }),
+  );
   const providers = options.list("with");
   if (providers.length > 0) registry.loadAll(providers);
   stack.move();

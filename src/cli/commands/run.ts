@@ -6,7 +6,7 @@ import type { LoadedModule } from "../../module/handle.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { fileName } from "../terminal/files.ts";
-import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
+import { createRegistry, LOADING_HELP, LOADING_LISTS, LOADING_VALUES, noSuchFunction } from "./loading.ts";
 import { readOptions } from "../terminal/options.ts";
 import { ModuleFile } from "./module_file.ts";
 import { reportingErrors } from "../terminal/problems.ts";
@@ -49,7 +49,7 @@ export const run: Command = {
   },
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, {
-      values: ["signature", "integrity"],
+      values: [...LOADING_VALUES, "signature", "integrity"],
       lists: LOADING_LISTS,
       switches: ["call", "json"],
     }, output);

@@ -8,7 +8,7 @@ import type { ModuleRegistry } from "../../registry/registry.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { createRegistry, LOADING_HELP, LOADING_LISTS, noSuchFunction } from "./loading.ts";
+import { createRegistry, LOADING_HELP, LOADING_LISTS, LOADING_VALUES, noSuchFunction } from "./loading.ts";
 import { type Options, readOptions } from "../terminal/options.ts";
 import { errorJson, reportingErrors, reportModuleError } from "../terminal/problems.ts";
 import { ModuleFile } from "./module_file.ts";
@@ -91,7 +91,7 @@ export interface WatchCommand {
  */
 export function parseWatch(args: readonly string[], output: Output): WatchCommand {
   const options = readOptions(args, {
-    values: ["signature", "state", "old-pointers"],
+    values: [...LOADING_VALUES, "signature", "state", "old-pointers"],
     lists: [...LOADING_LISTS, "take"],
     switches: ["force", "take-unwritten", "json"],
   }, output);

@@ -8,12 +8,15 @@ import { LoadError } from "../../errors/load_error.ts";
 import { didYouMean, listNames, NameSearch } from "../../errors/names.ts";
 import { Binding, SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import type { Trace } from "../trace.ts";
 import { splitVersion } from "./symbol_version.ts";
 
 /** Identifies one version of a module to the providers that it imports from; compared by reference. */
 export interface ModuleIdentity {
   /** Names the module in messages: `module '/a/b.smf'`. */
   readonly description: string;
+  /** Hears what becomes of it. */
+  readonly trace?: Trace;
 }
 
 /** A module, library or callback that must outlive the modules that import from it. */
@@ -167,6 +170,9 @@ export function resolveImports(
     throw undefinedSymbols(missing, sources, importer);
   }
   const holds = holding.move();
+  if (importer.trace !== undefined) {
+    for (const record of records) importer.trace({ kind: "resolve", ...record });
+  }
   const settle = (): void => {
     for (const [position, { address }] of variables) {
       addresses[position] = address;

@@ -18,6 +18,7 @@ import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
 import { inFile, LoadError } from "../../errors/load_error.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
+import { StepTimer } from "../../load/trace.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
@@ -163,18 +164,24 @@ export class Reloader {
     const entries = takeovers.map(({ entry }) => entry);
     this.#checkThreadLocals(takeovers);
     // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
-    const reports = takeovers.map(({ entry: { exports }, candidate, options, keeping, isRollback }) => {
-      const previous = exports.version;
-      // First, because initialisers of the candidate may have started threads.
-      if (previous.lifetime.isPinned) candidate.lifetime.pin();
-      exports.check(candidate, options.compatibility ?? "strict");
-      const report = inFile(candidate.path, () => {
-        if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
-        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
-      });
-      migrateAndVerify(previous, candidate, this.#callPath, options);
-      return report;
-    });
+    const timers = takeovers.map(({ candidate: { image } }) => new StepTimer(image.identity.trace));
+    const reports = takeovers.map(
+      ({ entry: { exports }, candidate, options, keeping, isRollback }, index) => {
+        const previous = exports.version;
+        // First, because initialisers of the candidate may have started threads.
+        if (previous.lifetime.isPinned) candidate.lifetime.pin();
+        exports.check(candidate, options.compatibility ?? "strict");
+        timers[index].reload("check");
+        const report = inFile(candidate.path, () => {
+          if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
+          return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
+        });
+        if (report !== undefined) timers[index].reload(keeping.state === "carry" ? "carry" : "keep");
+        migrateAndVerify(previous, candidate, this.#callPath, options);
+        timers[index].reload("verify");
+        return report;
+      },
+    );
     // Migrate and verify may have unloaded a module.
     this.#requireLoaded(entries);
     this.#checkThreadLocals(takeovers);
@@ -184,7 +191,8 @@ export class Reloader {
       const { compatibility = "strict" } = options;
       const pointed = pointedVersions(candidate, exports.version, reports[index]);
       const homes = keeping.prepare(candidate, undo);
-      return { pointed, homes, ...exports.prepare(candidate, { compatibility, leases: pointed }, undo) };
+      const exported = exports.prepare(candidate, { compatibility, leases: pointed }, undo);
+      return { pointed, homes, ...exported };
     });
 
     // Commit. This line cannot be crossed back: nothing below it fails or is undone.
@@ -201,8 +209,10 @@ export class Reloader {
     });
 
     // Drain. Nothing ends before all modules are committed, because its end may touch the others.
+    for (const timer of timers) timer.reload("commit");
     for (const { release } of prepared) release();
     for (const { keeping, candidate } of takeovers) keeping.committed(candidate, this.#callPath);
+    for (const timer of timers) timer.reload("drain");
     return reports;
   }
 

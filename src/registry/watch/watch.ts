@@ -19,6 +19,8 @@ import { READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts"
 export interface Watched {
   /** The module's path, as it was loaded. */
   readonly path: string;
+  /** Told that the file may have changed. */
+  noticed(): void;
   /** Whether the current version was read from these bytes. `info` describes the file that has them now. */
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
   /** Why it may not be reloaded from these bytes, as a phrase for messages; undefined if it may. */
@@ -168,6 +170,7 @@ class Watch {
     // The system may deliver its last events after the watch has ended.
     if (this.#resources.disposed) return;
     const now = performance.now();
+    if (target.changedAt === undefined) target.watched.noticed();
     target.changedAt ??= now;
     target.waitingSince ??= now;
     const left = target.waitingSince + this.#longestWait - now;

@@ -46,6 +46,10 @@ export class WatchedModule implements Watched {
     this.#options = options;
   }
 
+  noticed(): void {
+    this.#options.find()?.exports.version.image.identity.trace?.({ kind: "watch" });
+  }
+
   refusal(bytes: Uint8Array): string | undefined {
     if (this.#options.force) return undefined;
     const now = parsed(bytes);

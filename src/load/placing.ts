@@ -1,0 +1,70 @@
+/**
+ * The phases of loading that give a module its memory: place, and fill.
+ */
+
+import { LOW_END } from "../image/relocation/arch.ts";
+import { type ExecutableMemory, type MemoryAllocator, noRoomBelow } from "../os/memory/allocator.ts";
+import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
+import { verifyModuleHash } from "../smf/checksum.ts";
+import { readSection } from "../smf/contents.ts";
+import { keepTypes } from "../smf/kept_types.ts";
+import { contentLength } from "../smf/section.ts";
+import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
+import { type ExaminedFile, PlacedImage } from "./image.ts";
+import type { ModuleIdentity } from "./imports/resolve.ts";
+import { StepTimer } from "./trace.ts";
+
+/** Where an image should lie. */
+interface Wishes {
+  readonly allocator: MemoryAllocator;
+  /** An address that it should lie near, before those of its imports. */
+  readonly near?: bigint | undefined;
+}
+
+/** Place: reserves the range. */
+export function place(
+  { allocator, near }: Wishes,
+  examined: ExaminedFile,
+  identity: ModuleIdentity,
+  nearImports?: bigint,
+): PlacedImage {
+  retryDeferred();
+  const { plan: { size, alignment }, needs } = examined;
+  const memory = needs.isLow
+    ? allocateLow(allocator, size, alignment)
+    : allocator.allocate(size, alignment, near ?? nearImports);
+  return new PlacedImage(allocator, memory, examined, identity);
+}
+
+/** Reserves the range of an image whose addresses must fit into 32 bits. */
+function allocateLow(allocator: MemoryAllocator, size: number, alignment: number): ExecutableMemory {
+  const below = BigInt(LOW_END);
+  const memory = allocator.allocate(size, alignment, undefined, below);
+  if (memory.address + BigInt(memory.size) <= below) return memory;
+  // An allocator of the user's that does not know the parameter.
+  abandon({ [Symbol.dispose]: () => allocator.free(memory) });
+  throw noRoomBelow(below, size);
+}
+
+/** Sections of at least so many bytes get all their pages at once, which costs less than one by one. */
+const PREFAULT_SIZE = 65_536;
+
+/** Fill: reads the sections straight into their places, the bytes of types, then what else the file's hash covers. */
+export function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
+  const { allocator, memory, file, plan } = image;
+  const { address, size } = memory;
+  const filling = new StepTimer(image.identity.trace);
+  const bytes = allocator.view(memory);
+  for (const { section, offset } of plan.sections) {
+    // Fresh memory is zero: a section of zeros costs no memory until it is written to.
+    if (section.size === 0 && !section.compressed) continue;
+    const filled = contentLength(section);
+    if (filled >= PREFAULT_SIZE) allocator.prefault?.(memory, offset, filled);
+    yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
+  }
+  image.types = yield* keepTypes(file);
+  yield* verifyModuleHash(file);
+  yield CHECK_UNCHANGED;
+  image.bytes = bytes;
+  filling.done((milliseconds) => ({ kind: "place", address, size, milliseconds }));
+}
