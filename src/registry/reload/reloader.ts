@@ -13,6 +13,7 @@ import type { LoadedImage } from "../../load/loader.ts";
 import { type CarryReport, carryState } from "../../module/carry.ts";
 import { saveVariables } from "../../module/image_data.ts";
 import { checkRollback } from "../integrity.ts";
+import { showReport } from "../shown_reload.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
@@ -165,23 +166,22 @@ export class Reloader {
     this.#checkThreadLocals(takeovers);
     // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
     const timers = takeovers.map(({ candidate: { image } }) => new StepTimer(image.identity.trace));
-    const reports = takeovers.map(
-      ({ entry: { exports }, candidate, options, keeping, isRollback }, index) => {
-        const previous = exports.version;
-        // First, because initialisers of the candidate may have started threads.
-        if (previous.lifetime.isPinned) candidate.lifetime.pin();
-        exports.check(candidate, options.compatibility ?? "strict");
-        timers[index].reload("check");
-        const report = inFile(candidate.path, () => {
-          if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
-          return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
-        });
-        if (report !== undefined) timers[index].reload(keeping.state === "carry" ? "carry" : "keep");
-        migrateAndVerify(previous, candidate, this.#callPath, options);
-        timers[index].reload("verify");
-        return report;
-      },
-    );
+    const reports = takeovers.map((takeover, index) => {
+      const { entry: { exports }, candidate, options, keeping, isRollback } = takeover;
+      const previous = exports.version;
+      // First, because initialisers of the candidate may have started threads.
+      if (previous.lifetime.isPinned) candidate.lifetime.pin();
+      exports.check(candidate, options.compatibility ?? "strict");
+      timers[index].reload("check");
+      const report = inFile(candidate.path, () => {
+        if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
+        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
+      });
+      if (report !== undefined) timers[index].reload(keeping.state === "carry" ? "carry" : "keep");
+      migrateAndVerify(previous, candidate, this.#callPath, options);
+      timers[index].reload("verify");
+      return report && showReport(report);
+    });
     // Migrate and verify may have unloaded a module.
     this.#requireLoaded(entries);
     this.#checkThreadLocals(takeovers);

@@ -12,6 +12,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
 import { fromSystem, readFile, wholeFile } from "../../load/file/source.ts";
 import { WatchedDirectories } from "./directories.ts";
+import { showEvent } from "../shown_reload.ts";
 import { namesOf } from "./links.ts";
 import { READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
 
@@ -187,7 +188,7 @@ class Watch {
         target.changedAt = undefined;
         target.overdue = 0;
         target.failed = event.kind === "failed";
-        this.#queue.push(event);
+        this.#queue.push(showEvent(event));
         if (event.kind === "reloaded") this.#retryOthers(target);
       }
     }, wait);

@@ -1,0 +1,57 @@
+// What `console.log` prints of reports and events of reloads.
+import { assertEquals } from "@std/assert";
+import type { CarryReport, WatchEvent } from "../../mod.ts";
+import { showEvent, showReport } from "../../src/registry/shown_reload.ts";
+
+const report = (some: Partial<CarryReport> = {}): CarryReport =>
+  showReport({
+    carried: [],
+    kept: [],
+    moved: [],
+    unused: undefined,
+    converted: [],
+    fresh: [],
+    oldPointers: [],
+    matchedBySize: [],
+    initialValueChanged: [],
+    changedPointees: [],
+    ...some,
+  });
+
+const printed = (value: unknown): string => Deno.inspect(value, { colors: false });
+
+Deno.test("a report shows the lists that are not empty, addresses in hexadecimal and sizes with units", () => {
+  assertEquals(printed(report()), "{}");
+  assertEquals(
+    printed(report({ carried: ["total"], matchedBySize: ["total"] })),
+    `{ carried: [ "total" ], matchedBySize: [ "total" ] }`,
+  );
+  assertEquals(
+    printed(report({ oldPointers: [{ name: "p", offset: 8, value: 4096n }] })),
+    `{ oldPointers: [ { name: "p", offset: 8, value: 0x1000 } ] }`,
+  );
+  assertEquals(
+    printed(report({ unused: { names: ["v"], bytes: 24, addedBytes: 8192 } })),
+    `{ unused: { names: [ "v" ], bytes: 24 bytes, addedBytes: 8 KiB } }`,
+  );
+});
+
+Deno.test("an event shows its times rounded, and keeps the exact ones", () => {
+  const event: WatchEvent = showEvent({
+    kind: "reloaded",
+    path: "a.smf",
+    version: 2,
+    milliseconds: 11.8234,
+    sinceChange: 64.9123,
+    carried: report({ carried: ["total"] }),
+  });
+  assertEquals(
+    printed(event).replace(/\s+/g, " "),
+    `{ kind: "reloaded", path: "a.smf", version: 2, milliseconds: 11.8, sinceChange: 64.9, ` +
+      `carried: { carried: [ "total" ] } }`,
+  );
+  assertEquals(event.kind === "reloaded" && event.milliseconds, 11.8234);
+  assertEquals(Object.keys(event).length, 6);
+  const failed: WatchEvent = { kind: "skipped", path: "a.smf", reason: "not reloadable" };
+  assertEquals(showEvent(failed), { kind: "skipped", path: "a.smf", reason: "not reloadable" });
+});
