@@ -5,7 +5,7 @@ import { parseSmf } from "../../smf/file.ts";
 import type { SmfSection } from "../../smf/section.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { readInput } from "../terminal/files.ts";
+import { readInput, replaceFile } from "../terminal/files.ts";
 import { type Inspection, inspectModule } from "../analysis/inspect.ts";
 import { hexBytes } from "../../smf/hex_bytes.ts";
 import { inspectionLines } from "./inspect_text.ts";
@@ -23,6 +23,9 @@ plan of its memory image.
   --disasm NAME    show the instructions of a function or of a Code section
   --types          show only the types that the module keeps, with sizes, fields,
                    offsets and hashes of layouts, and what has which
+  --html           write a picture as one HTML page: the image to scale, functions and
+                   variables by size, relocations by kind, imports by who could answer
+  -o, --output FILE  the page to write; default: standard output
   --json           print one JSON document
   --color WHEN     auto (default), always or never
 
@@ -31,28 +34,33 @@ Examples:
   smf inspect plugin.smf --section .rodata --hex
   smf inspect plugin.smf --disasm update
   smf inspect plugin.smf --types
+  smf inspect plugin.smf --html -o plugin.html
   cat plugin.smf | smf inspect - --json | jq .header`;
 
 export const inspect: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(args, {
-      values: ["disasm"],
+      values: ["disasm", "output"],
       lists: ["section"],
-      switches: ["hex", "types", "json"],
+      switches: ["hex", "types", "html", "json"],
+      alias: { o: "output" },
     }, output);
     const { writer } = options;
     const file = singleFile(options);
     const json = options.has("json");
-    if (options.has("types") && options.value("disasm") !== undefined) {
-      throw new UsageError("--types and --disasm exclude each other");
-    }
+    const views = ["disasm", "types", "html"].filter((name) =>
+      options.has(name) || name === "disasm" && options.value(name) !== undefined
+    );
+    if (views.length > 1) throw new UsageError(`--${views[0]} and --${views[1]} exclude each other`);
+    const target = options.value("output");
+    if (target !== undefined && views[0] !== "html") throw new UsageError("--output needs --html");
     return reportingErrors({ command: "inspect", file, writer, json }, async () => {
       const module = parseSmf(readInput(file), { path: file });
-      const target = options.value("disasm");
-      if (target !== undefined) {
+      const disassembled = options.value("disasm");
+      if (disassembled !== undefined) {
         const { disassembleNamed, disassemblyLines } = await import("./disassembly.ts");
-        const disassembly = await disassembleNamed(module, target);
+        const disassembly = await disassembleNamed(module, disassembled);
         if (json) return printJson(writer, "inspect", { file, ...disassembly });
         for (const line of disassemblyLines(disassembly, writer.style)) writer.print(line);
         return;
@@ -64,6 +72,17 @@ export const inspect: Command = {
         const listing = listTypes(module, exportsWithTypes(module, file).types);
         if (json) return printJson(writer, "inspect", { file, ...listing });
         for (const line of typeLines(listing, writer.style)) writer.print(line);
+        return;
+      }
+      if (options.has("html")) {
+        const { picturePage } = await import("./inspect_picture.ts");
+        const { pictureOf } = await import("../analysis/picture.ts");
+        const { importAnswers } = await import("../analysis/import_answers.ts");
+        const { systemLibraryNames } = await import("./link_inputs.ts");
+        const { data } = inspectModule(module, module.sections, file);
+        const page = picturePage(file, pictureOf(data, importAnswers(module, systemLibraryNames)));
+        if (target === undefined) writer.print(page.trimEnd());
+        else replaceFile(target, new TextEncoder().encode(page));
         return;
       }
       const chosen = chooseSections(module.sections, options.list("section"));

@@ -238,3 +238,10 @@ export function isFile(path: string): boolean {
 function isModule(bytes: Uint8Array): boolean {
   return [...MAGIC].every((character, index) => bytes[index] === character.charCodeAt(0));
 }
+
+/** The names that a library of this system defines; undefined if its file is not found. */
+export function systemLibraryNames(library: string): ReadonlySet<string> | undefined {
+  const paths = isAbsolute(library) ? [library] : SYSTEM_FOLDERS.map((folder) => join(folder, library));
+  const path = paths.find(isFile);
+  return path === undefined ? undefined : new Set(readSharedLibrary(readInput(path)).names);
+}
