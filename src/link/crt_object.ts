@@ -9,7 +9,7 @@
  */
 import type { LinkArch } from "./arch/arch.ts";
 import { Machine, SectionFlag, SectionType, SymbolBinding, SymbolKind, SymbolVisibility } from "../os/elf.ts";
-import { ElfWriter } from "./elf/writer.ts";
+import { ElfWriter } from "../os/elf_writer.ts";
 
 /** The name of the object in errors and maps. */
 export const CRT_OBJECT_NAME = "(linker)";

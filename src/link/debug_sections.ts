@@ -60,7 +60,8 @@ export function debugSections(object: LinkObject, locator: Locator): DwarfSectio
   };
 }
 
-function contentsOf(object: LinkObject, section: ElfSection): Uint8Array {
+/** Returns the plain bytes of a section of debug information. */
+export function contentsOf(object: LinkObject, section: ElfSection): Uint8Array {
   if (section.type === SectionType.NOBITS) return new Uint8Array(0);
   const stored = object.elf.file.bytes.subarray(section.offset, section.offset + section.size);
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);

@@ -5,7 +5,7 @@
 import { SectionIndex, SymbolVisibility } from "../os/elf.ts";
 import { Archive, isArchive } from "./elf/archive.ts";
 import { isElf, parseObject } from "./elf/object.ts";
-import { ElfWriter } from "./elf/writer.ts";
+import { ElfWriter } from "../os/elf_writer.ts";
 import type { LinkInput } from "./resolve.ts";
 
 /** The value of a name: a constant, or a distance from another name. */

@@ -10,8 +10,9 @@ import { foreignCode } from "../smf/contents.ts";
 import { TYPES_SECTION } from "../smf/types.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
-import type { LinkArch } from "./arch/arch.ts";
 import { SymbolKind } from "../os/elf.ts";
+import type { CompanionSymbol } from "./debug_companion.ts";
+import { addDebug, type DebugTarget } from "./emit_debug.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
@@ -19,16 +20,13 @@ import { GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
 import { isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
 import { type Homes, NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
-import type { Layout } from "./layout.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapExport } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** Everything that goes into the file. */
-export interface EmitInput {
-  readonly arch: LinkArch;
+export interface EmitInput extends DebugTarget {
   readonly resolution: Resolution;
-  readonly layout: Layout;
   readonly locator: Locator;
   readonly applied: Applied;
   /** The name numbers of exports. */
@@ -52,6 +50,15 @@ export interface EmitInput {
   readonly types: Uint8Array | undefined;
 }
 
+/** What {@linkcode emitModule} writes. */
+export interface Emitted {
+  readonly bytes: Uint8Array;
+  /** The exports in the order of the inputs. */
+  readonly exports: readonly MapExport[];
+  /** The bytes of the companion file, if there is one. */
+  readonly debugFile: Uint8Array | undefined;
+}
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -61,14 +68,15 @@ function sectionName(name: string): string {
   return bytes.length <= 16 ? name : decoder.decode(bytes.subarray(0, 16)).replace(/\ufffd+$/, "");
 }
 
-/** Writes the module; returns its bytes and its exports in the order of the inputs. */
-export function emitModule(input: EmitInput): { bytes: Uint8Array; exports: MapExport[] } {
+/** Writes the module. */
+export function emitModule(input: EmitInput): Emitted {
   const emitter = new Emitter(input);
-  return { bytes: emitter.build(), exports: emitter.exports };
+  return { bytes: emitter.build(), exports: emitter.exports, debugFile: emitter.debugFile };
 }
 
 class Emitter {
   readonly exports: MapExport[] = [];
+  debugFile: Uint8Array | undefined;
   readonly #input: EmitInput;
   readonly #builder: SmfBuilder;
   /** The index in the symbol table, by name number. */
@@ -76,6 +84,7 @@ class Emitter {
   readonly #sectionIndex: number[] = [];
   readonly #gotIndex: number[] = [];
   readonly #homeIndex: number[] = [];
+  readonly #companionSymbols: CompanionSymbol[] = [];
   /** The indexes of local symbols by address, to reuse them as GOT symbols. */
   readonly #localIndex: Map<number, number> = new Map();
 
@@ -89,6 +98,7 @@ class Emitter {
       cpu: input.cpu,
       flags: HeaderFlag.Pic | (entry === undefined ? 0 : HeaderFlag.Executable) |
         (input.homes !== undefined ? HeaderFlag.Reloadable : 0) |
+        (input.debug !== undefined ? HeaderFlag.DebugInfo : 0) |
         (input.applied.isFixed ? HeaderFlag.FixedLayout : 0),
       entryPoint: entry?.address ?? 0,
       sourceHash: input.sourceHash,
@@ -103,6 +113,7 @@ class Emitter {
     this.#addRelocationSymbols();
     this.#addHomes();
     this.#addRelocations();
+    this.debugFile = addDebug(this.#builder, this.#input, this.#companionSymbols);
     return this.#builder.build();
   }
 
@@ -168,6 +179,7 @@ class Emitter {
         : "data";
       found.push({ id, name, type, address, size, kind });
       this.exports.push({ name, address, size, kind });
+      this.#companionSymbols.push({ name, type, address, size, isExported: true });
     }
     for (const { id, name, type, address, size } of sortedByHash(found)) {
       this.#globalIndex.set(
@@ -227,9 +239,11 @@ class Emitter {
 
   #addLocal(name: string, placed: PlacedSymbol): number {
     const { address, size } = placed;
+    const type = symbolType(placed);
+    this.#companionSymbols.push({ name, type, address, size, isExported: false });
     const index = this.#builder.symbol({
       name,
-      type: symbolType(placed),
+      type,
       binding: Binding.Local,
       value: address,
       size,

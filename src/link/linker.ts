@@ -28,6 +28,7 @@ import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
 import { Thunks } from "./thunks.ts";
+import { linkDebug, type LinkedDebug } from "./debug_output.ts";
 import { typesOf } from "./types.ts";
 import { needsVeneers } from "./veneers.ts";
 import { explainLive, LiveReasons } from "./why_live.ts";
@@ -43,6 +44,8 @@ export interface LinkedModule {
   readonly bytes: Uint8Array;
   /** The addresses of all sections, the members pulled in, the sections dropped, exports and imports. */
   readonly map: LinkMap;
+  /** The debug information as an ELF file, if the option `debug` names one and the objects have some. */
+  readonly debugFile?: Uint8Array;
 }
 
 /**
@@ -180,8 +183,12 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     problems,
   });
   const types = typesOf({ resolution, locator, exported }, options.types ?? "keep");
-  const { bytes, exports } = emitModule({
+  const debug = debugOf(resolution, locator, options);
+  const { bytes, exports, debugFile } = emitModule({
     types: types.bytes,
+    debug: debug.sections.length === 0 ? undefined : debug,
+    companion: options.debug === "keep" ? undefined : options.debug,
+    compressDebug: options.compressDebug === true,
     arch,
     resolution,
     layout,
@@ -212,11 +219,20 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
       exports,
       applied,
       types: types.facts,
+      debug,
       withReferences,
       homes,
       live,
     }),
+    ...(debugFile !== undefined && { debugFile }),
   };
+}
+
+const NO_DEBUG: LinkedDebug = { sections: [], places: [], unreadable: [] };
+
+function debugOf(resolution: Resolution, locator: Locator, options: LinkOptions): LinkedDebug {
+  const { debug = options.strip === true ? "off" : "keep" } = options;
+  return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator);
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {

@@ -120,6 +120,14 @@ export interface MapTypes {
   readonly unreadable: readonly { readonly object: string; readonly reason: string }[];
 }
 
+/** The debug information that a link found. */
+export interface MapDebug {
+  /** The sections of debug information, with their sizes in bytes before compression. */
+  readonly sections: readonly { readonly name: string; readonly size: number }[];
+  /** Objects whose debug information cannot be read, and is left out. */
+  readonly unreadable: readonly { readonly object: string; readonly reason: string }[];
+}
+
 /** A section of several variables in a reloadable module, which a reload keeps all together or not at all. */
 export interface MapHome extends MapEntry {
   /** The variables in it, by their places. */
@@ -146,6 +154,8 @@ export interface LinkMap {
   readonly live: readonly MapLive[];
   /** The types that the module keeps, and why it keeps none of some objects. */
   readonly types: MapTypes;
+  /** The debug information of the module or of its companion file; empty if it is left out. */
+  readonly debug: MapDebug;
   /** The sections of several variables in a reloadable module; none in others. */
   readonly sharedHomes: readonly MapHome[];
   /** How many relocations the linker applied, and how many it left to the loader. */
@@ -214,6 +224,11 @@ export function formatMap(map: LinkMap): string {
   part(
     "objects whose types cannot be read",
     map.types.unreadable.map(({ object, reason }) => `${object}: ${reason}`),
+  );
+  part("debug information", map.debug.sections.map(({ name, size }) => `${column(size)} ${name}`));
+  part(
+    "objects whose debug information cannot be read",
+    map.debug.unreadable.map(({ object, reason }) => `${object}: ${reason}`),
   );
   part(
     "sections of several variables, which a reload keeps together",

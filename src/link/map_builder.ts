@@ -4,6 +4,7 @@
 import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
+import type { LinkedDebug } from "./debug_output.ts";
 import type { Homes } from "./homes.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
@@ -35,6 +36,7 @@ interface MapInput {
   readonly exports: readonly MapExport[];
   readonly applied: Applied;
   readonly types: MapTypes;
+  readonly debug: LinkedDebug;
   /** Whether it lists each global name with the objects that define it and refer to it. */
   readonly withReferences: boolean;
   readonly homes: Homes | undefined;
@@ -43,7 +45,7 @@ interface MapInput {
 
 /** Builds the map. */
 export function buildMap(
-  { resolution, layout, imports, exports, applied, types, withReferences, homes, live }: MapInput,
+  { resolution, layout, imports, exports, applied, types, debug, withReferences, homes, live }: MapInput,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -66,6 +68,10 @@ export function buildMap(
     references: withReferences ? referencesOf(resolution) : [],
     live,
     types,
+    debug: {
+      sections: debug.sections.map(({ name, bytes }) => ({ name, size: bytes.length })),
+      unreadable: debug.unreadable,
+    },
     sharedHomes: sharedHomes(resolution, homes),
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };

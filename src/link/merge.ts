@@ -47,7 +47,7 @@ export class MergedSection {
   }
 
   /** Adds the live pieces of a section. */
-  add(section: InputSection, pieces: MergePieces): void {
+  add(section: Pick<InputSection, "elf" | "bytes">, pieces: MergePieces): void {
     const bytes = section.bytes();
     const seen: (Seen | undefined)[] = new Array(pieces.live.length);
     for (let i = 0; i < pieces.live.length; i++) {

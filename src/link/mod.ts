@@ -23,6 +23,7 @@ export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from
 export {
   formatMap,
   type LinkMap,
+  type MapDebug,
   type MapDropped,
   type MapEntry,
   type MapExport,

@@ -76,7 +76,7 @@ export interface LinkOptions {
    * not, as exact names and globs. Default: none.
    */
   readonly whyLive?: readonly string[];
-  /** Leaves out the names of symbols that are not exported. */
+  /** Leaves out the names of symbols that are not exported, and debug information unless `debug` asks for it. */
   readonly strip?: boolean;
   /**
    * Whether the module keeps the types of its exports and writable variables, from the debug information
@@ -85,6 +85,15 @@ export interface LinkOptions {
    * Default: `keep`.
    */
   readonly types?: "keep" | "require" | "off";
+  /**
+   * What becomes of the debug information (DWARF 2 to 5) of the objects. `keep`: the module has it, in sections
+   * that loading never reads; `off`: it is left out; any other text: `debugFile` of the result has it, and the
+   * module looks for it in a file of this name, without folders, beside its own.
+   * Default: `keep`, and `off` with `strip`.
+   */
+  readonly debug?: string;
+  /** Whether debug information in the module is compressed, with zstd. Default: false. */
+  readonly compressDebug?: boolean;
   /**
    * The processor that the code needs: `x86-64-v2`, `x86-64-v3` or `x86-64-v4`; `armv8.1-a`, `armv8.2-a` or
    * `armv8.3-a`. A processor without it refuses the module. Default: what the objects say
@@ -128,6 +137,8 @@ export const LINK_OPTIONS: OptionTable<LinkOptions> = {
   whyLive: STRINGS,
   strip: BOOLEAN,
   types: oneOf("keep", "require", "off"),
+  debug: STRING,
+  compressDebug: BOOLEAN,
   cpu: STRING,
   needed: STRINGS,
   platform: NUMBER,

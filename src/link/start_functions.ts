@@ -5,7 +5,7 @@
 import { SectionFlag, SectionType } from "../os/elf.ts";
 import { archOf } from "./arch/mod.ts";
 import { machineOf } from "./defsym.ts";
-import { ElfWriter } from "./elf/writer.ts";
+import { ElfWriter } from "../os/elf_writer.ts";
 import type { LinkInput } from "./resolve.ts";
 
 /** Returns the inputs, behind an object that starts the functions. */

@@ -4,12 +4,13 @@
  * The high 32 bits are the file's size. The low 32 are the XXH32 of a list of
  * XXH32s, each as four bytes: of the header with `module_hash` zeroed, of the
  * section table, of symbols and names, and of each section's bytes in the file,
- * in table order. The parts are hashed separately, so that they can be read in
+ * in table order. Debug information counts as empty: loading never reads it. The parts are hashed separately, so that they can be read in
  * any order. The format gives the field no meaning; five bytes that the format
  * leaves unused (`mark` in layout.ts) say that it has this one.
  */
 
 import { LoadError } from "../errors/load_error.ts";
+import { SectionType } from "./enums.ts";
 import { Xxh32, xxh32 } from "./hash.ts";
 import type { SmfHeader } from "./header.ts";
 import { COPY_AGAIN } from "./hints.ts";
@@ -62,6 +63,16 @@ export function combineHashes(parts: readonly number[], fileSize: number): bigin
 /** The hash of zero bytes. */
 const EMPTY_HASH = xxh32(new Uint8Array(0));
 
+/** Whether the hash of the file covers a section's bytes. */
+function isHashed({ type, size }: SmfSection): boolean {
+  return size > 0 && type !== SectionType.Dwarf;
+}
+
+/** Returns the hash of a section's bytes in the file, as `module_hash` counts it. */
+export function hashContents(type: number, stored: Uint8Array): number {
+  return type === SectionType.Dwarf ? EMPTY_HASH : xxh32(stored);
+}
+
 /** Compares a file with its `module_hash` while its sections are read. */
 export class ModuleChecksum {
   #expected: bigint;
@@ -95,8 +106,7 @@ export class ModuleChecksum {
     this.#fieldOffset = header.offset + layout.header.fields.module_hash[0];
     this.#tableHashes = tableHashes;
     this.#sections = sections;
-    // Sections without bytes need no reading.
-    this.#digests = sections.map(({ size }) => size === 0 ? EMPTY_HASH : undefined);
+    this.#digests = sections.map((section) => isHashed(section) ? undefined : EMPTY_HASH);
     this.#partial = sections.map(() => undefined);
   }
 

@@ -142,7 +142,8 @@ export function symbolsEnd(
   };
   endBefore(header.sectionTableOffset);
   for (const section of sections) {
-    const used = isLoaded(section.type) || section.type === SectionType.Reloc;
+    const { type } = section;
+    const used = isLoaded(type) || type === SectionType.Reloc || type === SectionType.Dwarf;
     if (used && section.size > 0) endBefore(section.offset);
   }
   return end;

@@ -4,8 +4,8 @@
  */
 
 import type { RelocationOptions, SmfBuilderOptions, SymbolOptions } from "./builder_options.ts";
-import { combineHashes, hashHeader } from "./checksum.ts";
-import { Arch, HeaderFlag, Platform } from "./enums.ts";
+import { combineHashes, hashContents, hashHeader } from "./checksum.ts";
+import { Arch, HeaderFlag, Platform, SectionType } from "./enums.ts";
 import { hashName, xxh32 } from "./hash.ts";
 import {
   type Layout,
@@ -61,21 +61,29 @@ export function emitFile(parts: FileParts): Uint8Array {
   const strings = stringTable(symbols);
 
   // Offsets are relative to the end of the stub. With a leading header the order is
-  // header, section table, contents, symbols, names; with a trailing one contents,
-  // section table, symbols, names, header.
+  // header, section table, contents, symbols, names, debug information; with a
+  // trailing one contents, section table, symbols, names, header.
   const tableSize = sections.length * layout.section.size;
   let at = layout.trailer ? 0 : layout.header.size + tableSize;
-  const offsets = sections.map(({ bytes, alignment }) => {
-    if (bytes.length === 0) return 0;
-    const offset = alignUp(at, alignment);
-    at = offset + bytes.length;
-    return offset;
-  });
+  const offsets: number[] = sections.map(() => 0);
+  const place = (isNow: (section: StoredSection) => boolean): void => {
+    sections.forEach((section, i) => {
+      if (section.bytes.length === 0 || !isNow(section)) return;
+      offsets[i] = alignUp(at, section.alignment);
+      at = offsets[i] + section.bytes.length;
+    });
+  };
+  // What is loaded stays together, so that a small module costs one read.
+  const isBehind = ({ type }: StoredSection): boolean => !layout.trailer && type === SectionType.Dwarf;
+  place((section) => !isBehind(section));
   const sectionTable = layout.trailer ? alignUp(at, 8) : layout.header.size;
   if (layout.trailer) at = sectionTable + tableSize;
   const symbolTable = symbols.length === 0 ? 0 : alignUp(at, 8);
   const stringsAt = symbolTable + symbols.length * layout.symbolSize;
   if (symbols.length > 0) at = stringsAt + strings.bytes.length;
+  const namesEnd = at;
+  place(isBehind);
+  const symbolsEnd = Math.min(at, ...offsets.filter((offset) => offset >= namesEnd));
   const headerAt = layout.trailer ? at : 0;
   if (layout.trailer) at += layout.header.size;
 
@@ -148,9 +156,9 @@ export function emitFile(parts: FileParts): Uint8Array {
   const tableHashes = [
     hashHeader(data.subarray(headerAt, headerAt + layout.header.size), layout),
     xxh32(data.subarray(sectionTable, sectionTable + tableSize)),
-    xxh32(symbols.length > 0 ? data.subarray(symbolTable, stringsAt + strings.bytes.length) : EMPTY),
+    xxh32(symbols.length > 0 ? data.subarray(symbolTable, symbolsEnd) : EMPTY),
   ];
-  const contentHashes = sections.map(({ bytes }) => xxh32(bytes));
+  const contentHashes = sections.map(({ type, bytes }) => hashContents(type, bytes));
   writeRecord(view, headerAt, layout.header.fields, {
     module_hash: combineHashes([...tableHashes, ...contentHashes], file.length),
   });

@@ -2,7 +2,7 @@
 import { basename } from "@std/path";
 import { LoadError } from "../../src/errors/load_error.ts";
 import { SymbolKind } from "../../src/os/elf.ts";
-import { ElfWriter } from "../../src/link/elf/writer.ts";
+import { ElfWriter } from "../../src/os/elf_writer.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { CODE, DATA } from "../support/objects.ts";
 

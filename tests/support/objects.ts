@@ -2,7 +2,7 @@
 import { assert, assertInstanceOf, assertThrows } from "@std/assert";
 import { LoadError, type LoadErrorKind } from "../../src/errors/load_error.ts";
 import { SectionFlag, SectionType, SymbolBinding, SymbolKind } from "../../src/os/elf.ts";
-import { ElfWriter } from "../../src/link/elf/writer.ts";
+import { ElfWriter } from "../../src/os/elf_writer.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { HeaderFlag } from "../../src/smf/enums.ts";
 import { type ParsedSmf, parseSmf } from "../../src/smf/file.ts";

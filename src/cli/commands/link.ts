@@ -5,7 +5,7 @@ import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from
 import { parseDefinition } from "../../link/defsym.ts";
 import { readVersionScript, type VersionScript } from "../../link/elf/version_script.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
-import { isAbsolute, join } from "../../os/path.ts";
+import { basename, isAbsolute, join } from "../../os/path.ts";
 import { type Command, ExitCode, type Output, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
 import { expandResponseFiles, type LdArguments, parseLdArguments } from "../terminal/ld_arguments.ts";
@@ -74,7 +74,13 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
                       information of the objects tells (-g): keep (default: as far as
                       there are any), require (an object without them is an error) or
                       off
-  --strip             leave out the names of symbols that are not exported
+  --debug WHERE       debug information of the objects (-g): keep (default: in the
+                      module, which loading never reads), off, or a file to write it
+                      to, which debuggers look for beside the module
+  --compress-debug-sections HOW   zstd compresses it, none does not (default)
+  -s, --strip         leave out the names of symbols that are not exported, and debug
+                      information unless --debug asks for it
+  -S, --strip-debug   the same as --debug off
   --map               print a link map: sections, symbols, members, discarded parts
   -t, --trace         list the files and archive members that take part
   -y, --trace-symbol NAME   list who defines and who uses this name; repeatable
@@ -129,7 +135,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       sysroot: lastOf(given, "sysroot")?.replace(/\/+$/, "") ?? "",
     });
     if (command === "ld") sayIgnored(given, found, output);
-    const { bytes, map } = linkFor(found.inputs, {
+    const { bytes, map, debugFile } = linkFor(found.inputs, {
       ...options,
       ...(isProgram && { entry: "main", optionalEntry: true }),
       ...(traced.length > 0 && { cref: true }),
@@ -137,6 +143,8 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       needed: [...listOf(given, "needed"), ...found.hostLibraries.filter((name) => name !== C_LIBRARY)],
       provided: found.provided,
     });
+    // First the companion: a program that sees the new module finds it.
+    if (debugFile !== undefined) replaceFile(lastOf(given, "debug")!, debugFile);
     replaceFile(target, bytes);
     const dependencies = lastOf(given, "dependency-file");
     const read = [...found.files, ...SCRIPT_OPTIONS.flatMap((option) => listOf(given, option))];
@@ -195,6 +203,7 @@ function optionsOf(given: LdArguments): LinkOptions {
   const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
   const cpu = lastOf(given, "cpu");
   const types = typesOf(lastOf(given, "types"));
+  const debug = given.switches.has("strip-debug") ? "off" : lastOf(given, "debug");
   return {
     ...(exports.length > 0 && { exports }),
     ...(lists.length > 0 && { exportList: lists.flatMap(({ global }) => global) }),
@@ -206,6 +215,8 @@ function optionsOf(given: LdArguments): LinkOptions {
     ...(unwind !== undefined && { unwind }),
     ...(cpu !== undefined && { cpu }),
     ...(types !== undefined && { types }),
+    ...(debug !== undefined && { debug: basename(debug) }),
+    compressDebug: compressesDebug(lastOf(given, "compress-debug-sections") ?? "none"),
     keep: listOf(given, "keep"),
     requireDefined: listOf(given, "require-defined"),
     allowMultipleDefinition: given.switches.has("allow-multiple-definition"),
@@ -265,6 +276,13 @@ function typesOf(which: string | undefined): LinkOptions["types"] {
     default:
       throw new UsageError(`--types takes keep, require or off, not '${which}'`);
   }
+}
+
+/** Whether debug information is compressed; the methods of other linkers stand for the one of modules. */
+function compressesDebug(how: string): boolean {
+  if (how === "none") return false;
+  if (/^(?:zstd|zlib(?:-gabi|-gnu)?)$/.test(how)) return true;
+  throw new UsageError(`--compress-debug-sections takes zstd or none, not '${how}'`);
 }
 
 function unwindOf(when: string): boolean | undefined {

@@ -77,10 +77,13 @@ export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void
   for (const line of lines) writer.print(line);
 }
 
-/** Says of which objects the module has no types, though they have debug information. */
-export function sayUnreadable(command: string, { types: { unreadable } }: LinkMap, output: Output): void {
-  for (const { object, reason } of unreadable) {
+/** Says of which objects the module has no types or no debug information, though they have some. */
+export function sayUnreadable(command: string, { types, debug }: LinkMap, output: Output): void {
+  for (const { object, reason } of types.unreadable) {
     output.complain(`smf ${command}: no types of ${object}: ${reason}`);
+  }
+  for (const { object, reason } of debug.unreadable) {
+    output.complain(`smf ${command}: no debug information of ${object}: ${reason}`);
   }
 }
 

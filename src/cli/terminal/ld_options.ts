@@ -5,7 +5,7 @@
 /** Options with a value, by every spelling. */
 export const VALUES: Readonly<Record<string, string>> = {
   ...names(
-    "output entry export keep unwind cpu types needed color wrap defsym version-script dynamic-list exclude-libs " +
+    "output entry export keep unwind cpu types debug compress-debug-sections needed color wrap defsym version-script dynamic-list exclude-libs " +
       "allow-undefined undefined require-defined library library-path Map init fini dependency-file sysroot " +
       "export-dynamic-symbol export-dynamic-symbol-list trace-symbol why-live",
   ),
@@ -18,6 +18,7 @@ export const SWITCHES: Readonly<Record<string, string>> = {
     "reloadable strip map cref no-undefined print-gc-sections allow-multiple-definition trace version",
   ),
   ...{ s: "strip", "strip-all": "strip", M: "map", "print-map": "map", t: "trace" },
+  ...{ S: "strip-debug", "strip-debug": "strip-debug" },
   ...{ v: "print-version", V: "print-version" },
 };
 
@@ -71,7 +72,7 @@ export const IGNORED: RegExp = new RegExp(
     "(?:no-)?as-needed|start-group|end-group|\\(|\\)|(?:no-)?add-needed|(?:no-)?copy-dt-needed-entries|" +
     "(?:no-)?allow-shlib-undefined|no-map-whole-files",
     // Names and information for debuggers.
-    "g|x|X|S|d|dc|dp|discard-.*|strip-debug|(?:no-)?demangle(?:=.*)?|compress-debug-sections=.*|gdb-index|" +
+    "g|x|X|d|dc|dp|discard-.*|(?:no-)?demangle(?:=.*)?|gdb-index|" +
     "(?:no-)?separate-debug-file(?:=.*)?",
     // How the linker works and what it says.
     "(?:no-)?warn-.*|(?:no-)?fatal-warnings|noinhibit-exec|w|no-warnings|stats|(?:no-)?print-.*|verbose|" +

@@ -1,6 +1,6 @@
 /**
- * Writes relocatable objects: for the linker's own code, and for programs that generate machine
- * code to link.
+ * Writes ELF files with section headers: relocatable objects, for the linker's own code and for programs that
+ * generate machine code to link, and files of debug information, whose sections have addresses.
  */
 import {
   GRP_COMDAT,
@@ -13,7 +13,7 @@ import {
   SymbolBinding,
   SymbolKind,
   SymbolVisibility,
-} from "../../os/elf.ts";
+} from "./elf.ts";
 
 /** A section of the object. */
 export interface ElfSectionOptions {
@@ -22,6 +22,8 @@ export interface ElfSectionOptions {
   readonly type?: number;
   /** Default: ALLOC. */
   readonly flags?: number;
+  /** Default: 0, as in relocatable objects. */
+  readonly address?: number | bigint;
   readonly bytes?: Uint8Array;
   /** The size of a section without bytes. */
   readonly size?: number;
@@ -54,33 +56,49 @@ export interface ElfRelocationOptions {
   readonly addend?: number | bigint;
 }
 
+/** Returns a text of the bytes that a name has in UTF-8, a character each, as {@linkcode ElfWriter} takes it. */
+export function nameBytes(name: string): string {
+  if (/^[\0-\x7f]*$/.test(name)) return name;
+  return Array.from(new TextEncoder().encode(name), (byte) => String.fromCharCode(byte)).join("");
+}
+
 /** A string table under construction. */
 class Strings {
-  #text = "\0";
+  #bytes = new Uint8Array(256);
+  #size = 1;
 
   /** Adds a string; returns its offset. */
   add(text: string): number {
     if (text === "") return 0;
-    const at = this.#text.length;
-    this.#text += `${text}\0`;
+    const at = this.#size;
+    const end = at + text.length;
+    if (end >= this.#bytes.length) {
+      const grown = new Uint8Array(2 * end + 1);
+      grown.set(this.#bytes);
+      this.#bytes = grown;
+    }
+    for (let i = 0; i < text.length; i++) this.#bytes[at + i] = text.charCodeAt(i);
+    this.#size = end + 1;
     return at;
   }
 
   bytes(): Uint8Array {
-    return Uint8Array.from(this.#text, (character) => character.charCodeAt(0));
+    return this.#bytes.subarray(0, this.#size);
   }
 }
 
-/** Builds an ELF64 relocatable object. Names are ASCII. */
+/** Builds an ELF64 file without segments: a relocatable object, unless another type is asked for. Each character of a name is a byte. */
 export class ElfWriter {
   readonly #machine: number;
+  readonly #type: number;
   readonly #sections: ElfSectionOptions[] = [{ name: "", type: SectionType.NULL, flags: 0 }];
   readonly #symbols: ElfSymbolOptions[] = [{ name: "", binding: SymbolBinding.LOCAL }];
   readonly #relocations: Map<number, ElfRelocationOptions[]> = new Map();
   readonly #groups: { section: number; signature: number; members: readonly number[]; flags: number }[] = [];
 
-  constructor(machine: number = Machine.X86_64) {
+  constructor(machine: number = Machine.X86_64, type: number = ObjectType.REL) {
     this.#machine = machine;
+    this.#type = type;
   }
 
   /** Adds a section; returns its index. */
@@ -177,7 +195,7 @@ export class ElfWriter {
     const file = new Uint8Array(table + sections.length * RecordSize.SHDR);
     const view = new DataView(file.buffer);
     file.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]); // magic, 64 bits, little-endian, version
-    view.setUint16(16, ObjectType.REL, true); // e_type
+    view.setUint16(16, this.#type, true); // e_type
     view.setUint16(18, this.#machine, true); // e_machine
     view.setUint32(20, 1, true); // e_version
     view.setUint32(40, table, true); // e_shoff
@@ -192,6 +210,7 @@ export class ElfWriter {
       view.setUint32(at, nameOffsets[index], true); // sh_name
       view.setUint32(at + 4, section.type ?? defaultType(section), true); // sh_type
       view.setUint32(at + 8, flags, true); // sh_flags
+      view.setBigUint64(at + 16, BigInt(section.address ?? 0), true); // sh_addr
       view.setUint32(at + 24, index === 0 ? 0 : offsets[index], true); // sh_offset
       view.setBigUint64(at + 32, BigInt(bytes?.length ?? size), true); // sh_size
       view.setUint32(at + 40, section.link ?? 0, true); // sh_link

@@ -1,0 +1,108 @@
+/**
+ * The debug information of one object that goes into a module: which sections, their plain bytes, and their
+ * relocations, checked before anything is done with them.
+ */
+import { Machine, RecordSize, SectionFlag, SectionType } from "../os/elf.ts";
+import { DEBUG_SECTIONS } from "../smf/debug.ts";
+import { damaged } from "../types/damaged.ts";
+import { contentsOf } from "./debug_sections.ts";
+import type { ElfSection } from "./elf/symbols.ts";
+import type { LinkObject } from "./input.ts";
+import { MergePieces } from "./merge_pieces.ts";
+
+/** How a relocation of debug information is applied: its width in bytes. */
+export interface DebugRelocation {
+  readonly width: 4 | 8;
+  /** Whether the value is an offset in the TLS block. */
+  readonly isThreadLocal: boolean;
+}
+
+const WORD: DebugRelocation = { width: 8, isThreadLocal: false };
+const HALF: DebugRelocation = { width: 4, isThreadLocal: false };
+const TLS_WORD: DebugRelocation = { width: 8, isThreadLocal: true };
+const TLS_HALF: DebugRelocation = { width: 4, isThreadLocal: true };
+
+/** The relocation types of debug information, by machine (psABIs); the type 0 does nothing. */
+export const DEBUG_RELOCATIONS: Readonly<Record<number, ReadonlyMap<number, DebugRelocation>>> = {
+  [Machine.X86_64]: new Map([[1, WORD], [10, HALF], [11, HALF], [17, TLS_WORD], [21, TLS_HALF]]),
+  [Machine.AARCH64]: new Map([[257, WORD], [258, HALF], [1029, TLS_WORD]]),
+};
+
+/** One section of debug information of an object. */
+export interface DebugInput {
+  /** The section's name as compilers write it today: `.debug_info`. */
+  readonly name: string;
+  readonly elf: ElfSection;
+  readonly bytes: Uint8Array;
+  readonly alignment: number;
+  readonly relocations: ElfSection | undefined;
+  /** The strings, if equal ones of all objects become one. */
+  readonly pieces: MergePieces | undefined;
+}
+
+/**
+ * Returns the sections of debug information of an object.
+ *
+ * @param isDropped Whether a section belongs to a COMDAT group that another object has as well.
+ * @throws {LoadError} `InvalidFormat` if they are damaged, or have relocations that the linker does not know.
+ */
+export function debugInputs(object: LinkObject, isDropped: (section: number) => boolean): DebugInput[] {
+  const { sections } = object.elf;
+  const tables = new Map<number, ElfSection>();
+  for (const section of sections) {
+    if (section.type !== SectionType.RELA && section.type !== SectionType.REL) continue;
+    if (sections[section.info]?.name.startsWith(".debug_") && section.type === SectionType.REL) {
+      throw damaged("its relocations have no addends");
+    }
+    if (section.type === SectionType.RELA) tables.set(section.info, section);
+  }
+  const inputs: DebugInput[] = [];
+  for (const elf of sections) {
+    const name = elf.name.replace(/^\.zdebug_/, ".debug_");
+    if ((elf.flags & (SectionFlag.ALLOC | SectionFlag.EXCLUDE)) !== 0 || !DEBUG_SECTIONS.includes(name)) {
+      continue;
+    }
+    if (isDropped(elf.index)) continue;
+    const bytes = contentsOf(object, elf);
+    const relocations = tables.get(elf.index);
+    if (relocations !== undefined) checkRelocations(object, relocations, bytes.length);
+    const isStrings = (elf.flags & SectionFlag.MERGE) !== 0 && (elf.flags & SectionFlag.STRINGS) !== 0 &&
+      elf.entrySize === 1 && relocations === undefined && bytes.length > 0;
+    const pieces = isStrings ? MergePieces.of({ ...elf, size: bytes.length }, bytes) : undefined;
+    pieces?.live.fill(1);
+    inputs.push({ name, elf, bytes, alignment: alignmentOf(object, elf), relocations, pieces });
+  }
+  return inputs;
+}
+
+/** Returns the alignment of a section's plain bytes: that of a compressed section is in its own header. */
+function alignmentOf({ elf: { file } }: LinkObject, { flags, offset, alignment }: ElfSection): number {
+  if ((flags & SectionFlag.COMPRESSED) === 0) return alignment;
+  const plain = Math.max(1, file.view.getUint32(offset + 16, true));
+  if (plain > 4096 || (plain & (plain - 1)) !== 0) {
+    throw damaged("a compressed section has a wrong alignment");
+  }
+  return plain;
+}
+
+function checkRelocations(
+  { elf: { file, machine, symbols } }: LinkObject,
+  table: ElfSection,
+  size: number,
+): void {
+  if (table.size % RecordSize.RELA !== 0) throw damaged("a table of relocations has another size");
+  const known = DEBUG_RELOCATIONS[machine];
+  const { view } = file;
+  for (let at = table.offset; at < table.offset + table.size; at += RecordSize.RELA) {
+    const type = view.getUint32(at + 8, true);
+    const relocation = known.get(type);
+    if (relocation === undefined && type !== 0) throw damaged(`a relocation has the unknown type ${type}`);
+    if (view.getUint32(at + 12, true) >= symbols.length) {
+      throw damaged("a relocation's symbol does not exist");
+    }
+    const end = view.getUint32(at, true) + (relocation?.width ?? 0);
+    if (view.getUint32(at + 4, true) !== 0 || end > size) {
+      throw damaged("a relocation lies outside its section");
+    }
+  }
+}
