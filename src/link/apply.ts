@@ -188,13 +188,14 @@ class Filler {
   }
 
   /** Fills a slot with its symbol's address, or leaves that to the loader. */
-  #fillGotSlot({ id, local, offset }: GotSlot): void {
+  #fillGotSlot(slot: GotSlot): void {
+    const { id, local, offset } = slot;
     const { locator } = this.#input;
     if (local === undefined) locator.global(id);
     else locator.symbol(local.object, local.symbol, local.addend);
     const addend = locator.addendUsed ? 0 : local?.addend ?? 0;
     if (locator.found === Found.ABSOLUTE) writeInt64(this.#view, offset, locator.value);
-    else this.relocator.fillSlot(id, offset, addend);
+    else this.relocator.fillSlot(slot, addend);
   }
 
   /** Fills the slot of a variable whose use the relocator checked where something refers to it. */

@@ -21,11 +21,11 @@ const NOWHERE = 0xffff_ffff;
 /** The values of an object's symbols, as words of debug information mean them. */
 export class SymbolValues {
   readonly #object: LinkObject;
-  readonly #locator: Locator;
+  readonly #locator: Locator | undefined;
   /** The values that were needed; NaN for the others. */
   readonly #values: Float64Array;
 
-  constructor(object: LinkObject, locator: Locator) {
+  constructor(object: LinkObject, locator: Locator | undefined) {
     this.#object = object;
     this.#locator = locator;
     this.#values = new Float64Array(object.elf.symbols.length).fill(NaN);
@@ -44,10 +44,10 @@ export class SymbolValues {
     if (elf.symbols.place(symbol) === SymbolPlace.SECTION && section === undefined) {
       return elf.symbols.value(symbol);
     }
-    if (section?.merge !== undefined) return NOWHERE;
-    this.#locator.symbol(this.#object, symbol, 0);
-    if (this.#locator.found !== Found.DEFINED) return NOWHERE;
-    return this.#locator.output.address + this.#locator.offset;
+    const locator = this.#locator;
+    if (section?.merge !== undefined || locator === undefined) return NOWHERE;
+    locator.symbol(this.#object, symbol, 0);
+    return locator.found === Found.DEFINED ? locator.output.address + locator.offset : NOWHERE;
   }
 }
 

@@ -28,9 +28,10 @@ export function hasDebugInfo(object: LinkObject): boolean {
 /**
  * Returns the sections of an object's debug information.
  *
+ * @param locator Finds addresses; without one all are unknown.
  * @throws {LoadError} `InvalidFormat` if they are damaged.
  */
-export function debugSections(object: LinkObject, locator: Locator): DwarfSections {
+export function debugSections(object: LinkObject, locator: Locator | undefined): DwarfSections {
   const { sections } = object.elf;
   const values = new SymbolValues(object, locator);
   const tables = new Map(

@@ -13,6 +13,8 @@ export const Target = {
   got: (index: number): number => GOT_BASE + index,
   /** The start of a home, by its number. */
   home: (number: number): number => HOME_BASE + number,
+  /** A function that has an entry and is not exported, by its number. */
+  entry: (index: number): number => ENTRY_BASE + index,
 } as const;
 
 /** Greater than every name number. */
@@ -20,6 +22,9 @@ export const GOT_BASE = 2 ** 29;
 
 /** Greater than every target of a GOT slot. */
 export const HOME_BASE = 2 ** 30;
+
+/** Greater than every target in a home. */
+export const ENTRY_BASE = 2 ** 30 + 2 ** 29;
 
 /** A growing table of relocations. */
 export class DynamicRelocations {

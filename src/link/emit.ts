@@ -13,10 +13,12 @@ import type { Applied } from "./apply.ts";
 import { SymbolKind } from "../os/elf.ts";
 import type { CompanionSymbol } from "./debug_companion.ts";
 import { addDebug, type DebugTarget } from "./emit_debug.ts";
+import { addEntries } from "./emit_entries.ts";
+import type { Entries } from "./entries.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
-import { GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
+import { ENTRY_BASE, GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
 import { isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
 import { type Homes, NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
@@ -36,6 +38,8 @@ export interface EmitInput extends DebugTarget {
   readonly entry: number | undefined;
   /** The homes of variables; undefined if the module is not reloadable. */
   readonly homes: Homes | undefined;
+  /** The functions that reloads switch; undefined if the module is not hot. */
+  readonly entries: Entries | undefined;
   readonly strip: boolean;
   /** The host libraries that the module needs. */
   readonly needed: readonly string[];
@@ -85,6 +89,8 @@ class Emitter {
   readonly #gotIndex: number[] = [];
   readonly #homeIndex: number[] = [];
   readonly #companionSymbols: CompanionSymbol[] = [];
+  /** The indexes of entries that are not exported, by their numbers. */
+  readonly #entryIndex: number[] = [];
   /** The indexes of local symbols by address, to reuse them as GOT symbols. */
   readonly #localIndex: Map<number, number> = new Map();
 
@@ -112,6 +118,7 @@ class Emitter {
     this.#addLocals();
     this.#addRelocationSymbols();
     this.#addHomes();
+    addEntries(this.#builder, this.#input.entries, this.#entryIndex);
     this.#addRelocations();
     this.debugFile = addDebug(this.#builder, this.#input, this.#companionSymbols);
     return this.#builder.build();
@@ -215,7 +222,7 @@ class Emitter {
 
   /** Adds functions and variables that are not exported, for debuggers and for variables carried over a reload. */
   #addLocals(): void {
-    const { resolution, locator, exported, strip, keptNames } = this.#input;
+    const { resolution, locator, exported, strip, keptNames, entries } = this.#input;
     const { globals } = resolution;
     for (const object of resolution.objects) {
       const { symbols } = object.elf;
@@ -230,9 +237,12 @@ class Emitter {
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
         if (locator.found !== Found.DEFINED) continue;
-        // A reload tells the variables in homes apart by their names.
-        if (strip && locator.home === NO_HOME && !keptNames.has(symbols.name(i))) continue;
-        this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
+        const entry = id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id);
+        // A reload tells entries, and the variables in homes, apart by their names.
+        const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
+        if (!isNeeded && !keptNames.has(symbols.name(i))) continue;
+        const index = this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
+        if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }
     }
   }
@@ -293,6 +303,8 @@ class Emitter {
       const target = dynamic.targets[i];
       const symbol = target < 0
         ? this.#sectionIndex[-1 - target]
+        : target >= ENTRY_BASE
+        ? this.#entryIndex[target - ENTRY_BASE]
         : target >= HOME_BASE
         ? this.#homeIndex[target - HOME_BASE]
         : target >= GOT_BASE

@@ -38,14 +38,16 @@ export class GotSlots implements Iterable<GotSlot> {
     if (use === "slot" || use === "page") this.needOf(object, symbol);
   }
 
-  /** Makes the slot of a symbol, or of a place at a distance from a local symbol, if there is none. */
-  needOf(object: LinkObject, symbol: number, addend = 0): void {
+  /** Returns the slot of a symbol, or of a place at a distance from a local symbol, which is made if there is none. */
+  needOf(object: LinkObject, symbol: number, addend = 0): GotSlot {
     const id = object.globalOf(symbol);
-    if (id !== -1) this.need(id);
-    else if (this.get(object, symbol, addend) === undefined) {
-      const slot = { id, local: { object, symbol, addend }, output: undefined, offset: 0 };
+    if (id !== -1) return this.need(id);
+    let slot = this.get(object, symbol, addend);
+    if (slot === undefined) {
+      slot = { id, local: { object, symbol, addend }, output: undefined, offset: 0 };
       this.#locals.set(keyOf(object, symbol, addend), slot);
     }
+    return slot;
   }
 
   /** Returns the slot of a name, which is made if there is none. */

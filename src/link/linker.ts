@@ -9,6 +9,7 @@ import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
 import { isArchive } from "./elf/archive.ts";
 import { neededLevel } from "./elf/isa.ts";
+import { Entries } from "./entries.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
 import { readDefinitions, withConstants } from "./defsym.ts";
@@ -92,7 +93,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     hide: options.hide === undefined ? undefined : new NameMatcher(options.hide),
     keep: new NameMatcher(options.keep ?? []),
   };
-  const isReloadable = options.reloadable === true;
+  const isReloadable = options.reloadable === true || options.hot === true;
   const wanted = [...(options.undefined ?? []), ...(options.requireDefined ?? [])];
   const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
@@ -139,11 +140,21 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     if (isLarge && calls > 0) marker.plt.require(id);
     marker.plt.add(id, calls, marker.got);
   }
+  const entries = options.hot === true
+    ? new Entries({
+      resolution,
+      arch,
+      sections: reached.sections,
+      exported,
+      got: marker.got,
+      plt: marker.plt,
+    })
+    : undefined;
   const thunks = new Thunks(), handlers = new HandlerTables();
   if (marker.hasPlainAddresses) {
     thunks.add(reached.sections, arch, {
       isImport: (id) => imports.has(id),
-      isCanonical: (id) => exported.has(id) && isCode(resolution, id),
+      isCanonical: (id) => exported.has(id) && isCode(resolution, id) || entries?.ofName(id) !== undefined,
     });
     if (marker.unwind) handlers.add(marker.frames, arch, marker.got, (id) => imports.has(id));
   }
@@ -178,6 +189,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     layout,
     locator,
     homes: homes?.list ?? [],
+    entries,
     isExported: (id) => exported.has(id),
     nameOf,
     problems,
@@ -198,6 +210,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     imports,
     entry,
     homes,
+    entries,
     strip: options.strip === true,
     keptNames: new Set(UNWINDER_NAMES),
     needed: options.needed ?? [],
@@ -222,6 +235,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
       debug,
       withReferences,
       homes,
+      entries,
       live,
     }),
     ...(debugFile !== undefined && { debugFile }),

@@ -2,6 +2,8 @@
  * The map of a link, as data and as text: the address of everything, and the reasons.
  */
 
+import { remedyOf, type Unswitched } from "./unswitched.ts";
+
 /** One input section and its address. */
 export interface MapEntry {
   /** The object, or archive member as `libz.a(crc32.o)`. */
@@ -158,6 +160,8 @@ export interface LinkMap {
   readonly debug: MapDebug;
   /** The sections of several variables in a reloadable module; none in others. */
   readonly sharedHomes: readonly MapHome[];
+  /** The functions of a hot module of which calls stay within their version; none in others. */
+  readonly unswitched: readonly Unswitched[];
   /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }
@@ -237,6 +241,10 @@ export function formatMap(map: LinkMap): string {
         flags.length === 0 ? "" : ` (split by ${flags.join(" ")})`
       }`
     ),
+  );
+  part(
+    "functions of which calls stay within their version",
+    map.unswitched.map((one) => `${one.name} ${one.object} (${one.reason}: ${remedyOf(one)})`),
   );
   part("relocations", [`${map.relocations.applied} settled, ${map.relocations.kept} left to the loader`]);
   return lines.join("\n") + "\n";

@@ -5,6 +5,7 @@ import { SectionType } from "../smf/enums.ts";
 import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
 import type { LinkedDebug } from "./debug_output.ts";
+import type { Entries } from "./entries.ts";
 import type { Homes } from "./homes.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
@@ -40,12 +41,14 @@ interface MapInput {
   /** Whether it lists each global name with the objects that define it and refer to it. */
   readonly withReferences: boolean;
   readonly homes: Homes | undefined;
+  readonly entries: Entries | undefined;
   readonly live: readonly MapLive[];
 }
 
 /** Builds the map. */
 export function buildMap(
-  { resolution, layout, imports, exports, applied, types, debug, withReferences, homes, live }: MapInput,
+  { resolution, layout, imports, exports, applied, types, debug, withReferences, homes, entries, live }:
+    MapInput,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -73,6 +76,7 @@ export function buildMap(
       unreadable: debug.unreadable,
     },
     sharedHomes: sharedHomes(resolution, homes),
+    unswitched: entries?.unswitched ?? [],
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }

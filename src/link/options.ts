@@ -63,6 +63,12 @@ export interface LinkOptions {
    */
   readonly reloadable?: boolean;
   /**
+   * Makes a module whose running code takes up new code, too: calls inside the module and addresses of functions
+   * lead through entries, which a reload switches. Implies `reloadable`. The map lists the functions whose calls
+   * stay within their version (`unswitched`). Default: false.
+   */
+  readonly hot?: boolean;
+  /**
    * Whether the module keeps call frame information. Without it, exceptions and
    * backtraces end at the module. Default: if the module handles or raises
    * exceptions, or holds C++ or Rust code by its names, so that exceptions may
@@ -132,6 +138,7 @@ export const LINK_OPTIONS: OptionTable<LinkOptions> = {
   allowUndefined: STRINGS,
   keep: STRINGS,
   reloadable: BOOLEAN,
+  hot: BOOLEAN,
   unwind: BOOLEAN,
   cref: BOOLEAN,
   whyLive: STRINGS,

@@ -1,5 +1,5 @@
 /**
- * PLT stubs of imports: code that jumps to the address in a GOT slot. All calls of an imported
+ * PLT stubs of imports, and of functions that a reload switches: code that jumps to the address in a GOT slot. All calls of an imported
  * function go to its stub, at a distance that the linker knows, so that the loader has one word to
  * fill instead of one relocation for each call.
  *
@@ -25,6 +25,8 @@ export interface PltStub {
 /** The stubs of a module, by name number. */
 export class PltStubs implements Iterable<PltStub> {
   readonly #stubs: Map<number, PltStub> = new Map();
+  /** Those of entries of a hot module, by the entries' numbers. */
+  readonly #entries: Map<number, PltStub> = new Map();
   readonly #required: Set<number> = new Set();
   /** The number of calls from which a stub makes the module smaller. */
   readonly #fewest: number;
@@ -50,6 +52,16 @@ export class PltStubs implements Iterable<PltStub> {
     return this.#stubs.get(id)?.at;
   }
 
+  /** Makes the stub of a function of this module that a reload switches. */
+  addEntry(index: number, slot: GotSlot): void {
+    if (!this.#entries.has(index)) this.#entries.set(index, { slot });
+  }
+
+  /** Returns the stub of an entry; undefined if nothing calls it. */
+  ofEntry(index: number): PltStub | undefined {
+    return this.#entries.get(index);
+  }
+
   /** Makes room for every stub in the section that `code` returns. */
   place(code: (name: string) => OutputSection): void {
     for (const stub of this) {
@@ -58,7 +70,8 @@ export class PltStubs implements Iterable<PltStub> {
     }
   }
 
-  [Symbol.iterator](): Iterator<PltStub> {
-    return this.#stubs.values();
+  *[Symbol.iterator](): Generator<PltStub> {
+    yield* this.#stubs.values();
+    yield* this.#entries.values();
   }
 }

@@ -20,14 +20,14 @@ import { countsFromPlace, ownGotBase, ownGotTarget } from "./own_got.ts";
 import { malformed } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import { USE_FPIC } from "./relocation_place.ts";
-import { DIRECT, ValueRelocations } from "./value_relocations.ts";
-import { startupArray } from "./startup_order.ts";
+import { EntryRelocations } from "./entry_relocations.ts";
+import { DIRECT } from "./value_relocations.ts";
 import { addendOfCopy, addressOfCopy, isShortAddress } from "./thunks.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { VirtualTables } from "./vtables.ts";
 
 /** Applies the relocations of a link. */
-export class Relocator extends ValueRelocations {
+export class Relocator extends EntryRelocations {
   readonly gotSymbols: GotSymbols = new GotSymbols();
   readonly #vtables = new VirtualTables();
   #addressLoads: AddressLoads | undefined;
@@ -83,6 +83,7 @@ export class Relocator extends ValueRelocations {
     }
     switch (locator.found) {
       case Found.DEFINED:
+        if (this.toEntry(rule, id, addend, place)) return;
         return this.#toDefined(rule, id, addend, place);
       case Found.ABSOLUTE:
         return this.toConstant(rule, id, addend, place);
@@ -93,7 +94,7 @@ export class Relocator extends ValueRelocations {
           const { output, offset } = layout.plt.stub(id)!;
           return this.addDynamic(rule.smf!, Target.section(output.index), offset + addend);
         }
-        if (this.#toAddressSlot(rule, id, addend, place)) return;
+        if (this.#toAddressSlot(rule, Target.global(id), addend, place)) return;
         if (rule.smf === undefined) return this.refuseForLoader(rule, place);
         return this.addDynamic(rule.smf, Target.global(id), addend);
       default:
@@ -109,7 +110,7 @@ export class Relocator extends ValueRelocations {
   toThunkSlot(at: number, id: number, { smf, addend }: ThunkMaker["toSlot"]): void {
     this.at = at;
     this.leaveCopy();
-    this.addDynamic(smf, Target.global(id), addend);
+    this.addDynamic(smf, this.nameTarget(id), addend);
   }
 
   /** Applies a reference of a PLT stub to its GOT slot, at an offset of the output section. */
@@ -117,18 +118,6 @@ export class Relocator extends ValueRelocations {
     this.at = at;
     this.leaveCopy();
     this.toDistance(rule, output, offset, addend, at);
-  }
-
-  /** Adds the relocation that fills a GOT slot with the address of the symbol that the locator found. */
-  fillSlot(id: number, at: number, addend = 0): void {
-    const { locator } = this.input;
-    this.at = at;
-    this.leaveCopy();
-    if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
-      this.addDynamic(RelocationType.Abs64, Target.global(id), 0);
-    } else if (locator.found === Found.DEFINED) {
-      this.addDefined(RelocationType.Abs64, addend);
-    }
   }
 
   /** Applies a call of an imported function through its stub, or a load from the stub's slot. */
@@ -156,8 +145,8 @@ export class Relocator extends ValueRelocations {
     locator.symbol(object, this.symbol, 0);
     const id = object.globalOf(this.symbol);
     const at = this.output.address + this.at;
-    if (locator.found === Found.IMPORT || this.#isCanonical(id)) {
-      this.dynamic.addLarge(at, Target.global(id), rule.smf!, addend);
+    if (locator.found === Found.IMPORT || this.isCanonical(id)) {
+      this.dynamic.addLarge(at, this.nameTarget(id), rule.smf!, addend);
     } else if (
       locator.found === Found.DEFINED && !locator.addendUsed && locator.output.name !== TLS_SECTION
     ) {
@@ -234,8 +223,7 @@ export class Relocator extends ValueRelocations {
         hint: "declare it as thread-local in every source that uses it",
       });
     }
-    const exported = id !== -1 && this.input.isExported(id);
-    const canonical = this.#isCanonical(id);
+    const canonical = this.canonicalTarget(rule, id, addend, place);
     if (rule.use === "got") {
       const { arch, layout, locator } = this.input;
       if (locator.home !== NO_HOME) {
@@ -244,31 +232,33 @@ export class Relocator extends ValueRelocations {
         return this.toDistance(rule.toSlot!, slot.output!, slot.offset, addend, place);
       }
       const direct = this.output.type === SmfSectionType.Code && place >= 2
-        ? arch.relaxGot(this.bytes, this.at, addend, rule, canonical)
+        ? arch.relaxGot(this.bytes, this.at, addend, rule, canonical !== undefined)
         : -1;
       if (direct === -1) {
         const name = (): string => symbolName(this.section.object, this.symbol);
-        const target = exported ? Target.global(id) : this.gotSymbols.target(output, offset, name);
+        const target = id !== -1 && this.input.isExported(id)
+          ? Target.global(id)
+          : canonical ?? this.gotSymbols.target(output, offset, name);
         return this.addDynamic(rule.smf!, target, addend);
       }
       this.at = direct;
       return this.toDistance(DIRECT, output, offset, addend, place);
     }
-    if (canonical && this.#toAddressSlot(rule, id, addend, place)) return;
+    if (canonical !== undefined && this.#toAddressSlot(rule, canonical, addend, place)) return;
     if (rule.use === "relative" || rule.use === "branch") {
       return this.toDefinedDistance(rule, addend, place);
     }
     if (rule.smf === undefined) return this.refuseForLoader(rule, place);
     // Where no thunk does the work, an address of 32 bits is that of the code.
-    const isPlain = isShortAddress(rule) ||
-      rule.use === "absolute" && canonical && this.#vtables.contains(this.section, place);
-    if (canonical && !isPlain) {
-      this.addDynamic(rule.smf, Target.global(id), addend);
-    } else this.addDefined(rule.smf, addend);
+    const isPlain = canonical === undefined || isShortAddress(rule) || rule.use === "absolute" &&
+        this.input.entries === undefined && this.#vtables.contains(this.section, place);
+    // A reference by section and offset leads to the start of the entry.
+    if (!isPlain) this.addDynamic(rule.smf, canonical, id === -1 ? 0 : addend);
+    else this.addDefined(rule.smf, addend);
   }
 
   /** Makes code that calculates the address of an exported function or an import load it from a GOT slot instead. */
-  #toAddressSlot(rule: RelocationRule, id: number, addend: number, place: number): boolean {
+  #toAddressSlot(rule: RelocationRule, target: number, addend: number, place: number): boolean {
     if (this.output.type !== SmfSectionType.Code || (rule.use !== "relative" && rule.use !== "page")) {
       return false;
     }
@@ -276,18 +266,7 @@ export class Relocator extends ValueRelocations {
     const { section, symbol, bytes, at } = this;
     const type = loads.rewrite(section, symbol, rule, bytes, at, place, addend);
     if (type === undefined) return false;
-    this.addDynamic(type, Target.global(id), addend);
+    this.addDynamic(type, target, addend);
     return true;
-  }
-
-  /**
-   * Whether the loader chooses the address of the symbol that the locator found: that of an exported
-   * function, so that every module sees the same one. Only calls may go straight to it.
-   */
-  #isCanonical(id: number): boolean {
-    const { locator } = this.input;
-    // Initialisers and finalisers are entered by the loader alone, so nobody compares their addresses.
-    return locator.found === Found.DEFINED && id !== -1 && this.input.isExported(id) &&
-      locator.output.type === SmfSectionType.Code && startupArray(this.output.name) === undefined;
   }
 }

@@ -4,6 +4,8 @@
  */
 import type { LinkArch, Refusal, RelocationRule } from "./arch/arch.ts";
 import { DynamicRelocations, Target } from "./dynamic_relocations.ts";
+import type { Entries } from "./entries.ts";
+import type { Reference } from "./function_references.ts";
 import { NO_HOME, type PlacedHome } from "./homes.ts";
 import type { InputSection, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
@@ -18,6 +20,8 @@ export interface ApplyInput {
   readonly locator: Locator;
   /** The homes of a reloadable module. */
   readonly homes: readonly PlacedHome[];
+  /** The functions of a hot module that reloads switch; undefined for other modules. */
+  readonly entries: Entries | undefined;
   /** Whether a name is exported, so that other modules may hold its address. */
   isExported(id: number): boolean;
   nameOf(id: number): string;
@@ -125,6 +129,11 @@ export class RelocationPlace {
   protected definedOffset(): number {
     const { home, offset } = this.input.locator;
     return home === NO_HOME ? offset : offset - this.input.homes[home].offset;
+  }
+
+  /** Describes the relocation that is being applied. */
+  protected reference(rule: RelocationRule, id: number, addend: number, place: number): Reference {
+    return { section: this.section, symbol: this.symbol, id, rule, addend, place };
   }
 
   /** Has the next relocations patch places that have no copy. */

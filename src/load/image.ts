@@ -9,6 +9,7 @@ import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
+import type { FunctionEntry } from "../smf/entries.ts";
 import { type Home, homeIndexAt } from "../smf/homes.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
 import type { FileStamp } from "./file/stamp.ts";
@@ -30,6 +31,8 @@ export interface LoadedImage extends Disposable {
   readonly imports: readonly ImportRecord[];
   /** The homes of its variables, in the order of their offsets; only in the isolate that owns the module. */
   readonly homes?: readonly Home[] | undefined;
+  /** The functions that a reload switches and that are not exported; undefined if the module is not hot. */
+  readonly entries?: readonly FunctionEntry[] | undefined;
   /** The addresses of homes that are in the memory of earlier versions, by their indices; the others are its own. */
   homeAddresses?: readonly (bigint | undefined)[] | undefined;
   /** The offsets of functions in `.fini_array` that do not run, because the version that serves runs its own. */
@@ -71,6 +74,8 @@ export interface ExaminedFile {
   readonly libraries: readonly string[];
   /** The homes of its variables, in the order of their offsets. */
   readonly homes: readonly Home[];
+  /** The functions that a reload switches and that are not exported; undefined if the module is not hot. */
+  readonly entries: readonly FunctionEntry[] | undefined;
   readonly integrity?: string | undefined;
   readonly stamp?: FileStamp | undefined;
 }
@@ -89,6 +94,7 @@ export class PlacedImage implements LoadedImage {
   readonly threadLocals: ThreadLocalPlan | undefined;
   readonly libraries: readonly string[];
   readonly homes: readonly Home[];
+  readonly entries: readonly FunctionEntry[] | undefined;
   homeAddresses: readonly (bigint | undefined)[] | undefined;
   supersededEnds: ReadonlySet<number> | undefined;
   /** The whole range, writable: from the time it is filled until it is relocated. */
@@ -127,6 +133,7 @@ export class PlacedImage implements LoadedImage {
     this.threadLocalLibrary = (this.threadLocals?.exports.length ?? 0) > 0 ? newBlocksName() : undefined;
     this.libraries = examined.libraries;
     this.homes = examined.homes;
+    this.entries = examined.entries;
     this.identity = identity;
     this.integrity = examined.integrity;
     this.stamp = examined.stamp;

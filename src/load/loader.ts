@@ -16,6 +16,7 @@ import { planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import { SymbolType } from "../smf/enums.ts";
+import { readEntries } from "../smf/entries.ts";
 import { readHomes } from "../smf/homes.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
 import { readSmf } from "../smf/file.ts";
@@ -230,13 +231,14 @@ function* readAndExamine(
 ): ReturnType<FileReading<ExaminedFile>> {
   const file = yield* readSmf(size);
   const libraries = yield* readHostLibraries(file.sections);
-  return examine(context, { ...given, file, libraries, homes: yield* readHomes(file) });
+  const homes = yield* readHomes(file);
+  return examine(context, { ...given, file, libraries, homes, entries: yield* readEntries(file) });
 }
 
 /** Examine: checks everything that needs no memory, and plans the range. */
 function examine(
   { allocator, allowlist, libraryAllowlist }: LoadContext,
-  read: Pick<ExaminedFile, "file" | "libraries" | "homes" | "integrity" | "stamp">,
+  read: Pick<ExaminedFile, "file" | "libraries" | "homes" | "entries" | "integrity" | "stamp">,
 ): ExaminedFile {
   const { file } = read;
   checkHost(file.header);

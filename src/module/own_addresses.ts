@@ -1,16 +1,17 @@
 /**
  * The words in which a module holds the addresses of its own exported
- * functions: GOT slots, constants and variables. The registry changes them to
- * the functions' canonical addresses, those of trampolines, so that the module
- * and its importers see the same ones. Branches stay direct.
+ * functions, and of all functions that a reload switches: GOT slots, constants
+ * and variables. The registry changes them to the functions' canonical
+ * addresses, those of trampolines, so that the module and its importers see the
+ * same ones. Branches stay direct, but those of a hot module that go through slots.
  */
 
-import { exportPlace } from "../image/compatibility.ts";
 import type { Region } from "../image/arrange.ts";
 import { GOT_SLOT_SIZE } from "../image/arrange.ts";
 import { symbolAddress } from "../load/loader.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { startArrays } from "../load/start.ts";
+import { keyOfEntry, placeOfKey } from "./function_keys.ts";
 import { forEachAddress, readAddress, writeAddress } from "./image_data.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { RelocationType, SymbolType } from "../smf/enums.ts";
@@ -26,31 +27,37 @@ export interface PreparedAddresses {
 /** Which variables are changed: those that the file names, or all that hold an address by now. */
 export type DataSearch = "initial" | "whole";
 
-/** The words of one image that hold addresses of its exported functions. */
+/** Words of a region that hold addresses, and the symbols of the functions. */
+interface Words {
+  readonly places: number[];
+  readonly symbols: number[];
+}
+
+/** The words of one image that hold addresses of its functions. */
 export class OwnAddresses {
   /** Whether the module is to see canonical addresses at all. */
   readonly isCanonical: boolean;
-  /** The functions, each once. */
-  readonly names: readonly string[];
+  /** The keys of the functions, each once. */
+  readonly keys: readonly string[];
   readonly #image: LoadedImage;
   /** The loader enters their functions itself, and checks that they are code of the module. */
   readonly #startArrays: ReturnType<typeof startArrays>;
-  /** The offsets of words in constants and in the GOT. */
-  readonly #constants: number[] = [];
-  /** The offsets of words in variables, from the start of the data group. */
-  readonly #variables: number[] = [];
+  /** The words in constants and in the GOT, by offsets in the image. */
+  readonly #constants: Words = { places: [], symbols: [] };
+  /** The words in variables, by offsets from the start of the data group. */
+  readonly #variables: Words = { places: [], symbols: [] };
 
   constructor(image: LoadedImage) {
     this.#image = image;
     this.#startArrays = startArrays(image.plan);
     this.isCanonical = image.needs !== undefined;
-    this.names = this.isCanonical ? this.#find() : [];
+    this.keys = this.isCanonical ? this.#find() : [];
   }
 
   /**
    * Gets ready to change the words; everything that can fail happens here.
    *
-   * @param canonical The canonical addresses of functions, by name.
+   * @param canonical The canonical addresses of functions, by key.
    * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
    */
   prepare(
@@ -59,21 +66,22 @@ export class OwnAddresses {
     search: DataSearch,
   ): PreparedAddresses {
     const image = this.#image, { memory, plan } = image;
-    const to = new Map<number, number>();
-    for (const [name, address] of canonical) {
-      to.set(Number(symbolAddress(image, exportPlace(image, name)!.index)), Number(address));
+    const to = new Map<number, number>(), bySymbol = new Map<number, Switch>();
+    for (const [key, trampoline] of canonical) {
+      const { index } = placeOfKey(image, key)!;
+      const change = { from: Number(symbolAddress(image, index)), to: Number(trampoline) };
+      to.set(change.from, change.to);
+      bySymbol.set(index, change);
     }
     if (to.size === 0) return { commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): Uint8Array =>
       preparing.adopt(allocator.view(memory, offset, length), detach);
-    const constants: { readonly at: number; readonly bytes: Uint8Array }[] = [];
+    const constants: { readonly at: number; readonly symbol: number; readonly bytes: Uint8Array }[] = [];
     const regions = plan.gotRegion === plan.rodata ? [plan.rodata] : [plan.rodata, plan.gotRegion];
     for (const region of regions) {
-      const inside = this.#constants.filter((at) =>
-        at >= region.offset && at + 8 <= region.offset + region.length
-      );
-      if (inside.length === 0) continue;
+      const { places, symbols } = this.#constants, end = region.offset + region.length;
+      if (!places.some((at) => at >= region.offset && at + 8 <= end)) continue;
       allocator.protect(memory, Protection.READ_WRITE, region.offset, region.length);
       preparing.defer(() => {
         try {
@@ -83,7 +91,10 @@ export class OwnAddresses {
         }
       });
       const bytes = open(region);
-      for (const at of inside) constants.push({ at: at - region.offset, bytes });
+      places.forEach((at, index) => {
+        if (at < region.offset || at + 8 > end) return;
+        constants.push({ at: at - region.offset, symbol: symbols[index], bytes });
+      });
     }
     const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
     const data = length === 0 ? undefined : open({ offset: plan.data.offset, length });
@@ -93,9 +104,9 @@ export class OwnAddresses {
     return {
       commit: () => {
         image.ownTrampolines = ownTrampolines;
-        for (const { at, bytes } of constants) replace(bytes, at, to);
+        for (const { at, symbol, bytes } of constants) change(bytes, at, bySymbol.get(symbol));
         if (data === undefined) return;
-        this.#replaceVariables(data, to);
+        this.#replaceVariables(data, bySymbol);
         if (search === "whole") this.#replaceWritten(data, to);
       },
       release: () => prepared.dispose(),
@@ -111,11 +122,16 @@ export class OwnAddresses {
     for (let symbol = 0; symbol < own.length; symbol++) {
       if (symbols.type(symbol) === SymbolType.Function && symbols.isExport(symbol)) own[symbol] = 1;
     }
+    const entries = this.#image.entries ?? [];
+    for (const { symbol } of entries) own[symbol] = 1;
+    const add = ({ places, symbols }: Words, at: number, symbol: number): void => {
+      places.push(at);
+      symbols.push(symbol);
+      found.add(symbol);
+    };
     for (let slot = 0; slot < needs.firstUse.length; slot++) {
       const symbol = relocations.symbol(needs.firstUse[slot]);
-      if (own[symbol] === 0) continue;
-      found.add(symbol);
-      this.#constants.push(plan.got + GOT_SLOT_SIZE * slot);
+      if (own[symbol] !== 0) add(this.#constants, plan.got + GOT_SLOT_SIZE * slot, symbol);
     }
     const { rodata, data } = plan;
     for (let index = 0; index < relocations.length; index++) {
@@ -126,12 +142,16 @@ export class OwnAddresses {
       }
       const at = plan.place(relocations.offset(index), 8);
       if (this.#isStartArray(at)) continue;
-      if (at >= rodata.offset && at < rodata.offset + rodata.length) this.#constants.push(at);
-      else if (at >= data.offset && at < data.offset + data.length) this.#variables.push(at - data.offset);
-      else continue;
-      found.add(symbol);
+      if (at >= rodata.offset && at < rodata.offset + rodata.length) add(this.#constants, at, symbol);
+      else if (at >= data.offset && at < data.offset + data.length) {
+        add(this.#variables, at - data.offset, symbol);
+      }
     }
-    return [...found].map((symbol) => symbols.name(symbol));
+    const files = new Map(entries.map(({ symbol, file }) => [symbol, file]));
+    return [...found].map((symbol) => {
+      const file = files.get(symbol);
+      return file === undefined ? symbols.name(symbol) : keyOfEntry(this.#image, symbol, file);
+    });
   }
 
   #isStartArray(at: number): boolean {
@@ -140,12 +160,13 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceVariables(bytes: Uint8Array, to: ReadonlyMap<number, number>): void {
-    const initial = this.#initialData();
-    for (const at of this.#variables) {
-      if (at + 8 <= bytes.length) replace(bytes, at, to);
-      if (at + 8 <= initial.length) replace(initial, at, to);
-    }
+  #replaceVariables(bytes: Uint8Array, bySymbol: ReadonlyMap<number, Switch>): void {
+    const initial = this.#initialData(), { places, symbols } = this.#variables;
+    places.forEach((at, index) => {
+      const switched = bySymbol.get(symbols[index]);
+      if (at + 8 <= bytes.length) change(bytes, at, switched);
+      if (at + 8 <= initial.length) change(initial, at, switched);
+    });
   }
 
   /**
@@ -164,6 +185,19 @@ export class OwnAddresses {
 
   #initialData(): Uint8Array {
     return this.#image.initialData ?? new Uint8Array();
+  }
+}
+
+/** The address of a function's code, and that of its trampoline. */
+interface Switch {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Changes a word if it holds the address of the function that it held at first. */
+function change(bytes: Uint8Array, at: number, switched: Switch | undefined): void {
+  if (switched !== undefined && readAddress(bytes, at) === switched.from) {
+    writeAddress(bytes, at, switched.to);
   }
 }
 

@@ -80,6 +80,8 @@ export const SectionType = {
   HostLibraries: 80,
   /** The places of variables that can stay where they are over reloads. Only this package writes it. */
   Homes: 81,
+  /** The functions that a reload switches and that are not exported. Only this package writes it. */
+  Entries: 82,
   /** Debug information, which loading never reads. Only this package writes it. */
   Dwarf: 88,
 } as const;

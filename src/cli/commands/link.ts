@@ -22,6 +22,7 @@ import {
   sayIgnored,
   saySharedHomes,
   sayUnreadable,
+  sayUnswitched,
   writeDependencies,
 } from "./link_report.ts";
 
@@ -64,6 +65,8 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   @FILE               take further arguments from the file
   --reloadable        make a module that can be reloaded while it runs: its variables
                       can stay where they are
+  --hot               and whose running code takes up new code: calls inside the module
+                      and pointers to functions lead through entries; implies --reloadable
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
                       through), always or never
@@ -156,6 +159,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     printMap(given, map, writer);
     sayUnreadable(command, map, output);
     saySharedHomes(command, map, output);
+    sayUnswitched(command, map, output);
   });
 }
 
@@ -226,6 +230,7 @@ function optionsOf(given: LdArguments): LinkOptions {
     noUndefined: given.switches.has("no-undefined"),
     allowUndefined: listOf(given, "allow-undefined"),
     reloadable: given.switches.has("reloadable"),
+    hot: given.switches.has("hot"),
     cref: given.switches.has("cref"),
     strip: given.switches.has("strip"),
   };

@@ -4,6 +4,7 @@
  */
 import { listNames } from "../../errors/names.ts";
 import { crossReferences, formatMap, type LinkMap, liveReasons } from "../../link/map.ts";
+import { remedyOf } from "../../link/unswitched.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
 import type { LdArguments } from "../terminal/ld_arguments.ts";
@@ -101,5 +102,19 @@ export function saySharedHomes(command: string, { sharedHomes }: LinkMap, output
     output.complain(
       `smf ${command}: variables that a reload keeps only together: ${listNames(sections)}: ${step}`,
     );
+  }
+}
+
+/** Says which functions of a hot module have calls that stay within their version, and what would change it. */
+export function sayUnswitched(command: string, { unswitched }: LinkMap, output: Output): void {
+  const byRemedy = new Map<string, string[]>();
+  for (const one of unswitched) {
+    const remedy = remedyOf(one);
+    const known = byRemedy.get(remedy);
+    if (known === undefined) byRemedy.set(remedy, [one.name]);
+    else known.push(one.name);
+  }
+  for (const [remedy, names] of byRemedy) {
+    output.complain(`smf ${command}: calls that stay within their version: ${listNames(names)}: ${remedy}`);
   }
 }

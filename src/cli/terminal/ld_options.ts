@@ -15,7 +15,7 @@ export const VALUES: Readonly<Record<string, string>> = {
 /** Options without a value. */
 export const SWITCHES: Readonly<Record<string, string>> = {
   ...names(
-    "reloadable strip map cref no-undefined print-gc-sections allow-multiple-definition trace version",
+    "reloadable hot strip map cref no-undefined print-gc-sections allow-multiple-definition trace version",
   ),
   ...{ s: "strip", "strip-all": "strip", M: "map", "print-map": "map", t: "trace" },
   ...{ S: "strip-debug", "strip-debug": "strip-debug" },

@@ -274,6 +274,7 @@ export const AARCH64: LinkArch = {
     }
     return UNKNOWN_TYPE;
   },
+  isBranch: (_bytes, _place, { use }) => use === "branch",
   isIndirectBranch: () => false,
   // The ABI makes it a branch to the next instruction.
   disarmBranch(bytes: Uint8Array, place: number): boolean {

@@ -164,6 +164,8 @@ export interface LinkArch {
   readonly rules: ReadonlyMap<number, RelocationRule>;
   /** Explains why a type has no rule. */
   refusal(type: number): Refusal;
+  /** Whether an instruction with a distance is a call or a jump: assemblers use one type for all distances. */
+  isBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean;
   /** Whether the instruction that uses a GOT slot calls or jumps through it. */
   isIndirectBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean;
   /**

@@ -208,6 +208,7 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
 
 const MOV = 0x8b, LEA = 0x8d;
 const GROUP5 = 0xff, CALL_RIP = 0x15, JMP_RIP = 0x25;
+const TWO_BYTES = 0x0f, JCC = 0x80;
 const ADDR32 = 0x67, CALL = 0xe8, JMP = 0xe9, NOP = 0x90;
 /** Two ud2 instructions and a NOP: the five bytes of a call. */
 const UD2 = [0x0f, 0x0b, 0x0f, 0x0b, NOP];
@@ -234,6 +235,14 @@ export const X86_64: LinkArch = {
   rules: new Map(RULES),
   refusal(type: number): Refusal {
     return REFUSALS.find(([types]) => types.includes(type))?.[1] ?? UNKNOWN_TYPE;
+  },
+  isBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean {
+    if (rule.use === "branch") return true;
+    if (rule.use !== "relative" || rule.width !== 4 || place < 1) return false;
+    // An operand relative to %rip follows a ModR/M byte, which is none of these.
+    const opcode = bytes[place - 1];
+    return opcode === CALL || opcode === JMP ||
+      place >= 2 && bytes[place - 2] === TWO_BYTES && (opcode & 0xf0) === JCC;
   },
   isIndirectBranch(bytes: Uint8Array, place: number, rule: RelocationRule): boolean {
     return rule.relaxable === true && place >= 2 && bytes[place - 2] === GROUP5 &&

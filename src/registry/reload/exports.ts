@@ -6,6 +6,8 @@ import { LoadError } from "../../errors/load_error.ts";
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
 import { keptHome, symbolAddress } from "../../load/loader.ts";
+import { placeOfKey } from "../../module/function_keys.ts";
+import { isEntryKey } from "../../smf/entries.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** Answers importers for the names that a module exports. */
@@ -29,6 +31,14 @@ export function findExported({ image }: ModuleVersion, name: string): Exported |
   if (found === undefined) return undefined;
   const kept = keptHome(image, image.file.symbols.value(found.index));
   return { ...found, ...kept ?? { address: symbolAddress(image, found.index) } };
+}
+
+/** The export or the entry with that key, if there is one that has an address. */
+export function findByKey(version: ModuleVersion, key: string): Exported | undefined {
+  if (!isEntryKey(key)) return findExported(version, key);
+  const { image } = version;
+  const found = placeOfKey(image, key);
+  return found && { ...found, address: symbolAddress(image, found.index) };
 }
 
 /** The offset in the image by which an export's type is found; undefined if it has none. */

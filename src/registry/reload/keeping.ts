@@ -50,7 +50,7 @@ export class Keeping {
     this.#options = options;
     const previous = this.#previous = entry.exports.version;
     this.#table = entry.homes ?? HomeTable.of(previous.image);
-    const { state = "fresh" } = options;
+    const state = options.state ?? (isHot(previous.image) ? "keep-or-fresh" : "fresh");
     if (state === "keep") requireKeepable(previous.image, previous.path, "the version that runs");
     this.state = state === "keep-or-carry" || state === "keep-or-fresh"
       ? hasHomes(previous.image) ? "keep" : fallback(state)
@@ -70,8 +70,8 @@ export class Keeping {
   linked(image: LoadedImage): void {
     if (this.state !== "keep") return;
     const { state } = this.#options, { path } = this.#previous;
-    if (state !== "keep" && state !== undefined && !hasHomes(image)) {
-      this.state = fallback(state);
+    if (state !== "keep" && !(state === undefined ? isHot(image) : hasHomes(image))) {
+      this.state = fallback(state ?? "fresh");
       return;
     }
     requireKeepable(image, path, "the new version");
@@ -165,6 +165,11 @@ const RELOADED = "smf_reloaded";
 
 function hasHomes(image: LoadedImage): boolean {
   return (image.homes?.length ?? 0) > 0 && isKeepable(image);
+}
+
+/** Whether a module was linked with `smf link --hot`: its variables stay where they are by default. */
+function isHot(image: LoadedImage): boolean {
+  return image.entries !== undefined;
 }
 
 function fallback(state: "keep-or-carry" | "keep-or-fresh" | "fresh" | "carry"): "fresh" | "carry" {

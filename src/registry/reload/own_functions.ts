@@ -6,22 +6,22 @@
 import { OwnAddresses, type PreparedAddresses } from "../../module/own_addresses.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
-import { findExported } from "./exports.ts";
+import { findByKey } from "./exports.ts";
 import type { SlotTargets, TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
 
 /** Gives a new module, none of whose initialisers have run, the canonical addresses of its functions. */
 export function takeOwnAddresses(
   { image }: ModuleVersion,
   allocator: MemoryAllocator,
-  slotOf: (name: string) => TrampolineSlot,
+  slotOf: (key: string) => TrampolineSlot,
   addressOf: (slot: TrampolineSlot) => bigint,
 ): void {
   const own = new OwnAddresses(image);
   const canonical = new Map<string, bigint>();
-  for (const name of own.names) {
-    const slot = slotOf(name);
+  for (const key of own.keys) {
+    const slot = slotOf(key);
     slot.isTaken = true;
-    canonical.set(name, addressOf(slot));
+    canonical.set(key, addressOf(slot));
   }
   const patch = own.prepare(allocator, canonical, "initial");
   patch.commit();
@@ -43,13 +43,13 @@ export class CandidateAddresses {
   /**
    * Makes the slots of functions whose address the candidate takes, where there are none.
    *
-   * @param slotOf The slot of an export of the current version.
+   * @param slotOf The slot of a function of the current version.
    */
-  enter(current: ModuleVersion, slotOf: (name: string) => TrampolineSlot | undefined): void {
-    for (const name of this.#own.names) {
-      if (this.#slots.get(name) !== undefined || slotOf(name) !== undefined) continue;
-      const exported = findExported(this.#candidate, name)!;
-      const slot = this.#slots.enter(current, name, exported, this.#candidate);
+  enter(current: ModuleVersion, slotOf: (key: string) => TrampolineSlot | undefined): void {
+    for (const key of this.#own.keys) {
+      if (this.#slots.get(key) !== undefined || slotOf(key) !== undefined) continue;
+      const found = findByKey(this.#candidate, key)!;
+      const slot = this.#slots.enter(current, key, found, this.#candidate);
       slot.isCandidateOnly = true;
     }
   }
@@ -67,18 +67,18 @@ export class CandidateAddresses {
     const taken: TrampolineSlot[] = [];
     if (this.#own.isCanonical) {
       for (const slot of this.#slots.all()) {
-        const found = findExported(this.#candidate, slot.name);
+        const found = findByKey(this.#candidate, slot.name);
         if (found?.kind !== "function" || addresses[slot.index] !== found.address) continue;
         canonical.set(slot.name, addressOf(slot));
         taken.push(slot);
       }
     }
     const patch = this.#own.prepare(allocator, canonical, "whole");
-    const names = new Set(this.#own.names);
+    const keys = new Set(this.#own.keys);
     return {
       commit() {
         patch.commit();
-        for (const slot of taken) if (names.has(slot.name)) slot.isTaken = true;
+        for (const slot of taken) if (keys.has(slot.name)) slot.isTaken = true;
       },
       release: () => patch.release(),
     };

@@ -11,7 +11,15 @@ import { candidateExporter } from "./candidate_exporter.ts";
 import { canonicalAddresses } from "./given_addresses.ts";
 import { type CandidateFit, NamesInUse } from "./names_in_use.ts";
 import { LoadError } from "../../errors/load_error.ts";
-import { type Exporter, exportHashes, exportNames, findExported, requireRoom, typedAt } from "./exports.ts";
+import {
+  type Exporter,
+  exportHashes,
+  exportNames,
+  findByKey,
+  findExported,
+  requireRoom,
+  typedAt,
+} from "./exports.ts";
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -19,6 +27,7 @@ import { CandidateAddresses, takeOwnAddresses } from "./own_functions.ts";
 import { isolateQuestion, type ServedImages } from "./served_images.ts";
 import { releaseAfterCalls } from "./release_after_calls.ts";
 import { SharedSlots } from "./shared_slots.ts";
+import { isEntryKey } from "../../smf/entries.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
@@ -110,7 +119,7 @@ export class StableExports implements Exporter {
     takeOwnAddresses(
       this.#version,
       this.#allocator,
-      (name) => this.slot(name)!,
+      (key) => this.#ownSlot(key)!,
       (slot) => this.trampoline(slot),
     );
     this.#giveAddresses(this.#version);
@@ -209,11 +218,16 @@ export class StableExports implements Exporter {
 
   /** The slot of an export; undefined if the current version does not export it. */
   slot(name: string): TrampolineSlot | undefined {
-    const known = this.#slots.find(name);
+    // Entries are the module's own, whatever a program asks for.
+    return isEntryKey(name) ? undefined : this.#ownSlot(name);
+  }
+
+  /** The slot of an export or an entry; undefined if the current version does not have it. */
+  #ownSlot(key: string): TrampolineSlot | undefined {
+    const known = this.#slots.find(key);
     if (known !== undefined) return known;
-    const exported = findExported(this.#version, name);
-    if (exported === undefined) return undefined;
-    return this.#slots.enter(this.#version, name, exported, this.#version);
+    const found = findByKey(this.#version, key);
+    return found && this.#slots.enter(this.#version, key, found, this.#version);
   }
 
   /**
@@ -256,7 +270,7 @@ export class StableExports implements Exporter {
   ): PreparedVersion {
     const previous = this.#version;
     const own = new CandidateAddresses(candidate, this.#slots);
-    own.enter(previous, (name) => this.slot(name));
+    own.enter(previous, (key) => this.#ownSlot(key));
     let fit = this.#fit(candidate, compatibility);
     // Another isolate may claim an export at any moment, until it is withdrawn.
     while (!this.#shared.withdraw(fit.withdrawn, undo)) fit = this.#fit(candidate, compatibility);

@@ -6,15 +6,18 @@
 import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
 import { type Compatibility, type ExportKind, fitOf, isRefused } from "../../image/compatibility.ts";
 import { Claims, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
-import { type Exported, findExported } from "./exports.ts";
+import { listNames } from "../../errors/names.ts";
+import { nameOfKey } from "../../smf/entries.ts";
+import { type Exported, findByKey } from "./exports.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { abandon } from "../../os/memory/deferred_release.ts";
 import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
-/** A name in use, at the same index of every version's table. */
+/** A function or variable in use, at the same index of every version's table. */
 export interface TrampolineSlot {
+  /** The name of the export, or the key of an entry that is not one. */
   readonly name: string;
   readonly index: number;
   kind: ExportKind;
@@ -48,6 +51,20 @@ export interface SlotTargets {
   readonly missing: readonly string[];
   /** Slots that nobody uses and that lead nowhere in the candidate. */
   readonly dropped: readonly TrampolineSlot[];
+}
+
+/** Returns a request for each version that slots go on leading into. */
+function requestsOf(kept: ReadonlySet<TrampolineSlot>): LeaseRequest[] {
+  const names = new Map<Lifetime, string[]>();
+  for (const { name, target } of kept) {
+    const known = names.get(target);
+    if (known === undefined) names.set(target, [nameOfKey(name)]);
+    else known.push(nameOfKey(name));
+  }
+  return Array.from(names, ([lifetime, found]) => {
+    const functions = `${found.length === 1 ? "function" : "functions"} ${listNames(found)}`;
+    return { lifetime, why: `its ${functions}, still in use` };
+  });
 }
 
 /** A version that must stay for another one, and why. */
@@ -175,7 +192,7 @@ export class TrampolineSlots {
     const missing: string[] = [];
     const dropped: TrampolineSlot[] = [];
     for (const slot of this.#slots.values()) {
-      const target = findExported(candidate, slot.name);
+      const target = findByKey(candidate, slot.name);
       const fit = fitOf(slot, target);
       addresses[slot.index] = NOWHERE;
       if (target !== undefined && fit === "fits") {
@@ -212,10 +229,7 @@ export class TrampolineSlots {
     };
     const versionTable = this.#prepareTable(candidate, addresses, own);
     const { table } = versionTable;
-    const keptRequests = [...kept].map(({ name, target }): LeaseRequest => {
-      return { lifetime: target, why: `its function '${name}', still in use` };
-    });
-    const leases = [...requests, ...keptRequests].map(({ lifetime, why }): Lease => {
+    const leases = [...requests, ...requestsOf(kept)].map(({ lifetime, why }): Lease => {
       const hold = undo.use(lifetime.holdLeaseFor(candidate.image.identity, why));
       return { lifetime, [Symbol.dispose]: () => hold[Symbol.dispose]() };
     });

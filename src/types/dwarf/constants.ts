@@ -49,6 +49,7 @@ export const ATTRIBUTES = {
   language: 0x13,
   constValue: 0x1c,
   upperBound: 0x2f,
+  producer: 0x25,
   prototyped: 0x27,
   abstractOrigin: 0x31,
   calling: 0x36,
