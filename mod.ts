@@ -116,6 +116,8 @@ export { ModuleSet } from "./src/registry/module_set.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
 export type { ReloadStep, TraceEvent, TraceFacts, TraceKind } from "./src/load/trace.ts";
 export type { InspectedModule, InspectedVersion, RegistryInspection } from "./src/registry/inspection.ts";
+export type { SymbolizedAddress } from "./src/registry/symbolize.ts";
+export type { SourceFrame } from "./src/types/dwarf/source_map.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
 export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";
 export type { WatchEvent, WatchOptions } from "./src/registry/watch/options.ts";

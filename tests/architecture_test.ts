@@ -14,14 +14,14 @@ const FLOORS: readonly (readonly string[])[] = [
   ["registry"],
   ["module"],
   ["load"],
-  ["image", "link", "call"],
+  ["image", "link", "call", "observe"],
   ["smf", "os"],
   ["types"],
   ["errors"],
 ];
 
 /** The rooms that work on bytes alone and do not use Deno. */
-const PURE = ["errors", "image", "link", "smf", "types"];
+const PURE = ["errors", "image", "link", "observe", "smf", "types"];
 
 /** Writes TypeScript that uses Deno, and uses none itself: its strings are not its code. */
 const WRITER = "src/types/typescript/";

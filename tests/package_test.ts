@@ -119,8 +119,8 @@ const PUBLIC_NAMES = `
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
   ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry
   ModuleRegistryOptions ModuleSet ModuleSymbols ModuleToken OldPointer OpenOptions ParsedSmf Protection ReloadOptions
-  ReloadStep RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol
-  SymbolOptions SymbolTable TakenPath TakeoverOptions TraceEvent TraceFacts TraceKind TypeCheck TypedLibrary UnloadOptions UnusedObjects WatchEvent WatchOptions integrityOf
+  ReloadStep RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol SourceFrame
+  SymbolOptions SymbolTable SymbolizedAddress TakenPath TakeoverOptions TraceEvent TraceFacts TraceKind TypeCheck TypedLibrary UnloadOptions UnusedObjects WatchEvent WatchOptions integrityOf
   linkObjects parseSmf platformAllocator
   CharArray FieldView LiveView StructView ViewArrays ViewDescription ViewOf ViewStruct ViewType ViewedModule
 `;

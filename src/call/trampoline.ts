@@ -151,6 +151,15 @@ export class Trampolines {
     return this.#blocks[block].address + BigInt(TRAMPOLINE_SIZE * (index % this.#perBlock));
   }
 
+  /** The index of the trampoline that an address lies in; undefined for other addresses. */
+  indexAt(address: bigint): number | undefined {
+    const size = BigInt(this.#perBlock * TRAMPOLINE_SIZE);
+    const block = this.#blocks.findIndex(({ address: start }) => address >= start && address < start + size);
+    if (block === -1) return undefined;
+    const inBlock = Number(address - this.#blocks[block].address);
+    return block * this.#perBlock + Math.floor(inBlock / TRAMPOLINE_SIZE);
+  }
+
   /** The address of the word that all trampolines read. */
   get tablePointer(): bigint {
     return this.#blocks[0].address + BigInt(this.#allocator.pageSize);

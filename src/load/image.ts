@@ -11,6 +11,7 @@ import { abandon } from "../os/memory/deferred_release.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { FunctionEntry } from "../smf/entries.ts";
 import { type Home, homeIndexAt } from "../smf/homes.ts";
+import type { KeptDebug } from "../smf/kept_debug.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
 import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
@@ -39,6 +40,8 @@ export interface LoadedImage extends Disposable {
   supersededEnds?: ReadonlySet<number> | undefined;
   /** The types of exports and variables, not yet decoded; absent if the file has none. */
   readonly types?: KeptTypes | undefined;
+  /** The debug information as in the file; absent if nobody asked to keep it, or there is none. */
+  readonly debug?: KeptDebug | undefined;
   /** The integrity string of the file, if it was checked. */
   readonly integrity?: string | undefined;
   /** The state of the file when it was read; absent for bytes. */
@@ -102,6 +105,7 @@ export class PlacedImage implements LoadedImage {
   /** The imports and the holds on their providers; set when linking begins. */
   resolved: ResolvedImports | undefined;
   types: KeptTypes | undefined;
+  debug: KeptDebug | undefined;
   exits: ModuleExits | undefined;
   ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;

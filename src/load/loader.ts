@@ -63,6 +63,8 @@ export interface LoadContext {
   readonly integrity?: string | undefined;
   /** Whether the image keeps a copy of its initial data, with which a reload compares. */
   readonly keepsInitialData?: boolean;
+  /** Whether the image keeps its debug information. */
+  readonly keepsDebug?: boolean;
   /** An address that the image should lie near, before those of its imports. */
   readonly near?: bigint | undefined;
 }
@@ -97,7 +99,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
 
     // Place, and fill.
     const image = undo.adopt(place(context, examined, identity, addressNear(examined, imports)), abandon);
-    yield* fill(image);
+    yield* fill(image, context);
     // Beyond this point the file is not read again.
 
     // Relocate, protect, start.
@@ -125,7 +127,7 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
     steps.done((milliseconds) => ({ kind: "read", size, milliseconds }));
     const identity: ModuleIdentity = { description: context.description, ...trace && { trace } };
     const image = undo.adopt(place(context, examined, identity), abandon);
-    yield* fill(image);
+    yield* fill(image, context);
     undo.move();
     return image;
   };

@@ -7,6 +7,7 @@ import { type ExecutableMemory, type MemoryAllocator, noRoomBelow } from "../os/
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
+import { keepDebug } from "../smf/kept_debug.ts";
 import { keepTypes } from "../smf/kept_types.ts";
 import { contentLength } from "../smf/section.ts";
 import { CHECK_UNCHANGED, type FileReading } from "./file/reading.ts";
@@ -50,7 +51,10 @@ function allocateLow(allocator: MemoryAllocator, size: number, alignment: number
 const PREFAULT_SIZE = 65_536;
 
 /** Fill: reads the sections straight into their places, the bytes of types, then what else the file's hash covers. */
-export function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
+export function* fill(
+  image: PlacedImage,
+  { keepsDebug }: { readonly keepsDebug?: boolean },
+): ReturnType<FileReading<void>> {
   const { allocator, memory, file, plan } = image;
   const { address, size } = memory;
   const filling = new StepTimer(image.identity.trace);
@@ -63,6 +67,7 @@ export function* fill(image: PlacedImage): ReturnType<FileReading<void>> {
     yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
   }
   image.types = yield* keepTypes(file);
+  if (keepsDebug === true) image.debug = yield* keepDebug(file);
   yield* verifyModuleHash(file);
   yield CHECK_UNCHANGED;
   image.bytes = bytes;

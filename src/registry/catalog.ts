@@ -31,6 +31,16 @@ export interface Entry {
   isWatched: boolean;
 }
 
+/** What is known of the version that an image is of, even after the version has gone. */
+export interface ImageFacts {
+  /** The module's path as it was asked for, or the name that was given for bytes. */
+  readonly path: string;
+  /** The version's number, which counts from 1. */
+  readonly number: number;
+  /** The real path of its file; undefined for bytes. */
+  readonly file: string | undefined;
+}
+
 /** Whether a version has ended in which calls of a dead isolate may be running, and through it in others. */
 interface LostCalls {
   exist: boolean;
@@ -55,6 +65,7 @@ export class Catalog {
   readonly #lifetimes = new Set<Lifetime>();
   /** The images of all versions that are mapped. */
   readonly #images = new Map<Lifetime, LoadedImage>();
+  readonly #facts = new WeakMap<LoadedImage, ImageFacts>();
   readonly #lost: LostCalls = { exist: false };
   readonly #weak = new WeakRef<Catalog>(this);
 
@@ -100,6 +111,11 @@ export class Catalog {
   /** The images that are mapped, of all versions of all modules, unloaded ones included. */
   images(): Iterable<readonly [Lifetime, LoadedImage]> {
     return this.#images;
+  }
+
+  /** What is known of the version that an image is of. */
+  factsOf(image: LoadedImage): ImageFacts | undefined {
+    return this.#facts.get(image);
   }
 
   /** The real path of a file; if the file is gone, the real path under which it was loaded. */
@@ -188,7 +204,9 @@ export class Catalog {
     const { lifetime } = version;
     this.addLifetime(lifetime);
     lifetimes.add(lifetime);
-    this.#images.set(lifetime, version.image);
+    const { image, path, number } = version;
+    this.#images.set(lifetime, image);
+    this.#facts.set(image, { path, number, file: this.isNamed(key) ? undefined : key });
     forgetImageWhenFreed(lifetimes, this.#images, lifetime);
     version.whenRevoked(forgetter(this.#weak, key, lifetime));
   }

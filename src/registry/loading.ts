@@ -58,7 +58,10 @@ export class Loading {
     { near, linked }: CandidateWishes = {},
   ): ModuleVersion {
     checkReplacement(this.catalog.get(key), integrity);
-    const steps = loadSteps({ ...this.#context(key, file, number), integrity, near });
+    const context = this.#context(key, file, number);
+    // A file can be read again; bytes are gone.
+    const keepsDebug = bytes !== undefined;
+    const steps = loadSteps({ ...context, integrity, near, keepsDebug });
     const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
     return this.#start(image, file, number, linked);
   }

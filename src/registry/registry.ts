@@ -3,10 +3,8 @@
  * other, and reloaded while they are in use.
  */
 
-import type { Entry } from "./catalog.ts";
 import { checkReplacement } from "./integrity.ts";
 import { showAs } from "../os/inspection.ts";
-import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { Loading } from "./loading.ts";
 import type { LoadedModule } from "../module/handle.ts";
@@ -17,10 +15,11 @@ import { pathOf } from "../load/file/source.ts";
 import type { ModuleVersion } from "../module/version.ts";
 import type { Exporter } from "./reload/exports.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
+import { type SymbolizedAddress, Symbolizer } from "./symbolize.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
-import { type Watched, watchFiles } from "./watch/watch.ts";
-import { WatchedModule } from "./watch/watched_module.ts";
+import { watchFiles } from "./watch/watch.ts";
+import { requireFile, watchedEntry } from "./watch/watched_entry.ts";
 
 /**
  * Loads modules once each, links them with each other, and reloads them.
@@ -59,6 +58,7 @@ import { WatchedModule } from "./watch/watched_module.ts";
 export class ModuleRegistry extends ModuleSet {
   readonly #loading: Loading;
   readonly #reloader: Reloader;
+  #symbolizer: Symbolizer | undefined;
 
   static {
     showAs(
@@ -237,6 +237,39 @@ export class ModuleRegistry extends ModuleSet {
   }
 
   /**
+   * Says what is at an address of native code or data: the module, its version,
+   * the function, and with debug information (`gcc -g`) the place in the source,
+   * functions that are inlined there included. Earlier versions that are still in
+   * memory count, and so do the addresses that `addressOf` returns.
+   *
+   * Debug information is read when it is first needed: from the module's file or
+   * its companion file, which takes `--allow-read`, and only if they are still those
+   * that were loaded. Parts that are not known are undefined; damaged debug
+   * information counts as none.
+   *
+   * An address on a stack is that of the instruction behind the call: give the
+   * address before it.
+   *
+   * @returns undefined if no module of this registry is at the address.
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using registry = new ModuleRegistry();
+   * const mylib = registry.load("fixtures/mylib.smf");
+   * using lease = mylib.addressOf("add")!;
+   * const found = registry.symbolize(lease.address);
+   * assertEquals([found?.module, found?.function, found?.offset], ["fixtures/mylib.smf", "add", 0]);
+   * ```
+   */
+  symbolize(address: bigint): SymbolizedAddress | undefined {
+    if (typeof address !== "bigint") throw new TypeError("Cannot symbolize address: it is not a bigint");
+    return (this.#symbolizer ??= new Symbolizer(this.#loading.catalog)).find(address);
+  }
+
+  /**
    * Reloads modules whenever their files change, and reports each change.
    *
    * A file that is not whole yet is read again for a while; a version that fails
@@ -271,46 +304,16 @@ export class ModuleRegistry extends ModuleSet {
    */
   watch(options: WatchOptions & TakeoverOptions = {}): AsyncGenerator<WatchEvent, void, void> {
     checkOptions("watch", options, WATCH_OPTIONS);
-    const { catalog, ending } = this.#open();
-    const entries = options.paths?.map((path) => this.#requireFile(path)) ??
+    const loading = this.#open();
+    const { catalog, ending } = loading;
+    const entries = options.paths?.map((path) => requireFile(loading, path)) ??
       [...catalog.entries()].filter(({ key }) => !catalog.isNamed(key));
-    const watched = entries.map((entry) => this.#watched(entry, options));
+    const watched = entries.map((entry) => {
+      entry.isWatched = true;
+      return watchedEntry(entry, loading, this.#reloader, options);
+    });
     const signals = [ending.signal, ...options.signal === undefined ? [] : [options.signal]];
     return watchFiles(watched, { ...options, signal: AbortSignal.any(signals) });
-  }
-
-  #watched(entry: Entry, options: WatchOptions & TakeoverOptions): Watched {
-    const { key, exports } = entry;
-    const { path } = exports.version;
-    const { catalog } = this.#loading;
-    entry.isWatched = true;
-    return new WatchedModule({
-      path,
-      force: options.force === true,
-      find: () => {
-        const found = catalog.get(key) ?? catalog.findLoaded(path);
-        return found === undefined || catalog.isNamed(found.key) ? undefined : found;
-      },
-      reload: (entry, bytes) => {
-        const loading = this.#open();
-        entry.isWatched = true;
-        return this.#reloader.reload(
-          [{ entry, options: { ...options, state: options.state ?? "keep-or-fresh" } }],
-          ([order]) => [loading.read(entry.key, path, order.number, { bytes }, order)],
-        )[0];
-      },
-    });
-  }
-
-  /** @throws {LoadError} `Io` if the module is not loaded, or was loaded from bytes. */
-  #requireFile(path: string | URL): Entry {
-    const { catalog } = this.#loading;
-    const entry = this.#loading.requireLoaded(path);
-    if (!catalog.isNamed(entry.key)) return entry;
-    throw new LoadError("Io", "Cannot watch module: it was loaded from bytes", {
-      path: pathOf(path),
-      hint: "load the module from a file, or call reload with its new bytes",
-    });
   }
 
   /** @throws {LoadError} `Closed` if the registry was disposed. */

@@ -245,6 +245,11 @@ export class StableExports implements Exporter {
     return this.#slots.address(this.#version, slot);
   }
 
+  /** Says which function the trampoline at an address is for, and where it leads; undefined for other addresses. */
+  trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
+    return this.#slots.trampolineAt(address);
+  }
+
   /** The address of the word that holds the address of the current version's table. */
   get tablePointer(): bigint {
     return this.#slots.tablePointer(this.#version);

@@ -173,6 +173,16 @@ export class TrampolineSlots {
     return this.#trampolinesOf(current).address(slot.index);
   }
 
+  /** The name of the trampoline that an address lies in, and where it leads; undefined for other addresses. */
+  trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
+    const index = this.#trampolines?.indexAt(address);
+    if (index === undefined) return undefined;
+    for (const slot of this.#slots.values()) {
+      if (slot.index === index) return { name: slot.name, target: this.#table?.get(index) ?? NOWHERE };
+    }
+    return undefined;
+  }
+
   /** The uses of names by importers, live libraries and leases. */
   *uses(): Iterable<NameUse> {
     for (const { name, claims } of this.#slots.values()) {

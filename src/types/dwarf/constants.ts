@@ -1,5 +1,5 @@
 /**
- * Numbers of DWARF 4 and 5 (chapter 7, "Data Representation"), as far as types need them.
+ * Numbers of DWARF 4 and 5 (chapter 7, "Data Representation"), as far as types and places in the source need them.
  */
 
 /** DW_TAG_*. */
@@ -19,6 +19,7 @@ export const Tag = {
   union: 0x17,
   unspecifiedParameters: 0x18,
   inheritance: 0x1c,
+  inlined: 0x1d,
   memberPointer: 0x1f,
   subrange: 0x21,
   base: 0x24,
@@ -45,8 +46,11 @@ export const ATTRIBUTES = {
   byteSize: 0x0b,
   bitOffset: 0x0c,
   bitSize: 0x0d,
+  statements: 0x10,
   lowPc: 0x11,
+  highPc: 0x12,
   language: 0x13,
+  compilationFolder: 0x1b,
   constValue: 0x1c,
   upperBound: 0x2f,
   producer: 0x25,
@@ -63,11 +67,16 @@ export const ATTRIBUTES = {
   virtuality: 0x4c,
   containingType: 0x1d,
   artificial: 0x34,
+  ranges: 0x55,
+  callColumn: 0x57,
+  callFile: 0x58,
+  callLine: 0x59,
   signature: 0x69,
   dataBitOffset: 0x6b,
   linkageName: 0x6e,
   strOffsetsBase: 0x72,
   addrBase: 0x73,
+  rangeListsBase: 0x74,
   dwoName: 0x76,
   defaulted: 0x8b,
   mipsLinkageName: 0x2007,

@@ -1,6 +1,7 @@
 /**
  * The debug information of one object: its units, and entries by the references to them.
  */
+import { LoadError } from "../../errors/load_error.ts";
 import { damaged } from "../damaged.ts";
 import type { AbbreviationPool, AbbreviationTable } from "./abbrev_table.ts";
 import { At, Form } from "./constants.ts";
@@ -29,7 +30,8 @@ export class DwarfObject {
   readonly #addresses: Cursor | undefined;
   readonly #scopes: Map<Unit, Scopes> = new Map();
 
-  constructor(sections: DwarfSections, shared: Shared) {
+  /** @param isTolerant Whether units that cannot be read are left out. Default: they are an error. */
+  constructor(sections: DwarfSections, shared: Shared, isTolerant: boolean = false) {
     this.#sections = sections;
     this.texts = shared.texts;
     if (sections.addr !== undefined) this.#addresses = Cursor.in(sections.addr);
@@ -38,7 +40,12 @@ export class DwarfObject {
       const units: Unit[] = [];
       const cursor = Cursor.in(section);
       while (cursor.at < section.bytes.length) {
-        const unit = new Unit(sections, index, cursor, tables, shared.abbreviations);
+        const unit = readUnit(
+          () => new Unit(sections, index, cursor, tables, shared.abbreviations),
+          cursor,
+          isTolerant,
+        );
+        if (unit === undefined) continue;
         units.push(unit);
         if (unit.signature !== undefined && !this.#bySignature.has(unit.signature)) {
           this.#bySignature.set(unit.signature, unit);
@@ -137,10 +144,11 @@ export class DwarfObject {
   address(entry: Entry, attribute: number): number | undefined {
     const value = entry.value(attribute);
     if (value === undefined) return undefined;
-    return entry.form(attribute) === Form.addr ? value : this.#indexedAddress(entry.unit, value);
+    return entry.form(attribute) === Form.addr ? value : this.indexedAddress(entry.unit, value);
   }
 
-  #indexedAddress(unit: Unit, index: number): number {
+  /** Returns the address at an index of .debug_addr. */
+  indexedAddress(unit: Unit, index: number): number {
     const addresses = this.#addresses;
     if (addresses === undefined) throw damaged("the section .debug_addr is missing");
     addresses.at = unit.addrBase + 8 * index;
@@ -161,9 +169,23 @@ export class DwarfObject {
     const address = operation === OP_ADDR
       ? cursor.address()
       : operation === OP_ADDRX
-      ? this.#indexedAddress(entry.unit, cursor.uleb())
+      ? this.indexedAddress(entry.unit, cursor.uleb())
       : undefined;
     return cursor.at === end ? address : undefined;
+  }
+}
+
+/** Reads a unit; if it cannot be read and need not be, passes it by its length. */
+function readUnit(read: () => Unit, cursor: Cursor, isTolerant: boolean): Unit | undefined {
+  const start = cursor.at;
+  try {
+    return read();
+  } catch (error) {
+    if (!isTolerant || !(error instanceof LoadError)) throw error;
+    cursor.at = start;
+    const length = cursor.bytes.length - start >= 4 ? cursor.u32() : Infinity;
+    cursor.at = Math.min(cursor.bytes.length, start + 4 + length);
+    return undefined;
   }
 }
 

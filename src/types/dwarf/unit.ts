@@ -23,6 +23,8 @@ export class Unit {
   /** For a type unit: its signature, and the offset of the type. */
   readonly signature: string | undefined;
   readonly typeOffset: number;
+  /** The version of DWARF. */
+  readonly version: number;
   /** A position in its section that whoever reads moves. */
   readonly cursor: Cursor;
   strOffsetsBase = 8;
@@ -50,7 +52,7 @@ export class Unit {
     if (length >= 0xfffffff0) throw damaged("it is 64-bit DWARF, which this linker does not read");
     this.end = cursor.at + length;
     if (this.end > cursor.bytes.length) throw damaged("a unit passes the end of its section");
-    const version = cursor.u16();
+    const version = this.version = cursor.u16();
     if (version < 2 || version > 5) throw damaged(`it is DWARF ${version}, not 2 to 5`);
     let kind: number = sections.info[section].isTypes ? UnitType.type : UnitType.compile;
     if (version === 5) kind = cursor.u8();

@@ -1,0 +1,42 @@
+/**
+ * Reads the debug information of a loaded module from its file, long after the module was loaded: only if the file
+ * is still the one that was loaded.
+ */
+import { LoadError } from "../../errors/load_error.ts";
+import { dirname, join } from "../../os/path.ts";
+import { xxh32 } from "../../smf/hash.ts";
+import { readSmf, type SmfFile } from "../../smf/file.ts";
+import type { DebugLink } from "../../smf/debug.ts";
+import { type DebugContents, readDebug } from "../../smf/kept_debug.ts";
+import { readFile, wholeFile } from "./source.ts";
+
+/** Reads debug information from a module's file; undefined if the file is gone, cannot be read, or is another by now. */
+export function readDebugFile(path: string, loaded: SmfFile): DebugContents | undefined {
+  return quietly(() =>
+    readFile(path, function* (size) {
+      if (size !== loaded.size) return undefined;
+      const file = yield* readSmf(size);
+      const { moduleHash, sourceHash } = file.header;
+      if (moduleHash !== loaded.header.moduleHash || sourceHash !== loaded.header.sourceHash) {
+        return undefined;
+      }
+      return yield* readDebug(file);
+    })
+  );
+}
+
+/** Reads the companion file beside a module's; undefined if it is gone, cannot be read, or is that of another link. */
+export function readCompanion(modulePath: string, { name, hash }: DebugLink): Uint8Array | undefined {
+  const bytes = quietly(() => readFile(join(dirname(modulePath), name), wholeFile));
+  return bytes !== undefined && xxh32(bytes) === hash ? bytes : undefined;
+}
+
+/** Debug information is a help: without it, less is said. */
+function quietly<T>(work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof LoadError) return undefined;
+    throw error;
+  }
+}
