@@ -5,6 +5,7 @@
 
 import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
 import { type Compatibility, type ExportKind, fitOf, isRefused } from "../../image/compatibility.ts";
+import { type Lease, ReplaceableLeases } from "./replaceable_leases.ts";
 import { Claims, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
 import { listNames } from "../../errors/names.ts";
 import { nameOfKey } from "../../smf/entries.ts";
@@ -91,27 +92,6 @@ interface VersionTable {
   readonly leases: ReplaceableLeases;
   /** Undefined until the module has trampolines. */
   readonly table: JumpTable | undefined;
-}
-
-/** A hold on another version that must stay. */
-interface Lease extends Disposable {
-  readonly lifetime: Lifetime;
-}
-
-/** The leases of one version, of which only the latest set counts. */
-class ReplaceableLeases implements Disposable {
-  #leases: readonly Lease[] = [];
-
-  /** Replaces the set, and gives the one before to the caller. */
-  replace(leases: readonly Lease[]): readonly Lease[] {
-    const before = this.#leases;
-    this.#leases = leases;
-    return before;
-  }
-
-  [Symbol.dispose](): void {
-    for (const lease of this.replace([])) lease[Symbol.dispose]();
-  }
 }
 
 /** The trampoline slots of one module. */
