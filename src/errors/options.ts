@@ -44,6 +44,7 @@ const isString = (value: unknown): boolean => typeof value === "string";
 export const STRING: OptionKind = kindOf("a string", isString);
 export const STRINGS: OptionKind = arrayOf("strings", isString);
 export const PATHS: OptionKind = arrayOf("paths and URLs", (item) => isString(item) || item instanceof URL);
+export const PATH: OptionKind = kindOf("a path or URL", (item) => isString(item) || item instanceof URL);
 export const BOOLEAN: OptionKind = kindOf("true or false", (value) => typeof value === "boolean");
 export const NUMBER: OptionKind = kindOf("a number", (value) => typeof value === "number");
 /** Milliseconds and other numbers that are not negative. */

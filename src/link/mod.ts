@@ -36,3 +36,4 @@ export {
   type MapSection,
   type MapTypes,
 } from "./map.ts";
+export type { Unswitched } from "./unswitched.ts";

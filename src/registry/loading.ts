@@ -18,6 +18,7 @@ import { type LoadedModule, openHandle } from "../module/handle.ts";
 import type { LoadOptions, ModuleRegistryOptions, ReloadOptions } from "./options.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
 import { traceFor } from "../load/trace.ts";
+import { type ProfilerOptions, Profilers } from "./profilers.ts";
 import { StableExports } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
@@ -38,6 +39,8 @@ export class Loading {
   readonly #allocator: MemoryAllocator;
   readonly #scope: ImportScope;
   readonly #onTrace: ModuleRegistryOptions["onTrace"];
+  readonly #profilerOptions: ProfilerOptions;
+  #profilers: Profilers | undefined;
   /** The exports of new modules that are not in the catalog yet. */
   readonly #exports = new WeakMap<ModuleVersion, StableExports>();
   #hasResources = false;
@@ -45,6 +48,8 @@ export class Loading {
   constructor(options: ModuleRegistryOptions) {
     this.callPath = options.callPath ?? "auto";
     this.#onTrace = options.onTrace;
+    const { perfMap = false, jitdump } = options;
+    this.#profilerOptions = { perfMap, jitdump: jitdump === undefined ? undefined : pathOf(jitdump) };
     this.#allocator = options.allocator ?? platformAllocator();
     this.#scope = new ImportScope(this.catalog, options);
   }
@@ -100,7 +105,14 @@ export class Loading {
 
   /** Starts several versions that may import from each other; they belong to the caller. */
   loadTogether(members: readonly Member[]): ModuleVersion[] {
-    return loadGroup(members, this.#scope, (...member) => this.#context(...member));
+    const told = members.map(({ sealed, ...member }): Member => ({
+      ...member,
+      sealed: (image) => {
+        this.#profilers?.add(image, member.file, member.number);
+        sealed?.(image);
+      },
+    }));
+    return loadGroup(told, this.#scope, (...member) => this.#context(...member));
   }
 
   /**
@@ -161,6 +173,10 @@ export class Loading {
     resources.use(holdStubMaker());
     resources.use(this.#allocator.retain?.());
     resources.use(this.#scope);
+    const { perfMap, jitdump } = this.#profilerOptions;
+    if (perfMap || jitdump !== undefined) {
+      this.#profilers = new Profilers(this.#profilerOptions, this.#allocator.pageSize);
+    }
     this.ending.own(resources.move());
     this.#hasResources = true;
   }
@@ -176,6 +192,7 @@ export class Loading {
       if (number === 1) this.#takeOwnAddresses(version, this.#exportsOf(version));
       using undo = new DisposableStack();
       undo.defer(() => version.lifetime.revokeQuietly());
+      this.#profilers?.add(image, path, number);
       linked?.(image);
       undo.move();
       return version.start();

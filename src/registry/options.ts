@@ -4,7 +4,7 @@
 
 import { CALL_PATH, type CallPath } from "../call/path.ts";
 import { TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
-import { BOOLEAN, BYTES, FUNCTION, NUMBER, type OptionTable, STRING } from "../errors/options.ts";
+import { BOOLEAN, BYTES, FUNCTION, NUMBER, type OptionTable, PATH, STRING } from "../errors/options.ts";
 import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
 import type { TraceEvent } from "../load/trace.ts";
 import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
@@ -68,6 +68,29 @@ export interface ModuleRegistryOptions extends ImportOptions {
    * ```
    */
   readonly onTrace?: (event: TraceEvent) => void;
+  /**
+   * Whether `/tmp/perf-PID.map` names the functions of modules, so that `perf
+   * report` and `perf top` show them: `work [counter.smf]`, and
+   * `work [counter.smf 2]` of the second version. Where V8 writes the same file
+   * (`--v8-flags=--perf-basic-prof`), both are in it. Needs `--allow-write=/tmp`.
+   *
+   * Platforms: Linux.
+   *
+   * @default false
+   */
+  readonly perfMap?: boolean;
+  /**
+   * The folder for `jit-PID.dump`, from which `perf inject --jit` makes the code
+   * of each function of each version, for `perf report` and `perf annotate`. It
+   * tells versions apart that had the same address one after the other, which
+   * `perfMap` cannot. Record with `perf record -k mono`. Needs `--allow-write` and
+   * `--allow-read` of the folder.
+   *
+   * Platforms: Linux.
+   *
+   * @default no such file
+   */
+  readonly jitdump?: string | URL;
 }
 
 /** How a module is checked, kept and bound when it is loaded. */
@@ -143,6 +166,8 @@ export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
   callPath: CALL_PATH,
   keepVersions: NUMBER,
   onTrace: FUNCTION,
+  perfMap: BOOLEAN,
+  jitdump: PATH,
   ...IMPORT_OPTIONS,
 };
 
