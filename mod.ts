@@ -70,6 +70,7 @@ export type {
   ChangedPointee,
   ConvertedVariable,
   FreshVariable,
+  KeptTable,
   OldPointer,
   UnusedObjects,
 } from "./src/module/carry.ts";

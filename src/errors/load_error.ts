@@ -88,9 +88,9 @@ export interface LoadErrorData {
   readonly range?: readonly [low: bigint | number, high: bigint | number];
   /** The features that the module needs and this processor lacks. */
   readonly features?: readonly string[];
-  /** The integrity string that was given. */
+  /** The integrity string that was given, or the virtual function that older objects have in a slot. */
   readonly expected?: string;
-  /** The integrity string of the bytes that are there, if it is known. */
+  /** The integrity string of the bytes that are there, if it is known, or the virtual function of the new version. */
   readonly actual?: string;
   /** The operating system call that failed. */
   readonly call?: string;

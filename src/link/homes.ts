@@ -1,6 +1,6 @@
 /**
- * The homes of a reloadable module: input sections of writable variables, and COMMON symbols. Each is one unit
- * that a reload can leave where it is, while the code around it is replaced. So the linker applies no reference
+ * The homes of a reloadable module: input sections of writable variables, COMMON symbols and, in a hot module, the
+ * tables of C++ classes. Each is one unit that a reload can leave where it is, while the code around it is replaced. So the linker applies no reference
  * into one: the loader does, and can lead it elsewhere.
  *
  * The section that a relocation names decides, not the address that comes out: compilers address a variable
@@ -33,7 +33,8 @@ const NOT_VARIABLES = /^\.(?:data\.rel\.ro|gcc_except_table|eh_frame|tm_clone_ta
 const PERSONALITY = /(?:^|\.)DW\.ref\./;
 
 /** Whether a section is a home in a reloadable module. */
-export function isHome({ name, elf: { flags, size }, object }: InputSection): boolean {
+export function isHome({ name, elf: { flags, size }, object, isClassTable }: InputSection): boolean {
+  if (isClassTable) return true;
   const { WRITE, EXECINSTR, TLS, LINK_ORDER } = SectionFlag;
   if ((flags & (WRITE | EXECINSTR | TLS | LINK_ORDER)) !== WRITE || size === 0) return false;
   // Symbols of the linker bound sections whose name is a C identifier, so these stay together.
@@ -76,8 +77,9 @@ export class Homes {
     for (const output of outputs) {
       for (const section of output.inputs) {
         if (!isHome(section)) continue;
-        const { name, offset, elf: { size, alignment } } = section;
-        section.home = list.push({ name, section, output, offset, size, alignment: alignment || 1 }) - 1;
+        const { name, offset, spare, elf } = section;
+        const size = elf.size + spare, alignment = elf.alignment || 1;
+        section.home = list.push({ name, section, output, offset, size, alignment }) - 1;
       }
       for (const [id, common] of commons) {
         const { size, alignment } = sizeOf.get(id)!;

@@ -30,6 +30,10 @@ export class InputSection {
   offset = 0;
   /** The number of the home that it is; -1 in modules that are not reloadable, and for other sections. */
   home = -1;
+  /** Whether it holds nothing but tables of C++ classes, and is a home of a hot module. */
+  isClassTable = false;
+  /** The bytes behind it that are reserved for more virtual functions. */
+  spare = 0;
 
   constructor(object: LinkObject, elf: ElfSection) {
     this.object = object;

@@ -272,7 +272,7 @@ function placeOutputs(outputs: readonly OutputSection[]): number {
 
 function placeInputs(output: OutputSection, merged: readonly PlacedMerge[]): void {
   for (const section of output.inputs) {
-    section.offset = output.reserve(section.elf.size, section.elf.alignment);
+    section.offset = output.reserve(section.elf.size + section.spare, section.elf.alignment);
   }
   for (const placed of merged) {
     placed.section.place();

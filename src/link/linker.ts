@@ -13,6 +13,7 @@ import { Entries } from "./entries.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
 import { readDefinitions, withConstants } from "./defsym.ts";
+import { markClassTables, SPARE_VIRTUALS } from "./class_tables.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
@@ -93,7 +94,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     hide: options.hide === undefined ? undefined : new NameMatcher(options.hide),
     keep: new NameMatcher(options.keep ?? []),
   };
-  const isReloadable = options.reloadable === true || options.hot === true;
+  const isHot = options.hot === true, isReloadable = isHot || options.reloadable === true;
   const wanted = [...(options.undefined ?? []), ...(options.requireDefined ?? [])];
   const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
@@ -115,6 +116,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     options.cpu === undefined ? 0 : cpuLevel(arch.smf, options.cpu),
   );
   problems.throwIfAny();
+
+  if (isHot) markClassTables(resolution.objects, options.spareVirtuals ?? SPARE_VIRTUALS);
 
   // Garbage collection: everything that is reachable from the roots.
   const reasons = options.whyLive === undefined ? undefined : new LiveReasons();

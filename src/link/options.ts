@@ -65,9 +65,15 @@ export interface LinkOptions {
   /**
    * Makes a module whose running code takes up new code, too: calls inside the module and addresses of functions
    * lead through entries, which a reload switches. Implies `reloadable`. The map lists the functions whose calls
-   * stay within their version (`unswitched`). Default: false.
+   * stay within their version (`unswitched`). Virtual tables and type information of C++ stay where they are, too,
+   * so that objects, `dynamic_cast` and exceptions work over versions. Default: false.
    */
   readonly hot?: boolean;
+  /**
+   * The number of slots that a hot module has behind each virtual table for virtual functions of later versions,
+   * from 0 to 4096. Default: 16.
+   */
+  readonly spareVirtuals?: number;
   /**
    * Whether the module keeps call frame information. Without it, exceptions and
    * backtraces end at the module. Default: if the module handles or raises
@@ -139,6 +145,7 @@ export const LINK_OPTIONS: OptionTable<LinkOptions> = {
   keep: STRINGS,
   reloadable: BOOLEAN,
   hot: BOOLEAN,
+  spareVirtuals: NUMBER,
   unwind: BOOLEAN,
   cref: BOOLEAN,
   whyLive: STRINGS,

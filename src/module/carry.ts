@@ -21,11 +21,12 @@ import type { LoadedImage } from "../load/loader.ts";
 import { cannotTake, type CarryPlan, copyValue, followGuards, planVariables, TAKEN } from "./carry_plan.ts";
 import { housed } from "./keep/housed.ts";
 import { CarriedWords } from "./carried_words.ts";
+import type { KeptTable } from "./keep/kept_table.ts";
 import type { UnusedObjects } from "./keep/unused.ts";
 import { typesOf, typesOfRunning } from "./image_types.ts";
 import { ImageData, offsetOf, readAddress, writeAddress } from "./image_data.ts";
 
-export type { ChangedPointee, ConvertedVariable, FreshVariable, UnusedObjects };
+export type { ChangedPointee, ConvertedVariable, FreshVariable, KeptTable, UnusedObjects };
 
 /** A word that still points into the old version. */
 export interface OldPointer {
@@ -43,6 +44,8 @@ export interface CarryReport {
   readonly carried: readonly string[];
   /** With `keep`: the variables that stay where they are. */
   readonly kept: readonly string[];
+  /** With `keep`, in a hot module: what became of virtual tables and type information of C++. */
+  readonly tables: readonly KeptTable[];
   /** With `keep`: the variables that got a new place and their old values field by field, since their layout has changed. */
   readonly moved: readonly ConvertedVariable[];
   /** With `keep`: what the new version's initialisers made for variables that stay where they are; else undefined. */
@@ -141,6 +144,7 @@ export function carryState(
   return {
     carried,
     kept: [],
+    tables: [],
     moved: [],
     unused: undefined,
     converted,

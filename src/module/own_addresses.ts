@@ -18,6 +18,8 @@ import { RelocationType, SymbolType } from "../smf/enums.ts";
 
 /** Words ready to be changed. */
 export interface PreparedAddresses {
+  /** The canonical addresses of functions, by the indexes of their symbols: one code may be several functions. */
+  readonly canonical: ReadonlyMap<number, number>;
   /** Changes them. Cannot fail. */
   commit(): void;
   /** Protects constants again. */
@@ -73,7 +75,7 @@ export class OwnAddresses {
       to.set(change.from, change.to);
       bySymbol.set(index, change);
     }
-    if (to.size === 0) return { commit() {}, release() {} };
+    if (to.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): Uint8Array =>
       preparing.adopt(allocator.view(memory, offset, length), detach);
@@ -102,6 +104,7 @@ export class OwnAddresses {
     image.exits?.setTrampolines(ownTrampolines);
     const prepared = preparing.move();
     return {
+      canonical: new Map(Array.from(bySymbol, ([index, { to }]) => [index, to])),
       commit: () => {
         image.ownTrampolines = ownTrampolines;
         for (const { at, symbol, bytes } of constants) change(bytes, at, bySymbol.get(symbol));

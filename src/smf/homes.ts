@@ -1,6 +1,6 @@
 /**
- * The homes of a reloadable module: the input sections of writable variables, each of which is one unit that
- * can stay where it is over reloads. A section of the type `Homes` lists them; every reference into a home
+ * The homes of a reloadable module: the input sections of writable variables and, in a hot module, of the tables of
+ * C++ classes, which are constants. Each is one unit that can stay where it is over reloads. A section of the type `Homes` lists them; every reference into a home
  * has a relocation, whose symbol is that of the home. Readers that do not know the type skip the section.
  *
  * | field       | offset | bytes |                                                      |
@@ -18,6 +18,7 @@ import { imageOffsets } from "./offsets.ts";
 import type { Reading } from "./reader.ts";
 import { contentLength, sectionLabel, type SmfSection } from "./section.ts";
 import type { SymbolTable } from "./symbol.ts";
+import { TLS_SECTION } from "./thread_local.ts";
 
 /** The name of the section. */
 export const HOMES_SECTION = ".homes";
@@ -78,7 +79,7 @@ export function homesBytes(homes: readonly Omit<Home, "offset">[]): Uint8Array<A
  * Reads the homes in the order of their offsets; none if the file has no section of them.
  *
  * @throws {LoadError} `InvalidFormat` if the section holds something else: a symbol that is not local data, a home
- * that is not wholly inside one Data or Bss section, and homes that overlap or are out of order.
+ * that is not wholly inside one Data, Bss or RoData section, and homes that overlap or are out of order.
  */
 export function* readHomes(file: HomesSource): Reading<Home[]> {
   const found = file.sections.filter(({ type }) => type === SectionType.Homes);
@@ -95,7 +96,7 @@ export function* readHomes(file: HomesSource): Reading<Home[]> {
   if (length % RECORD !== 0) throw refuse(`its size is not a multiple of ${RECORD}`);
   // No two homes share a symbol, so that a few bytes cannot request much memory.
   if (length / RECORD > file.symbols.length) throw refuse("there are more homes than symbols");
-  const ranges = writableRanges(file.sections);
+  const ranges = rangesOfHomes(file.sections);
   const bytes = new Uint8Array(length);
   yield* readContents(section, bytes, undefined);
   const view = new DataView(bytes.buffer);
@@ -119,11 +120,12 @@ interface Range {
   readonly end: number;
 }
 
-/** Returns the ranges of the sections that variables can lie in. */
-function writableRanges(sections: readonly SmfSection[]): Range[] {
+/** Returns the ranges of the sections that variables and tables of classes can lie in. */
+function rangesOfHomes(sections: readonly SmfSection[]): Range[] {
   const { offsets } = imageOffsets(sections);
-  return sections.flatMap(({ type, virtualSize }, index) =>
-    type === SectionType.Data || type === SectionType.Bss
+  const { Data, Bss, RoData } = SectionType;
+  return sections.flatMap(({ name, type, virtualSize }, index) =>
+    type === Data || type === Bss || type === RoData && name !== TLS_SECTION
       ? [{ start: offsets[index]!, end: offsets[index]! + virtualSize }]
       : []
   );
@@ -150,5 +152,5 @@ function problemOf(
   if (start % alignment !== 0) return "one does not have the alignment that it asks for";
   if (start < lowest) return "one overlaps the one before it, or is out of order";
   const isInside = ranges.some((range) => start >= range.start && start + size <= range.end);
-  return isInside ? undefined : "one is not inside a section of variables";
+  return isInside ? undefined : "one is not inside a section of variables or constants";
 }

@@ -6,46 +6,19 @@
  * | are those of one old home, in the same places, with types of the same layout | is kept |
  * | are one variable, whose type has changed | moves: its value is converted |
  * | are anything else, or nobody knows | is fresh, with the reason |
+ *
+ * Homes with tables of C++ classes follow rules of their own (`follow_tables.ts`).
  */
 
 import { guardedName } from "../symbol_names.ts";
-import type { ComparedVersion, VariableMatch, VersionPair } from "../version_pair.ts";
-import type { TypePlan } from "../../types/type_plan.ts";
+import type { VariableMatch, VersionPair } from "../version_pair.ts";
 import { functionsOf } from "../compatibility.ts";
 import { RelocationType } from "../../smf/enums.ts";
+import type { FollowedVariable, HomeFate, HousedVersion } from "./fates.ts";
+import { followTables } from "./follow_tables.ts";
 import { HomePlaces, type HousedFile } from "./places.ts";
 
-/** A version whose homes are compared. */
-export interface HousedVersion extends ComparedVersion {
-  /** Its data before any of its code ran, by offset in the range; undefined if nobody kept that. */
-  initialAt(place: number, size: number): Uint8Array | undefined;
-}
-
-/** A variable of a home, and the one of the old version that it was. */
-export interface FollowedVariable {
-  /** The index in the new version's symbol table. */
-  readonly index: number;
-  readonly name: string;
-  /** The index in the old version's symbol table. */
-  readonly before: number;
-  /** How its value follows by the types; undefined if the files do not tell them. */
-  readonly plan: TypePlan | undefined;
-}
-
-/** The fate of a home of the new version. */
-export type HomeFate =
-  | {
-    readonly fate: "kept" | "moved";
-    /** The old version's home. */
-    readonly before: number;
-    readonly variables: readonly FollowedVariable[];
-  }
-  | {
-    readonly fate: "fresh";
-    readonly reason: string;
-    /** Whether the old version has none of its names, so that an older one may. */
-    readonly isNew: boolean;
-  };
+export type { FollowedVariable, HomeFate, HousedVersion };
 
 /** Finds the fate of each home of the candidate. */
 export function followHomes(
@@ -58,6 +31,7 @@ export function followHomes(
   for (const match of pair.variables()) matches.set(match.index, match);
   const labelsBefore = homesWithLabels(before, old), labelsAfter = homesWithLabels(after, now);
   return now.homes.map((_, home) => {
+    if (now.isTable(home)) return followTables(pair, before, after, home);
     const variables = now.variables[home];
     if (variables.length === 0) return fresh("no symbol names what it holds");
     const found = variables.map((index) => matches.get(index)!);

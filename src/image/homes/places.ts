@@ -5,6 +5,7 @@
 import { type PlannedFile, variablesOf } from "../compatibility.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import { ClassTables } from "./class_tables.ts";
 import { type Home, homeIndexAt } from "../../smf/homes.ts";
 
 /** A file with its homes. */
@@ -49,7 +50,14 @@ export class HomePlaces {
     return this.at(symbols.value(symbol));
   }
 
-  /** The indices of the variables in each home, in the order of their places. */
+  /** Whether a home holds tables of C++ classes, which are constants. */
+  isTable(home: number): boolean {
+    const { data } = this.#file.plan;
+    const place = this.place(home);
+    return place < data.offset || place >= data.offset + data.length;
+  }
+
+  /** The indices of the variables in each home, or of its tables of classes, in the order of their places. */
   get variables(): readonly (readonly number[])[] {
     if (this.#variables !== undefined) return this.#variables;
     const { symbols } = this.#file.file;
@@ -57,6 +65,14 @@ export class HomePlaces {
     for (const index of variablesOf(this.#file)) {
       const home = this.at(symbols.value(index));
       if (home >= 0) variables[home].push(index);
+    }
+    if (this.homes.some((_, home) => this.isTable(home))) {
+      for (const tables of ClassTables.of(this.#file).byName.values()) {
+        for (const { index, start } of tables) {
+          const home = this.at(start);
+          if (home >= 0 && this.isTable(home)) variables[home].push(index);
+        }
+      }
     }
     for (const each of variables) each.sort((left, right) => symbols.value(left) - symbols.value(right));
     return this.#variables = variables;

@@ -109,19 +109,21 @@ function homesUsedBy(
   start: number,
   size: number,
 ): Set<number> {
-  if (header.arch !== Arch.X86_64) return new Set(places.homes.keys());
+  // Tables of classes are constants, which no function destroys.
+  const isVariable = (home: number): boolean => home >= 0 && !places.isTable(home);
+  if (header.arch !== Arch.X86_64) return new Set([...places.homes.keys()].filter(isVariable));
   const homes = new Set<number>();
   const words = new Map<number, number>();
   for (let index = 0; index < relocations.length; index++) {
     const home = places.ofSymbol(relocations.symbol(index));
-    if (home < 0) continue;
+    if (!isVariable(home)) continue;
     const at = plan.place(relocations.offset(index), 0);
     if (at >= start && at < start + size) homes.add(home);
     else words.set(at, home);
   }
   for (let slot = 0; slot < needs.firstUse.length; slot++) {
     const home = places.ofSymbol(relocations.symbol(needs.firstUse[slot]));
-    if (home >= 0) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
+    if (isVariable(home)) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
   }
   const length = Math.min(size, plan.code.offset + plan.code.length - start);
   const bytes = bytesAt(memory.address + BigInt(start), length);

@@ -4,6 +4,7 @@
 
 import type { HousedVersion } from "../../image/homes/follow.ts";
 import type { LoadedImage } from "../../load/loader.ts";
+import { bytesAt } from "../../os/native_memory.ts";
 import type { ModuleTypes } from "../../smf/types.ts";
 import { codeOf } from "../image_data.ts";
 
@@ -20,6 +21,7 @@ export function housed(
     code: () => codeOf(image),
     types: () => types(image),
     initialAt: (place, size) => initialBytes(image, place, size),
+    constantsAt: (place, size) => bytesAt(image.memory.address + BigInt(place), size).slice(),
   };
 }
 

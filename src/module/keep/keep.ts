@@ -14,6 +14,7 @@ import { homeAt } from "../../smf/homes.ts";
 import { takeSteps } from "../../types/steps.ts";
 import type { CarryOptions, CarryReport, OldPointer } from "../carry.ts";
 import { forEachAddress, readAddress } from "../image_data.ts";
+import { reportTables } from "./class_tables.ts";
 import { AimedImage } from "./aimed_image.ts";
 import { homelessVariables, unusedObjects } from "./unused.ts";
 import { hasOtherInitialValue, type HomePlan, type KeepPlan, keptAddresses } from "./plan.ts";
@@ -113,7 +114,7 @@ function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[]
   );
   const { symbols } = candidate.file;
   for (const { home, fate, place } of homes) {
-    if (fate !== "kept") continue;
+    if (fate !== "kept" || places.isTable(home)) continue;
     const bytes = bytesAt(place!.address, place!.size);
     forEachAddress(bytes, Number(place!.address % 8n), left.all, (value, at) => {
       if (left.find(value) === undefined) return;
@@ -129,8 +130,9 @@ function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[]
 
 /** Reports what becomes of the variables. */
 export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): CarryReport {
-  const { homes, candidate, places, pair } = plan;
+  const { candidate, places, pair } = plan;
   const { symbols } = candidate.file;
+  const homes = plan.homes.filter(({ home }) => !places.isTable(home));
   const followed = homes.filter(({ fate }) => fate !== "fresh").flatMap(({ variables }) => variables);
   const isSized = ({ index, name, plan }: FollowedVariable): boolean =>
     guardedName(name) === undefined && (plan?.isUnsure ?? symbols.typeId(index) === 0);
@@ -139,6 +141,7 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
     carried: [],
     converted: [],
     kept: kept.flatMap(({ variables }) => variables.map(({ name }) => name)),
+    tables: reportTables(plan),
     moved: homes.filter(({ fate }) => fate === "moved").map(({ variables: [{ name, plan }] }) =>
       conversionOf(name, plan!)
     ),

@@ -4,16 +4,11 @@
 
 import { LoadError } from "../../errors/load_error.ts";
 import { aimAt } from "../../image/homes/aim.ts";
-import {
-  type FollowedVariable,
-  followHomes,
-  type HomeFate,
-  type HousedVersion,
-} from "../../image/homes/follow.ts";
+import { type FollowedVariable, followHomes, type HomeFate } from "../../image/homes/follow.ts";
+import type { TableDifference } from "../../image/homes/compare_tables.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
-import { changedVtables } from "../../image/homes/vtables.ts";
-import { type Compatibility, variablesOf } from "../../image/compatibility.ts";
+import { variablesOf } from "../../image/compatibility.ts";
 import { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
@@ -37,6 +32,8 @@ export interface HomePlan {
   readonly variables: readonly FollowedVariable[];
   /** That version. */
   readonly from: LoadedImage | undefined;
+  /** How a table of a C++ class differs, which is why it starts anew. */
+  readonly difference?: TableDifference | undefined;
 }
 
 /** The plan for all homes of the new version. */
@@ -71,9 +68,7 @@ export function planKeep(
   table: HomeTable,
   previous: LoadedImage,
   candidate: PlacedImage,
-  { take = [], compatibility = "strict" }: Pick<CarryOptions, "take"> & {
-    readonly compatibility?: Compatibility;
-  },
+  { take = [] }: Pick<CarryOptions, "take">,
 ): KeepPlan {
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
   const pair = new VersionPair(before, after, true);
@@ -95,28 +90,11 @@ export function planKeep(
   const plan: KeepPlan = { table, previous, candidate, places, pair, homes };
   checkPlaces(plan);
   takeInitial(plan, take);
-  const isKept = homes.some(({ fate }) => fate === "kept");
-  if (isKept && compatibility === "strict") requireSameVtables(before, after);
   return plan;
 }
 
-/** @throws {LoadError} `Incompatible` if objects that stay could lack a virtual function that new code calls. */
-function requireSameVtables(before: HousedVersion, after: HousedVersion): void {
-  const symbols = changedVtables(before, after);
-  if (symbols.length === 0) return;
-  throw new LoadError(
-    "Incompatible",
-    "Cannot keep variables: virtual functions were added, removed or moved in these tables, " +
-      "and objects of before keep the old ones",
-    {
-      symbols,
-      symbol: symbols[0],
-      hint: 'reload with state: "fresh", or with compatibility: "allow" if no such object is in use',
-    },
-  );
-}
-
-const NEW = "the old version has no variable of this name";
+/** The reason of a home whose names the version before does not have. */
+export const NEW = "the old version has no variable of this name";
 
 function planned(
   home: number,
@@ -126,7 +104,8 @@ function planned(
 ): HomePlan {
   if (fate.fate === "fresh") {
     const reason = fate.isNew ? NEW : fate.reason;
-    return { home, fate: "fresh", place: undefined, reason, variables: [], from: undefined };
+    const { difference } = fate;
+    return { home, fate: "fresh", place: undefined, reason, variables: [], from: undefined, difference };
   }
   const place = placeOf(fate.before);
   if (place !== undefined) {
@@ -172,6 +151,7 @@ function takeInitial({ homes, places, candidate }: KeepPlan, take: readonly stri
   }
   const names = new Set(take), { symbols } = candidate.file;
   for (const home of homes) {
+    if (places.isTable(home.home)) continue;
     for (const index of places.variables[home.home]) {
       if (names.delete(symbols.name(index))) makeFresh(home, TAKEN.byName);
     }
@@ -188,6 +168,8 @@ function isUnwritten({ place }: HomePlan): boolean {
 /** Whether a kept home's initial value differs between the files; words that are addresses in both are alike. */
 export function hasOtherInitialValue({ home, from, variables }: HomePlan, candidate: LoadedImage): boolean {
   const { offset, size } = candidate.homes![home];
+  // Compilers put words without names into sections of variables, such as addresses of personality routines.
+  if (variables.length === 0) return false;
   const index = HomePlaces.of(from!).at(from!.file.symbols.value(variables[0].before));
   const source = from!.homes![index];
   const now = initialBytes(candidate, candidate.plan.place(offset, 0), size);

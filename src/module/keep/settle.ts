@@ -112,13 +112,13 @@ function refuseDestroyedMoves({ table, candidate, homes, places }: KeepPlan, end
 }
 
 /** Values that lead into the middle of an old function, such as addresses of labels, mean nothing to new code. */
-function refuseInnerAddresses({ table, homes }: KeepPlan): void {
+function refuseInnerAddresses({ table, homes, places }: KeepPlan): void {
   const codes = new Ranges(table.versions.map((image) => {
     const first = Number(image.memory.address) + image.plan.code.offset;
     return { first, end: first + image.plan.code.length, image };
   }));
   for (const home of homes) {
-    if (home.place === undefined || home.fate === "fresh") continue;
+    if (home.place === undefined || home.fate === "fresh" || places.isTable(home.home)) continue;
     const { address, size } = home.place;
     forEachAddress(bytesAt(address, size), Number(address % 8n), codes.all, (value) => {
       const version = codes.find(value);

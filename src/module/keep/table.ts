@@ -16,6 +16,18 @@ export interface HomePlace {
   readonly address: bigint;
   /** In bytes. */
   readonly size: number;
+  /** The version, and its home, that has most in it: virtual tables grow. */
+  readonly filled: { readonly version: LoadedImage; readonly index: number };
+}
+
+/** The bytes of a home of tables of C++ classes that are in use: spare slots follow. */
+export function filledSize(image: LoadedImage, home: number): number {
+  const places = HomePlaces.of(image), { symbols } = image.file;
+  const { offset } = places.homes[home];
+  return places.variables[home].reduce(
+    (end, index) => Math.max(end, symbols.value(index) + symbols.size(index) - offset),
+    0,
+  );
 }
 
 /** Why homes of versions started anew when these took over, by their indices. */
@@ -41,7 +53,7 @@ export class HomeTable {
     const places = new Map<bigint, HomePlace>();
     for (let index = 0; index < (image.homes?.length ?? 0); index++) {
       const address = homeAddress(image, index);
-      places.set(address, { owner: image, index, address, size: image.homes![index].size });
+      places.set(address, newPlace(image, index, address));
     }
     return new HomeTable(places, versions);
   }
@@ -77,11 +89,12 @@ export class HomeTable {
     const places = new Map<bigint, HomePlace>();
     const names = new Set<string>();
     const used = new Set(addresses);
+    const grown = new Map<bigint, number>();
     const own = HomePlaces.of(image);
     addresses.forEach((address, index) => {
       if (!this.#places.has(address)) {
-        places.set(address, { owner: image, index, address, size: own.homes[index].size });
-      }
+        places.set(address, newPlace(image, index, address));
+      } else if (own.isTable(index)) grown.set(address, index);
       for (const name of namesIn(image, own, index)) names.add(name);
     });
     const housed = new Map<LoadedImage, HomePlaces>();
@@ -91,10 +104,17 @@ export class HomeTable {
         if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
         if (namesIn(place.owner, theirs, place.index).some((name) => names.has(name))) continue;
       }
-      places.set(address, place);
+      const index = grown.get(address);
+      const isFuller = index !== undefined &&
+        filledSize(image, index) > filledSize(place.filled.version, place.filled.index);
+      places.set(address, isFuller ? { ...place, filled: { version: image, index } } : place);
     }
     return new HomeTable(places, [...this.versions.filter((other) => other !== image), image]);
   }
+}
+
+function newPlace(owner: LoadedImage, index: number, address: bigint): HomePlace {
+  return { owner, index, address, size: owner.homes![index].size, filled: { version: owner, index } };
 }
 
 function namesIn({ file: { symbols } }: LoadedImage, places: HomePlaces, home: number): string[] {

@@ -4,19 +4,23 @@
  * | step | work |
  * |---|---|
  * | begin | decides whether variables stay; gives the candidate an address to lie near |
- * | linked | plans the homes, and checks that new code reaches those that stay, before any of it runs |
+ * | linked | plans the homes, checks tables of classes, and that new code reaches those that stay, before any of it runs |
  * | aim | withdraws what initialisers registered for objects that nobody uses, and aims the code |
- * | prepare | holds the versions together, and leaves functions for the end to the one that serves |
- * | commit | enters the homes in the module's table |
+ * | prepare | holds the versions together, leaves functions for the end to the one that serves, opens virtual tables |
+ * | commit | changes virtual tables in place, and enters the homes in the module's table |
+ * | release | protects virtual tables again |
  */
 
 import type { CarryReport } from "../../module/carry.ts";
+import { checkTables } from "../../module/keep/class_tables.ts";
 import { prepareEnds } from "../../module/keep/ends.ts";
 import { keepState, type KeptCandidate } from "../../module/keep/keep.ts";
 import { checkReach, isKeepable, type KeepPlan, planKeep, requireKeepable } from "../../module/keep/plan.ts";
 import { rollBackState } from "../../module/keep/rollback.ts";
 import { homeAddress, HomeTable } from "../../module/keep/table.ts";
 import { ThreadWatch } from "../../module/keep/threads.ts";
+import { prepareTables } from "../../module/keep/virtual_words.ts";
+import { inFile } from "../../errors/load_error.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Region } from "../../image/arrange.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
@@ -77,6 +81,7 @@ export class Keeping {
     requireKeepable(image, path, "the new version");
     const candidate = image as PlacedImage;
     const plan = this.#plan = planKeep(this.#table, this.#previous.image, candidate, this.#options);
+    inFile(path, () => checkTables(plan, this.#options.compatibility ?? "strict"));
     checkReach(plan, path);
     this.#threads = new ThreadWatch(candidate);
   }
@@ -107,6 +112,7 @@ export class Keeping {
     const table = this.#entry.homes, { homes = [], plan } = candidate;
     return homes.flatMap(({ offset, size }, index) => {
       const place = plan.place(offset, 0);
+      if (place < plan.data.offset) return [];
       const isOwn = homeAddress(candidate, index) === candidate.memory.address + BigInt(place);
       const isShared = isOwn && table?.at(homeAddress(candidate, index)) !== undefined;
       return isShared ? [{ offset: place, length: size }] : [];
@@ -130,18 +136,32 @@ export class Keeping {
     return kept.report;
   }
 
-  /** Gets ready for the commit; everything that can fail happens here. */
-  prepare(candidate: ModuleVersion, undo: DisposableStack): { commit(): void } {
+  /**
+   * Gets ready for the commit; everything that can fail happens here.
+   *
+   * @param canonical The addresses that the candidate's words will have of its functions, by their symbols.
+   */
+  prepare(
+    candidate: ModuleVersion,
+    canonical: ReadonlyMap<number, number>,
+    undo: DisposableStack,
+  ): { commit(): void; release(): void } {
     const entry = this.#entry, previous = this.#previous, kept = this.#kept, { versions } = this.#table;
     if (kept === undefined) {
       const shared = versions.includes(candidate.image) ? versions : undefined;
       const table = hasHomes(candidate.image) ? HomeTable.of(candidate.image, shared) : undefined;
-      return { commit: () => void (entry.homes = table) };
+      return { commit: () => void (entry.homes = table), release() {} };
     }
     const links = linkVersions(previous, candidate, undo);
-    const ends = prepareEnds(previous.image as PlacedImage, candidate.image as PlacedImage);
+    const images = [previous.image as PlacedImage, candidate.image as PlacedImage] as const;
+    const ends = prepareEnds(...images);
+    const tables = prepareTables(this.#table, ...images, canonical);
+    undo.defer(() => tables.release());
     return {
+      release: () => tables.release(),
       commit() {
+        // First, because new code that finds its functions in the tables of before runs from the next step on.
+        tables.commit();
         links.commit();
         ends.commit();
         entry.homes = kept.table;

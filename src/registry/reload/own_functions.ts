@@ -76,6 +76,7 @@ export class CandidateAddresses {
     const patch = this.#own.prepare(allocator, canonical, "whole");
     const keys = new Set(this.#own.keys);
     return {
+      canonical: patch.canonical,
       commit() {
         patch.commit();
         for (const slot of taken) if (keys.has(slot.name)) slot.isTaken = true;

@@ -190,9 +190,8 @@ export class Reloader {
     const prepared = takeovers.map(({ entry: { exports }, candidate, options, keeping }, index) => {
       const { compatibility = "strict" } = options;
       const pointed = pointedVersions(candidate, exports.version, reports[index]);
-      const homes = keeping.prepare(candidate, undo);
-      const exported = exports.prepare(candidate, { compatibility, leases: pointed }, undo);
-      return { pointed, homes, ...exported };
+      const version = exports.prepare(candidate, { compatibility, leases: pointed }, undo);
+      return { pointed, version, homes: keeping.prepare(candidate, version.canonical, undo) };
     });
 
     // Commit. This line cannot be crossed back: nothing below it fails or is undone.
@@ -202,7 +201,7 @@ export class Reloader {
       candidate.pointsInto = prepared[index].pointed;
       this.#guard(entry.exports.version, candidate);
       prepared[index].homes.commit();
-      prepared[index].commit();
+      prepared[index].version.commit();
       if (candidate.number <= entry.highestNumber) return;
       entry.highestNumber = candidate.number;
       this.#catalog.addVersion(entry, candidate);
@@ -210,7 +209,10 @@ export class Reloader {
 
     // Drain. Nothing ends before all modules are committed, because its end may touch the others.
     for (const timer of timers) timer.reload("commit");
-    for (const { release } of prepared) release();
+    for (const { version, homes } of prepared) {
+      version.release();
+      homes.release();
+    }
     for (const { keeping, candidate } of takeovers) keeping.committed(candidate, this.#callPath);
     for (const timer of timers) timer.reload("drain");
     return reports;

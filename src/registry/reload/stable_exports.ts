@@ -47,6 +47,8 @@ export interface PrepareOptions {
 
 /** Another version, ready to take over. */
 export interface PreparedVersion {
+  /** The canonical addresses of its functions, by the indexes of their symbols. */
+  readonly canonical: ReadonlyMap<number, number>;
   /** Sends all users to it. Cannot fail. */
   commit(): void;
   /** Lets go of the previous version, once all modules are committed. */
@@ -286,6 +288,7 @@ export class StableExports implements Exporter {
     const addresses = own.prepare(this.#allocator, targets, (slot) => this.trampoline(slot));
     undo.defer(() => addresses.release());
     return {
+      canonical: addresses.canonical,
       commit: () => {
         changes.accept();
         slots.commit();

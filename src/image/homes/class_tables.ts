@@ -1,0 +1,152 @@
+/**
+ * The tables that C++ makes for classes, as their files describe them (Itanium C++ ABI, 2.5 and 2.9): what each word
+ * means, by names, so that two versions can be compared.
+ */
+
+import { functionsOf, type PlannedFile } from "../compatibility.ts";
+import { isAddress } from "../plan.ts";
+import { lastUpTo } from "../search.ts";
+import { RelocationType } from "../../smf/enums.ts";
+import type { SmfFile } from "../../smf/file.ts";
+import { Ranges } from "./ranges.ts";
+
+/** Virtual tables, construction tables, tables of tables, type information, and names of types. */
+const CLASS_TABLE = /^_ZT[VCTIS]/;
+/** The tables with virtual functions. */
+const VIRTUALS = /^_ZT[VC]/;
+/**
+ * Names with a number that the compiler counts: classes of lambdas, unnamed ones, and those of one name in one
+ * function.
+ */
+const NUMBERED = /(?<=[EKN_])U[lt](?:[^_]*?E)?\d*_|^_ZT[VIS]Z.*E.*[^\d_]_(?:\d|_\d+_)$/;
+
+/** Whether a symbol of this name is a table of a class. */
+export function isClassTable(name: string): boolean {
+  return CLASS_TABLE.test(name);
+}
+
+/** Whether a table has slots with virtual functions. */
+export function hasVirtuals(name: string): boolean {
+  return VIRTUALS.test(name);
+}
+
+/** Whether a compiler has counted a part of a table's name, so that another class may have it in another version. */
+export function isNumberedTable(name: string): boolean {
+  return NUMBERED.test(name);
+}
+
+/** The meaning of a word that is an address. */
+export type TableWord =
+  /** A virtual function, by all names that it has: several if the file does not say which is meant. */
+  | {
+    readonly kind: "function";
+    readonly names: readonly string[];
+    /** The index of the function's symbol, if the relocation names it. */
+    readonly symbol?: number;
+  }
+  /** A place in another table, or an import: its name and the distance from there. */
+  | { readonly kind: "place"; readonly text: string };
+
+/** One table of a file. */
+export interface ClassTable {
+  /** The index of its symbol. */
+  readonly index: number;
+  readonly name: string;
+  /** Its offset in the file's image. */
+  readonly start: number;
+  /** In bytes. */
+  readonly size: number;
+  /** Its words that are addresses, by their offsets in it; all others are numbers and texts. */
+  readonly words: ReadonlyMap<number, TableWord>;
+}
+
+/** The tables of one file. */
+export class ClassTables {
+  readonly #byName = new Map<string, ClassTable[]>();
+  readonly #byIndex = new Map<number, ClassTable>();
+
+  private constructor(planned: PlannedFile) {
+    for (const table of readTables(planned)) {
+      this.#byIndex.set(table.index, table);
+      const known = this.#byName.get(table.name);
+      if (known === undefined) this.#byName.set(table.name, [table]);
+      else known.push(table);
+    }
+  }
+
+  /** The tables of a file, found out once. */
+  static of(planned: PlannedFile): ClassTables {
+    let tables = known.get(planned.file);
+    if (tables === undefined) known.set(planned.file, tables = new ClassTables(planned));
+    return tables;
+  }
+
+  /** The tables by their names; several classes may have one name, in anonymous namespaces. */
+  get byName(): ReadonlyMap<string, readonly ClassTable[]> {
+    return this.#byName;
+  }
+
+  /** The table of a symbol. */
+  at(index: number): ClassTable | undefined {
+    return this.#byIndex.get(index);
+  }
+}
+
+const known = new WeakMap<SmfFile, ClassTables>();
+
+function readTables({ file, plan }: PlannedFile): ClassTable[] {
+  const { symbols, relocations } = file;
+  const tables: ClassTable[] = [];
+  // One table may have several names.
+  const wordsAt = new Map<number, Map<number, TableWord>>();
+  for (let index = 0; index < symbols.length; index++) {
+    if (!symbols.isDefined(index) || !isAddress(symbols.type(index)) || symbols.size(index) === 0) continue;
+    const name = symbols.name(index);
+    if (!isClassTable(name)) continue;
+    const start = symbols.value(index);
+    let words = wordsAt.get(start);
+    if (words === undefined) wordsAt.set(start, words = new Map());
+    tables.push({ index, name, start, size: symbols.size(index), words });
+  }
+  if (tables.length === 0) return tables;
+  const ranges = new Ranges(tables.map(({ start, size }) => ({ first: start, end: start + size })));
+  const sorted = [...tables].sort((left, right) => left.start - right.start);
+  const starts = Float64Array.from(sorted, ({ start }) => start);
+  const functions = functionNames(file);
+  const wordOf = (index: number): TableWord => {
+    const symbol = relocations.symbol(index), addend = Number(relocations.addend(index));
+    if (!symbols.isDefined(symbol)) {
+      const name = symbols.name(symbol);
+      if (isClassTable(name)) return { kind: "place", text: `${name}+${addend}` };
+      return { kind: "function", names: [name] };
+    }
+    const target = symbols.value(symbol) + addend;
+    if (plan.isCode(target)) {
+      const isNamed = addend === 0 && functions.get(target)?.includes(symbols.name(symbol)) === true;
+      if (isNamed) return { kind: "function", names: [symbols.name(symbol)], symbol };
+      return { kind: "function", names: functions.get(target) ?? [] };
+    }
+    const table = sorted[lastUpTo(starts, target)];
+    const isInside = table !== undefined && target <= table.start + table.size;
+    return { kind: "place", text: isInside ? `${table.name}+${target - table.start}` : "" };
+  };
+  for (let index = 0; index < relocations.length; index++) {
+    if (relocations.type(index) !== RelocationType.Abs64) continue;
+    const offset = relocations.offset(index);
+    const found = ranges.find(offset);
+    if (found !== undefined) wordsAt.get(found.first)!.set(offset - found.first, wordOf(index));
+  }
+  return tables;
+}
+
+/** The names of each function: folded ones have several. */
+function functionNames(file: SmfFile): Map<number, string[]> {
+  const { symbols } = file;
+  const names = new Map<number, string[]>();
+  for (const index of functionsOf(file)) {
+    const value = symbols.value(index), known = names.get(value);
+    if (known === undefined) names.set(value, [symbols.name(index)]);
+    else known.push(symbols.name(index));
+  }
+  return names;
+}

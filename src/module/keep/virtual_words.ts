@@ -1,0 +1,200 @@
+/**
+ * Changes virtual tables in place, so that objects of all versions have the functions of the one that serves, and
+ * those that it appended.
+ */
+
+import { ClassTables, hasVirtuals } from "../../image/homes/class_tables.ts";
+import { isPure } from "../../image/homes/compare_tables.ts";
+import { HomePlaces } from "../../image/homes/places.ts";
+import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import { startCount } from "../../load/start.ts";
+import { Protection } from "../../os/memory/allocator.ts";
+import { bytesAt } from "../../os/native_memory.ts";
+import { readAddress } from "../image_data.ts";
+import { homeAddress, type HomePlace, type HomeTable } from "./table.ts";
+
+const WORD = 8;
+
+/** The words of the virtual tables in each version's memory as the version itself made them, by address. */
+const ownWords = new WeakMap<LoadedImage, ReadonlyMap<number, number>>();
+/** The words that all copies of a table in a version's memory have now, by their addresses there. */
+const wordsInPlace = new WeakMap<LoadedImage, Map<number, number>>();
+
+/** A change of virtual tables, ready to be made. */
+export interface PreparedTables {
+  /** Makes it. Cannot fail. */
+  commit(): void;
+  /** Protects constants again. */
+  release(): void;
+}
+
+/**
+ * Gets ready to change virtual tables in place; everything that can fail happens here.
+ *
+ * @param table The module's homes.
+ * @param canonical The addresses that the candidate's words will have of its functions, by their symbols.
+ * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
+ */
+export function prepareTables(
+  table: HomeTable,
+  previous: PlacedImage,
+  candidate: PlacedImage,
+  canonical: ReadonlyMap<number, number>,
+): PreparedTables {
+  // It serves, so that its words are those of trampolines, and nothing has changed the tables in its memory yet.
+  if (!ownWords.has(previous)) ownWords.set(previous, wordsOf(previous));
+  const own = ownWords.get(candidate) ?? wordsOf(candidate);
+  const places = HomePlaces.of(candidate), base = Number(candidate.memory.address);
+  const copies = new TableCopies(table);
+  const changes = new Map<PlacedImage, ChangedWord[]>();
+  const entered: (() => void)[] = [];
+  for (const home of tableHomes(candidate)) {
+    const place = table.at(homeAddress(candidate, home));
+    if (place === undefined) continue;
+    const now = wordsNow(place.owner), first = Number(place.address);
+    for (const { at, isPure, symbol } of functionPlaces(candidate, home)) {
+      const offset = at - places.homes[home].offset;
+      // Objects of older versions keep the function that they had, but the candidate's own copy has none.
+      if (isPure) {
+        entered.push(() => now.delete(first + offset));
+        continue;
+      }
+      const value = canonical.get(symbol ?? -1) ?? own.get(base + candidate.plan.place(at, WORD))!;
+      if (now.get(first + offset) === value) continue;
+      entered.push(() => now.set(first + offset, value));
+      for (const { image, address } of copies.of(place)) {
+        const known = changes.get(image);
+        if (known === undefined) changes.set(image, [{ address: address + offset, value }]);
+        else known.push({ address: address + offset, value });
+      }
+    }
+  }
+  const opened = open(changes);
+  return {
+    commit() {
+      opened.commit();
+      for (const enter of entered) enter();
+    },
+    release: () => opened.release(),
+  };
+}
+
+/** The words that are in place in a version's memory. */
+function wordsNow(owner: LoadedImage): Map<number, number> {
+  let now = wordsInPlace.get(owner);
+  if (now === undefined) {
+    wordsInPlace.set(owner, now = new Map(ownWords.get(owner) ?? wordsOf(owner as PlacedImage)));
+  }
+  return now;
+}
+
+/** A copy of a table. */
+export interface TableCopy {
+  readonly image: PlacedImage;
+  readonly address: number;
+  /** In bytes, with the spare slots. */
+  readonly size: number;
+}
+
+/** The copies of tables that objects may have: the one in place, and those that initialisers of versions have used. */
+export class TableCopies {
+  readonly #byAddress = new Map<bigint, TableCopy[]>();
+
+  constructor({ versions }: HomeTable) {
+    for (const version of versions as readonly PlacedImage[]) {
+      if (startCount(version) === 0) continue;
+      const places = HomePlaces.of(version);
+      for (const home of tableHomes(version)) {
+        const address = Number(version.memory.address) + places.place(home);
+        const copy = { image: version, address, size: places.homes[home].size };
+        const shared = homeAddress(version, home), known = this.#byAddress.get(shared);
+        if (known === undefined) this.#byAddress.set(shared, [copy]);
+        else known.push(copy);
+      }
+    }
+  }
+
+  of({ owner, address, size }: HomePlace): TableCopy[] {
+    const copies = this.#byAddress.get(address) ?? [];
+    const inPlace = { image: owner as PlacedImage, address: Number(address), size };
+    return [inPlace, ...copies.filter(({ image }) => image !== owner)];
+  }
+}
+
+/** The homes of a version that have virtual tables. */
+function tableHomes(image: LoadedImage): number[] {
+  const places = HomePlaces.of(image), { symbols } = image.file;
+  return [...places.homes.keys()].filter((home) =>
+    places.isTable(home) && places.variables[home].some((index) => hasVirtuals(symbols.name(index)))
+  );
+}
+
+/** A word that is a virtual function. */
+interface FunctionPlace {
+  /** Its offset in the file's image. */
+  readonly at: number;
+  /** Whether there is no function yet. */
+  readonly isPure: boolean;
+  /** The index of the function's symbol, if the file names it. */
+  readonly symbol: number | undefined;
+}
+
+function functionPlaces(image: LoadedImage, home: number): FunctionPlace[] {
+  const tables = ClassTables.of(image);
+  const places = new Map<number, FunctionPlace>();
+  for (const index of HomePlaces.of(image).variables[home]) {
+    const { start, words, name } = tables.at(index)!;
+    if (!hasVirtuals(name)) continue;
+    for (const [at, word] of words) {
+      if (word.kind !== "function") continue;
+      places.set(start + at, { at: start + at, isPure: isPure(word), symbol: word.symbol });
+    }
+  }
+  return [...places.values()];
+}
+
+function wordsOf(image: PlacedImage): Map<number, number> {
+  const words = new Map<number, number>();
+  const places = HomePlaces.of(image), { memory } = image;
+  for (const home of tableHomes(image)) {
+    const { offset, size } = places.homes[home];
+    const address = memory.address + BigInt(places.place(home)), bytes = bytesAt(address, size);
+    for (const { at } of functionPlaces(image, home)) {
+      words.set(Number(address) + at - offset, readAddress(bytes, at - offset));
+    }
+  }
+  return words;
+}
+
+interface ChangedWord {
+  readonly address: number;
+  readonly value: number;
+}
+
+/** Makes constants writable, not executable, where a word changes. */
+function open(changes: ReadonlyMap<PlacedImage, readonly ChangedWord[]>): PreparedTables {
+  using preparing = new DisposableStack();
+  const stores: { readonly words: BigUint64Array; readonly value: bigint }[] = [];
+  for (const [{ allocator, memory, plan: { rodata: { offset, length } } }, words] of changes) {
+    allocator.protect(memory, Protection.READ_WRITE, offset, length);
+    preparing.defer(() => {
+      try {
+        allocator.protect(memory, Protection.READ_ONLY, offset, length);
+      } catch {
+        // They stay writable, never executable.
+      }
+    });
+    for (const { address, value } of words) {
+      const { buffer, byteOffset } = bytesAt(BigInt(address), WORD);
+      stores.push({ words: new BigUint64Array(buffer, byteOffset, 1), value: BigInt(value) });
+    }
+  }
+  const prepared = preparing.move();
+  return {
+    commit() {
+      // Threads call through these words meanwhile, and must see whole ones.
+      for (const { words, value } of stores) Atomics.store(words, 0, value);
+    },
+    release: () => prepared.dispose(),
+  };
+}
