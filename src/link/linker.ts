@@ -117,7 +117,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   );
   problems.throwIfAny();
 
-  if (isHot) markClassTables(resolution.objects, options.spareVirtuals ?? SPARE_VIRTUALS);
+  const mixed = isHot ? markClassTables(resolution.objects, options.spareVirtuals ?? SPARE_VIRTUALS) : [];
 
   // Garbage collection: everything that is reachable from the roots.
   const reasons = options.whyLive === undefined ? undefined : new LiveReasons();
@@ -239,6 +239,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
       withReferences,
       homes,
       entries,
+      mixed,
       live,
     }),
     ...(debugFile !== undefined && { debugFile }),

@@ -162,6 +162,11 @@ export interface LinkMap {
   readonly sharedHomes: readonly MapHome[];
   /** The functions of a hot module of which calls stay within their version; none in others. */
   readonly unswitched: readonly Unswitched[];
+  /**
+   * The sections of a hot module with tables of C++ classes, which are the `variables`, and with other constants:
+   * such tables start anew with each version.
+   */
+  readonly mixedTables: readonly MapHome[];
   /** How many relocations the linker applied, and how many it left to the loader. */
   readonly relocations: { readonly applied: number; readonly kept: number };
 }

@@ -6,6 +6,7 @@ import type { Applied } from "./apply.ts";
 import type { NeededName } from "./gc.ts";
 import type { LinkedDebug } from "./debug_output.ts";
 import type { Entries } from "./entries.ts";
+import type { MixedTables } from "./class_tables.ts";
 import type { Homes } from "./homes.ts";
 import type { OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
@@ -20,7 +21,7 @@ import type {
   MapTypes,
 } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
-import { sharedHomes } from "./shared_homes.ts";
+import { mixedTables, sharedHomes } from "./shared_homes.ts";
 
 const KINDS: Readonly<Record<number, MapSection["kind"]>> = {
   [SectionType.Code]: "code",
@@ -42,13 +43,26 @@ interface MapInput {
   readonly withReferences: boolean;
   readonly homes: Homes | undefined;
   readonly entries: Entries | undefined;
+  readonly mixed: readonly MixedTables[];
   readonly live: readonly MapLive[];
 }
 
 /** Builds the map. */
 export function buildMap(
-  { resolution, layout, imports, exports, applied, types, debug, withReferences, homes, entries, live }:
-    MapInput,
+  {
+    resolution,
+    layout,
+    imports,
+    exports,
+    applied,
+    types,
+    debug,
+    withReferences,
+    homes,
+    entries,
+    mixed,
+    live,
+  }: MapInput,
 ): LinkMap {
   const { globals } = resolution;
   return {
@@ -77,6 +91,7 @@ export function buildMap(
     },
     sharedHomes: sharedHomes(resolution, homes),
     unswitched: entries?.unswitched ?? [],
+    mixedTables: mixedTables(mixed),
     relocations: { applied: applied.applied, kept: applied.dynamic.length },
   };
 }

@@ -3,13 +3,14 @@
  * flags make the compiler give each variable a section of its own.
  */
 import { Machine, SymbolKind } from "../os/elf.ts";
+import type { MixedTables } from "./class_tables.ts";
 import { type Homes, NO_HOME, type PlacedHome } from "./homes.ts";
 import type { InputSection, LinkObject } from "./input.ts";
 import type { MapHome } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** The sections that compilers collect variables in, rather than to give each a section of its own. */
-const COLLECTED = /^\.l?(?:data(?:\.rel)?(?:\.local)?|bss)$/;
+const COLLECTED = /^\.l?(?:data(?:\.rel(?:\.ro)?)?(?:\.local)?|bss|rodata)$/;
 /** Sections with the variables that clang addresses from the first of them. */
 const MERGED = /_MergedGlobals/;
 
@@ -23,6 +24,23 @@ export function sharedHomes({ objects }: Resolution, homes: Homes | undefined): 
     return home.section === undefined || found === undefined || found.size < 2
       ? []
       : [mapHome(home, home.section, found)];
+  });
+}
+
+/** Lists the sections with tables of classes that are not homes, as far as they are linked. */
+export function mixedTables(mixed: readonly MixedTables[]): MapHome[] {
+  return mixed.flatMap(({ section, tables }) => {
+    const { output, offset, object, name, elf: { size } } = section;
+    if (output === undefined) return [];
+    const address = output.address + offset;
+    return [{
+      object: object.name,
+      section: name,
+      address,
+      size,
+      variables: tables,
+      flags: flagsFor(section),
+    }];
   });
 }
 

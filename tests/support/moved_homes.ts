@@ -62,17 +62,27 @@ export function moveHomes(module: Uint8Array, random: () => number): MovedModule
   const movedBytes = new Uint8Array(
     Math.max(
       0,
-      ...moved.filter((home) => sectionOf(file, offsets, home.before).type === Data).map(({ offset, size }) =>
+      ...moved.filter((home) => sectionOf(file, offsets, home.before).type !== Bss).map(({ offset, size }) =>
         offset + size - start
       ),
     ),
   );
+  const poison = (bytes: Uint8Array, offset: number, hasContents = true): void => {
+    for (const { before, size, offset: after } of moved) {
+      if (before < offset || before >= offset + bytes.length) continue;
+      const old = bytes.subarray(before - offset, before - offset + size);
+      if (hasContents) movedBytes.set(old, after - start);
+      old.fill(POISON);
+    }
+  };
   let reached: number | undefined;
   for (const section of loadedInOrder(file)) {
     const { name, type, alignment, virtualSize } = section;
     const offset = offsets[section.index]!;
     if (type === Code || type === RoData) {
-      builder.section({ name, type, alignment, virtualSize, bytes: file.contents(section) });
+      const bytes = file.contents(section);
+      poison(bytes, offset);
+      builder.section({ name, type, alignment, virtualSize, bytes });
       continue;
     }
     // Zeroed variables become ones with bytes, so that their place can hold poison; a filler keeps their offset.
@@ -81,12 +91,7 @@ export function moveHomes(module: Uint8Array, random: () => number): MovedModule
     }
     reached = offset + virtualSize;
     const bytes = type === Bss ? new Uint8Array(virtualSize) : file.contents(section);
-    for (const { before, size, offset: after } of moved) {
-      if (before < offset || before >= reached) continue;
-      const old = bytes.subarray(before - offset, before - offset + size);
-      if (type === Data) movedBytes.set(old, after - start);
-      old.fill(POISON);
-    }
+    poison(bytes, offset, type === Data);
     builder.section({ name, type: Data, alignment, bytes });
   }
   const filler = start - (reached ?? start);

@@ -66,7 +66,10 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --reloadable        make a module that can be reloaded while it runs: its variables
                       can stay where they are
   --hot               and whose running code takes up new code: calls inside the module
-                      and pointers to functions lead through entries; implies --reloadable
+                      and pointers to functions lead through entries, and virtual tables
+                      and types of C++ stay where they are; implies --reloadable
+  --spare-virtuals N  with --hot: how many virtual functions later versions can append to
+                      each class, from 0 to 4096; default: 16
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
                       through), always or never
@@ -208,6 +211,7 @@ function optionsOf(given: LdArguments): LinkOptions {
   const cpu = lastOf(given, "cpu");
   const types = typesOf(lastOf(given, "types"));
   const debug = given.switches.has("strip-debug") ? "off" : lastOf(given, "debug");
+  const spare = lastOf(given, "spare-virtuals");
   return {
     ...(exports.length > 0 && { exports }),
     ...(lists.length > 0 && { exportList: lists.flatMap(({ global }) => global) }),
@@ -231,6 +235,7 @@ function optionsOf(given: LdArguments): LinkOptions {
     allowUndefined: listOf(given, "allow-undefined"),
     reloadable: given.switches.has("reloadable"),
     hot: given.switches.has("hot"),
+    ...(spare !== undefined && { spareVirtuals: spareVirtuals(spare) }),
     cref: given.switches.has("cref"),
     strip: given.switches.has("strip"),
   };
@@ -240,6 +245,12 @@ function optionsOf(given: LdArguments): LinkOptions {
 function scriptPath(path: string, folders: readonly string[]): string {
   const places = isAbsolute(path) ? [] : folders.map((folder) => join(folder, path));
   return [path, ...places].find(isFile) ?? path;
+}
+
+function spareVirtuals(text: string): number {
+  const count = /^\d+$/.test(text) ? Number(text) : Infinity;
+  if (count > 4096) throw new UsageError(`--spare-virtuals takes a number from 0 to 4096, not '${text}'`);
+  return count;
 }
 
 /** Reads `NAME=VALUE`. */

@@ -3,7 +3,7 @@
  * arguments and files `smf ld` left out.
  */
 import { listNames } from "../../errors/names.ts";
-import { crossReferences, formatMap, type LinkMap, liveReasons } from "../../link/map.ts";
+import { crossReferences, formatMap, type LinkMap, liveReasons, type MapHome } from "../../link/map.ts";
 import { remedyOf } from "../../link/unswitched.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
@@ -89,9 +89,18 @@ export function sayUnreadable(command: string, { types, debug }: LinkMap, output
 }
 
 /** Says which sections of a reloadable module hold several variables, and which flags give each a section of its own. */
-export function saySharedHomes(command: string, { sharedHomes }: LinkMap, output: Output): void {
+export function saySharedHomes(command: string, map: LinkMap, output: Output): void {
+  sayHomes(`smf ${command}: variables that a reload keeps only together`, map.sharedHomes, output);
+  sayHomes(
+    `smf ${command}: tables of C++ classes that each version has anew, since other constants are with them`,
+    map.mixedTables,
+    output,
+  );
+}
+
+function sayHomes(problem: string, homes: readonly MapHome[], output: Output): void {
   const byFlags = new Map<string, string[]>();
-  for (const { flags, section, object } of sharedHomes) {
+  for (const { flags, section, object } of homes) {
     const key = flags.join(" ");
     const known = byFlags.get(key);
     if (known === undefined) byFlags.set(key, [`${object}(${section})`]);
@@ -99,9 +108,7 @@ export function saySharedHomes(command: string, { sharedHomes }: LinkMap, output
   }
   for (const [flags, sections] of byFlags) {
     const step = flags === "" ? "the source puts them there" : `compile with ${flags}`;
-    output.complain(
-      `smf ${command}: variables that a reload keeps only together: ${listNames(sections)}: ${step}`,
-    );
+    output.complain(`${problem}: ${listNames(sections)}: ${step}`);
   }
 }
 

@@ -5,7 +5,7 @@
 /** Options with a value, by every spelling. */
 export const VALUES: Readonly<Record<string, string>> = {
   ...names(
-    "output entry export keep unwind cpu types debug compress-debug-sections needed color wrap defsym version-script dynamic-list exclude-libs " +
+    "output entry export keep spare-virtuals unwind cpu types debug compress-debug-sections needed color wrap defsym version-script dynamic-list exclude-libs " +
       "allow-undefined undefined require-defined library library-path Map init fini dependency-file sysroot " +
       "export-dynamic-symbol export-dynamic-symbol-list trace-symbol why-live",
   ),

@@ -18,7 +18,7 @@ const VIRTUALS = /^_ZT[VC]/;
  * Names with a number that the compiler counts: classes of lambdas, unnamed ones, and those of one name in one
  * function.
  */
-const NUMBERED = /(?<=[EKN_])U[lt](?:[^_]*?E)?\d*_|^_ZT[VIS]Z.*E.*[^\d_]_(?:\d|_\d+_)$/;
+const NUMBERED = /(?<!\d)U(?:t|l[^_]*?E)\d*_|^_ZT[VIS]Z.*E.*[^\d_]_(?:\d|_\d+_)$/;
 
 /** Whether a symbol of this name is a table of a class. */
 export function isClassTable(name: string): boolean {

@@ -197,3 +197,61 @@ testWithCompilers(
   },
   { sanitizeResources: false },
 );
+
+testWithCompilers(
+  ["g++"],
+  "a reload that the system refuses something leaves virtual tables as they were",
+  async (folder) => {
+    const source = (version: number) => `
+      struct shape {
+        shape *next = nullptr;
+        virtual int version() { return ${version}; }
+        ${
+      Array.from({ length: version - 1 }, (_, at) => `virtual int more${at}() { return ${version}; }`).join(
+        "",
+      )
+    }
+      };
+      static shape *list;
+      extern "C" int add(void) { shape *last = new shape; last->next = list; list = last; return 0; }
+      extern "C" int check(void) {
+        for (shape *each = list; each; each = each->next) {
+          if (each->version() != ${version}) return 1;
+          ${
+      Array.from({ length: version - 1 }, (_, at) => `if (each->more${at}() != ${version}) return 2;`).join(
+        "",
+      )
+    }
+        }
+        return 0;
+      }`;
+    const allocator = new Faults();
+    {
+      await using kept = new KeptModule(folder, { ...CPP, link: { hot: true, spareVirtuals: 64 } }, {
+        allocator,
+      });
+      await kept.load(source(1));
+      let version = 1, failures = 0;
+      for (let refused = 1;; refused++) {
+        assertEquals([kept.call("add"), kept.call("check")], [0, 0], `${refused}`);
+        allocator.calls = 0;
+        allocator.refused = refused;
+        const failed = await kept.reload(source(version + 1)).then(() => false, (error) => {
+          assert(error instanceof LoadError && error.kind === "OutOfMemory", `${error}`);
+          return true;
+        });
+        const isReached = allocator.calls >= refused;
+        allocator.refused = 0;
+        if (failed) failures++;
+        else version++;
+        if (!isReached) break;
+      }
+      assert(failures >= 5, `${failures} failures`);
+      kept.rollback();
+      version--;
+      assertEquals([kept.call("add"), kept.call("check")], [0, 0]);
+    }
+    assert(allocator.live.size <= 1, `${allocator.live.size} ranges stay`);
+  },
+  { sanitizeResources: false },
+);
