@@ -6,10 +6,13 @@ import { Raw, showAs, shownAddress, shownSize } from "../os/inspection.ts";
 import type { CarryReport } from "../module/carry.ts";
 import type { WatchEvent } from "./watch/options.ts";
 
-/** Has a report show only its lists that are not empty. */
+/** Has a report show only its lists that are not empty, and of tables of classes those that are not as before. */
 export function showReport(report: CarryReport): CarryReport {
-  showAs(report, "", ({ unused, oldPointers, ...lists }) => ({
-    ...Object.fromEntries(Object.entries(lists).filter(([, list]) => list.length > 0)),
+  showAs(report, "", ({ unused, oldPointers, tables, ...lists }) => ({
+    ...Object.fromEntries(
+      Object.entries({ ...lists, tables: tables.filter(({ fate }) => fate !== "kept") })
+        .filter(([, list]) => list.length > 0),
+    ),
     ...oldPointers.length > 0 && {
       oldPointers: oldPointers.map(({ value, ...place }) => ({ ...place, value: shownAddress(value) })),
     },

@@ -7,6 +7,7 @@ const report = (some: Partial<CarryReport> = {}): CarryReport =>
   showReport({
     carried: [],
     kept: [],
+    tables: [],
     moved: [],
     unused: undefined,
     converted: [],
@@ -29,6 +30,15 @@ Deno.test("a report shows the lists that are not empty, addresses in hexadecimal
   assertEquals(
     printed(report({ oldPointers: [{ name: "p", offset: 8, value: 4096n }] })),
     `{ oldPointers: [ { name: "p", offset: 8, value: 0x1000 } ] }`,
+  );
+  const table = { name: "_ZTV1a", fate: "kept", appended: 0, spare: 16 } as const;
+  assertEquals(printed(report({ tables: [table] })), "{}");
+  assertEquals(
+    printed(report({ tables: [table, { ...table, fate: "appended", appended: 2, spare: 14 }] })).replace(
+      /\s+/g,
+      " ",
+    ),
+    `{ tables: [ { name: "_ZTV1a", fate: "appended", appended: 2, spare: 14 } ] }`,
   );
   assertEquals(
     printed(report({ unused: { names: ["v"], bytes: 24, addedBytes: 8192 } })),

@@ -4,10 +4,10 @@ import { compile } from "./compilers.ts";
 
 let count = 0;
 
-/** Compiles and links a version; the source is C++ if the compiler is `g++` or `clang++`. */
+/** Compiles and links a version of one or several sources; they are C++ if the compiler is `g++` or `clang++`. */
 export async function compiledVersion(
   folder: string,
-  source: string,
+  source: string | readonly string[],
   { compiler = "gcc", flags = ["-O2"], reloadable = true, link = {} }: {
     compiler?: "gcc" | "g++" | "clang++";
     flags?: readonly string[];
@@ -16,9 +16,12 @@ export async function compiledVersion(
     link?: LinkOptions;
   } = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const name = `v${++count}.${compiler === "gcc" ? "c" : "cpp"}`;
-  Deno.writeTextFileSync(`${folder}/${name}`, source);
-  await compile(compiler, ["-fPIC", ...flags, "-c", name, "-o", `${name}.o`], folder);
-  const object = { name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) };
-  return linkObjects([object], { reloadable, ...link }).bytes as Uint8Array<ArrayBuffer>;
+  const objects = [];
+  for (const text of typeof source === "string" ? [source] : source) {
+    const name = `v${++count}.${compiler === "gcc" ? "c" : "cpp"}`;
+    Deno.writeTextFileSync(`${folder}/${name}`, text);
+    await compile(compiler, ["-fPIC", ...flags, "-c", name, "-o", `${name}.o`], folder);
+    objects.push({ name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) });
+  }
+  return linkObjects(objects, { reloadable, ...link }).bytes as Uint8Array<ArrayBuffer>;
 }

@@ -33,14 +33,14 @@ export class KeptModule implements AsyncDisposable {
     this.registry = new ModuleRegistry({ libraries: LIBRARIES, keepVersions: 4, ...registry });
   }
 
-  async load(source: string): Promise<LoadedModule> {
+  async load(source: string | readonly string[]): Promise<LoadedModule> {
     return this.#module = this.registry.loadBytes(
       "m",
       await compiledVersion(this.#folder, source, this.#options),
     );
   }
 
-  async reload(source: string, options: TakeoverOptions = {}): Promise<CarryReport> {
+  async reload(source: string | readonly string[], options: TakeoverOptions = {}): Promise<CarryReport> {
     const bytes = await compiledVersion(this.#folder, source, this.#options);
     return this.#take(this.registry.reload("m", { bytes, state: "keep", ...options }));
   }

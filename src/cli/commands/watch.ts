@@ -257,6 +257,17 @@ function printReport(event: Report, file: string, writer: Writer): void {
       for (const { name, reason } of carried?.fresh ?? []) {
         writer.print(style.warning(`  initialized anew: ${printable(name)}: ${reason}`));
       }
+      for (const { name, fate, appended, spare, reason } of carried?.tables ?? []) {
+        if (fate === "appended") {
+          writer.print(
+            style.faint(
+              printable(`  virtual functions appended: ${name}: ${appended}, and room for ${spare}`),
+            ),
+          );
+        } else if (fate === "fresh") {
+          writer.print(style.warning(printable(`  table made anew: ${name}: ${reason}`)));
+        }
+      }
       if (carried !== undefined && carried.initialValueChanged.length > 0) {
         const names = carried.initialValueChanged.map((name) => printable(name)).join(", ");
         writer.print(style.warning(`  initial value changed, the old value is kept (--take): ${names}`));

@@ -2,6 +2,7 @@
 // `dynamic_cast`, `typeid` and exceptions work over versions.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { CarryReport, KeptTable, LinkOptions } from "../../../mod.ts";
+import { compiledVersion } from "../../support/compiled_versions.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
 import { KeptModule, rejection } from "../../support/kept_module.ts";
 
@@ -341,6 +342,80 @@ testClasses("classes of one name start anew, and the report says so", async (fol
   kept.call("make");
   // The older object keeps the function of the version that made it.
   assertEquals([kept.call("ask", 1), kept.call("ask", 3)], [10, 20]);
+});
+
+testClasses("classes of anonymous namespaces in several files are not mixed up", async (folder, compiler) => {
+  const file = (name: string, version: number, value: number) => `
+    struct base { virtual int id() = 0; };
+    namespace { struct local : base { int id() override { return ${version * 10 + value}; } }; }
+    base *${name}() { return new local; }`;
+  const main = (version: number) => `
+    struct base { virtual int id() = 0; };
+    base *first(); base *second();
+    static base *all[10];
+    static int count;
+    extern "C" int make(void) { all[count++] = first(); all[count++] = second(); return ${version}; }
+    extern "C" int ask(int at) { return all[at]->id(); }`;
+  const sources = (version: number) => [file("first", version, 1), file("second", version, 2), main(version)];
+  await using kept = hotModule(folder, compiler);
+  await kept.load(sources(1));
+  kept.call("make");
+  for (let version = 2; version < 5; version++) {
+    const { tables } = await kept.reload(sources(version));
+    const name = "_ZTVN12_GLOBAL__N_15localE";
+    const twice = tables.filter((table) => table.name === name);
+    assertEquals(
+      twice.map(({ fate, reason }) => [fate, reason]),
+      Array(2).fill(["fresh", "its name is not unique"]),
+    );
+    kept.call("make");
+    for (let at = 0; at < 2 * version; at++) {
+      const made = Math.floor(at / 2) + 1;
+      assertEquals(kept.call("ask", at), made * 10 + at % 2 + 1, `object ${at}`);
+    }
+  }
+});
+
+testClasses("type information that another module imports stays", async (folder, compiler) => {
+  const base = "struct base { virtual int id(); virtual ~base(); };";
+  const provider = (version: number) => `
+    ${base}
+    int base::id() { return ${version}; }
+    base::~base() {}
+    extern "C" base *made(void) { return new base; }
+    extern "C" void provoke(void) { throw base(); }
+    extern "C" int knows(base *other) { try { throw *other; } catch (base &) { return 1; } }`;
+  const importer = `
+    #include <typeinfo>
+    ${base}
+    extern "C" base *made(void);
+    extern "C" void provoke(void);
+    extern "C" int knows(base *);
+    struct derived : base { int id() override { return base::id() + 1000; } };
+    static base *old;
+    extern "C" int check(void) {
+      if (!old) old = made();
+      base *now = made(), *mine = new derived;
+      if (&typeid(*old) != &typeid(base) || &typeid(*now) != &typeid(base)) return -1;
+      if (dynamic_cast<derived *>(mine) == nullptr || dynamic_cast<derived *>(now) != nullptr) return -2;
+      if (old->id() != now->id() || mine->id() != now->id() + 1000 || !knows(mine)) return -3;
+      try { provoke(); } catch (base &caught) { return caught.id(); }
+      return -4;
+    }`;
+  await using kept = hotModule(folder, compiler);
+  await kept.load(provider(1));
+  using user = kept.registry.loadBytes(
+    "user",
+    await compiledVersion(folder, importer, { compiler, flags: FLAGS }),
+  );
+  const check = user.getFunction("check", { parameters: [], result: "i32" })!;
+  assertEquals(check(), 1);
+  for (let version = 2; version < 6; version++) {
+    await kept.reload(provider(version));
+    assertEquals(check(), version);
+  }
+  kept.rollback();
+  assertEquals(check(), 4);
 });
 
 testClasses(
