@@ -20,6 +20,7 @@ import { homelessVariables, unusedObjects } from "./unused.ts";
 import { hasOtherInitialValue, type HomePlan, type KeepPlan, keptAddresses } from "./plan.ts";
 import { settle } from "./settle.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
+import { fillAppended } from "./virtual_words.ts";
 
 /** A candidate that works on the variables of the version before, and does not serve yet. */
 export interface KeptCandidate {
@@ -57,6 +58,12 @@ export function keepState(
   candidate.exits?.setWithdrawn(withdrawn, true);
   using undo = new DisposableStack();
   undo.defer(() => candidate.exits?.setWithdrawn(withdrawn, false));
+  const emptyAppended = fillAppended(
+    table,
+    candidate,
+    new Map(homes.flatMap(({ home, fate, place }) => fate === "kept" ? [[home, place!] as const] : [])),
+  );
+  undo.defer(emptyAppended);
   try {
     aimed.aim();
   } catch (error) {
@@ -81,6 +88,7 @@ export function keepState(
       } catch {
         return false;
       }
+      emptyAppended();
       candidate.exits?.setWithdrawn(withdrawn, false);
       return true;
     },

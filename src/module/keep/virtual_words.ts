@@ -11,7 +11,7 @@ import { startCount } from "../../load/start.ts";
 import { Protection } from "../../os/memory/allocator.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { readAddress } from "../image_data.ts";
-import { homeAddress, type HomePlace, type HomeTable } from "./table.ts";
+import { filledSize, homeAddress, type HomePlace, type HomeTable } from "./table.ts";
 
 const WORD = 8;
 
@@ -63,9 +63,7 @@ export function prepareTables(
       if (now.get(first + offset) === value) continue;
       entered.push(() => now.set(first + offset, value));
       for (const { image, address } of copies.of(place)) {
-        const known = changes.get(image);
-        if (known === undefined) changes.set(image, [{ address: address + offset, value }]);
-        else known.push({ address: address + offset, value });
+        addChange(changes, image, { address: address + offset, value });
       }
     }
   }
@@ -77,6 +75,58 @@ export function prepareTables(
     },
     release: () => opened.release(),
   };
+}
+
+/**
+ * Fills the slots of functions that a candidate appends with addresses of its code, so that it can call them on
+ * objects of older versions before it serves. Nobody else uses these slots.
+ *
+ * @param kept The candidate's homes that are kept, with their places.
+ * @returns what empties the slots again, as far as the system allows it.
+ * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
+ */
+export function fillAppended(
+  table: HomeTable,
+  candidate: PlacedImage,
+  kept: ReadonlyMap<number, HomePlace>,
+): () => void {
+  const copies = new TableCopies(table), places = HomePlaces.of(candidate);
+  const words: (ChangedWord & { readonly image: PlacedImage })[] = [];
+  for (const home of tableHomes(candidate)) {
+    const place = kept.get(home);
+    if (place === undefined) continue;
+    const filled = filledSize(place.filled.version, place.filled.index),
+      { offset, size } = places.homes[home];
+    const bytes = bytesAt(candidate.memory.address + BigInt(places.place(home)), size);
+    for (const { at } of functionPlaces(candidate, home)) {
+      if (at - offset < filled) continue;
+      const value = readAddress(bytes, at - offset);
+      for (const { image, address } of copies.of(place)) {
+        words.push({ image, address: address + at - offset, value });
+      }
+    }
+  }
+  const write = (valueOf: (word: ChangedWord) => number): void => {
+    const changes = new Map<PlacedImage, ChangedWord[]>();
+    for (const word of words) addChange(changes, word.image, { address: word.address, value: valueOf(word) });
+    const opened = open(changes);
+    opened.commit();
+    opened.release();
+  };
+  write(({ value }) => value);
+  return () => {
+    try {
+      write(() => 0);
+    } catch {
+      // Nobody calls through them before a version fills them again.
+    }
+  };
+}
+
+function addChange(changes: Map<PlacedImage, ChangedWord[]>, image: PlacedImage, word: ChangedWord): void {
+  const known = changes.get(image);
+  if (known === undefined) changes.set(image, [word]);
+  else known.push(word);
 }
 
 /** The words that are in place in a version's memory. */

@@ -454,3 +454,40 @@ testClasses(
     assertEquals(kept.call("ask"), 5 * 44);
   },
 );
+
+testClasses(
+  "verify can call appended functions on older objects, and a refusal empties their slots",
+  async (folder, compiler) => {
+    const source = (version: number, ...names: readonly string[]) => `
+    struct thing {
+      int made = ${version};
+      virtual int first() { return 1; }
+      ${
+      names.map((name, at) => `virtual int ${name}() { return made * 100 + ${version * 10 + at}; }`).join(
+        "\n",
+      )
+    }
+    };
+    static thing *kept = new thing;
+    extern "C" int ask(void) { return kept->first()${names.map((name) => ` + kept->${name}()`).join("")}; }`;
+    const INT = { parameters: [], result: "i32" } as const;
+    await using kept = hotModule(folder, compiler);
+    await kept.load(source(1));
+    assertEquals(kept.call("ask"), 1);
+    for (const name of ["added", "other"]) {
+      const asked: number[] = [];
+      const error = await rejection(() =>
+        kept.reload(source(2, name), {
+          verify(candidate) {
+            asked.push(candidate.getFunction("ask", INT)!());
+            return false;
+          },
+        })
+      );
+      assertEquals([error.kind, asked], ["Incompatible", [1 + 120]]);
+      assertEquals(kept.call("ask"), 1);
+    }
+    await kept.reload(source(3, "third", "fourth"));
+    assertEquals(kept.call("ask"), 1 + 130 + 131);
+  },
+);
