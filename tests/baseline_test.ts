@@ -1,6 +1,7 @@
 // Committed machine code runs on every processor of its architecture: x86-64-v1 and Armv8.0.
 import { assert, assertEquals } from "@std/assert";
 import { EXITS_LIBRARY } from "../src/load/runtime/atexit_library.ts";
+import { CRASH_LIBRARY } from "../src/load/runtime/crash_library.ts";
 import { parseObject } from "../src/link/elf/object.ts";
 import { Machine, SectionFlag } from "../src/os/elf.ts";
 import { Arch, SectionType } from "../src/smf/enums.ts";
@@ -67,14 +68,18 @@ Deno.test("committed modules and objects need no more than the baseline of their
   assert(total > 100_000, `${total} instructions`);
 });
 
-for (const arch of ["x86_64", "aarch64"] as const) {
-  Deno.test(`the library that registers exits needs no more than the baseline of ${arch}`, async () => {
-    const check = await BaselineCheck.start();
-    const sections = codeOfLibrary(fromBase64(EXITS_LIBRARY[arch]));
-    const found = sections.map((code) => check.find(arch, code));
-    assertEquals(found.flatMap(({ excess }) => excess), []);
-    assert(found.reduce((sum, { instructions }) => sum + instructions, 0) > 100);
-  });
+for (
+  const [what, library] of [["registers exits", EXITS_LIBRARY], ["reports crashes", CRASH_LIBRARY]] as const
+) {
+  for (const arch of ["x86_64", "aarch64"] as const) {
+    Deno.test(`the library that ${what} needs no more than the baseline of ${arch}`, async () => {
+      const check = await BaselineCheck.start();
+      const sections = codeOfLibrary(fromBase64(library[arch]));
+      const found = sections.map((code) => check.find(arch, code));
+      assertEquals(found.flatMap(({ excess }) => excess), []);
+      assert(found.reduce((sum, { instructions }) => sum + instructions, 0) > 100);
+    });
+  }
 }
 
 Deno.test("instructions beyond x86-64-v1 are told from those inside it", () => {

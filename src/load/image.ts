@@ -117,6 +117,8 @@ export class PlacedImage implements LoadedImage {
   frames: Disposable | undefined;
   /** Measures the time that relocating takes. */
   relocating: StepTimer | undefined;
+  /** The registration for reports of crashes. */
+  crashReports: Disposable | undefined;
   /** The stubs in the place of missing functions. */
   missingCalls: Disposable | undefined;
 
@@ -170,6 +172,8 @@ export class PlacedImage implements LoadedImage {
     const { frames } = this;
     this.frames = undefined;
     frames?.[Symbol.dispose]();
+    this.crashReports?.[Symbol.dispose]();
+    this.crashReports = undefined;
     this.allocator.free(this.memory);
     this.isFreed = true;
     if (this.missingCalls !== undefined) abandon(this.missingCalls);

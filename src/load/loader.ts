@@ -33,6 +33,7 @@ import {
   resolveImports,
 } from "./imports/resolve.ts";
 import { fill, place } from "./placing.ts";
+import { reportCrashes } from "./runtime/crash_report.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
@@ -67,6 +68,8 @@ export interface LoadContext {
   readonly keepsDebug?: boolean;
   /** An address that the image should lie near, before those of its imports. */
   readonly near?: bigint | undefined;
+  /** The version that reports of crashes name; absent: there are none. */
+  readonly reportAs?: number | undefined;
 }
 
 /** Loads one module whose providers are all loaded already. */
@@ -165,7 +168,7 @@ export function relocateImage(image: PlacedImage, imports: ResolvedImports): voi
  */
 export function linkImage(
   image: PlacedImage,
-  { keepsInitialData = false }: Pick<LoadContext, "keepsInitialData">,
+  { keepsInitialData = false, reportAs }: Pick<LoadContext, "keepsInitialData" | "reportAs">,
 ): void {
   const { plan } = image;
   const bytes = image.bytes!, imports = image.resolved!;
@@ -189,6 +192,7 @@ export function linkImage(
     relocations: image.file.relocations.length,
     milliseconds,
   }));
+  if (reportAs !== undefined) image.crashReports = reportCrashes(image, reportAs);
 }
 
 /**

@@ -27,6 +27,15 @@ export interface ModuleLoaderOptions {
    * @default "auto"
    */
   readonly callPath?: CallPath;
+  /**
+   * Whether a crash in native code of a module is reported on standard error, as
+   * with the same option of a `ModuleRegistry`.
+   *
+   * Platforms: Linux only; elsewhere there are no reports.
+   *
+   * @default true
+   */
+  readonly crashReport?: boolean;
 }
 
 /** How {@linkcode ModuleLoader} loads one module. */
@@ -64,7 +73,11 @@ export interface ModuleBytesOptions extends ModuleLoadOptions {
   readonly name?: string;
 }
 
-const LOADER_OPTIONS: OptionTable<ModuleLoaderOptions> = { allocator: ALLOCATOR, callPath: CALL_PATH };
+const LOADER_OPTIONS: OptionTable<ModuleLoaderOptions> = {
+  allocator: ALLOCATOR,
+  callPath: CALL_PATH,
+  crashReport: BOOLEAN,
+};
 
 const LOAD_OPTIONS: OptionTable<ModuleLoadOptions> = { integrity: STRING, pin: BOOLEAN };
 
@@ -116,12 +129,14 @@ function checkArguments<Options extends object>(
 export class ModuleLoader {
   readonly #allocator: MemoryAllocator;
   readonly #callPath: CallPath;
+  readonly #reportsCrashes: boolean;
 
   /** Opens nothing and needs no permission. */
   constructor(options: ModuleLoaderOptions = {}) {
     checkOptions("create loader", options, LOADER_OPTIONS);
     this.#allocator = options.allocator ?? platformAllocator();
     this.#callPath = options.callPath ?? "auto";
+    this.#reportsCrashes = options.crashReport ?? true;
   }
 
   /**
@@ -181,7 +196,13 @@ export class ModuleLoader {
     const sources: ImportSource[] = resolver === undefined
       ? [runtimeNames]
       : [runtimeNames, resolverSource(resolver)];
-    return { allocator: this.#allocator, sources, description: `module '${path}'`, integrity };
+    return {
+      allocator: this.#allocator,
+      sources,
+      description: `module '${path}'`,
+      integrity,
+      reportAs: this.#reportsCrashes ? 1 : undefined,
+    };
   }
 
   #open(image: LoadedImage, path: string, { pin }: ModuleLoadOptions): LoadedModule {

@@ -73,6 +73,43 @@ export interface DynamicLinker extends Disposable {
   failure(): string | undefined;
 }
 
+/** The names of the library with `dlopen`, which glibc before 2.34 has apart from the C library. */
+const POSIX_NAMES = Deno.build.os === "darwin" ? ["libSystem.B.dylib"] : ["libc.so.6", "libdl.so.2"];
+
+/** The functions' addresses, for {@linkcode openLinkerBriefly}. */
+const POSIX_ADDRESSES = {
+  dlopen: { type: "pointer" },
+  dlsym: { type: "pointer" },
+  dlerror: { type: "pointer" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The part of a {@linkcode DynamicLinker} that opens a library of one's own. */
+export type BriefLinker = Pick<DynamicLinker, "open" | "find" | "failure" | typeof Symbol.dispose>;
+
+/**
+ * Like {@linkcode openDynamicLinker}, for a few calls: by address, since the fast
+ * calls that Deno would compile take as long as hundreds of such calls.
+ *
+ * Platforms: not on Windows.
+ */
+export function openLinkerBriefly(): BriefLinker {
+  const library = openLibrary(POSIX_NAMES, POSIX_ADDRESSES);
+  const { symbols } = library;
+  const at = <Name extends keyof typeof symbols>(name: Name) =>
+    new Deno.UnsafeFnPointer(symbols[name] as Deno.PointerObject<never>, POSIX_FUNCTIONS[name]);
+  const open = at("dlopen"), find = at("dlsym");
+  return {
+    open: (file) => open.call(cString(file), RTLD_NOW),
+    find: (handle, name) => find.call(handle, cString(name)),
+    failure: () => textAt(at("dlerror").call()),
+    [Symbol.dispose]: () => library.close(),
+  };
+}
+
+function textAt(text: Deno.PointerValue): string | undefined {
+  return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
+}
+
 /**
  * The dynamic linker of this system.
  *
@@ -91,8 +128,7 @@ export function openDynamicLinker(): DynamicLinker {
       [Symbol.dispose]: () => library.close(),
     };
   }
-  const names = Deno.build.os === "darwin" ? ["libSystem.B.dylib"] : ["libc.so.6", "libdl.so.2"];
-  const library = openLibrary(names, POSIX_FUNCTIONS);
+  const library = openLibrary(POSIX_NAMES, POSIX_FUNCTIONS);
   const { symbols } = library;
   return {
     open: (file) => symbols.dlopen(cString(file), RTLD_NOW),
@@ -104,10 +140,7 @@ export function openDynamicLinker(): DynamicLinker {
         : pointerCall(address, DLVSYM)(handle, cString(name), cString(version)) as bigint;
     },
     close: (handle) => void symbols.dlclose(handle),
-    failure(): string | undefined {
-      const text = symbols.dlerror();
-      return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
-    },
+    failure: () => textAt(symbols.dlerror()),
     [Symbol.dispose]: () => library.close(),
   };
 }

@@ -45,6 +45,7 @@ export function loadGroup(
   scope: ImportScope,
   contextOf: (key: string, file: string, number: number) => LoadContext,
 ): ModuleVersion[] {
+  const contexts = members.map(({ key, file, number }) => contextOf(key, file, number));
   const images: PlacedImage[] = [];
   const versions: ModuleVersion[] = [];
   const group: { key: string; exports: Exporter }[] = [];
@@ -52,13 +53,13 @@ export function loadGroup(
   undo.defer(() => {
     for (const version of versions) version.lifetime.revokeQuietly();
   });
-  for (const { key, file, number, near, expose } of members) {
-    const image = readFile(file, placeSteps({ ...contextOf(key, file, number), near }));
+  members.forEach(({ key, file, number, near, expose }, index) => {
+    const image = readFile(file, placeSteps({ ...contexts[index], near }));
     images.push(image);
     const version = ModuleVersion.create(image, file, number);
     versions.push(version);
     group.push({ key, exports: expose(version) });
-  }
+  });
   const order = new StartOrder();
   members.forEach(({ key, file }, index) =>
     inFile(file, () => {
@@ -71,9 +72,7 @@ export function loadGroup(
       relocateImage(image, resolveModule(image, sources));
     })
   );
-  members.forEach(({ file }, index) =>
-    inFile(file, () => linkImage(images[index], { keepsInitialData: true }))
-  );
+  members.forEach(({ file }, index) => inFile(file, () => linkImage(images[index], contexts[index])));
   // All are checked by now. From here on their code runs.
   const positions = order.positions();
   for (const index of positions) inFile(members[index].file, () => sealImage(images[index]));

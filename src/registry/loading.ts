@@ -41,6 +41,7 @@ export class Loading {
   readonly #onTrace: ModuleRegistryOptions["onTrace"];
   readonly #profilerOptions: ProfilerOptions;
   #profilers: Profilers | undefined;
+  readonly #reportsCrashes: boolean;
   /** The exports of new modules that are not in the catalog yet. */
   readonly #exports = new WeakMap<ModuleVersion, StableExports>();
   #hasResources = false;
@@ -51,6 +52,7 @@ export class Loading {
     const { perfMap = false, jitdump } = options;
     this.#profilerOptions = { perfMap, jitdump: jitdump === undefined ? undefined : pathOf(jitdump) };
     this.#allocator = options.allocator ?? platformAllocator();
+    this.#reportsCrashes = options.crashReport ?? true;
     this.#scope = new ImportScope(this.catalog, options);
   }
 
@@ -163,6 +165,7 @@ export class Loading {
       librariesOf: (needed) => this.#scope.librariesOf(needed),
       description: `module '${path}'`,
       keepsInitialData: true,
+      reportAs: this.#reportsCrashes ? number : undefined,
     };
   }
 

@@ -25,6 +25,18 @@ export interface ModuleRegistryOptions extends ImportOptions {
    */
   readonly callPath?: CallPath;
   /**
+   * Whether a crash in native code of a module is reported: when a signal such as
+   * SIGSEGV ends the process while code of the module is on the stack, what
+   * happened, the functions on the stack and a next step are first written to
+   * standard error. The process ends as it would have. Handlers of signals that
+   * the program or Deno has installed before get what is theirs.
+   *
+   * Platforms: Linux only; elsewhere there are no reports.
+   *
+   * @default true
+   */
+  readonly crashReport?: boolean;
+  /**
    * How many earlier versions of a module stay loaded after reloads: a whole
    * number, or `Infinity`. A rollback goes back to them.
    *
@@ -164,6 +176,7 @@ export interface ReloadOptions extends TakeoverOptions, LoadOptions {
 export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
   allocator: ALLOCATOR,
   callPath: CALL_PATH,
+  crashReport: BOOLEAN,
   keepVersions: NUMBER,
   onTrace: FUNCTION,
   perfMap: BOOLEAN,

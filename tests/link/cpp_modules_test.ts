@@ -1,5 +1,5 @@
 // Modules made from C++: their functions behave as their sources and the language say.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { linkObjects, ModuleRegistry } from "../../mod.ts";
 import { runChild } from "../support/modules.ts";
 import { compile, testWithCompilers } from "../support/compilers.ts";
@@ -41,6 +41,10 @@ for (const way of ["fast", "pointer", "nonblocking", "Worker", "callback"]) {
     assertEquals([child.signal, child.stdout], ["SIGABRT", "calling\n"], child.stderr);
     assertStringIncludes(child.stderr, "terminate called after throwing an instance of 'Problem'");
     assertStringIncludes(child.stderr, "a problem");
+    assertMatch(
+      child.stderr,
+      /SIGABRT[^]*\n {4}at raise_problem\+0x[0-9a-f]+ in module '.*thrower\.smf', version 1 /,
+    );
     assert(!child.stderr.includes("panic"), child.stderr);
   });
 }

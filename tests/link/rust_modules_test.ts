@@ -1,5 +1,5 @@
 // Modules made from Rust, with its standard library inside.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runChild } from "../support/modules.ts";
 import { programTest, programTests } from "../support/program_tests.ts";
 import { RUST } from "../support/programs.ts";
@@ -14,6 +14,10 @@ for (const way of ["fast", "pointer", "nonblocking"]) {
     assertEquals([child.signal, child.stdout], ["SIGABRT", "calling\n"], child.stderr);
     assertStringIncludes(child.stderr, "panicked with 5");
     assertStringIncludes(child.stderr, "panic in a function that cannot unwind");
+    assertMatch(
+      child.stderr,
+      /SIGABRT[^]*\n {4}at panic_out\+0x[0-9a-f]+ in module '.*tour\.smf', version 1 /,
+    );
     assert(!child.stderr.includes("Deno"), child.stderr);
   });
 }

@@ -14,13 +14,12 @@
  * end of a thread leads there, never into a module that has been freed.
  */
 
-import { MemoryFiles } from "../../os/memory_file.ts";
 import { pointerCall } from "../../os/pointer.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
-import { openDynamicLinker } from "../../os/dynamic_linker.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
+import { NativeLibrary } from "./native_library.ts";
 import { Platform } from "../../smf/enums.ts";
 
 /** The C library's functions, and the library's functions that replace them. */
@@ -69,39 +68,10 @@ const FUNCTIONS = {
 /** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
 const DESTRUCTOR_TIMEOUT = 1000;
 
-const addresses: Map<string, bigint> = new Map();
-
-/** The address of one of the library's functions. */
-function addressOf(name: string): bigint {
-  let address = addresses.get(name);
-  if (address !== undefined) return address;
-
-  using linker = openDynamicLinker();
-  // Another isolate may have opened the library before. It is never closed.
-  const handle = linker.open(EXITS_NAME) ?? openLibrary((path) => linker.open(path));
-  if (handle === null) {
-    throw new LoadError(
-      "Unsupported",
-      `Cannot open the loader's own library: the system refuses it: ${linker.failure()}`,
-      {
-        hint:
-          "let this process open shared libraries from memory: nothing may forbid memfd_create or executing it",
-      },
-    );
-  }
-  address = linker.find(handle, name);
-  addresses.set(name, address);
-  return address;
-}
-
-function openLibrary(open: (path: string) => Deno.PointerValue): Deno.PointerValue {
-  const bytes = Uint8Array.from(atob(EXITS_LIBRARY[Deno.build.arch]), (letter) => letter.charCodeAt(0));
-  using files = new MemoryFiles();
-  return files.withFile(bytes, open);
-}
+const library = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY);
 
 function call(name: keyof typeof FUNCTIONS, ...parameters: unknown[]): unknown {
-  return pointerCall(addressOf(name), FUNCTIONS[name])(...parameters as never[]);
+  return pointerCall(library.addressOf(name), FUNCTIONS[name])(...parameters as never[]);
 }
 
 /** Whether the library replaces the C library's function of that name. */
@@ -118,7 +88,7 @@ export function isExitName(name: string): boolean {
  * @throws {LoadError} `Unsupported` if the system refuses the library.
  */
 export function exitFunction(name: string): bigint {
-  return addressOf(REPLACEMENTS.get(name)!);
+  return library.addressOf(REPLACEMENTS.get(name)!);
 }
 
 /** The arguments of an initialiser: argc, argv, envp. */

@@ -1,0 +1,124 @@
+/*
+ * The modules whose crashes are reported. The loader adds and removes them; a
+ * signal handler reads them at any time: a module is complete before one store
+ * makes it visible, and its memory stays while a handler may be reading it.
+ */
+#include "crash.h"
+#include <stdlib.h>
+#include <string.h>
+
+/* The words of a symbol's record (docs/format.md), and the bytes of the word that has its type, binding and visibility. */
+enum { NAME_OFFSET = 0, KIND = 2, VALUE = 4, SIZE = 6 };
+/* The binding of symbols that only their own file knows. */
+enum { LOCAL = 0 };
+
+/* How many freed modules are remembered by name, for calls of code that is not there any more. */
+enum { REMEMBERED = 16 };
+
+static struct module *modules;
+static struct module *freed[REMEMBERED];
+static unsigned freed_count;
+/* Guards the lists against other changes; handlers do not take it. */
+static int lock;
+/* The number of handlers that read the lists. One that has reported a crash stays, because its process ends. */
+int smf_readers;
+
+int smf_install(void);
+
+/*
+ * Adds a module before any of its code runs. `facts` is followed by the groups and
+ * the name; `symbols` has the records and the names. All of it is copied. Returns
+ * null if memory is exhausted or signals cannot be handled.
+ */
+__attribute__((visibility("default"))) struct module *smf_crash_add(const struct facts *facts, const void *symbols, size_t symbols_size) {
+  size_t groups_size = facts->groups * sizeof(struct group);
+  struct module *module = malloc(sizeof *module + groups_size + facts->name_size);
+  uint32_t *copy = malloc(symbols_size + 1);
+  if (!module || !copy || smf_install()) {
+    free(module);
+    free(copy);
+    return 0;
+  }
+  module->facts = *facts;
+  memcpy(module->groups, facts + 1, groups_size + facts->name_size);
+  module->name = (char *)module->groups + groups_size;
+  memcpy(copy, symbols, symbols_size);
+  module->symbols = copy;
+  module->symbols_size = symbols_size;
+  smf_enter(&lock);
+  module->next = modules;
+  __atomic_store_n(&modules, module, __ATOMIC_RELEASE);
+  smf_leave(&lock);
+  return module;
+}
+
+/* Removes a module before its memory is freed. Its name is remembered for a while. */
+__attribute__((visibility("default"))) void smf_crash_remove(struct module *module) {
+  smf_enter(&lock);
+  struct module **link = &modules;
+  while (*link != module) link = &(*link)->next;
+  __atomic_store_n(link, module->next, __ATOMIC_SEQ_CST);
+  void *symbols = (void *)module->symbols;
+  __atomic_store_n(&module->symbols, 0, __ATOMIC_SEQ_CST);
+  struct module **slot = &freed[freed_count++ % REMEMBERED], *oldest = *slot;
+  __atomic_store_n(slot, module, __ATOMIC_SEQ_CST);
+  smf_leave(&lock);
+  /* A handler that began before may still read them; then they stay, since it reports a crash. */
+  if (__atomic_load_n(&smf_readers, __ATOMIC_SEQ_CST)) return;
+  free(symbols);
+  free(oldest);
+}
+
+/* The module with the address in its image; null if there is none. */
+const struct module *smf_module_at(uintptr_t address) {
+  struct module *module = __atomic_load_n(&modules, __ATOMIC_ACQUIRE);
+  while (module && address - module->facts.start >= module->facts.size) {
+    module = __atomic_load_n(&module->next, __ATOMIC_ACQUIRE);
+  }
+  return module;
+}
+
+/* The module that had the address in its image when it was freed, the last if there were several; null if there is none. */
+const struct module *smf_freed_module_at(uintptr_t address) {
+  unsigned count = __atomic_load_n(&freed_count, __ATOMIC_ACQUIRE);
+  for (unsigned age = 1; age <= REMEMBERED && age <= count; age++) {
+    const struct module *module = __atomic_load_n(&freed[(count - age) % REMEMBERED], __ATOMIC_ACQUIRE);
+    if (module && address - module->facts.start < module->facts.size) return module;
+  }
+  return 0;
+}
+
+int smf_is_code(const struct module *module, uintptr_t address) {
+  return module && address - module->facts.start - module->facts.code < module->facts.code_size;
+}
+
+static uint64_t wide(const uint32_t *words) { return words[0] | (uint64_t)words[1] << 32; }
+
+/* Finds the function of a module that has the address inside. Returns whether there is one. */
+int smf_function_at(const struct module *module, uintptr_t address, struct place *place) {
+  const struct facts *facts = &module->facts;
+  const struct group *group = module->groups, *end = group + facts->groups;
+  const uint32_t *symbols = module->symbols, *found = 0;
+  uint64_t offset = address - facts->start, start = 0;
+  while (group < end && offset - group->delta - group->start >= group->end - group->start) group++;
+  if (group == end || !symbols) return 0;
+  offset -= group->delta;
+  for (uint64_t index = 0; index < facts->symbols; index++) {
+    const uint32_t *symbol = symbols + index * facts->step;
+    uint64_t value = wide(symbol + VALUE), size = wide(symbol + SIZE);
+    if ((symbol[KIND] & 0xff) != facts->function_type || value > offset || value < group->start) continue;
+    /* A function without a size, as assemblers make them, reaches to the next one, unless one with a size is there. */
+    if (size ? offset - value >= size : !value || (found && (wide(found + SIZE) || value < start))) continue;
+    if (found && size && wide(found + SIZE) && value < start) continue;
+    /* Of several names for a function, the one that others know it by. */
+    if (found && value == start && (symbol[KIND] >> 8 & 0xff) == LOCAL) continue;
+    found = symbol;
+    start = value;
+  }
+  if (!found) return 0;
+  const char *names = (const char *)(symbols + facts->symbols * facts->step);
+  size_t room = module->symbols_size - facts->symbols * facts->step * 4, at = found[NAME_OFFSET], size = 0;
+  while (at + size < room && names[at + size]) size++;
+  *place = (struct place){names + at, size, offset - start, address - (offset - start), wide(found + SIZE)};
+  return size > 0;
+}

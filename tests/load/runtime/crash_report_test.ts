@@ -1,0 +1,192 @@
+// What a crash in a module's code writes before the process ends.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { runChild } from "../../support/modules.ts";
+import { linuxTest } from "../../support/threads.ts";
+import type { FUNCTIONS, Place } from "./crash_child.ts";
+
+type Function = (typeof FUNCTIONS)[number];
+
+const CHILD = new URL("./crash_child.ts", import.meta.url);
+const IS_X86 = Deno.build.arch === "x86_64";
+
+/** The lines of qemu, which a test on another processor runs under. */
+const EMULATOR = /^qemu: .*\n/gm;
+
+async function crash(
+  [variant, name, place]: readonly [variant: string, name: Function, place: Place],
+  reports: "on" | "off" = "on",
+): Promise<{ signal: string | null; stdout: string; report: string }> {
+  const { signal, stdout, stderr } = await runChild(CHILD, { args: [variant, name, place, reports] });
+  return { signal, stdout, report: stderr.replaceAll(EMULATOR, "") };
+}
+
+/** What a function does: the signal, the cause in the report, the functions of the module on the stack, and the next step. */
+interface Expected {
+  readonly signal: Deno.Signal;
+  readonly cause: RegExp;
+  readonly functions: readonly string[];
+  /** A function of a library above the module's, or between them. */
+  readonly library?: RegExp;
+  readonly next: string;
+}
+
+const NULL = "a null pointer was used";
+const EXPECTED: Readonly<Record<Function, Expected>> = {
+  by_store: {
+    signal: "SIGSEGV",
+    cause: /^SIGSEGV, write to address 0x0$/,
+    functions: ["store", "by_store"],
+    next: NULL,
+  },
+  by_libc: {
+    signal: "SIGSEGV",
+    cause: /^SIGSEGV, read of address 0x0$/,
+    functions: ["by_libc"],
+    library: /^ {4}at .*libc\.so\.6.*\n {4}at by_libc/m,
+    next: NULL,
+  },
+  by_abort: {
+    signal: "SIGABRT",
+    cause: /^SIGABRT$/,
+    functions: ["by_abort"],
+    library: /^ {4}at abort\+0x[0-9a-f]+ in libc\.so\.6 .*\n {4}at by_abort/m,
+    next: "the code ended the process itself, by abort()",
+  },
+  by_division: {
+    signal: "SIGFPE",
+    cause: /^SIGFPE, division by zero/,
+    functions: ["by_division"],
+    next: "look at what the function divides by",
+  },
+  by_trap: {
+    signal: IS_X86 ? "SIGILL" : "SIGTRAP",
+    cause: IS_X86 ? /^SIGILL, invalid instruction$/ : /^SIGTRAP, trap$/,
+    functions: ["by_trap"],
+    next: "the code came to a place that its compiler took for unreachable",
+  },
+  by_overflow: {
+    // The Rust runtime's own handler of before says so, and aborts.
+    signal: "SIGABRT",
+    cause: /^SIGSEGV, stack overflow at 0x[0-9a-f]+$/,
+    functions: ["by_overflow", "by_overflow"],
+    next: "look for a recursion without end",
+  },
+  by_sort: {
+    signal: "SIGSEGV",
+    cause: /^SIGSEGV, write to address 0x0$/,
+    functions: ["store", "compare", "by_sort"],
+    library: /compare\+.*\n( {4}at .*libc\.so\.6.*\n)+ {4}at by_sort/m,
+    next: NULL,
+  },
+  by_null_call: {
+    signal: "SIGSEGV",
+    cause: /^SIGSEGV, call of address 0x0$/,
+    functions: ["by_null_call"],
+    next: NULL,
+  },
+};
+
+/** AArch64 divides by zero without a signal. */
+const CASES = (Object.keys(EXPECTED) as Function[]).filter((name) => IS_X86 || name !== "by_division");
+
+function assertReport(report: string, { cause, functions, library, next }: Expected, place: Place): void {
+  const [, what] = /^\nCrash in native code: (.*) \(thread \d+, .+\)\n/.exec(report) ?? [];
+  assertMatch(what ?? report, cause);
+  const found = [
+    ...report.matchAll(/^ {4}at (\w+)\+0x[0-9a-f]+ in module 'crashes', version 1 \(0x[0-9a-f]+\)$/gm),
+  ];
+  assertEquals(found.map(([, name]) => name), [...functions, ...place === "thread" ? ["run_there"] : []]);
+  if (library !== undefined) assertMatch(report, library);
+  assertEquals(report.includes("\n    from JavaScript\nnext: "), place !== "thread", report);
+  assertStringIncludes(report, `\nnext: ${next}`);
+}
+
+for (const place of ["main", "worker", "nonblocking", "thread"] as const) {
+  linuxTest(`a crash in a module is reported: ${place}`, async () => {
+    for (const name of CASES) {
+      const expected = EXPECTED[name];
+      const { signal, stdout, report } = await crash(["plain", name, place]);
+      assertEquals(stdout, "");
+      if (name === "by_overflow" && place === "thread") {
+        // A thread of the module's own has no alternate stack: nothing can run on it.
+        assertEquals([signal, report], ["SIGSEGV", ""]);
+        continue;
+      }
+      assertEquals(signal, expected.signal, `${name}\n${report}`);
+      assertReport(report, expected, place);
+    }
+  });
+}
+
+linuxTest("unwind tables lead to the same frames", async () => {
+  for (const name of CASES) {
+    const { signal, report } = await crash(["tables", name, "main"]);
+    assertEquals(signal, EXPECTED[name].signal, report);
+    assertReport(report, EXPECTED[name], "main");
+  }
+});
+
+linuxTest("a crash in an initialiser is reported", async () => {
+  const { signal, report } = await crash(["start", "by_store", "main"]);
+  assertEquals(signal, "SIGSEGV");
+  assertReport(report, { ...EXPECTED.by_store, functions: ["store", "start"] }, "main");
+});
+
+linuxTest("without reports a process ends by the same signal, and says nothing", async () => {
+  for (const name of CASES) {
+    const { signal, report } = await crash(["plain", name, "main"], "off");
+    assertEquals(signal, EXPECTED[name].signal);
+    if (name === "by_overflow") assertMatch(report, /has overflowed its stack/);
+    else assertEquals(report, "");
+  }
+});
+
+const OTHERS = new URL("./crash_elsewhere_child.ts", import.meta.url);
+
+async function other(name: string): Promise<{ signal: string | null; stdout: string; report: string }> {
+  const { signal, stdout, stderr } = await runChild(OTHERS, { args: [name] });
+  return { signal, stdout, report: stderr.replaceAll(EMULATOR, "") };
+}
+
+linuxTest("a crash that has nothing to do with a module is not reported", async () => {
+  assertEquals(await other("elsewhere"), { signal: "SIGSEGV", stdout: "2\n", report: "" });
+  assertEquals(await other("killed"), { signal: "SIGABRT", stdout: "2\n", report: "" });
+});
+
+linuxTest("what catches faults goes on catching them: WebAssembly, and JavaScript's stack", async () => {
+  const { signal, stdout, report } = await other("engine");
+  assertEquals([signal, report], [null, ""]);
+  assertEquals(stdout, "2\nRuntimeError RangeError\nin a callback: RuntimeError RangeError\n3\n");
+});
+
+linuxTest("handlers of the program's own come first, installed before or after", async () => {
+  assertEquals(await other("handled-before"), { signal: null, stdout: "11\n11\n", report: "" });
+  assertEquals(await other("handled-after"), { signal: null, stdout: "11\n11\n", report: "" });
+});
+
+linuxTest("a signal that the program listens to does not end it", async () => {
+  assertEquals(await other("listened"), { signal: null, stdout: "2\ncame\n", report: "" });
+});
+
+linuxTest("code that was freed is named", async () => {
+  const { signal, report } = await other("freed");
+  assertEquals(signal, "SIGSEGV");
+  assertMatch(report, /SIGSEGV, call of address 0x/);
+  assertMatch(report, /^ {4}at offset 0x0 of module 'crashes', version 1, which was freed \(0x/m);
+  assertStringIncludes(report, "\nnext: keep the module loaded");
+});
+
+linuxTest("the version that crashes is named, and the module behind a callback", async () => {
+  const { signal, report } = await other("reloaded");
+  assertEquals(signal, "SIGSEGV");
+  assertMatch(report, /^ {4}at store\+0x[0-9a-f]+ in module 'crashes', version 2 \(/m);
+  const { report: nested } = await other("nested");
+  assertMatch(nested, /^ {4}at store\+.*\n {4}at by_store\+.*\n {4}from JavaScript\n/m);
+});
+
+linuxTest("threads that crash at once make one report", async () => {
+  const { signal, report } = await other("at-once");
+  assert(signal === "SIGSEGV");
+  assertEquals(report.match(/Crash in native code/g)?.length, 1, report);
+  assertMatch(report, /next: a null pointer was used.*\n$/);
+});
