@@ -4,6 +4,7 @@
  */
 
 import { LoadError } from "../errors/load_error.ts";
+import { cString } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
 
 const FUNCTIONS = {
@@ -33,8 +34,6 @@ const MFD_CLOEXEC = 1;
 /** Never executable, which a library without code need not be; kernels before 6.3 do not know the flag. */
 const MFD_NOEXEC_SEAL = 8;
 
-const NAME = new TextEncoder().encode("smf-stub\0");
-
 type Functions = { readonly [Name in keyof typeof FUNCTIONS]: Deno.UnsafeFnPointer<typeof FUNCTIONS[Name]> };
 
 function functionsAt(addresses: Deno.StaticForeignLibraryInterface<typeof ADDRESSES>): Functions {
@@ -54,8 +53,14 @@ function functionsAt(addresses: Deno.StaticForeignLibraryInterface<typeof ADDRES
  * Platforms: Linux only.
  */
 export class MemoryFiles implements Disposable {
+  readonly #name: Uint8Array<ArrayBuffer>;
   readonly #library = openLibrary(["libc.so.6"], ADDRESSES);
   readonly #functions = functionsAt(this.#library.symbols);
+
+  /** @param name The name of the files in lists of mappings (`/memfd:smf-stub`). */
+  constructor(name = "smf-stub") {
+    this.#name = cString(name);
+  }
 
   /**
    * Runs `use` with the path of a file that holds `bytes`. The file is gone
@@ -65,8 +70,8 @@ export class MemoryFiles implements Disposable {
    */
   withFile<T>(bytes: Uint8Array<ArrayBuffer>, use: (path: string) => T): T {
     const functions = this.#functions;
-    let file = functions.memfd_create.call(NAME, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (file < 0) file = functions.memfd_create.call(NAME, MFD_CLOEXEC);
+    let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+    if (file < 0) file = functions.memfd_create.call(this.#name, MFD_CLOEXEC);
     if (file < 0) throw refused(functions, "memfd_create", bytes.length);
     using open = new DisposableStack();
     open.defer(() => void functions.close.call(file));

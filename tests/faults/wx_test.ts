@@ -87,6 +87,7 @@ Deno.test({
       const where = `${scenario}, ${at}`;
       seen.set(scenario, [...seen.get(scenario) ?? [], at]);
       for (const { name, permissions } of maps) {
+        if (name.includes("smf-loader")) assert(!isBoth(permissions), `${where}: ${name} is ${permissions}`);
         if (!name.includes("smf-stub")) continue;
         stubs++;
         assert(!permissions.includes("x"), `${where}: a stub library is ${permissions}`);

@@ -50,7 +50,7 @@ export class NativeLibrary {
 
   #openFile(open: (path: string) => Deno.PointerValue): Deno.PointerValue {
     const bytes = fromBase64(this.#codes[Deno.build.arch]);
-    using files = new MemoryFiles();
+    using files = new MemoryFiles("smf-loader");
     return files.withFile(bytes, open);
   }
 }
