@@ -17,7 +17,8 @@ export interface Unswitched {
    * `local`: calls from its own object, whose compiler may know it.
    */
   readonly reason: "static" | "clone" | "repeated" | "section" | "local";
-  readonly compiler: Compiler;
+  /** The family of its compiler; `other` for one that is unknown, assembly, and several in one object. */
+  readonly compiler: "gcc" | "clang" | "other";
   /** For `local`: whether its object is made for interposition already, or its kind of function gains nothing by that. */
   readonly needsPatching: boolean;
 }
