@@ -25,35 +25,15 @@ import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { CandidateAddresses, takeOwnAddresses } from "./own_functions.ts";
 import { isolateQuestion, type ServedImages } from "./served_images.ts";
+import type { PreparedVersion, PrepareOptions } from "./prepared_version.ts";
 import { releaseAfterCalls } from "./release_after_calls.ts";
 import { SharedSlots } from "./shared_slots.ts";
 import { isEntryKey } from "../../smf/entries.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
-import { type LeaseRequest, type TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import { type TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
-
-/** How a new version takes over. */
-export interface PrepareOptions {
-  /**
-   * Whether it may lack a name that is in use: not with `strict`; with `allow`
-   * the name stays with the old version, which is kept for it.
-   */
-  readonly compatibility: Compatibility;
-  /** Versions that must stay for it, and why. */
-  readonly leases: readonly LeaseRequest[];
-}
-
-/** Another version, ready to take over. */
-export interface PreparedVersion {
-  /** The canonical addresses of its functions, by the indexes of their symbols. */
-  readonly canonical: ReadonlyMap<number, number>;
-  /** Sends all users to it. Cannot fail. */
-  commit(): void;
-  /** Lets go of the previous version, once all modules are committed. */
-  release(): void;
-}
 
 /** The exports of one module over all its versions. */
 export class StableExports implements Exporter {
