@@ -139,6 +139,7 @@ Deno.test("the chapters have the order of a newcomer's questions", () => {
   assertEquals(chapters, [
     "From C to a live reload",
     "Why not `Deno.dlopen`",
+    "What a reload takes along",
     "Permissions",
     "Speed",
     "Platforms",
