@@ -9,6 +9,9 @@ import { TAKEOVER_OPTIONS, type TakeoverOptions } from "../reload/takeover.ts";
 /** How often a file that is not whole is read before the watch gives up on it. */
 export const READ_ATTEMPTS = 20;
 
+/** The default of `debounce`, and the wait before a first look that needs the file's hash, in milliseconds. */
+export const DEBOUNCE = 50, FIRST_LOOK = 2;
+
 /** Options of {@linkcode ModuleRegistry.watch}. */
 export interface WatchOptions {
   /**
@@ -22,7 +25,8 @@ export interface WatchOptions {
    * to read a file that is not whole yet. After {@linkcode READ_ATTEMPTS}
    * attempts the watch reports a failure.
    *
-   * @default 50
+   * @default 50; 2 before the first attempt, which counts if the file's own hash, as `smf link` writes it, proves
+   * that it is whole
    */
   readonly debounce?: number;
   /**

@@ -10,11 +10,14 @@ import { dirname } from "../../os/path.ts";
 import type { CarryReport } from "../../module/carry.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
-import { fromSystem, readFile, wholeFile } from "../../load/file/source.ts";
+import { fromSystem } from "../../load/file/source.ts";
 import { WatchedDirectories } from "./directories.ts";
+import { equal } from "../../smf/equal.ts";
 import { showEvent } from "../shown_reload.ts";
+import { type FileContents, readContents } from "./contents.ts";
+import { EventQueue } from "./event_queue.ts";
 import { namesOf } from "./links.ts";
-import { READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
+import { DEBOUNCE, FIRST_LOOK, READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
 
 /** A module whose file is watched. */
 export interface Watched {
@@ -24,6 +27,8 @@ export interface Watched {
   noticed(): void;
   /** Whether the current version was read from these bytes. `info` describes the file that has them now. */
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean;
+  /** Whether the bytes have a hash of themselves, by which a reload notices a file that is still being written. */
+  isHashed(bytes: Uint8Array): boolean;
   /** Why it may not be reloaded from these bytes, as a phrase for messages; undefined if it may. */
   refusal(bytes: Uint8Array): string | undefined;
   /** Reloads it from the new contents of its file. */
@@ -45,6 +50,10 @@ interface Target {
   waitingSince: number | undefined;
   /** When the pending change was noticed first. */
   changedAt: number | undefined;
+  /** Whether the file may be looked at early: it has not been since the change was noticed. */
+  mayLook: boolean;
+  /** What the last early look judged, and when: what the system tells a little later is the same change. */
+  judged: { readonly bytes: Uint8Array; readonly at: number } | undefined;
   /** Whether the last reload failed. */
   failed: boolean;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -69,10 +78,15 @@ export function watchFiles(
   return events;
 }
 
+/** What a look at a file found: `again` if it is not whole, `judged` if an early look has reported it already. */
+type Outcome = WatchEvent | "again" | "judged";
+
 class Watch {
   readonly #targets: readonly Target[];
   readonly #queue = new EventQueue();
   readonly #debounce: number;
+  /** The wait before the first look at a file; that of the others if there is no early one. */
+  readonly #firstLook: number;
   readonly #longestWait: number;
   readonly #directories = new WatchedDirectories({
     changed: (paths) => this.#onChange(({ names }) => paths.some((path) => names.has(path))),
@@ -87,9 +101,10 @@ class Watch {
   /** Everything that ends with the watch. */
   readonly #resources = new DisposableStack();
 
-  constructor(modules: readonly Watched[], { debounce = 50, longestWait = 1000, signal }: WatchOptions) {
-    this.#debounce = debounce;
-    this.#longestWait = Math.max(longestWait, debounce);
+  constructor(modules: readonly Watched[], { debounce, longestWait = 1000, signal }: WatchOptions) {
+    this.#debounce = debounce ?? DEBOUNCE;
+    this.#firstLook = debounce === undefined ? FIRST_LOOK : this.#debounce;
+    this.#longestWait = Math.max(longestWait, this.#debounce);
     this.#targets = signal?.aborted === true ? [] : modules.map((watched) => ({
       watched,
       names: new Set(),
@@ -98,6 +113,8 @@ class Watch {
       facts: undefined,
       waitingSince: undefined,
       changedAt: undefined,
+      mayLook: true,
+      judged: undefined,
       failed: false,
       timer: undefined,
     }));
@@ -175,45 +192,75 @@ class Watch {
     target.changedAt ??= now;
     target.waitingSince ??= now;
     const left = target.waitingSince + this.#longestWait - now;
-    const wait = Math.max(0, Math.min(this.#debounce, left));
+    const isLook = target.mayLook && this.#firstLook < this.#debounce;
+    const wait = Math.max(0, Math.min(isLook ? this.#firstLook : this.#debounce, left));
     target.timer = setTimeout(() => {
       target.timer = undefined;
+      if (isLook) return this.#look(target);
       target.waitingSince = undefined;
       if (wait < this.#debounce) target.overdue++;
-      const event = this.#examine(target);
-      // Code that ran in the reload may have ended the watch.
-      if (this.#resources.disposed) return;
-      if (event === "again") this.#schedule(target);
-      else {
-        target.changedAt = undefined;
-        target.overdue = 0;
-        target.failed = event.kind === "failed";
-        this.#queue.push(showEvent(event));
-        if (event.kind === "reloaded") this.#retryOthers(target);
-      }
+      this.#settle(target, this.#examine(target));
     }, wait);
+  }
+
+  /** Looks at a file soon after it changed; one whose hash does not prove that it is whole waits as others do. */
+  #look(target: Target): void {
+    target.mayLook = false;
+    const { attempts } = target;
+    const outcome = this.#examine(target, true);
+    target.attempts = attempts;
+    this.#settle(target, outcome);
+  }
+
+  /** Reports what a look at a file found, or looks again later. */
+  #settle(target: Target, event: Outcome): void {
+    // Code that ran in the reload may have ended the watch.
+    if (this.#resources.disposed) return;
+    if (event === "again") return this.#schedule(target);
+    target.changedAt = undefined;
+    target.waitingSince = undefined;
+    target.mayLook = true;
+    target.overdue = 0;
+    if (event === "judged") return;
+    target.failed = event.kind === "failed";
+    this.#queue.push(showEvent(event));
+    if (event.kind === "reloaded") this.#retryOthers(target);
   }
 
   /** Tries failed modules again: they may have lacked something that the reloaded one has now. */
   #retryOthers(reloaded: Target): void {
     for (const target of this.#targets) {
-      if (target !== reloaded && target.failed && target.timer === undefined) this.#schedule(target);
+      if (target === reloaded || !target.failed || target.timer !== undefined) continue;
+      target.judged = undefined;
+      this.#schedule(target);
     }
   }
 
-  /** Reads a file that may have changed, and reloads its module if it has. */
-  #examine(target: Target): WatchEvent | "again" {
+  /**
+   * Reads a file that may have changed, and reloads its module if it has.
+   *
+   * @param isLook Whether only a file counts whose hash proves that it is whole.
+   */
+  #examine(target: Target, isLook = false): Outcome {
     const { watched } = target;
     const { path } = watched;
     let contents: FileContents;
     try {
       this.#follow(target);
-      contents = read(path);
+      contents = readContents(path);
     } catch (error) {
       // A file that was deleted may be about to be created again.
       return ++target.attempts < READ_ATTEMPTS ? "again" : { kind: "failed", path, error };
     }
     const { bytes, info } = contents;
+    const { judged } = target, now = performance.now();
+    if (judged !== undefined && now - judged.at < 2 * this.#debounce && equal(bytes, judged.bytes)) {
+      return "judged";
+    }
+    if (isLook) {
+      if (!watched.isHashed(bytes)) return "again";
+      target.judged = { bytes, at: now };
+    }
     if (watched.isLoaded(bytes, info)) return { kind: "unchanged", path };
     const reason = watched.refusal(bytes);
     if (reason !== undefined) return { kind: "skipped", path, reason };
@@ -227,22 +274,10 @@ class Watch {
       // A file that is being written may be whole later; any other failure is final.
       const isUnfinished = error instanceof LoadError &&
         (error.kind === "InvalidFormat" || error.kind === "Io");
+      if (isUnfinished) target.judged = undefined;
       return isUnfinished && ++target.attempts < READ_ATTEMPTS ? "again" : { kind: "failed", path, error };
     }
   }
-}
-
-/** The contents of a file, and what the system says of it. */
-interface FileContents {
-  readonly bytes: Uint8Array;
-  readonly info: FileFacts;
-}
-
-/** @throws {LoadError} If the file does not exist, is not a regular file, is too large, or changes while it is read. */
-function read(path: string): FileContents {
-  return readFile(path, function* (size, stamp) {
-    return { bytes: yield* wholeFile(size), info: stamp!.info };
-  });
 }
 
 /** `PermissionDenied`; `Io` if the system cannot watch the directory. */
@@ -276,35 +311,10 @@ function isIn(directory: string, names: ReadonlySet<string>): boolean {
 /** Whether a module runs what its file holds now; false if the file cannot be read. */
 function isCurrent({ watched }: Target): boolean {
   try {
-    const { bytes, info } = read(watched.path);
+    const { bytes, info } = readContents(watched.path);
     return watched.isLoaded(bytes, info);
   } catch {
     // The next attempt reports the reason.
     return false;
-  }
-}
-
-/** Events that wait for the consumer. */
-class EventQueue {
-  readonly #events: WatchEvent[] = [];
-  #ended = false;
-  #wake: () => void = () => {};
-
-  push(event: WatchEvent): void {
-    this.#events.push(event);
-    this.#wake();
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.#wake();
-  }
-
-  async *drain(): AsyncGenerator<WatchEvent, void, void> {
-    while (true) {
-      while (this.#events.length > 0) yield this.#events.shift()!;
-      if (this.#ended) return;
-      await new Promise<void>((resolve) => this.#wake = resolve);
-    }
   }
 }

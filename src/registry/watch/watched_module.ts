@@ -58,6 +58,10 @@ export class WatchedModule implements Watched {
     return "the new version is not marked as reloadable";
   }
 
+  isHashed(bytes: Uint8Array): boolean {
+    return parsed(bytes)?.checksum !== undefined;
+  }
+
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean {
     const entry = this.#options.find();
     if (entry === undefined) return false;

@@ -608,3 +608,71 @@ Deno.test("modules loaded from bytes have no file to watch", async () => {
   for await (const _ of events) assert(false);
   assertLoadError(() => registry.watch({ paths: ["m"] }), "Io", { path: "m" });
 });
+
+/** The default options, with which a file that has a hash is looked at early. */
+const DEFAULTS: WatchOptions = { debounce: undefined as unknown as number };
+
+Deno.test("a file with a hash is reloaded at an early look, and its change is reported once", async () => {
+  await using watching = new Watching(DEFAULTS);
+  for (const answer of [2, 3, 4]) {
+    watching.replace(answering(answer));
+    const event = await watching.next();
+    assertEquals([event.kind, watching.answer()], ["reloaded", answer]);
+  }
+  // Whatever the system tells late of these changes is over by then.
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  watching.replace(answering(5));
+  assertEquals((await watching.next()).kind, "reloaded");
+});
+
+Deno.test("an early look does not take a file for whole that is half written", async () => {
+  await using watching = new Watching(DEFAULTS);
+  const bytes = answering(2);
+  for (const end of [bytes.length / 2, bytes.length - 1, bytes.length]) {
+    using file = Deno.openSync(watching.path, { write: true, truncate: true });
+    file.writeSync(bytes.subarray(0, end));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  assertEquals((await watching.next()).kind, "reloaded");
+  assertEquals(watching.answer(), 2);
+});
+
+Deno.test("a file without a hash waits until it has not changed for a while", async () => {
+  await using watching = new Watching(DEFAULTS);
+  watching.replace(unhashed(answering(2)));
+  const event = await watching.next();
+  assert(event.kind === "reloaded" && event.sinceChange >= 45, JSON.stringify(event));
+});
+
+Deno.test("a version that is refused at an early look is reported once, and again when another is saved", async () => {
+  await using watching = new Watching(DEFAULTS);
+  watching.replace(answering(2, 0));
+  assertEquals((await watching.next()).kind, "skipped");
+  await new Promise((resolve) => setTimeout(resolve, 150));
+  watching.replace(answering(3));
+  assertEquals((await watching.next()).kind, "reloaded");
+});
+
+Deno.test("an early look tries a failed module again once what it lacked is there", async () => {
+  const stop = new AbortController();
+  using directory = new TemporaryDirectory();
+  const flags = HeaderFlag.Reloadable;
+  const provider = directory.file("provider.smf", version({ functions: { value: 1 }, flags }));
+  const importer = directory.file("importer.smf", version({ functions: { ask: "value" }, flags }));
+  await using registry = new ModuleRegistry();
+  registry.load(provider);
+  registry.load(importer);
+  const events = registry.watch({ signal: stop.signal });
+  const next = async () => (await events.next()).value as WatchEvent;
+  const first = next();
+  directory.file("importer.smf", version({ functions: { ask: "other" }, flags }));
+  const failed = await first;
+  assertEquals([failed.kind, failed.path], ["failed", importer]);
+  directory.file("provider.smf", version({ functions: { value: 1, other: 7 }, flags }));
+  assertEquals((await next()).path, provider);
+  const retried = await next();
+  assertEquals([retried.kind, retried.path], ["reloaded", importer]);
+  assertEquals(registry.load(importer).getFunction("ask", INT)!(), 7);
+  stop.abort();
+  await events.return();
+});
