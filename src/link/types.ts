@@ -11,6 +11,7 @@ import { mergeTypes } from "../types/merge.ts";
 import type { TypedAddress } from "../types/model.ts";
 import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import type { LinkObject } from "./input.ts";
+import type { Entries } from "./entries.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapTypes } from "./map.ts";
 import type { LinkOptions } from "./options.ts";
@@ -22,6 +23,8 @@ export interface TypesInput {
   readonly locator: Locator;
   /** The name numbers of exports. */
   readonly exported: ReadonlySet<number>;
+  /** The functions that reloads switch; undefined if the module is not hot. */
+  readonly entries: Entries | undefined;
 }
 
 /** The types of a link. */
@@ -93,8 +96,8 @@ function locate(error: unknown, object: LinkObject): unknown {
   return error instanceof LoadError ? error.locate({ path: object.name }) : error;
 }
 
-/** Finds the exports and writable variables that an object defines. */
-function rootsOf({ resolution, locator, exported }: TypesInput, object: LinkObject): Roots {
+/** Finds the exports, entries and writable variables that an object defines. */
+function rootsOf({ resolution, locator, exported, entries }: TypesInput, object: LinkObject): Roots {
   const { symbols } = object.elf;
   const { globals } = resolution;
   const addresses = new Set<number>();
@@ -104,7 +107,9 @@ function rootsOf({ resolution, locator, exported }: TypesInput, object: LinkObje
     const id = object.globalOf(i);
     if (kind === SymbolKind.TLS || kind === SymbolKind.SECTION || kind === SymbolKind.FILE) continue;
     if (
-      id === -1 ? kind !== SymbolKind.OBJECT : globals.object(id) !== object.index || globals.symbol(id) !== i
+      id === -1
+        ? kind !== SymbolKind.OBJECT && entries?.ofLocal(object, i) === undefined
+        : globals.object(id) !== object.index || globals.symbol(id) !== i
     ) {
       continue;
     }
@@ -113,7 +118,8 @@ function rootsOf({ resolution, locator, exported }: TypesInput, object: LinkObje
     else continue;
     if (locator.found !== Found.DEFINED) continue;
     const { output, offset } = locator;
-    const isExported = id !== -1 && exported.has(id);
+    const isEntry = (id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id)) !== undefined;
+    const isExported = id !== -1 && exported.has(id) || isEntry;
     if (!isExported && output.type !== SectionType.Data && output.type !== SectionType.Bss) continue;
     addresses.add(output.address + offset);
     if (isExported) byName.set(symbols.name(i), output.address + offset);

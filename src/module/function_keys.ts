@@ -5,12 +5,18 @@
 
 import { type ExportPlace, exportPlace } from "../image/compatibility.ts";
 import type { LoadedImage } from "../load/image.ts";
-import { entryKey, isEntryKey } from "../smf/entries.ts";
+import { entryKey, type FunctionEntry, isEntryKey } from "../smf/entries.ts";
 
 /** The parts of an image that tell its functions. */
 export type KeyedImage = Pick<LoadedImage, "file" | "plan" | "entries">;
 
-const known = new WeakMap<object, ReadonlyMap<string, number>>();
+/** What was found in hot modules, by the lists of their entries: a reload looks for each function several times. */
+const known = new WeakMap<readonly FunctionEntry[], FoundKeys>();
+
+interface FoundKeys {
+  readonly entries: ReadonlyMap<string, number>;
+  readonly places: Map<string, ExportPlace>;
+}
 
 /** Returns the key of the function that a symbol of an image's entries names. */
 export function keyOfEntry({ file: { symbols } }: KeyedImage, index: number, file: string): string {
@@ -19,21 +25,26 @@ export function keyOfEntry({ file: { symbols } }: KeyedImage, index: number, fil
 
 /** Finds a function or variable by its key; undefined if the version has none that has an address. */
 export function placeOfKey(image: KeyedImage, key: string): ExportPlace | undefined {
-  if (!isEntryKey(key)) return exportPlace(image, key);
   const { entries } = image;
-  if (entries === undefined) return undefined;
-  let byKey = known.get(entries);
-  if (byKey === undefined) {
-    byKey = new Map(entries.map(({ symbol, file }) => [keyOfEntry(image, symbol, file), symbol]));
-    known.set(entries, byKey);
+  if (entries === undefined) return isEntryKey(key) ? undefined : exportPlace(image, key);
+  let found = known.get(entries);
+  if (found === undefined) {
+    const keys = entries.map(({ symbol, file }) => [keyOfEntry(image, symbol, file), symbol] as const);
+    known.set(entries, found = { entries: new Map(keys), places: new Map() });
   }
-  const index = byKey.get(key);
+  let place = found.places.get(key);
+  if (place === undefined) {
+    place = isEntryKey(key) ? placeOf(image, found.entries.get(key)) : exportPlace(image, key);
+    if (place !== undefined) found.places.set(key, place);
+  }
+  return place;
+}
+
+function placeOf(
+  { file: { symbols }, plan }: KeyedImage,
+  index: number | undefined,
+): ExportPlace | undefined {
   if (index === undefined) return undefined;
-  const { file: { symbols }, plan } = image;
-  return {
-    kind: "function",
-    index,
-    size: symbols.size(index),
-    room: plan.size - plan.place(symbols.value(index), 0),
-  };
+  const room = plan.size - plan.place(symbols.value(index), 0);
+  return { kind: "function", index, size: symbols.size(index), room };
 }

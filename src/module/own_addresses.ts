@@ -8,7 +8,6 @@
 
 import type { Region } from "../image/arrange.ts";
 import { GOT_SLOT_SIZE } from "../image/arrange.ts";
-import { symbolAddress } from "../load/loader.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { startArrays } from "../load/start.ts";
 import { keyOfEntry, placeOfKey } from "./function_keys.ts";
@@ -67,19 +66,22 @@ export class OwnAddresses {
     canonical: ReadonlyMap<string, bigint>,
     search: DataSearch,
   ): PreparedAddresses {
-    const image = this.#image, { memory, plan } = image;
+    const image = this.#image, { memory, plan, file } = image, base = Number(memory.address);
     const to = new Map<number, number>(), bySymbol = new Map<number, Switch>();
     for (const [key, trampoline] of canonical) {
       const { index } = placeOfKey(image, key)!;
-      const change = { from: Number(symbolAddress(image, index)), to: Number(trampoline) };
+      const from = base + plan.place(file.symbols.value(index), 0);
+      const change = { from, to: Number(trampoline) };
       to.set(change.from, change.to);
       bySymbol.set(index, change);
     }
     if (to.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
-    const open = ({ offset, length }: Region): Uint8Array =>
-      preparing.adopt(allocator.view(memory, offset, length), detach);
-    const constants: { readonly at: number; readonly symbol: number; readonly bytes: Uint8Array }[] = [];
+    const open = ({ offset, length }: Region): DataView => {
+      const { buffer, byteOffset } = preparing.adopt(allocator.view(memory, offset, length), detach);
+      return new DataView(buffer, byteOffset, length);
+    };
+    const constants: { readonly at: number; readonly symbol: number; readonly view: DataView }[] = [];
     const regions = plan.gotRegion === plan.rodata ? [plan.rodata] : [plan.rodata, plan.gotRegion];
     for (const region of regions) {
       const { places, symbols } = this.#constants, end = region.offset + region.length;
@@ -92,10 +94,10 @@ export class OwnAddresses {
           // They stay writable, never executable.
         }
       });
-      const bytes = open(region);
+      const view = open(region);
       places.forEach((at, index) => {
         if (at < region.offset || at + 8 > end) return;
-        constants.push({ at: at - region.offset, symbol: symbols[index], bytes });
+        constants.push({ at: at - region.offset, symbol: symbols[index], view });
       });
     }
     const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
@@ -107,7 +109,7 @@ export class OwnAddresses {
       canonical: new Map(Array.from(bySymbol, ([index, { to }]) => [index, to])),
       commit: () => {
         image.ownTrampolines = ownTrampolines;
-        for (const { at, symbol, bytes } of constants) change(bytes, at, bySymbol.get(symbol));
+        for (const { at, symbol, view } of constants) change(view, at, bySymbol.get(symbol));
         if (data === undefined) return;
         this.#replaceVariables(data, bySymbol);
         if (search === "whole") this.#replaceWritten(data, to);
@@ -163,12 +165,12 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceVariables(bytes: Uint8Array, bySymbol: ReadonlyMap<number, Switch>): void {
-    const initial = this.#initialData(), { places, symbols } = this.#variables;
+  #replaceVariables(data: DataView, bySymbol: ReadonlyMap<number, Switch>): void {
+    const initial = viewOf(this.#initialData()), { places, symbols } = this.#variables;
     places.forEach((at, index) => {
       const switched = bySymbol.get(symbols[index]);
-      if (at + 8 <= bytes.length) change(bytes, at, switched);
-      if (at + 8 <= initial.length) change(initial, at, switched);
+      if (at + 8 <= data.byteLength) change(data, at, switched);
+      if (at + 8 <= initial.byteLength) change(initial, at, switched);
     });
   }
 
@@ -176,7 +178,8 @@ export class OwnAddresses {
    * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
    * may end a range of addresses where a function happens to begin.
    */
-  #replaceWritten(bytes: Uint8Array, to: ReadonlyMap<number, number>): void {
+  #replaceWritten(data: DataView, to: ReadonlyMap<number, number>): void {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     const { memory, plan } = this.#image;
     const first = Number(memory.address) + plan.code.offset;
     const initial = this.#initialData();
@@ -198,10 +201,17 @@ interface Switch {
 }
 
 /** Changes a word if it holds the address of the function that it held at first. */
-function change(bytes: Uint8Array, at: number, switched: Switch | undefined): void {
-  if (switched !== undefined && readAddress(bytes, at) === switched.from) {
-    writeAddress(bytes, at, switched.to);
-  }
+function change(view: DataView, at: number, switched: Switch | undefined): void {
+  if (switched === undefined) return;
+  if (view.getUint32(at + 4, true) * HALF + view.getUint32(at, true) !== switched.from) return;
+  view.setUint32(at, switched.to % HALF, true);
+  view.setUint32(at + 4, Math.floor(switched.to / HALF), true);
+}
+
+const HALF = 2 ** 32;
+
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
 }
 
 /** Changes a word if it holds one of the addresses. */

@@ -14,6 +14,7 @@ import { xxh32 } from "./hash.ts";
 import { isBytecode, type SmfHeader } from "./header.ts";
 import { COMPILE_TO_MACHINE_CODE } from "./hints.ts";
 import type { Layout } from "./layout.ts";
+import { type FunctionEntry, readEntries } from "./entries.ts";
 import { type Home, readHomes } from "./homes.ts";
 import { readHostLibraries } from "./host_libraries.ts";
 import { isLoaded } from "./offsets.ts";
@@ -196,6 +197,16 @@ export class ParsedSmf extends SmfFile {
    */
   homes(): Home[] {
     return inFile(this.#path, () => readFrom(this.#bytes, readHomes(this)));
+  }
+
+  /**
+   * Returns the functions that a reload switches and that are not exported; undefined if the module was not linked
+   * with `smf link --hot`.
+   *
+   * @throws {LoadError} `InvalidFormat` if the section holds something else.
+   */
+  entries(): FunctionEntry[] | undefined {
+    return inFile(this.#path, () => readFrom(this.#bytes, readEntries(this)));
   }
 
   /**

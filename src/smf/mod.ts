@@ -49,6 +49,7 @@ export { ParsedSmf, parseSmf, SmfFile } from "./file.ts";
 export { hashName } from "./hash.ts";
 export { type IntegrityAlgorithm, integrityOf } from "./integrity.ts";
 export type { SmfHeader } from "./header.ts";
+export type { FunctionEntry } from "./entries.ts";
 export type { Home } from "./homes.ts";
 export type {
   ExtraHeaderField,

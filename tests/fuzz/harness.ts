@@ -14,6 +14,7 @@ import { scanRelocations } from "../../src/image/relocation/scan.ts";
 import { verifyModuleHash } from "../../src/smf/checksum.ts";
 import { readSection } from "../../src/smf/contents.ts";
 import { readSmf } from "../../src/smf/file.ts";
+import { readEntries } from "../../src/smf/entries.ts";
 import { readHomes } from "../../src/smf/homes.ts";
 import { RelocationType } from "../../src/smf/enums.ts";
 import { readFrom, type ReadRequest } from "../../src/smf/reader.ts";
@@ -144,6 +145,7 @@ export class Harness implements ImportSource, Disposable {
     try {
       const file = this.#drive(bytes, readSmf(bytes.length));
       this.#drive(bytes, readHomes(file));
+      this.#drive(bytes, readEntries(file));
       const needs = scanRelocations(file);
       const plan = planImage(file, 4096, { got: needs.gotCount, plt: needs.pltCount });
       planThreadLocals(file, plan, needs);

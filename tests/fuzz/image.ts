@@ -97,6 +97,35 @@ export function checkHomes({ sections, symbols, contents }: Module, { offsets }:
   }
 }
 
+/** Refuses a list of entries that are not local functions in ascending order, each of another file and name. */
+export function checkEntries({ sections, symbols, contents }: Module): void {
+  const lists = sections.filter(({ type }) => type === 82);
+  must(lists.length <= 1, "two lists of entries");
+  for (const list of lists) {
+    const bytes = contents(list);
+    must(bytes.length >= 5 && bytes.length <= 5 + symbols.length * 4104, "entries of a bad size");
+    const count = number(bytes, 0, 4), texts = 4 + 8 * count;
+    must(texts < bytes.length, "a part of the entries");
+    must(bytes[texts] === 0 && bytes.at(-1) === 0, "texts without ends");
+    const seen = new Set<string>();
+    let least = 0;
+    for (let at = 4; at < texts; at += 8) {
+      const index = number(bytes, at, 4), text = texts + number(bytes, at + 4, 4);
+      must(index >= least && index < symbols.length, "an entry without a symbol");
+      least = index + 1;
+      const { type, binding, defined, name } = symbols[index];
+      must(binding === 0 && type === 1 && defined, "an entry that is not a local function");
+      must(
+        text < bytes.length && (text === texts || bytes[text - 1] === 0),
+        "a file that is not among the texts",
+      );
+      const file = new TextDecoder().decode(bytes.subarray(text, bytes.indexOf(0, text)));
+      must(!seen.has(`${file}\0${name}`), "an entry twice");
+      seen.add(`${file}\0${name}`);
+    }
+  }
+}
+
 const PAGE = 4096;
 
 /** Bytes at large offsets; pages of zeros are not stored. */

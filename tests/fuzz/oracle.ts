@@ -8,6 +8,7 @@ import { checkRegions, type Claim, type Stretch } from "./claim.ts";
 import { hostLibraries, type Module, must, readModule, type Relocation, type Symbol } from "./format.ts";
 import { CALL_ADDEND, type Formula, FORMULAS, pageOf, slotOfStub } from "./formulas.ts";
 import {
+  checkEntries,
   checkHomes,
   checkPlaces,
   type Group,
@@ -35,6 +36,7 @@ export function judgeFile(bytes: Uint8Array, layout: string): { module: Module; 
   }
   for (const name of hostLibraries(module)) must(name !== "", "a host library without a name");
   checkHomes(module, image);
+  checkEntries(module);
   checkWhole(bytes, layout, module);
   return { module, image };
 }

@@ -137,6 +137,7 @@ class ModuleChecker {
     }
     attempt(this.#report, () => this.#file.hostLibraries());
     attempt(this.#report, () => this.#file.homes());
+    attempt(this.#report, () => this.#file.entries());
     this.#sections();
     this.#hashes();
   }

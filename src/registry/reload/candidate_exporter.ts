@@ -7,7 +7,8 @@ import type { ModuleVersion } from "../../module/version.ts";
 import { declarationsOf } from "./claims.ts";
 import { type Exporter, exportNames, findExported } from "./exports.ts";
 import type { ThreadLocalImporters } from "./thread_local_importers.ts";
-import type { TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./slot_names.ts";
+import type { TrampolineSlots } from "./trampoline_slots.ts";
 import type { VariableImporters } from "./variable_importers.ts";
 
 /** The parts of a module's exports that a candidate shares with the current version. */

@@ -3,10 +3,11 @@
  * types.
  */
 
-import { type Compatibility, exportPlace } from "../../image/compatibility.ts";
+import type { Compatibility } from "../../image/compatibility.ts";
 import { TypedPair } from "../../image/typed_variables.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { readUnlessDamaged } from "../../module/image_types.ts";
+import { placeOfKey } from "../../module/function_keys.ts";
 import type { ChangedUse, ModuleVersion } from "../../module/version.ts";
 import { type Claim, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
 
@@ -52,7 +53,7 @@ export class ChangedUses {
     return { accept: () => claims.forEach(({ suits }) => suits.push(declared)) };
   }
 
-  /** Whether a candidate declares an export in another way. */
+  /** Whether a candidate declares an export or an entry in another way. */
   isChanged(name: string, declared: Declarations, candidate: ModuleVersion): boolean {
     return this.#change(name, [declared], false, candidate) !== undefined;
   }
@@ -64,10 +65,10 @@ export class ChangedUses {
     isWhole: boolean,
     candidate: ModuleVersion,
   ): ChangedUse | undefined {
-    const after = exportPlace(candidate.image, name);
+    const after = placeOfKey(candidate.image, name);
     let change: ChangedUse | undefined;
     for (const declared of suits) {
-      const before = exportPlace(declared, name);
+      const before = placeOfKey(declared, name);
       if (before === undefined || after?.kind !== before.kind) return undefined;
       const pair = this.#pairOf(declared, candidate);
       if (pair === undefined) return undefined;

@@ -7,7 +7,7 @@ import type { LoadedImage } from "../../load/loader.ts";
 import type { KeptTypes } from "../../smf/kept_types.ts";
 
 /** The file and the types of one version, which uses may outlive; nothing in it leads to the version. */
-export interface Declarations extends PlannedFile {
+export interface Declarations extends PlannedFile, Pick<LoadedImage, "entries"> {
   readonly types: KeptTypes | undefined;
   /** Names the module in errors. */
   readonly description: string;
@@ -19,8 +19,8 @@ const known = new WeakMap<LoadedImage, Declarations>();
 export function declarationsOf(image: LoadedImage): Declarations {
   let declarations = known.get(image);
   if (declarations === undefined) {
-    const { file, plan, types, identity: { description } } = image;
-    declarations = { file, plan, types, description };
+    const { file, plan, entries, types, identity: { description } } = image;
+    declarations = { file, plan, entries, types, description };
     known.set(image, declarations);
   }
   return declarations;

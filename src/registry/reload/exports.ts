@@ -5,7 +5,7 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
-import { keptHome, symbolAddress } from "../../load/loader.ts";
+import { keptHome, type LoadedImage, symbolAddress } from "../../load/loader.ts";
 import { placeOfKey } from "../../module/function_keys.ts";
 import { isEntryKey } from "../../smf/entries.ts";
 import type { ModuleVersion } from "../../module/version.ts";
@@ -33,12 +33,22 @@ export function findExported({ image }: ModuleVersion, name: string): Exported |
   return { ...found, ...kept ?? { address: symbolAddress(image, found.index) } };
 }
 
+/** The functions of hot modules that were found by their keys: a reload looks for each of thousands several times. */
+const foundFunctions = new WeakMap<LoadedImage, Map<string, Exported>>();
+
 /** The export or the entry with that key, if there is one that has an address. */
 export function findByKey(version: ModuleVersion, key: string): Exported | undefined {
-  if (!isEntryKey(key)) return findExported(version, key);
   const { image } = version;
-  const found = placeOfKey(image, key);
-  return found && { ...found, address: symbolAddress(image, found.index) };
+  if (image.entries === undefined) return isEntryKey(key) ? undefined : findExported(version, key);
+  let functions = foundFunctions.get(image);
+  if (functions === undefined) foundFunctions.set(image, functions = new Map());
+  const known = functions.get(key);
+  if (known !== undefined) return known;
+  const place = placeOfKey(image, key);
+  if (place?.kind !== "function") return place && findExported(version, key);
+  const found = { ...place, address: symbolAddress(image, place.index) };
+  functions.set(key, found);
+  return found;
 }
 
 /** The offset in the image by which an export's type is found; undefined if it has none. */

@@ -6,7 +6,7 @@ import type { CanonicalAddresses, ModuleVersion } from "../../module/version.ts"
 import { declarationsOf } from "./claims.ts";
 import { findExported } from "./exports.ts";
 import type { LeasedVariables } from "./leased_variables.ts";
-import type { TrampolineSlot } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./slot_names.ts";
 
 /** The exports of a module, as its addresses are given out. */
 export interface AddressSource {

@@ -9,7 +9,8 @@ import type { ModuleVersion } from "../../module/version.ts";
 import { ChangedUses, type FoundChanges } from "./changed_uses.ts";
 import { LeasedVariables } from "./leased_variables.ts";
 import type { SharedSlots } from "./shared_slots.ts";
-import type { SlotTargets, TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import type { IsChanged, RenewedSlots, TrampolineSlot } from "./slot_names.ts";
+import type { SlotTargets, TrampolineSlots } from "./trampoline_slots.ts";
 import { VariableImporters } from "./variable_importers.ts";
 
 /** The fit of a candidate that may take over. */
@@ -39,11 +40,24 @@ export class NamesInUse {
     this.#shared = shared;
   }
 
-  /** @throws {LoadError} `Incompatible`, listing the names that the candidate lacks or declares in another way. */
-  fit(previous: ModuleVersion, candidate: ModuleVersion, compatibility: Compatibility): CandidateFit {
+  /**
+   * Compares a candidate with the uses.
+   *
+   * @param renews Whether functions whose signature it changes get other slots.
+   * @throws {LoadError} `Incompatible`, listing the names that the candidate lacks or declares in another way.
+   */
+  fit(
+    previous: ModuleVersion,
+    candidate: ModuleVersion,
+    compatibility: Compatibility,
+    renews: boolean,
+  ): CandidateFit {
     const slots = this.#slots;
     this.#shared.collect(slots.all());
-    const targets = slots.targets(candidate, compatibility);
+    const isChanged: IsChanged = (name, declared, version) =>
+      this.#changed.isChanged(name, declared, version);
+    const renewed: RenewedSlots = renews ? slots.renew(previous, candidate, isChanged) : new Map();
+    const targets = slots.targets(candidate, compatibility, renewed);
     const users = [this.variables, this.leased];
     const missing = [...targets.missing, ...users.flatMap((user) => user.missing(candidate, compatibility))];
     if (missing.length > 0) {

@@ -7,7 +7,8 @@ import { OwnAddresses, type PreparedAddresses } from "../../module/own_addresses
 import type { ModuleVersion } from "../../module/version.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { findByKey } from "./exports.ts";
-import type { SlotTargets, TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./slot_names.ts";
+import type { SlotTargets, TrampolineSlots } from "./trampoline_slots.ts";
 
 /** Gives a new module, none of whose initialisers have run, the canonical addresses of its functions. */
 export function takeOwnAddresses(

@@ -3,7 +3,7 @@
  */
 
 import type { Compatibility } from "../../image/compatibility.ts";
-import type { LeaseRequest } from "./trampoline_slots.ts";
+import type { LeaseRequest } from "./replaceable_leases.ts";
 
 /** How a new version takes over. */
 export interface PrepareOptions {

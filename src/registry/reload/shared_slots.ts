@@ -14,7 +14,7 @@ import {
 import type { SharedLive } from "../../module/share/token.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { findExported, typedAt } from "./exports.ts";
-import type { TrampolineSlot } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./slot_names.ts";
 
 /** The size of the largest static in bytes. */
 const LARGEST_STATIC = 8;

@@ -32,7 +32,8 @@ import { isEntryKey } from "../../smf/entries.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
-import { type TrampolineSlot, TrampolineSlots } from "./trampoline_slots.ts";
+import type { TrampolineSlot } from "./slot_names.ts";
+import { TrampolineSlots } from "./trampoline_slots.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** The exports of one module over all its versions. */
@@ -239,7 +240,7 @@ export class StableExports implements Exporter {
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
   check(candidate: ModuleVersion, compatibility: Compatibility): void {
-    this.#fit(candidate, compatibility);
+    this.#fit(candidate, compatibility, false);
   }
 
   /**
@@ -298,7 +299,7 @@ export class StableExports implements Exporter {
   }
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
-  #fit(candidate: ModuleVersion, compatibility: Compatibility): CandidateFit {
+  #fit(candidate: ModuleVersion, compatibility: Compatibility, renews = true): CandidateFit {
     const reason = candidate.image.whyNotShareable();
     if (reason !== undefined && (this.users.isShared || this.#version.lifetime.isImportedByShared())) {
       throw new LoadError("Incompatible", `Cannot reload: other isolates call the module, and ${reason}`, {
@@ -306,6 +307,6 @@ export class StableExports implements Exporter {
         hint: "build a version that needs nothing of this isolate, or load it under another name",
       });
     }
-    return this.#uses.fit(this.#version, candidate, compatibility);
+    return this.#uses.fit(this.#version, candidate, compatibility, renews);
   }
 }

@@ -4,40 +4,17 @@
  */
 
 import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
-import { type Compatibility, type ExportKind, fitOf, isRefused } from "../../image/compatibility.ts";
-import { type Lease, ReplaceableLeases } from "./replaceable_leases.ts";
-import { Claims, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
-import { listNames } from "../../errors/names.ts";
+import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
+import { declarationsOf, type NameUse } from "./claims.ts";
 import { nameOfKey } from "../../smf/entries.ts";
+import { type IsChanged, type RenewedSlots, SlotNames, type TrampolineSlot } from "./slot_names.ts";
+import { type Lease, type LeaseRequest, ReplaceableLeases, requestsOf } from "./replaceable_leases.ts";
 import { type Exported, findByKey } from "./exports.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { abandon } from "../../os/memory/deferred_release.ts";
 import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import type { ModuleVersion } from "../../module/version.ts";
-
-/** A function or variable in use, at the same index of every version's table. */
-export interface TrampolineSlot {
-  /** The name of the export, or the key of an entry that is not one. */
-  readonly name: string;
-  readonly index: number;
-  kind: ExportKind;
-  /** Bytes of the largest static that the name is bound as. */
-  size: number;
-  /** The uses by importers, live libraries and leases. A version may lack a name without claims. */
-  readonly claims: Claims;
-  /** The lifetime of the version that it leads into: not the current one, if that lacks the name. */
-  target: Lifetime;
-  /** The declarations of that version. */
-  declared: Declarations;
-  /**
-   * Whether a version holds its address in words of its own, or other isolates were given it: then a version may
-   * lack the name, and it stays.
-   */
-  isTaken: boolean;
-  /** Whether it leads into a candidate, so that only candidates that take over together may use it. */
-  isCandidateOnly: boolean;
-}
 
 /** The entry of a slot that the current version does not export and nobody claims. */
 const NOWHERE = 0n;
@@ -52,26 +29,8 @@ export interface SlotTargets {
   readonly missing: readonly string[];
   /** Slots that nobody uses and that lead nowhere in the candidate. */
   readonly dropped: readonly TrampolineSlot[];
-}
-
-/** Returns a request for each version that slots go on leading into. */
-function requestsOf(kept: ReadonlySet<TrampolineSlot>): LeaseRequest[] {
-  const names = new Map<Lifetime, string[]>();
-  for (const { name, target } of kept) {
-    const known = names.get(target);
-    if (known === undefined) names.set(target, [nameOfKey(name)]);
-    else known.push(nameOfKey(name));
-  }
-  return Array.from(names, ([lifetime, found]) => {
-    const functions = `${found.length === 1 ? "function" : "functions"} ${listNames(found)}`;
-    return { lifetime, why: `its ${functions}, still in use` };
-  });
-}
-
-/** A version that must stay for another one, and why. */
-export interface LeaseRequest {
-  readonly lifetime: Lifetime;
-  readonly why: string;
+  /** Slots that stay with old code, and those that take their places. */
+  readonly renewed: RenewedSlots;
 }
 
 /** Slots ready to lead into another version. */
@@ -98,7 +57,7 @@ interface VersionTable {
 export class TrampolineSlots {
   readonly #allocator: MemoryAllocator;
   readonly #users: TrampolineUsers;
-  readonly #slots = new Map<string, TrampolineSlot>();
+  readonly #slots = new SlotNames();
   #trampolines: Trampolines | undefined;
   /** The current version's table. */
   #table: JumpTable | undefined;
@@ -129,23 +88,30 @@ export class TrampolineSlots {
     current: ModuleVersion,
     name: string,
     { kind, address }: Exported,
-    { lifetime, image }: ModuleVersion,
+    version: ModuleVersion,
   ): TrampolineSlot {
-    const leading = { kind, target: lifetime, declared: declarationsOf(image), isCandidateOnly: false };
-    const slot: TrampolineSlot = this.#slots.get(name) ??
-      { name, index: this.#slots.size, size: 0, claims: new Claims(), isTaken: false, ...leading };
-    Object.assign(slot, leading);
+    const slot = this.#slots.lead(name, kind, version);
     if (!slot.claims.exist) slot.size = 0;
-    this.#trampolinesOf(current).address(slot.index);
-    if (this.#table === undefined || slot.index >= this.#table.capacity) this.#growTable(current, address);
-    this.#table!.set(slot.index, address);
-    this.#slots.set(name, slot);
+    this.#fill(current, slot, address);
     return slot;
   }
 
+  /** Makes the trampoline of a slot, and leads it to an address. */
+  #fill(current: ModuleVersion, { index }: TrampolineSlot, address: bigint): void {
+    this.#trampolinesOf(current).address(index);
+    if (this.#table === undefined || index >= this.#table.capacity) this.#growTable(current);
+    this.#table!.set(index, address);
+  }
+
   /** All slots, wherever they lead. */
-  all(): Iterable<TrampolineSlot> {
-    return this.#slots.values();
+  *all(): Iterable<TrampolineSlot> {
+    yield* this.#slots.current();
+    yield* this.#slots.retired();
+  }
+
+  /** Gives other slots to the functions of a hot module whose signature a candidate changes. */
+  renew(current: ModuleVersion, candidate: ModuleVersion, isChanged: IsChanged): RenewedSlots {
+    return this.#slots.renew(candidate, isChanged, (slot) => this.#fill(current, slot, NOWHERE));
   }
 
   /** The canonical address of a function: that of its trampoline. */
@@ -157,15 +123,17 @@ export class TrampolineSlots {
   trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
     const index = this.#trampolines?.indexAt(address);
     if (index === undefined) return undefined;
-    for (const slot of this.#slots.values()) {
-      if (slot.index === index) return { name: slot.name, target: this.#table?.get(index) ?? NOWHERE };
+    for (const slot of this.all()) {
+      if (slot.index === index) {
+        return { name: nameOfKey(slot.name), target: this.#table?.get(index) ?? NOWHERE };
+      }
     }
     return undefined;
   }
 
   /** The uses of names by importers, live libraries and leases. */
   *uses(): Iterable<NameUse> {
-    for (const { name, claims } of this.#slots.values()) {
+    for (const { name, claims } of this.#slots.current()) {
       for (const claim of claims) yield { name, claim, isWhole: false };
     }
   }
@@ -175,28 +143,44 @@ export class TrampolineSlots {
     return this.#trampolinesOf(current).tablePointer;
   }
 
-  /** Finds where each slot leads in a candidate. */
-  targets(candidate: ModuleVersion, compatibility: Compatibility): SlotTargets {
+  /**
+   * Finds where each slot leads in a candidate.
+   *
+   * @param renewed The slots of functions whose signature it changes.
+   */
+  targets(candidate: ModuleVersion, compatibility: Compatibility, renewed: RenewedSlots): SlotTargets {
     const addresses: bigint[] = [];
     const kept = new Set<TrampolineSlot>();
     const missing: string[] = [];
     const dropped: TrampolineSlot[] = [];
-    for (const slot of this.#slots.values()) {
+    const keep = (slot: TrampolineSlot): void => {
+      addresses[slot.index] = this.#table!.get(slot.index);
+      kept.add(slot);
+    };
+    for (const slot of this.#slots.retired()) {
+      if (slot.isCandidateOnly) addresses[slot.index] = NOWHERE;
+      else keep(slot);
+    }
+    for (const slot of this.#slots.current()) {
       const target = findByKey(candidate, slot.name);
       const fit = fitOf(slot, target);
+      const next = renewed.get(slot);
       addresses[slot.index] = NOWHERE;
-      if (target !== undefined && fit === "fits") {
+      if (next !== undefined) {
+        keep(slot);
+        kept.delete(next);
+        addresses[next.index] = target!.address;
+      } else if (target !== undefined && fit === "fits") {
         addresses[slot.index] = target.address;
       } else if (slot.claims.exist && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
         missing.push(slot.name);
       } else if (slot.claims.exist || (slot.isTaken && !slot.isCandidateOnly)) {
-        addresses[slot.index] = this.#table!.get(slot.index);
-        kept.add(slot);
+        keep(slot);
       } else {
         dropped.push(slot);
       }
     }
-    return { addresses, kept, missing, dropped };
+    return { addresses, kept, missing, dropped, renewed };
   }
 
   /**
@@ -207,7 +191,7 @@ export class TrampolineSlots {
    */
   prepare(
     candidate: ModuleVersion,
-    { addresses, kept }: SlotTargets,
+    { addresses, kept, renewed }: SlotTargets,
     requests: readonly LeaseRequest[],
     undo: DisposableStack,
   ): PreparedSlots {
@@ -229,6 +213,7 @@ export class TrampolineSlots {
         for (const belonging of belongings) candidate.own(belonging);
         this.#versionTables.set(candidate, versionTable);
         this.#table = table;
+        this.#slots.replace(renewed);
         if (table !== undefined) {
           addresses.forEach((address, index) => table.set(index, address));
           this.#trampolines!.switchTo(table);
@@ -240,7 +225,7 @@ export class TrampolineSlots {
           declared: declarationsOf(candidate.image),
           isCandidateOnly: false,
         };
-        for (const slot of this.#slots.values()) if (!kept.has(slot)) Object.assign(slot, leading);
+        for (const slot of this.#slots.current()) if (!kept.has(slot)) Object.assign(slot, leading);
         obsolete = versionTable.leases.replace(leases);
       },
       release(allReturned) {
@@ -278,15 +263,13 @@ export class TrampolineSlots {
   }
 
   /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
-  #growTable(current: ModuleVersion, next: bigint): void {
+  #growTable(current: ModuleVersion): void {
     const { capacity } = this.#table ?? { capacity: 0 };
-    const addresses = Array.from(
-      { length: Math.min(capacity, this.#slots.size) },
-      (_, index) => this.#table!.get(index),
-    );
-    addresses.push(next);
     // Doubling bounds the memory of the old tables, which all stay.
-    while (addresses.length < 2 * capacity) addresses.push(NOWHERE);
+    const addresses = Array.from(
+      { length: Math.max(this.#slots.count, 2 * capacity) },
+      (_, index) => index < capacity ? this.#table!.get(index) : NOWHERE,
+    );
     const table = this.#trampolinesOf(current).table(addresses);
     current.own(table);
     let leases = this.#versionTables.get(current)?.leases;

@@ -1,0 +1,144 @@
+/**
+ * The trampoline slots of one module by name. A name may have several: code that was compiled for a function's old
+ * signature keeps the old slot, and the code behind it.
+ */
+
+import type { ExportKind } from "../../image/compatibility.ts";
+import type { Lifetime } from "../../module/lifetime.ts";
+import type { ModuleVersion } from "../../module/version.ts";
+import { Claims, type Declarations, declarationsOf } from "./claims.ts";
+import { findByKey } from "./exports.ts";
+
+/** A function or variable in use, at the same index of every version's table. */
+export interface TrampolineSlot {
+  /** The name of the export, or the key of an entry that is not one. */
+  readonly name: string;
+  readonly index: number;
+  kind: ExportKind;
+  /** Bytes of the largest static that the name is bound as. */
+  size: number;
+  /** The uses by importers, live libraries and leases. A version may lack a name without claims. */
+  readonly claims: Claims;
+  /** The lifetime of the version that it leads into: not the current one, if that lacks the name. */
+  target: Lifetime;
+  /** The declarations of that version. */
+  declared: Declarations;
+  /**
+   * Whether a version holds its address in words of its own, or other isolates were given it: then a version may
+   * lack the name, and it stays.
+   */
+  isTaken: boolean;
+  /** Whether it leads into a candidate, so that only candidates that take over together may use it. */
+  isCandidateOnly: boolean;
+}
+
+/** The slots that a candidate leads somewhere else than the names did before: the old one, and the new one. */
+export type RenewedSlots = ReadonlyMap<TrampolineSlot, TrampolineSlot>;
+
+/** Whether a candidate declares a function in another way than a version did. */
+export type IsChanged = (name: string, declared: Declarations, candidate: ModuleVersion) => boolean;
+
+/** The slots of one module. */
+export class SlotNames {
+  readonly #current = new Map<string, TrampolineSlot>();
+  /** Slots of names that have another one now. */
+  readonly #retired = new Set<TrampolineSlot>();
+  #count = 0;
+
+  /** The number of slots that were ever made. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The slot of a name, wherever it leads. */
+  get(name: string): TrampolineSlot | undefined {
+    return this.#current.get(name);
+  }
+
+  /** Returns the slot of a name, which is made if there is none, and leads it into a version. */
+  lead(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
+    let slot = this.#current.get(name);
+    if (slot === undefined) this.#current.set(name, slot = this.#make(name, kind, version));
+    return Object.assign(slot, leading(version), { kind, isCandidateOnly: false });
+  }
+
+  #make(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
+    const index = this.#count++;
+    return {
+      name,
+      index,
+      kind,
+      size: 0,
+      claims: new Claims(),
+      isTaken: false,
+      isCandidateOnly: false,
+      ...leading(version),
+    };
+  }
+
+  /** The slots that names have now. */
+  current(): Iterable<TrampolineSlot> {
+    return this.#current.values();
+  }
+
+  /** The slots that only code of old versions uses. */
+  retired(): Iterable<TrampolineSlot> {
+    return this.#retired;
+  }
+
+  /**
+   * Gives other slots to the functions of a hot module whose signature a candidate changes, so that old code, which
+   * passes arguments in the old way, keeps the old functions. A slot that led to functions of the new signature
+   * before is used again.
+   *
+   * @param made Gets each new slot.
+   */
+  renew(
+    candidate: ModuleVersion,
+    isChanged: IsChanged,
+    made: (slot: TrampolineSlot) => void,
+  ): RenewedSlots {
+    const renewed = new Map<TrampolineSlot, TrampolineSlot>();
+    if (candidate.image.entries === undefined) return renewed;
+    for (const slot of this.#current.values()) {
+      const { name, kind } = slot;
+      // Whoever claims it is asked first, and then goes along.
+      const isOwn = kind === "function" && slot.isTaken && !slot.claims.exist && !slot.isCandidateOnly;
+      if (!isOwn || findByKey(candidate, name)?.kind !== kind || !isChanged(name, slot.declared, candidate)) {
+        continue;
+      }
+      let next = this.#usedBefore(name, candidate, isChanged);
+      if (next === undefined) {
+        next = this.#make(name, kind, candidate);
+        next.isCandidateOnly = true;
+        this.#retired.add(next);
+        made(next);
+      }
+      renewed.set(slot, next);
+    }
+    return renewed;
+  }
+
+  /** A slot of a name that is free, or whose users suit a candidate. */
+  #usedBefore(name: string, candidate: ModuleVersion, isChanged: IsChanged): TrampolineSlot | undefined {
+    for (const slot of this.#retired) {
+      if (slot.name !== name) continue;
+      if (slot.isCandidateOnly || !isChanged(name, slot.declared, candidate)) return slot;
+    }
+    return undefined;
+  }
+
+  /** Makes slots the current ones of their names, in place of those that they renew. */
+  replace(renewed: RenewedSlots): void {
+    for (const [old, next] of renewed) {
+      this.#retired.delete(next);
+      this.#retired.add(old);
+      this.#current.set(next.name, next);
+      next.isTaken = true;
+    }
+  }
+}
+
+function leading({ lifetime, image }: ModuleVersion): Pick<TrampolineSlot, "target" | "declared"> {
+  return { target: lifetime, declared: declarationsOf(image) };
+}
