@@ -141,8 +141,12 @@ export class Entries {
       if (entries === undefined) this.#byLocal.set(object, entries = new Map());
       entries.set(symbol, this.#add({ id: -1, object, symbol, file }));
     }
+    if (isClone) return;
+    // Pointers to these lead to the code that they were taken from.
+    if (!isUnique && (isTaken || isPatchable)) this.#leave(object, symbol, "repeated");
+    else if (hasLabels && isTaken) this.#leave(object, symbol, "labels");
     // A call within a section has no relocation.
-    if (!isAlone && !isClone) this.#leave(object, symbol, isPatchable ? "section" : "static");
+    if (!isAlone) this.#leave(object, symbol, isPatchable ? "section" : "static");
   }
 
   #add(entry: Omit<Entry, "index">): Entry {

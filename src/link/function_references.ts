@@ -51,10 +51,10 @@ export function isUnseen(section: InputSection): boolean {
 /** Whether a reference calls or jumps: directly, or through the GOT. */
 export function isCall({ section, rule, addend, place }: Reference, arch: LinkArch): boolean {
   if (rule.use === "branch" || rule.got === "stub") return true;
-  if (!section.isCode || place < 2) return false;
+  if (!section.isCode || place < 1) return false;
   const { bytes } = section.object.elf.file, at = section.elf.offset + place;
   return arch.isBranch(bytes, at, rule) ||
-    rule.use === "got" && addend === arch.callAddend && arch.isIndirectBranch(bytes, at, rule);
+    rule.use === "got" && place >= 2 && addend === arch.callAddend && arch.isIndirectBranch(bytes, at, rule);
 }
 
 /** Returns the section and the offset at which a reference to a local symbol leads. */

@@ -13,10 +13,11 @@ export interface Unswitched {
   readonly name: string;
   /**
    * Why: `static`, and its compiler may pass arguments in its own way; `clone` of another function; `repeated`: two
-   * static functions have its file and name; `section`: it shares its section, where calls have no relocations;
-   * `local`: calls from its own object, whose compiler may know it.
+   * static functions have its file and name; `labels`: data has addresses inside it, as of labels;
+   * `section`: it shares its section, where calls have no relocations; `local`: calls from its own object, whose
+   * compiler may know it.
    */
-  readonly reason: "static" | "clone" | "repeated" | "section" | "local";
+  readonly reason: "static" | "clone" | "repeated" | "labels" | "section" | "local";
   /** The family of its compiler; `other` for one that is unknown, assembly, and several in one object. */
   readonly compiler: "gcc" | "clang" | "other";
   /** For `local`: whether its object is made for interposition already, or its kind of function gains nothing by that. */
@@ -28,6 +29,8 @@ export function remedyOf({ reason, compiler, needsPatching }: Unswitched): strin
   switch (reason) {
     case "section":
       return "compile with -ffunction-sections";
+    case "labels":
+      return "compile with -fPIC, or take no addresses of labels";
     case "repeated":
       return "give the functions different names";
     case "clone":
