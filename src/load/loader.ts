@@ -33,7 +33,7 @@ import {
   resolveImports,
 } from "./imports/resolve.ts";
 import { fill, place } from "./placing.ts";
-import { reportCrashes } from "./runtime/crash_report.ts";
+import { reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
@@ -68,8 +68,8 @@ export interface LoadContext {
   readonly keepsDebug?: boolean;
   /** An address that the image should lie near, before those of its imports. */
   readonly near?: bigint | undefined;
-  /** The version that reports of crashes name; absent: there are none. */
-  readonly reportAs?: number | undefined;
+  /** What reports of crashes name; absent: there are none. */
+  readonly reportAs?: ReportedAs | undefined;
 }
 
 /** Loads one module whose providers are all loaded already. */

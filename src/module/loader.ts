@@ -201,7 +201,7 @@ export class ModuleLoader {
       sources,
       description: `module '${path}'`,
       integrity,
-      reportAs: this.#reportsCrashes ? 1 : undefined,
+      reportAs: this.#reportsCrashes ? { version: 1, file: path } : undefined,
     };
   }
 

@@ -165,7 +165,7 @@ export class Loading {
       librariesOf: (needed) => this.#scope.librariesOf(needed),
       description: `module '${path}'`,
       keepsInitialData: true,
-      reportAs: this.#reportsCrashes ? number : undefined,
+      reportAs: this.#reportsCrashes ? { version: number, file: key } : undefined,
     };
   }
 

@@ -61,6 +61,12 @@ export class KeptDebug {
     this.#sections = [...stored.keys()];
   }
 
+  /** The bytes of a section, by its whole name; undefined if there is none, or if it is compressed. */
+  stored(name: string): Uint8Array | undefined {
+    const found = debugSectionsOf(this.#sections).find((each) => each.name === name)?.section;
+    return found === undefined || found.compressed ? undefined : this.#stored.get(found);
+  }
+
   /** Decompresses it. */
   read(): DebugContents {
     const reading = readDebug({ sections: this.#sections });

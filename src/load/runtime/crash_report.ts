@@ -10,6 +10,8 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { pointerCall } from "../../os/pointer.ts";
 import { Platform, SymbolType } from "../../smf/enums.ts";
+import { debugSectionsOf } from "../../smf/debug.ts";
+import { hasDebug } from "../../smf/kept_debug.ts";
 import type { LoadedImage } from "../image.ts";
 import { CRASH_LIBRARY, CRASH_NAME } from "./crash_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
@@ -21,17 +23,20 @@ import { EH_FRAME } from "./unwind_registration.ts";
  *
  * | C declaration | failure |
  * |---|---|
- * | `struct module *smf_crash_add(const struct facts *facts, const void *symbols, size_t size)` | NULL |
+ * | `struct module *smf_crash_add(const struct facts *, const void *symbols, size_t, const void *debug, size_t)` | NULL |
  * | `void smf_crash_remove(struct module *)` | never |
  */
 const FUNCTIONS = {
-  smf_crash_add: { parameters: ["buffer", "buffer", "usize"], result: "pointer" },
+  smf_crash_add: { parameters: ["buffer", "buffer", "usize", "buffer", "usize"], result: "pointer" },
   smf_crash_remove: { parameters: ["pointer"], result: "void" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** The functions once they are found; null where the system refuses the library. */
 interface Functions {
-  readonly add: (facts: Uint32Array<ArrayBuffer>, symbols: Uint8Array, size: bigint) => Deno.PointerValue;
+  readonly add: (
+    facts: Uint32Array<ArrayBuffer>,
+    ...buffers: [symbols: Uint8Array, size: bigint, debug: Uint8Array | null, size: bigint]
+  ) => Deno.PointerValue;
   readonly remove: (module: Deno.PointerValue) => void;
 }
 
@@ -55,9 +60,22 @@ function findFunctions(): Functions | null {
 
 const encoder = new TextEncoder();
 /** The words of `struct facts` in native/crash/crash.h, and of a group behind it. */
-const FACT_WORDS = 12, GROUP_WORDS = 3;
+const FACT_WORDS = 21, GROUP_WORDS = 3;
 /** The facts about an image on their way to the library, which copies them. Few names are longer. */
 let scratch = new Uint32Array(512);
+
+const NOTHING = [0, 0] as const;
+
+/** The sections that lines of source are in, in the library's order. */
+const LINE_SECTIONS = [".debug_line", ".debug_line_str", ".debug_str"];
+
+/** How reports name an image, and where they find its source. */
+export interface ReportedAs {
+  /** The number of the version. */
+  readonly version: number;
+  /** The path of the module's file. */
+  readonly file: string;
+}
 
 /**
  * Makes crashes in a relocated image reported, until the result is disposed of.
@@ -66,29 +84,69 @@ let scratch = new Uint32Array(512);
  *
  * Platforms: Linux only; elsewhere, and where the system refuses the handler,
  * nothing is reported.
- *
- * @param version The number of the version, for the report.
  */
-export function reportCrashes(image: LoadedImage, version: number): Disposable | undefined {
+export function reportCrashes(image: LoadedImage, reported: ReportedAs): Disposable | undefined {
   functions ??= findFunctions();
   if (functions === null) return undefined;
   const { bytes } = image.file.symbols.source;
-  const module = functions.add(factsOf(image, version), bytes, BigInt(bytes.byteLength));
+  const lines = linesOf(image), debug = lines?.bytes ?? null;
+  const facts = factsOf(image, reported, lines);
+  const module = functions.add(
+    facts,
+    bytes,
+    BigInt(bytes.byteLength),
+    debug,
+    BigInt(debug?.byteLength ?? 0),
+  );
   if (module === null) return undefined;
   const { remove } = functions;
   return { [Symbol.dispose]: () => remove(module) };
 }
 
+/** Where the lines of source of an image are: in its file, or in bytes that it keeps. */
+interface Lines {
+  /** The place of each section, in the file or in `bytes`. */
+  readonly sections: readonly (readonly [start: number, size: number])[];
+  /** The sections, one behind the other; undefined if they are in the file. */
+  readonly bytes?: Uint8Array;
+}
+
+/** The lines of source of an image; undefined if it has none, or if they are compressed. */
+function linesOf({ file, debug, stamp }: LoadedImage): Lines | undefined {
+  if (!hasDebug(file)) return undefined;
+  const found = debugSectionsOf(file.sections).filter(({ section }) => !section.compressed);
+  if (stamp !== undefined) {
+    return {
+      sections: LINE_SECTIONS.map((wanted) => {
+        const section = found.find(({ name }) => name === wanted)?.section;
+        return [section?.offset ?? 0, section?.size ?? 0];
+      }),
+    };
+  }
+  if (debug === undefined) return undefined;
+  const parts = LINE_SECTIONS.map((name) => debug.stored(name) ?? new Uint8Array(0));
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  const sections = parts.map((part) => {
+    const start = at;
+    bytes.set(part, start);
+    at += part.length;
+    return [start, part.length] as const;
+  });
+  return { sections, bytes };
+}
+
 /** The facts about an image as the library reads them. They are valid until the next call. */
 function factsOf(
-  { file: { symbols }, plan, memory, identity: { description } }: LoadedImage,
-  version: number,
+  { file: { symbols }, plan, memory, stamp, identity: { description } }: LoadedImage,
+  { version, file }: ReportedAs,
+  lines: Lines | undefined,
 ): Uint32Array<ArrayBuffer> {
   const { groups, code } = plan;
   const frames = plan.sections.find(({ section }) => section.name === EH_FRAME);
   const nameAt = 2 * (FACT_WORDS + GROUP_WORDS * groups.length);
   // A character has three bytes at most for each unit of a string.
-  const needed = nameAt + Math.ceil(3 * description.length / 4);
+  const needed = nameAt + Math.ceil(3 * (description.length + file.length) / 4);
   if (scratch.length < needed) scratch = new Uint32Array(needed);
   const words = scratch;
   let at = 0;
@@ -108,7 +166,17 @@ function factsOf(
   put(symbols.length);
   put(symbols.step);
   put(SymbolType.Function - symbols.typeBase);
-  put(encoder.encodeInto(description, new Uint8Array(words.buffer, 4 * nameAt)).written);
+  for (const index of LINE_SECTIONS.keys()) {
+    const [start, size] = lines?.sections[index] ?? NOTHING;
+    put(start);
+    put(size);
+  }
+  put(stamp?.info.size ?? 0);
+  put(stamp?.info.mtime?.getTime() ?? 0);
+  const text = new Uint8Array(words.buffer, 4 * nameAt);
+  const { written } = encoder.encodeInto(description, text);
+  put(written);
+  put(stamp === undefined ? 0 : encoder.encodeInto(file, text.subarray(written)).written);
   put(groups.length);
   for (const { start, end, delta } of groups) {
     put(start);

@@ -2,7 +2,7 @@
  * Loads the fixture of functions that crash, calls one, and prints the result if it
  * comes back: `crash_child.ts VARIANT FUNCTION PLACE REPORTS`.
  */
-import { linkObjects, ModuleRegistry } from "../../../mod.ts";
+import { linkObjects, type LinkOptions, ModuleRegistry } from "../../../mod.ts";
 import { FOLDER, objectName } from "../../../fixtures/build_crashes.ts";
 
 /** Where a function is called: in this isolate, in a Worker, in a nonblocking call, or on a thread of the module's own. */
@@ -21,10 +21,11 @@ export const FUNCTIONS = [
 ] as const;
 
 /** Links a variant of the fixture. */
-export function linkCrashes(variant: string): Uint8Array {
+export function linkCrashes(variant: string, options: LinkOptions = {}): Uint8Array {
   const name = objectName(variant, Deno.build.arch);
   const bytes = Deno.readFileSync(new URL(name, FOLDER));
-  return linkObjects([{ name, bytes }], variant === "tables" ? { unwind: true } : {}).bytes;
+  return linkObjects([{ name, bytes }], { ...options, ...variant === "tables" ? { unwind: true } : {} })
+    .bytes;
 }
 
 async function run([variant, name, place, reports]: readonly string[]): Promise<void> {

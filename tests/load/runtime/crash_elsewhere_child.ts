@@ -1,5 +1,5 @@
 /** What surrounds crashes of modules: `crash_elsewhere_child.ts CASE`. */
-import { type LoadedModule, ModuleRegistry } from "../../../mod.ts";
+import { type LinkOptions, type LoadedModule, ModuleRegistry } from "../../../mod.ts";
 import { linkCrashes } from "./crash_child.ts";
 
 const NUMBER = { parameters: ["i32"], result: "i32" } as const;
@@ -39,6 +39,19 @@ function errorsOfEngine(): string {
   };
   const recurse = (): number => 1 + recurse();
   return `${nameOf(() => load(1 << 20))} ${nameOf(recurse)}`;
+}
+
+function crash(module: LoadedModule): void {
+  module.getFunction("by_store", NUMBER)!(1);
+}
+
+/** Crashes in a module that was loaded from a file, which something may happen to in between. */
+function crashFromFile(variant: string, options: LinkOptions = {}, change?: (path: string) => void): void {
+  const path = `${Deno.env.get("CRASH_FOLDER")}/crashes.smf`;
+  Deno.writeFileSync(path, linkCrashes(variant, options));
+  const module = registry.load(path);
+  change?.(path);
+  crash(module);
 }
 
 const CASES: Record<string, () => void | Promise<void>> = {
@@ -88,6 +101,11 @@ const CASES: Record<string, () => void | Promise<void>> = {
     const pointer = Deno.UnsafePointer.create(address) as Deno.PointerObject<never>;
     new Deno.UnsafeFnPointer(pointer, NUMBER).call(1);
   },
+  lines: () => crashFromFile("lines"),
+  lines4: () => crashFromFile("lines4"),
+  compressed: () => crashFromFile("lines", { compressDebug: true }),
+  changed: () => crashFromFile("lines", {}, (path) => Deno.writeTextFileSync(path, "another file")),
+  bytes: () => crash(registry.loadBytes("lines", linkCrashes("lines"))),
   reloaded() {
     load();
     const module = registry.reload("crashes", { bytes });

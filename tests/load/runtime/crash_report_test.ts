@@ -1,5 +1,7 @@
 // What a crash in a module's code writes before the process ends.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { FOLDER } from "../../../fixtures/build_crashes.ts";
+import { TemporaryDirectory } from "../../support/testing.ts";
 import { runChild } from "../../support/modules.ts";
 import { linuxTest } from "../../support/threads.ts";
 import type { FUNCTIONS, Place } from "./crash_child.ts";
@@ -31,16 +33,19 @@ interface Expected {
 }
 
 const NULL = "a null pointer was used";
+// Emulators do not tell what an access did.
+const WRITES = IS_X86 ? /^SIGSEGV, write to address 0x0$/ : /^SIGSEGV, (write|access) to address 0x0$/;
+const READS = IS_X86 ? /^SIGSEGV, read of address 0x0$/ : /^SIGSEGV, (read of|access to) address 0x0$/;
 const EXPECTED: Readonly<Record<Function, Expected>> = {
   by_store: {
     signal: "SIGSEGV",
-    cause: /^SIGSEGV, write to address 0x0$/,
+    cause: WRITES,
     functions: ["store", "by_store"],
     next: NULL,
   },
   by_libc: {
     signal: "SIGSEGV",
-    cause: /^SIGSEGV, read of address 0x0$/,
+    cause: READS,
     functions: ["by_libc"],
     library: /^ {4}at .*libc\.so\.6.*\n {4}at by_libc/m,
     next: NULL,
@@ -73,7 +78,7 @@ const EXPECTED: Readonly<Record<Function, Expected>> = {
   },
   by_sort: {
     signal: "SIGSEGV",
-    cause: /^SIGSEGV, write to address 0x0$/,
+    cause: WRITES,
     functions: ["store", "compare", "by_sort"],
     library: /compare\+.*\n( {4}at .*libc\.so\.6.*\n)+ {4}at by_sort/m,
     next: NULL,
@@ -143,8 +148,11 @@ linuxTest("without reports a process ends by the same signal, and says nothing",
 
 const OTHERS = new URL("./crash_elsewhere_child.ts", import.meta.url);
 
-async function other(name: string): Promise<{ signal: string | null; stdout: string; report: string }> {
-  const { signal, stdout, stderr } = await runChild(OTHERS, { args: [name] });
+async function other(
+  name: string,
+  env: Record<string, string> = {},
+): Promise<{ signal: string | null; stdout: string; report: string }> {
+  const { signal, stdout, stderr } = await runChild(OTHERS, { args: [name], env });
   return { signal, stdout, report: stderr.replaceAll(EMULATOR, "") };
 }
 
@@ -175,6 +183,39 @@ linuxTest("code that was freed is named", async () => {
   assertMatch(report, /^ {4}at offset 0x0 of module 'crashes', version 1, which was freed \(0x/m);
   assertStringIncludes(report, "\nnext: keep the module loaded");
 });
+
+/** The number of the line of the fixture's source that has a text. */
+function lineOf(text: string): number {
+  const source = Deno.readTextFileSync(new URL("crashes.c", FOLDER));
+  return source.split("\n").findIndex((line) => line.includes(text)) + 1;
+}
+
+linuxTest(
+  "with debug information file and line are named, if the file is still the one that was loaded",
+  async () => {
+    using directory = new TemporaryDirectory();
+    const env = { CRASH_FOLDER: directory.path };
+    const lines = (report: string) =>
+      [...report.matchAll(/ at (\w+)\+0x[0-9a-f]+ \((\S*)crashes\.c:(\d+)\) in module /g)]
+        .map(([, name, folder, line]) => `${name} ${folder === "" ? "" : "in a folder "}${line}`);
+    const store = lineOf("*at = 1;"), byStore = lineOf("int by_store(int number)");
+    const named = [`store in a folder ${store}`, `by_store in a folder ${byStore}`];
+    for (const name of ["lines", "bytes"]) {
+      const { signal, report } = await other(name, env);
+      assertEquals([signal, lines(report)], ["SIGSEGV", named], report);
+    }
+    // DWARF 4 has the folder of the compilation elsewhere.
+    assertEquals(lines((await other("lines4", env)).report).map((line) => line.replace("in a folder ", "")), [
+      `store ${store}`,
+      `by_store ${byStore}`,
+    ]);
+    for (const name of ["compressed", "changed"]) {
+      const { signal, report } = await other(name, env);
+      assertEquals([signal, lines(report)], ["SIGSEGV", []]);
+      assertMatch(report, /^ {4}at store\+0x[0-9a-f]+ in module /m);
+    }
+  },
+);
 
 linuxTest("the version that crashes is named, and the module behind a callback", async () => {
   const { signal, report } = await other("reloaded");

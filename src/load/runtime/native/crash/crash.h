@@ -25,7 +25,12 @@ struct group {
   uint64_t start, end, delta;
 };
 
-/* What the loader says about an image, followed by the groups and the name: an array of 64-bit words. */
+/* A section of debug information: where it is in the module's file, or in the copy. */
+struct debug_section {
+  uint64_t start, size;
+};
+
+/* What the loader says about an image, followed by the groups, the name and the path: an array of 64-bit words. */
 struct facts {
   uint64_t start, size;
   /* The offsets of its code and of its unwind tables (.eh_frame). */
@@ -33,7 +38,11 @@ struct facts {
   uint64_t version;
   /* The symbols: how many, the 32-bit words from one to the next, and the type that functions have. */
   uint64_t symbols, step, function_type;
-  uint64_t name_size, groups;
+  /* .debug_line, .debug_line_str and .debug_str, if the file has them. */
+  struct debug_section debug[3];
+  /* The file when it was loaded: its size, and when it was written, in milliseconds. */
+  uint64_t file_size, file_time;
+  uint64_t name_size, path_size, groups;
 };
 
 /* The image of one version of a module. */
@@ -43,7 +52,11 @@ struct module {
   /* A copy of the file's records of symbols, and of their names right behind; null once the image is freed. */
   const uint32_t *symbols;
   size_t symbols_size;
+  /* A copy of the debug information, null if it is in the file. */
+  const uint8_t *debug;
   const char *name;
+  /* The path of the file; empty if there is none. */
+  const char *path;
   struct group groups[];
 };
 
@@ -63,6 +76,16 @@ const struct module *smf_module_at(uintptr_t address);
 const struct module *smf_freed_module_at(uintptr_t address);
 int smf_is_code(const struct module *module, uintptr_t address);
 int smf_function_at(const struct module *module, uintptr_t address, struct place *place);
+
+int smf_offset_of(const struct module *module, uintptr_t address, uint64_t *offset);
+
+/* lines.c */
+struct source {
+  uint64_t line;
+  size_t size;
+  char path[1024];
+};
+int smf_source_at(const struct module *module, uintptr_t address, struct source *source);
 
 /* libraries.c */
 struct library {

@@ -26,25 +26,31 @@ int smf_readers;
 int smf_install(void);
 
 /*
- * Adds a module before any of its code runs. `facts` is followed by the groups and
- * the name; `symbols` has the records and the names. All of it is copied. Returns
+ * Adds a module before any of its code runs. `facts` is followed by the groups, the
+ * name and the path; `symbols` has the records and the names; `debug` the debug
+ * information, if it is not to be read from the file. All of it is copied. Returns
  * null if memory is exhausted or signals cannot be handled.
  */
-__attribute__((visibility("default"))) struct module *smf_crash_add(const struct facts *facts, const void *symbols, size_t symbols_size) {
+__attribute__((visibility("default"))) struct module *smf_crash_add(const struct facts *facts, const void *symbols, size_t symbols_size,
+                                                                      const void *debug, size_t debug_size) {
   size_t groups_size = facts->groups * sizeof(struct group);
-  struct module *module = malloc(sizeof *module + groups_size + facts->name_size);
-  uint32_t *copy = malloc(symbols_size + 1);
+  struct module *module = malloc(sizeof *module + groups_size + facts->name_size + facts->path_size + 1);
+  uint32_t *copy = malloc(symbols_size + debug_size + 1);
   if (!module || !copy || smf_install()) {
     free(module);
     free(copy);
     return 0;
   }
   module->facts = *facts;
-  memcpy(module->groups, facts + 1, groups_size + facts->name_size);
+  memcpy(module->groups, facts + 1, groups_size + facts->name_size + facts->path_size);
   module->name = (char *)module->groups + groups_size;
+  module->path = module->name + facts->name_size;
+  ((char *)module->path)[facts->path_size] = 0;
   memcpy(copy, symbols, symbols_size);
   module->symbols = copy;
   module->symbols_size = symbols_size;
+  module->debug = debug_size ? (uint8_t *)copy + symbols_size : 0;
+  if (debug_size) memcpy((uint8_t *)copy + symbols_size, debug, debug_size);
   smf_enter(&lock);
   module->next = modules;
   __atomic_store_n(&modules, module, __ATOMIC_RELEASE);
@@ -94,19 +100,26 @@ int smf_is_code(const struct module *module, uintptr_t address) {
 
 static uint64_t wide(const uint32_t *words) { return words[0] | (uint64_t)words[1] << 32; }
 
+/* Turns an address in a module into an offset in the file's image. Returns whether a section is there. */
+int smf_offset_of(const struct module *module, uintptr_t address, uint64_t *offset) {
+  const struct group *group = module->groups, *end = group + module->facts.groups;
+  uint64_t distance = address - module->facts.start;
+  while (group < end && distance - group->delta - group->start >= group->end - group->start) group++;
+  if (group == end) return 0;
+  *offset = distance - group->delta;
+  return 1;
+}
+
 /* Finds the function of a module that has the address inside. Returns whether there is one. */
 int smf_function_at(const struct module *module, uintptr_t address, struct place *place) {
   const struct facts *facts = &module->facts;
-  const struct group *group = module->groups, *end = group + facts->groups;
   const uint32_t *symbols = module->symbols, *found = 0;
-  uint64_t offset = address - facts->start, start = 0;
-  while (group < end && offset - group->delta - group->start >= group->end - group->start) group++;
-  if (group == end || !symbols) return 0;
-  offset -= group->delta;
+  uint64_t offset, start = 0;
+  if (!symbols || !smf_is_code(module, address) || !smf_offset_of(module, address, &offset)) return 0;
   for (uint64_t index = 0; index < facts->symbols; index++) {
     const uint32_t *symbol = symbols + index * facts->step;
     uint64_t value = wide(symbol + VALUE), size = wide(symbol + SIZE);
-    if ((symbol[KIND] & 0xff) != facts->function_type || value > offset || value < group->start) continue;
+    if ((symbol[KIND] & 0xff) != facts->function_type || value > offset) continue;
     /* A function without a size, as assemblers make them, reaches to the next one, unless one with a size is there. */
     if (size ? offset - value >= size : !value || (found && (wide(found + SIZE) || value < start))) continue;
     if (found && size && wide(found + SIZE) && value < start) continue;

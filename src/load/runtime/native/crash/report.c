@@ -117,6 +117,17 @@ static void say_place(const struct place *place) {
   say_hex(place->distance);
 }
 
+/* Says where the source of an address is, if the module has debug information. */
+static void say_source(const struct module *module, uintptr_t pc) {
+  static struct source source;
+  if (!smf_source_at(module, pc, &source)) return;
+  put('(');
+  say_name(source.path, source.size);
+  put(':');
+  say_number(source.line);
+  say(") ");
+}
+
 /* Writes the line of a frame in a module or library. */
 static void say_frame(const struct frame *frame, enum kind kind, const struct module *module,
                       const struct library *library) {
@@ -128,7 +139,9 @@ static void say_frame(const struct frame *frame, enum kind kind, const struct mo
   if (is_known) {
     place.distance += frame->is_return ? 1 : 0;
     say_place(&place);
-    say(" in ");
+    put(' ');
+    if (kind == IN_MODULE) say_source(module, pc);
+    say("in ");
   }
   if (kind == IN_LIBRARY) {
     const char *name = base_name(library->name);
