@@ -107,7 +107,10 @@ export class TypedPair {
   /** Finds the structs that variables lead to by pointers, and whose layout has changed. */
   changedPointees(plans: Iterable<readonly [name: string, plan: TypePlan]>): ChangedPointee[] {
     const changes: ChangedPointee[] = [];
+    const isSameGraph = this.#previous.types.types === this.#candidate.types.types;
     for (const [name, plan] of plans) {
+      // A type has the layout that it has.
+      if (plan.pointees.every(([before, after]) => isSameGraph && before === after)) continue;
       const seen = new Set<string>();
       const open = [...plan.pointees];
       for (let pair = open.pop(); pair !== undefined; pair = open.pop()) {

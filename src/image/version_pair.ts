@@ -9,13 +9,12 @@
 import type { CodePiece } from "./code_references.ts";
 import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
-import { isAddress } from "./plan.ts";
+import { membersOf, NameGroups } from "./name_groups.ts";
 import { baseName, isNumbered } from "./symbol_names.ts";
 import { usersOf } from "./symbol_users.ts";
 import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { equal } from "../smf/equal.ts";
-import type { SmfFile } from "../smf/file.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import type { TypePlan } from "../types/type_plan.ts";
 
@@ -47,19 +46,18 @@ export interface ComparedVersion extends HousedFile {
   readonly code?: () => readonly CodePiece[];
 }
 
-/** The symbols of one base name: an index alone if it is the only one, and has no number. */
-type Group = number | readonly number[];
-
 /** Two versions of a module, and which symbol of one has become which of the other. */
 export class VersionPair {
   readonly previous: ComparedVersion;
   readonly candidate: ComparedVersion;
   /** Whether both are made from the same bytes: then everything is where it was. */
   readonly isIdentical: boolean;
-  readonly #groupsBefore: ReadonlyMap<string, Group>;
-  readonly #groupsAfter: ReadonlyMap<string, Group>;
-  readonly #after = new Map<number, number>();
-  readonly #before = new Map<number, number>();
+  readonly #namesBefore: NameGroups;
+  readonly #namesAfter: NameGroups;
+  /** The counterpart of each symbol of the old version plus one; 0 if it has none. */
+  #after: Int32Array;
+  /** The same of the candidate's symbols. */
+  #before: Int32Array;
   readonly #isInPlace: boolean;
   /** Undefined if one version does not tell its types, null before somebody asks. */
   #typed: TypedPair | undefined | null = null;
@@ -70,16 +68,41 @@ export class VersionPair {
     this.previous = previous;
     this.candidate = candidate;
     this.isIdentical = isSameFile(previous, candidate);
-    this.#groupsBefore = groupsOf(previous.file);
-    this.#groupsAfter = this.isIdentical ? this.#groupsBefore : groupsOf(candidate.file);
+    this.#namesBefore = NameGroups.of(previous.file);
+    this.#namesAfter = NameGroups.of(candidate.file, previous.file);
     if (this.isIdentical) {
-      for (let index = 0; index < previous.file.symbols.length; index++) this.#match(index, index);
-    } else this.#matchGroups();
+      this.#after = this.#before = Int32Array.from(
+        { length: previous.file.symbols.length },
+        (_, index) => index + 1,
+      );
+    } else if (this.hasSameNames && this.#namesAfter.unclear.length === 0) {
+      this.#after = this.#before = this.#namesAfter.identities;
+    } else {
+      this.#after = new Int32Array(previous.file.symbols.length);
+      this.#before = new Int32Array(candidate.file.symbols.length);
+      this.#matchGroups();
+    }
+  }
+
+  /** Whether both versions have the same names in the same order. */
+  get hasSameNames(): boolean {
+    return this.#namesBefore === this.#namesAfter;
+  }
+
+  /** Whether each symbol is the one of the same index in the other version, by its name alone. */
+  get isInOrder(): boolean {
+    return this.hasSameNames && this.#before === this.#namesAfter.identities;
   }
 
   /** The symbol of the candidate that a symbol of the old version has become. */
   counterpart(before: number): number | undefined {
-    return this.#after.get(before);
+    const after = this.#after[before];
+    return after > 0 ? after - 1 : undefined;
+  }
+
+  #previousOf(after: number): number | undefined {
+    const before = this.#before[after];
+    return before > 0 ? before - 1 : undefined;
   }
 
   /** The types of both versions; undefined if one does not tell them, or nothing has changed. */
@@ -97,7 +120,7 @@ export class VersionPair {
 
   /** How the value of a variable of the old version becomes that of its counterpart; undefined if types do not say. */
   planOf(before: number): TypePlan | undefined {
-    const after = this.#after.get(before);
+    const after = this.counterpart(before);
     return after === undefined ? undefined : this.typed?.plan(before, after);
   }
 
@@ -111,7 +134,7 @@ export class VersionPair {
     const { symbols } = this.candidate.file;
     for (const index of variablesOf(this.candidate)) {
       const name = symbols.name(index);
-      const before = this.#before.get(index);
+      const before = this.#previousOf(index);
       const plan = before === undefined ? undefined : this.planOf(before);
       const reason = before === undefined ? this.#unmatched(name) : this.#mismatch(before, index, plan);
       if (reason !== undefined) yield { index, name, reason };
@@ -122,29 +145,29 @@ export class VersionPair {
 
   /** Whether the old version has no symbol of the name of this one. */
   isNew(after: number): boolean {
-    return !this.#groupsBefore.has(baseName(this.candidate.file.symbols.name(after)));
+    return !this.#namesBefore.groups.has(baseName(this.candidate.file.symbols.name(after)));
   }
 
   /** The indices of the old version's variables whose name the candidate does not have. */
   *removedVariables(): Iterable<number> {
     for (const before of variablesOf(this.previous)) {
-      if (this.#after.has(before)) continue;
+      if (this.#after[before] > 0) continue;
       const name = this.previous.file.symbols.name(before);
-      const group = membersOf(this.#groupsAfter.get(baseName(name)) ?? []);
+      const group = membersOf(this.#namesAfter.groups.get(baseName(name)) ?? []);
       if (!group.some((index) => this.candidate.file.symbols.name(index) === name)) yield before;
     }
   }
 
   #match(before: number, after: number): void {
-    this.#after.set(before, after);
-    this.#before.set(after, before);
+    this.#after[before] = after + 1;
+    this.#before[after] = before + 1;
   }
 
   #matchGroups(): void {
     const { previous: { file: { symbols: old } }, candidate: { file: { symbols: now } } } = this;
     const unclear: [readonly number[], readonly number[]][] = [];
-    for (const [base, before] of this.#groupsBefore) {
-      const after = this.#groupsAfter.get(base);
+    for (const [base, before] of this.#namesBefore.groups) {
+      const after = this.#namesAfter.groups.get(base);
       if (after === undefined) continue;
       // Nearly all names are like this, and reading them again would take as long as the rest.
       if (typeof before === "number" && typeof after === "number") this.#match(before, after);
@@ -185,11 +208,11 @@ export class VersionPair {
   /** Why a variable of the candidate matches no variable of the old version. */
   #unmatched(name: string): string {
     const base = baseName(name);
-    const before = this.#groupsBefore.get(base);
+    const before = this.#namesBefore.groups.get(base);
     if (before === undefined) return "the old version has no variable of this name";
     const old = this.previous.file.symbols;
     const hasNumber = base !== name || membersOf(before).some((other) => old.name(other) !== name) ||
-      membersOf(this.#groupsAfter.get(base)!).some((other) =>
+      membersOf(this.#namesAfter.groups.get(base)!).some((other) =>
         this.candidate.file.symbols.name(other) !== name
       );
     if (!hasNumber) return "its name is not unique";
@@ -222,24 +245,6 @@ function uniqueByUsers(group: readonly number[], users: ReadonlyMap<number, stri
   }
   for (const text of shared) unique.delete(text);
   return unique;
-}
-
-function membersOf(group: Group): readonly number[] {
-  return typeof group === "number" ? [group] : group;
-}
-
-/** The defined symbols by base name. */
-function groupsOf({ symbols }: SmfFile): Map<string, Group> {
-  const groups = new Map<string, number | number[]>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
-    const name = symbols.name(index), base = baseName(name);
-    const group = groups.get(base);
-    if (group === undefined) groups.set(base, base === name ? index : [index]);
-    else if (typeof group === "number") groups.set(base, [group, index]);
-    else group.push(index);
-  }
-  return groups;
 }
 
 /** Whether two files have the same bytes, by the hash that covers all of them, and the same places in memory. */

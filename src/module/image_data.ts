@@ -26,11 +26,11 @@ export class ImageData {
 
   /** @param isCopy Whether `bytes` are a copy, with addresses of the image's code in place of trampolines. */
   constructor(image: LoadedImage, isCopy = false) {
-    const { memory, plan: { data: { offset, length } } } = image;
+    const { memory, plan: { data: { offset } } } = image;
     this.#image = image;
     this.addresses = addressesOf(memory);
     this.#offset = offset;
-    const bytes = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+    const bytes = dataOf(image);
     this.bytes = isCopy ? withCodeAddresses(image, bytes) : bytes;
     this.#initialData = image.initialData && withCodeAddresses(image, image.initialData);
   }
@@ -131,8 +131,20 @@ export function writeAddress(bytes: Uint8Array, offset: number, address: number)
 /** Whether any word of an image's variables is an address in `memory`. */
 export function holdsAddressIn(image: LoadedImage, memory: ExecutableMemory): boolean {
   let found = false;
-  forEachAddress(new ImageData(image).bytes, 0, addressesOf(memory), () => found = true);
+  forEachAddress(dataOf(image), 0, addressesOf(memory), () => found = true);
   return found;
+}
+
+/** The addresses in an image's variables that are in a range, ascending. */
+export function addressesIn(image: LoadedImage, range: AddressRange): Float64Array {
+  const found: number[] = [];
+  forEachAddress(dataOf(image), 0, range, (value) => found.push(value));
+  return Float64Array.from(found).sort();
+}
+
+/** The data group of an image, not a copy. */
+function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): Uint8Array {
+  return length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
 }
 
 /**

@@ -51,8 +51,11 @@ export interface LifetimeSubject extends CountedUsers {
 export class Lifetime extends HeldVersion<Lifetime> {
   #state: LifetimeState = "open";
   readonly #subject: LifetimeSubject;
-  /** Called before the version is freed: holds it for everything that still leads into it. */
-  guard: () => void = () => {};
+  /**
+   * Called before the version is freed: holds it for everything that still leads into it. No code of a module runs
+   * between calls with the same `look`.
+   */
+  guard: (look: object) => void = () => {};
   readonly #waits = new EndWaits();
   readonly #freedListeners: (() => void)[] = [];
   /** Deferred when freeing has failed and nobody else would try again. */
@@ -182,13 +185,13 @@ export class Lifetime extends HeldVersion<Lifetime> {
 
   /** The versions that are freed together with this one; none if something still leads into one of them. */
   #guardedGroup(): Set<Lifetime> | undefined {
-    const asked = new Set<Lifetime>();
+    const asked = new Set<Lifetime>(), look = {};
     while (true) {
       const group = freeableGroup<Lifetime>(this);
       const member = group?.difference(asked).values().next().value;
       if (member === undefined) return group;
       asked.add(member);
-      member.guard();
+      member.guard(look);
     }
   }
 

@@ -7,9 +7,10 @@ import { inFile } from "../errors/load_error.ts";
 import { SectionType } from "./enums.ts";
 import { MAX_TYPES_SIZE } from "./limits.ts";
 import type { SmfFile } from "./file.ts";
+import type { KnownTypes } from "../types/decode.ts";
 import type { Reading } from "./reader.ts";
 import { contentLength, type SmfSection } from "./section.ts";
-import { type ModuleTypes, readTypes, TYPES_SECTION } from "./types.ts";
+import { decodedOf, type ModuleTypes, readTypes, TYPES_SECTION } from "./types.ts";
 
 /** The types of a module as other isolates get them. */
 export interface TypeFacts {
@@ -24,10 +25,16 @@ export class KeptTypes {
   /** The sections, and their bytes. */
   readonly facts: TypeFacts;
   #types: ModuleTypes | undefined;
+  #like: WeakRef<KeptTypes> | undefined;
 
   /** Wraps what {@linkcode keepTypes} has read, in this isolate or another. */
   constructor(facts: TypeFacts) {
     this.facts = facts;
+  }
+
+  /** Names the types of another version, which are taken if the bytes are the same once these are decoded. */
+  set like(other: KeptTypes) {
+    if (other !== this) this.#like = new WeakRef(other);
   }
 
   /**
@@ -40,8 +47,16 @@ export class KeptTypes {
     return this.#types ??= inFile(path, () => this.#decode());
   }
 
+  get #known(): KnownTypes | undefined {
+    const { sections: [{ compressed }], bytes } = this.facts;
+    const types = this.#types;
+    if (types === undefined || bytes === undefined || compressed) return undefined;
+    return { decoded: decodedOf(types), bytes };
+  }
+
   #decode(): ModuleTypes {
-    const reading = readTypes(this.facts.sections);
+    const like = this.#like?.deref();
+    const reading = readTypes(this.facts.sections, like && like.#known);
     let step = reading.next();
     while (!step.done) {
       // Sections that were too large to be kept are refused before their bytes are asked for.

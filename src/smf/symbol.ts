@@ -5,6 +5,7 @@
 
 import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { Binding } from "./enums.ts";
+import { equalBytes } from "./equal.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { duplicateExports, type Named, SymbolHashIndex } from "./symbol_hash_index.ts";
 import { type NameRecords, SymbolSortedIndex } from "./symbol_sorted_index.ts";
@@ -280,6 +281,25 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     // If the buffer was changed after the check, there may not be a NUL.
     for (; i < strings.length && strings[i] === strings[j]; i++, j++) if (strings[i] === 0) return true;
     return false;
+  }
+
+  /** Whether another table has the same names, kinds, types and versions in the same order; values and sizes may differ. */
+  hasSameNames(other: SymbolTable): boolean {
+    const { words, step, length } = this, theirs = other.words;
+    if (length !== other.length || step !== other.step || this.typeBase !== other.typeBase) return false;
+    for (let at = 0; at < words.length; at += step) {
+      const isSame = words[at + NAME_OFFSET] === theirs[at + NAME_OFFSET] &&
+        words[at + NAME_HASH] === theirs[at + NAME_HASH] && words[at + KIND] === theirs[at + KIND] &&
+        words[at + TYPE_ID] === theirs[at + TYPE_ID] && words[at + VERSION] === theirs[at + VERSION];
+      if (!isSame) return false;
+    }
+    // Hashes of 32 bits do not prove that names are the same.
+    if (!equalBytes(this.#records.strings, other.#records.strings)) return false;
+    if (this.#allDefined && other.#allDefined) return true;
+    for (let index = 0; index < length; index++) {
+      if (this.isDefined(index) !== other.isDefined(index)) return false;
+    }
+    return true;
   }
 
   #nameOffset(index: number): number {

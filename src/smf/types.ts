@@ -5,9 +5,9 @@
 
 import { LoadError } from "../errors/load_error.ts";
 import { declarationOf } from "../types/declaration.ts";
-import { decodeTypes } from "../types/decode.ts";
+import { type DecodedTypes, decodeTables, type KnownTypes } from "../types/decode.ts";
 import { layoutHashes } from "../types/layout_hash.ts";
-import type { TypeGraph, TypeRecord } from "../types/model.ts";
+import type { TypeRecord } from "../types/model.ts";
 import { readContents } from "./contents.ts";
 import { SectionType } from "./enums.ts";
 import { MAX_TYPES_SIZE } from "./limits.ts";
@@ -18,25 +18,32 @@ import type { SmfSymbol } from "./symbol.ts";
 /** The name of the section. */
 export const TYPES_SECTION = ".types";
 
+/** The types of a module as they were decoded. */
+export let decodedOf: (types: ModuleTypes) => DecodedTypes;
+
 /** The types that a module keeps of its exports and writable variables. */
 export class ModuleTypes {
+  static {
+    decodedOf = (types) => types.#decoded;
+  }
+
   /**
    * The types by number. The first is undefined, because 0 is `void`; a type stands behind those that it
    * contains.
    */
   readonly types: readonly (TypeRecord | undefined)[];
-  readonly #byAddress: ReadonlyMap<number, number>;
+  readonly #decoded: DecodedTypes;
   #hashes: readonly string[] | undefined;
 
   /** Wraps the types that a section holds. */
-  constructor({ types, typed }: TypeGraph) {
-    this.types = types;
-    this.#byAddress = new Map(typed.map(({ address, type }) => [address, type]));
+  constructor(decoded: DecodedTypes) {
+    this.types = decoded.types;
+    this.#decoded = decoded;
   }
 
   /** Returns the number of the type of the function or variable at an offset in the image. */
   at(address: number): number | undefined {
-    return this.#byAddress.get(address);
+    return this.#decoded.typed.at(address);
   }
 
   /** Returns the number of the type of a symbol that the module defines; undefined if that is not known. */
@@ -72,9 +79,13 @@ export class ModuleTypes {
 /**
  * Reads the types; undefined if the file has none.
  *
+ * @param known Types that may be the same.
  * @throws {LoadError} `InvalidFormat` if the section holds something else.
  */
-export function* readTypes(sections: readonly SmfSection[]): Reading<ModuleTypes | undefined> {
+export function* readTypes(
+  sections: readonly SmfSection[],
+  known?: KnownTypes,
+): Reading<ModuleTypes | undefined> {
   const found = sections.filter(({ type, name }) => type === SectionType.TypeInfo && name === TYPES_SECTION);
   if (found.length === 0) return undefined;
   const [section] = found;
@@ -93,7 +104,7 @@ export function* readTypes(sections: readonly SmfSection[]): Reading<ModuleTypes
   const bytes = new Uint8Array(length);
   yield* readContents(section, bytes, undefined);
   try {
-    return new ModuleTypes(decodeTypes(bytes));
+    return new ModuleTypes(decodeTables(bytes, known));
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     // Offsets in compressed bytes lead nowhere in the file.

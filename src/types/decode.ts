@@ -11,11 +11,11 @@ import {
   forMentioned,
   type FunctionType,
   type RecordType,
-  type TypedAddress,
   type TypeField,
   type TypeGraph,
   type TypeRecord,
 } from "./model.ts";
+import { TypedAddresses } from "./typed_addresses.ts";
 
 /** Numbers may have bytes that add nothing, but not without end: the factor of the last byte. */
 const MOST_FACTOR = 2 ** 65;
@@ -24,9 +24,44 @@ const EXACT_FACTOR = 2 ** 42;
 /** Values of enumerations have at most 128 bits; they are written as twice themselves. */
 const WIDEST = 1n << 129n;
 
+/** The types of a section, decoded. */
+export interface DecodedTypes {
+  readonly types: readonly (TypeRecord | undefined)[];
+  readonly typed: TypedAddresses;
+  /** The bytes from the start of the section that tell the types, without their addresses. */
+  readonly recordsLength: number;
+}
+
+/** A section of types that was decoded before: of the version before, in most cases. */
+export interface KnownTypes {
+  readonly decoded: DecodedTypes;
+  readonly bytes: Uint8Array;
+}
+
 /** Reads and checks the types. Offsets in errors count from the start of the bytes. */
 export function decodeTypes(bytes: Uint8Array): TypeGraph {
-  return new Decoder(bytes).read();
+  const { types, typed } = decodeTables(bytes);
+  return {
+    types,
+    typed: Array.from(typed.addresses, (address, index) => ({ address, type: typed.types[index] })),
+  };
+}
+
+/**
+ * Like {@linkcode decodeTypes}, with the addresses in typed arrays.
+ *
+ * @param known If its types have the same bytes, they are taken from there; addresses may differ.
+ */
+export function decodeTables(bytes: Uint8Array, known?: KnownTypes): DecodedTypes {
+  if (known?.bytes.length === bytes.length && isSame(bytes, known.bytes, bytes.length)) return known.decoded;
+  return new Decoder(bytes).read(known);
+}
+
+/** Whether two arrays begin with the same bytes. */
+function isSame(left: Uint8Array, right: Uint8Array, length: number): boolean {
+  if (left.length < length || right.length < length) return false;
+  for (let at = 0; at < length; at++) if (left[at] !== right[at]) return false;
+  return true;
 }
 
 class Decoder {
@@ -40,7 +75,20 @@ class Decoder {
     this.#bytes = bytes;
   }
 
-  read(): TypeGraph {
+  read(known?: KnownTypes): DecodedTypes {
+    const types = (known && this.#knownTypes(known)) ?? this.#readTypes();
+    const recordsLength = this.#at;
+    return { types, typed: this.#readAddresses(), recordsLength };
+  }
+
+  #knownTypes({ decoded: { types, recordsLength }, bytes }: KnownTypes): DecodedTypes["types"] | undefined {
+    if (!isSame(this.#bytes, bytes, recordsLength)) return undefined;
+    this.#at = recordsLength;
+    this.#count = types.length;
+    return types;
+  }
+
+  #readTypes(): DecodedTypes["types"] {
     for (const byte of MAGIC) {
       if (this.#byte() !== byte) {
         throw this.#refuse("it does not begin with SMFT and the version 1", this.#at - 1);
@@ -60,21 +108,27 @@ class Decoder {
       });
       types.push(type);
     }
-    const typed: TypedAddress[] = [];
+    return types;
+  }
+
+  #readAddresses(): TypedAddresses {
+    const count = this.#length("addresses");
+    const addresses = new Float64Array(count), types = new Uint32Array(count);
     let address = 0;
-    for (let left = this.#length("addresses"); left > 0; left--) {
+    for (let index = 0; index < count; index++) {
       const step = this.#unsigned();
       const type = this.#unsigned();
-      if (typed.length > 0 && step === 0) throw this.#refuse("an address has two types", this.#at);
+      if (index > 0 && step === 0) throw this.#refuse("an address has two types", this.#at);
       if (type === 0 || type >= this.#count) {
         throw this.#refuse("an address has a type that does not exist", this.#at);
       }
       address += step;
       if (!Number.isSafeInteger(address)) throw this.#refuse("an address is above 2^53 - 1", this.#at);
-      typed.push({ address, type });
+      addresses[index] = address;
+      types[index] = type;
     }
     if (this.#at !== this.#bytes.length) throw this.#refuse("bytes follow the last record", this.#at);
-    return { types, typed };
+    return new TypedAddresses(addresses, types);
   }
 
   #readNames(): string[] {

@@ -28,8 +28,12 @@ export interface ReloadRow {
   readonly returns: number;
   /** The same with variables carried. */
   readonly carry: number;
+  /** The same with variables that stay where they are, so that no version is freed. */
+  readonly keep: number;
   /** Median over the rounds of reload / load. */
   readonly reloadToLoad: number;
+  /** Median over the rounds of keep / load. */
+  readonly keepToLoad: number;
 }
 
 /** Pauses of a Worker that calls continuously, in milliseconds. */
@@ -54,13 +58,23 @@ export interface ReloadBenchOptions {
   readonly rounds?: number | undefined;
 }
 
-function moduleOf(functions: number, answer: number): Uint8Array<ArrayBuffer> {
+/** The sizes of the modules. */
+const SIZES: readonly (readonly [functions: number, variables: number])[] = [
+  [1, 1],
+  [10, 10],
+  [100, 100],
+  [1000, 1000],
+  [10_000, 2000],
+];
+
+function moduleOf(functions: number, answer: number, variables = functions): Uint8Array<ArrayBuffer> {
   return version({
+    homes: true,
     functions: {
       answer,
       ...Object.fromEntries(Array.from({ length: functions - 1 }, (_, index) => [`f${index}`, index])),
     },
-    data: Object.fromEntries(Array.from({ length: functions }, (_, index) => [`v${index}`, ["answer", 0n]])),
+    data: Object.fromEntries(Array.from({ length: variables }, (_, index) => [`v${index}`, ["answer", 0n]])),
   });
 }
 
@@ -71,21 +85,23 @@ function time(work: () => void): number {
   return performance.now() - start;
 }
 
-function measureModule(directory: string, functions: number, rounds: number): ReloadRow {
+function measureModule(directory: string, size: (typeof SIZES)[number], rounds: number): ReloadRow {
+  const [functions, variables] = size;
   const files = [1, 2].map((answer) => `${directory}/${functions}_${answer}.smf`);
-  files.forEach((file, index) => Deno.writeFileSync(file, moduleOf(functions, index + 1)));
+  files.forEach((file, index) => Deno.writeFileSync(file, moduleOf(functions, index + 1, variables)));
   const path = `${directory}/${functions}.smf`;
   Deno.copyFileSync(files[0], path);
   const keeping = new ModuleRegistry({ keepVersions: Infinity });
   const freeing = new ModuleRegistry();
-  const samples = { load: [], loadAndCall: [], reload: [], returns: [], carry: [] } as Record<
+  const living = new ModuleRegistry();
+  const samples = { load: [], loadAndCall: [], reload: [], returns: [], carry: [], keep: [] } as Record<
     string,
     number[]
   >;
-  const opened = [keeping, freeing].map((registry) => registry.open(path, LIVE));
-  const use = (registry: ModuleRegistry, state: "fresh" | "carry", answer: number): number => {
+  const opened = new Map([keeping, freeing, living].map((registry) => [registry, registry.open(path, LIVE)]));
+  const use = (registry: ModuleRegistry, state: "fresh" | "carry" | "keep", answer: number): number => {
     Deno.copyFileSync(files[answer - 1], path);
-    const { symbols } = opened[registry === keeping ? 0 : 1];
+    const { symbols } = opened.get(registry)!;
     return time(() => {
       registry.reload(path, { state }).close();
       if (symbols.answer() !== answer) throw new Error("the old code ran");
@@ -105,6 +121,7 @@ function measureModule(directory: string, functions: number, rounds: number): Re
       reload: use(keeping, "fresh", 2),
       returns: use(freeing, "fresh", 2),
       carry: use(freeing, "carry", 1),
+      keep: use(living, "keep", 1 + Math.abs(round) % 2),
     };
     keeping.reload(path).close();
     other[Symbol.dispose]();
@@ -113,15 +130,18 @@ function measureModule(directory: string, functions: number, rounds: number): Re
   }
   keeping[Symbol.dispose]();
   freeing[Symbol.dispose]();
+  living[Symbol.dispose]();
   return {
-    module: `${functions} functions, ${functions} variables`,
-    bytes: moduleOf(functions, 1).length,
+    module: `${functions} functions, ${variables} variables`,
+    bytes: moduleOf(functions, 1, variables).length,
     load: median(samples.load),
     loadAndCall: median(samples.loadAndCall),
     reload: median(samples.reload),
     returns: median(samples.returns),
     carry: median(samples.carry),
+    keep: median(samples.keep),
     reloadToLoad: medianRatio(samples.reload, samples.load),
+    keepToLoad: medianRatio(samples.keep, samples.load),
   };
 }
 
@@ -178,7 +198,7 @@ export async function reloadBench({ rounds = 101 }: ReloadBenchOptions = {}): Pr
   const directory = Deno.makeTempDirSync({ prefix: "smf_reload_bench_" });
   try {
     return {
-      rows: [1, 10, 100, 1000].map((functions) => measureModule(directory, functions, rounds)),
+      rows: SIZES.map((size) => measureModule(directory, size, rounds)),
       pause: await measurePause(4 * rounds),
       save: await measureSave(directory, Math.ceil(rounds / 3)),
     };
@@ -198,15 +218,18 @@ export function reloadTable({ rows, pause, save }: ReloadReport): string {
       "reload to live",
       "and freeing",
       "and carrying",
+      "keeping",
       "reload / load",
+      "keep / load",
     ],
     ...rows.map((row) => [
       row.module,
       String(row.bytes),
-      ...[row.load, row.loadAndCall, row.reload, row.returns, row.carry].map((value) =>
+      ...[row.load, row.loadAndCall, row.reload, row.returns, row.carry, row.keep].map((value) =>
         `${value.toFixed(3)} ms`
       ),
       row.reloadToLoad.toFixed(2),
+      row.keepToLoad.toFixed(2),
     ]),
   ];
   const widths = cells[0].map((_, column) => Math.max(...cells.map((row) => row[column].length)));

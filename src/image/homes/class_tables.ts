@@ -4,7 +4,7 @@
  */
 
 import { functionsOf, type PlannedFile } from "../compatibility.ts";
-import { isAddress } from "../plan.ts";
+import { membersOf, NameGroups } from "../name_groups.ts";
 import { lastUpTo } from "../search.ts";
 import { RelocationType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
@@ -99,10 +99,10 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
   const tables: ClassTable[] = [];
   // One table may have several names.
   const wordsAt = new Map<number, Map<number, TableWord>>();
-  for (let index = 0; index < symbols.length; index++) {
-    if (!symbols.isDefined(index) || !isAddress(symbols.type(index)) || symbols.size(index) === 0) continue;
+  const names = NameGroups.of(file);
+  for (const index of names.fact(() => tableSymbols(names, file), readTables)) {
+    if (symbols.size(index) === 0) continue;
     const name = symbols.name(index);
-    if (!isClassTable(name)) continue;
     const start = symbols.value(index);
     let words = wordsAt.get(start);
     if (words === undefined) wordsAt.set(start, words = new Map());
@@ -137,6 +137,14 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
     if (found !== undefined) wordsAt.get(found.first)!.set(offset - found.first, wordOf(index));
   }
   return tables;
+}
+
+/** The symbols with names of tables, ascending. */
+function tableSymbols({ groups }: NameGroups, { symbols }: SmfFile): number[] {
+  const found: number[] = [];
+  // A base name begins as the name does.
+  for (const [base, group] of groups) if (isClassTable(base)) found.push(...membersOf(group));
+  return found.filter((index) => isClassTable(symbols.name(index))).sort((left, right) => left - right);
 }
 
 /** The names of each function: folded ones have several. */

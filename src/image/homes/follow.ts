@@ -10,13 +10,17 @@
  * Homes with tables of C++ classes follow rules of their own (`follow_tables.ts`).
  */
 
-import { guardedName } from "../symbol_names.ts";
 import type { VariableMatch, VersionPair } from "../version_pair.ts";
 import { functionsOf } from "../compatibility.ts";
 import { RelocationType } from "../../smf/enums.ts";
+import { equal } from "../../smf/equal.ts";
+import type { SmfFile } from "../../smf/file.ts";
+import { decodedOf, type ModuleTypes } from "../../smf/types.ts";
+import { TypedAddresses } from "../../types/typed_addresses.ts";
 import type { FollowedVariable, HomeFate, HousedVersion } from "./fates.ts";
 import { followTables } from "./follow_tables.ts";
-import { HomePlaces, type HousedFile } from "./places.ts";
+import { HomePlaces } from "./places.ts";
+import type { HomeShape } from "./shape.ts";
 
 export type { FollowedVariable, HomeFate, HousedVersion };
 
@@ -25,11 +29,117 @@ export function followHomes(
   pair: VersionPair,
   before: HousedVersion,
   after: HousedVersion,
+): readonly HomeFate[] {
+  const alike = alikeTypes(pair, before, after);
+  const shape = HomePlaces.of(after).shape;
+  if (alike !== undefined) {
+    const known = shape.facts.get(followHomes) as KnownFates | undefined;
+    if (known !== undefined && isSame(known.types, alike) && areNamedWholly(known, before, after)) {
+      return withTables(known.fates, pair, before, after);
+    }
+  }
+  const named: number[] = [];
+  const fates = compareHomes(pair, before, after, named);
+  const isUsable = alike !== undefined && named.every((home) => fates[home].fate === "kept");
+  if (isUsable) shape.facts.set(followHomes, { fates, types: alike, named } satisfies KnownFates);
+  return fates;
+}
+
+/** Known fates, with those of tables of classes, whose contents may have changed. */
+function withTables(
+  fates: readonly HomeFate[],
+  pair: VersionPair,
+  before: HousedVersion,
+  after: HousedVersion,
+): readonly HomeFate[] {
+  const { tables } = HomePlaces.of(after);
+  if (tables.length === 0) return fates;
+  const found = [...fates];
+  for (const home of tables) found[home] = followTables(pair, before, after, home);
+  return found;
+}
+
+/** The types of the variables in homes: one graph for both versions, and the type of each variable in turn. */
+interface AlikeTypes {
+  readonly graph: ModuleTypes["types"] | undefined;
+  readonly ids: Uint32Array;
+}
+
+/** The fates of homes, which hold for all pairs of versions that have the same shape and types. */
+interface KnownFates {
+  readonly fates: readonly HomeFate[];
+  readonly types: AlikeTypes;
+  /** The homes whose bytes between variables were looked at. */
+  readonly named: readonly number[];
+}
+
+function isSame(left: AlikeTypes, right: AlikeTypes): boolean {
+  return left.graph === right.graph && equal(left.ids, right.ids);
+}
+
+function areNamedWholly({ named }: KnownFates, before: HousedVersion, after: HousedVersion): boolean {
+  return named.every((home) =>
+    isNamedWholly(before, HomePlaces.of(before), home) && isNamedWholly(after, HomePlaces.of(after), home)
+  );
+}
+
+/** The types of both versions if each home is as it was, as far as names, places and types tell. */
+function alikeTypes(
+  pair: VersionPair,
+  before: HousedVersion,
+  after: HousedVersion,
+): AlikeTypes | undefined {
+  if (!pair.hasSameNames) return undefined;
+  const old = HomePlaces.of(before), { shape } = old;
+  if (
+    HomePlaces.of(after).shapeLike(before) !== shape || labelsOf(before).size > 0 || labelsOf(after).size > 0
+  ) {
+    return undefined;
+  }
+  for (let home = 0; home < shape.variables.length; home++) {
+    if (old.isTable(home)) continue;
+    for (const index of shape.variables[home]) if (pair.counterpart(index) !== index) return undefined;
+  }
+  const was = before.types?.(), is = after.types?.();
+  if (was?.types !== is?.types) return undefined;
+  const [ids, others] = [typeIds(before, shape, was), typeIds(after, shape, is)];
+  return equal(ids, others) ? { graph: is?.types, ids } : undefined;
+}
+
+const typeIdsOf = new WeakMap<SmfFile, Uint32Array>();
+
+/** The numbers of the types of the variables in homes, in their order; 0 if unknown. */
+function typeIds({ file }: HousedVersion, shape: HomeShape, types: ModuleTypes | undefined): Uint32Array {
+  let ids = typeIdsOf.get(file);
+  if (ids === undefined) {
+    const { symbols } = file, found: number[] = [];
+    const { addresses, types: numbers } = types === undefined ? new TypedAddresses() : decodedOf(types).typed;
+    let at = 0;
+    for (const variables of shape.variables) {
+      for (const index of variables) {
+        // Both ascend, but for variables that share a place.
+        const value = symbols.value(index);
+        while (at > 0 && addresses[at - 1] >= value) at--;
+        while (addresses[at] < value) at++;
+        found.push(addresses[at] === value && symbols.visibility(index) > 0 ? numbers[at] : 0);
+      }
+    }
+    typeIdsOf.set(file, ids = Uint32Array.from(found));
+  }
+  return ids;
+}
+
+/** @param named Gets the homes whose bytes between variables are looked at. */
+function compareHomes(
+  pair: VersionPair,
+  before: HousedVersion,
+  after: HousedVersion,
+  named: number[],
 ): HomeFate[] {
   const old = HomePlaces.of(before), now = HomePlaces.of(after);
   const matches = new Map<number, VariableMatch>();
   for (const match of pair.variables()) matches.set(match.index, match);
-  const labelsBefore = homesWithLabels(before, old), labelsAfter = homesWithLabels(after, now);
+  const labelsBefore = labelsOf(before), labelsAfter = labelsOf(after);
   return now.homes.map((_, home) => {
     if (now.isTable(home)) return followTables(pair, before, after, home);
     const variables = now.variables[home];
@@ -61,7 +171,7 @@ export function followHomes(
       if (followed.length === 1) return { fate: "moved", before: source, variables: followed };
       return fresh(`the type of '${changed.name}' has changed, ${SHARED}`);
     }
-    const difference = differenceOf({ before, after, old, now, source, home, followed });
+    const difference = differenceOf({ before, after, old, now, source, home, followed, named });
     return difference === undefined
       ? { fate: "kept", before: source, variables: followed }
       : fresh(difference);
@@ -82,11 +192,12 @@ interface ComparedHomes {
   readonly source: number;
   readonly home: number;
   readonly followed: readonly FollowedVariable[];
+  readonly named: number[];
 }
 
 /** Says how the contents of two homes differ; undefined if new code can use the old home. */
 function differenceOf(
-  { before, after, old, now, source, home, followed }: ComparedHomes,
+  { before, after, old, now, source, home, followed, named }: ComparedHomes,
 ): string | undefined {
   const from = old.homes[source], to = now.homes[home];
   const was = before.file.symbols, is = after.file.symbols;
@@ -102,18 +213,26 @@ function differenceOf(
   }
   if (from.size !== to.size) return `the size of its section was ${from.size}, is ${to.size}`;
   for (const [version, places, index] of [[before, old, source], [after, now, home]] as const) {
-    if (!isNamedWholly(version, places, index)) return "its section has bytes that no symbol names";
+    if (!isNamedWholly(version, places, index, () => named.push(home))) {
+      return "its section has bytes that no symbol names";
+    }
   }
   return undefined;
 }
 
 /** Whether variables cover a home but for padding: zeros that are fewer than its alignment. */
-function isNamedWholly(version: HousedVersion, places: HomePlaces, index: number): boolean {
+function isNamedWholly(
+  version: HousedVersion,
+  places: HomePlaces,
+  index: number,
+  reads: () => void = () => {},
+): boolean {
   const { symbols } = version.file;
   const { offset, size, alignment } = places.homes[index];
   const isPadding = (from: number, to: number): boolean => {
     if (to <= from) return true;
     if (to - from >= Math.max(alignment, 8)) return false;
+    reads();
     const bytes = version.initialAt(places.place(index) + from - offset, to - from);
     return bytes === undefined || bytes.every((byte) => byte === 0);
   };
@@ -126,52 +245,34 @@ function isNamedWholly(version: HousedVersion, places: HomePlaces, index: number
   return isPadding(end, offset + size);
 }
 
+const labels = new WeakMap<SmfFile, Set<number>>();
+
 /**
  * The homes whose initial values have addresses inside functions, such as of labels (`&&label`): new code
  * would jump into the old.
  */
+function labelsOf(version: HousedVersion): Set<number> {
+  let found = labels.get(version.file);
+  if (found === undefined) labels.set(version.file, found = homesWithLabels(version, HomePlaces.of(version)));
+  return found;
+}
+
 function homesWithLabels({ file, plan }: HousedVersion, places: HomePlaces): Set<number> {
   const found = new Set<number>();
   const { relocations, symbols } = file;
   if (places.homes.length === 0) return found;
+  let starts: Set<number> | undefined;
   for (let index = 0; index < relocations.length; index++) {
     if (relocations.type(index) !== RelocationType.Abs64) continue;
-    const home = places.at(relocations.offset(index));
-    if (home < 0) continue;
     const symbol = relocations.symbol(index);
     if (!symbols.isDefined(symbol)) continue;
-    const target = symbols.value(symbol) + Number(relocations.addend(index));
-    if (plan.isCode(target) && !functionStarts(file).has(target)) found.add(home);
-  }
-  return found;
-}
-
-const starts = new WeakMap<object, Set<number>>();
-
-function functionStarts(file: HousedVersion["file"]): Set<number> {
-  let found = starts.get(file);
-  if (found === undefined) {
-    found = new Set(Array.from(functionsOf(file), (index) => file.symbols.value(index)));
-    starts.set(file, found);
-  }
-  return found;
-}
-
-/** The guard variables of a version, by the index of the variable that each guards. */
-export function guardsOf({ file: { symbols } }: HousedFile, places: HomePlaces): Map<number, number> {
-  const byName = new Map<string, number>();
-  const guards: [string, number][] = [];
-  for (const variables of places.variables) {
-    for (const index of variables) {
-      const name = symbols.name(index), guarded = guardedName(name);
-      if (guarded === undefined) byName.set(name, index);
-      else guards.push([guarded, index]);
-    }
-  }
-  const found = new Map<number, number>();
-  for (const [name, guard] of guards) {
-    const object = byName.get(name);
-    if (object !== undefined) found.set(object, guard);
+    const target = symbols.value(symbol) +
+      (relocations.addendHigh(index) * 2 ** 32 + relocations.addendLow(index));
+    if (!plan.isCode(target)) continue;
+    const home = places.at(relocations.offset(index));
+    if (home < 0) continue;
+    starts ??= new Set(Array.from(functionsOf(file), (index) => symbols.value(index)));
+    if (!starts.has(target)) found.add(home);
   }
   return found;
 }

@@ -2,17 +2,12 @@
  * The homes of one version: which home a symbol or an offset belongs to, and which variables are in it.
  */
 
-import { type PlannedFile, variablesOf } from "../compatibility.ts";
+import { HomeShape, type HousedFile } from "./shape.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
-import { ClassTables } from "./class_tables.ts";
 import { type Home, homeIndexAt } from "../../smf/homes.ts";
 
-/** A file with its homes. */
-export interface HousedFile extends PlannedFile {
-  /** The homes, in the order of their offsets; absent if it has none. */
-  readonly homes?: readonly Home[] | undefined;
-}
+export type { HousedFile };
 
 const known = new WeakMap<SmfFile, HomePlaces>();
 
@@ -20,13 +15,15 @@ const known = new WeakMap<SmfFile, HomePlaces>();
 export class HomePlaces {
   readonly homes: readonly Home[];
   readonly #file: HousedFile;
-  readonly #bySymbol: ReadonlyMap<number, number>;
-  #variables: readonly (readonly number[])[] | undefined;
+  /** For each symbol the home that it stands for plus one; made when it is first asked for. */
+  #bySymbol: Int32Array | undefined;
+  #shape: HomeShape | undefined;
+  #tables: readonly number[] | undefined;
+  #isTable: Uint8Array | undefined;
 
   private constructor(file: HousedFile) {
     this.#file = file;
     this.homes = file.homes ?? [];
-    this.#bySymbol = new Map(this.homes.map(({ symbol }, index) => [symbol, index]));
   }
 
   /** The homes of a file, found out once. */
@@ -43,39 +40,56 @@ export class HomePlaces {
 
   /** The home that a symbol stands for or lies in; -1 if that is none. The addend of a relocation does not matter. */
   ofSymbol(symbol: number): number {
-    const own = this.#bySymbol.get(symbol);
-    if (own !== undefined) return own;
     const { symbols } = this.#file.file;
+    let own = this.#bySymbol;
+    if (own === undefined) {
+      own = this.#bySymbol = new Int32Array(symbols.length);
+      for (let home = 0; home < this.homes.length; home++) own[this.homes[home].symbol] = home + 1;
+    }
+    if (own[symbol] > 0) return own[symbol] - 1;
     if (symbols.type(symbol) === SymbolType.Function || !symbols.isDefined(symbol)) return -1;
     return this.at(symbols.value(symbol));
   }
 
   /** Whether a home holds tables of C++ classes, which are constants. */
   isTable(home: number): boolean {
-    const { data } = this.#file.plan;
-    const place = this.place(home);
-    return place < data.offset || place >= data.offset + data.length;
+    return this.tables.length > 0 && this.#isTable![home] === 1;
+  }
+
+  /** The homes that hold tables of C++ classes. */
+  get tables(): readonly number[] {
+    return this.#tables ??= this.#findTables();
+  }
+
+  #findTables(): number[] {
+    const { data } = this.#file.plan, isTable = this.#isTable = new Uint8Array(this.homes.length);
+    const tables: number[] = [];
+    for (let home = 0; home < isTable.length; home++) {
+      const place = this.place(home);
+      if (place >= data.offset && place < data.offset + data.length) continue;
+      isTable[home] = 1;
+      tables.push(home);
+    }
+    return tables;
+  }
+
+  /** What the version shares with others whose homes are the same. */
+  get shape(): HomeShape {
+    return this.#shape ??= HomeShape.of(this.#file, this.tables);
   }
 
   /** The indices of the variables in each home, or of its tables of classes, in the order of their places. */
   get variables(): readonly (readonly number[])[] {
-    if (this.#variables !== undefined) return this.#variables;
-    const { symbols } = this.#file.file;
-    const variables: number[][] = this.homes.map(() => []);
-    for (const index of variablesOf(this.#file)) {
-      const home = this.at(symbols.value(index));
-      if (home >= 0) variables[home].push(index);
-    }
-    if (this.homes.some((_, home) => this.isTable(home))) {
-      for (const tables of ClassTables.of(this.#file).byName.values()) {
-        for (const { index, start } of tables) {
-          const home = this.at(start);
-          if (home >= 0 && this.isTable(home)) variables[home].push(index);
-        }
-      }
-    }
-    for (const each of variables) each.sort((left, right) => symbols.value(left) - symbols.value(right));
-    return this.#variables = variables;
+    return this.shape.variables;
+  }
+
+  /**
+   * Finds the shape.
+   *
+   * @param like A version that probably has the same.
+   */
+  shapeLike(like: HousedFile): HomeShape {
+    return this.#shape ??= HomeShape.of(this.#file, this.tables, like);
   }
 
   /** The offset of a home in the range. */

@@ -69,7 +69,7 @@ export function relocate(
  * Applies some relocations and fills some GOT slots again, with other addresses of their symbols than those in
  * the image.
  *
- * @param symbols The symbols' addresses; all relocations and slots are of these.
+ * @param symbols The symbols and their addresses, in the same order; all relocations and slots are of these.
  * @throws {LoadError} `RelocationFailed` if code cannot reach one of them; those before it are applied then.
  */
 export function relocateTo(
@@ -78,13 +78,12 @@ export function relocateTo(
   plan: ImagePlan,
   needs: RelocationNeeds,
   base: bigint,
-  symbols: ReadonlyMap<number, bigint>,
+  symbols: { readonly symbols: readonly number[]; readonly addresses: BigUint64Array<ArrayBuffer> },
   { relocations, slots }: { readonly relocations: readonly number[]; readonly slots: readonly number[] },
 ): void {
-  const imports = BigUint64Array.from(symbols.values());
-  const relocator = new Relocator(image, file, plan, { ...needs, imports: [...symbols.keys()] }, {
+  const relocator = new Relocator(image, file, plan, { ...needs, imports: symbols.symbols }, {
     base,
-    imports,
+    imports: symbols.addresses,
   });
   relocator.runSome(relocations, slots);
 }
@@ -144,7 +143,12 @@ class Relocator {
 
   runSome(indices: readonly number[], slots: readonly number[]): void {
     for (const slot of slots) this.#fillSlots(slot, slot + 1);
-    for (const index of indices) this.#apply(index, index + 1);
+    for (let at = 0; at < indices.length;) {
+      const first = indices[at];
+      let end = first;
+      while (indices[at] === end) at++, end++;
+      this.#apply(first, end);
+    }
   }
 
   /** Applies the relocations from `first` up to but not including `end`. */

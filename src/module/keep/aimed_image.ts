@@ -3,9 +3,9 @@
  * pages are writable meanwhile, and nobody may run them; they are never writable and executable at once.
  */
 
-import { type Aim, aimAt } from "../../image/homes/aim.ts";
+import { type Aim, aimAt, type AimedHomes } from "../../image/homes/aim.ts";
 import type { HomePlaces } from "../../image/homes/places.ts";
-import { Ranges } from "../../image/homes/ranges.ts";
+import { HomesInRange } from "../../image/homes/ranges.ts";
 import { relocationArch } from "../../image/relocation/mod.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
 import type { Region } from "../../image/arrange.ts";
@@ -27,13 +27,15 @@ interface ChangedBytes {
 export class AimedImage {
   readonly #image: PlacedImage;
   readonly #places: HomePlaces;
-  readonly #addresses: ReadonlyMap<number, bigint>;
+  readonly #addresses: AimedHomes;
+  readonly #aim: Aim;
   readonly #changed: ChangedBytes[] = [];
   /** Whether its code cannot run any more, because the system refused to make it executable. */
   isBroken = false;
 
-  /** @param addresses The addresses of the homes that are kept, by their indices. */
-  constructor(image: PlacedImage, places: HomePlaces, addresses: ReadonlyMap<number, bigint>) {
+  /** @param aim What leads to the homes that are kept. */
+  constructor(image: PlacedImage, places: HomePlaces, addresses: AimedHomes, aim: Aim) {
+    this.#aim = aim;
     this.#image = image;
     this.#places = places;
     this.#addresses = addresses;
@@ -45,17 +47,19 @@ export class AimedImage {
    * @throws {LoadError} `OutOfMemory` if the system refuses a protection; then it leads into its own memory, or is broken.
    */
   aim(): void {
-    const image = this.#image, { needs } = image;
-    const aim = aimAt(image, this.#places, needs, this.#addresses);
-    if (aim.symbols.size > 0) {
+    const image = this.#image, aim = this.#aim, { needs } = image;
+    if (aim.symbols.length > 0) {
       const { memory: { address }, file, plan } = image;
       this.#write(aim, (bytes) => {
         const { constants, slots } = aim;
-        relocateTo(bytes, file, plan, needs, address, aim.symbols, { relocations: constants, slots });
+        relocateTo(bytes, file, plan, needs, address, aim, { relocations: constants, slots });
         this.#aimVariables(bytes, aim);
       });
     }
-    image.homeAddresses = this.#places.homes.map((_, home) => this.#addresses.get(home));
+    image.homeAddresses = Array.from(
+      this.#addresses,
+      (address) => address === 0 ? undefined : BigInt(address),
+    );
   }
 
   /**
@@ -65,15 +69,13 @@ export class AimedImage {
    */
   undo(): void {
     const image = this.#image, { memory, file, plan, needs } = image;
-    const own = new Map<number, bigint>();
-    for (const home of this.#addresses.keys()) {
-      own.set(home, memory.address + BigInt(this.#places.place(home)));
-    }
+    const base = Number(memory.address);
+    const own = this.#addresses.map((address, home) => address === 0 ? 0 : base + this.#places.place(home));
     const aim = aimAt(image, this.#places, needs, own);
-    if (aim.symbols.size > 0) {
+    if (aim.symbols.length > 0) {
       this.#write(aim, (bytes) => {
         const { constants, slots } = aim;
-        relocateTo(bytes, file, plan, needs, memory.address, aim.symbols, { relocations: constants, slots });
+        relocateTo(bytes, file, plan, needs, memory.address, aim, { relocations: constants, slots });
         for (const { place, before, after } of this.#changed.toReversed()) {
           const now = bytes.subarray(place, place + after.length);
           // Code of the candidate may have stored something else since.
@@ -87,13 +89,19 @@ export class AimedImage {
 
   /** Changes the image while all of it is writable. */
   #write(aim: Aim, change: (bytes: Uint8Array) => void): void {
-    const { allocator, memory, plan } = this.#image;
-    const hasConstants = aim.constants.length > 0 || aim.slots.length > 0;
+    const { allocator, memory, plan, file } = this.#image;
+    const isIn = ({ offset, length }: Region): boolean =>
+      aim.constants.some((index) => {
+        const place = plan.place(file.relocations.offset(index), 0);
+        return place >= offset && place < offset + length;
+      });
     const regions: (readonly [Region, Protection])[] = [];
-    if (hasConstants) {
-      regions.push([plan.code, Protection.READ_EXECUTE], [plan.rodata, Protection.READ_ONLY]);
-      if (plan.gotRegion !== plan.rodata) regions.push([plan.gotRegion, Protection.READ_ONLY]);
+    if (isIn(plan.code)) regions.push([plan.code, Protection.READ_EXECUTE]);
+    const hasSlots = aim.slots.length > 0;
+    if ((hasSlots && plan.gotRegion === plan.rodata) || isIn(plan.rodata)) {
+      regions.push([plan.rodata, Protection.READ_ONLY]);
     }
+    if (hasSlots && plan.gotRegion !== plan.rodata) regions.push([plan.gotRegion, Protection.READ_ONLY]);
     const opened: (readonly [Region, Protection])[] = [];
     try {
       for (const [region, protection] of regions) {
@@ -136,7 +144,7 @@ export class AimedImage {
       const before = bytes.slice(place, place + width);
       const initial = initialBytes(this.#image, place, width);
       if (initial === undefined || !equal(initial, before)) continue;
-      relocateTo(bytes, file, plan, needs, address, aim.symbols, { relocations: [index], slots: [] });
+      relocateTo(bytes, file, plan, needs, address, aim, { relocations: [index], slots: [] });
       this.#changed.push({ place, before, after: bytes.slice(place, place + width) });
       done.add(place);
     }
@@ -144,17 +152,16 @@ export class AimedImage {
   }
 
   #aimWords(bytes: Uint8Array, done: ReadonlySet<number>): void {
-    const { memory, plan: { data: { offset, length } } } = this.#image;
+    const { memory, plan: { size, data: { offset, length } } } = this.#image;
     const base = Number(memory.address);
-    const homes = new Ranges([...this.#addresses].map(([home, address]) => {
-      const first = base + this.#places.place(home);
-      return { first, end: first + this.#places.homes[home].size, address: Number(address) };
-    }));
-    forEachAddress(bytes.subarray(offset, offset + length), offset, homes.all, (value, at) => {
-      const place = offset + at, home = homes.find(value);
-      if (home === undefined || done.has(place) || homes.find(base + place) !== undefined) return;
+    const homes = new HomesInRange(this.#places), addresses = this.#addresses;
+    const isKept = (home: number): boolean => home >= 0 && addresses[home] !== 0;
+    const all = { first: base, end: base + size };
+    forEachAddress(bytes.subarray(offset, offset + length), offset, all, (value, at) => {
+      const place = offset + at, home = homes.at(value - base);
+      if (!isKept(home) || isKept(homes.at(place)) || done.has(place)) return;
       const before = bytes.slice(place, place + 8);
-      writeAddress(bytes, place, home.address + (value - home.first));
+      writeAddress(bytes, place, addresses[home] + (value - base - homes.starts[home]));
       this.#changed.push({ place, before, after: bytes.slice(place, place + 8) });
     });
   }

@@ -13,7 +13,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed } from "./housed.ts";
-import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan.ts";
+import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
 import type { KeptTable } from "./kept_table.ts";
 import { filledSize, type HomePlace } from "./table.ts";
 import { TableCopies } from "./virtual_words.ts";

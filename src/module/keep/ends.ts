@@ -12,10 +12,10 @@
 
 import { GOT_SLOT_SIZE } from "../../image/arrange.ts";
 import { forEachReference } from "../../image/code_references.ts";
-import { functionsOf } from "../../image/compatibility.ts";
+import { FunctionPlaces } from "../../image/function_places.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../../image/symbol_names.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
-import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import type { PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
 import { endOffsets } from "../../load/start.ts";
 import { bytesAt } from "../../os/native_memory.ts";
@@ -53,50 +53,43 @@ const UNKNOWN_SIZE = 512;
 
 /** Finds what an image would do at its end now. */
 export function endsOf(image: PlacedImage): Ends {
+  const registered = image.exits?.registered() ?? [], offsets = endOffsets(image);
+  if (registered.length === 0 && offsets.length === 0) return { objects: [], destroyers: [], functions: [] };
   const range = addressesOf(image.memory);
-  const functions = functionsByOffset(image);
+  const functions = FunctionPlaces.of(image), { symbols } = image.file;
   const objects: Registration[] = [], destroyers: Destroyer[] = [], own: EndFunction[] = [];
   const places = HomePlaces.of(image);
+  const isNamed = (index: number | undefined, start: string): boolean =>
+    index !== undefined && symbols.name(index).startsWith(start);
   const add = (offset: number, registration: Registration | undefined): void => {
-    const known = functions.get(offset);
-    if (known !== undefined && !isArrayDestructor(known.name)) {
-      own.push({ name: known.name, offset, registration });
+    const known = functions.at(offset), name = known === undefined ? undefined : symbols.name(known);
+    if (name !== undefined && !isArrayDestructor(name)) {
+      own.push({ name, offset, registration });
       return;
     }
-    const homes = homesUsedBy(image, places, offset, known?.size ?? UNKNOWN_SIZE);
+    const size = known === undefined ? UNKNOWN_SIZE : symbols.size(known);
+    const homes = homesUsedBy(image, places, offset, size);
     // Such a finaliser may leave the work to the function that also makes the objects.
     if (registration === undefined) {
-      for (const [start, { name, size }] of functions) {
-        if (!isObjectInitialiser(name)) continue;
-        for (const home of homesUsedBy(image, places, start, size)) homes.add(home);
+      for (const index of functions.all) {
+        if (!isObjectInitialiser(symbols.name(index))) continue;
+        for (const home of homesUsedBy(image, places, offsetOf(image, index), symbols.size(index))) {
+          homes.add(home);
+        }
       }
     }
     destroyers.push({ homes, registration });
   };
-  for (const registration of image.exits?.registered() ?? []) {
+  for (const registration of registered) {
     const { run, value } = registration;
     if (run < range.first || run >= range.end) {
       if (value !== 0) objects.push(registration);
-    } else if (value !== 0 && functions.get(run - range.first)?.name.startsWith("__tcf_") !== true) {
+    } else if (value !== 0 && !isNamed(functions.at(run - range.first), "__tcf_")) {
       objects.push(registration);
     } else add(run - range.first, registration);
   }
-  for (const offset of endOffsets(image)) add(offset, undefined);
+  for (const offset of offsets) add(offset, undefined);
   return { objects, destroyers, functions: own };
-}
-
-interface KnownFunction {
-  readonly name: string;
-  readonly size: number;
-}
-
-function functionsByOffset(image: LoadedImage): Map<number, KnownFunction> {
-  const { symbols } = image.file;
-  const functions = new Map<number, KnownFunction>();
-  for (const index of functionsOf(image.file)) {
-    functions.set(offsetOf(image, index), { name: symbols.name(index), size: symbols.size(index) });
-  }
-  return functions;
 }
 
 /**

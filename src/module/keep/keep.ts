@@ -5,19 +5,16 @@
 
 import { LoadError } from "../../errors/load_error.ts";
 import { Ranges } from "../../image/homes/ranges.ts";
-import type { FollowedVariable } from "../../image/homes/follow.ts";
-import { guardedName } from "../../image/symbol_names.ts";
-import { conversionOf } from "../../image/typed_variables.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { homeAt } from "../../smf/homes.ts";
 import { takeSteps } from "../../types/steps.ts";
 import type { CarryOptions, CarryReport, OldPointer } from "../carry.ts";
-import { forEachAddress, readAddress } from "../image_data.ts";
-import { reportTables } from "./class_tables.ts";
+import { HomeValues } from "./home_values.ts";
 import { AimedImage } from "./aimed_image.ts";
-import { homelessVariables, unusedObjects } from "./unused.ts";
-import { hasOtherInitialValue, type HomePlan, type KeepPlan, keptAddresses } from "./plan.ts";
+import { aimOf } from "./plan.ts";
+import { reportOf } from "./report.ts";
+import type { HomePlan, KeepPlan } from "./plan_model.ts";
 import { settle } from "./settle.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 import { fillAppended } from "./virtual_words.ts";
@@ -54,11 +51,11 @@ export function keepState(
   const oldPointers = pointersTo(plan);
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
 
-  const aimed = new AimedImage(candidate, places, keptAddresses(plan));
+  const { aim, addresses } = aimOf(plan), aimed = new AimedImage(candidate, places, addresses, aim);
   candidate.exits?.setWithdrawn(withdrawn, true);
   using undo = new DisposableStack();
   undo.defer(() => candidate.exits?.setWithdrawn(withdrawn, false));
-  const emptyAppended = fillAppended(
+  const emptyAppended = places.tables.length === 0 ? () => {} : fillAppended(
     table,
     candidate,
     new Map(homes.flatMap(({ home, fate, place }) => fate === "kept" ? [[home, place!] as const] : [])),
@@ -73,7 +70,7 @@ export function keepState(
   for (const address of doneGuards) bytesAt(address, 1)[0] = 1;
   for (const home of moved) move(home, candidate);
   const report = reportOf(plan, oldPointers);
-  const next = table.with(candidate, places.homes.map((_, home) => homeAddress(candidate, home)));
+  const next = table.with(candidate, homes.map(({ fate, place }) => fate === "kept" ? place : undefined));
   undo.move();
   freshHomes.set(
     candidate,
@@ -113,64 +110,28 @@ function offsetInHome({ homes, file: { symbols } }: LoadedImage, variable: numbe
 /** Finds the words of variables that lead to the places of variables which the new version has elsewhere, or not at all. */
 function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[] {
   const found: OldPointer[] = [];
-  const kept = new Set(homes.flatMap(({ fate, place }) => fate === "kept" ? [place!.address] : []));
+  const count = homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);
+  if (count === table.size) return found;
+  const kept = new Set(homes.flatMap(({ fate, place }) => fate === "kept" ? [place] : []));
   const left = new Ranges(
-    table.places().filter(({ address }) => !kept.has(address)).map(({ address, size }) => {
-      const first = Number(address);
-      return { first, end: first + size };
+    table.places().filter((place) => !kept.has(place)).map(({ start, size }) => {
+      return { first: start, end: start + size };
     }),
   );
+  const values = new HomeValues();
   const { symbols } = candidate.file;
   for (const { home, fate, place } of homes) {
     if (fate !== "kept" || places.isTable(home)) continue;
-    const bytes = bytesAt(place!.address, place!.size);
-    forEachAddress(bytes, Number(place!.address % 8n), left.all, (value, at) => {
+    values.forEachAddress(place!, left.all, (value, at) => {
       if (left.find(value) === undefined) return;
       const start = places.homes[home].offset;
       const variable = places.variables[home].findLast((index) => symbols.value(index) - start <= at);
       if (variable === undefined) return;
       const offset = at - (symbols.value(variable) - start);
-      found.push({ name: symbols.name(variable), offset, value: BigInt(readAddress(bytes, at)) });
+      found.push({ name: symbols.name(variable), offset, value: BigInt(value) });
     });
   }
   return found;
-}
-
-/** Reports what becomes of the variables. */
-export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): CarryReport {
-  const { candidate, places, pair } = plan;
-  const { symbols } = candidate.file;
-  const homes = plan.homes.filter(({ home }) => !places.isTable(home));
-  const followed = homes.filter(({ fate }) => fate !== "fresh").flatMap(({ variables }) => variables);
-  const isSized = ({ index, name, plan }: FollowedVariable): boolean =>
-    guardedName(name) === undefined && (plan?.isUnsure ?? symbols.typeId(index) === 0);
-  const kept = homes.filter(({ fate }) => fate === "kept");
-  return {
-    carried: [],
-    converted: [],
-    kept: kept.flatMap(({ variables }) => variables.map(({ name }) => name)),
-    tables: reportTables(plan),
-    moved: homes.filter(({ fate }) => fate === "moved").map(({ variables: [{ name, plan }] }) =>
-      conversionOf(name, plan!)
-    ),
-    fresh: [
-      ...homes.flatMap(({ home, fate, reason }) =>
-        fate !== "fresh" ? [] : places.variables[home].map((index) => ({
-          name: symbols.name(index),
-          reason: reason!,
-        }))
-      ),
-      ...homelessVariables(candidate),
-    ],
-    unused: unusedObjects(candidate, kept.map(({ home }) => home)),
-    oldPointers,
-    matchedBySize: pair.isIdentical ? [] : followed.filter(isSized).map(({ name }) => name),
-    initialValueChanged: kept.filter((home) => hasOtherInitialValue(home, candidate))
-      .flatMap(({ variables }) => variables.map(({ name }) => name)),
-    changedPointees: pair.changedPointees(
-      followed.flatMap(({ name, plan }) => plan === undefined ? [] : [[name, plan] as const]),
-    ),
-  };
 }
 
 function refusal(oldPointers: readonly OldPointer[]): LoadError {

@@ -3,9 +3,8 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
-import { aimAt } from "../../image/homes/aim.ts";
-import { type FollowedVariable, followHomes, type HomeFate } from "../../image/homes/follow.ts";
-import type { TableDifference } from "../../image/homes/compare_tables.ts";
+import { type Aim, aimAt, type AimedHomes, surelyReaches } from "../../image/homes/aim.ts";
+import { followHomes, type HomeFate } from "../../image/homes/follow.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
 import { variablesOf } from "../../image/compatibility.ts";
@@ -17,35 +16,9 @@ import type { CarryOptions } from "../carry.ts";
 import { cannotTake, TAKEN } from "../carry_plan.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed, initialBytes } from "./housed.ts";
-import { homeAddress, type HomePlace, type HomeTable } from "./table.ts";
-
-/** The plan for one home of the new version. */
-export interface HomePlan {
-  /** Its index. */
-  readonly home: number;
-  fate: HomeFate["fate"];
-  /** The place that it is kept at, or whose value it gets. */
-  readonly place: HomePlace | undefined;
-  /** Why it starts with the new version's value. */
-  reason: string | undefined;
-  /** Its variables and what they were in the version that tells; empty if fresh. */
-  readonly variables: readonly FollowedVariable[];
-  /** That version. */
-  readonly from: LoadedImage | undefined;
-  /** How a table of a C++ class differs, which is why it starts anew. */
-  readonly difference?: TableDifference | undefined;
-}
-
-/** The plan for all homes of the new version. */
-export interface KeepPlan {
-  readonly table: HomeTable;
-  readonly previous: LoadedImage;
-  readonly candidate: PlacedImage;
-  readonly places: HomePlaces;
-  readonly pair: VersionPair;
-  /** In the order of the homes. */
-  readonly homes: readonly HomePlan[];
-}
+import { InitialValues } from "./initial_values.ts";
+import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
+import type { HomePlace, HomeTable } from "./table.ts";
 
 /** Whether a version's variables can be kept: it was linked with homes, or has no variables. */
 export function isKeepable(image: LoadedImage): boolean {
@@ -73,13 +46,14 @@ export function planKeep(
   const before = housed(previous, typesOfRunning), after = housed(candidate, typesOf);
   const pair = new VersionPair(before, after, true);
   const places = HomePlaces.of(candidate);
+  const inPrevious = (index: number): HomePlace | undefined => table.placeOf(previous, index);
   const homes = followHomes(pair, before, after).map((fate, home) =>
-    planned(home, fate, previous, (index) => table.at(homeAddress(previous, index)))
+    planned(home, fate, previous, inPrevious)
   );
   // Variables that the previous version does not have may be those of an older one.
-  for (const [owner, unused] of table.unusedBy(previous)) {
-    const isWanted = homes.some(({ reason }) => reason === NEW);
-    if (unused.length === 0 || !isWanted || owner === candidate) continue;
+  const isWanted = (): boolean => homes.some(({ reason }) => reason === NEW);
+  for (const [owner, unused] of isWanted() ? table.unusedBy(previous) : []) {
+    if (unused.length === 0 || !isWanted() || owner === candidate) continue;
     const older = housed(owner, typesOfRunning);
     followHomes(new VersionPair(older, after, true), older, after).forEach((fate, home) => {
       if (homes[home].reason !== NEW) return;
@@ -92,9 +66,6 @@ export function planKeep(
   takeInitial(plan, take);
   return plan;
 }
-
-/** The reason of a home whose names the version before does not have. */
-export const NEW = "the old version has no variable of this name";
 
 function planned(
   home: number,
@@ -115,40 +86,42 @@ function planned(
   return { home, fate: "fresh", place, reason, variables: [], from: undefined };
 }
 
-/** Makes a home fresh. */
-export function makeFresh(home: HomePlan, reason: string): void {
-  if (home.fate === "fresh") return;
-  home.fate = "fresh";
-  home.reason = reason;
-}
-
 /** Code may rely on the alignment of its own home; and each place is one variable's. */
 function checkPlaces({ homes, places }: KeepPlan): void {
-  const used = new Map<bigint, HomePlan>();
+  let last = 0, isAscending = true;
   for (const home of homes) {
     if (home.place === undefined) continue;
-    const { address } = home.place;
-    if (home.fate === "kept" && address % BigInt(places.homes[home.home].alignment) !== 0n) {
+    const { start } = home.place;
+    isAscending &&= start > last;
+    last = start;
+    if (home.fate === "kept" && start % places.homes[home.home].alignment !== 0) {
       makeFresh(home, "it needs a larger alignment now");
     }
-    const other = used.get(address);
+  }
+  if (isAscending) return;
+  const used = new Map<HomePlace, HomePlan>();
+  for (const home of homes) {
+    if (home.place === undefined) continue;
+    const other = used.get(home.place);
     if (other !== undefined) {
       for (const each of [home, other]) makeFresh(each, "two variables have the same old one");
     }
-    used.set(address, home);
+    used.set(home.place, home);
   }
 }
 
 /** Makes the homes fresh whose variables take the new version's initial values. */
 function takeInitial({ homes, places, candidate }: KeepPlan, take: readonly string[] | "unwritten"): void {
   if (take === "unwritten") {
+    const initial = new InitialValues(candidate);
     for (const home of homes) {
-      if (home.fate === "kept" && isUnwritten(home) && hasOtherInitialValue(home, candidate)) {
+      if (home.fate === "kept" && isUnwritten(home) && initial.differs(home)) {
         makeFresh(home, TAKEN.unwritten);
       }
     }
     return;
   }
+  if (take.length === 0) return;
   const names = new Set(take), { symbols } = candidate.file;
   for (const home of homes) {
     if (places.isTable(home.home)) continue;
@@ -165,35 +138,31 @@ function isUnwritten({ place }: HomePlan): boolean {
   return initial !== undefined && equal(initial, bytesAt(address, size));
 }
 
-/** Whether a kept home's initial value differs between the files; words that are addresses in both are alike. */
-export function hasOtherInitialValue({ home, from, variables }: HomePlan, candidate: LoadedImage): boolean {
-  const { offset, size } = candidate.homes![home];
-  // Compilers put words without names into sections of variables, such as addresses of personality routines.
-  if (variables.length === 0) return false;
-  const index = HomePlaces.of(from!).at(from!.file.symbols.value(variables[0].before));
-  const source = from!.homes![index];
-  const now = initialBytes(candidate, candidate.plan.place(offset, 0), size);
-  const old = initialBytes(from!, from!.plan.place(source.offset, 0), size);
-  if (now === undefined || old === undefined) return false;
-  const ignore = (image: LoadedImage, bytes: Uint8Array): void => {
-    const first = image.memory.address, end = first + BigInt(image.memory.size);
-    const view = new DataView(bytes.buffer);
-    for (let at = 0; at + 8 <= size; at += 8) {
-      const word = view.getBigUint64(at, true);
-      const isOwn = word >= first && word < end || image.ownTrampolines?.has(Number(word)) === true;
-      if (isOwn) view.setBigUint64(at, ~0n, true);
-    }
-  };
-  ignore(candidate, now);
-  ignore(from!, old);
-  return !equal(now, old);
+/** The addresses of the homes that are kept, by their indices. */
+function keptAddresses({ homes }: KeepPlan): AimedHomes {
+  const addresses = new Float64Array(homes.length);
+  for (const { home, fate, place } of homes) if (fate === "kept") addresses[home] = place!.start;
+  return addresses;
 }
 
-/** The addresses of the homes that are kept, by their indices. */
-export function keptAddresses({ homes }: KeepPlan): Map<number, bigint> {
-  const addresses = new Map<number, bigint>();
-  for (const { home, fate, place } of homes) if (fate === "kept") addresses.set(home, place!.address);
-  return addresses;
+/** What leads to the homes that are kept, and where they are. */
+export interface PlannedAim {
+  readonly aim: Aim;
+  readonly addresses: AimedHomes;
+  readonly count: number;
+}
+
+const aims = new WeakMap<KeepPlan, PlannedAim>();
+
+/** Finds what leads to the homes that are kept; homes only ever become fresh, so the last result mostly holds. */
+export function aimOf(plan: KeepPlan): PlannedAim {
+  const { candidate, places, homes } = plan, known = aims.get(plan);
+  const count = homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);
+  if (known?.count === count) return known;
+  const addresses = keptAddresses(plan);
+  const planned = { count, addresses, aim: aimAt(candidate, places, candidate.needs, addresses) };
+  aims.set(plan, planned);
+  return planned;
 }
 
 /**
@@ -202,14 +171,14 @@ export function keptAddresses({ homes }: KeepPlan): Map<number, bigint> {
  * @throws {LoadError} `Incompatible` if it cannot.
  */
 export function checkReach(plan: KeepPlan, path: string): void {
-  const { candidate, places } = plan;
-  const aim = aimAt(candidate, places, candidate.needs, keptAddresses(plan));
-  if (aim.symbols.size === 0) return;
-  const { memory, file, plan: image, needs } = candidate;
+  const { candidate } = plan;
+  const { aim } = aimOf(plan), { memory, file, plan: image, needs } = candidate;
+  if (aim.symbols.length === 0 || surelyReaches(aim, Number(memory.address), image.size)) return;
   const copy = bytesAt(memory.address, image.size).slice();
-  const relocations = [...aim.constants, ...aim.variables];
   try {
-    relocateTo(copy, file, image, needs, memory.address, aim.symbols, { relocations, slots: aim.slots });
+    for (const relocations of [aim.constants, aim.variables]) {
+      relocateTo(copy, file, image, needs, memory.address, aim, { relocations, slots: aim.slots });
+    }
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     throw new LoadError(

@@ -12,8 +12,9 @@ import { bytesAt } from "../../os/native_memory.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { destructionBy } from "./ends.ts";
 import { housed } from "./housed.ts";
-import { type KeptCandidate, move, reportOf } from "./keep.ts";
-import type { HomePlan } from "./plan.ts";
+import { type KeptCandidate, move } from "./keep.ts";
+import type { HomePlan } from "./plan_model.ts";
+import { reportOf } from "./report.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 
 /**
@@ -66,7 +67,7 @@ export function rollBackState(
   const plan = { table, previous, candidate, places, pair, homes };
   return {
     report: { ...reportOf(plan, []), unused: undefined },
-    table: table.with(candidate, addresses),
+    table: table.with(candidate),
     undo() {
       for (const { bytes, values } of saved) bytes.set(values);
       return true;

@@ -3,9 +3,8 @@
  * for the end, and what the variables hold now, may make a home fresh.
  */
 
-import { functionsOf } from "../../image/compatibility.ts";
-import { guardsOf } from "../../image/homes/follow.ts";
-import { Ranges } from "../../image/homes/ranges.ts";
+import { FunctionPlaces } from "../../image/function_places.ts";
+import { type NumberRange, Ranges } from "../../image/homes/ranges.ts";
 import { guardedName } from "../../image/symbol_names.ts";
 import { typeOf } from "../../image/typed_variables.ts";
 import { bareType } from "../../types/layout.ts";
@@ -15,9 +14,9 @@ import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { Registration } from "../../load/runtime/atexit.ts";
 import { bytesAt } from "../../os/native_memory.ts";
-import { forEachAddress, offsetOf } from "../image_data.ts";
+import { HomeValues } from "./home_values.ts";
 import { destructionBy, type Ends, endsOf } from "./ends.ts";
-import { type HomePlan, type KeepPlan, makeFresh } from "./plan.ts";
+import { type HomePlan, type KeepPlan, makeFresh } from "./plan_model.ts";
 import { homeAddress } from "./table.ts";
 
 /** The work beside aiming. */
@@ -52,6 +51,7 @@ function countKept(homes: readonly HomePlan[]): number {
 
 /** Finds the candidate's registrations for kept homes. */
 function withdrawnBy({ candidate, homes, places }: KeepPlan, { objects, destroyers }: Ends): Registration[] {
+  if (objects.length === 0 && destroyers.length === 0) return [];
   const withdrawn: Registration[] = [];
   const base = Number(candidate.memory.address);
   const kept = new Ranges(
@@ -113,32 +113,35 @@ function refuseDestroyedMoves({ table, candidate, homes, places }: KeepPlan, end
 
 /** Values that lead into the middle of an old function, such as addresses of labels, mean nothing to new code. */
 function refuseInnerAddresses({ table, homes, places }: KeepPlan): void {
-  const codes = new Ranges(table.versions.map((image) => {
-    const first = Number(image.memory.address) + image.plan.code.offset;
-    return { first, end: first + image.plan.code.length, image };
-  }));
+  let first = Infinity, end = 0;
+  for (const { memory: { address }, plan: { code } } of table.versions) {
+    const start = Number(address) + code.offset;
+    first = Math.min(first, start);
+    end = Math.max(end, start + code.length);
+  }
+  // Nearly all addresses are of variables.
+  let codes: Ranges<NumberRange & { readonly image: LoadedImage }> | undefined;
+  const values = new HomeValues();
   for (const home of homes) {
     if (home.place === undefined || home.fate === "fresh" || places.isTable(home.home)) continue;
-    const { address, size } = home.place;
-    forEachAddress(bytesAt(address, size), Number(address % 8n), codes.all, (value) => {
-      const version = codes.find(value);
+    const { memory, plan: { data } } = home.place.owner, base = Number(memory.address);
+    values.forEachAddress(home.place, { first, end }, (value) => {
+      if (value - base >= data.offset && value - base < data.offset + data.length) return;
+      const version = (codes ??= codesOf(table.versions)).find(value);
       if (version === undefined) return;
-      const name = functionAround(version.image, value - Number(version.image.memory.address));
-      if (name !== undefined) makeFresh(home, `it holds an address inside function '${name}'`);
+      const { image } = version, offset = value - Number(image.memory.address);
+      const around = FunctionPlaces.of(image).around(image, offset);
+      if (around === undefined) return;
+      makeFresh(home, `it holds an address inside function '${image.file.symbols.name(around)}'`);
     });
   }
 }
 
-/** The function that has an offset inside it, behind its first byte. */
-function functionAround(image: LoadedImage, at: number): string | undefined {
-  const { symbols } = image.file;
-  let around: string | undefined;
-  for (const index of functionsOf(image.file)) {
-    const start = offsetOf(image, index);
-    if (start === at) return undefined;
-    if (at > start && at < start + symbols.size(index)) around = symbols.name(index);
-  }
-  return around;
+function codesOf(versions: readonly LoadedImage[]): Ranges<NumberRange & { readonly image: LoadedImage }> {
+  return new Ranges(versions.map((image) => {
+    const first = Number(image.memory.address) + image.plan.code.offset;
+    return { first, end: first + image.plan.code.length, image };
+  }));
 }
 
 /**
@@ -147,15 +150,14 @@ function functionAround(image: LoadedImage, at: number): string | undefined {
  * @returns the new guards of variables that are kept and need no initialisation.
  */
 function followGuards({ candidate, previous, homes, places }: KeepPlan): bigint[] {
-  const done: bigint[] = [];
-  const guards = guardsOf(candidate, places);
+  const done: bigint[] = [], { guards } = places.shape;
+  const hadGuards = homes.some(({ from }) => from !== undefined && from !== previous) ||
+    HomePlaces.of(previous).shape.guards.size > 0;
+  if (guards.size === 0 && !hadGuards) return done;
   const { symbols } = candidate.file;
   const homeOf = (index: number): HomePlan => homes[places.at(symbols.value(index))];
-  const olderGuards = new Map<LoadedImage, Map<number, number>>();
   const guardBefore = (image: LoadedImage, object: number): boolean | undefined => {
-    let known = olderGuards.get(image);
-    if (known === undefined) olderGuards.set(image, known = guardsOf(image, HomePlaces.of(image)));
-    const guard = known.get(object);
+    const guard = HomePlaces.of(image).shape.guards.get(object);
     return guard === undefined ? undefined : readByte(addressOf(image, guard)) !== 0;
   };
   for (const home of homes) {

@@ -14,6 +14,8 @@ export interface HomePlace {
   /** The home's index in that version. */
   readonly index: number;
   readonly address: bigint;
+  /** The same as a number. */
+  readonly start: number;
   /** In bytes. */
   readonly size: number;
   /** The version, and its home, that has most in it: virtual tables grow. */
@@ -35,13 +37,22 @@ export const freshHomes: WeakMap<LoadedImage, ReadonlyMap<number, string>> = new
 
 /** The places of a module's homes. */
 export class HomeTable {
-  readonly #places: ReadonlyMap<bigint, HomePlace>;
+  /** By their addresses. */
+  readonly #places: ReadonlyMap<number, HomePlace>;
+  /** The version that serves, and the places of its homes by their indices. */
+  readonly #current: { readonly image: LoadedImage; readonly places: readonly HomePlace[] };
   /** The versions that stay mapped together, oldest first. */
   readonly versions: readonly LoadedImage[];
 
-  private constructor(places: ReadonlyMap<bigint, HomePlace>, versions: readonly LoadedImage[]) {
+  private constructor(
+    places: ReadonlyMap<number, HomePlace>,
+    versions: readonly LoadedImage[],
+    image: LoadedImage,
+    own: readonly HomePlace[],
+  ) {
     this.#places = places;
     this.versions = versions;
+    this.#current = { image, places: own };
   }
 
   /**
@@ -50,17 +61,24 @@ export class HomeTable {
    * @param versions The versions that stay mapped together.
    */
   static of(image: LoadedImage, versions: readonly LoadedImage[] = [image]): HomeTable {
-    const places = new Map<bigint, HomePlace>();
-    for (let index = 0; index < (image.homes?.length ?? 0); index++) {
-      const address = homeAddress(image, index);
-      places.set(address, newPlace(image, index, address));
-    }
-    return new HomeTable(places, versions);
+    const own = (image.homes ?? []).map((_, index) => newPlace(image, index));
+    return new HomeTable(
+      new Map(own.map((place) => [place.start, place])),
+      versions,
+      image,
+      own,
+    );
   }
 
   /** The place at an address; undefined if the table has none there. */
   at(address: bigint): HomePlace | undefined {
-    return this.#places.get(address);
+    return this.#places.get(Number(address));
+  }
+
+  /** The place of a version's home; undefined if it is not in the table. */
+  placeOf(image: LoadedImage, index: number): HomePlace | undefined {
+    const { image: current, places } = this.#current;
+    return image === current ? places[index] : this.at(homeAddress(image, index));
   }
 
   /** All places. */
@@ -68,13 +86,18 @@ export class HomeTable {
     return [...this.#places.values()];
   }
 
+  /** The number of places. */
+  get size(): number {
+    return this.#places.size;
+  }
+
   /** The places that a version does not use, by their owners, the newest version first. */
   unusedBy(image: LoadedImage): Map<LoadedImage, HomePlace[]> {
-    const used = new Set(image.homes?.map((_, index) => homeAddress(image, index)));
     const unused = new Map<LoadedImage, HomePlace[]>();
+    const used = new Set(image.homes?.map((_, index) => this.placeOf(image, index)));
     for (const owner of this.versions.toReversed()) unused.set(owner, []);
     for (const place of this.#places.values()) {
-      if (!used.has(place.address)) unused.get(place.owner)?.push(place);
+      if (!used.has(place)) unused.get(place.owner)?.push(place);
     }
     return unused;
   }
@@ -83,38 +106,46 @@ export class HomeTable {
    * The table once a version serves: with its homes, and without those of others whose variables have names that
    * this version has elsewhere.
    *
-   * @param addresses The addresses of its homes then, by their indices.
+   * @param known The places of its homes that the table has.
    */
-  with(image: LoadedImage, addresses: readonly bigint[]): HomeTable {
-    const places = new Map<bigint, HomePlace>();
-    const names = new Set<string>();
-    const used = new Set(addresses);
-    const grown = new Map<bigint, number>();
+  with(image: LoadedImage, known?: readonly (HomePlace | undefined)[]): HomeTable {
     const own = HomePlaces.of(image);
-    addresses.forEach((address, index) => {
-      if (!this.#places.has(address)) {
-        places.set(address, newPlace(image, index, address));
-      } else if (own.isTable(index)) grown.set(address, index);
-      for (const name of namesIn(image, own, index)) names.add(name);
-    });
+    const versions = [...this.versions.filter((other) => other !== image), image];
+    const found = own.homes.map((_, index) =>
+      known?.[index] ?? this.at(homeAddress(image, index)) ?? newPlace(image, index)
+    );
+    const { image: current, places: before } = this.#current;
+    // The names are those of the version that serves, and so were considered when it began to.
+    const isSame = HomePlaces.of(current).shape === own.shape &&
+      found.every((place, index) => place === before[index]);
+    if (isSame) return new HomeTable(this.#places, versions, image, found);
+    const places = new Map<number, HomePlace>();
+    const names = new Set<string>();
+    for (const index of own.tables) {
+      const place = found[index], { version, index: home } = place.filled;
+      if (filledSize(image, index) <= filledSize(version, home)) continue;
+      found[index] = { ...place, filled: { version: image, index } };
+    }
+    for (const place of found) places.set(place.start, place);
+    for (let home = 0; home < found.length; home++) {
+      for (const name of namesIn(image, own, home)) names.add(name);
+    }
     const housed = new Map<LoadedImage, HomePlaces>();
     for (const [address, place] of this.#places) {
-      if (!used.has(address)) {
-        let theirs = housed.get(place.owner);
-        if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
-        if (namesIn(place.owner, theirs, place.index).some((name) => names.has(name))) continue;
-      }
-      const index = grown.get(address);
-      const isFuller = index !== undefined &&
-        filledSize(image, index) > filledSize(place.filled.version, place.filled.index);
-      places.set(address, isFuller ? { ...place, filled: { version: image, index } } : place);
+      if (places.has(address)) continue;
+      let theirs = housed.get(place.owner);
+      if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
+      if (namesIn(place.owner, theirs, place.index).some((name) => names.has(name))) continue;
+      places.set(address, place);
     }
-    return new HomeTable(places, [...this.versions.filter((other) => other !== image), image]);
+    return new HomeTable(places, versions, image, found);
   }
 }
 
-function newPlace(owner: LoadedImage, index: number, address: bigint): HomePlace {
-  return { owner, index, address, size: owner.homes![index].size, filled: { version: owner, index } };
+function newPlace(owner: LoadedImage, index: number): HomePlace {
+  const address = homeAddress(owner, index);
+  const { size } = owner.homes![index], filled = { version: owner, index };
+  return { owner, index, address, start: Number(address), size, filled };
 }
 
 function namesIn({ file: { symbols } }: LoadedImage, places: HomePlaces, home: number): string[] {

@@ -16,9 +16,10 @@ export class ThreadWatch {
   readonly #candidate: PlacedImage;
   readonly #before: ReadonlySet<bigint> | undefined;
 
-  constructor(candidate: PlacedImage) {
+  /** @param mayBegin Whether anything could begin one; else none is looked for. */
+  constructor(candidate: PlacedImage, mayBegin = true) {
     this.#candidate = candidate;
-    this.#before = numbersIfKnown();
+    this.#before = mayBegin ? numbersIfKnown() : undefined;
   }
 
   /** Whether a thread has begun since; where nobody knows, whether the candidate could begin one by itself. */

@@ -3,14 +3,11 @@
  * have no home, and so start with each version.
  */
 
-import { variablesOf } from "../../image/compatibility.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { FreshVariable } from "../../image/typed_variables.ts";
 import type { PlacedImage } from "../../load/loader.ts";
-import { SymbolType } from "../../smf/enums.ts";
-import { equal } from "../../smf/equal.ts";
+import { equalBytes } from "../../smf/equal.ts";
 import { bytesAt } from "../../os/native_memory.ts";
-import { initialBytes } from "./housed.ts";
 
 /** The objects that initialisers of a new version made for variables that stay where they are. */
 export interface UnusedObjects {
@@ -18,7 +15,10 @@ export interface UnusedObjects {
   readonly names: readonly string[];
   /** The bytes of all homes of the new version that nobody uses. */
   readonly bytes: number;
-  /** The bytes of memory that the new version added to the process, which stays until the module ends. */
+  /**
+   * The bytes of memory that the new version added to the process, which stays until the module ends: its image, and
+   * the tables of its file.
+   */
   readonly addedBytes: number;
 }
 
@@ -28,38 +28,48 @@ export interface UnusedObjects {
  * @param kept The homes of the candidate that are kept elsewhere.
  */
 export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): UnusedObjects {
-  const { homes, plan, memory, file: { symbols } } = candidate, places = HomePlaces.of(candidate);
+  const { homes, plan: { data }, memory, initialData, file: { symbols } } = candidate;
+  const places = HomePlaces.of(candidate);
+  const now = data.length === 0
+    ? new Uint8Array()
+    : bytesAt(memory.address + BigInt(data.offset), data.length);
   const names: string[] = [];
   let bytes = 0;
+  const isWritten = initialData !== undefined && !isUnchangedData(now, initialData);
   for (const home of kept) {
-    const { offset, size } = homes[home];
+    const { size } = homes[home];
     bytes += size;
-    const place = plan.place(offset, 0);
-    const initial = initialBytes(candidate, place, size);
-    const now = bytesAt(memory.address + BigInt(place), size);
-    if (initial === undefined || equal(initial, now)) continue;
+    const start = places.place(home) - data.offset;
+    if (!isWritten || isUnchanged(now, initialData, start, start + size)) continue;
     for (const index of places.variables[home]) names.push(symbols.name(index));
   }
-  return { names, bytes, addedBytes: memory.size };
+  return { names, bytes, addedBytes: memory.size + tableBytes(candidate) };
+}
+
+/** The bytes of what the loader keeps of a file beside the image. */
+function tableBytes({ file: { symbols, relocations }, types, initialData }: PlacedImage): number {
+  return symbols.source.bytes.byteLength + relocations.words.byteLength +
+    (types?.facts.bytes?.byteLength ?? 0) + (initialData?.byteLength ?? 0);
+}
+
+/** Whether no variable at all has changed. */
+function isUnchangedData(now: Uint8Array, initial: Uint8Array): boolean {
+  const known = Math.min(now.length, initial.length);
+  if (!equalBytes(now.subarray(0, known), initial.subarray(0, known))) return false;
+  return isUnchanged(now, initial, known, now.length);
+}
+
+/** Whether bytes are what they were at first; behind the initial ones there were zeros. */
+function isUnchanged(now: Uint8Array, initial: Uint8Array, start: number, end: number): boolean {
+  for (let at = start; at < end; at++) if (now[at] !== (at < initial.length ? initial[at] : 0)) return false;
+  return true;
 }
 
 /** Finds the variables of a candidate that have no home. */
 export function homelessVariables(candidate: PlacedImage): FreshVariable[] {
-  const { symbols } = candidate.file, places = HomePlaces.of(candidate);
-  const homeless: FreshVariable[] = [];
-  for (const index of variablesOf(candidate)) {
-    if (places.at(symbols.value(index)) >= 0) continue;
-    homeless.push({ name: symbols.name(index), reason: "it is in a section that cannot stay" });
-  }
-  const known = new Set(homeless.map(({ name }) => name));
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Data || !symbols.isDefined(index) || symbols.size(index) === 0) {
-      continue;
-    }
-    const name = symbols.name(index);
-    if (!candidate.plan.isThreadLocal(symbols.value(index)) || known.has(name)) continue;
-    known.add(name);
-    homeless.push({ name, reason: "it is thread-local" });
-  }
-  return homeless;
+  const { plain, threadLocal } = HomePlaces.of(candidate).shape.homeless;
+  return [
+    ...plain.map((name) => ({ name, reason: "it is in a section that cannot stay" })),
+    ...threadLocal.map((name) => ({ name, reason: "it is thread-local" })),
+  ];
 }

@@ -174,8 +174,8 @@ export class TableCopies {
 /** The homes of a version that have virtual tables. */
 function tableHomes(image: LoadedImage): number[] {
   const places = HomePlaces.of(image), { symbols } = image.file;
-  return [...places.homes.keys()].filter((home) =>
-    places.isTable(home) && places.variables[home].some((index) => hasVirtuals(symbols.name(index)))
+  return places.tables.filter((home) =>
+    places.variables[home].some((index) => hasVirtuals(symbols.name(index)))
   );
 }
 

@@ -2,6 +2,8 @@
  * Reserves memory near an address. Chooses the hints by pure arithmetic.
  */
 
+import type { Reservation } from "./ledger.ts";
+
 /** The largest distance of two addresses that are "near": half of the reach of a 32-bit displacement. */
 export const NEAR: bigint = 1n << 30n;
 
@@ -56,6 +58,8 @@ export interface Reserver {
  * The place that the system chooses by itself is usually near its own libraries,
  * so it is tried before any hint, and kept if no hint is better.
  *
+ * @param beside A reservation that was made near the same address: what lies next to it is tried first, so that a
+ * thousand versions of a module do not try a thousand hints each.
  * @returns `undefined` if the system refuses any reservation.
  */
 export function reserveNear(
@@ -63,17 +67,29 @@ export function reserveNear(
   length: number,
   granularity: bigint,
   system: Reserver,
+  beside?: Reservation,
 ): bigint | undefined {
+  const attempt = (hint: bigint): bigint | undefined => {
+    const base = system.reserve(hint);
+    if (base === undefined || system.accept(base)) return base;
+    system.release(base);
+    return undefined;
+  };
+  if (beside !== undefined) {
+    const above = alignAddressUp(beside.base + BigInt(beside.length), granularity);
+    const below = (beside.base - BigInt(length)) & -granularity;
+    for (const hint of [above, below]) {
+      const base = isNear(hint, length, near) ? attempt(hint) : undefined;
+      if (base !== undefined) return base;
+    }
+  }
   const anywhere = system.reserve(0n);
   if (anywhere === undefined || system.accept(anywhere)) return anywhere;
   for (const hint of hintsNear(near, length, granularity)) {
-    const base = system.reserve(hint);
+    const base = attempt(hint);
     if (base === undefined) continue;
-    if (system.accept(base)) {
-      system.release(anywhere);
-      return base;
-    }
-    system.release(base);
+    system.release(anywhere);
+    return base;
   }
   return anywhere;
 }

@@ -48,6 +48,8 @@ export class PagedAllocator implements MemoryAllocator {
   #pageSize: number | undefined;
   /** The latest reservation below each limit, next to which there is room as a rule. */
   readonly #lastBelow: Map<bigint, bigint> = new Map();
+  /** The latest reservation near an address, next to which there is room as a rule. */
+  #lastNear: Reservation & { readonly near: bigint } | undefined;
 
   /**
    * Makes an allocator; opens nothing yet.
@@ -86,7 +88,7 @@ export class PagedAllocator implements MemoryAllocator {
           reserve,
           release,
           accept: (base) => isNear(addressOf(base), plan.size, near),
-        });
+        }, this.#lastNear?.near === near ? this.#lastNear : undefined);
       if (base === undefined) throw pages.refusal(plan.length);
 
       using undo = new DisposableStack();
@@ -97,6 +99,7 @@ export class PagedAllocator implements MemoryAllocator {
       const guarded = { base: address - BigInt(page), length: page + plan.size + page };
       const reservation = trim(pages, { base, length: plan.length }, guarded);
       const memory = this.#ledger.add(address, plan.size, reservation, page);
+      if (near !== undefined) this.#lastNear = { near, ...reservation };
       undo.move();
       return memory;
     });

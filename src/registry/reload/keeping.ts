@@ -15,7 +15,8 @@ import type { CarryReport } from "../../module/carry.ts";
 import { checkTables } from "../../module/keep/class_tables.ts";
 import { prepareEnds } from "../../module/keep/ends.ts";
 import { keepState, type KeptCandidate } from "../../module/keep/keep.ts";
-import { checkReach, isKeepable, type KeepPlan, planKeep, requireKeepable } from "../../module/keep/plan.ts";
+import { checkReach, isKeepable, planKeep, requireKeepable } from "../../module/keep/plan.ts";
+import type { KeepPlan } from "../../module/keep/plan_model.ts";
 import { rollBackState } from "../../module/keep/rollback.ts";
 import { homeAddress, HomeTable } from "../../module/keep/table.ts";
 import { ThreadWatch } from "../../module/keep/threads.ts";
@@ -24,6 +25,7 @@ import { inFile } from "../../errors/load_error.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Region } from "../../image/arrange.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import { startCount } from "../../load/start.ts";
 import type { Entry } from "../catalog.ts";
 import type { CallPath } from "../../call/path.ts";
 import { openHandle } from "../../module/handle.ts";
@@ -83,23 +85,24 @@ export class Keeping {
     const plan = this.#plan = planKeep(this.#table, this.#previous.image, candidate, this.#options);
     inFile(path, () => checkTables(plan, this.#options.compatibility ?? "strict"));
     checkReach(plan, path);
-    this.#threads = new ThreadWatch(candidate);
+    this.#threads = new ThreadWatch(candidate, startCount(candidate) > 0);
   }
 
   /**
    * Keeps the variables for a candidate whose initialisers have run.
    *
    * @param undo Gets what leads the candidate into its own memory again.
+   * @param mayRun Whether code of the candidate may run before the commit.
    * @returns the report; undefined if nothing is kept.
    * @throws {LoadError} `Incompatible` if a thread may be running its code; `OutOfMemory`.
    */
-  aim(candidate: ModuleVersion, undo: DisposableStack): CarryReport | undefined {
+  aim(candidate: ModuleVersion, undo: DisposableStack, mayRun: boolean): CarryReport | undefined {
     const plan = this.#plan, { lifetime, path } = candidate;
     if (this.state !== "keep" || plan === undefined) return undefined;
     // Its code stays where it is then, and so does everything that the thread may use.
     this.#threads!.refuse(path, () => lifetime.pin());
     const kept = this.#kept = keepState(plan, this.#options, () => lifetime.pin());
-    const threads = new ThreadWatch(plan.candidate);
+    const threads = new ThreadWatch(plan.candidate, mayRun);
     undo.defer(() => {
       const mayRun = lifetime.callsDrained() !== undefined || threads.mayRun();
       if (mayRun || !kept.undo()) lifetime.pin();

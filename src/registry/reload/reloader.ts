@@ -100,7 +100,10 @@ export class Reloader {
     const candidates = load(entries.map(({ highestNumber }, index) => ({
       number: highestNumber + 1,
       near: keepings[index].near,
-      linked: (image) => keepings[index].linked(image),
+      linked: (image) => {
+        shareTypes(image, entries[index].exports.version.image);
+        keepings[index].linked(image);
+      },
     })));
     undo.defer(() => this.#discard(candidates));
     const previous = entries.map(({ exports }) => exports.version);
@@ -164,6 +167,9 @@ export class Reloader {
   #takeOver(takeovers: readonly Takeover[], undo: DisposableStack): (CarryReport | undefined)[] {
     const entries = takeovers.map(({ entry }) => entry);
     this.#checkThreadLocals(takeovers);
+    const runsCode = takeovers.some(({ options }) =>
+      options.migrate !== undefined || options.verify !== undefined
+    );
     // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
     const timers = takeovers.map(({ candidate: { image } }) => new StepTimer(image.identity.trace));
     const reports = takeovers.map((takeover, index) => {
@@ -175,7 +181,7 @@ export class Reloader {
       timers[index].reload("check");
       const report = inFile(candidate.path, () => {
         if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
-        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo);
+        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo, runsCode);
       });
       if (report !== undefined) timers[index].reload(keeping.state === "carry" ? "carry" : "keep");
       migrateAndVerify(previous, candidate, this.#callPath, options);
@@ -252,7 +258,8 @@ export class Reloader {
 
   /** Looks again whether addresses that keep replaced versions are still there. */
   #releaseGuarded(): void {
-    for (const guard of [...this.#guards.values()]) if (guard.isHolding) guard.release();
+    const look = {};
+    for (const guard of [...this.#guards.values()]) if (guard.isHolding) guard.release(look);
   }
 
   /**
@@ -301,6 +308,11 @@ export class Reloader {
 
 function withdrawCandidates(entries: readonly Entry[]): void {
   for (const { exports } of entries) exports.withdrawCandidate();
+}
+
+/** Versions mostly have the same types, whose records are decoded once then. */
+function shareTypes({ types }: LoadedImage, { types: before }: LoadedImage): void {
+  if (types !== undefined && before !== undefined) types.like = before;
 }
 
 /** Made outside the class: what a lifetime keeps must not lead to the catalog, and from there to the version. */

@@ -1,0 +1,181 @@
+/**
+ * The shape of a version's homes: what most reloads leave as it is, because they change the bodies of functions.
+ * Versions of one shape share what follows from it, so that a reload does not find it out again.
+ */
+
+import { guardedName } from "../symbol_names.ts";
+import { type PlannedFile, variablesOf } from "../compatibility.ts";
+import { NameGroups } from "../name_groups.ts";
+import { ClassTables } from "./class_tables.ts";
+import { SymbolType } from "../../smf/enums.ts";
+import { equal } from "../../smf/equal.ts";
+import type { SmfFile } from "../../smf/file.ts";
+import { type Home, homeIndexAt } from "../../smf/homes.ts";
+
+/** A file with its homes. */
+export interface HousedFile extends PlannedFile {
+  /** The homes, in the order of their offsets; absent if it has none. */
+  readonly homes?: readonly Home[] | undefined;
+}
+
+/** Stands for a symbol that is in no home: a variable without one, another thing, and a thread-local variable. */
+const HOMELESS = -1, ELSEWHERE = -2, THREAD_LOCAL = -3;
+
+const known = new WeakMap<SmfFile, HomeShape>();
+
+/** The homes of versions, as far as their places in memory do not matter. */
+export class HomeShape {
+  readonly names: NameGroups;
+  /** The indices of the variables in each home, or of its tables of classes, in the order of their places. */
+  readonly variables: readonly (readonly number[])[];
+  /** The guard variables by the index of the variable that each guards. */
+  readonly guards: ReadonlyMap<number, number>;
+  /** The names of the variables that have no home, once each, and of those that are thread-local. */
+  readonly homeless: { readonly plain: readonly string[]; readonly threadLocal: readonly string[] };
+  /** What others have found from this shape. */
+  readonly facts: Map<unknown, unknown> = new Map();
+  /** For each symbol its home, or why it is in none. */
+  readonly #homeOf: Int32Array;
+  /** The symbols of data, ascending. */
+  readonly #data: Int32Array;
+
+  /** The homes that hold tables of classes. */
+  readonly #tables: readonly number[];
+
+  private constructor(housed: HousedFile, tables: readonly number[]) {
+    const { file: { symbols }, homes = [] } = housed;
+    this.names = NameGroups.of(housed.file);
+    const homeOf = this.#homeOf = new Int32Array(symbols.length).fill(ELSEWHERE);
+    const variables: number[][] = homes.map(() => []);
+    const plain: string[] = [];
+    for (const index of variablesOf(housed)) {
+      const home = homeOf[index] = homeIndexAt(homes, symbols.value(index));
+      if (home >= 0) variables[home].push(index);
+      else plain.push(symbols.name(index));
+    }
+    this.#tables = tables;
+    if (tables.length > 0) addTables(housed, new Set(tables), variables);
+    for (const each of variables) {
+      if (each.length > 1) each.sort((left, right) => symbols.value(left) - symbols.value(right));
+    }
+    const names = new Set(plain), data: number[] = [];
+    const threadLocal: string[] = [];
+    for (let index = 0; index < symbols.length; index++) {
+      if (symbols.type(index) !== SymbolType.Data) continue;
+      data.push(index);
+      if (!isThreadLocal(housed, index)) continue;
+      homeOf[index] = THREAD_LOCAL;
+      const name = symbols.name(index);
+      if (!names.has(name)) threadLocal.push(name);
+      names.add(name);
+    }
+    this.variables = variables;
+    this.guards = guardsIn(housed, variables);
+    this.#data = Int32Array.from(data);
+    this.homeless = { plain, threadLocal };
+  }
+
+  /**
+   * The shape of a file's homes, found once.
+   *
+   * @param tables Its homes that hold tables of C++ classes.
+   * @param like A version that probably has the same shape: then both have the same object.
+   */
+  static of(housed: HousedFile, tables: readonly number[], like?: HousedFile): HomeShape {
+    let shape = known.get(housed.file);
+    if (shape !== undefined) return shape;
+    const other = like === undefined ? undefined : known.get(like.file);
+    shape = other !== undefined && other.#fits(housed, tables, like!) ? other : new HomeShape(housed, tables);
+    known.set(housed.file, shape);
+    return shape;
+  }
+
+  /** Finds something from the shape, once for all versions that have it. */
+  fact<T>(find: () => T, key: unknown): T {
+    if (!this.facts.has(key)) this.facts.set(key, find());
+    return this.facts.get(key) as T;
+  }
+
+  /** Whether a file has this shape, which is that of `like`. */
+  #fits(housed: HousedFile, tables: readonly number[], like: HousedFile): boolean {
+    const { homes = [], file: { symbols } } = housed,
+      { homes: others = [], file: { symbols: theirs } } = like;
+    if (NameGroups.of(housed.file, like.file) !== this.names || !sameHomes(homes, others)) return false;
+    if (!equal(tables, this.#tables)) return false;
+    for (const home of tables) {
+      for (const index of this.variables[home]) {
+        const isSame = symbols.size(index) === theirs.size(index) &&
+          symbols.value(index) - homes[home].offset === theirs.value(index) - others[home].offset;
+        if (!isSame) return false;
+      }
+    }
+    const homeOf = this.#homeOf, isVariable = variableTest(housed), wasVariable = variableTest(like);
+    for (const index of this.#data) {
+      if (symbols.size(index) !== theirs.size(index)) return false;
+      const home = homeOf[index], value = symbols.value(index);
+      if (home >= 0) {
+        if (value - homes[home].offset !== theirs.value(index) - others[home].offset) return false;
+      } else if (home === HOMELESS) {
+        if (!isVariable(index) || homeIndexAt(homes, value) >= 0) return false;
+      } else if ((home === THREAD_LOCAL) !== isThreadLocal(housed, index)) return false;
+      // What a compiler makes is no variable wherever it is.
+      else if (home === ELSEWHERE && isVariable(index) !== wasVariable(index)) return false;
+    }
+    return true;
+  }
+}
+
+/** Adds the tables of classes to the homes that hold them. */
+function addTables(housed: HousedFile, homes: ReadonlySet<number>, variables: number[][]): void {
+  for (const tables of ClassTables.of(housed).byName.values()) {
+    for (const { index, start } of tables) {
+      const home = homeIndexAt(housed.homes!, start);
+      if (homes.has(home)) variables[home].push(index);
+    }
+  }
+}
+
+function sameHomes(homes: readonly Home[], others: readonly Home[]): boolean {
+  if (homes.length !== others.length) return false;
+  for (let index = 0; index < homes.length; index++) {
+    const home = homes[index], other = others[index];
+    const isSame = home.symbol === other.symbol && home.size === other.size &&
+      home.alignment === other.alignment;
+    if (!isSame) return false;
+  }
+  return true;
+}
+
+function isThreadLocal({ file: { symbols }, plan }: HousedFile, index: number): boolean {
+  return plan.threadLocals !== undefined && symbols.type(index) === SymbolType.Data &&
+    symbols.size(index) > 0 && symbols.isDefined(index) && plan.isThreadLocal(symbols.value(index));
+}
+
+/** Whether a symbol of data lies in the group of variables. */
+function variableTest({ file: { symbols }, plan }: HousedFile): (index: number) => boolean {
+  const { data } = plan;
+  return (index) => {
+    if (symbols.size(index) === 0 || !symbols.isDefined(index)) return false;
+    const place = plan.place(symbols.value(index), symbols.size(index));
+    return place >= data.offset && place < data.offset + data.length;
+  };
+}
+
+function guardsIn({ file: { symbols } }: HousedFile, variables: HomeShape["variables"]): Map<number, number> {
+  const guards: [string, number][] = [];
+  for (const home of variables) {
+    for (const index of home) {
+      const guarded = guardedName(symbols.name(index));
+      if (guarded !== undefined) guards.push([guarded, index]);
+    }
+  }
+  const found = new Map<number, number>();
+  if (guards.length === 0) return found;
+  const byName = new Map<string, number>();
+  for (const home of variables) for (const index of home) byName.set(symbols.name(index), index);
+  for (const [name, guard] of guards) {
+    const object = byName.get(name);
+    if (object !== undefined) found.set(object, guard);
+  }
+  return found;
+}
