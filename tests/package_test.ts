@@ -114,7 +114,7 @@ const PUBLIC_NAMES = `
   AddressLease AnyFunction AttachOptions BindOptions BoundByTypes BoundFunction BoundModule BoundSymbols CallPath Callable CarryOptions CarryReport
   ChangedPointee ChangedUse ConvertedVariable
   ExecutableMemory FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction
-  InspectedModule InspectedVersion RegistryInspection
+  InspectedModule InspectedVersion KeptTable RegistryInspection
   IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
   ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry

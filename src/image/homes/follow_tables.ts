@@ -66,9 +66,13 @@ function counterpart(
 /** A table of a version with its bytes. */
 export function tableOf(version: HousedVersion, index: number): ComparedTable {
   const table = ClassTables.of(version).at(index)!;
+  let read: Uint8Array | undefined;
   return {
     ...table,
-    bytes: (offset, size) => version.constantsAt?.(version.plan.place(table.start + offset, 0), size),
+    bytes: (offset, size) => {
+      read ??= version.constantsAt?.(version.plan.place(table.start, 0), table.size);
+      return read?.subarray(offset, offset + size);
+    },
   };
 }
 

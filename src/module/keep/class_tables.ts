@@ -34,7 +34,7 @@ export function checkTables(plan: KeepPlan, compatibility: Compatibility): void 
   for (const home of homes) {
     if (!places.isTable(home.home)) continue;
     const difference = home.difference ??
-      (home.fate === "kept" ? differenceInPlace(copies, home, after) : undefined);
+      (home.fate === "kept" ? differenceInPlace(copies, home, previous, after) : undefined);
     if (difference === undefined) continue;
     differences.push(difference);
     makeFresh(home, difference.problem);
@@ -52,13 +52,14 @@ export function checkTables(plan: KeepPlan, compatibility: Compatibility): void 
 function differenceInPlace(
   copies: TableCopies,
   { variables, place }: HomePlan,
+  previous: LoadedImage,
   after: HousedVersion,
 ): TableDifference | undefined {
   const { filled } = place!;
   const known = ClassTables.of(filled.version).byName;
   for (const { index, name } of variables) {
     const is = tableOf(after, index), others = known.get(name);
-    if (others?.length === 1) {
+    if (others?.length === 1 && filled.version !== previous) {
       const was = tableOf(housed(filled.version, typesOfRunning), others[0].index);
       // A version that was rolled back may have appended functions that this one does not have.
       const size = Math.min(was.size, is.size);

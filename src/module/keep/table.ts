@@ -4,6 +4,8 @@
  */
 
 import { baseName } from "../../image/symbol_names.ts";
+import { ClassTables } from "../../image/homes/class_tables.ts";
+import { isPure } from "../../image/homes/compare_tables.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 
@@ -122,8 +124,8 @@ export class HomeTable {
     const places = new Map<number, HomePlace>();
     const names = new Set<string>();
     for (const index of own.tables) {
-      const place = found[index], { version, index: home } = place.filled;
-      if (filledSize(image, index) <= filledSize(version, home)) continue;
+      const place = found[index];
+      if (!isFullerThan(place, image, index)) continue;
       found[index] = { ...place, filled: { version: image, index } };
     }
     for (const place of found) places.set(place.start, place);
@@ -140,6 +142,16 @@ export class HomeTable {
     }
     return new HomeTable(places, versions, image, found);
   }
+}
+
+/** Whether a version's table tells all that the table in place has: a slot of a pure function tells nothing. */
+function isFullerThan({ filled }: HomePlace, image: LoadedImage, home: number): boolean {
+  const difference = filledSize(image, home) - filledSize(filled.version, filled.index);
+  if (difference !== 0) return difference > 0;
+  const tables = ClassTables.of(image);
+  return HomePlaces.of(image).variables[home].every((index) =>
+    [...tables.at(index)!.words.values()].every((word) => !isPure(word))
+  );
 }
 
 function newPlace(owner: LoadedImage, index: number): HomePlace {

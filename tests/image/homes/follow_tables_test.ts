@@ -144,3 +144,13 @@ Deno.test("names that compilers number are no identity of a class", () => {
     assertEquals(isNumberedTable(name), false, name);
   }
 });
+
+Deno.test("gcc leaves the slots of destructors of abstract classes empty", () => {
+  const [f, end] = ["_ZN1a1fEv", "_ZN1aD1Ev"];
+  const empty = { ...table(f, undefined), bytes: (_: number, size: number) => new Uint8Array(size) };
+  for (const [before, after] of [[table(f, end), empty], [empty, table(f, end)]]) {
+    assertEquals(compareTables(before, after, true), undefined);
+  }
+  assertEquals(compareTables(table(f, f), empty, true)?.was, f);
+  assertEquals(compareTables(table(f, end), table(f, undefined), true)?.was, end);
+});

@@ -491,3 +491,34 @@ testClasses(
     assertEquals(kept.call("ask"), 1 + 130 + 131);
   },
 );
+
+testClasses(
+  "objects keep a function that becomes pure, and no other one takes its slot",
+  async (folder, compiler) => {
+    // Without optimisation the table is made although no object is.
+    const source = (version: number, first: string) =>
+      `
+    struct thing { ${first} virtual int last() { return ${version}; } virtual ~thing() {} };
+    struct real : thing { int one() { return ${version} + 50; } };
+    static thing *kept;
+    extern "C" int make(void) { ${
+        first.includes("= 0") ? "kept = new real;" : "kept = new thing;"
+      } return 0; }
+    extern "C" int ask(void) { return kept->${/int (\w+)/.exec(first)![1]}() * 100 + kept->last(); }
+    thing::~thing() {}`.replace("virtual ~thing() {}", "virtual ~thing();");
+    const defined = (version: number) => source(version, `virtual int one() { return ${version}; }`);
+    await using kept = hotModule(folder, compiler, ["-O0", "-fdata-sections"]);
+    await kept.load(defined(1));
+    kept.call("make");
+    assertEquals(kept.call("ask"), 101);
+    await kept.reload(source(2, "virtual int one() = 0;"));
+    // The object's class has no such function any more: it has that of the version before.
+    assertEquals(kept.call("ask"), 102);
+    const error = await rejection(() => kept.reload(source(3, "virtual int other() { return 3; }")));
+    assertStringIncludes(error.message, "_ZTV5thing: slot 0 was _ZN5thing3oneEv, is _ZN5thing5otherEv");
+    await kept.reload(defined(4));
+    assertEquals(kept.call("ask"), 404);
+    kept.rollback();
+    assertEquals(kept.call("ask"), 402);
+  },
+);
