@@ -17,6 +17,12 @@ export interface TableDifference {
   readonly hint: string;
 }
 
+/** Compares the declarations of two functions by their symbols; undefined if callers of one can call the other. */
+export type ChangedUse = (
+  before: number,
+  after: number,
+) => { readonly before: string; readonly after: string } | undefined;
+
 /** A table with the bytes of its words that are not addresses. */
 export interface ComparedTable extends ClassTable {
   /** Reads such bytes; undefined if nobody knows them. */
@@ -27,6 +33,7 @@ const WORD = 8;
 
 const REORDERED = "append virtual functions behind all others, in a class without derived ones";
 const BASES = 'reload with state: "fresh", or load the class under another name';
+const RENAME = "append the function under another name instead";
 const ALONE = "link both versions with --hot, and compile with -fdata-sections";
 const FOLDED = "the compiler gave functions with the same code one address: compile with -fno-ipa-icf";
 
@@ -34,12 +41,14 @@ const FOLDED = "the compiler gave functions with the same code one address: comp
  * Finds how a table differs from that of an older version.
  *
  * @param mayGrow Whether virtual functions may be appended.
+ * @param changedUse Compares the declarations of two functions by their symbols, where the files tell them.
  * @returns undefined if all that the older version has is where it was.
  */
 export function compareTables(
   before: ComparedTable,
   after: ComparedTable,
   mayGrow: boolean,
+  changedUse?: ChangedUse,
 ): TableDifference | undefined {
   const otherBases = (): TableDifference => ({
     table: after.name,
@@ -59,7 +68,12 @@ export function compareTables(
   for (let at = 0; at < shared; at += WORD) {
     const was = before.words.get(at), is = after.words.get(at);
     if (was?.kind === "function" && is?.kind === "function") {
-      if (isSameMethod(was, is)) continue;
+      if (isSameMethod(was, is)) {
+        const isNamed = was.symbol !== undefined && is.symbol !== undefined && was.names[0] === is.names[0];
+        const use = isNamed ? changedUse?.(was.symbol!, is.symbol!) : undefined;
+        if (use === undefined) continue;
+        return refuse(at, (slot) => `${slot} was declared as '${use.before}', is '${use.after}'`, RENAME);
+      }
       const isUnfolded = is.names.length < was.names.length && isSubset(is.names, was.names);
       const verb = isUnfolded ? "was one of" : "was";
       return refuse(

@@ -5,7 +5,12 @@
 
 import type { VersionPair } from "../version_pair.ts";
 import { ClassTables, hasVirtuals, isNumberedTable } from "./class_tables.ts";
-import { type ComparedTable, compareTables, type TableDifference } from "./compare_tables.ts";
+import {
+  type ChangedUse,
+  type ComparedTable,
+  compareTables,
+  type TableDifference,
+} from "./compare_tables.ts";
 import type { FollowedVariable, HomeFate, HousedVersion } from "./fates.ts";
 import { HomePlaces } from "./places.ts";
 
@@ -33,8 +38,9 @@ export function followTables(
     );
   if (!isSame) return fresh("its section holds other tables: compile with -fdata-sections");
   const mayGrow = followed.every(({ index }) => is.value(index) === start.now);
+  const changedUse: ChangedUse = (was, is) => pair.typed?.changedUse(was, is);
   for (const { index, before: first } of followed) {
-    const difference = compareTables(tableOf(before, first), tableOf(after, index), mayGrow);
+    const difference = compareTables(tableOf(before, first), tableOf(after, index), mayGrow, changedUse);
     if (difference !== undefined) return { ...fresh(difference.problem), difference };
   }
   return { fate: "kept", before: source, variables: followed };

@@ -4,10 +4,11 @@
  */
 
 import { ClassTables, hasVirtuals } from "../../image/homes/class_tables.ts";
-import { compareTables, type TableDifference } from "../../image/homes/compare_tables.ts";
+import { type ChangedUse, compareTables, type TableDifference } from "../../image/homes/compare_tables.ts";
 import { changedVtables, tableOf } from "../../image/homes/follow_tables.ts";
 import type { HousedVersion } from "../../image/homes/fates.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
+import { TypedPair } from "../../image/typed_variables.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { LoadedImage } from "../../load/loader.ts";
@@ -64,7 +65,12 @@ function differenceInPlace(
       // A version that was rolled back may have appended functions that this one does not have.
       const size = Math.min(was.size, is.size);
       const words = new Map([...was.words].filter(([at]) => at < size));
-      const difference = compareTables({ ...was, size, words }, is, true);
+      const difference = compareTables(
+        { ...was, size, words },
+        is,
+        true,
+        typesBetween(filled.version, after),
+      );
       if (difference !== undefined) return difference;
     }
     const missing = (is.size - roomOf(copies, place!)) / WORD;
@@ -78,6 +84,17 @@ function differenceInPlace(
     };
   }
   return undefined;
+}
+
+/** Compares declarations of a version with those of the new one. */
+function typesBetween(version: LoadedImage, after: HousedVersion): ChangedUse {
+  let pair: TypedPair | undefined;
+  return (was, is) => {
+    const old = typesOfRunning(version), now = after.types?.();
+    if (old === undefined || now === undefined) return undefined;
+    pair ??= new TypedPair({ file: version.file, types: old }, { file: after.file, types: now }, true);
+    return pair.changedUse(was, is);
+  };
 }
 
 /** The bytes that all copies of a table have. */

@@ -522,3 +522,50 @@ testClasses(
     assertEquals(kept.call("ask"), 402);
   },
 );
+
+testClasses(
+  "a virtual function with another result is refused, where types tell it",
+  async (folder, compiler) => {
+    const source = (type: string, more = "") => `
+    struct thing { virtual int first() { return 1; } virtual ${type} size() { return 2; } ${more} };
+    static thing *kept;
+    extern "C" int make(void) { kept = new thing; return 0; }
+    extern "C" int ask(void) { return kept->first() + (int)kept->size(); }`;
+    await using kept = hotModule(folder, compiler);
+    await kept.load(source("int"));
+    kept.call("make");
+    const error = await rejection(() => kept.reload(source("double")));
+    assertStringIncludes(error.message, "_ZTV5thing: slot 1 was declared as");
+    assertStringIncludes(error.hint!, "under another name");
+    assertEquals(kept.call("ask"), 3);
+    await kept.reload(source("int", "virtual double exact() { return 2.5; }"));
+    assertEquals(kept.call("ask"), 3);
+  },
+);
+
+testClasses(
+  "a class that gets a member keeps its tables, and its objects are reported",
+  async (folder, compiler) => {
+    const source = (version: number, more = "") => `
+    struct thing {
+      int own = 1; ${more}
+      virtual int size(thing &other) { return own + other.own + ${version}; }
+      thing *self() { return this; }
+    };
+    thing *(thing::*function)() = &thing::self;
+    thing *kept;
+    extern "C" int make(void) { kept = new thing; return 0; }
+    extern "C" int ask(void) { return kept->size(*(kept->*function)()); }`;
+    await using kept = hotModule(
+      folder,
+      compiler,
+      compiler === "g++" ? FLAGS : [...FLAGS, "-fstandalone-debug"],
+    );
+    await kept.load(source(1));
+    kept.call("make");
+    const report = await kept.reload(source(2, "int more = 5;"));
+    assertEquals(tableOf(report, "_ZTV5thing").fate, "kept");
+    assertEquals(report.changedPointees.map(({ name }) => name), ["kept"]);
+    assertEquals(kept.call("ask"), 4);
+  },
+);
