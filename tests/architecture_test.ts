@@ -34,6 +34,7 @@ const PLATFORM_READERS: Readonly<Record<string, string>> = {
   "src/load/runtime/host.ts": "refuses modules for another system by the format's number of this one",
   "src/os/memory/allocator.ts": "chooses the allocator",
   "src/call/stub/library.ts": "chooses how a stub library is made",
+  "src/os/debuggers.ts": "knows where debuggers can be told",
   "src/os/dynamic_linker.ts": "chooses how the system finds shared libraries",
   "src/os/path.ts": "chooses how paths are read and written",
   "src/os/unwinder.ts": "knows where there is an unwinder that takes registrations of frames",

@@ -8,7 +8,9 @@ import { type DebugPlaces, NOWHERE_HIGH } from "../smf/debug.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { DEBUG_RELOCATIONS, type DebugInput, debugInputs } from "./debug_inputs.ts";
 import { hasDebugInfo } from "./debug_sections.ts";
+import { type DebugFrames, debugFrames } from "./debug_frames.ts";
 import { DebugGroups } from "./debug_groups.ts";
+import type { FrameSection } from "./eh_frame.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import { MergedSection } from "./merge.ts";
@@ -33,7 +35,7 @@ class Output {
   readonly places: number[] = [];
 
   /** Makes room for a section of an object; returns its offset. */
-  reserve({ alignment, bytes }: DebugInput): number {
+  reserve({ alignment, bytes }: Pick<DebugInput, "alignment" | "bytes">): number {
     const offset = Math.ceil(this.size / alignment) * alignment;
     this.size = offset + bytes.length;
     return offset;
@@ -64,7 +66,11 @@ interface Placed {
  * Links the debug information of all objects. What is damaged costs the debug information of its object, never
  * the link.
  */
-export function linkDebug(resolution: Resolution, locator: Locator): LinkedDebug {
+export function linkDebug(
+  resolution: Resolution,
+  locator: Locator,
+  frames: readonly FrameSection[],
+): LinkedDebug {
   const unreadable: { object: string; reason: string }[] = [];
   const outputs = new Map<string, Output>();
   const groups = new DebugGroups<Placed>();
@@ -99,7 +105,13 @@ export function linkDebug(resolution: Resolution, locator: Locator): LinkedDebug
     }
     objects.push({ object, placed });
   }
+  if (outputs.size === 0) return { sections: [], places: [], unreadable };
+  const made = debugFrames(frames, locator);
+  let output = outputs.get(FRAMES);
+  if (output === undefined) outputs.set(FRAMES, output = new Output());
+  const framesAt = output.reserve({ alignment: 8, bytes: made.bytes });
   for (const output of outputs.values()) output.allocate();
+  writeFrames(made, output, framesAt);
   for (const { object, placed } of objects) new DebugRelocator(object, placed, locator).run();
   const filled = [...outputs].filter(([, { bytes }]) => bytes.length > 0);
   return {
@@ -110,6 +122,21 @@ export function linkDebug(resolution: Resolution, locator: Locator): LinkedDebug
     })),
     unreadable,
   };
+}
+
+const FRAMES = ".debug_frame";
+
+/** Writes the frames that the linker made, behind those of objects. */
+function writeFrames(
+  { bytes, places, references }: DebugFrames,
+  { bytes: into, view, places: all }: Output,
+  at: number,
+) {
+  into.set(bytes, at);
+  for (const place of places) all.push(at + place);
+  for (const reference of references) {
+    view.setUint32(at + reference, at + view.getUint32(at + reference, true), true);
+  }
 }
 
 /** Writes the sections of one object to their places. */

@@ -198,7 +198,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     problems,
   });
   const types = typesOf({ resolution, locator, exported, entries }, options.types ?? "keep");
-  const debug = debugOf(resolution, locator, options);
+  const debug = debugOf(resolution, locator, marker, options);
   const { bytes, exports, debugFile } = emitModule({
     types: types.bytes,
     debug: debug.sections.length === 0 ? undefined : debug,
@@ -248,9 +248,14 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
 
 const NO_DEBUG: LinkedDebug = { sections: [], places: [], unreadable: [] };
 
-function debugOf(resolution: Resolution, locator: Locator, options: LinkOptions): LinkedDebug {
+function debugOf(
+  resolution: Resolution,
+  locator: Locator,
+  { frames }: Marker,
+  options: LinkOptions,
+): LinkedDebug {
   const { debug = options.strip === true ? "off" : "keep" } = options;
-  return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator);
+  return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator, frames);
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {

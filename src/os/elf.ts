@@ -16,6 +16,7 @@ export const SectionType = {
   SYMTAB: 2,
   STRTAB: 3,
   RELA: 4,
+  HASH: 5,
   DYNAMIC: 6,
   NOTE: 7,
   NOBITS: 8,

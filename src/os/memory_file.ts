@@ -34,6 +34,9 @@ const MFD_CLOEXEC = 1;
 /** Never executable, which a library without code need not be; kernels before 6.3 do not know the flag. */
 const MFD_NOEXEC_SEAL = 8;
 
+/** Executable, even where the system's default is not; kernels before 6.3 do not know the flag. */
+const MFD_EXEC = 16;
+
 type Functions = { readonly [Name in keyof typeof FUNCTIONS]: Deno.UnsafeFnPointer<typeof FUNCTIONS[Name]> };
 
 function functionsAt(addresses: Deno.StaticForeignLibraryInterface<typeof ADDRESSES>): Functions {
@@ -80,6 +83,25 @@ export class MemoryFiles implements Disposable {
     return use(uniquePath(file));
   }
 
+  /**
+   * Makes a file that holds `bytes` and may be mapped executable, and keeps it open until it is disposed of.
+   *
+   * @returns its path, by which this process and those that debug it can open it.
+   * @throws {LoadError} `OutOfMemory`, naming the call that was refused.
+   */
+  keep(bytes: Uint8Array<ArrayBuffer>): { readonly path: string } & Disposable {
+    const functions = this.#functions;
+    let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | MFD_EXEC);
+    if (file < 0) file = functions.memfd_create.call(this.#name, MFD_CLOEXEC);
+    if (file < 0) throw refused(functions, "memfd_create", bytes.length);
+    using undo = new DisposableStack();
+    undo.defer(() => void functions.close.call(file));
+    const written = functions.write.call(file, bytes, BigInt(bytes.length));
+    if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
+    const close = undo.move();
+    return { path: `/proc/${Deno.pid}/fd/${file}`, [Symbol.dispose]: () => close.dispose() };
+  }
+
   [Symbol.dispose](): void {
     this.#library.close();
   }
@@ -109,5 +131,7 @@ function uniquePath(file: number): string {
   for (const byte of crypto.getRandomValues(new Uint8Array(8))) {
     for (let bit = 0; bit < 8; bit++) token += (byte >> bit) & 1 ? ".//" : "./";
   }
-  return `/proc/self/fd/${token}${file}`;
+  // Debuggers open the paths of libraries, too: by way of a thread of this process they find nothing, rather than
+  // a file of their own with this number, which they would take for the library.
+  return `/proc/self/task/${Deno.pid}/fd/${token}${file}`;
 }

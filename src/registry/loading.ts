@@ -11,6 +11,7 @@ import { Ending } from "./ending.ts";
 import { checkLoaded, checkReplacement } from "./integrity.ts";
 import { inFile, LoadError } from "../errors/load_error.ts";
 import { ImportScope } from "./import_scope.ts";
+import { tellDebuggers } from "./debugging.ts";
 import { loadGroup, type Member } from "./load_group.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
 import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
@@ -38,6 +39,8 @@ export class Loading {
   readonly callPath: CallPath;
   readonly #allocator: MemoryAllocator;
   readonly #scope: ImportScope;
+  /** Whether debuggers are told of modules. */
+  readonly #debug: boolean;
   readonly #onTrace: ModuleRegistryOptions["onTrace"];
   readonly #profilerOptions: ProfilerOptions;
   #profilers: Profilers | undefined;
@@ -54,6 +57,7 @@ export class Loading {
     this.#allocator = options.allocator ?? platformAllocator();
     this.#reportsCrashes = options.crashReport ?? true;
     this.#scope = new ImportScope(this.catalog, options);
+    this.#debug = options.debug ?? false;
   }
 
   /** Reads a file, or `bytes` in its place, and starts what it holds as version `number`. */
@@ -67,10 +71,10 @@ export class Loading {
     checkReplacement(this.catalog.get(key), integrity);
     const context = this.#context(key, file, number);
     // A file can be read again; bytes are gone.
-    const keepsDebug = bytes !== undefined;
+    const keepsDebug = this.#debug || bytes !== undefined;
     const steps = loadSteps({ ...context, integrity, near, keepsDebug });
     const image = bytes === undefined ? readFile(file, steps) : inFile(file, () => readBytes(bytes, steps));
-    return this.#start(image, file, number, linked);
+    return this.#start(image, key, file, number, linked);
   }
 
   /**
@@ -83,7 +87,7 @@ export class Loading {
     const overtaking = this.catalog.get(key);
     if (this.ending.isClosed || overtaking !== undefined) image[Symbol.dispose]();
     this.ending.requireOpen();
-    return overtaking ?? this.enter(key, this.#start(image, file, 1));
+    return overtaking ?? this.enter(key, this.#start(image, key, file, 1));
   }
 
   /** Starts several new modules that may import from each other, and enters them. */
@@ -107,7 +111,8 @@ export class Loading {
 
   /** Starts several versions that may import from each other; they belong to the caller. */
   loadTogether(members: readonly Member[]): ModuleVersion[] {
-    const told = members.map(({ sealed, ...member }): Member => ({
+    const known = this.#debug ? members.map(toldToDebuggers) : members;
+    const told = known.map(({ sealed, ...member }): Member => ({
       ...member,
       sealed: (image) => {
         this.#profilers?.add(image, member.file, member.number);
@@ -166,6 +171,7 @@ export class Loading {
       description: `module '${path}'`,
       keepsInitialData: true,
       reportAs: this.#reportsCrashes ? { version: number, file: key } : undefined,
+      keepsDebug: this.#debug,
     };
   }
 
@@ -186,6 +192,7 @@ export class Loading {
 
   #start(
     image: LoadedImage,
+    key: string,
     path: string,
     number: number,
     linked?: (image: LoadedImage) => void,
@@ -197,6 +204,7 @@ export class Loading {
       undo.defer(() => version.lifetime.revokeQuietly());
       this.#profilers?.add(image, path, number);
       linked?.(image);
+      if (this.#debug) tellDebuggers(version, this.catalog.isNamed(key) ? undefined : path);
       undo.move();
       return version.start();
     });
@@ -214,4 +222,17 @@ export class Loading {
   #exportsOf(version: ModuleVersion): StableExports {
     return new StableExports(version, this.#allocator, this.catalog.callsDrained);
   }
+}
+
+/** Has debuggers told of a member when it is linked, before any code of it runs. */
+function toldToDebuggers(member: Member): Member {
+  let version: ModuleVersion;
+  return {
+    ...member,
+    expose: (made) => member.expose(version = made),
+    sealed: (image) => {
+      member.sealed?.(image);
+      tellDebuggers(version, member.file);
+    },
+  };
 }

@@ -37,6 +37,20 @@ export interface ModuleRegistryOptions extends ImportOptions {
    */
   readonly crashReport?: boolean;
   /**
+   * Whether debuggers (gdb, lldb) are told of each version, from before its first
+   * code runs until its memory is freed: breakpoints by file and line or function,
+   * source lines, variables and backtraces then work as in a shared library, for a
+   * debugger that started the process and for one that attaches. The debug
+   * information of modules (`gcc -g`) stays in memory, so that `symbolize` finds the
+   * lines of versions whose files have changed, too.
+   *
+   * Platforms: debuggers are told on Linux only. Each Worker whose registry has the
+   * option tells them by a library of its own, which gdb from version 11 on reads.
+   *
+   * @default false
+   */
+  readonly debug?: boolean;
+  /**
    * How many earlier versions of a module stay loaded after reloads: a whole
    * number, or `Infinity`. A rollback goes back to them.
    *
@@ -177,6 +191,7 @@ export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
   allocator: ALLOCATOR,
   callPath: CALL_PATH,
   crashReport: BOOLEAN,
+  debug: BOOLEAN,
   keepVersions: NUMBER,
   onTrace: FUNCTION,
   perfMap: BOOLEAN,

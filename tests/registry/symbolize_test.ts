@@ -117,6 +117,28 @@ testWithCompilers(["gcc"], "a file that is another by now tells no lines", async
 
 testWithCompilers(
   ["gcc"],
+  "a registry for debuggers knows the lines of versions whose files have changed",
+  async (folder) => {
+    const path = await build(folder, { reloadable: true });
+    using registry = new ModuleRegistry({ keepVersions: Infinity, debug: true });
+    const { codeMemory: { address, size } } = registry.load(path);
+    await build(folder, { reloadable: true }, `\n\n${C_SOURCE}`);
+    registry.reload(path);
+    const lines = new Set<number | undefined>();
+    for (let offset = 0; offset < size; offset++) {
+      const found = registry.symbolize(address + BigInt(offset));
+      if (found?.function === "outer") lines.add(found.line);
+    }
+    assertEquals([...lines], [
+      lineOf("int outer"),
+      lineOf("return inner(n) + 1"),
+      lineOf("return inner(n) + 1") + 1,
+    ]);
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
   "a companion file is found beside the module, and only that of its own link",
   async (folder) => {
     const path = await build(folder, { debug: "lines.debug" });

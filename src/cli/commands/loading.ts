@@ -11,6 +11,7 @@ import { TRACE_HELP, traceListener } from "./trace.ts";
 
 /** The help on the options that {@linkcode createRegistry} reads. */
 export const LOADING_HELP = `${TRACE_HELP}
+  --debug             tell debuggers (gdb, lldb) of the modules, on Linux
   --with FILE         load this module first, to provide imports; repeatable
   --library NAME      use this shared library of the system for imports; repeatable`;
 
@@ -20,13 +21,20 @@ export const LOADING_LISTS = ["with", "library"] as const;
 /** Those of them that may be given once. */
 export const LOADING_VALUES = ["trace"] as const;
 
+/** Those that are switches. */
+export const LOADING_SWITCHES = ["debug"] as const;
+
 /** Creates a registry with the providers of imports that the options name; the caller disposes of it. */
 export function createRegistry(options: Options): ModuleRegistry {
   using stack = new DisposableStack();
   const libraries = options.list("library");
   const onTrace = traceListener(options.value("trace"), options.writer);
   const registry = stack.use(
-    new ModuleRegistry({ ...libraries.length > 0 && { libraries }, ...onTrace && { onTrace } }),
+    new ModuleRegistry({
+      ...libraries.length > 0 && { libraries },
+      ...onTrace && { onTrace },
+      debug: options.has("debug"),
+    }),
   );
   const providers = options.list("with");
   if (providers.length > 0) registry.loadAll(providers);

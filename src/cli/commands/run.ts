@@ -6,7 +6,14 @@ import type { LoadedModule } from "../../module/handle.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { fileName } from "../terminal/files.ts";
-import { createRegistry, LOADING_HELP, LOADING_LISTS, LOADING_VALUES, noSuchFunction } from "./loading.ts";
+import {
+  createRegistry,
+  LOADING_HELP,
+  LOADING_LISTS,
+  LOADING_SWITCHES,
+  LOADING_VALUES,
+  noSuchFunction,
+} from "./loading.ts";
 import { readOptions } from "../terminal/options.ts";
 import { ModuleFile } from "./module_file.ts";
 import { reportingErrors } from "../terminal/problems.ts";
@@ -51,7 +58,7 @@ export const run: Command = {
     const options = readOptions(args, {
       values: [...LOADING_VALUES, "signature", "integrity"],
       lists: LOADING_LISTS,
-      switches: ["call", "json"],
+      switches: [...LOADING_SWITCHES, "call", "json"],
     }, output);
     const { writer, rest: [path, ...rest] } = options;
     if (path === undefined) throw new UsageError("name a file, or - for standard input");

@@ -8,7 +8,14 @@ import type { ModuleRegistry } from "../../registry/registry.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import { createRegistry, LOADING_HELP, LOADING_LISTS, LOADING_VALUES, noSuchFunction } from "./loading.ts";
+import {
+  createRegistry,
+  LOADING_HELP,
+  LOADING_LISTS,
+  LOADING_SWITCHES,
+  LOADING_VALUES,
+  noSuchFunction,
+} from "./loading.ts";
 import { type Options, readOptions } from "../terminal/options.ts";
 import { errorJson, reportingErrors, reportModuleError } from "../terminal/problems.ts";
 import { ModuleFile } from "./module_file.ts";
@@ -93,7 +100,7 @@ export function parseWatch(args: readonly string[], output: Output): WatchComman
   const options = readOptions(args, {
     values: [...LOADING_VALUES, "signature", "state", "old-pointers"],
     lists: [...LOADING_LISTS, "take"],
-    switches: ["force", "take-unwritten", "json"],
+    switches: [...LOADING_SWITCHES, "force", "take-unwritten", "json"],
   }, output);
   const [file, name, ...texts] = options.rest;
   if (file === undefined) throw new UsageError("name a file");

@@ -21,6 +21,7 @@ import { inFile, LoadError } from "../../errors/load_error.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
 import { StepTimer } from "../../load/trace.ts";
 import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
+import { tellDebuggersOfHomes } from "../debugging.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
@@ -114,6 +115,7 @@ export class Reloader {
     }));
     const reports = this.#takeOver(takeovers, undo);
     entries.forEach((entry, index) => this.#keep(entry, previous[index]));
+    for (const entry of entries) this.#tellDebuggers(entry);
     this.#releaseGuarded();
     return reports;
   }
@@ -145,8 +147,13 @@ export class Reloader {
     entry.history.pop();
     candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
+    this.#tellDebuggers(entry);
     this.#releaseGuarded();
     return report;
+  }
+
+  #tellDebuggers({ key, exports: { version } }: Entry): void {
+    tellDebuggersOfHomes(version, this.#catalog.isNamed(key) ? undefined : version.path);
   }
 
   /** The kept versions and the current one, oldest first. */

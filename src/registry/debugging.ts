@@ -1,0 +1,66 @@
+/**
+ * The debug information of a registry's modules, for debuggers: each version is registered for as long as it is in
+ * memory.
+ */
+import { LoadError } from "../errors/load_error.ts";
+import { readCompanion } from "../load/file/debug.ts";
+import { keptHome, type LoadedImage } from "../load/loader.ts";
+import type { ModuleVersion } from "../module/version.ts";
+import { companionSections } from "../observe/companion.ts";
+import { writeSymbolFile } from "../observe/symbol_file.ts";
+import { DEBUGGERS_LISTEN, registerSymbolFile } from "../os/debuggers.ts";
+
+const registrations = new WeakMap<LoadedImage, Disposable>();
+
+/**
+ * Tells debuggers of a version, before any of its code runs, until its memory is freed.
+ *
+ * Platforms: Linux; nothing happens elsewhere.
+ *
+ * @param file The path of its file; undefined for bytes.
+ */
+export function tellDebuggers(version: ModuleVersion, file: string | undefined): void {
+  if (!DEBUGGERS_LISTEN) return;
+  register(version.image, file);
+  version.own({ [Symbol.dispose]: () => registrations.get(version.image)?.[Symbol.dispose]() });
+}
+
+/** Tells debuggers where the variables of a version are whose code was led to those of earlier versions. */
+export function tellDebuggersOfHomes(version: ModuleVersion, file: string | undefined): void {
+  const { image } = version;
+  const known = registrations.get(image);
+  if (known === undefined || image.homeAddresses === undefined) return;
+  // The new file first: the last one to go takes the library that debuggers watch with it.
+  register(image, file);
+  known[Symbol.dispose]();
+}
+
+function register(image: LoadedImage, file: string | undefined): void {
+  const { memory, plan } = image;
+  const at = (offset: number): bigint | undefined => {
+    const place = plan.place(offset, 0);
+    return place === -1 ? undefined : memory.address + BigInt(place);
+  };
+  const symbolFile = writeSymbolFile({
+    file: image.file,
+    sections: plan.sections.map(({ section, offset }) => ({
+      section,
+      address: memory.address + BigInt(offset),
+    })),
+    addressOf: (offset) => keptHome(image, offset)?.address ?? at(offset),
+  }, debugOf(image, file));
+  registrations.set(image, registerSymbolFile(symbolFile));
+}
+
+/** The debug information of a version; nothing if there is none that can be read: functions have their names still. */
+function debugOf(image: LoadedImage, file: string | undefined): ReadonlyMap<string, Uint8Array> {
+  try {
+    const debug = image.debug?.read();
+    if (debug?.link === undefined) return debug?.sections ?? new Map();
+    const companion = file === undefined ? undefined : readCompanion(file, debug.link);
+    return companion === undefined ? new Map() : companionSections(companion);
+  } catch (error) {
+    if (error instanceof LoadError) return new Map();
+    throw error;
+  }
+}
