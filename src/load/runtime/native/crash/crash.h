@@ -75,6 +75,8 @@ struct place {
 const struct module *smf_module_at(uintptr_t address);
 const struct module *smf_freed_module_at(uintptr_t address);
 int smf_is_code(const struct module *module, uintptr_t address);
+/* The number of handlers that read lists. One that has reported a crash stays, because its process ends. */
+extern int smf_readers;
 int smf_function_at(const struct module *module, uintptr_t address, struct place *place);
 
 int smf_offset_of(const struct module *module, uintptr_t address, uint64_t *offset);
@@ -93,8 +95,11 @@ struct library {
   uintptr_t start, end;
   /* The address of .eh_frame_hdr; null if the library has none. */
   const uint8_t *frames;
-  const struct link_map *map;
+  /* What to add to the addresses in its file, and its dynamic section. */
+  uintptr_t base;
+  const ElfW(Dyn) *dynamic;
 };
+void smf_list_libraries(void);
 int smf_library_at(uintptr_t address, struct library *library);
 int smf_is_program(const struct library *library);
 int smf_library_function(const struct library *library, uintptr_t address, struct place *place);

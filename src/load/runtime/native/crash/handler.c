@@ -22,8 +22,6 @@ static char stack[64 << 10] __attribute__((aligned(16)));
 /* The thread that writes a report or has written one; 0 while there is none. */
 static int reporter;
 
-extern int smf_readers;
-
 struct crash {
   int number;
   const siginfo_t *info;

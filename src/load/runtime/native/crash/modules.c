@@ -20,7 +20,6 @@ static struct module *freed[REMEMBERED];
 static unsigned freed_count;
 /* Guards the lists against other changes; handlers do not take it. */
 static int lock;
-/* The number of handlers that read the lists. One that has reported a crash stays, because its process ends. */
 int smf_readers;
 
 int smf_install(void);
@@ -51,6 +50,7 @@ __attribute__((visibility("default"))) struct module *smf_crash_add(const struct
   module->symbols_size = symbols_size;
   module->debug = debug_size ? (uint8_t *)copy + symbols_size : 0;
   if (debug_size) memcpy((uint8_t *)copy + symbols_size, debug, debug_size);
+  smf_list_libraries();
   smf_enter(&lock);
   module->next = modules;
   __atomic_store_n(&modules, module, __ATOMIC_RELEASE);

@@ -1,7 +1,10 @@
 /* The text of a report, and what is in it. */
 #include "crash.h"
+#include <errno.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <ucontext.h>
 
 /* How many frames are looked at, and how many lines are written at most. */
@@ -12,11 +15,18 @@ enum { WALKED = 4096, WRITTEN = 64 };
 static char text[4096];
 static size_t length;
 
+/* How often, and for how many nanoseconds each time, a pipe that is full is waited for. */
+enum { WAITS = 20, WAIT = 100000000 };
+
 static void flush(void) {
+  int waits = 0;
   for (size_t at = 0; at < length;) {
     long written = smf_call(SYS_write, 2, (long)(text + at), (long)(length - at), 0);
-    if (written <= 0) break;
-    at += (size_t)written;
+    if (written == -EAGAIN && waits++ < WAITS) {
+      struct pollfd error_output = {.fd = 2, .events = POLLOUT};
+      smf_call(SYS_ppoll, (long)&error_output, 1, (long)&(struct timespec){.tv_nsec = WAIT}, 0);
+    } else if (written <= 0) break;
+    else at += (size_t)written;
   }
   length = 0;
 }
@@ -83,7 +93,8 @@ static enum kind kind_of(uintptr_t pc, const struct module **module, struct libr
   int found = smf_library_at(pc, library);
   if (found && !smf_is_program(library)) return IN_LIBRARY;
   if (found) return IN_PROGRAM;
-  return (*module = smf_freed_module_at(pc)) ? IN_FREED_MODULE : IN_OTHER_CODE;
+  /* Other code may be there by now, such as the engine's. */
+  return !smf_is_readable(pc) && (*module = smf_freed_module_at(pc)) ? IN_FREED_MODULE : IN_OTHER_CODE;
 }
 
 /* The frames of a stack, down to the last one in a module. */
@@ -148,7 +159,7 @@ static void say_frame(const struct frame *frame, enum kind kind, const struct mo
     say_name(name, size_of(name));
     if (!is_known) {
       say("+");
-      say_hex(frame->pc - library->map->l_addr);
+      say_hex(frame->pc - library->base);
     }
   } else {
     if (!is_known) {
@@ -235,7 +246,9 @@ static const char *say_cause(int number, const siginfo_t *info, void *context, c
   say(access);
   say(" address ");
   say_hex(address);
-  if (smf_freed_module_at(frame->pc) && !smf_module_at(frame->pc)) {
+  const struct module *module;
+  struct library library;
+  if (kind_of(frame->pc, &module, &library) == IN_FREED_MODULE) {
     return "keep the module loaded for as long as native code has addresses in it: addressOf, pin, keepVersions";
   }
   if (number == SIGBUS) return "look for a file that became shorter while it was mapped, or an address that is not aligned";
