@@ -5,7 +5,7 @@
 
 import { type Aim, aimAt, type AimedHomes } from "../../image/homes/aim.ts";
 import type { HomePlaces } from "../../image/homes/places.ts";
-import { HomesInRange } from "../../image/homes/ranges.ts";
+import { HomesInRange } from "../../image/homes/homes_in_range.ts";
 import { relocationArch } from "../../image/relocation/mod.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
 import type { Region } from "../../image/arrange.ts";
