@@ -3,26 +3,23 @@
  * earlier version.
  *
  * Everything that can fail happens to candidates that nobody else sees; what is
- * visible changes by one store for each module.
+ * visible changes by one store for each module. {@linkcode Participant} has the steps.
  */
 
-import { AddressGuard } from "./address_guard.ts";
-import { Keeping, type ReloadTakeover } from "./keeping.ts";
+import { AddressGuards } from "./address_guards.ts";
 import type { CandidateWishes } from "../loading.ts";
 import type { LoadedImage } from "../../load/loader.ts";
-import { type CarryReport, carryState } from "../../module/carry.ts";
-import { saveVariables } from "../../module/image_data.ts";
+import type { CarryReport } from "../../module/carry.ts";
 import { checkRollback } from "../integrity.ts";
-import { showReport } from "../shown_reload.ts";
 import { whenAll } from "../../call/in_flight.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
-import { inFile, LoadError } from "../../errors/load_error.ts";
+import { LoadError } from "../../errors/load_error.ts";
 import { whenFulfilled } from "../../os/intrinsics.ts";
-import { StepTimer } from "../../load/trace.ts";
-import { migrateAndVerify, pointedVersions, type TakeoverOptions } from "./takeover.ts";
-import { tellDebuggersOfHomes } from "../debugging.ts";
-import type { Lifetime } from "../../module/lifetime.ts";
+import type { TakeoverOptions } from "./takeover.ts";
+import type { Participant, Participants, Replacement, Takeover } from "./participant.ts";
+import { participantsOf } from "./participants.ts";
+import { takeOver } from "./protocol.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** One version of a module that can be called or gone back to. */
@@ -33,20 +30,6 @@ export interface KeptVersion {
   readonly sourceHash: bigint;
   /** Whether live functions and importers run this version. */
   readonly current: boolean;
-}
-
-/** A module to reload, and how. */
-export interface Replacement {
-  readonly entry: Entry;
-  readonly options: ReloadTakeover;
-}
-
-/** A module and the version that takes over. */
-interface Takeover extends Replacement {
-  readonly candidate: ModuleVersion;
-  readonly keeping: Keeping;
-  /** Whether the candidate is an earlier version. */
-  readonly isRollback?: boolean;
 }
 
 /** The order with which a candidate is loaded. */
@@ -61,17 +44,22 @@ export type LoadCandidates = (orders: readonly CandidateOrder[]) => readonly Mod
 /** Takes the modules of one registry from version to version. */
 export class Reloader {
   readonly #catalog: Catalog;
-  readonly #callPath: CallPath;
   readonly #keepVersions: number | undefined;
-  /** The guards of replaced versions that are not freed. */
-  readonly #guards = new Map<Lifetime, AddressGuard>();
+  readonly #guards: AddressGuards;
+  readonly #participantsOf: Participants;
   #isRunning = false;
 
   /**
    * @param keepVersions How many earlier versions of a module are kept; undefined for one, or all if it is watched.
+   * @param participants Makes the participants of reloads.
    * @throws {RangeError} If `keepVersions` is neither a whole number from 0 on nor Infinity.
    */
-  constructor(catalog: Catalog, callPath: CallPath, keepVersions: number | undefined) {
+  constructor(
+    catalog: Catalog,
+    callPath: CallPath,
+    keepVersions: number | undefined,
+    participants: typeof participantsOf = participantsOf,
+  ) {
     if (
       keepVersions !== undefined && keepVersions !== Infinity &&
       !(Number.isInteger(keepVersions) && keepVersions >= 0)
@@ -81,8 +69,9 @@ export class Reloader {
       );
     }
     this.#catalog = catalog;
-    this.#callPath = callPath;
     this.#keepVersions = keepVersions;
+    this.#guards = new AddressGuards(catalog);
+    this.#participantsOf = participants({ catalog, callPath }, this.#guards);
   }
 
   /**
@@ -96,28 +85,21 @@ export class Reloader {
     using undo = new DisposableStack();
     const entries = replacements.map(({ entry }) => entry);
     this.#requireLoaded(entries);
-    const keepings = replacements.map(({ entry, options }) => new Keeping(entry, options));
+    const participants = replacements.map((replacement) => this.#participantsOf(replacement));
     undo.defer(() => withdrawCandidates(entries));
     const candidates = load(entries.map(({ highestNumber }, index) => ({
       number: highestNumber + 1,
-      near: keepings[index].near,
+      near: participants[index].find(({ near }) => near !== undefined)?.near,
       linked: (image) => {
-        shareTypes(image, entries[index].exports.version.image);
-        keepings[index].linked(image);
+        for (const participant of participants[index]) participant.plan?.(image);
       },
     })));
     undo.defer(() => this.#discard(candidates));
     const previous = entries.map(({ exports }) => exports.version);
-    const takeovers = replacements.map((replacement, index) => ({
-      ...replacement,
-      candidate: candidates[index],
-      keeping: keepings[index],
-    }));
-    const reports = this.#takeOver(takeovers, undo);
+    const takeovers = this.#takeOver(replacements, candidates, participants, undo);
     entries.forEach((entry, index) => this.#keep(entry, previous[index]));
-    for (const entry of entries) this.#tellDebuggers(entry);
-    this.#releaseGuarded();
-    return reports;
+    this.#guards.release();
+    return takeovers.map(({ report }) => report);
   }
 
   /**
@@ -137,23 +119,14 @@ export class Reloader {
     }
     checkRollback(entry, candidate);
     const previous = entry.exports.version;
-    const keeping = new Keeping(entry, options);
-    const restore = saveVariables(candidate.image, keeping.sharedPlaces(candidate.image));
-    undo.defer(() => {
-      // Handles on the earlier version may be open: they see its variables as they were.
-      if (candidate.lifetime.state !== "freed") restore();
-    });
-    const [report] = this.#takeOver([{ entry, candidate, options, keeping, isRollback: true }], undo);
+    const replacement = { entry, options };
+    const participants = [this.#participantsOf(replacement)];
+    const [{ report }] = this.#takeOver([replacement], [candidate], participants, undo, true);
     entry.history.pop();
     candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
-    this.#tellDebuggers(entry);
-    this.#releaseGuarded();
+    this.#guards.release();
     return report;
-  }
-
-  #tellDebuggers({ key, exports: { version } }: Entry): void {
-    tellDebuggersOfHomes(version, this.#catalog.isNamed(key) ? undefined : version.path);
   }
 
   /** The kept versions and the current one, oldest first. */
@@ -165,81 +138,36 @@ export class Reloader {
     }));
   }
 
-  /**
-   * Takes candidates through all steps of a reload.
-   *
-   * @param undo Undoes everything if a step before the commit fails.
-   * @returns for each module what became of its variables; undefined with `fresh`.
-   */
-  #takeOver(takeovers: readonly Takeover[], undo: DisposableStack): (CarryReport | undefined)[] {
-    const entries = takeovers.map(({ entry }) => entry);
-    this.#checkThreadLocals(takeovers);
-    const runsCode = takeovers.some(({ options }) =>
-      options.migrate !== undefined || options.verify !== undefined
+  /** Takes candidates through all steps of a reload. */
+  #takeOver(
+    replacements: readonly Replacement[],
+    candidates: readonly ModuleVersion[],
+    participants: readonly (readonly Participant[])[],
+    undo: DisposableStack,
+    isRollback = false,
+  ): Takeover[] {
+    const together = replacements.map(({ entry }) => entry);
+    const runsCode = replacements.some(({ options: { migrate, verify } }) =>
+      migrate !== undefined || verify !== undefined
     );
-    // Check, carry, migrate and verify each candidate by itself. Foreign code runs here.
-    const timers = takeovers.map(({ candidate: { image } }) => new StepTimer(image.identity.trace));
-    const reports = takeovers.map((takeover, index) => {
-      const { entry: { exports }, candidate, options, keeping, isRollback } = takeover;
-      const previous = exports.version;
-      // First, because initialisers of the candidate may have started threads.
-      if (previous.lifetime.isPinned) candidate.lifetime.pin();
-      exports.check(candidate, options.compatibility ?? "strict");
-      timers[index].reload("check");
-      const report = inFile(candidate.path, () => {
-        if (keeping.state === "carry") return carryState(previous.image, candidate.image, options);
-        return isRollback ? keeping.rollBack(candidate, undo) : keeping.aim(candidate, undo, runsCode);
-      });
-      if (report !== undefined) timers[index].reload(keeping.state === "carry" ? "carry" : "keep");
-      migrateAndVerify(previous, candidate, this.#callPath, options);
-      timers[index].reload("verify");
-      return report && showReport(report);
-    });
-    // Migrate and verify may have unloaded a module.
-    this.#requireLoaded(entries);
-    this.#checkThreadLocals(takeovers);
-
-    // Prepare everything that can fail. From here to the commit no foreign code runs.
-    const prepared = takeovers.map(({ entry: { exports }, candidate, options, keeping }, index) => {
-      const { compatibility = "strict" } = options;
-      const pointed = pointedVersions(candidate, exports.version, reports[index]);
-      const version = exports.prepare(candidate, { compatibility, leases: pointed }, undo);
-      return { pointed, version, homes: keeping.prepare(candidate, version.canonical, undo) };
-    });
-
-    // Commit. This line cannot be crossed back: nothing below it fails or is undone.
-    undo.move();
-    withdrawCandidates(entries);
-    takeovers.forEach(({ entry, candidate }, index) => {
-      candidate.pointsInto = prepared[index].pointed;
-      this.#guard(entry.exports.version, candidate);
-      prepared[index].homes.commit();
-      prepared[index].version.commit();
-      if (candidate.number <= entry.highestNumber) return;
-      entry.highestNumber = candidate.number;
-      this.#catalog.addVersion(entry, candidate);
-    });
-
-    // Drain. Nothing ends before all modules are committed, because its end may touch the others.
-    for (const timer of timers) timer.reload("commit");
-    for (const { version, homes } of prepared) {
-      version.release();
-      homes.release();
-    }
-    for (const { keeping, candidate } of takeovers) keeping.committed(candidate, this.#callPath);
-    for (const timer of timers) timer.reload("drain");
-    return reports;
-  }
-
-  /** @throws {LoadError} `Incompatible` if a module would go on with thread-local variables of a replaced version. */
-  #checkThreadLocals(takeovers: readonly Takeover[]): void {
-    const replaced = takeovers.map(({ entry }) => entry.exports.version);
-    const kept = [...this.#catalog.entries()].flatMap(({ history }) => history);
-    const leaving = new Set([...replaced, ...kept].map(({ image }) => image.identity));
-    for (const { entry: { exports }, candidate, options } of takeovers) {
-      const { compatibility = "strict" } = options;
-      exports.threadLocals.check(exports.version, candidate, compatibility, leaving);
-    }
+    const takeovers = replacements.map(({ entry, options }, index): Takeover => ({
+      entry,
+      options,
+      previous: entry.exports.version,
+      candidate: candidates[index],
+      isRollback,
+      runsCode,
+      together,
+      undo,
+      fate: "fresh",
+      report: undefined,
+      pointed: [],
+      canonical: new Map(),
+    }));
+    const members = takeovers.map((takeover, index) => ({ takeover, participants: participants[index] }));
+    // Code of others may have unloaded a module.
+    takeOver(members, undo, () => this.#requireLoaded(together));
+    return takeovers;
   }
 
   /** Adds a version to the kept ones, where it counts as a handle, and drops those that are too many. */
@@ -248,25 +176,6 @@ export class Reloader {
     previous.addHandle();
     history.push(previous);
     while (history.length > count) history.shift()!.closeHandleQuietly();
-  }
-
-  /** Guards the version that is replaced, and no longer the one that takes over. */
-  #guard(previous: ModuleVersion, { lifetime }: ModuleVersion): void {
-    this.#guards.get(lifetime)?.pause();
-    const replaced = previous.lifetime;
-    let guard = this.#guards.get(replaced);
-    if (guard === undefined) {
-      guard = new AddressGuard(previous, this.#catalog);
-      this.#guards.set(replaced, guard);
-      forgetWhenFreed(this.#guards, replaced);
-    }
-    guard.resume();
-  }
-
-  /** Looks again whether addresses that keep replaced versions are still there. */
-  #releaseGuarded(): void {
-    const look = {};
-    for (const guard of [...this.#guards.values()]) if (guard.isHolding) guard.release(look);
   }
 
   /**
@@ -315,14 +224,4 @@ export class Reloader {
 
 function withdrawCandidates(entries: readonly Entry[]): void {
   for (const { exports } of entries) exports.withdrawCandidate();
-}
-
-/** Versions mostly have the same types, whose records are decoded once then. */
-function shareTypes({ types }: LoadedImage, { types: before }: LoadedImage): void {
-  if (types !== undefined && before !== undefined) types.like = before;
-}
-
-/** Made outside the class: what a lifetime keeps must not lead to the catalog, and from there to the version. */
-function forgetWhenFreed(guards: Map<Lifetime, AddressGuard>, lifetime: Lifetime): void {
-  lifetime.whenFreed(() => guards.delete(lifetime));
 }

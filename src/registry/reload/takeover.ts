@@ -1,15 +1,10 @@
 /**
- * How a module's next version takes over: the options, the callbacks that see
- * it before anybody else does, and the older versions that it needs.
+ * The options that say how a module's next version takes over.
  */
 
-import type { CarryOptions, CarryReport } from "../../module/carry.ts";
-import { holdsAddressIn } from "../../module/image_data.ts";
-import type { CallPath } from "../../call/path.ts";
-import { LoadError } from "../../errors/load_error.ts";
+import type { CarryOptions } from "../../module/carry.ts";
 import { FUNCTION, kindOf, oneOf, type OptionTable, STRINGS } from "../../errors/options.ts";
-import { type LoadedModule, openHandle } from "../../module/handle.ts";
-import type { ModuleVersion, PointedImage } from "../../module/version.ts";
+import type { LoadedModule } from "../../module/handle.ts";
 
 /** How a module's next version takes over. */
 export interface TakeoverOptions extends CarryOptions {
@@ -96,57 +91,8 @@ export const TAKEOVER_OPTIONS: OptionTable<TakeoverOptions> = {
   oldPointers: oneOf("keep", "refuse"),
 };
 
-/**
- * Runs `migrate` and `verify` on a candidate.
- *
- * @throws {LoadError} `Incompatible` if `verify` returns false; and what the callbacks throw.
- */
-export function migrateAndVerify(
-  previous: ModuleVersion,
-  candidate: ModuleVersion,
-  callPath: CallPath,
-  { migrate, verify }: Pick<TakeoverOptions, "migrate" | "verify">,
-): void {
-  if (migrate === undefined && verify === undefined) return;
-  using handles = new DisposableStack();
-  // The callbacks get handles of their own: closing one does not end its version.
-  const open = (version: ModuleVersion): LoadedModule => {
-    version.addHandle();
-    handles.defer(() => version.releaseHandle());
-    return handles.use(openHandle(version, callPath));
-  };
-  const candidateHandle = open(candidate);
-  migrate?.(open(previous), candidateHandle);
-  if (verify?.(candidateHandle) !== false) return;
-  throw new LoadError("Incompatible", "Cannot reload: verify refused the new version", {
-    path: candidate.path,
-    hint: "find out why `verify` returned false; let it throw an error that says so",
-  });
-}
+/** The fate of variables; with `keep-or-…` the second one where the versions have no homes for them. */
+export type ReloadState = NonNullable<TakeoverOptions["state"]> | "keep-or-fresh";
 
-/**
- * The versions that must stay for a candidate because its variables hold
- * addresses in them: the previous version, or those before it.
- *
- * @param report Tells which variables were carried; undefined if none were.
- */
-export function pointedVersions(
-  candidate: ModuleVersion,
-  previous: ModuleVersion,
-  report: CarryReport | undefined,
-): readonly PointedImage[] {
-  if (report === undefined) return candidate.pointsInto;
-  const pointed: PointedImage[] = [];
-  const count = report.oldPointers.length;
-  if (count > 0) {
-    const why = `${count === 1 ? "1 address" : `${count} addresses`} in carried variables`;
-    pointed.push({ memory: previous.image.memory, lifetime: previous.lifetime, why });
-  }
-  const known = new Set([candidate.lifetime, ...pointed.map(({ lifetime }) => lifetime)]);
-  const older = [...previous.pointsInto, ...candidate.pointsInto].filter(({ lifetime }) => {
-    const isNew = !known.has(lifetime);
-    known.add(lifetime);
-    return isNew;
-  });
-  return [...pointed, ...older.filter(({ memory }) => holdsAddressIn(candidate.image, memory))];
-}
+/** The options of a takeover, with the states that only this package asks for. */
+export type ReloadTakeover = Omit<TakeoverOptions, "state"> & { readonly state?: ReloadState };
