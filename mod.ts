@@ -120,6 +120,7 @@ export type { InspectedModule, InspectedVersion, RegistryInspection } from "./sr
 export type { SymbolizedAddress } from "./src/registry/symbolize.ts";
 export type { SourceFrame } from "./src/types/dwarf/source_map.ts";
 export type { KeptVersion } from "./src/registry/reload/reloader.ts";
+export type { SafePointOptions } from "./src/registry/reload/safe_point.ts";
 export type { TakeoverOptions } from "./src/registry/reload/takeover.ts";
 export type { WatchEvent, WatchOptions } from "./src/registry/watch/options.ts";
 export {

@@ -118,7 +118,7 @@ const PUBLIC_NAMES = `
   IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
   ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry
-  ModuleRegistryOptions ModuleSet ModuleSymbols ModuleToken OldPointer OpenOptions ParsedSmf Protection ReloadOptions
+  ModuleRegistryOptions ModuleSet ModuleSymbols ModuleToken OldPointer OpenOptions ParsedSmf Protection ReloadOptions SafePointOptions
   ReloadStep RelocationOptions SectionOptions SmfBuilder SmfBuilderOptions SmfFile SmfHeader SmfSection SmfSymbol SourceFrame
   SymbolOptions SymbolTable SymbolizedAddress TakenPath TakeoverOptions TraceEvent TraceFacts TraceKind TypeCheck TypedLibrary UnloadOptions UnusedObjects WatchEvent WatchOptions integrityOf
   linkObjects parseSmf platformAllocator

@@ -3,7 +3,7 @@
  */
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
-import { LOADER_NAMES } from "../os/loader_names.ts";
+import { isLoaderName } from "../os/loader_names.ts";
 import { stepForMissing } from "../os/missing_names.ts";
 import { Platform } from "../smf/enums.ts";
 import { NameMatcher } from "../smf/glob.ts";
@@ -59,7 +59,7 @@ export function chooseOptional(
     needed.weak = isWeak || needed.endsProcess;
     if (!noUndefined || needed.weak) continue;
     const name = globals.names.text(id);
-    const isLoaders = platform === Platform.Linux && LOADER_NAMES.has(name);
+    const isLoaders = isLoaderName(name, platform === Platform.Linux);
     if (provided?.has(name) !== true && !isLoaders) missing.push(name);
   }
   if (missing.length === 0) return;

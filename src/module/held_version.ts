@@ -5,6 +5,7 @@
 
 import { LoadError } from "../errors/load_error.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
+import type { ControlOwner } from "./share/control.ts";
 import {
   allImporters,
   freeableGroup,
@@ -24,6 +25,8 @@ export interface CountedUsers {
   isShared(): boolean;
   /** Whether an isolate died while its nonblocking calls were in flight: they may be running for ever. */
   hasLostCalls(): boolean;
+  /** The owner's sides of sharing; absent where there can be none. */
+  controls?(): readonly ControlOwner[];
 }
 
 /** The base of `Lifetime`, which adds the states; `V` is that class. */
@@ -52,6 +55,16 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
 
   get isPinned(): boolean {
     return this.#isPinned;
+  }
+
+  /** The number of nonblocking calls in flight, in all isolates. */
+  get callsInFlight(): number {
+    return this.#users.callsInFlight();
+  }
+
+  /** The owner's sides of sharing. */
+  get controls(): readonly ControlOwner[] {
+    return this.#users.controls?.() ?? [];
   }
 
   /** Makes the memory of this version, and of what it imports from, stay until the process ends. */

@@ -9,6 +9,7 @@ import { type ImportResolver, type ImportSource, resolverSource } from "../load/
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
 import { ALLOCATOR, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
+import { openGate } from "../load/runtime/safe_point.ts";
 import { type LoadedModule, openHandle } from "./handle.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
 import { ModuleVersion } from "./version.ts";
@@ -194,8 +195,8 @@ export class ModuleLoader {
     { integrity }: ModuleLoadOptions,
   ): LoadContext {
     const sources: ImportSource[] = resolver === undefined
-      ? [runtimeNames]
-      : [runtimeNames, resolverSource(resolver)];
+      ? [runtimeNames, openGate]
+      : [runtimeNames, openGate, resolverSource(resolver)];
     return {
       allocator: this.#allocator,
       sources,

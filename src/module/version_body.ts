@@ -56,6 +56,7 @@ export class VersionBody {
         // A buffer that was moved to another isolate reads the memory as a call there does.
         this.buffers.areLost || this.#control?.hasLostCalls === true ||
         this.#trampolineUsers?.hasLostCalls() === true,
+      controls: () => this.#controls(),
       callsDrained: () => this.#callsDrained(),
       keepProcessAlive: () => {
         this.#control?.keepProcessAlive();
@@ -102,11 +103,15 @@ export class VersionBody {
     if (this.#trampolineUsers === users) this.#trampolineUsers = undefined;
   }
 
+  #controls(): ControlOwner[] {
+    const users = this.#trampolineUsers;
+    return [this.#control, users?.isShared === true ? users.control : undefined]
+      .filter((control) => control !== undefined);
+  }
+
   /** Revokes the version as soon as no other isolate uses it. */
   revokeWhenUnused(): void {
-    const users = this.#trampolineUsers;
-    const controls = [this.#control, users?.isShared ? users.control : undefined];
-    const inUse = controls.find((control) => control !== undefined && control.attachments() > 0);
+    const inUse = this.#controls().find((control) => control.attachments() > 0);
     if (inUse === undefined) {
       usedElsewhere.delete(this);
       this.lifetime.revokeQuietly();

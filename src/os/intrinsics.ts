@@ -5,13 +5,13 @@
  * not change what "no call runs" means.
  */
 
-const { add, compareExchange, exchange, load, notify, store, sub, waitAsync } = globalThis.Atomics;
+const { add, compareExchange, exchange, load, notify, store, sub, wait, waitAsync } = globalThis.Atomics;
 
 /** The operations of the global of this name, as they were. */
 export const Atomics: Pick<
   typeof globalThis.Atomics,
-  "add" | "compareExchange" | "exchange" | "load" | "notify" | "store" | "sub" | "waitAsync"
-> = { add, compareExchange, exchange, load, notify, store, sub, waitAsync };
+  "add" | "compareExchange" | "exchange" | "load" | "notify" | "store" | "sub" | "wait" | "waitAsync"
+> = { add, compareExchange, exchange, load, notify, store, sub, wait, waitAsync };
 
 /** The functions of the global object of these names, as they were. */
 export const { clearTimeout, queueMicrotask, setTimeout } = globalThis;

@@ -1,5 +1,5 @@
 /**
- * Names that the loader itself defines on Linux, whatever libraries there are.
+ * Names that the loader itself defines, whatever libraries there are.
  */
 
 /** `void *__tls_get_addr(tls_index *)`: the address of this thread's variable. Every program has it. */
@@ -18,5 +18,13 @@ const EXIT_NAMES = [
   "tss_delete",
 ];
 
-/** All of them. */
+/** `void smf_safe_point(void)`: waits while a reload at a safe point is being made. */
+export const SAFE_POINT = "smf_safe_point";
+
+/** The names that it defines on Linux only. */
 export const LOADER_NAMES: ReadonlySet<string> = new Set([TLS_GET_ADDR, ...EXIT_NAMES]);
+
+/** Whether the loader defines a name. */
+export function isLoaderName(name: string, isLinux: boolean): boolean {
+  return name === SAFE_POINT || (isLinux && LOADER_NAMES.has(name));
+}

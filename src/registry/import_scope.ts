@@ -17,6 +17,7 @@ import {
   resolverSource,
 } from "../load/imports/resolve.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
+import type { SafePointGate } from "../load/runtime/safe_point.ts";
 import type { Exporter } from "./reload/exports.ts";
 
 /**
@@ -88,6 +89,7 @@ export const IMPORT_OPTIONS: OptionTable<ImportOptions> = {
 export class ImportScope implements Disposable {
   readonly allowlist: ImportAllowlist | undefined;
   readonly #catalog: Catalog;
+  readonly #gate: SafePointGate;
   readonly #given: GivenImports;
   readonly #libraries: HostLibraries;
   readonly #resolver: readonly ImportSource[];
@@ -98,12 +100,14 @@ export class ImportScope implements Disposable {
   readonly libraryAllowlist: LibraryAllowlist | undefined;
   #closed = false;
 
-  constructor(catalog: Catalog, options: ImportOptions) {
+  /** @param gate Defines the loader's function for safe points; the scope owns it. */
+  constructor(catalog: Catalog, options: ImportOptions, gate: SafePointGate) {
     const { imports = {}, libraries = [], allowImports, allowLibraries, resolver } = options;
     this.allowlist = allowImports === undefined ? undefined : new ImportAllowlist(allowImports);
     this.libraryAllowlist = allowLibraries === undefined ? undefined : new LibraryAllowlist(allowLibraries);
     this.#opensNeeded = options.libraries === undefined || libraries.length > 0;
     this.#catalog = catalog;
+    this.#gate = gate;
     this.#given = new GivenImports(imports);
     this.#libraries = new HostLibraries(libraries);
     this.#resolver = resolver === undefined ? [] : [resolverSource(resolver)];
@@ -149,7 +153,7 @@ export class ImportScope implements Disposable {
       find: () => this.#requireOpen(),
       findThreadLocal: () => this.#requireOpen(),
     };
-    return [open, this.#given, runtimeNames, modules, this.#libraries, ...this.#resolver];
+    return [open, this.#given, runtimeNames, this.#gate, modules, this.#libraries, ...this.#resolver];
   }
 
   /**
@@ -184,6 +188,7 @@ export class ImportScope implements Disposable {
   /** Releases callbacks: each closes when the last module that uses it has ended. Libraries stay open. */
   [Symbol.dispose](): void {
     this.#closed = true;
+    this.#gate[Symbol.dispose]();
     this.#given[Symbol.dispose]();
     this.#libraries[Symbol.dispose]();
     for (const source of this.#needed.values()) source[Symbol.dispose]();

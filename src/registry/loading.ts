@@ -20,6 +20,8 @@ import type { LoadOptions, ModuleRegistryOptions, ReloadOptions } from "./option
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
 import { traceFor } from "../load/trace.ts";
 import { type ProfilerOptions, Profilers } from "./profilers.ts";
+import { SafePointGate } from "../load/runtime/safe_point.ts";
+import { SafePoints } from "./reload/safe_point.ts";
 import { StableExports } from "./reload/stable_exports.ts";
 import { ModuleVersion } from "../module/version.ts";
 
@@ -35,6 +37,7 @@ export interface CandidateWishes {
 export class Loading {
   readonly catalog = new Catalog();
   readonly ending = new Ending(this.catalog);
+  readonly safePoints: SafePoints;
   /** How calls reach functions, unless an option says otherwise. */
   readonly callPath: CallPath;
   readonly #allocator: MemoryAllocator;
@@ -56,7 +59,9 @@ export class Loading {
     this.#profilerOptions = { perfMap, jitdump: jitdump === undefined ? undefined : pathOf(jitdump) };
     this.#allocator = options.allocator ?? platformAllocator();
     this.#reportsCrashes = options.crashReport ?? true;
-    this.#scope = new ImportScope(this.catalog, options);
+    const gate = new SafePointGate(this.#allocator);
+    this.#scope = new ImportScope(this.catalog, options, gate);
+    this.safePoints = new SafePoints(this.catalog, gate, this.ending.signal);
     this.#debug = options.debug ?? false;
   }
 

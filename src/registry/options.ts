@@ -8,6 +8,7 @@ import { BOOLEAN, BYTES, FUNCTION, NUMBER, type OptionTable, PATH, STRING } from
 import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
 import type { TraceEvent } from "../load/trace.ts";
 import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
+import { SAFE_POINT_OPTIONS, type SafePointOptions } from "./reload/safe_point.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 
 /** Options of a {@linkcode ModuleRegistry}. */
@@ -212,9 +213,10 @@ export const OPEN_OPTIONS: OptionTable<OpenOptions> = { ...LOAD_OPTIONS, types: 
 /** The checks of {@linkcode UnloadOptions}. */
 export const UNLOAD_OPTIONS: OptionTable<UnloadOptions> = { force: BOOLEAN };
 
-/** The checks of {@linkcode ReloadOptions}. */
-export const RELOAD_OPTIONS: OptionTable<ReloadOptions> = {
+/** The checks of {@linkcode ReloadOptions}, and of {@linkcode SafePointOptions}. */
+export const RELOAD_OPTIONS: OptionTable<ReloadOptions & SafePointOptions> = {
   bytes: BYTES,
+  ...SAFE_POINT_OPTIONS,
   ...LOAD_OPTIONS,
   ...TAKEOVER_OPTIONS,
 };

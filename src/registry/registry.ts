@@ -3,7 +3,6 @@
  * other, and reloaded while they are in use.
  */
 
-import { checkReplacement } from "./integrity.ts";
 import { showAs } from "../os/inspection.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { Loading } from "./loading.ts";
@@ -11,10 +10,9 @@ import type { LoadedModule } from "../module/handle.ts";
 import { inspectCatalog, type RegistryInspection, shownRegistry } from "./inspection.ts";
 import { loadingOf, ModuleSet } from "./module_set.ts";
 import { type ModuleRegistryOptions, RELOAD_OPTIONS, type ReloadOptions } from "./options.ts";
-import { pathOf } from "../load/file/source.ts";
-import type { ModuleVersion } from "../module/version.ts";
-import type { Exporter } from "./reload/exports.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
+import { requireNoWait, SAFE_POINT_OPTIONS, type SafePointOptions } from "./reload/safe_point.ts";
+import { reloadModule, reloadModules } from "./reloads.ts";
 import { type SymbolizedAddress, Symbolizer } from "./symbolize.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
@@ -104,23 +102,19 @@ export class ModuleRegistry extends ModuleSet {
    * assertEquals(registry.reload("fixtures/mylib.smf").version, 2);
    * ```
    */
-  reload(path: string | URL, options: ReloadOptions = {}): LoadedModule {
+  reload(path: string | URL, options: ReloadOptions & SafePointOptions): Promise<LoadedModule>;
+  /** Reloads a module at once: calls that run finish in the old version. */
+  reload(path: string | URL, options?: ReloadOptions): LoadedModule;
+  reload(
+    path: string | URL,
+    options: ReloadOptions & Partial<SafePointOptions> = {},
+  ): LoadedModule | Promise<LoadedModule> {
     checkOptions("reload module", options, RELOAD_OPTIONS);
-    const loading = this.#open();
-    const entry = loading.catalog.findLoaded(path);
-    if (entry === undefined) {
-      const { callPath, integrity, pin } = options;
-      const loadOptions = { callPath, integrity, pin };
-      return options.bytes === undefined
-        ? this.load(path, loadOptions)
-        : this.loadBytes(pathOf(path), options.bytes, loadOptions);
-    }
-    const file = pathOf(path);
-    const [report] = this.#reloader.reload(
-      [{ entry, options }],
-      ([order]) => [loading.read(entry.key, file, order.number, options, order)],
+    return this.#takeTurn(
+      "reload module",
+      options,
+      () => reloadModule(this, this.#open(), this.#reloader, path, options),
     );
-    return loading.handle(entry, options, report);
   }
 
   /**
@@ -146,24 +140,22 @@ export class ModuleRegistry extends ModuleSet {
    * assertEquals(registry.reloadAll(paths).map(({ version }) => version), [2, 2]);
    * ```
    */
-  reloadAll(paths: readonly (string | URL)[], options: TakeoverOptions = {}): LoadedModule[] {
-    checkOptions("reload modules", options, TAKEOVER_OPTIONS);
-    const loading = this.#open();
-    const entries = paths.map((path) => loading.requireLoaded(path));
-    const files = new Map(entries.map((entry, index) => [entry, pathOf(paths[index])]));
-    const replacements = [...files.keys()].map((entry) => ({ entry, options }));
-    const reports = this.#reloader.reload(
-      replacements,
-      (orders) =>
-        loading.loadTogether([...files].map(([entry, file], index) => {
-          checkReplacement(entry, undefined);
-          const { key, exports } = entry, { number, near, linked } = orders[index];
-          const expose = (version: ModuleVersion): Exporter => exports.exposeCandidate(version);
-          return { key, file, number, near, expose, sealed: linked };
-        })),
+  reloadAll(
+    paths: readonly (string | URL)[],
+    options: TakeoverOptions & SafePointOptions,
+  ): Promise<LoadedModule[]>;
+  /** Reloads several modules at once: calls that run finish in the old versions. */
+  reloadAll(paths: readonly (string | URL)[], options?: TakeoverOptions): LoadedModule[];
+  reloadAll(
+    paths: readonly (string | URL)[],
+    options: TakeoverOptions & Partial<SafePointOptions> = {},
+  ): LoadedModule[] | Promise<LoadedModule[]> {
+    checkOptions("reload modules", options, { ...TAKEOVER_OPTIONS, ...SAFE_POINT_OPTIONS });
+    return this.#takeTurn(
+      "reload modules",
+      options,
+      () => reloadModules(this.#open(), this.#reloader, paths, options),
     );
-    const reportOf = new Map(replacements.map(({ entry }, index) => [entry, reports[index]]));
-    return entries.map((entry) => loading.handle(entry, {}, reportOf.get(entry)));
   }
 
   /**
@@ -302,7 +294,9 @@ export class ModuleRegistry extends ModuleSet {
    * }
    * ```
    */
-  watch(options: WatchOptions & TakeoverOptions = {}): AsyncGenerator<WatchEvent, void, void> {
+  watch(
+    options: WatchOptions & TakeoverOptions & Partial<SafePointOptions> = {},
+  ): AsyncGenerator<WatchEvent, void, void> {
     checkOptions("watch", options, WATCH_OPTIONS);
     const loading = this.#open();
     const { catalog, ending } = loading;
@@ -313,7 +307,17 @@ export class ModuleRegistry extends ModuleSet {
       return watchedEntry(entry, loading, this.#reloader, options);
     });
     const signals = [ending.signal, ...options.signal === undefined ? [] : [options.signal]];
-    return watchFiles(watched, { ...options, signal: AbortSignal.any(signals) });
+    const signal = AbortSignal.any(signals), { at, timeout } = options;
+    if (at === undefined) requireNoWait("watch", { timeout });
+    const atSafePoint = at && (<T>(work: () => T) => loading.safePoints.run(work, { timeout, signal }));
+    return watchFiles(watched, { ...options, signal, atSafePoint });
+  }
+
+  /** Does some work at once or at a safe point, as the options say. */
+  #takeTurn<T>(task: string, options: Partial<SafePointOptions>, work: () => T): T | Promise<T> {
+    if (options.at !== undefined) return this.#open().safePoints.run(work, options);
+    requireNoWait(task, options);
+    return work();
   }
 
   /** @throws {LoadError} `Closed` if the registry was disposed. */

@@ -20,7 +20,7 @@ import {
 import type { ParsedSmf } from "../../smf/file.ts";
 import { Integrity } from "../../smf/integrity.ts";
 import { imageOffsets, isLoaded } from "../../smf/offsets.ts";
-import { LOADER_NAMES } from "../../os/loader_names.ts";
+import { isLoaderName } from "../../os/loader_names.ts";
 import { sectionLabel } from "../../smf/section.ts";
 import { relocatedImage } from "./relocated_image.ts";
 import { surveySmf } from "../../smf/survey.ts";
@@ -163,7 +163,7 @@ class ModuleChecker {
     const isLinux = (host ?? this.#file.header).platform === Platform.Linux;
     for (const index of imports) {
       const name = symbols.name(index);
-      if (provided.has(name) || (isLinux && LOADER_NAMES.has(name))) continue;
+      if (provided.has(name) || isLoaderName(name, isLinux)) continue;
       if (symbols.binding(index) === Binding.Weak) {
         const effect = symbols.flags(index) === CALL_ENDS_PROCESS
           ? "a call ends the process if it is undefined"

@@ -3,13 +3,18 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
-import type { PlacedImage } from "../../load/loader.ts";
+import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { threadNumbers } from "../../load/runtime/atexit.ts";
 import { startCount } from "../../load/start.ts";
 
 /** The functions that start threads, for systems that do not tell the threads of a process. */
 const STARTERS =
   /^(?:pthread_create|thrd_create|clone3?|_ZNSt6thread.*|_?beginthread(?:ex)?|CreateThread|CreateRemoteThread)(?:@.*)?$/;
+
+/** Whether a module imports a function that starts threads. */
+export function mayStartThreads({ imports }: LoadedImage): boolean {
+  return imports.some(({ name }) => STARTERS.test(name));
+}
 
 /** Watches for threads that begin after it was made. */
 export class ThreadWatch {
@@ -26,8 +31,7 @@ export class ThreadWatch {
   mayRun(): boolean {
     const now = this.#before === undefined ? undefined : numbersIfKnown();
     if (now !== undefined) return !now.isSubsetOf(this.#before!);
-    const { file: { symbols } } = this.#candidate, { imports } = this.#candidate.needs;
-    return startCount(this.#candidate) > 0 && imports.some((index) => STARTERS.test(symbols.name(index)));
+    return startCount(this.#candidate) > 0 && mayStartThreads(this.#candidate);
   }
 
   /**

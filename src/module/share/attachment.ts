@@ -7,10 +7,12 @@ import { stayAwake } from "../../os/wakefulness.ts";
 import {
   ARRIVING,
   ATTACHED,
+  BEAT,
   BELL,
   claim,
   EPOCH,
   IN_FLIGHT,
+  ISOLATE,
   LOST,
   notifyOwner,
   OCCUPANCY,
@@ -20,9 +22,16 @@ import {
   RUNG,
   SEEN,
   STATE,
+  STOP,
   WAITERS,
   type Words,
 } from "./words.ts";
+
+/** The number of this isolate. */
+const OWN_NUMBER = 1 + crypto.getRandomValues(new Uint32Array(1))[0] % (2 ** 31 - 1);
+
+/** How long an isolate that is stopped waits for a sign of the owner's life, in milliseconds. */
+const OWNER_TIMEOUT = 5000;
 
 /** The events that reach an isolate through its bell, and the question that one of them asks. */
 export interface AttachmentEvents {
@@ -74,6 +83,7 @@ export class Attachment {
     Atomics.store(words, base + RUNG, 0);
     Atomics.store(words, base + IN_FLIGHT, 0);
     Atomics.store(words, base + SEEN, Atomics.load(words, EPOCH));
+    Atomics.store(words, base + ISOLATE, OWN_NUMBER);
     for (let count = 0; count < WAITERS; count++) this.#wait();
     // From now on an isolate without waiters counts as dead.
     const arriving = this.#occupancy;
@@ -81,7 +91,26 @@ export class Attachment {
     const found = Atomics.compareExchange(words, base + OCCUPANCY, arriving, this.#occupancy);
     this.#hasLeft = found !== arriving;
     if (this.#hasLeft) this.#sleep();
+    else this.#stopIfAsked();
     return !this.#hasLeft;
+  }
+
+  /**
+   * Stays here while the owner reloads at a safe point: no synchronous call of this isolate is on the stack, since it
+   * was called from the event loop or by an attach.
+   */
+  #stopIfAsked(): void {
+    const words = this.#words, base = this.#base;
+    if (Atomics.load(words, STOP) === 0) return;
+    Atomics.store(words, base + ISOLATE, -OWN_NUMBER);
+    notifyOwner(words);
+    for (let stop = Atomics.load(words, STOP); stop !== 0; stop = Atomics.load(words, STOP)) {
+      const beat = Atomics.load(words, BEAT);
+      const ended = Atomics.wait(words, STOP, stop, OWNER_TIMEOUT);
+      // An owner that reloads is not to be left; one that only waits counts.
+      if (ended === "timed-out" && stop === 1 && Atomics.load(words, BEAT) === beat) break;
+    }
+    Atomics.store(words, base + ISOLATE, OWN_NUMBER);
   }
 
   /** Publishes the number of nonblocking calls in flight. */
@@ -113,6 +142,7 @@ export class Attachment {
     if (this.#hasLeft) return;
     this.#wait();
     Atomics.sub(this.#words, this.#base + RUNG, 1);
+    this.#stopIfAsked();
     if (Atomics.load(this.#words, STATE) === OPEN) this.#acknowledgeEpoch();
     else if (!this.#isRevoked) {
       // An isolate that does not leave at once is rung again, but told once.

@@ -5,14 +5,18 @@
 
 import { Atomics, clearTimeout, queueMicrotask, setTimeout, whenSettled } from "../../os/intrinsics.ts";
 import {
+  addIsolates,
   attachedBases,
   basesNotSeen,
+  BEAT,
   calling,
   callsInFlight,
   CHANGES,
   EPOCH,
   FIRST_PAUSE,
   ID,
+  ISOLATE,
+  type Isolates,
   LAST_PAUSE,
   LOST,
   OPEN,
@@ -20,6 +24,7 @@ import {
   ring,
   seenByAll,
   STATE,
+  STOP,
   WORDS,
   type Words,
 } from "./words.ts";
@@ -93,6 +98,31 @@ export class ControlOwner {
   /** Calls `listener` once no isolate is attached, without telling any to leave. */
   whenEmpty(listener: () => void): void {
     this.#await(listener, Infinity);
+  }
+
+  /** Asks every isolate to stay in its event loop, and says that this one still wants that; to be repeated. */
+  stop(): void {
+    Atomics.store(this.#words, STOP, 1);
+    Atomics.add(this.#words, BEAT, 1);
+    for (const base of attachedBases(this.#words)) {
+      if (Atomics.load(this.#words, base + ISOLATE) > 0) ring(this.#words, base);
+    }
+  }
+
+  /** Tells the isolates that are stopped to stay so until {@linkcode ControlOwner.resume}, however long it takes. */
+  hold(): void {
+    Atomics.store(this.#words, STOP, 2);
+  }
+
+  /** Lets all isolates go on. */
+  resume(): void {
+    Atomics.store(this.#words, STOP, 0);
+    Atomics.notify(this.#words, STOP);
+  }
+
+  /** Adds the isolates that are attached to those of other modules. */
+  addIsolates(isolates: Isolates): void {
+    addIsolates(this.#words, isolates);
   }
 
   /** Lets pending listeners keep the process alive from now on: somebody awaits them. */

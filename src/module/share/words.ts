@@ -9,7 +9,9 @@
  * 2  EPOCH           counts the versions that were committed since the module was shared
  * 3  ID              64 random bits, which tokens repeat
  * 5  LOST            1 once an isolate died while its nonblocking calls were in flight
- * 6 + 8·i            record i, of one attachment:
+ * 6  STOP            1 while the owner waits for all isolates to stop, 2 while it reloads, else 0
+ * 7  BEAT            counts while STOP is 1: an owner that has died counts no more
+ * 8 + 8·i            record i, of one attachment:
  *    + 0 OCCUPANCY   0 free, 1 an isolate is arriving, 2 it is attached; plus 4 for each occupation before
  *    + 1 IN_FLIGHT   its nonblocking calls that have not returned
  *    + 2 BELL        the word that it waits on, always 0
@@ -17,6 +19,7 @@
  *    + 4 SEEN        the epoch before which none of its running calls began
  *    + 5 RUNG_AT     when it was rung last, in milliseconds
  *    + 6 DOUBTS      how often it was found arriving
+ *    + 7 ISOLATE     the number of the isolate, the same in all its attachments; negative while it is stopped
  * ```
  *
  * - The owner sets STATE or EPOCH, then rings the bells. `Atomics.waitAsync`
@@ -36,6 +39,8 @@
  * - The thread that runs a nonblocking call goes on when the isolate that began
  *   it dies, and nobody can tell when the call ends. Such an isolate counts no
  *   more than any other dead one, but leaves LOST behind: the memory stays mapped.
+ * - For a reload at a safe point the owner sets STOP and rings. An isolate that hears
+ *   it, or attaches, stays in its event loop until STOP is 0 again.
  */
 
 import { Atomics, now } from "../../os/intrinsics.ts";
@@ -45,7 +50,9 @@ export const CHANGES = 1;
 export const EPOCH = 2;
 export const ID = 3;
 export const LOST = 5;
-const FIRST_RECORD = 6;
+export const STOP = 6;
+export const BEAT = 7;
+const FIRST_RECORD = 8;
 const RECORD_WORDS = 8;
 export const OCCUPANCY = 0;
 export const IN_FLIGHT = 1;
@@ -54,6 +61,7 @@ export const RUNG = 3;
 export const SEEN = 4;
 const RUNG_AT = 5;
 const DOUBTS = 6;
+export const ISOLATE = 7;
 
 export const OPEN = 1;
 export const REVOKED = 2;
@@ -169,6 +177,27 @@ export function calling(words: Words): number[] {
   return attachedBases(words).filter((base) =>
     stateOf(Atomics.load(words, base + OCCUPANCY)) === ATTACHED && Atomics.load(words, base + IN_FLIGHT) > 0
   );
+}
+
+/** The isolates that are attached, and those of them that are stopped, by their numbers. */
+export interface Isolates {
+  readonly attached: Set<number>;
+  readonly stopped: Set<number>;
+  /** How many are arriving, whose numbers nobody knows yet. */
+  arriving: number;
+}
+
+/** Adds the isolates of a control block to those of others. */
+export function addIsolates(words: Words, isolates: Isolates): void {
+  for (const base of attachedBases(words)) {
+    if (stateOf(Atomics.load(words, base + OCCUPANCY)) !== ATTACHED) {
+      isolates.arriving++;
+      continue;
+    }
+    const number = Atomics.load(words, base + ISOLATE);
+    isolates.attached.add(Math.abs(number));
+    if (number < 0) isolates.stopped.add(-number);
+  }
 }
 
 /** The bases of all records of isolates that are attached or arriving. */

@@ -2,8 +2,9 @@
  * The options of a watch and the events that it reports.
  */
 
-import { AMOUNT, BOOLEAN, type OptionTable, PATHS, SIGNAL } from "../../errors/options.ts";
+import { AMOUNT, BOOLEAN, type OptionTable, PATHS } from "../../errors/options.ts";
 import type { CarryReport } from "../../module/carry.ts";
+import { SAFE_POINT_OPTIONS, type SafePointOptions } from "../reload/safe_point.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "../reload/takeover.ts";
 
 /** How often a file that is not whole is read before the watch gives up on it. */
@@ -47,14 +48,20 @@ export interface WatchOptions {
   readonly force?: boolean;
 }
 
+/** When a watch may reload. */
+export interface ReloadTurns {
+  /** Does some work at a safe point; undefined if reloads are made at once. */
+  readonly atSafePoint?: (<T>(work: () => T) => Promise<T>) | undefined;
+}
+
 /** The checks of the options of a watch. */
-export const WATCH_OPTIONS: OptionTable<WatchOptions & TakeoverOptions> = {
+export const WATCH_OPTIONS: OptionTable<WatchOptions & TakeoverOptions & SafePointOptions> = {
   paths: PATHS,
   debounce: AMOUNT,
   longestWait: AMOUNT,
-  signal: SIGNAL,
   force: BOOLEAN,
   ...TAKEOVER_OPTIONS,
+  ...SAFE_POINT_OPTIONS,
 };
 
 /** The result of one change of a file. */

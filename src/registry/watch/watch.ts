@@ -16,8 +16,16 @@ import { equal } from "../../smf/equal.ts";
 import { showEvent } from "../shown_reload.ts";
 import { type FileContents, readContents } from "./contents.ts";
 import { EventQueue } from "./event_queue.ts";
+import { hasChanged, isIn } from "./file_facts.ts";
 import { namesOf } from "./links.ts";
-import { DEBOUNCE, FIRST_LOOK, READ_ATTEMPTS, type WatchEvent, type WatchOptions } from "./options.ts";
+import {
+  DEBOUNCE,
+  FIRST_LOOK,
+  READ_ATTEMPTS,
+  type ReloadTurns,
+  type WatchEvent,
+  type WatchOptions,
+} from "./options.ts";
 
 /** A module whose file is watched. */
 export interface Watched {
@@ -65,7 +73,7 @@ interface Target {
  */
 export function watchFiles(
   modules: readonly Watched[],
-  options: WatchOptions,
+  options: WatchOptions & ReloadTurns,
 ): AsyncGenerator<WatchEvent, void, void> {
   const watch = new Watch(modules, options);
   const events = watch.events();
@@ -78,12 +86,16 @@ export function watchFiles(
   return events;
 }
 
-/** What a look at a file found: `again` if it is not whole, `judged` if an early look has reported it already. */
-type Outcome = WatchEvent | "again" | "judged";
+/**
+ * What a look at a file found: `again` if it is not whole, `judged` if an early look has reported it already, `later`
+ * if a reload waits for a safe point.
+ */
+type Outcome = WatchEvent | "again" | "judged" | "later";
 
 class Watch {
   readonly #targets: readonly Target[];
   readonly #queue = new EventQueue();
+  readonly #atSafePoint: ReloadTurns["atSafePoint"];
   readonly #debounce: number;
   /** The wait before the first look at a file; that of the others if there is no early one. */
   readonly #firstLook: number;
@@ -101,7 +113,11 @@ class Watch {
   /** Everything that ends with the watch. */
   readonly #resources = new DisposableStack();
 
-  constructor(modules: readonly Watched[], { debounce, longestWait = 1000, signal }: WatchOptions) {
+  constructor(
+    modules: readonly Watched[],
+    { debounce, longestWait = 1000, signal, atSafePoint }: WatchOptions & ReloadTurns,
+  ) {
+    this.#atSafePoint = atSafePoint;
     this.#debounce = debounce ?? DEBOUNCE;
     this.#firstLook = debounce === undefined ? FIRST_LOOK : this.#debounce;
     this.#longestWait = Math.max(longestWait, this.#debounce);
@@ -217,6 +233,7 @@ class Watch {
     // Code that ran in the reload may have ended the watch.
     if (this.#resources.disposed) return;
     if (event === "again") return this.#schedule(target);
+    if (event === "later") return;
     target.changedAt = undefined;
     target.waitingSince = undefined;
     target.mayLook = true;
@@ -264,11 +281,22 @@ class Watch {
     if (watched.isLoaded(bytes, info)) return { kind: "unchanged", path };
     const reason = watched.refusal(bytes);
     if (reason !== undefined) return { kind: "skipped", path, reason };
+    if (this.#atSafePoint === undefined) return this.#reload(target, bytes);
+    // Another reload may have come before it then.
+    const reload = (): Outcome =>
+      watched.isLoaded(bytes, info) ? { kind: "unchanged", path } : this.#reload(target, bytes);
+    this.#atSafePoint(reload).catch((error: unknown): Outcome => ({ kind: "failed", path, error }))
+      .then((outcome) => this.#settle(target, outcome));
+    return "later";
+  }
+
+  #reload(target: Target, bytes: Uint8Array): Outcome {
+    const { watched } = target, { path } = watched;
     const start = performance.now();
     try {
       const { version, carried } = watched.reload(bytes);
       const now = performance.now();
-      const sinceChange = now - target.changedAt!;
+      const sinceChange = now - (target.changedAt ?? start);
       return { kind: "reloaded", path, version, milliseconds: now - start, sinceChange, carried };
     } catch (error) {
       // A file that is being written may be whole later; any other failure is final.
@@ -283,29 +311,6 @@ class Watch {
 /** `PermissionDenied`; `Io` if the system cannot watch the directory. */
 function cannotWatch(error: unknown, directory: string, path: string): LoadError {
   return fromSystem(error, path, { verb: "watch", needs: directory });
-}
-
-/** Whether a file, or a link on the way to it, differs from when this was asked last; true the first time. */
-function hasChanged(target: Target): boolean {
-  const before = target.facts;
-  target.facts = [...target.names].map(factsOf).join("\n");
-  return target.facts !== before;
-}
-
-/** Tells states of a file apart; empty if it does not exist. */
-function factsOf(path: string): string {
-  try {
-    const { dev, ino, size, mtime, birthtime } = Deno.lstatSync(path);
-    return `${path} ${dev} ${ino} ${size} ${mtime?.getTime()} ${birthtime?.getTime()}`;
-  } catch {
-    return "";
-  }
-}
-
-/** Whether one of the names is in the directory. */
-function isIn(directory: string, names: ReadonlySet<string>): boolean {
-  for (const name of names) if (dirname(name) === directory) return true;
-  return false;
 }
 
 /** Whether a module runs what its file holds now; false if the file cannot be read. */
