@@ -99,11 +99,9 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
   const tables: ClassTable[] = [];
   // One table may have several names.
   const wordsAt = new Map<number, Map<number, TableWord>>();
-  const names = NameGroups.of(file);
-  for (const index of names.fact(() => tableSymbols(names, file), readTables)) {
+  for (const index of tableSymbols(file, NameGroups.of(file))) {
     if (symbols.size(index) === 0) continue;
-    const name = symbols.name(index);
-    const start = symbols.value(index);
+    const name = symbols.name(index), start = symbols.value(index);
     let words = wordsAt.get(start);
     if (words === undefined) wordsAt.set(start, words = new Map());
     tables.push({ index, name, start, size: symbols.size(index), words });
@@ -112,7 +110,9 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
   const ranges = new Ranges(tables.map(({ start, size }) => ({ first: start, end: start + size })));
   const sorted = [...tables].sort((left, right) => left.start - right.start);
   const starts = Float64Array.from(sorted, ({ start }) => start);
-  const functions = functionNames(file);
+  let functions: Map<number, number[]> | undefined;
+  const namesAt = (place: number): string[] =>
+    ((functions ??= functionsAt(file)).get(place) ?? []).map((index) => symbols.name(index));
   const wordOf = (index: number): TableWord => {
     const symbol = relocations.symbol(index), addend = Number(relocations.addend(index));
     if (!symbols.isDefined(symbol)) {
@@ -122,9 +122,9 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
     }
     const target = symbols.value(symbol) + addend;
     if (plan.isCode(target)) {
-      const isNamed = addend === 0 && functions.get(target)?.includes(symbols.name(symbol)) === true;
-      if (isNamed) return { kind: "function", names: [symbols.name(symbol)], symbol };
-      return { kind: "function", names: functions.get(target) ?? [] };
+      const names = namesAt(target), name = symbols.name(symbol);
+      if (addend === 0 && names.includes(name)) return { kind: "function", names: [name], symbol };
+      return { kind: "function", names };
     }
     const table = sorted[lastUpTo(starts, target)];
     const isInside = table !== undefined && target <= table.start + table.size;
@@ -139,22 +139,26 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
   return tables;
 }
 
-/** The symbols with names of tables, ascending. */
-function tableSymbols({ groups }: NameGroups, { symbols }: SmfFile): number[] {
+/** The symbols with names of tables, ascending; found once for all files with the same names. */
+export function tableSymbols({ symbols }: SmfFile, names: NameGroups): readonly number[] {
+  return names.fact(() => tablesIn(names, symbols), tableSymbols);
+}
+
+function tablesIn({ groups }: NameGroups, symbols: SmfFile["symbols"]): number[] {
   const found: number[] = [];
   // A base name begins as the name does.
   for (const [base, group] of groups) if (isClassTable(base)) found.push(...membersOf(group));
   return found.filter((index) => isClassTable(symbols.name(index))).sort((left, right) => left - right);
 }
 
-/** The names of each function: folded ones have several. */
-function functionNames(file: SmfFile): Map<number, string[]> {
+/** The symbols of each function: folded ones have several. */
+function functionsAt(file: SmfFile): Map<number, number[]> {
   const { symbols } = file;
-  const names = new Map<number, string[]>();
+  const found = new Map<number, number[]>();
   for (const index of functionsOf(file)) {
-    const value = symbols.value(index), known = names.get(value);
-    if (known === undefined) names.set(value, [symbols.name(index)]);
-    else known.push(symbols.name(index));
+    const value = symbols.value(index), known = found.get(value);
+    if (known === undefined) found.set(value, [index]);
+    else known.push(index);
   }
-  return names;
+  return found;
 }

@@ -6,7 +6,7 @@
 import { guardedName } from "../symbol_names.ts";
 import { type PlannedFile, variablesOf } from "../compatibility.ts";
 import { NameGroups } from "../name_groups.ts";
-import { ClassTables } from "./class_tables.ts";
+import { tableSymbols } from "./class_tables.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import { equal } from "../../smf/equal.ts";
 import type { SmfFile } from "../../smf/file.ts";
@@ -40,7 +40,7 @@ export class HomeShape {
   readonly #data: Int32Array;
 
   /** The homes that hold tables of classes. */
-  readonly #tables: readonly number[];
+  readonly #tables: ReadonlySet<number>;
 
   private constructor(housed: HousedFile, tables: readonly number[]) {
     const { file: { symbols }, homes = [] } = housed;
@@ -53,8 +53,11 @@ export class HomeShape {
       if (home >= 0) variables[home].push(index);
       else plain.push(symbols.name(index));
     }
-    this.#tables = tables;
-    if (tables.length > 0) addTables(housed, new Set(tables), variables);
+    this.#tables = new Set(tables);
+    for (const index of this.#tableSymbols(housed)) {
+      const home = this.#tableOf(housed, index);
+      if (home >= 0) variables[home].push(index);
+    }
     for (const each of variables) {
       if (each.length > 1) each.sort((left, right) => symbols.value(left) - symbols.value(right));
     }
@@ -101,13 +104,13 @@ export class HomeShape {
     const { homes = [], file: { symbols } } = housed,
       { homes: others = [], file: { symbols: theirs } } = like;
     if (NameGroups.of(housed.file, like.file) !== this.names || !sameHomes(homes, others)) return false;
-    if (!equal(tables, this.#tables)) return false;
-    for (const home of tables) {
-      for (const index of this.variables[home]) {
-        const isSame = symbols.size(index) === theirs.size(index) &&
-          symbols.value(index) - homes[home].offset === theirs.value(index) - others[home].offset;
-        if (!isSame) return false;
-      }
+    if (!equal(tables, [...this.#tables])) return false;
+    for (const index of this.#tableSymbols(housed)) {
+      const home = this.#tableOf(housed, index);
+      if (symbols.size(index) !== theirs.size(index) || home !== this.#tableOf(like, index)) return false;
+      if (home < 0) continue;
+      const offset = symbols.value(index) - homes[home].offset;
+      if (offset !== theirs.value(index) - others[home].offset) return false;
     }
     const homeOf = this.#homeOf, isVariable = variableTest(housed), wasVariable = variableTest(like);
     for (const index of this.#data) {
@@ -123,15 +126,16 @@ export class HomeShape {
     }
     return true;
   }
-}
 
-/** Adds the tables of classes to the homes that hold them. */
-function addTables(housed: HousedFile, homes: ReadonlySet<number>, variables: number[][]): void {
-  for (const tables of ClassTables.of(housed).byName.values()) {
-    for (const { index, start } of tables) {
-      const home = homeIndexAt(housed.homes!, start);
-      if (homes.has(home)) variables[home].push(index);
-    }
+  /** The symbols with names of tables of classes, if any home holds one. */
+  #tableSymbols({ file }: HousedFile): readonly number[] {
+    return this.#tables.size === 0 ? [] : tableSymbols(file, this.names);
+  }
+
+  /** The home that holds a table of a class; -1 if none does. */
+  #tableOf({ file: { symbols }, homes = [] }: HousedFile, index: number): number {
+    const home = symbols.size(index) === 0 ? -1 : homeIndexAt(homes, symbols.value(index));
+    return this.#tables.has(home) ? home : -1;
   }
 }
 
