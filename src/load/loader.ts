@@ -33,7 +33,7 @@ import {
   resolveImports,
 } from "./imports/resolve.ts";
 import { fill, place } from "./placing.ts";
-import { reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
+import { giveThreadsStacks, reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
@@ -106,7 +106,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Beyond this point the file is not read again.
 
     // Relocate, protect, start.
-    relocateImage(image, imports);
+    relocateImage(image, imports, context);
     linkImage(image, context);
     // Beyond this point code of the module may have run, whose effects nothing undoes.
     sealImage(image);
@@ -144,7 +144,11 @@ export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
  * Takes over `imports`. If it fails, the image can only be disposed of, and none
  * of its code has run.
  */
-export function relocateImage(image: PlacedImage, imports: ResolvedImports): void {
+export function relocateImage(
+  image: PlacedImage,
+  imports: ResolvedImports,
+  { reportAs }: Pick<LoadContext, "reportAs">,
+): void {
   const { allocator, memory, file, plan, needs } = image;
   image.resolved = imports;
   image.relocating = new StepTimer(image.identity.trace);
@@ -152,6 +156,7 @@ export function relocateImage(image: PlacedImage, imports: ResolvedImports): voi
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
   image.missingCalls = stubsForMissing(image, imports);
+  if (reportAs !== undefined) giveThreadsStacks(imports);
 
   const bytes = image.bytes ??= allocator.view(memory);
   relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });

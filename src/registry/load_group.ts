@@ -69,7 +69,7 @@ export function loadGroup(
         ...scope.sourcesFor(key, order.watch(index, group)),
         ...(last === undefined ? [] : [last]),
       ];
-      relocateImage(image, resolveModule(image, sources));
+      relocateImage(image, resolveModule(image, sources), contexts[index]);
     })
   );
   members.forEach(({ file }, index) => inFile(file, () => linkImage(images[index], contexts[index])));

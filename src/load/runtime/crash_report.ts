@@ -13,6 +13,7 @@ import { Platform, SymbolType } from "../../smf/enums.ts";
 import { debugSectionsOf } from "../../smf/debug.ts";
 import { hasDebug } from "../../smf/kept_debug.ts";
 import type { LoadedImage } from "../image.ts";
+import type { ResolvedImports } from "../imports/resolve.ts";
 import { CRASH_LIBRARY, CRASH_NAME } from "./crash_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
 import { NativeLibrary } from "./native_library.ts";
@@ -25,10 +26,12 @@ import { EH_FRAME } from "./unwind_registration.ts";
  * |---|---|
  * | `struct module *smf_crash_add(const struct facts *, const void *symbols, size_t, const void *debug, size_t)` | NULL |
  * | `void smf_crash_remove(struct module *)` | never |
+ * | `uintptr_t smf_thread_starter(uintptr_t function)` | never |
  */
 const FUNCTIONS = {
   smf_crash_add: { parameters: ["buffer", "buffer", "usize", "buffer", "usize"], result: "pointer" },
   smf_crash_remove: { parameters: ["pointer"], result: "void" },
+  smf_thread_starter: { parameters: ["usize"], result: "usize" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** The functions once they are found; null where the system refuses the library. */
@@ -38,6 +41,7 @@ interface Functions {
     ...buffers: [symbols: Uint8Array, size: bigint, debug: Uint8Array | null, size: bigint]
   ) => Deno.PointerValue;
   readonly remove: (module: Deno.PointerValue) => void;
+  readonly threadStarter: (address: bigint) => bigint;
 }
 
 let functions: Functions | null | undefined;
@@ -50,6 +54,7 @@ function findFunctions(): Functions | null {
     return {
       add: find("smf_crash_add") as Functions["add"],
       remove: find("smf_crash_remove") as Functions["remove"],
+      threadStarter: find("smf_thread_starter") as Functions["threadStarter"],
     };
   } catch (error) {
     // Where libraries in memory are forbidden, modules that need none still load.
@@ -101,6 +106,24 @@ export function reportCrashes(image: LoadedImage, reported: ReportedAs): Disposa
   if (module === null) return undefined;
   const { remove } = functions;
   return { [Symbol.dispose]: () => remove(module) };
+}
+
+/** The functions of the C library that start threads. */
+const STARTERS: ReadonlySet<string> = new Set(["pthread_create", "thrd_create"]);
+
+/**
+ * Gives the threads that a module starts an alternate stack for signals, without
+ * which nobody hears of a stack overflow: replaces the addresses of the C library's
+ * functions among the resolved imports. Those of anybody else stay.
+ *
+ * Platforms: Linux only.
+ */
+export function giveThreadsStacks({ records, addresses }: ResolvedImports): void {
+  records.forEach(({ name }, position) => {
+    if (!STARTERS.has(name)) return;
+    functions ??= findFunctions();
+    if (functions !== null) addresses[position] = functions.threadStarter(addresses[position]);
+  });
 }
 
 /** Where the lines of source of an image are: in its file, or in bytes that it keeps. */

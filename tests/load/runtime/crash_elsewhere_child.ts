@@ -54,6 +54,11 @@ function crashFromFile(variant: string, options: LinkOptions = {}, change?: (pat
   crash(module);
 }
 
+/** How many ranges of memory the process has. */
+function mappings(): number {
+  return Deno.readTextFileSync("/proc/self/maps").split("\n").length;
+}
+
 const CASES: Record<string, () => void | Promise<void>> = {
   elsewhere() {
     callOnce();
@@ -106,6 +111,15 @@ const CASES: Record<string, () => void | Promise<void>> = {
   compressed: () => crashFromFile("lines", { compressDebug: true }),
   changed: () => crashFromFile("lines", {}, (path) => Deno.writeTextFileSync(path, "another file")),
   bytes: () => crash(registry.loadBytes("lines", linkCrashes("lines"))),
+  stacks() {
+    const counts = [true, false].map((crashReport) => {
+      const module = new ModuleRegistry({ crashReport }).loadBytes("stacks", bytes);
+      const withStacks = module.getFunction("with_stacks", NUMBER)!;
+      const first = withStacks(100), mapped = mappings();
+      return `${first} ${withStacks(2000)} ${mappings() - mapped}`;
+    });
+    console.log(counts.join(", "));
+  },
   reloaded() {
     load();
     const module = registry.reload("crashes", { bytes });

@@ -110,6 +110,8 @@ struct frame {
   uintptr_t pc;
   /* Whether `pc` is the address of the next instruction, not of the one that runs. */
   int is_return;
+  /* The last `pc` whose caller was searched on the stack, and how far above it was found. */
+  uintptr_t searched, distance;
 };
 void smf_first_frame(struct frame *frame, void *context);
 int smf_caller(struct frame *frame);

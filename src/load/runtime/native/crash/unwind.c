@@ -81,6 +81,8 @@ static int by_frame_pointer(struct frame *frame) {
 static int take(struct frame *frame, uintptr_t at) {
   uintptr_t base = frame->registers[FRAME_POINTER];
   if (at == base + 8) frame->registers[FRAME_POINTER] = load(base);
+  frame->searched = frame->pc;
+  frame->distance = at - frame->registers[STACK_POINTER];
   frame->pc = smf_unsigned(load(at));
   frame->registers[STACK_POINTER] = at + 8;
   frame->is_return = 1;
@@ -126,6 +128,11 @@ static int by_search(struct frame *frame, const struct module *module) {
   if (module && !smf_function_at(module, frame->pc - (frame->is_return ? 1 : 0), &function)) function.start = 0;
   /* The stack may have overflowed. */
   for (int page = 0; page < 20 && !smf_is_readable(stack); page++) stack = (stack | 4095) + 1;
+  /* In a recursion the frames of one call have one size. */
+  if (frame->is_return && frame->pc == frame->searched) {
+    uintptr_t at = stack + frame->distance;
+    if (fit_of(smf_unsigned(load(at)), module, &function) != NO_FIT) return take(frame, at);
+  }
   uintptr_t limit = stack + 8 * SEARCHED;
   if (has_frame_pointer(frame) && base + 16 < limit) limit = base + 16;
   for (uintptr_t at = stack; at < limit; at += 8) {
