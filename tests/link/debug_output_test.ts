@@ -323,3 +323,12 @@ Deno.test("lists of places are read as they were written, and refused if they le
   }
   refused(Uint8Array.of(0x61, 0, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80), () => 9);
 });
+
+Deno.test("a section with an alignment that no debug information needs is damaged", () => {
+  const bytes = sample.bytes.slice();
+  const view = new DataView(bytes.buffer);
+  const { index } = parseObject("sample.o", bytes).sections.find(({ name }) => name === ".debug_line")!;
+  view.setUint32(Number(view.getBigUint64(40, true)) + 64 * index + 48, 1 << 20, true);
+  const { map } = linkObjects([{ name: "sample.o", bytes }], { types: "off" });
+  assertEquals(map.debug.unreadable.map(({ reason }) => reason), ["a section has a wrong alignment"]);
+});
