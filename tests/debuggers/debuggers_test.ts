@@ -52,7 +52,7 @@ debuggerTest("gdb", "a function's name is enough, and code goes on to its end", 
   await build(folder);
   for (const task of ["module", "group"]) {
     const text = await gdb(folder, ["break outer", "run", "bt 1", "delete", "continue"], task, "deep.smf");
-    assertMatch(text, new RegExp(`#0  outer \\(n=3\\) at deep\\.c:${lineOf("return inner(n)")}`));
+    assertMatch(text, new RegExp(`#0  outer \\(n=3\\) at deep\\.c:${lineOf("calls++")}`));
     assertMatch(text, /result 19/);
   }
 });
@@ -96,20 +96,20 @@ debuggerTest(
         "bt 1",
         "continue",
         "bt 1",
-        "print depth_reached",
+        "print calls",
         "delete",
         "continue",
       ],
       "reload",
       "deep.smf",
     );
-    // The last call of the first version has left 0 in the variable, that of the second finds it there.
     const stops = [...text.matchAll(/^#0 {2}outer \(n=3\) at deep\.c:(\d+)$/gm)].map(([, line]) =>
       Number(line)
     );
-    const line = lineOf("return inner(n)");
+    const line = lineOf("calls++");
     assertEquals(stops, [line, line + 3], text);
-    assertMatch(text, /^\$1 = 0$/m);
+    // The first version has counted one call; the second one's own variable is 0.
+    assertMatch(text, /^\$1 = 1$/m);
     assertMatch(text, /result 19\n[^]*result 31\n/);
   },
 );

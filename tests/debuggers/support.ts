@@ -22,6 +22,7 @@ export const childCommand = (...args: string[]): string[] => [
 /** A function that calls itself, with a variable, a local one, and a function that calls it. */
 export const SOURCE = `#include <unistd.h>
 static int depth_reached;
+static int calls;
 __attribute__((noinline)) int inner(int n) {
   int local = n * 3;
   depth_reached = local;
@@ -29,6 +30,7 @@ __attribute__((noinline)) int inner(int n) {
   return inner(n - 1) + local;
 }
 int outer(int n) {
+  calls++;
   return inner(n) + 1;
 }
 `;
