@@ -200,3 +200,34 @@ Deno.test("an address outside of all modules, and of a module that has ended, le
   assertEquals(registry.symbolize(address), undefined);
   assertThrows(() => registry.symbolize(5 as unknown as bigint), TypeError, "not a bigint");
 });
+
+testWithCompilers(
+  ["gcc", "script"],
+  "nobody is asked whether debug information may be read",
+  async (folder) => {
+    await build(folder, { debug: "lines.debug" });
+    const package_ = new URL("../../mod.ts", import.meta.url);
+    Deno.writeTextFileSync(
+      `${folder}/ask.ts`,
+      `import { ModuleRegistry } from ${JSON.stringify(package_.href)};
+using registry = new ModuleRegistry();
+const module = registry.load(${JSON.stringify(`${folder}/lines.smf`)});
+using lease = module.addressOf("outer")!;
+const found = registry.symbolize(lease.address)!;
+console.log("found", found.function, found.line);
+`,
+    );
+    const config = new URL("../../deno.json", import.meta.url).pathname;
+    const command = `${Deno.execPath()} run --no-check --unstable-raw-imports --no-lock --config ${config} ` +
+      `--allow-ffi --allow-read=${folder}/lines.smf ${folder}/ask.ts`;
+    // A terminal: without one, Deno asks nobody.
+    const { stdout } = await new Deno.Command("script", {
+      args: ["-qec", command, "/dev/null"],
+      env: { NO_COLOR: "1" },
+      signal: AbortSignal.timeout(30_000),
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assertEquals(text.includes("requests read access"), false, text);
+    assertMatch(text, /found outer undefined/);
+  },
+);

@@ -12,7 +12,7 @@ import { readFile, wholeFile } from "./source.ts";
 
 /** Reads debug information from a module's file; undefined if the file is gone, cannot be read, or is another by now. */
 export function readDebugFile(path: string, loaded: SmfFile): DebugContents | undefined {
-  return quietly(() =>
+  return quietly(path, () =>
     readFile(path, function* (size) {
       if (size !== loaded.size) return undefined;
       const file = yield* readSmf(size);
@@ -21,18 +21,22 @@ export function readDebugFile(path: string, loaded: SmfFile): DebugContents | un
         return undefined;
       }
       return yield* readDebug(file);
-    })
-  );
+    }));
 }
 
 /** Reads the companion file beside a module's; undefined if it is gone, cannot be read, or is that of another link. */
 export function readCompanion(modulePath: string, { name, hash }: DebugLink): Uint8Array | undefined {
-  const bytes = quietly(() => readFile(join(dirname(modulePath), name), wholeFile));
+  const path = join(dirname(modulePath), name);
+  const bytes = quietly(path, () => readFile(path, wholeFile));
   return bytes !== undefined && xxh32(bytes) === hash ? bytes : undefined;
 }
 
-/** Debug information is a help: without it, less is said. */
-function quietly<T>(work: () => T): T | undefined {
+/**
+ * Reads from a file. Debug information is a help: without it, less is said, and nobody is asked whether it may be
+ * read.
+ */
+function quietly<T>(path: string, work: () => T): T | undefined {
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
   try {
     return work();
   } catch (error) {
