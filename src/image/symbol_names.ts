@@ -9,6 +9,7 @@
  * | `_ZZ1fvE1n_0` | C++: variables of one name in one function | `_ZZ1fvE1n` |
  * | `…UlvE0_…`, `…Ut1_…` | C++: lambdas and unnamed types (Itanium C++ ABI, 5.1.8) | `…UlvE_…`, `…Ut_…` |
  * | `f__anon_123` | Zig | `f__anon_` |
+ * | `n.0@a.o:0123456789abcdef` | the linker: of an object that may have changed | `n` |
  */
 
 const SUFFIX = /(?:\.(?:\d+|lto_priv))+$/;
@@ -18,8 +19,23 @@ const ANONYMOUS = /(?<=__anon_)\d+/g;
 
 const DIGIT_0 = 48, DIGIT_9 = 57, UNDERSCORE = 95;
 
+const OBJECT = /@[^@]*:[0-9a-f]{16}$/;
+
+/**
+ * Whether a name means a variable only as long as its object does not change: `n.0@a.o:0123456789abcdef`, where the
+ * linker did not know where it was declared.
+ */
+export function isOfUnchangedObject(name: string): boolean {
+  return OBJECT.test(name);
+}
+
 /** A name without the numbers that its compiler chose. */
 export function baseName(name: string): string {
+  if (name.includes("@")) {
+    const at = name.indexOf("@");
+    const plain = baseName(name.slice(0, at));
+    return isOfUnchangedObject(name) ? plain : plain + name.slice(at);
+  }
   const last = name.charCodeAt(name.length - 1);
   const endsInNumber = last >= DIGIT_0 && last <= DIGIT_9;
   let base = endsInNumber && name.includes(".") ? name.replace(SUFFIX, "") : name;
@@ -34,6 +50,18 @@ export function baseName(name: string): string {
 export function isNumbered(name: string): boolean {
   const last = name.charCodeAt(name.length - 1);
   return last >= DIGIT_0 && last <= DIGIT_9 && SUFFIX.test(name);
+}
+
+/**
+ * The names in the source text that a variable may have: the last part of `f.n@a.c`, every part of `f.n.0`, of which
+ * nobody knows what is what.
+ */
+export function sourceNames(name: string): readonly string[] {
+  const plain = name.replace(/@.*/, "");
+  if (plain.startsWith("_Z")) return [baseName(plain).replace(/\..*/, "")];
+  const parts = plain.split(".");
+  const isUnclear = isOfUnchangedObject(name) || isNumbered(plain);
+  return isUnclear ? parts.filter((part) => !/^\d+$/.test(part)) : parts.slice(-1);
 }
 
 /** The name of a function without what a compiler adds when it clones or splits it: `f` of `f.part.0` or `f.cold`. */

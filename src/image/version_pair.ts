@@ -10,11 +10,12 @@ import type { CodePiece } from "./code_references.ts";
 import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
 import { membersOf, NameGroups } from "./name_groups.ts";
-import { baseName, isNumbered } from "./symbol_names.ts";
+import { baseName, isNumbered, isOfUnchangedObject } from "./symbol_names.ts";
 import { usersOf } from "./symbol_users.ts";
 import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { equal } from "../smf/equal.ts";
+import type { SmfFile } from "../smf/file.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import type { TypePlan } from "../types/type_plan.ts";
 
@@ -181,6 +182,10 @@ export class VersionPair {
       }
     }
     if (unclear.length === 0) return;
+    if (this.#isInPlace) {
+      for (const [olds, news] of unclear) this.#matchPlain(olds, news);
+      return;
+    }
     const isData = (version: PlannedFile) => (index: number): boolean => {
       const { symbols } = version.file;
       return symbols.type(index) !== SymbolType.Function && symbols.size(index) > 0;
@@ -205,6 +210,21 @@ export class VersionPair {
     }
   }
 
+  /**
+   * Matches the symbols of unchanged objects, and the one of a group whose name has no number. Users are no identity: a function that is inlined
+   * leaves its variables to its callers, which may have one of the same name in the next version.
+   */
+  #matchPlain(before: readonly number[], after: readonly number[]): void {
+    const { previous, candidate } = this;
+    const byName = new Map(before.map((index) => [previous.file.symbols.name(index), index]));
+    for (const is of after) {
+      const name = candidate.file.symbols.name(is);
+      if (isOfUnchangedObject(name) && byName.has(name)) this.#match(byName.get(name)!, is);
+    }
+    const was = onlyPlain(previous.file, before), is = onlyPlain(candidate.file, after);
+    if (was !== undefined && is !== undefined) this.#match(was, is);
+  }
+
   /** Why a variable of the candidate matches no variable of the old version. */
   #unmatched(name: string): string {
     const base = baseName(name);
@@ -216,7 +236,9 @@ export class VersionPair {
         this.candidate.file.symbols.name(other) !== name
       );
     if (!hasNumber) return "its name is not unique";
-    return "the compiler numbers its name, and no variable of the old version has the same users";
+    return this.#isInPlace
+      ? "nothing tells which variable of the old version it was: compile with -g"
+      : "the compiler numbers its name, and no variable of the old version has the same users";
   }
 
   #mismatch(before: number, after: number, plan?: TypePlan): string | undefined {
@@ -231,6 +253,17 @@ export class VersionPair {
     if (from !== to) return `its version was ${from}, is ${to}`;
     return plan?.fate === "fresh" ? plan.reason : undefined;
   }
+}
+
+/**
+ * The only symbol of a group whose name has no number; undefined for C++, which numbers all but the first. A symbol
+ * without a size stands beside that of the variable, for a GOT slot.
+ */
+function onlyPlain({ symbols }: SmfFile, group: readonly number[]): number | undefined {
+  const plain = group.filter((index) =>
+    symbols.size(index) > 0 && baseName(symbols.name(index)) === symbols.name(index)
+  );
+  return plain.length === 1 && !symbols.name(plain[0]).startsWith("_Z") ? plain[0] : undefined;
 }
 
 /** The variables of a group by the text of their users, without texts that several have. */

@@ -25,6 +25,7 @@ import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapExport } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
+import { variableNames } from "./variable_names.ts";
 
 /** Everything that goes into the file. */
 export interface EmitInput extends DebugTarget {
@@ -222,8 +223,9 @@ class Emitter {
 
   /** Adds functions and variables that are not exported, for debuggers and for variables carried over a reload. */
   #addLocals(): void {
-    const { resolution, locator, exported, strip, keptNames, entries } = this.#input;
+    const { resolution, locator, exported, homes, strip, keptNames, entries } = this.#input;
     const { globals } = resolution;
+    const variables = homes === undefined ? undefined : variableNames(resolution, locator);
     for (const object of resolution.objects) {
       const { symbols } = object.elf;
       for (let i = 1; i < symbols.length; i++) {
@@ -241,7 +243,8 @@ class Emitter {
         // A reload tells entries, and the variables in homes, apart by their names.
         const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
         if (!isNeeded && !keptNames.has(symbols.name(i))) continue;
-        const index = this.#addLocal(symbols.name(i), this.#placed(sizeOf(globals, id, object, i)));
+        const name = variables?.get(object)?.get(i) ?? symbols.name(i);
+        const index = this.#addLocal(name, this.#placed(sizeOf(globals, id, object, i)));
         if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }
     }

@@ -3,7 +3,6 @@
  */
 import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
-import { builtinModule } from "../smf/builtin.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
@@ -17,6 +16,7 @@ import { markClassTables, SPARE_VIRTUALS } from "./class_tables.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
+import { hashInputs } from "./input_hash.ts";
 import { HandlerTables } from "./handler_tables.ts";
 import { Homes } from "./homes.ts";
 import { layOut } from "./layout.ts";
@@ -276,26 +276,4 @@ function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): 
       "export a symbol of the inputs (--export NAME), keep one, or name an entry point",
     ];
   return new LoadError("UndefinedSymbol", `Cannot link module: ${problem}`, { path: inputs[0]?.name, hint });
-}
-
-/** Hashes the inputs as {@linkcode linkObjects} documents. */
-function hashInputs(inputs: readonly LinkInput[]): bigint {
-  const hash = builtinModule<Crypto>("node:crypto", ["createHash"]).createHash("sha256");
-  for (const { bytes } of inputs) {
-    const length = new DataView(new ArrayBuffer(8));
-    length.setBigUint64(0, BigInt(bytes.length), true);
-    hash.update(new Uint8Array(length.buffer)).update(bytes);
-  }
-  const digest = hash.digest();
-  return new DataView(digest.buffer, digest.byteOffset).getBigUint64(0);
-}
-
-/** The part of `node:crypto` that the linker uses. */
-interface Crypto {
-  createHash(algorithm: "sha256"): Hash;
-}
-
-interface Hash {
-  update(bytes: Uint8Array): Hash;
-  digest(): Uint8Array;
 }

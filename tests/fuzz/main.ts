@@ -10,10 +10,13 @@
  * --exhaustive      tries every byte, length and swap of the small seeds first
  * --share 0.1       the share of those to try, evenly spread; default all
  * --try FILE        tries one file, and prints the outcome
+ * --programs KIND   generates programs instead, for gcc and clang, and reloads them: identity
+ * --count 100       how many programs, from the seed on; default 50
  * ```
  */
 import { parseArgs } from "@std/cli";
 import { exhaustiveCases, type Target, tryMutant } from "./cases.ts";
+import { fuzzPrograms } from "./programs.ts";
 import { Session } from "./session.ts";
 import { Harness } from "./harness.ts";
 
@@ -28,7 +31,7 @@ function milliseconds(text: string): number {
 
 async function fuzz(args: string[]): Promise<number> {
   const options = parseArgs(args, {
-    string: ["for", "mutants", "seed", "state", "share", "try"],
+    string: ["for", "mutants", "seed", "state", "share", "try", "programs", "count"],
     boolean: ["resume", "exhaustive"],
   });
   if (options.try !== undefined) {
@@ -36,6 +39,9 @@ async function fuzz(args: string[]): Promise<number> {
     const target: Target = options.try.includes(".object.") ? "object" : "module";
     console.log(tryMutant({ target, bytes: Deno.readFileSync(options.try) }, harness));
     return 0;
+  }
+  if (options.programs !== undefined) {
+    return await fuzzPrograms(options.programs, Number(options.seed ?? 1), Number(options.count ?? 50));
   }
   const most = Number(options.mutants ?? Infinity);
   const end = options.mutants === undefined

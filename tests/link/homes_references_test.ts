@@ -231,7 +231,9 @@ function codeAndConstants(bytes: Uint8Array): { parts: Uint8Array[]; leads: stri
     const [offset, symbol] = [relocations.offset(index), relocations.symbol(index)];
     if (offset >= end) continue;
     if (homes.has(symbol)) moves++;
-    leads.push([offset, relocations.type(index), symbols.name(symbol), relocations.addend(index)].join(" "));
+    // Beside another object a variable's name says which file it is of.
+    const name = symbols.name(symbol).replace(/@.*/, "");
+    leads.push([offset, relocations.type(index), name, relocations.addend(index)].join(" "));
   }
   return { parts, leads, moves };
 }

@@ -3,7 +3,7 @@
  * rollback and a variable that comes back find the home.
  */
 
-import { baseName } from "../../image/symbol_names.ts";
+import { isOfUnchangedObject, sourceNames } from "../../image/symbol_names.ts";
 import { ClassTables } from "../../image/homes/class_tables.ts";
 import { isPure } from "../../image/homes/compare_tables.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
@@ -105,8 +105,8 @@ export class HomeTable {
   }
 
   /**
-   * The table once a version serves: with its homes, and without those of others whose variables have names that
-   * this version has elsewhere.
+   * The table once a version serves: with its homes, and without those of others whose variables it has, or may
+   * have, elsewhere.
    *
    * @param known The places of its homes that the table has.
    */
@@ -122,7 +122,7 @@ export class HomeTable {
       found.every((place, index) => place === before[index]);
     if (isSame) return new HomeTable(this.#places, versions, image, found);
     const places = new Map<number, HomePlace>();
-    const names = new Set<string>();
+    const names = new VariableNames();
     for (const index of own.tables) {
       const place = found[index];
       if (!isFullerThan(place, image, index)) continue;
@@ -137,7 +137,7 @@ export class HomeTable {
       if (places.has(address)) continue;
       let theirs = housed.get(place.owner);
       if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
-      if (namesIn(place.owner, theirs, place.index).some((name) => names.has(name))) continue;
+      if (namesIn(place.owner, theirs, place.index).some((name) => names.mayHave(name))) continue;
       places.set(address, place);
     }
     return new HomeTable(places, versions, image, found);
@@ -161,7 +161,35 @@ function newPlace(owner: LoadedImage, index: number): HomePlace {
 }
 
 function namesIn({ file: { symbols } }: LoadedImage, places: HomePlaces, home: number): string[] {
-  return places.variables[home].map((index) => baseName(symbols.name(index)));
+  return places.variables[home].map((index) => symbols.name(index));
+}
+
+/**
+ * The names of variables. Nobody knows whose the names are that a compiler has numbered, nor in which of several
+ * files those are that a module of one file has.
+ */
+class VariableNames {
+  readonly #names: Set<string> = new Set();
+  /** The names in the source text, of those whose file is known and of the others. */
+  readonly #sourceNames = { known: new Set<string>(), unknown: new Set<string>() };
+
+  add(name: string): void {
+    this.#names.add(name);
+    const { known, unknown } = this.#sourceNames;
+    const list = hasFile(name) ? known : unknown;
+    for (const each of sourceNames(name)) list.add(each);
+  }
+
+  /** Whether one of them may be the variable that has this name in another version. */
+  mayHave(name: string): boolean {
+    if (this.#names.has(name)) return true;
+    const { known, unknown } = this.#sourceNames;
+    return sourceNames(name).some((each) => unknown.has(each) || !hasFile(name) && known.has(each));
+  }
+}
+
+function hasFile(name: string): boolean {
+  return name.includes("@") && !isOfUnchangedObject(name);
 }
 
 /** The address that a version's code has for one of its homes. */

@@ -9,6 +9,7 @@ import { AbbreviationPool } from "./abbrev_table.ts";
 import { At, Tag } from "./constants.ts";
 import { EntryNumbers } from "./entry_numbers.ts";
 import { DwarfObject, type Shared } from "./object.ts";
+import { EVERYWHERE, PlaceList, type Places } from "./places.ts";
 import { isScope } from "./scopes.ts";
 import type { DwarfSections } from "./sections.ts";
 import { originOf, Translator } from "./translate.ts";
@@ -180,32 +181,3 @@ const MAY_DEFINE: ReadonlySet<number> = new Set([
   Tag.subprogram,
   Tag.lexicalBlock,
 ]);
-
-/** Offsets in a section, in order, of which some have been passed. */
-interface Places {
-  /** Whether the next place lies before an offset. */
-  isBefore(offset: number): boolean;
-  /** Passes those that lie before an offset. */
-  moveTo(offset: number): void;
-}
-
-class PlaceList implements Places {
-  readonly #places: readonly number[];
-  #next = 0;
-
-  constructor(places: readonly number[], start: number) {
-    this.#places = places;
-    this.moveTo(start);
-  }
-
-  isBefore(offset: number): boolean {
-    return this.#places[this.#next] < offset;
-  }
-
-  moveTo(offset: number): void {
-    while (this.#places[this.#next] < offset) this.#next++;
-  }
-}
-
-/** For addresses that are indexes into a table: each entry may have one. */
-const EVERYWHERE: Places = { isBefore: () => true, moveTo: () => {} };

@@ -15,6 +15,7 @@ export const Tag = {
   compileUnit: 0x11,
   structure: 0x13,
   subroutine: 0x15,
+  inlinedSubroutine: 0x1d,
   typedef: 0x16,
   union: 0x17,
   unspecifiedParameters: 0x18,

@@ -157,6 +157,15 @@ export class DwarfObject {
 
   /** Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else. */
   location(entry: Entry): number | undefined {
+    const found = this.storage(entry);
+    return found?.isWhole === true ? found.address : undefined;
+  }
+
+  /**
+   * Returns the address that the location of a variable begins with, and whether the variable is there as declared:
+   * a compiler that stores a part of it, or something else in its place, adds how to get its value.
+   */
+  storage(entry: Entry): { readonly address: number; readonly isWhole: boolean } | undefined {
     const form = entry.form(At.location);
     if (form !== Form.exprloc && form !== Form.block1) return undefined;
     const at = entry.value(At.location)!;
@@ -171,7 +180,7 @@ export class DwarfObject {
       : operation === OP_ADDRX
       ? this.indexedAddress(entry.unit, cursor.uleb())
       : undefined;
-    return cursor.at === end ? address : undefined;
+    return address === undefined ? undefined : { address, isWhole: cursor.at === end };
   }
 }
 

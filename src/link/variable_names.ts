@@ -1,0 +1,171 @@
+/**
+ * The names of a reloadable module's variables that are local to a source file: each says where the variable is
+ * declared, so that a reload can take equal names for one variable. Names of compilers do not: two files may have
+ * one each, and the numbers in them change with the text around.
+ *
+ * | declared | the compiler's name | here |
+ * |---|---|---|
+ * | in file `a.c` | `n` | `n@a.c` |
+ * | in function `f` of it | `n.0`, `f.n` | `f.n@a.c` |
+ * | in C++ | `_ZL1n`, `_ZZL1fvE1n` | the same, and `@a.cpp` |
+ * | nobody knows where, or several of one name | `n.0`, `n` | the same, `@`, the object and the hash of its bytes |
+ *
+ * The hash tells that an object has not changed: then its numbers mean what they meant.
+ * A module of one object leaves the file out. Without debug information the object stands for its source file.
+ */
+import { LoadError } from "../errors/load_error.ts";
+import { SymbolKind } from "../os/elf.ts";
+import { AbbreviationPool } from "../types/dwarf/abbrev_table.ts";
+import { DwarfObject } from "../types/dwarf/object.ts";
+import {
+  hasFileScope,
+  sourceFiles,
+  type VariableScope,
+  variableScopes,
+} from "../types/dwarf/variable_scopes.ts";
+import { TextPool } from "../types/text_pool.ts";
+import { CRT_OBJECT_NAME } from "./crt_object.ts";
+import { hashInputs } from "./input_hash.ts";
+import { debugSections, hasDebugInfo } from "./debug_sections.ts";
+import { NO_HOME } from "./homes.ts";
+import type { LinkObject } from "./input.ts";
+import { Found, type Locator } from "./locate.ts";
+import type { Resolution } from "./resolve.ts";
+
+/** A variable of an object that no other object can name. */
+interface LocalVariable {
+  readonly symbol: number;
+  readonly name: string;
+  /** In bytes. */
+  readonly size: number;
+  readonly address: number;
+}
+
+/** What is known of an object's source text. */
+interface Source {
+  /** The file; empty if it does not matter, undefined if it is not known. */
+  readonly file: string | undefined;
+  readonly scopes: ReadonlyMap<number, VariableScope>;
+  /** Whether a byte may stand for a larger variable that is only ever one of two values. */
+  readonly mayShrink: boolean;
+}
+
+/** Finds the names of local variables in homes, by their symbols' indices in each object. */
+export function variableNames(
+  { objects }: Resolution,
+  locator: Locator,
+): ReadonlyMap<LinkObject, ReadonlyMap<number, string>> {
+  const isAlone = objects.filter(({ name }) => name !== CRT_OBJECT_NAME).length === 1;
+  const found: {
+    object: LinkObject;
+    own: Map<number, string>;
+    variable: LocalVariable;
+    identity: string | undefined;
+  }[] = [];
+  const names = new Map<LinkObject, Map<number, string>>();
+  /** The address of the variable of each name; NaN if there are several. */
+  const addresses = new Map<string, number>();
+  for (const object of objects) {
+    const variables = localVariables(object, locator);
+    if (variables.length === 0) continue;
+    const source = sourceOf(object, variables, locator), own = new Map<number, string>();
+    names.set(object, own);
+    for (const variable of variables) {
+      const [identity, isCertain] = identityOf(variable, source, isAlone);
+      found.push({ object, own, variable, identity: isCertain ? identity : undefined });
+      const address = isCertain ? variable.address : NaN, other = addresses.get(identity);
+      addresses.set(identity, other === undefined || other === address ? address : NaN);
+    }
+  }
+  const hashes = new Map<LinkObject, string>();
+  const hashOf = (object: LinkObject): string => {
+    let hash = hashes.get(object);
+    if (hash === undefined) {
+      hashes.set(object, hash = hashInputs([object.elf.file]).toString(16).padStart(16, "0"));
+    }
+    return hash;
+  };
+  for (const { object, own, variable: { symbol, name, address }, identity } of found) {
+    const isClear = identity !== undefined && addresses.get(identity) === address;
+    own.set(symbol, isClear ? identity : `${name}@${isAlone ? "" : object.name}:${hashOf(object)}`);
+  }
+  return names;
+}
+
+function localVariables(object: LinkObject, locator: Locator): LocalVariable[] {
+  const { symbols } = object.elf;
+  const found: LocalVariable[] = [];
+  for (let symbol = 1; symbol < symbols.length; symbol++) {
+    if (object.globalOf(symbol) !== -1 || symbols.kind(symbol) !== SymbolKind.OBJECT) continue;
+    locator.symbol(object, symbol, 0);
+    if (locator.found !== Found.DEFINED || locator.home === NO_HOME) continue;
+    const address = locator.output.address + locator.offset;
+    found.push({ symbol, name: symbols.name(symbol), size: symbols.size(symbol), address });
+  }
+  return found;
+}
+
+/** Rust's names, which are paths from the crate on. */
+const PATH = /^_R|^_ZN.*17h[0-9a-f]{16}E/;
+
+function sourceOf(object: LinkObject, variables: readonly LocalVariable[], locator: Locator): Source {
+  const undescribed: Source = { file: object.name, scopes: new Map(), mayShrink: !isByGcc(object) };
+  if (!hasDebugInfo(object)) return undescribed;
+  try {
+    const shared = { texts: new TextPool(), abbreviations: new AbbreviationPool() };
+    const dwarf = new DwarfObject(debugSections(object, locator), shared);
+    const files = sourceFiles(dwarf);
+    const scopes = variableScopes(dwarf, files, new Set(variables.map(({ address }) => address)));
+    const distinct = new Set(files.values());
+    // Names of other languages are paths, like Rust's.
+    const file = ![...files.keys()].some(hasFileScope)
+      ? ""
+      : distinct.size === 1
+      ? [...distinct][0]
+      : undefined;
+    return { file, scopes, mayShrink: false };
+  } catch (error) {
+    if (error instanceof LoadError) return undescribed;
+    throw error;
+  }
+}
+
+/** Whether gcc alone has compiled an object, by the texts that compilers leave in the section `.comment`. */
+function isByGcc({ elf }: LinkObject): boolean {
+  const comments = elf.sections.filter(({ name }) => name === ".comment").flatMap(({ offset, size }) =>
+    new TextDecoder().decode(elf.file.bytes.subarray(offset, offset + size)).split("\0")
+  );
+  return comments.length > 0 && comments.every((text) => text === "" || text.startsWith("GCC: "));
+}
+
+/** Returns a variable's name, and whether it is known to be the name that it has in the source text. */
+function identityOf(
+  { name, size, address }: LocalVariable,
+  source: Source,
+  isAlone: boolean,
+): [name: string, isCertain: boolean] {
+  const scope = source.scopes.get(address);
+  const file = PATH.test(name) ? "" : scope?.file ?? source.file;
+  const [text, isCertain] = sourceName(name, scope);
+  const isWhole = scope?.isWhole ?? !(source.mayShrink && size === 1);
+  return [
+    isAlone || file === "" ? text : `${text}@${file}`,
+    isCertain && isWhole && file !== undefined,
+  ];
+}
+
+function sourceName(name: string, scope: VariableScope | undefined): [name: string, isCertain: boolean] {
+  // C has no dots in names: compilers add them.
+  if (!name.includes(".")) return [name, true];
+  // clang 14 leaves out the names of functions that it has inlined everywhere.
+  const isWhole = scope !== undefined && scope.functions.every((each) => each !== "");
+  if (isWhole && !name.startsWith("_Z")) {
+    return [[...scope.functions, scope.name].join("."), name.split(".").includes(scope.name)];
+  }
+  // clang puts the function before, a number behind if there are several, and `b` behind what it has made one bit of.
+  const plain = name.replace(/(?:\.\d+)+$/, "");
+  // A variable that gcc has numbered takes no name from one outside of functions.
+  return [plain.includes(".") ? plain : name, FUNCTION_BEFORE.test(name)];
+}
+
+const FUNCTION_BEFORE = /^[A-Za-z_$][\w$]*\.(?!b$)[A-Za-z_$][\w$]*$/;

@@ -1,0 +1,26 @@
+// Runs some generated programs whose variables move about; `deno task fuzz --programs identity` runs more.
+import { assert } from "@std/assert";
+import { testWithCompilers } from "../support/compilers.ts";
+import { stress } from "../support/testing.ts";
+import { fuzzIdentity } from "./identity/programs.ts";
+
+/** Programs that once found a bug. */
+const FINDINGS = [7, 14, 26, 37, 42];
+
+testWithCompilers(
+  ["gcc", "clang"],
+  "a value that a reload keeps is that of the same variable of the source text, and the report tells which are kept",
+  async (folder) => {
+    const failed = (error: Error): never => {
+      throw error;
+    };
+    const compilers = ["gcc", "clang"], length = 6;
+    const { kept, fresh, moved } = await fuzzIdentity(
+      folder,
+      { seeds: Array.from({ length: stress(200) }, (_, index) => 1000 + index), compilers, length },
+      failed,
+    );
+    assert(kept > 100 && fresh > 50 && moved > 0, `${kept} kept, ${fresh} fresh, ${moved} moved`);
+    await fuzzIdentity(folder, { seeds: FINDINGS, compilers, length: 8 }, failed);
+  },
+);
