@@ -99,12 +99,14 @@ function localVariables(object: LinkObject, locator: Locator): LocalVariable[] {
     if (object.globalOf(symbol) !== -1 || symbols.kind(symbol) !== SymbolKind.OBJECT) continue;
     locator.symbol(object, symbol, 0);
     if (locator.found !== Found.DEFINED || locator.home === NO_HOME) continue;
-    const address = locator.output.address + locator.offset;
-    found.push({ symbol, name: symbols.name(symbol), size: symbols.size(symbol), address });
+    const address = locator.output.address + locator.offset, name = symbols.name(symbol);
+    if (!CLASS_TABLE.test(name)) found.push({ symbol, name, size: symbols.size(symbol), address });
   }
   return found;
 }
 
+/** Tables of C++ classes, which are no variables: a reload compares them in another way. */
+const CLASS_TABLE = /^_ZT[VTIS]/;
 /** Rust's names, which are paths from the crate on. */
 const PATH = /^_R|^_ZN.*17h[0-9a-f]{16}E/;
 

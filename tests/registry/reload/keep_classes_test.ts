@@ -352,8 +352,8 @@ testClasses("classes of anonymous namespaces in several files are not mixed up",
   const main = (version: number) => `
     struct base { virtual int id() = 0; };
     base *first(); base *second();
-    static base *all[10];
-    static int count;
+    base *all[10];
+    int count;
     extern "C" int make(void) { all[count++] = first(); all[count++] = second(); return ${version}; }
     extern "C" int ask(int at) { return all[at]->id(); }`;
   const sources = (version: number) => [file("first", version, 1), file("second", version, 2), main(version)];
