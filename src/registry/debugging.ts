@@ -41,26 +41,33 @@ function register(image: LoadedImage, file: string | undefined): void {
     const place = plan.place(offset, 0);
     return place === -1 ? undefined : memory.address + BigInt(place);
   };
-  const symbolFile = writeSymbolFile({
+  const inMemory = {
     file: image.file,
     sections: plan.sections.map(({ section, offset }) => ({
       section,
       address: memory.address + BigInt(offset),
     })),
-    addressOf: (offset) => keptHome(image, offset)?.address ?? at(offset),
-  }, debugOf(image, file));
+    addressOf: (offset: number) => keptHome(image, offset)?.address ?? at(offset),
+  };
+  const symbolFile = quietly(() => writeSymbolFile(inMemory, debugOf(image, file))) ??
+    writeSymbolFile(inMemory, new Map());
   registrations.set(image, registerSymbolFile(symbolFile));
 }
 
-/** The debug information of a version; nothing if there is none that can be read: functions have their names still. */
+/** The debug information of a version; nothing if it has none. */
 function debugOf(image: LoadedImage, file: string | undefined): ReadonlyMap<string, Uint8Array> {
+  const debug = image.debug?.read();
+  if (debug?.link === undefined) return debug?.sections ?? new Map();
+  const companion = file === undefined ? undefined : readCompanion(file, debug.link);
+  return companion === undefined ? new Map() : companionSections(companion);
+}
+
+/** Debug information that is damaged counts as none: functions have their names still. */
+function quietly<T>(work: () => T): T | undefined {
   try {
-    const debug = image.debug?.read();
-    if (debug?.link === undefined) return debug?.sections ?? new Map();
-    const companion = file === undefined ? undefined : readCompanion(file, debug.link);
-    return companion === undefined ? new Map() : companionSections(companion);
+    return work();
   } catch (error) {
-    if (error instanceof LoadError) return new Map();
+    if (error instanceof LoadError) return undefined;
     throw error;
   }
 }

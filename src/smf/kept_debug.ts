@@ -70,11 +70,14 @@ export class KeptDebug {
   /** Decompresses it. */
   read(): DebugContents {
     const reading = readDebug({ sections: this.#sections });
-    const at = (offset: number): Uint8Array =>
-      this.#stored.get(this.#sections.find((section) => section.offset === offset && section.size > 0)!)!;
+    // Sections of a damaged file may begin at one offset.
+    const at = (offset: number, length: number): Uint8Array =>
+      this.#stored.get(
+        this.#sections.find((section) => section.offset === offset && section.size === length)!,
+      )!;
     let step = reading.next();
     while (!step.done) {
-      const bytes = at(step.value.offset);
+      const bytes = at(step.value.offset, step.value.length);
       step.value.into?.set(bytes);
       step = reading.next(step.value.into ?? bytes);
     }

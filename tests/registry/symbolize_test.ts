@@ -5,6 +5,9 @@ import { linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { testWithCompilers } from "../support/compilers.ts";
 import { compile } from "../support/compilers.ts";
 import { C_SOURCE } from "../support/debug_sources.ts";
+import { parseSmf } from "../../src/smf/file.ts";
+import { canRun } from "../support/real_archives.ts";
+import { typesFixture } from "../support/types.ts";
 import { version } from "../support/versions.ts";
 
 const lineOf = (text: string): number => C_SOURCE.slice(0, C_SOURCE.indexOf(text)).split("\n").length;
@@ -169,6 +172,28 @@ testWithCompilers(
     }
   },
 );
+
+Deno.test({
+  name: `damaged debug information counts as none, also for debuggers${
+    canRun ? "" : " (SKIPPED: code for Linux x86-64)"
+  }`,
+  ignore: !canRun,
+  fn: damagedCountsAsNone,
+});
+
+function damagedCountsAsNone(): void {
+  const { bytes } = linkObjects([{ name: "sample.o", bytes: typesFixture("sample.o") }]);
+  const { sections } = parseSmf(bytes);
+  for (const name of [".debug_places", ".debug_info", ".debug_abbrev", ".debug_line"]) {
+    const damaged = bytes.slice();
+    const { offset, size } = sections.find((section) => section.name === name)!;
+    damaged.fill(0xee, offset, offset + size);
+    using registry = new ModuleRegistry({ debug: true, libraries: ["libm.so.6"] });
+    const { codeMemory: { address } } = registry.loadBytes("sample", damaged);
+    const found = registry.symbolize(address)!;
+    assertEquals([found.module, found.function !== undefined], ["sample", true], name);
+  }
+}
 
 Deno.test("without debug information functions and distances are known", () => {
   using registry = new ModuleRegistry();
