@@ -6,6 +6,7 @@
 import { parseArgs } from "@std/cli";
 import { bindBench } from "./bind_bench.ts";
 import { callBench, callTable } from "./call_bench.ts";
+import { hotBench, hotTable } from "./hot_bench.ts";
 import { linkBench } from "./link_bench.ts";
 import { loadBench } from "./load_bench.ts";
 import { registryBench } from "./registry_bench.ts";
@@ -56,6 +57,7 @@ await run("bind", () => bindBench(rounds), show);
 await run("link", () => linkBench(rounds), show);
 await run("types", () => typesBench(rounds), show);
 await run("call", () => callBench({ rounds }), callTable);
+await run("hot", () => hotBench(rounds === undefined ? {} : { rounds }), hotTable);
 await run("reload", () => reloadBench({ rounds }), reloadTable);
 
 const report = { deno: Deno.version, build: Deno.build, date: new Date().toISOString(), ...results };
