@@ -88,9 +88,20 @@ export function forEachAddress(
   found: (value: number, offset: number) => void,
 ): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  forEachAddressIn(view, -place & (WORD - 1), bytes.length, range, found);
+}
+
+/** Like {@linkcode forEachAddress}, from a word at `start` up to but not including `end`. */
+export function forEachAddressIn(
+  view: DataView,
+  start: number,
+  end: number,
+  range: AddressRange,
+  found: (value: number, offset: number) => void,
+): void {
   const lowest = Math.floor(range.first / HALF);
   const highest = Math.floor(range.end / HALF);
-  for (let offset = -place & (WORD - 1); offset + WORD <= bytes.length; offset += WORD) {
+  for (let offset = start; offset + WORD <= end; offset += WORD) {
     // The high half rules most words out.
     const high = view.getUint32(offset + 4, true);
     if (high < lowest || high > highest) continue;

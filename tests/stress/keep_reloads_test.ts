@@ -20,10 +20,10 @@ nativeTest(
     assertEquals(lost, 0);
     const [first, last] = [samples[0], samples.at(-1)!];
     const count = last.reloads - first.reloads;
-    // The engine's own objects of a version come on top.
+    // The engine's own objects of a version come on top, and what reports of crashes find out about symbols.
     const added = (last.resident - first.resident) / count,
       reported = (last.reported - first.reported) / count;
-    assert(added < 1.3 * reported + 256 * 1024, JSON.stringify(samples));
+    assert(added < 1.5 * reported + 256 * 1024, JSON.stringify(samples));
     if (!NO_PROC) assert(last.mappings - first.mappings <= 8 * count + 24, JSON.stringify(samples));
   },
 );

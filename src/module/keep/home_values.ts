@@ -4,8 +4,17 @@
 
 import { bytesAt } from "../../os/native_memory.ts";
 import type { LoadedImage } from "../../load/loader.ts";
-import { type AddressRange, forEachAddress } from "../image_data.ts";
+import { type AddressRange, forEachAddress, forEachAddressIn } from "../image_data.ts";
 import type { HomePlace } from "./table.ts";
+
+const WORD = 8;
+
+/** The variables of a version. */
+interface OwnedData {
+  readonly view: DataView;
+  /** The address of the first byte. */
+  readonly first: number;
+}
 
 /**
  * Reads homes: one view for all variables of a version, because a view of each takes longer than reading it.
@@ -13,26 +22,35 @@ import type { HomePlace } from "./table.ts";
  * Safety: for immediate use only; the versions must stay mapped meanwhile.
  */
 export class HomeValues {
-  readonly #data = new Map<LoadedImage, Uint8Array>();
+  readonly #data = new Map<LoadedImage, OwnedData>();
 
-  /** The bytes of a home. */
-  bytes({ owner, address, start: first, size }: HomePlace): Uint8Array {
-    const { memory, plan: { data: { offset, length } } } = owner;
-    const start = first - Number(memory.address) - offset;
-    if (start < 0 || start + size > length) return bytesAt(address, size);
-    let data = this.#data.get(owner);
-    if (data === undefined) {
-      this.#data.set(owner, data = bytesAt(memory.address + BigInt(offset), length));
-    }
-    return data.subarray(start, start + size);
-  }
-
-  /** Calls `found` for every aligned word of a home that is an address in a range. */
+  /**
+   * Calls `found` for every aligned word of a home that is an address in a range.
+   *
+   * @param found Gets the offset of the word in the home.
+   */
   forEachAddress(
-    place: HomePlace,
+    { owner, address, start, size }: HomePlace,
     range: AddressRange,
     found: (value: number, offset: number) => void,
   ): void {
-    if (place.size >= 8) forEachAddress(this.bytes(place), place.start % 8, range, found);
+    if (size < WORD) return;
+    const { view, first } = this.#dataOf(owner), offset = start - first;
+    // Tables of classes are constants.
+    if (offset < 0 || offset + size > view.byteLength) {
+      return forEachAddress(bytesAt(address, size), start % WORD, range, found);
+    }
+    const aligned = offset + (-start & (WORD - 1));
+    forEachAddressIn(view, aligned, offset + size, range, (value, at) => found(value, at - offset));
+  }
+
+  #dataOf(owner: LoadedImage): OwnedData {
+    let data = this.#data.get(owner);
+    if (data === undefined) {
+      const { memory, plan: { data: { offset, length } } } = owner;
+      const { buffer } = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
+      this.#data.set(owner, data = { view: new DataView(buffer), first: Number(memory.address) + offset });
+    }
+    return data;
   }
 }

@@ -12,6 +12,8 @@ export class InitialValues {
   readonly #candidate: LoadedImage;
   readonly #now: InitialBytes;
   readonly #others = new Map<LoadedImage, InitialBytes>();
+  /** The versions whose initial bytes are the same throughout. */
+  readonly #equal = new Set<LoadedImage>();
 
   constructor(candidate: LoadedImage) {
     this.#candidate = candidate;
@@ -25,10 +27,25 @@ export class InitialValues {
     const [{ before }] = variables;
     const image = from!, old = HomePlaces.of(image), now = HomePlaces.of(this.#candidate);
     let other = this.#others.get(image);
-    if (other === undefined) this.#others.set(image, other = new InitialBytes(image));
+    if (other === undefined) {
+      other = new InitialBytes(image);
+      this.#others.set(image, other);
+      if (isMoved(old, now) && this.#now.isEqual(now.place(0), other, old.place(0))) this.#equal.add(image);
+    }
+    if (this.#equal.has(image)) return false;
     const source = old.shape === now.shape ? home : old.at(image.file.symbols.value(before));
     return !this.#now.isAlike(now.place(home), other, old.place(source), now.homes[home].size);
   }
+}
+
+/** Whether two versions have the same homes at the same places of their data. */
+function isMoved(old: HomePlaces, now: HomePlaces): boolean {
+  if (old.shape !== now.shape) return false;
+  const { homes: before } = old, { homes: after } = now, distance = after[0].offset - before[0].offset;
+  for (let home = 1; home < after.length; home++) {
+    if (after[home].offset - before[home].offset !== distance) return false;
+  }
+  return true;
 }
 
 /** The initial bytes of an image's variables. */
@@ -43,6 +60,26 @@ class InitialBytes {
     this.#offset = plan.data.offset;
     this.#addresses = addressesOf(memory);
     this.#trampolines = ownTrampolines;
+  }
+
+  /** Whether all of them, with a home at these places, are the same but for words that are addresses of the image itself in both. */
+  isEqual(place: number, other: InitialBytes, otherPlace: number): boolean {
+    if (place - this.#offset !== otherPlace - other.#offset) return false;
+    const mine = this.#bytes, theirs = other.#bytes;
+    if (mine === undefined || theirs === undefined || mine.length !== theirs.length) return false;
+    if (mine.byteOffset % 8 !== 0 || theirs.byteOffset % 8 !== 0) return false;
+    const count = mine.length >> 2;
+    const [left, right] = [mine, theirs].map(({ buffer, byteOffset }) =>
+      new Int32Array(buffer, byteOffset, count)
+    );
+    for (let index = 0; index < count; index++) {
+      if (left[index] === right[index]) continue;
+      const word = 4 * (index & ~1);
+      if (!this.#isOwn(word) || !other.#isOwn(word)) return false;
+      index |= 1;
+    }
+    for (let at = 4 * count; at < mine.length; at++) if (mine[at] !== theirs[at]) return false;
+    return true;
   }
 
   /** Compares bytes at two places; those that nobody knows are alike. */

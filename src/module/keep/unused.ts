@@ -47,8 +47,11 @@ export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): 
 }
 
 /** The bytes of what the loader keeps of a file beside the image. */
-function tableBytes({ file: { symbols, relocations }, types, initialData }: PlacedImage): number {
-  return symbols.source.bytes.byteLength + relocations.words.byteLength +
+function tableBytes(image: PlacedImage): number {
+  const { file: { symbols, relocations }, types, initialData, crashReports } = image;
+  // Reports of crashes have a copy of the symbols.
+  const copies = crashReports === undefined ? 1 : 2;
+  return copies * symbols.source.bytes.byteLength + relocations.words.byteLength +
     (types?.facts.bytes?.byteLength ?? 0) + (initialData?.byteLength ?? 0);
 }
 
