@@ -10,7 +10,7 @@
  * --exhaustive      tries every byte, length and swap of the small seeds first
  * --share 0.1       the share of those to try, evenly spread; default all
  * --try FILE        tries one file, and prints the outcome
- * --programs KIND   generates programs instead, for gcc and clang, and reloads them: identity
+ * --programs KIND   generates programs instead, for gcc and clang, and reloads them: identity, abi
  * --count 100       how many programs, from the seed on; default 50
  * ```
  */

@@ -2,6 +2,7 @@
 
 import { dirname, join } from "@std/path";
 import { linkObjects } from "../../../src/link/linker.ts";
+import type { LinkInput } from "../../../src/link/resolve.ts";
 import { compile } from "../../support/compilers.ts";
 import type { SourceText } from "./print.ts";
 
@@ -22,6 +23,12 @@ export async function buildAll(
   folder: string,
   sources: readonly Source[],
 ): Promise<Uint8Array<ArrayBuffer>[]> {
+  const objects = await compileAll(folder, sources);
+  return objects.map((each) => linkObjects(each, { reloadable: true }).bytes as Uint8Array<ArrayBuffer>);
+}
+
+/** Compiles sources, each with paths relative to a folder of its own; returns the objects of each. */
+export async function compileAll(folder: string, sources: readonly Source[]): Promise<LinkInput[][]> {
   const lines: string[] = ["set -e"];
   sources.forEach(({ build, files }, number) => {
     lines.push(`cd ${join(folder, String(number), "/")}`);
@@ -35,11 +42,10 @@ export async function buildAll(
   const script = join(folder, "compile.sh");
   Deno.writeTextFileSync(script, lines.join("\n"));
   await compile("sh", [script], folder);
-  return sources.map(({ files }, number) => {
-    const objects = files.map(({ path }) => ({
+  return sources.map(({ files }, number) =>
+    files.map(({ path }) => ({
       name: `${path}.o`,
       bytes: Deno.readFileSync(join(folder, String(number), `${path}.o`)),
-    }));
-    return linkObjects(objects, { reloadable: true }).bytes as Uint8Array<ArrayBuffer>;
-  });
+    }))
+  );
 }
