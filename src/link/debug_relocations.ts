@@ -9,11 +9,17 @@ import { type ElfSection, SymbolPlace } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 
-/** The relocation types of 64-bit words and of 32-bit words, by machine. */
-const WORDS: Readonly<Record<number, { readonly wide: number; readonly narrow: readonly number[] }>> = {
-  [Machine.X86_64]: { wide: 1, narrow: [10, 11] },
-  [Machine.AARCH64]: { wide: 257, narrow: [258] },
+/** The relocation types of 64-bit words, of thread-local variables in such words, and of 32-bit words, by machine. */
+const WORDS: Readonly<Record<number, Words>> = {
+  [Machine.X86_64]: { wide: 1, threadLocal: [17, 21], narrow: [10, 11] },
+  [Machine.AARCH64]: { wide: 257, threadLocal: [1029], narrow: [258] },
 };
+
+interface Words {
+  readonly wide: number;
+  readonly threadLocal: readonly number[];
+  readonly narrow: readonly number[];
+}
 
 /** An address that no code or variable of the module has: it stands for what is not in it. */
 const NOWHERE = 0xffff_ffff;
@@ -60,7 +66,7 @@ const SPAN = 6;
 export class SectionRelocations implements Relocations {
   readonly #records: Uint32Array;
   readonly #wideType: number;
-  readonly #narrowTypes: readonly number[];
+  readonly #otherTypes: readonly number[];
   readonly #values: SymbolValues;
   /** Where the records of words of 8 bytes are. */
   readonly #wide: readonly number[];
@@ -75,9 +81,9 @@ export class SectionRelocations implements Relocations {
     const { buffer, byteOffset } = stored.byteOffset % 4 === 0 ? stored : stored.slice();
     const records = new Uint32Array(buffer, byteOffset, size / 4);
     this.#records = records;
-    const { wide, narrow } = WORDS[machine];
+    const { wide, threadLocal, narrow } = WORDS[machine];
     this.#wideType = wide;
-    this.#narrowTypes = narrow;
+    this.#otherTypes = [...threadLocal, ...narrow];
     this.#values = values;
     const spans = this.#spans = new Int32Array((bytes.length >>> SPAN) + 2);
     const places: number[] = [];
@@ -90,7 +96,8 @@ export class SectionRelocations implements Relocations {
         if (place >= bytes.length) break;
         for (const index = at / RECORD; span <= place >>> SPAN; span++) spans[span] = index;
       }
-      if (records[at + 2] === wide) places.push(at);
+      const type = records[at + 2];
+      if (type === wide || threadLocal.includes(type)) places.push(at);
     }
     if (records.length > 0 && last >= bytes.length) throw damaged("a relocation lies outside its section");
     spans.fill(records.length / RECORD, span);
@@ -112,9 +119,9 @@ export class SectionRelocations implements Relocations {
     }
     const at = RECORD * low;
     if (records[at] !== offset) return undefined;
-    // Offsets of thread-local variables, and what newer compilers add: types do not need it.
+    // What newer compilers add: types do not need it.
     const type = records[at + 2];
-    if (type !== this.#wideType && !this.#narrowTypes.includes(type)) return undefined;
+    if (type !== this.#wideType && !this.#otherTypes.includes(type)) return undefined;
     return this.#valueOf(at);
   }
 

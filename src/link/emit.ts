@@ -25,6 +25,7 @@ import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapExport } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
+import { sectionName } from "./section_names.ts";
 import { variableNames } from "./variable_names.ts";
 
 /** Everything that goes into the file. */
@@ -62,15 +63,6 @@ export interface Emitted {
   readonly exports: readonly MapExport[];
   /** The bytes of the companion file, if there is one. */
   readonly debugFile: Uint8Array | undefined;
-}
-
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-
-/** Cuts a name to 16 bytes, between characters. */
-function sectionName(name: string): string {
-  const bytes = encoder.encode(name);
-  return bytes.length <= 16 ? name : decoder.decode(bytes.subarray(0, 16)).replace(/\ufffd+$/, "");
 }
 
 /** Writes the module. */
@@ -231,14 +223,19 @@ class Emitter {
       for (let i = 1; i < symbols.length; i++) {
         const kind = symbols.kind(i);
         const id = object.globalOf(i);
-        if (id === -1 ? !isNamed(kind) : exported.has(id)) continue;
-        // A thread-local variable has no address of its own.
-        if (kind === SymbolKind.TLS) continue;
+        // A thread-local variable has no address of its own, but a reload tells it apart by its name.
+        const isThreadLocal = kind === SymbolKind.TLS;
+        if (isThreadLocal && homes === undefined) continue;
+        if (id === -1 ? !isNamed(kind) && !isThreadLocal : exported.has(id)) continue;
         if (id !== -1 && (globals.object(id) !== object.index || globals.symbol(id) !== i)) continue;
         if (id === -1) locator.symbol(object, i, 0);
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
         if (locator.found !== Found.DEFINED) continue;
+        if (isThreadLocal) {
+          this.#addThreadLocal(symbols.name(i), this.#placed(symbols.size(i)));
+          continue;
+        }
         const entry = id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id);
         // A reload tells entries, and the variables in homes, apart by their names.
         const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
@@ -248,6 +245,11 @@ class Emitter {
         if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }
     }
+  }
+
+  #addThreadLocal(name: string, { address, size }: PlacedSymbol): void {
+    if (size === 0) return;
+    this.#builder.symbol({ name, type: SymbolType.Data, binding: Binding.Local, value: address, size });
   }
 
   #addLocal(name: string, placed: PlacedSymbol): number {

@@ -197,7 +197,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     nameOf,
     problems,
   });
-  const types = typesOf({ resolution, locator, exported, entries }, options.types ?? "keep");
+  const types = typesOf({ resolution, locator, exported, entries, isReloadable }, options.types ?? "keep");
   const debug = debugOf(resolution, locator, marker, options);
   const { bytes, exports, debugFile } = emitModule({
     types: types.bytes,

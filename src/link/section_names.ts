@@ -19,3 +19,12 @@ export const FRAGMENTS: Readonly<Record<string, string>> = { ".init": ".init_arr
 export function isFragment(name: string): boolean {
   return Object.hasOwn(FRAGMENTS, name);
 }
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Cuts a name to 16 bytes, between characters. */
+export function sectionName(name: string): string {
+  const bytes = encoder.encode(name);
+  return bytes.length <= 16 ? name : decoder.decode(bytes.subarray(0, 16)).replace(/\ufffd+$/, "");
+}

@@ -25,6 +25,8 @@ export interface TypesInput {
   readonly exported: ReadonlySet<number>;
   /** The functions that reloads switch; undefined if the module is not hot. */
   readonly entries: Entries | undefined;
+  /** Whether a reload may keep thread-local variables, too. */
+  readonly isReloadable: boolean;
 }
 
 /** The types of a link. */
@@ -97,7 +99,10 @@ function locate(error: unknown, object: LinkObject): unknown {
 }
 
 /** Finds the exports, entries and writable variables that an object defines. */
-function rootsOf({ resolution, locator, exported, entries }: TypesInput, object: LinkObject): Roots {
+function rootsOf(
+  { resolution, locator, exported, entries, isReloadable }: TypesInput,
+  object: LinkObject,
+): Roots {
   const { symbols } = object.elf;
   const { globals } = resolution;
   const addresses = new Set<number>();
@@ -105,10 +110,11 @@ function rootsOf({ resolution, locator, exported, entries }: TypesInput, object:
   for (let i = 1; i < symbols.length; i++) {
     const kind = symbols.kind(i);
     const id = object.globalOf(i);
-    if (kind === SymbolKind.TLS || kind === SymbolKind.SECTION || kind === SymbolKind.FILE) continue;
+    const isThreadLocal = kind === SymbolKind.TLS;
+    if (isThreadLocal && !isReloadable || kind === SymbolKind.SECTION || kind === SymbolKind.FILE) continue;
     if (
       id === -1
-        ? kind !== SymbolKind.OBJECT && entries?.ofLocal(object, i) === undefined
+        ? !isThreadLocal && kind !== SymbolKind.OBJECT && entries?.ofLocal(object, i) === undefined
         : globals.object(id) !== object.index || globals.symbol(id) !== i
     ) {
       continue;
@@ -119,8 +125,10 @@ function rootsOf({ resolution, locator, exported, entries }: TypesInput, object:
     if (locator.found !== Found.DEFINED) continue;
     const { output, offset } = locator;
     const isEntry = (id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id)) !== undefined;
-    const isExported = id !== -1 && exported.has(id) || isEntry;
-    if (!isExported && output.type !== SectionType.Data && output.type !== SectionType.Bss) continue;
+    const isExported = !isThreadLocal && (id !== -1 && exported.has(id) || isEntry);
+    if (
+      !isExported && !isThreadLocal && output.type !== SectionType.Data && output.type !== SectionType.Bss
+    ) continue;
     addresses.add(output.address + offset);
     if (isExported) byName.set(symbols.name(i), output.address + offset);
   }

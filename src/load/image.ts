@@ -8,6 +8,7 @@ import type { RelocationNeeds } from "../image/relocation/scan.ts";
 import type { ThreadLocalPlan } from "../image/relocation/thread_locals.ts";
 import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
+import { HeaderFlag } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
 import type { FunctionEntry } from "../smf/entries.ts";
 import { type Home, homeIndexAt } from "../smf/homes.ts";
@@ -52,8 +53,10 @@ export interface LoadedImage extends Disposable {
   readonly initialData?: Uint8Array | undefined;
   /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
   ownTrampolines?: ReadonlyMap<number, number> | undefined;
-  /** The name of the library with the TLS blocks that others can import from; undefined if the module exports none. */
+  /** The name of the library with the TLS blocks that others can find; undefined if the module has none for them. */
   readonly threadLocalLibrary?: string | undefined;
+  /** The version whose TLS blocks the code uses, if that is not its own. */
+  keptBlocks?: KeptBlocks | undefined;
   /** The needs of the file's relocations; only in the isolate that owns the module. */
   readonly needs?: RelocationNeeds | undefined;
   /**
@@ -65,6 +68,17 @@ export interface LoadedImage extends Disposable {
   whyNotShareable(asked?: Set<unknown>): string | undefined;
   /** Whether its memory was freed: its providers, which it lets go of afterwards, must not read it. */
   readonly isFreed?: boolean;
+}
+
+/** The TLS blocks of an earlier version that a version's code uses. */
+export interface KeptBlocks extends Disposable {
+  /** The name of the library of that version. */
+  readonly library: string;
+}
+
+/** The library of the TLS blocks that a version's code uses; undefined if others cannot find them. */
+export function blocksLibrary({ keptBlocks, threadLocalLibrary }: LoadedImage): string | undefined {
+  return keptBlocks?.library ?? threadLocalLibrary;
 }
 
 /** Everything that is known about a file before memory is reserved for it. */
@@ -113,6 +127,7 @@ export class PlacedImage implements LoadedImage {
   /** The TLS blocks of an image that exports thread-local variables. */
   definedBlocks: Disposable | undefined;
   threadBlocks: ThreadBlocks | undefined;
+  keptBlocks: KeptBlocks | undefined;
   /** The registration of the unwind tables. */
   frames: Disposable | undefined;
   /** Measures the time that relocating takes. */
@@ -136,7 +151,11 @@ export class PlacedImage implements LoadedImage {
     this.plan = examined.plan;
     this.needs = examined.needs;
     this.threadLocals = examined.threadLocals;
-    this.threadLocalLibrary = (this.threadLocals?.exports.length ?? 0) > 0 ? newBlocksName() : undefined;
+    // A library of its own lets others find the block: importers, and later versions that keep it.
+    const isReloadable = (examined.file.header.flags & HeaderFlag.Reloadable) !== 0;
+    const { blocks, exports = [] } = this.threadLocals ?? {};
+    const isShared = blocks !== undefined && (isReloadable || exports.length > 0);
+    this.threadLocalLibrary = isShared ? newBlocksName() : undefined;
     this.libraries = examined.libraries;
     this.homes = examined.homes;
     this.entries = examined.entries;
@@ -178,6 +197,7 @@ export class PlacedImage implements LoadedImage {
     this.isFreed = true;
     if (this.missingCalls !== undefined) abandon(this.missingCalls);
     this.missingCalls = undefined;
+    this.keptBlocks?.[Symbol.dispose]();
     this.threadBlocks?.[Symbol.dispose]();
     this.definedBlocks?.[Symbol.dispose]();
     this.resolved?.[Symbol.dispose]();

@@ -43,7 +43,7 @@ import { checkArrays } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 import { StepTimer, type Trace } from "./trace.ts";
 
-export { keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
+export { blocksLibrary, keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
 /** Everything that loading needs beside the file. */
 export interface LoadContext {

@@ -10,6 +10,7 @@ import { relocationArch } from "../../image/relocation/mod.ts";
 import { relocateTo } from "../../image/relocation/relocate.ts";
 import type { Region } from "../../image/arrange.ts";
 import type { PlacedImage } from "../../load/loader.ts";
+import type { ThreadLocalBytes } from "../../load/thread_locals.ts";
 import { Protection } from "../../os/memory/allocator.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { equal } from "../../smf/equal.ts";
@@ -29,13 +30,25 @@ export class AimedImage {
   readonly #places: HomePlaces;
   readonly #addresses: AimedHomes;
   readonly #aim: Aim;
+  readonly #threadLocals: readonly ThreadLocalBytes[];
+  readonly #replaced: ThreadLocalBytes[] = [];
   readonly #changed: ChangedBytes[] = [];
   /** Whether its code cannot run any more, because the system refused to make it executable. */
   isBroken = false;
 
-  /** @param aim What leads to the homes that are kept. */
-  constructor(image: PlacedImage, places: HomePlaces, addresses: AimedHomes, aim: Aim) {
+  /**
+   * @param aim What leads to the homes that are kept.
+   * @param threadLocals The bytes that lead to TLS blocks which are kept.
+   */
+  constructor(
+    image: PlacedImage,
+    places: HomePlaces,
+    addresses: AimedHomes,
+    aim: Aim,
+    threadLocals: readonly ThreadLocalBytes[] = [],
+  ) {
     this.#aim = aim;
+    this.#threadLocals = threadLocals;
     this.#image = image;
     this.#places = places;
     this.#addresses = addresses;
@@ -48,9 +61,13 @@ export class AimedImage {
    */
   aim(): void {
     const image = this.#image, aim = this.#aim, { needs } = image;
-    if (aim.symbols.length > 0) {
+    if (aim.symbols.length > 0 || this.#threadLocals.length > 0) {
       const { memory: { address }, file, plan } = image;
       this.#write(aim, (bytes) => {
+        for (const { place, bytes: now } of this.#threadLocals) {
+          this.#replaced.push({ place, bytes: bytes.slice(place, place + now.length) });
+          bytes.set(now, place);
+        }
         const { constants, slots } = aim;
         relocateTo(bytes, file, plan, needs, address, aim, { relocations: constants, slots });
         this.#aimVariables(bytes, aim);
@@ -72,8 +89,9 @@ export class AimedImage {
     const base = Number(memory.address);
     const own = this.#addresses.map((address, home) => address === 0 ? 0 : base + this.#places.place(home));
     const aim = aimAt(image, this.#places, needs, own);
-    if (aim.symbols.length > 0) {
+    if (aim.symbols.length > 0 || this.#replaced.length > 0) {
       this.#write(aim, (bytes) => {
+        for (const { place, bytes: before } of this.#replaced) bytes.set(before, place);
         const { constants, slots } = aim;
         relocateTo(bytes, file, plan, needs, memory.address, aim, { relocations: constants, slots });
         for (const { place, before, after } of this.#changed.toReversed()) {
@@ -84,17 +102,18 @@ export class AimedImage {
       });
     }
     this.#changed.length = 0;
+    this.#replaced.length = 0;
     image.homeAddresses = undefined;
   }
 
   /** Changes the image while all of it is writable. */
   #write(aim: Aim, change: (bytes: Uint8Array) => void): void {
     const { allocator, memory, plan, file } = this.#image;
-    const isIn = ({ offset, length }: Region): boolean =>
-      aim.constants.some((index) => {
-        const place = plan.place(file.relocations.offset(index), 0);
-        return place >= offset && place < offset + length;
-      });
+    const isInside = ({ offset, length }: Region, place: number): boolean =>
+      place >= offset && place < offset + length;
+    const isIn = (region: Region): boolean =>
+      aim.constants.some((index) => isInside(region, plan.place(file.relocations.offset(index), 0))) ||
+      this.#threadLocals.some(({ place }) => isInside(region, place));
     const regions: (readonly [Region, Protection])[] = [];
     if (isIn(plan.code)) regions.push([plan.code, Protection.READ_EXECUTE]);
     const hasSlots = aim.slots.length > 0;

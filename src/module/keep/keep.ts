@@ -6,6 +6,7 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { Ranges } from "../../image/homes/ranges.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
+import { openOtherBlocks } from "../../load/thread_locals.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { homeAt } from "../../smf/homes.ts";
 import { takeSteps } from "../../types/steps.ts";
@@ -45,15 +46,19 @@ export function keepState(
   { oldPointers: treatment = "keep" }: Pick<CarryOptions, "oldPointers">,
   failed: () => void,
 ): KeptCandidate {
-  const { candidate, homes, places, table } = plan;
+  const { candidate, homes, places, table, threadLocals } = plan;
   const { withdrawn, doneGuards } = settle(plan);
   const moved = homes.filter(({ fate }) => fate === "moved");
   const oldPointers = pointersTo(plan);
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
 
-  const { aim, addresses } = aimOf(plan), aimed = new AimedImage(candidate, places, addresses, aim);
-  candidate.exits?.setWithdrawn(withdrawn, true);
   using undo = new DisposableStack();
+  const blocks = threadLocals?.library === undefined
+    ? undefined
+    : undo.use(openOtherBlocks(candidate, threadLocals.library));
+  const { aim, addresses } = aimOf(plan);
+  const aimed = new AimedImage(candidate, places, addresses, aim, blocks?.bytes);
+  candidate.exits?.setWithdrawn(withdrawn, true);
   undo.defer(() => candidate.exits?.setWithdrawn(withdrawn, false));
   const emptyAppended = places.tables.length === 0 ? () => {} : fillAppended(
     table,
@@ -72,6 +77,10 @@ export function keepState(
   const report = reportOf(plan, oldPointers);
   const next = table.with(candidate, homes.map(({ fate, place }) => fate === "kept" ? place : undefined));
   undo.move();
+  if (blocks !== undefined) {
+    const library = threadLocals!.library!;
+    candidate.keptBlocks = { library, [Symbol.dispose]: () => blocks[Symbol.dispose]() };
+  }
   freshHomes.set(
     candidate,
     new Map(homes.flatMap(({ home, fate, reason }) => fate === "fresh" ? [[home, reason!]] : [])),
@@ -86,6 +95,8 @@ export function keepState(
         return false;
       }
       emptyAppended();
+      candidate.keptBlocks?.[Symbol.dispose]();
+      candidate.keptBlocks = undefined;
       candidate.exits?.setWithdrawn(withdrawn, false);
       return true;
     },

@@ -19,6 +19,7 @@ import { housed, initialBytes } from "./housed.ts";
 import { InitialValues } from "./initial_values.ts";
 import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
 import type { HomePlace, HomeTable } from "./table.ts";
+import { planThreadLocals } from "./thread_locals.ts";
 
 /** Whether a version's variables can be kept: it was linked with homes, or has no variables. */
 export function isKeepable(image: LoadedImage): boolean {
@@ -61,7 +62,8 @@ export function planKeep(
       homes[home] = planned(home, fate, owner, (index) => unused.find((place) => place.index === index));
     });
   }
-  const plan: KeepPlan = { table, previous, candidate, places, pair, homes };
+  const threadLocals = planThreadLocals(pair, before, after, previous);
+  const plan: KeepPlan = { table, previous, candidate, places, pair, homes, threadLocals };
   checkPlaces(plan);
   takeInitial(plan, take);
   return plan;

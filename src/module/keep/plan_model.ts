@@ -8,6 +8,7 @@ import type { HomePlaces } from "../../image/homes/places.ts";
 import type { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import type { HomePlace, HomeTable } from "./table.ts";
+import type { ThreadLocalKeep } from "./thread_locals.ts";
 
 /** The plan for one home of the new version. */
 export interface HomePlan {
@@ -35,6 +36,8 @@ export interface KeepPlan {
   readonly pair: VersionPair;
   /** In the order of the homes. */
   readonly homes: readonly HomePlan[];
+  /** Undefined if it has no thread-local variables. */
+  readonly threadLocals: ThreadLocalKeep | undefined;
 }
 
 /** The reason of a home whose names the version before does not have. */

@@ -14,7 +14,7 @@ import { homelessVariables, unusedObjects } from "./unused.ts";
 
 /** Reports what becomes of the variables. */
 export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): CarryReport {
-  const { homes, candidate, places, pair } = plan;
+  const { homes, candidate, places, pair, threadLocals } = plan;
   const { symbols } = candidate.file;
   const kept: string[] = [], keptHomes: number[] = [], initialValueChanged: string[] = [];
   const moved: ConvertedVariable[] = [], fresh: FreshVariable[] = [];
@@ -47,13 +47,19 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
       if (hasChanged) initialValueChanged.push(name);
     }
   }
+  for (const variable of threadLocals?.variables ?? []) {
+    kept.push(variable.name);
+    if (!pair.isIdentical && isSized(variable)) matchedBySize.push(variable.name);
+    if (variable.plan !== undefined) typed.push([variable.name, variable.plan]);
+  }
+  initialValueChanged.push(...threadLocals?.otherInitialValues ?? []);
   return {
     carried: [],
     converted: [],
     kept,
     tables: reportTables(plan),
     moved,
-    fresh: [...fresh, ...homelessVariables(candidate)],
+    fresh: [...fresh, ...homelessVariables(candidate, threadLocals?.reason)],
     unused: unusedObjects(candidate, keptHomes),
     oldPointers,
     matchedBySize,

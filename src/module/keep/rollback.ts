@@ -16,6 +16,7 @@ import { type KeptCandidate, move } from "./keep.ts";
 import type { HomePlan } from "./plan_model.ts";
 import { reportOf } from "./report.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
+import { rolledBackThreadLocals } from "./thread_locals.ts";
 
 /**
  * Gives the variables to an earlier version.
@@ -64,7 +65,8 @@ export function rollBackState(
     return { bytes, values: bytes.slice() };
   });
   for (const home of moved) move(home, candidate);
-  const plan = { table, previous, candidate, places, pair, homes };
+  const threadLocals = rolledBackThreadLocals(previous, candidate);
+  const plan = { table, previous, candidate, places, pair, homes, threadLocals };
   return {
     report: { ...reportOf(plan, []), unused: undefined },
     table: table.with(candidate),

@@ -68,11 +68,15 @@ function isUnchanged(now: Uint8Array, initial: Uint8Array, start: number, end: n
   return true;
 }
 
-/** Finds the variables of a candidate that have no home. */
-export function homelessVariables(candidate: PlacedImage): FreshVariable[] {
+/**
+ * Finds the variables of a candidate that have no home.
+ *
+ * @param reason Why its thread-local variables are its own; undefined if they are not.
+ */
+export function homelessVariables(candidate: PlacedImage, reason: string | undefined): FreshVariable[] {
   const { plain, threadLocal } = HomePlaces.of(candidate).shape.homeless;
   return [
     ...plain.map((name) => ({ name, reason: "it is in a section that cannot stay" })),
-    ...threadLocal.map((name) => ({ name, reason: "it is thread-local" })),
+    ...(reason === undefined ? [] : threadLocal.map((name) => ({ name, reason }))),
   ];
 }

@@ -8,6 +8,7 @@ import { type Compatibility, exportsThreadLocal } from "../../image/compatibilit
 import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
 import type { FoundImport, ModuleIdentity } from "../../load/imports/resolve.ts";
+import { blocksLibrary } from "../../load/loader.ts";
 import { exportedName } from "../../load/runtime/thread_blocks.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
@@ -29,14 +30,14 @@ export class ThreadLocalImporters {
     { image, provider: { description, hold } }: ModuleVersion,
     isIsolateLocal: FoundImport["isIsolateLocal"],
   ): FoundImport | undefined {
-    const { threadLocalLibrary, identity } = image;
-    if (threadLocalLibrary === undefined || !exportsThreadLocal(image, name)) return undefined;
+    const { identity } = image, library = blocksLibrary(image);
+    if (library === undefined || !exportsThreadLocal(image, name)) return undefined;
     const imports = this.#imports;
     return {
       address: 0n,
       from: description,
-      libraries: [threadLocalLibrary],
-      nameThere: exportedName(threadLocalLibrary, name),
+      libraries: [library],
+      nameThere: exportedName(library, name),
       isIsolateLocal,
       provider: {
         description,

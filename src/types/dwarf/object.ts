@@ -155,7 +155,10 @@ export class DwarfObject {
     return addresses.address();
   }
 
-  /** Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else. */
+  /**
+   * Returns the address of a variable that has one: its location is DW_OP_addr or DW_OP_addrx and nothing else, or,
+   * if it is thread-local, DW_OP_const8u and the operation that finds a thread's block.
+   */
   location(entry: Entry): number | undefined {
     const found = this.storage(entry);
     return found?.isWhole === true ? found.address : undefined;
@@ -179,6 +182,8 @@ export class DwarfObject {
       ? cursor.address()
       : operation === OP_ADDRX
       ? this.indexedAddress(entry.unit, cursor.uleb())
+      : operation === OP_CONST8U && length === THREAD_LOCAL_LENGTH
+      ? threadLocalAddress(cursor)
       : undefined;
     return address === undefined ? undefined : { address, isWhole: cursor.at === end };
   }
@@ -198,5 +203,16 @@ function readUnit(read: () => Unit, cursor: Cursor, isTolerant: boolean): Unit |
   }
 }
 
+function threadLocalAddress(cursor: Cursor): number | undefined {
+  const address = cursor.address(), operation = cursor.u8();
+  return operation === OP_FORM_TLS_ADDRESS || operation === OP_GNU_PUSH_TLS_ADDRESS ? address : undefined;
+}
+
+/** An operation with 8 bytes, and one without any. */
+const THREAD_LOCAL_LENGTH = 10;
+
 const OP_ADDR = 0x03;
+const OP_CONST8U = 0x0e;
+const OP_FORM_TLS_ADDRESS = 0x9b;
+const OP_GNU_PUSH_TLS_ADDRESS = 0xe0;
 const OP_ADDRX = 0xa1;
