@@ -20,6 +20,12 @@ import type { ModuleExits } from "./runtime/atexit.ts";
 import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 import type { StepTimer } from "./trace.ts";
 
+/** The registration of an image for reports of crashes. */
+export interface CrashReports extends Disposable {
+  /** The bytes of the copies of the file's tables that reports are made from. */
+  readonly bytes: number;
+}
+
 /** A module in memory, as the rest of the package uses it. Its owner disposes of it. */
 export interface LoadedImage extends Disposable {
   readonly file: SmfFile;
@@ -133,7 +139,7 @@ export class PlacedImage implements LoadedImage {
   /** Measures the time that relocating takes. */
   relocating: StepTimer | undefined;
   /** The registration for reports of crashes. */
-  crashReports: Disposable | undefined;
+  crashReports: CrashReports | undefined;
   /** The stubs in the place of missing functions. */
   missingCalls: Disposable | undefined;
 

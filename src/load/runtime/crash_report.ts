@@ -12,7 +12,7 @@ import { pointerCall } from "../../os/pointer.ts";
 import { Platform, SymbolType } from "../../smf/enums.ts";
 import { debugSectionsOf } from "../../smf/debug.ts";
 import { hasDebug } from "../../smf/kept_debug.ts";
-import type { LoadedImage } from "../image.ts";
+import type { CrashReports, LoadedImage } from "../image.ts";
 import type { ResolvedImports } from "../imports/resolve.ts";
 import { CRASH_LIBRARY, CRASH_NAME } from "./crash_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
@@ -90,7 +90,7 @@ export interface ReportedAs {
  * Platforms: Linux only; elsewhere, and where the system refuses the handler,
  * nothing is reported.
  */
-export function reportCrashes(image: LoadedImage, reported: ReportedAs): Disposable | undefined {
+export function reportCrashes(image: LoadedImage, reported: ReportedAs): CrashReports | undefined {
   functions ??= findFunctions();
   if (functions === null) return undefined;
   const { bytes } = image.file.symbols.source;
@@ -105,7 +105,10 @@ export function reportCrashes(image: LoadedImage, reported: ReportedAs): Disposa
   );
   if (module === null) return undefined;
   const { remove } = functions;
-  return { [Symbol.dispose]: () => remove(module) };
+  return {
+    bytes: bytes.byteLength + (debug?.byteLength ?? 0),
+    [Symbol.dispose]: () => remove(module),
+  };
 }
 
 /** The functions of the C library that start threads. */

@@ -120,14 +120,19 @@ export class HomeTable {
     // The names are those of the version that serves, and so were considered when it began to.
     const isSame = HomePlaces.of(current).shape === own.shape &&
       found.every((place, index) => place === before[index]);
-    if (isSame) return new HomeTable(this.#places, versions, image, found);
-    const places = new Map<number, HomePlace>();
-    const names = new VariableNames();
+    const fuller: [number, HomePlace][] = [];
     for (const index of own.tables) {
       const place = found[index];
-      if (!isFullerThan(place, image, index)) continue;
+      if (place.filled.version === image || !isFullerThan(place, image, index)) continue;
       found[index] = { ...place, filled: { version: image, index } };
+      fuller.push([place.start, found[index]]);
     }
+    if (isSame) {
+      const places = fuller.length === 0 ? this.#places : new Map([...this.#places, ...fuller]);
+      return new HomeTable(places, versions, image, found);
+    }
+    const places = new Map<number, HomePlace>();
+    const names = new VariableNames();
     for (const place of found) places.set(place.start, place);
     for (let home = 0; home < found.length; home++) {
       for (const name of namesIn(image, own, home)) names.add(name);

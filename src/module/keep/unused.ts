@@ -17,7 +17,7 @@ export interface UnusedObjects {
   readonly bytes: number;
   /**
    * The bytes of memory that the new version added to the process, which stays until the module ends: its image, and
-   * the tables of its file.
+   * the tables of its file, of which reports of crashes have a copy.
    */
   readonly addedBytes: number;
 }
@@ -46,12 +46,11 @@ export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): 
   return { names, bytes, addedBytes: memory.size + tableBytes(candidate) };
 }
 
-/** The bytes of what the loader keeps of a file beside the image. */
-function tableBytes(image: PlacedImage): number {
-  const { file: { symbols, relocations }, types, initialData, crashReports } = image;
-  // Reports of crashes have a copy of the symbols.
-  const copies = crashReports === undefined ? 1 : 2;
-  return copies * symbols.source.bytes.byteLength + relocations.words.byteLength +
+/** The bytes of what the loader keeps of a file beside the image, copies for reports of crashes included. */
+function tableBytes(
+  { file: { symbols, relocations }, types, initialData, crashReports }: PlacedImage,
+): number {
+  return (crashReports?.bytes ?? 0) + symbols.source.bytes.byteLength + relocations.words.byteLength +
     (types?.facts.bytes?.byteLength ?? 0) + (initialData?.byteLength ?? 0);
 }
 

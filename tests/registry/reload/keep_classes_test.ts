@@ -569,3 +569,25 @@ testClasses(
     assertEquals(kept.call("ask"), 4);
   },
 );
+
+testClasses(
+  "a slot keeps the function that a version gave it in which nothing else has changed, after a rollback, too",
+  async (folder, compiler) => {
+    const source = (slots: string) => `
+    struct pure { pure(); virtual int nothing() = 0; };
+    pure::pure() {}
+    struct thing { thing(); ${slots} };
+    thing::thing() {}
+    int thing::size() { return 1; }
+    int thing::area() { return 2; }
+    extern "C" int ask(void) { return 3; }`;
+    await using kept = hotModule(folder, compiler);
+    await kept.load(source("virtual int size() = 0; virtual int area() = 0;"));
+    await kept.reload(source("virtual int size(); virtual int area();"));
+    kept.rollback();
+    const error = await rejection(() => kept.reload(source("virtual int area(); virtual int size();")));
+    assertStringIncludes(error.message, "_ZTV5thing: slot 0 was _ZN5thing4sizeEv");
+    await kept.reload(source("virtual int size(); virtual int area();"));
+    assertEquals(kept.call("ask"), 3);
+  },
+);
