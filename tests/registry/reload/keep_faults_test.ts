@@ -1,58 +1,9 @@
 // A fault at any step of a reload that keeps variables leaves the version that runs as it was.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  type ExecutableMemory,
-  LoadError,
-  type MemoryAllocator,
-  platformAllocator,
-  type TakeoverOptions,
-} from "../../../mod.ts";
+import { LoadError, type TakeoverOptions } from "../../../mod.ts";
 import { C, CPP, KeptModule, rejection } from "../../support/kept_module.ts";
+import { RefusingAllocator } from "../../support/refusing_allocator.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
-
-/** An allocator that refuses one of its calls. */
-class Faults implements MemoryAllocator {
-  readonly #real = platformAllocator();
-  /** Counts the calls that can fail. */
-  calls = 0;
-  /** The call that is refused; 0 for none. */
-  refused = 0;
-  live = new Set<ExecutableMemory>();
-
-  get pageSize(): number {
-    return this.#real.pageSize;
-  }
-
-  #count(call: string): void {
-    if (++this.calls !== this.refused) return;
-    throw new LoadError("OutOfMemory", "Cannot do this: the test refuses", { call, errno: 12 });
-  }
-
-  allocate(size: number, alignment: number, near?: bigint): ExecutableMemory {
-    this.#count("mmap");
-    const memory = this.#real.allocate(size, alignment, near);
-    this.live.add(memory);
-    return memory;
-  }
-
-  protect(...parameters: Parameters<MemoryAllocator["protect"]>): void {
-    this.#count("mprotect");
-    this.#real.protect(...parameters);
-  }
-
-  view(...parameters: Parameters<MemoryAllocator["view"]>): Uint8Array<ArrayBuffer> {
-    return this.#real.view(...parameters);
-  }
-
-  free(memory: ExecutableMemory): void {
-    this.#real.free(memory);
-    this.live.delete(memory);
-  }
-
-  retain(): Disposable {
-    return this.#real.retain!();
-  }
-}
 
 const SOURCE = (version: number) => `
   #include <string>
@@ -70,7 +21,7 @@ testWithCompilers(
   ["g++"],
   "a reload that the system refuses something at any step changes nothing",
   async (folder) => {
-    const allocator = new Faults();
+    const allocator = new RefusingAllocator();
     {
       await using kept = new KeptModule(folder, CPP, { allocator });
       await kept.load(SOURCE(1));
@@ -225,7 +176,7 @@ testWithCompilers(
         }
         return 0;
       }`;
-    const allocator = new Faults();
+    const allocator = new RefusingAllocator();
     {
       await using kept = new KeptModule(folder, { ...CPP, link: { hot: true, spareVirtuals: 64 } }, {
         allocator,
