@@ -76,6 +76,8 @@ export interface InspectionData {
     /** The variables in it, by their places. */
     readonly variables: readonly string[];
   }[];
+  /** The functions of a hot module that a reload switches and that are not exported; null for other modules. */
+  readonly entries: readonly { readonly name: string; readonly file: string }[] | null;
   readonly image: {
     readonly pageSize: number;
     readonly size: number;
@@ -157,6 +159,8 @@ export function inspectModule(module: ParsedSmf, chosen: readonly SmfSection[], 
     imports: module.imports(),
     libraries: module.hostLibraries(),
     homes: homesData(module).filter(({ offset }) => isChosen(offset)),
+    entries: module.entries()?.filter(({ symbol }) => isChosen(symbols.value(symbol)))
+      .map(({ symbol, file }) => ({ name: symbols.name(symbol), file })) ?? null,
     image,
   };
   return { data, problem };

@@ -15,8 +15,8 @@ import { hexLines, printable } from "../terminal/table.ts";
 
 const HELP = `smf inspect <file | -> [options]
 
-Shows the header, sections, symbols, relocations, imports and homes of a module, and the
-plan of its memory image.
+Shows the header, sections, symbols, relocations, imports, homes and entries of a module,
+and the plan of its memory image.
 
   --section NAME   show only this section, by name or by #index; repeatable
   --hex            show the sections' contents as well, decompressed

@@ -20,6 +20,7 @@ export function inspectionLines({ data }: Inspection, isPartial: boolean, style:
     ["imports", isPartial ? [] : data.imports.map((name) => printable(name))],
     ["libraries", isPartial ? [] : data.libraries.map((name) => printable(name))],
     ["homes", homeLines(data)],
+    ["entries", entryLines(data)],
     ["image", isPartial ? [] : imageLines(data)],
   ];
   return parts.filter(([, lines]) => lines.length > 0).flatMap(([title, lines], index) => [
@@ -98,6 +99,14 @@ function homeLines({ homes }: InspectionData): string[] {
       variables.map((name) => printable(name)).join(", "),
     ]),
   ], ["right", "right", "right"]);
+}
+
+function entryLines({ entries }: InspectionData): string[] {
+  if (entries === null || entries.length === 0) return [];
+  return table([
+    ["function", "file"],
+    ...entries.map(({ name, file }) => [printable(name), printable(file)]),
+  ], ["left", "left"]);
 }
 
 function imageLines({ image }: InspectionData): string[] {

@@ -28,14 +28,15 @@ export interface TakeoverOptions extends CarryOptions {
    * Safety: with `keep`, what `migrate`, `verify` and the new version's code write
    * to variables stays written if the reload fails after that. An address of a
    * function in a variable leads to the code that it was taken from, unless the
-   * function is exported.
+   * function is exported or the module was linked with `smf link --hot`.
    *
    * Without types values are copied as bytes. If the new version means
    * something else by a variable of the same name, size and version, its code
    * works on a wrong value, or crashes. Workers that write to variables while they are
    * carried race with the copy.
    *
-   * @default "fresh"; of a watch `keep` where both versions have homes for variables, else `fresh`
+   * @default "fresh"; of modules linked with `smf link --hot` `keep`; of a watch `keep` where both versions have
+   * homes for variables, else `fresh`
    *
    * @example Variables that stay where they are
    * ```ts

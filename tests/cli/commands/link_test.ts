@@ -119,6 +119,33 @@ Deno.test("a reloadable module's sections of several variables are named, with t
     assertEquals([plain.err, plain.out.join("\n").includes("several variables")], [[], false]);
   }));
 
+Deno.test("a hot module's calls that stay within their version are named, with the flags that change it", () =>
+  inFolder(async (path) => {
+    const object = (name: string) => fromFileUrl(new URL(`../../../fixtures/${name}.o`, import.meta.url));
+    const strings = object("c/strings");
+    const { err } = await smf("link", strings, "-o", path("z.smf"), "--hot");
+    const remedy = "compile with -fPIC -g, and default visibility; or with -flive-patching=inline-clone -g";
+    assertEquals(err.at(-1), `smf link: calls that stay within their version: 'note': ${remedy}`);
+    const { out } = await smf("link", strings, "-o", path("z.smf"), "--hot", "--map");
+    const title = out.indexOf("functions of which calls stay within their version");
+    assertEquals(out[title + 1], `  note ${strings} (local: ${remedy})`);
+    assertEquals(
+      (await smf("link", strings, "-o", path("z.smf"), "--reloadable")).err.length,
+      err.length - 1,
+    );
+
+    const patchable = object("platform/linux-x86_64_hot_v1");
+    assertEquals((await smf("link", patchable, "-o", path("z.smf"), "--hot")).err, []);
+    const shown = (await smf("inspect", path("z.smf"))).out;
+    const entries = shown.indexOf("entries");
+    assertEquals(
+      shown.slice(entries + 1, entries + 5).map((line) => line.trim().split(/ +/)),
+      [["function", "file"], ["local", "hot.c"], ["taken", "hot.c"], ["hidden"]],
+    );
+    const { entries: json } = JSON.parse((await smf("inspect", path("z.smf"), "--json")).out[0]);
+    assertEquals(json.at(-1), { name: "hidden", file: "" });
+  }));
+
 Deno.test("each error is a line that begins with the file, the next step follows, and no module is written", () =>
   inFolder(async (path) => {
     Deno.writeFileSync(path("broken.o"), new Uint8Array(100));
