@@ -7,7 +7,9 @@
 import { fromFileUrl, join } from "@std/path";
 
 const root = fromFileUrl(new URL("../", import.meta.url));
-const names = [...Deno.readDirSync(join(root, "examples"))].map(({ name }) => `${name}/main.ts`).sort();
+const names = [...Deno.readDirSync(join(root, "examples"))].flatMap(({ name: folder }) =>
+  [...Deno.readDirSync(join(root, "examples", folder))].map(({ name }) => `${folder}/${name}`)
+).filter((name) => /\/(?:main|loop)\.ts$/.test(name)).sort();
 let failed = 0;
 for (const name of names) {
   const text = Deno.readTextFileSync(join(root, "examples", name));

@@ -4,7 +4,7 @@
  * stays where it is, in a variable and on the heap, and so does the pointer to a
  * function that it has stored there.
  *
- *     deno run --allow-ffi --allow-read --allow-write --allow-run=gcc examples/live_loop/main.ts
+ *     deno run --allow-ffi --allow-read --allow-write --allow-run=gcc examples/live_coding/loop.ts
  *
  * It needs gcc and Linux, and ends by itself after some seconds.
  */
@@ -36,7 +36,7 @@ const VERSIONS = [
   ),
 ];
 
-const directory = Deno.makeTempDirSync({ prefix: "live_loop_" });
+const directory = Deno.makeTempDirSync({ prefix: "live_coding_" });
 
 /** Compiles a version under the name that all versions have, so that -g tells the linker what gcc may know. */
 async function build(text: string): Promise<Uint8Array<ArrayBuffer>> {
