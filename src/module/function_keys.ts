@@ -5,7 +5,7 @@
 
 import { type ExportPlace, exportPlace } from "../image/compatibility.ts";
 import type { LoadedImage } from "../load/image.ts";
-import { entryKey, type FunctionEntry, isEntryKey } from "../smf/entries.ts";
+import { type FunctionEntry, isEntryKey } from "../smf/entries.ts";
 
 /** The parts of an image that tell its functions. */
 export type KeyedImage = Pick<LoadedImage, "file" | "plan" | "entries">;
@@ -18,19 +18,14 @@ interface FoundKeys {
   readonly places: Map<string, ExportPlace>;
 }
 
-/** Returns the key of the function that a symbol of an image's entries names. */
-export function keyOfEntry({ file: { symbols } }: KeyedImage, index: number, file: string): string {
-  return entryKey(symbols.name(index), file);
-}
-
 /** Finds a function or variable by its key; undefined if the version has none that has an address. */
 export function placeOfKey(image: KeyedImage, key: string): ExportPlace | undefined {
   const { entries } = image;
   if (entries === undefined) return isEntryKey(key) ? undefined : exportPlace(image, key);
   let found = known.get(entries);
   if (found === undefined) {
-    const keys = entries.map(({ symbol, file }) => [keyOfEntry(image, symbol, file), symbol] as const);
-    known.set(entries, found = { entries: new Map(keys), places: new Map() });
+    const keys = new Map(entries.map(({ symbol, key }) => [key, symbol]));
+    known.set(entries, found = { entries: keys, places: new Map() });
   }
   let place = found.places.get(key);
   if (place === undefined) {

@@ -10,7 +10,7 @@ import type { Region } from "../image/arrange.ts";
 import { GOT_SLOT_SIZE } from "../image/arrange.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { startArrays } from "../load/start.ts";
-import { keyOfEntry, placeOfKey } from "./function_keys.ts";
+import { placeOfKey } from "./function_keys.ts";
 import { forEachAddress, readAddress, writeAddress } from "./image_data.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { RelocationType, SymbolType } from "../smf/enums.ts";
@@ -152,11 +152,8 @@ export class OwnAddresses {
         add(this.#variables, at - data.offset, symbol);
       }
     }
-    const files = new Map(entries.map(({ symbol, file }) => [symbol, file]));
-    return [...found].map((symbol) => {
-      const file = files.get(symbol);
-      return file === undefined ? symbols.name(symbol) : keyOfEntry(this.#image, symbol, file);
-    });
+    const keys = new Map(entries.map(({ symbol, key }) => [symbol, key]));
+    return [...found].map((symbol) => keys.get(symbol) ?? symbols.name(symbol));
   }
 
   #isStartArray(at: number): boolean {

@@ -32,6 +32,8 @@ export interface FunctionEntry {
   readonly symbol: number;
   /** Its source file, if the function is static; empty if the module has no other function of its name. */
   readonly file: string;
+  /** Identifies it in all versions of the module; no export has such a name. */
+  readonly key: string;
 }
 
 /** The tables of a file that has entries. */
@@ -43,7 +45,7 @@ interface EntriesSource {
 const encoder = new TextEncoder();
 
 /** Writes the bytes of the section for entries in ascending order of their symbols. */
-export function entriesBytes(entries: readonly FunctionEntry[]): Uint8Array<ArrayBuffer> {
+export function entriesBytes(entries: readonly Omit<FunctionEntry, "key">[]): Uint8Array<ArrayBuffer> {
   const texts: Uint8Array[] = [new Uint8Array(1)];
   const places = new Map([["", 0]]);
   let end = 1;
@@ -123,11 +125,10 @@ export function* readEntries({ sections, symbols }: EntriesSource): Reading<Func
       file = new TextDecoder().decode(bytes.subarray(text, bytes.indexOf(0, text)));
       files.set(text, file);
     }
-    const entry = { symbol, file };
     const key = entryKey(symbols.name(symbol), file);
     if (names.has(key)) throw refuse(`two entries are called '${symbols.name(symbol)}'`, at);
     names.add(key);
-    entries.push(entry);
+    entries.push({ symbol, file, key });
   }
   return entries;
 }

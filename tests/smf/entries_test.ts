@@ -29,7 +29,11 @@ function read(...sections: Uint8Array[]): FunctionEntry[] | undefined {
   return parseSmf(fileWith(...sections).build()).entries();
 }
 
-const GOOD = [{ symbol: 0, file: "" }, { symbol: 1, file: "a.c" }, { symbol: 2, file: "b.c" }];
+const GOOD = [
+  { symbol: 0, file: "", key: entryKey("one", "") },
+  { symbol: 1, file: "a.c", key: entryKey("twice", "a.c") },
+  { symbol: 2, file: "b.c", key: entryKey("twice", "b.c") },
+];
 
 /** Bytes with words in them changed, by their offsets. */
 function changed(words: Readonly<Record<number, number>>): Uint8Array {
