@@ -232,15 +232,15 @@ class Emitter {
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
         if (locator.found !== Found.DEFINED) continue;
+        const name = variables?.get(object)?.get(i) ?? symbols.name(i);
         if (isThreadLocal) {
-          this.#addThreadLocal(symbols.name(i), this.#placed(symbols.size(i)));
+          this.#addThreadLocal(name, this.#placed(symbols.size(i)));
           continue;
         }
         const entry = id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id);
         // A reload tells entries, and the variables in homes, apart by their names.
         const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
         if (!isNeeded && !keptNames.has(symbols.name(i))) continue;
-        const name = variables?.get(object)?.get(i) ?? symbols.name(i);
         const index = this.#addLocal(name, this.#placed(sizeOf(globals, id, object, i)));
         if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }

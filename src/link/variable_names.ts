@@ -50,7 +50,7 @@ interface Source {
   readonly mayShrink: boolean;
 }
 
-/** Finds the names of local variables in homes, by their symbols' indices in each object. */
+/** Finds the names of local variables in homes and of thread-local ones, by their symbols' indices in each object. */
 export function variableNames(
   { objects }: Resolution,
   locator: Locator,
@@ -96,9 +96,10 @@ function localVariables(object: LinkObject, locator: Locator): LocalVariable[] {
   const { symbols } = object.elf;
   const found: LocalVariable[] = [];
   for (let symbol = 1; symbol < symbols.length; symbol++) {
-    if (object.globalOf(symbol) !== -1 || symbols.kind(symbol) !== SymbolKind.OBJECT) continue;
+    const kind = symbols.kind(symbol), isThreadLocal = kind === SymbolKind.TLS;
+    if (object.globalOf(symbol) !== -1 || kind !== SymbolKind.OBJECT && !isThreadLocal) continue;
     locator.symbol(object, symbol, 0);
-    if (locator.found !== Found.DEFINED || locator.home === NO_HOME) continue;
+    if (locator.found !== Found.DEFINED || locator.home === NO_HOME && !isThreadLocal) continue;
     const address = locator.output.address + locator.offset, name = symbols.name(symbol);
     if (!CLASS_TABLE.test(name)) found.push({ symbol, name, size: symbols.size(symbol), address });
   }
@@ -106,7 +107,7 @@ function localVariables(object: LinkObject, locator: Locator): LocalVariable[] {
 }
 
 /** Tables of C++ classes, which are no variables: a reload compares them in another way. */
-const CLASS_TABLE = /^_ZT[VTIS]/;
+const CLASS_TABLE = /^_ZT[VCTIS]/;
 /** Rust's names, which are paths from the crate on. */
 const PATH = /^_R|^_ZN.*17h[0-9a-f]{16}E/;
 

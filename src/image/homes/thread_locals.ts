@@ -4,7 +4,7 @@
  */
 
 import type { VersionPair } from "../version_pair.ts";
-import { baseName } from "../symbol_names.ts";
+import { baseName, isOfUnchangedObject } from "../symbol_names.ts";
 import { RelocationType, SymbolType } from "../../smf/enums.ts";
 import type { FollowedVariable, HousedVersion } from "./fates.ts";
 
@@ -12,6 +12,9 @@ import type { FollowedVariable, HousedVersion } from "./fates.ts";
 export type ThreadLocalFate =
   | { readonly variables: readonly FollowedVariable[]; readonly reason?: undefined }
   | { readonly variables?: undefined; readonly reason: string };
+
+const OTHERS = "it is thread-local, and such variables have other names, sizes or places now";
+const NUMBERED = "it is thread-local, and names of such variables are not unique, or compilers number them";
 
 /** The indices of the thread-local variables of a file, by their places. */
 export function threadLocalsOf({ file: { symbols }, plan }: Pick<HousedVersion, "file" | "plan">): number[] {
@@ -55,15 +58,12 @@ export function followThreadLocals(
   if (isSame && changed !== undefined) {
     return { reason: `it is thread-local, and the type of '${changed.name}' has changed` };
   }
-  if (!isSame) {
-    return { reason: "it is thread-local, and such variables have other names, sizes or places now" };
-  }
-  const isNumbered = variables.some(({ name }) => baseName(name) !== name) || names.size < variables.length;
-  if (!pair.isIdentical && isNumbered) {
-    return {
-      reason: "it is thread-local, and names of such variables are not unique, or compilers number them",
-    };
-  }
+  const isUnclear = names.size < variables.length || variables.some(({ name }) => baseName(name) !== name);
+  if (!isSame) return { reason: isUnclear ? NUMBERED : OTHERS };
+  // A name of an object that has not changed means what it meant, whoever counted it.
+  const isCounted = names.size < variables.length ||
+    variables.some(({ name }) => baseName(name) !== name && !isOfUnchangedObject(name));
+  if (!pair.isIdentical && isCounted) return { reason: NUMBERED };
   if (!isNamedWholly(after, variables)) {
     return { reason: "it is thread-local, and beside such variables are others without names" };
   }

@@ -1,6 +1,7 @@
 // Thread-local variables stay in the blocks of the first version, as long as the layout of these is the same.
 import { assertEquals } from "@std/assert";
-import { testWithCompilers } from "../../support/compilers.ts";
+import { linkObjects, type LoadedModule, ModuleRegistry } from "../../../mod.ts";
+import { compile, testWithCompilers } from "../../support/compilers.ts";
 import { C, CPP, freshOf, KeptModule, rejection } from "../../support/kept_module.ts";
 
 const MODELS: Readonly<Record<string, readonly string[]>> = {
@@ -143,8 +144,8 @@ testWithCompilers(
         "__thread int counter; __thread float more;",
       ],
       "it is thread-local, and names of such variables are not unique, or compilers number them": [
-        "__thread int counter; int *inner(void) { static __thread int n; return &n; }",
-        "__thread int counter; int *inner(void) { static __thread int n; return &n; }",
+        "__thread int counter; int *a(int x) { if (x) { static __thread int n; return &n; } { static __thread int n; return &n; } }",
+        "__thread int counter; int *a(int x) { if (x) { static __thread int n; return &n; } { static __thread int n; return &n; } }",
       ],
       "it is thread-local, and such variables have other names, sizes or places now": [
         "__thread int counter; __thread int more;",
@@ -173,4 +174,40 @@ testWithCompilers(["gcc"], "importers that come later use the blocks that stay",
   assertEquals(kept.call("add"), 16);
   using user = kept.registry.loadBytes("user", await kept.compile(importer));
   assertEquals(user.getFunction("read", { parameters: [], result: "i32" })!(), 16);
+});
+
+testWithCompilers(["gcc"], "equal names in several files and functions are not mixed up", async (folder) => {
+  const linked = async (version: number, ...names: string[]) => {
+    const objects = [];
+    for (const name of names) {
+      const text = `
+        static __thread int n;
+        int ${name}(void) { static __thread int m; n += ${version}; m += 10 * ${version}; return n * 1000 + m; }`;
+      Deno.writeTextFileSync(`${folder}/${name}.c`, text);
+      await compile("gcc", ["-fPIC", ...C, "-c", `${name}.c`, "-o", `${name}.o`], folder);
+      objects.push({ name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) });
+    }
+    return linkObjects(objects, { reloadable: true }).bytes as Uint8Array<ArrayBuffer>;
+  };
+  using registry = new ModuleRegistry();
+  const INT = { parameters: [], result: "i32" } as const;
+  using first = registry.loadBytes("m", await linked(1, "first", "second"));
+  const values = (module: LoadedModule, ...names: string[]): number[] =>
+    names.map((name) => module.getFunction(name, INT)!());
+  assertEquals(values(first, "first", "second"), [1010, 1010]);
+  using second = registry.reload("m", { bytes: await linked(2, "first", "second"), state: "keep" });
+  assertEquals(values(second, "first", "second"), [3030, 3030]);
+  using third = registry.reload("m", {
+    bytes: await linked(3, "first", "third"),
+    state: "keep",
+    compatibility: "allow",
+  });
+  // The layout is the same, but some of them are others.
+  assertEquals(third.carried!.fresh.map(({ name }) => name).sort(), [
+    "first.m@first.c",
+    "n@first.c",
+    "n@third.c",
+    "third.m@third.c",
+  ]);
+  assertEquals(values(third, "first", "third"), [3030, 3030]);
 });
