@@ -12,7 +12,7 @@
 
 import type { VariableMatch, VersionPair } from "../version_pair.ts";
 import { functionsOf } from "../compatibility.ts";
-import { RelocationType } from "../../smf/enums.ts";
+import { RelocationType, SymbolType } from "../../smf/enums.ts";
 import { equal } from "../../smf/equal.ts";
 import type { SmfFile } from "../../smf/file.ts";
 import { decodedOf, type ModuleTypes } from "../../smf/types.ts";
@@ -266,6 +266,10 @@ function homesWithLabels({ file, plan }: HousedVersion, places: HomePlaces): Set
     if (relocations.type(index) !== RelocationType.Abs64) continue;
     const symbol = relocations.symbol(index);
     if (!symbols.isDefined(symbol)) continue;
+    // The address of a function itself, as most are.
+    const isStart = symbols.type(symbol) === SymbolType.Function && relocations.addendLow(index) === 0 &&
+      relocations.addendHigh(index) === 0;
+    if (isStart) continue;
     const target = symbols.value(symbol) +
       (relocations.addendHigh(index) * 2 ** 32 + relocations.addendLow(index));
     if (!plan.isCode(target)) continue;

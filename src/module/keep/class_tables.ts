@@ -29,11 +29,12 @@ const WORD = 8;
  */
 export function checkTables(plan: KeepPlan, compatibility: Compatibility): void {
   const { homes, places, previous, candidate, table } = plan;
+  if (places.tables.length === 0 && ClassTables.of(previous).byName.size === 0) return;
   const after = housed(candidate, typesOf);
   const copies = new TableCopies(table);
   const differences: TableDifference[] = [];
-  for (const home of homes) {
-    if (!places.isTable(home.home)) continue;
+  for (const index of places.tables) {
+    const home = homes[index];
     const difference = home.difference ??
       (home.fate === "kept" ? differenceInPlace(copies, home, previous, after) : undefined);
     if (difference === undefined) continue;
@@ -132,7 +133,7 @@ function refusal(
 /** Reports what becomes of the tables. */
 export function reportTables({ homes, candidate, places, table }: KeepPlan): KeptTable[] {
   const { symbols } = candidate.file, copies = new TableCopies(table);
-  return homes.filter(({ home }) => places.isTable(home)).flatMap(({ home, fate, place, reason }) =>
+  return places.tables.map((index) => homes[index]).flatMap(({ home, fate, place, reason }) =>
     places.variables[home].map((index): KeptTable => {
       const name = symbols.name(index), isVirtual = hasVirtuals(name) && places.variables[home].length === 1;
       const size = filledSize(candidate, home);

@@ -148,23 +148,32 @@ export interface TableCopy {
 
 /** The copies of tables that objects may have: the one in place, and those that initialisers of versions have used. */
 export class TableCopies {
-  readonly #byAddress = new Map<bigint, TableCopy[]>();
+  readonly #table: HomeTable;
+  /** Found when they are first asked for: most modules have no tables, and there may be many versions. */
+  #byAddress: ReadonlyMap<bigint, TableCopy[]> | undefined;
 
-  constructor({ versions }: HomeTable) {
-    for (const version of versions as readonly PlacedImage[]) {
-      if (startCount(version) === 0) continue;
+  constructor(table: HomeTable) {
+    this.#table = table;
+  }
+
+  #find(): Map<bigint, TableCopy[]> {
+    const byAddress = new Map<bigint, TableCopy[]>();
+    for (const version of this.#table.versions as readonly PlacedImage[]) {
       const places = HomePlaces.of(version);
+      if (places.tables.length === 0 || startCount(version) === 0) continue;
       for (const home of tableHomes(version)) {
         const address = Number(version.memory.address) + places.place(home);
         const copy = { image: version, address, size: places.homes[home].size };
-        const shared = homeAddress(version, home), known = this.#byAddress.get(shared);
-        if (known === undefined) this.#byAddress.set(shared, [copy]);
+        const shared = homeAddress(version, home), known = byAddress.get(shared);
+        if (known === undefined) byAddress.set(shared, [copy]);
         else known.push(copy);
       }
     }
+    return byAddress;
   }
 
   of({ owner, address, size }: HomePlace): TableCopy[] {
+    this.#byAddress ??= this.#find();
     const copies = this.#byAddress.get(address) ?? [];
     const inPlace = { image: owner as PlacedImage, address: Number(address), size };
     return [inPlace, ...copies.filter(({ image }) => image !== owner)];
