@@ -1,8 +1,8 @@
 // Runs some generated programs whose variables move about; `deno task fuzz --programs identity` runs more.
 import { assert } from "@std/assert";
-import { testWithCompilers } from "../support/compilers.ts";
+import { testOutputOf, testWithCompilers } from "../support/compilers.ts";
 import { stress } from "../support/testing.ts";
-import { fuzzIdentity } from "./identity/programs.ts";
+import { fuzzFiles, fuzzIdentity } from "./identity/programs.ts";
 
 /** Programs that once found a bug. */
 const FINDINGS = [7, 14, 26, 37, 42];
@@ -24,3 +24,13 @@ testWithCompilers(
     await fuzzIdentity(folder, { seeds: FINDINGS, compilers, length: 8 }, failed);
   },
 );
+
+for (const compiler of ["aarch64-linux-gnu-gcc", "clang --target=aarch64-linux-gnu"]) {
+  testOutputOf(compiler, `files from ${compiler} give no variable the home of another`, async (folder) => {
+    const seeds = Array.from({ length: stress(120) }, (_, index) => 2000 + index);
+    const counts = await fuzzFiles(folder, { seeds, compilers: [compiler], length: 6 }, (error) => {
+      throw error;
+    });
+    assert(counts.judged > 30 && counts.fresh > 30, JSON.stringify(counts));
+  });
+}

@@ -60,7 +60,7 @@ export class Newest {
 }
 
 /** The identities of a variable in its version: blocks do not matter where a function has one variable of a name. */
-function identitiesIn({ variables }: Version, variable: Variable): string[] {
+export function identitiesIn({ variables }: Version, variable: Variable): string[] {
   const own = identitiesOf(variable);
   const { block: _, ...plain } = variable;
   const isOnly = variables.every((each) =>

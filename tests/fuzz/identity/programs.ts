@@ -5,6 +5,7 @@ import { randomFrom } from "../../support/testing.ts";
 import { Random } from "../mutate.ts";
 import { type Build, buildAll } from "./build.ts";
 import { restartValues } from "./draft.ts";
+import { type FileCounts, judgeFiles } from "./files.ts";
 import { firstVersion, nextVersion } from "./evolve.ts";
 import type { Version } from "./model.ts";
 import { print } from "./print.ts";
@@ -48,10 +49,36 @@ export interface Order {
 /** Runs programs, and counts what became of their variables. */
 export async function fuzzIdentity(
   folder: string,
-  { seeds: all, compilers, length }: Order,
+  order: Order,
   failed: (error: Error) => void,
 ): Promise<Counts> {
   const counts: Counts = { kept: 0, fresh: 0, moved: 0, any: 0, refused: 0 };
+  await forEach(
+    folder,
+    order,
+    failed,
+    (program, modules, random) => runProgram(program, modules, random, counts),
+  );
+  return counts;
+}
+
+/** Compiles programs for any processor, and judges their files without running them. */
+export async function fuzzFiles(
+  folder: string,
+  order: Order,
+  failed: (error: Error) => void,
+): Promise<FileCounts> {
+  const counts: FileCounts = { followed: 0, judged: 0, fresh: 0 };
+  await forEach(folder, order, failed, (program, modules) => judgeFiles(program, modules, counts));
+  return counts;
+}
+
+async function forEach(
+  folder: string,
+  { seeds: all, compilers, length }: Order,
+  failed: (error: Error) => void,
+  work: (program: Program, modules: Uint8Array<ArrayBuffer>[], random: Random) => void | Promise<void>,
+): Promise<void> {
   for (let start = 0; start < all.length; start += BATCH) {
     const seeds = all.slice(start, start + BATCH);
     const made = seeds.map((seed) => programOf(seed, compilers, length));
@@ -64,12 +91,11 @@ export async function fuzzIdentity(
     );
     for (const [index, { program, random }] of made.entries()) {
       try {
-        await runProgram(program, modules.slice(index * length, (index + 1) * length), random, counts);
+        await work(program, modules.slice(index * length, (index + 1) * length), random);
       } catch (error) {
         failed(error as Error);
       }
     }
     Deno.removeSync(there, { recursive: true });
   }
-  return counts;
 }
