@@ -17,7 +17,11 @@ testWithCompilers(
     const compilers = ["gcc", "clang"], length = 6;
     const { kept, fresh, moved } = await fuzzIdentity(
       folder,
-      { seeds: Array.from({ length: stress(200) }, (_, index) => 1000 + index), compilers, length },
+      {
+        seeds: Array.from({ length: Math.max(8, stress(200)) }, (_, index) => 1000 + index),
+        compilers,
+        length,
+      },
       failed,
     );
     assert(kept > 100 && fresh > 50 && moved > 0, `${kept} kept, ${fresh} fresh, ${moved} moved`);
@@ -27,7 +31,7 @@ testWithCompilers(
 
 for (const compiler of ["aarch64-linux-gnu-gcc", "clang --target=aarch64-linux-gnu"]) {
   testOutputOf(compiler, `files from ${compiler} give no variable the home of another`, async (folder) => {
-    const seeds = Array.from({ length: stress(120) }, (_, index) => 2000 + index);
+    const seeds = Array.from({ length: Math.max(6, stress(120)) }, (_, index) => 2000 + index);
     const counts = await fuzzFiles(folder, { seeds, compilers: [compiler], length: 6 }, (error) => {
       throw error;
     });
