@@ -12,7 +12,7 @@ import { pointerCall } from "../../os/pointer.ts";
 import { Platform, SymbolType } from "../../smf/enums.ts";
 import { debugSectionsOf } from "../../smf/debug.ts";
 import { hasDebug } from "../../smf/kept_debug.ts";
-import type { CrashReports, LoadedImage } from "../image.ts";
+import type { CrashReports, LoadedImage, PlacedImage } from "../image.ts";
 import type { ResolvedImports } from "../imports/resolve.ts";
 import { CRASH_LIBRARY, CRASH_NAME } from "./crash_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
@@ -24,12 +24,15 @@ import { EH_FRAME } from "./unwind_registration.ts";
  *
  * | C declaration | failure |
  * |---|---|
- * | `struct module *smf_crash_add(const struct facts *, const void *symbols, size_t, const void *debug, size_t)` | NULL |
+ * | `struct module *smf_crash_add(const struct facts *, const void *symbols, size_t, const void *debug, size_t, const uint64_t *addresses, const uint32_t *imports, const char *text)` | NULL |
  * | `void smf_crash_remove(struct module *)` | never |
  * | `uintptr_t smf_thread_starter(uintptr_t function)` | never |
  */
 const FUNCTIONS = {
-  smf_crash_add: { parameters: ["buffer", "buffer", "usize", "buffer", "usize"], result: "pointer" },
+  smf_crash_add: {
+    parameters: ["buffer", "buffer", "usize", "buffer", "usize", "buffer", "buffer", "buffer"],
+    result: "pointer",
+  },
   smf_crash_remove: { parameters: ["pointer"], result: "void" },
   smf_thread_starter: { parameters: ["usize"], result: "usize" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
@@ -38,7 +41,10 @@ const FUNCTIONS = {
 interface Functions {
   readonly add: (
     facts: Uint32Array<ArrayBuffer>,
-    ...buffers: [symbols: Uint8Array, size: bigint, debug: Uint8Array | null, size: bigint]
+    ...buffers: [
+      ...[symbols: Uint8Array, size: bigint, debug: Uint8Array | null, size: bigint],
+      ...[addresses: BigUint64Array | null, imports: Uint32Array | null, text: Uint8Array],
+    ]
   ) => Deno.PointerValue;
   readonly remove: (module: Deno.PointerValue) => void;
   readonly threadStarter: (address: bigint) => bigint;
@@ -65,9 +71,11 @@ function findFunctions(): Functions | null {
 
 const encoder = new TextEncoder();
 /** The words of `struct facts` in native/crash/crash.h, and of a group behind it. */
-const FACT_WORDS = 21, GROUP_WORDS = 3;
+const FACT_WORDS = 22, GROUP_WORDS = 3;
 /** The facts about an image on their way to the library, which copies them. Few names are longer. */
-let scratch = new Uint32Array(512);
+let scratch = new Uint32Array(256);
+/** The name and the path, in the same way. */
+let text = new Uint8Array(1024);
 
 const NOTHING = [0, 0] as const;
 
@@ -90,18 +98,22 @@ export interface ReportedAs {
  * Platforms: Linux only; elsewhere, and where the system refuses the handler,
  * nothing is reported.
  */
-export function reportCrashes(image: LoadedImage, reported: ReportedAs): CrashReports | undefined {
+export function reportCrashes(image: PlacedImage, reported: ReportedAs): CrashReports | undefined {
   functions ??= findFunctions();
   if (functions === null) return undefined;
   const { bytes } = image.file.symbols.source;
   const lines = linesOf(image), debug = lines?.bytes ?? null;
   const facts = factsOf(image, reported, lines);
+  const isImporting = image.needs.imports.length > 0 && image.resolved !== undefined;
   const module = functions.add(
     facts,
     bytes,
     BigInt(bytes.byteLength),
     debug,
     BigInt(debug?.byteLength ?? 0),
+    isImporting ? image.resolved!.addresses : null,
+    isImporting ? new Uint32Array(image.needs.imports) : null,
+    text,
   );
   if (module === null) return undefined;
   const { remove } = functions;
@@ -164,16 +176,17 @@ function linesOf({ file, debug, stamp }: LoadedImage): Lines | undefined {
 
 /** The facts about an image as the library reads them. They are valid until the next call. */
 function factsOf(
-  { file: { symbols }, plan, memory, stamp, identity: { description } }: LoadedImage,
+  { file: { symbols }, plan, memory, stamp, needs, resolved, identity: { description } }: PlacedImage,
   { version, file }: ReportedAs,
   lines: Lines | undefined,
 ): Uint32Array<ArrayBuffer> {
   const { groups, code } = plan;
   const frames = plan.sections.find(({ section }) => section.name === EH_FRAME);
-  const nameAt = 2 * (FACT_WORDS + GROUP_WORDS * groups.length);
-  // A character has three bytes at most for each unit of a string.
-  const needed = nameAt + Math.ceil(3 * (description.length + file.length) / 4);
+  const needed = 2 * (FACT_WORDS + GROUP_WORDS * groups.length);
   if (scratch.length < needed) scratch = new Uint32Array(needed);
+  // A unit of a string has three bytes at most.
+  const textNeeded = 3 * (description.length + file.length);
+  if (text.length < textNeeded) text = new Uint8Array(textNeeded);
   const words = scratch;
   let at = 0;
   const put = (value: number): void => {
@@ -199,11 +212,13 @@ function factsOf(
   }
   put(stamp?.info.size ?? 0);
   put(stamp?.info.mtime?.getTime() ?? 0);
-  const text = new Uint8Array(words.buffer, 4 * nameAt);
   const { written } = encoder.encodeInto(description, text);
   put(written);
-  put(stamp === undefined ? 0 : encoder.encodeInto(file, text.subarray(written)).written);
+  // Only lines of source need the file.
+  const needsFile = lines !== undefined && lines.bytes === undefined;
+  put(needsFile ? encoder.encodeInto(file, text.subarray(written)).written : 0);
   put(groups.length);
+  put(resolved === undefined ? 0 : needs.imports.length);
   for (const { start, end, delta } of groups) {
     put(start);
     put(end);

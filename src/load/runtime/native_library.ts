@@ -57,7 +57,7 @@ export class NativeLibrary {
 
 /** Decodes base64. */
 function fromBase64(digits: string): Uint8Array<ArrayBuffer> {
-  // Not in the oldest Deno that this package runs on; a hundred times as fast.
-  const { fromBase64: decode }: Partial<Pick<typeof Uint8Array, "fromBase64">> = Uint8Array;
+  // Not in the oldest Deno that this package runs on, nor in its types; a hundred times as fast.
+  const decode = Reflect.get(Uint8Array, "fromBase64") as typeof fromBase64 | undefined;
   return decode?.(digits) ?? Uint8Array.from(atob(digits), (letter) => letter.charCodeAt(0));
 }

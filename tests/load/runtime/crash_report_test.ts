@@ -47,7 +47,7 @@ const EXPECTED: Readonly<Record<Function, Expected>> = {
     signal: "SIGSEGV",
     cause: READS,
     functions: ["by_libc"],
-    library: /^ {4}at .*libc\.so\.6.*\n {4}at by_libc/m,
+    library: /^ {4}at strlen\+0x[0-9a-f]+ in libc\.so\.6 .*\n {4}at by_libc/m,
     next: NULL,
   },
   by_abort: {

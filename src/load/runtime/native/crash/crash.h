@@ -30,7 +30,7 @@ struct debug_section {
   uint64_t start, size;
 };
 
-/* What the loader says about an image, followed by the groups, the name and the path: an array of 64-bit words. */
+/* What the loader says about an image, followed by the groups: an array of 64-bit words. */
 struct facts {
   uint64_t start, size;
   /* The offsets of its code and of its unwind tables (.eh_frame). */
@@ -43,17 +43,23 @@ struct facts {
   /* The file when it was loaded: its size, and when it was written, in milliseconds. */
   uint64_t file_size, file_time;
   uint64_t name_size, path_size, groups;
+  uint64_t imports;
 };
 
 /* The image of one version of a module. */
 struct module {
   struct module *next;
   struct facts facts;
+  /* The memory of all copies. */
+  void *copy;
   /* A copy of the file's records of symbols, and of their names right behind; null once the image is freed. */
   const uint32_t *symbols;
   size_t symbols_size;
   /* A copy of the debug information, null if it is in the file. */
   const uint8_t *debug;
+  /* The addresses of its imports, and the indices of their symbols. */
+  const uint64_t *addresses;
+  const uint32_t *imports;
   const char *name;
   /* The path of the file; empty if there is none. */
   const char *path;
@@ -79,6 +85,7 @@ int smf_is_code(const struct module *module, uintptr_t address);
 extern int smf_readers;
 int smf_function_at(const struct module *module, uintptr_t address, struct place *place);
 
+int smf_import_before(const struct module *module, uintptr_t address, struct place *place);
 int smf_offset_of(const struct module *module, uintptr_t address, uint64_t *offset);
 
 /* lines.c */

@@ -15,6 +15,9 @@ enum { LOCAL = 0 };
 /* How many freed modules are remembered by name, for calls of code that is not there any more. */
 enum { REMEMBERED = 16 };
 
+/* The longest function of a library that an address is taken to be in, in bytes, where nobody says where functions end. */
+enum { LONGEST = 4096 };
+
 static struct module *modules;
 static struct module *freed[REMEMBERED];
 static unsigned freed_count;
@@ -25,31 +28,42 @@ int smf_readers;
 int smf_install(void);
 
 /*
- * Adds a module before any of its code runs. `facts` is followed by the groups, the
- * name and the path; `symbols` has the records and the names; `debug` the debug
- * information, if it is not to be read from the file. All of it is copied. Returns
- * null if memory is exhausted or signals cannot be handled.
+ * Adds a module before any of its code runs. `facts` is followed by the groups;
+ * `symbols` has the records and the names; `debug` the debug information, if it is
+ * not to be read from the file; `addresses` and `imports` the addresses of imports
+ * and the indices of their symbols; `text` the module's name and its path. All of it
+ * is copied. Returns null if memory is exhausted or signals cannot be handled.
  */
 __attribute__((visibility("default"))) struct module *smf_crash_add(const struct facts *facts, const void *symbols, size_t symbols_size,
-                                                                      const void *debug, size_t debug_size) {
+                                                                      const void *debug, size_t debug_size,
+                                                                      const uint64_t *addresses, const uint32_t *imports,
+                                                                      const char *text) {
   size_t groups_size = facts->groups * sizeof(struct group);
   struct module *module = malloc(sizeof *module + groups_size + facts->name_size + facts->path_size + 1);
-  uint32_t *copy = malloc(symbols_size + debug_size + 1);
+  size_t addresses_size = facts->imports * sizeof *addresses, imports_size = facts->imports * sizeof *imports;
+  char *copy = malloc(addresses_size + symbols_size + imports_size + debug_size + 1);
   if (!module || !copy || smf_install()) {
     free(module);
     free(copy);
     return 0;
   }
   module->facts = *facts;
-  memcpy(module->groups, facts + 1, groups_size + facts->name_size + facts->path_size);
+  memcpy(module->groups, facts + 1, groups_size);
   module->name = (char *)module->groups + groups_size;
   module->path = module->name + facts->name_size;
+  memcpy((char *)module->name, text, facts->name_size + facts->path_size);
   ((char *)module->path)[facts->path_size] = 0;
+  /* The names end anywhere, so what is aligned stands before them. */
+  module->copy = copy;
+  module->addresses = (uint64_t *)copy;
+  memcpy(copy, addresses, addresses_size);
+  module->imports = (uint32_t *)(copy += addresses_size);
+  memcpy(copy, imports, imports_size);
+  module->symbols = (uint32_t *)(copy += imports_size);
   memcpy(copy, symbols, symbols_size);
-  module->symbols = copy;
   module->symbols_size = symbols_size;
-  module->debug = debug_size ? (uint8_t *)copy + symbols_size : 0;
-  if (debug_size) memcpy((uint8_t *)copy + symbols_size, debug, debug_size);
+  module->debug = debug_size ? (uint8_t *)(copy += symbols_size) : 0;
+  if (debug_size) memcpy(copy, debug, debug_size);
   smf_list_libraries();
   smf_enter(&lock);
   module->next = modules;
@@ -64,14 +78,14 @@ __attribute__((visibility("default"))) void smf_crash_remove(struct module *modu
   struct module **link = &modules;
   while (*link != module) link = &(*link)->next;
   __atomic_store_n(link, module->next, __ATOMIC_SEQ_CST);
-  void *symbols = (void *)module->symbols;
+  void *copy = module->copy;
   __atomic_store_n(&module->symbols, 0, __ATOMIC_SEQ_CST);
   struct module **slot = &freed[freed_count++ % REMEMBERED], *oldest = *slot;
   __atomic_store_n(slot, module, __ATOMIC_SEQ_CST);
   smf_leave(&lock);
   /* A handler that began before may still read them; then they stay, since it reports a crash. */
   if (__atomic_load_n(&smf_readers, __ATOMIC_SEQ_CST)) return;
-  free(symbols);
+  free(copy);
   free(oldest);
 }
 
@@ -110,6 +124,31 @@ int smf_offset_of(const struct module *module, uintptr_t address, uint64_t *offs
   return 1;
 }
 
+/* Finds the name of a symbol. Returns whether it has one. */
+static int name_of(const struct module *module, const uint32_t *symbol, struct place *place) {
+  const struct facts *facts = &module->facts;
+  const char *names = (const char *)(module->symbols + facts->symbols * facts->step);
+  size_t room = module->symbols_size - facts->symbols * facts->step * 4, at = symbol[NAME_OFFSET];
+  place->name = names + at;
+  place->name_size = 0;
+  while (at + place->name_size < room && place->name[place->name_size]) place->name_size++;
+  return place->name_size > 0;
+}
+
+/* Finds the import that an address of a library belongs to, which the module has called. Returns whether one is near. */
+int smf_import_before(const struct module *module, uintptr_t address, struct place *place) {
+  uint64_t nearest = LONGEST, found = module->facts.imports;
+  for (uint64_t index = 0; module->symbols && index < module->facts.imports; index++) {
+    uint64_t distance = address - module->addresses[index];
+    if (distance >= nearest) continue;
+    nearest = distance;
+    found = index;
+  }
+  if (found == module->facts.imports) return 0;
+  *place = (struct place){.distance = nearest, .start = address - nearest};
+  return name_of(module, module->symbols + module->imports[found] * module->facts.step, place);
+}
+
 /* Finds the function of a module that has the address inside. Returns whether there is one. */
 int smf_function_at(const struct module *module, uintptr_t address, struct place *place) {
   const struct facts *facts = &module->facts;
@@ -129,9 +168,7 @@ int smf_function_at(const struct module *module, uintptr_t address, struct place
     start = value;
   }
   if (!found) return 0;
-  const char *names = (const char *)(symbols + facts->symbols * facts->step);
-  size_t room = module->symbols_size - facts->symbols * facts->step * 4, at = found[NAME_OFFSET], size = 0;
-  while (at + size < room && names[at + size]) size++;
-  *place = (struct place){names + at, size, offset - start, address - (offset - start), wide(found + SIZE)};
-  return size > 0;
+  *place = (struct place){
+      .distance = offset - start, .start = address - (offset - start), .size = wide(found + SIZE)};
+  return name_of(module, found, place);
 }

@@ -139,13 +139,22 @@ static void say_source(const struct module *module, uintptr_t pc) {
   say(") ");
 }
 
+/* Finds the name by which a module has called code of a library that does not export it, such as strlen's for this processor. */
+static int is_called_by_name(const struct frame *frame, uintptr_t pc, struct place *place) {
+  struct frame caller = *frame;
+  if (!smf_caller(&caller)) return 0;
+  const struct module *module = smf_module_at(caller.pc - 1);
+  return module && smf_import_before(module, pc, place);
+}
+
 /* Writes the line of a frame in a module or library. */
 static void say_frame(const struct frame *frame, enum kind kind, const struct module *module,
                       const struct library *library) {
   uintptr_t pc = frame->pc - (frame->is_return ? 1 : 0);
   struct place place;
   int is_known = kind == IN_MODULE ? smf_function_at(module, pc, &place)
-                                   : kind == IN_LIBRARY && smf_library_function(library, pc, &place);
+                                   : kind == IN_LIBRARY && (smf_library_function(library, pc, &place) ||
+                                                            is_called_by_name(frame, pc, &place));
   say("    at ");
   if (is_known) {
     place.distance += frame->is_return ? 1 : 0;
