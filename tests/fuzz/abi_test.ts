@@ -4,8 +4,8 @@ import { testWithCompilers } from "../support/compilers.ts";
 import { stress } from "../support/testing.ts";
 import { fuzzAbi } from "./abi/programs.ts";
 
-/** Programs of every build whose functions have clones, go and come back, or return constants. */
-const TRICKY = [29, 31, 32, 63, 64, 94];
+/** Programs of every build whose functions have clones, go and come back, return constants, or are folded into one. */
+const TRICKY = [29, 31, 32, 63, 64, 94, 382];
 
 testWithCompilers(
   ["gcc", "clang"],

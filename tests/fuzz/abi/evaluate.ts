@@ -14,7 +14,7 @@ import {
 
 /** What the linker says of the versions. */
 export interface Facts {
-  /** Whether a call goes to the version that serves, rather than stay in that of its caller. */
+  /** Whether a direct call goes to the version that serves, rather than stay in that of its caller. */
   isSwitched(version: number, call: Call): boolean;
   /** Whether a version has a function that others can reach. */
   hasEntry(version: number, callee: number): boolean;
@@ -105,8 +105,7 @@ export class Evaluation {
       const values = this.#value(value, PARTS[parameters[index]], frame);
       return parameters[index] === "int" ? [BigInt.asUintN(32, values[0] as bigint)] : values;
     });
-    const isSwitched = this.#facts.isSwitched(frame.version, call);
-    const version = isSwitched ? this.#newest[call.callee] : frame.version;
+    const version = this.#versionOf(call, frame);
     const callee = newFrame(version, LOCALS, given);
     const { statements, result: value } = this.#program.versions[version].bodies[call.callee];
     for (const each of statements) this.#execute(each, callee);
@@ -116,6 +115,13 @@ export class Evaluation {
       if (typeof each === "bigint") frame.words[call.word] = wrap(frame.words[call.word] + each);
       else frame.doubles[call.double] += each;
     });
+  }
+
+  #versionOf(call: Call, { version }: Frame): number {
+    const { callee, isIndirect } = call;
+    // Variables with pointers stay, so that the first version has filled them.
+    if (isIndirect) return this.#facts.hasEntry(0, callee) ? this.#newest[callee] : 0;
+    return this.#facts.isSwitched(version, call) ? this.#newest[callee] : version;
   }
 
   #value(value: Value, parts: readonly ("word" | "double")[], frame: Frame): Values {
