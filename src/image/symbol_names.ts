@@ -29,6 +29,11 @@ export function isOfUnchangedObject(name: string): boolean {
   return OBJECT.test(name);
 }
 
+/** A name as people read it: without the hash of its object. */
+export function readableName(name: string): string {
+  return name.replace(OBJECT, "");
+}
+
 /** A name without the numbers that its compiler chose. */
 export function baseName(name: string): string {
   if (name.includes("@")) {

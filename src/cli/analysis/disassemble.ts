@@ -2,6 +2,7 @@
  * Disassembles a function or section with Capstone, a package that is fetched
  * from npm on first use.
  */
+import { readableName } from "../../image/symbol_names.ts";
 import { hex } from "../../errors/load_error.ts";
 import { isAddress } from "../../image/plan.ts";
 import { Arch, archName, RelocationType, relocationTypeName, SectionType } from "../../smf/enums.ts";
@@ -158,7 +159,7 @@ function annotate(module: ParsedSmf, instructions: readonly Instruction[]): Inst
     const home = homes.get(symbol);
     // A distance in x86-64 code counts from the end of the instruction.
     const isBiased = type === RelocationType.Pc32 && header.arch === Arch.X86_64;
-    const text = `${relocationTypeName(type, header.arch)} ${symbols.name(symbol)}${sum}`;
+    const text = `${relocationTypeName(type, header.arch)} ${readableName(symbols.name(symbol))}${sum}`;
     return { offset, text, home, target: symbols.value(symbol) + Number(addend), isBiased };
   }).sort((left, right) => left.offset - right.offset);
   let next = 0;
@@ -198,7 +199,8 @@ function targetOf({ offset, bytes, text }: Instruction): number | undefined {
 function nameAt(named: readonly SmfSymbol[], at: number): string | undefined {
   const found = named.find(({ value, size }) => at === value || (at > value && at < value + size));
   if (found === undefined) return undefined;
-  return at === found.value ? found.name : `${found.name}+${hex(at - found.value)}`;
+  const name = readableName(found.name);
+  return at === found.value ? name : `${name}+${hex(at - found.value)}`;
 }
 
 /** Finds code by name: a function, or a whole Code section (by `#index`, too). */

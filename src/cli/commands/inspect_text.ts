@@ -3,6 +3,7 @@
  */
 import { hex } from "../../errors/load_error.ts";
 import type { Inspection, InspectionData } from "../analysis/inspect.ts";
+import { readableName } from "../../image/symbol_names.ts";
 import type { Style } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";
 
@@ -73,7 +74,7 @@ function symbolLines({ symbols }: InspectionData): string[] {
       type,
       binding,
       defined ? printable(section ?? "-") : "imported",
-      printable(name),
+      printable(readableName(name)),
     ]),
   ], ["right", "right"]);
 }
@@ -84,7 +85,7 @@ function relocationLines({ relocations }: InspectionData): string[] {
     ["offset", "type", "addend", "symbol"],
     ...relocations.map((
       { offset, type, symbol, addend },
-    ) => [hex(offset), type, `${addend}`, printable(symbol)]),
+    ) => [hex(offset), type, `${addend}`, printable(readableName(symbol))]),
   ], ["right", "left", "right"]);
 }
 
@@ -96,7 +97,7 @@ function homeLines({ homes }: InspectionData): string[] {
       hex(offset),
       `${size}`,
       `${alignment}`,
-      variables.map((name) => printable(name)).join(", "),
+      variables.map((name) => printable(readableName(name))).join(", "),
     ]),
   ], ["right", "right", "right"]);
 }

@@ -1,6 +1,7 @@
 /**
  * `smf nm`: lists the symbols of a module as nm(1) lists those of an object file.
  */
+import { readableName } from "../../image/symbol_names.ts";
 import { isAddress } from "../../image/plan.ts";
 import { Binding, bindingName, SectionType, symbolTypeName } from "../../smf/enums.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
@@ -139,7 +140,7 @@ export const nm: Command = {
           ...(options.has("print-size") ? [hasValue ? hex16(symbol.size) : ""] : []),
           ...(options.has("homes") ? [home === undefined ? "" : hex16(home)] : []),
           letter,
-          printable(symbol.name),
+          printable(readableName(symbol.name)),
           ...(types === undefined ? [] : [printable(declarationOf(symbol) ?? "")]),
         ];
       });
