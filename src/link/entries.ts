@@ -125,6 +125,10 @@ export class Entries {
         }
         const isFunction = symbols.kind(symbol) === SymbolKind.FUNC && !CLONE.test(symbols.name(symbol));
         if (!isFunction && !exported.has(id) || symbols.kind(symbol) === SymbolKind.GNU_IFUNC) continue;
+        if (!exported.has(id) && this.#mayBeMerged(object)) {
+          this.#leave(object, symbol, "merged");
+          continue;
+        }
         this.#byId.set(id, this.#add({ id, object, symbol, file: "" }));
       }
     }
@@ -135,7 +139,8 @@ export class Entries {
     const { isTaken, hasLabels, file, isUnique, isAlone } = this.#locals.facts(object, symbol);
     const isPatchable = this.#compilationOf(object).isLivePatchable;
     const isClone = CLONE.test(name);
-    const hasEntry = !isClone && !hasLabels && isUnique && (isTaken || isPatchable);
+    const isMerged = this.#mayBeMerged(object);
+    const hasEntry = !isClone && !hasLabels && !isMerged && isUnique && (isTaken || isPatchable);
     if (hasEntry) {
       let entries = this.#byLocal.get(object);
       if (entries === undefined) this.#byLocal.set(object, entries = new Map());
@@ -143,10 +148,16 @@ export class Entries {
     }
     if (isClone) return;
     // Pointers to these lead to the code that they were taken from.
-    if (!isUnique && (isTaken || isPatchable)) this.#leave(object, symbol, "repeated");
+    if (isMerged && isTaken) this.#leave(object, symbol, "merged");
+    else if (!isUnique && (isTaken || isPatchable)) this.#leave(object, symbol, "repeated");
     else if (hasLabels && isTaken) this.#leave(object, symbol, "labels");
     // A call within a section has no relocation.
     if (!isAlone) this.#leave(object, symbol, isPatchable ? "section" : "static");
+  }
+
+  /** Whether the address of a function may stand for another, equal one, as rustc and zig put it into their data. */
+  #mayBeMerged(object: LinkObject): boolean {
+    return this.#compilationOf(object).compiler === "other";
   }
 
   #add(entry: Omit<Entry, "index">): Entry {

@@ -13,11 +13,12 @@ export interface Unswitched {
   readonly name: string;
   /**
    * Why: `static`, and its compiler may pass arguments in its own way; `clone` of another function; `repeated`: two
-   * static functions have its file and name; `labels`: data has addresses inside it, as of labels;
+   * static functions have its file and name; `labels`: data has addresses inside it, as of labels; `merged`: it is not exported, and its
+   * compiler, such as rustc, may have put one of several equal functions in the place of the others;
    * `section`: it shares its section, where calls have no relocations; `local`: calls from its own object, whose
    * compiler may know it.
    */
-  readonly reason: "static" | "clone" | "repeated" | "labels" | "section" | "local";
+  readonly reason: "static" | "clone" | "repeated" | "labels" | "merged" | "section" | "local";
   /** The family of its compiler; `other` for one that is unknown, assembly, and several in one object. */
   readonly compiler: "gcc" | "clang" | "other";
   /** For `local`: whether its object is made for interposition already, or its kind of function gains nothing by that. */
@@ -31,6 +32,8 @@ export function remedyOf({ reason, compiler, needsPatching }: Unswitched): strin
       return "compile with -ffunction-sections";
     case "labels":
       return "compile with -fPIC, or take no addresses of labels";
+    case "merged":
+      return "export them: their compiler may have put one of several equal functions in the place of the others";
     case "repeated":
       return "give the functions different names";
     case "clone":

@@ -248,3 +248,25 @@ testOutputOf(
     ]);
   },
 );
+
+testOutputOf(
+  "rustc",
+  "functions that rustc may have merged have no entries",
+  async (folder, compileThere) => {
+    Deno.writeTextFileSync(
+      `${folder}/main.rs`,
+      `#![crate_type = "staticlib"]
+     trait V { fn v(&self, x: i32) -> i32; }
+     struct A; struct B;
+     impl V for A { #[inline(never)] fn v(&self, x: i32) -> i32 { x * 7 + 3 } }
+     impl V for B { #[inline(never)] fn v(&self, x: i32) -> i32 { x * 7 + 3 } }
+     static OBJECTS: [&(dyn V + Sync); 2] = [&A, &B];
+     #[no_mangle] pub extern "C" fn get(i: usize, x: i32) -> i32 { OBJECTS[i & 1].v(x) }`,
+    );
+    await compileThere("-C", "opt-level=3", "-C", "panic=abort", "--emit", "obj", "-o", "main.o", "main.rs");
+    const object = { name: "main.o", bytes: Deno.readFileSync(`${folder}/main.o`) };
+    const { bytes, map } = linkObjects([object], { hot: true, exports: ["get"] });
+    assertEquals(parseSmf(bytes).entries(), []);
+    assertEquals([...new Set(map.unswitched.map(({ reason }) => reason))], ["merged"]);
+  },
+);
