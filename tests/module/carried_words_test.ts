@@ -128,6 +128,7 @@ Deno.test("equal bytes map address for address: no old pointers, nothing matched
   assertEquals(others, {
     ...none,
     kept: [],
+    tables: [],
     moved: [],
     unused: undefined,
     initialValueChanged: [],

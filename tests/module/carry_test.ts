@@ -80,6 +80,7 @@ Deno.test("a variable of another size, type or version starts with the new value
   );
   assertEquals(carried.report, {
     kept: [],
+    tables: [],
     moved: [],
     unused: undefined,
     carried: ["same"],
