@@ -79,8 +79,14 @@ export class TrampolineSlots {
   /** The slot of a name if everybody may use it. */
   find(name: string): TrampolineSlot | undefined {
     const slot = this.#slots.get(name);
-    const isUsable = slot?.isCandidateOnly === false && this.#table!.get(slot.index) !== NOWHERE;
+    const isUsable = slot?.isCandidateOnly === false && this.#leadsSomewhere(slot);
     return isUsable ? slot : undefined;
+  }
+
+  /** Whether a slot has an address: there is none yet if the system has refused memory for it. */
+  #leadsSomewhere({ index }: TrampolineSlot): boolean {
+    const table = this.#table;
+    return table !== undefined && index < table.capacity && table.get(index) !== NOWHERE;
   }
 
   /** Leads a name that nobody uses yet to an export of the version `target`. */
