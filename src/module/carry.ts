@@ -74,8 +74,8 @@ export interface CarryReport {
 /** Options of carrying: which variables, and what to do about addresses that cannot be carried. */
 export interface CarryOptions {
   /**
-   * The variables that take the new version's initial values: these names, or
-   * `unwritten`: all those that the program has never written and whose initial
+   * The variables that take the new version's initial values: these names, as
+   * reports have them (`step.count@src/a.c` of a static one), or `unwritten`: all those that the program has never written and whose initial
    * values differ between the files.
    *
    * @default []
