@@ -102,6 +102,9 @@ export function headerStart(bytes: Uint8Array, dialect: string): number {
   return at;
 }
 
+/** The type of sections that hold debug information, behind everything that is loaded. */
+export const DWARF = 88;
+
 /** Reads a file by one layout, strictly. */
 export function readModule(bytes: Uint8Array, dialect: string): Module {
   const { header: places, section: sectionSize, symbol: symbolSize } = DIALECTS[dialect];
@@ -152,7 +155,9 @@ export function readModule(bytes: Uint8Array, dialect: string): Module {
     start > symbolTable ? start : bytes.length,
     ...[
       sectionTable,
-      ...sections.filter(({ type, size }) => type <= 5 && type > 0 && size > 0).map((s) => s.offset),
+      ...sections.filter(({ type, size }) => (type > 0 && type <= 5 || type === DWARF) && size > 0).map((s) =>
+        s.offset
+      ),
     ]
       .filter((offset) => offset >= namesStart),
   );

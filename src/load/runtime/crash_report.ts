@@ -119,7 +119,14 @@ export function reportCrashes(image: PlacedImage, reported: ReportedAs): CrashRe
   const { remove } = functions;
   return {
     bytes: bytes.byteLength + (debug?.byteLength ?? 0),
-    [Symbol.dispose]: () => remove(module),
+    [Symbol.dispose](): void {
+      try {
+        remove(module);
+      } catch (error) {
+        // Without --allow-ffi nobody tells the library, and a report may name a module that is gone.
+        if (!(error instanceof Deno.errors.NotCapable)) throw error;
+      }
+    },
   };
 }
 
