@@ -34,6 +34,12 @@ export function readableName(name: string): string {
   return name.replace(OBJECT, "");
 }
 
+/** A name without the file that tells it apart from others; undefined for one that a compiler numbers. */
+export function nameWithoutFile(name: string): string | undefined {
+  const plain = name.replace(/@.*/, "");
+  return isNumbered(plain) ? undefined : plain;
+}
+
 /** A name without the numbers that its compiler chose. */
 export function baseName(name: string): string {
   if (name.includes("@")) {

@@ -10,7 +10,7 @@ import type { CodePiece } from "./code_references.ts";
 import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
 import { membersOf, NameGroups } from "./name_groups.ts";
-import { baseName, isNumbered, isOfUnchangedObject } from "./symbol_names.ts";
+import { baseName, isNumbered, isOfUnchangedObject, nameWithoutFile } from "./symbol_names.ts";
 import { usersOf } from "./symbol_users.ts";
 import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
@@ -82,6 +82,7 @@ export class VersionPair {
       this.#after = new Int32Array(previous.file.symbols.length);
       this.#before = new Int32Array(candidate.file.symbols.length);
       this.#matchGroups();
+      if (!isInPlace) this.#matchFiles();
     }
   }
 
@@ -211,8 +212,24 @@ export class VersionPair {
   }
 
   /**
-   * Matches the symbols of unchanged objects, and the one of a group whose name has no number. Users are no identity: a function that is inlined
-   * leaves its variables to its callers, which may have one of the same name in the next version.
+   * Matches variables of one name in different files, such as the only file of one version, whose name is left out:
+   * copies are matched by name, and each of these is the only variable of that name in its version.
+   */
+  #matchFiles(): void {
+    const old = onlyOfName(this.previous);
+    for (const [name, is] of onlyOfName(this.candidate)) {
+      const was = old.get(name) ?? -1;
+      if (was === -1 || is === -1 || this.#after[was] !== 0 || this.#before[is] !== 0) continue;
+      // Equal names have been judged.
+      const { previous: { file: before }, candidate: { file: after } } = this;
+      if (before.symbols.name(was) !== after.symbols.name(is)) this.#match(was, is);
+    }
+  }
+
+  /**
+   * Matches the symbols of unchanged objects, and the one of a group whose name has no number. Users are no
+   * identity: a function that is inlined leaves its variables to its callers, which may have one of the same name
+   * in the next version.
    */
   #matchPlain(before: readonly number[], after: readonly number[]): void {
     const { previous, candidate } = this;
@@ -253,6 +270,17 @@ export class VersionPair {
     if (from !== to) return `its version was ${from}, is ${to}`;
     return plan?.fate === "fresh" ? plan.reason : undefined;
   }
+}
+
+/** The variables whose names a file follows, by the names alone; -1 for those that several variables have. */
+function onlyOfName(version: ComparedVersion): Map<string, number> {
+  const { symbols } = version.file;
+  const found = new Map<string, number>();
+  for (const index of variablesOf(version)) {
+    const name = nameWithoutFile(symbols.name(index));
+    if (name !== undefined) found.set(name, found.has(name) ? -1 : index);
+  }
+  return found;
 }
 
 /**

@@ -75,6 +75,10 @@ export class OwnAddresses {
       to.set(change.from, change.to);
       bySymbol.set(index, change);
     }
+    // Names of one function are one address in C. In a hot module one of them may become another function.
+    if (image.entries === undefined) {
+      for (const [index, { from }] of bySymbol) bySymbol.set(index, { from, to: to.get(from)! });
+    }
     if (to.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): DataView => {

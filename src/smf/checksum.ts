@@ -4,9 +4,10 @@
  * The high 32 bits are the file's size. The low 32 are the XXH32 of a list of
  * XXH32s, each as four bytes: of the header with `module_hash` zeroed, of the
  * section table, of symbols and names, and of each section's bytes in the file,
- * in table order. Debug information counts as empty: loading never reads it. The parts are hashed separately, so that they can be read in
- * any order. The format gives the field no meaning; five bytes that the format
- * leaves unused (`mark` in layout.ts) say that it has this one.
+ * in table order. Debug information counts as empty: loading never reads it. The
+ * parts are hashed separately, so that they can be read in any order. The format
+ * gives the field no meaning; five bytes that the format leaves unused (`mark` in
+ * layout.ts) say that it has this one.
  */
 
 import { LoadError } from "../errors/load_error.ts";
