@@ -4,7 +4,7 @@ import { ModuleRegistry } from "../../mod.ts";
 import { compileModule } from "../support/compiled_module.ts";
 import { IN_PROCESS } from "../support/isolated.ts";
 import { compile, hasCommand, testWithCompilers } from "../support/compilers.ts";
-import { checkLoadError, TemporaryDirectory } from "../support/testing.ts";
+import { assertLoadError, TemporaryDirectory } from "../support/testing.ts";
 import { version } from "../support/versions.ts";
 
 /** In an emulator, children would run on another processor. */
@@ -81,7 +81,7 @@ Deno.test({
 
 Deno.test({ name: "perf is of Linux: other systems say so", ignore: Deno.build.os === "linux" }, () => {
   using registry = new ModuleRegistry({ perfMap: true });
-  checkLoadError(() => registry.loadBytes("a", version({ functions: { work: 1 } })), "Unsupported");
+  assertLoadError(() => registry.loadBytes("a", version({ functions: { work: 1 } })), "Unsupported");
 });
 
 const WORK = `
