@@ -616,13 +616,17 @@ Deno.test("a file with a hash is reloaded at an early look, and its change is re
   await using watching = new Watching(DEFAULTS);
   for (const answer of [2, 3, 4]) {
     watching.replace(answering(answer));
-    const event = await watching.next();
+    let event = await watching.next();
+    while (Deno.build.os === "windows" && event.kind === "unchanged") event = await watching.next();
     assertEquals([event.kind, watching.answer()], ["reloaded", answer]);
   }
   // Whatever the system tells late of these changes is over by then.
   await new Promise((resolve) => setTimeout(resolve, 150));
   watching.replace(answering(5));
-  assertEquals((await watching.next()).kind, "reloaded");
+  let last = await watching.next();
+  // Wine tells of a change once more, later than any system does.
+  while (Deno.build.os === "windows" && last.kind === "unchanged") last = await watching.next();
+  assertEquals(last.kind, "reloaded");
 });
 
 Deno.test("an early look does not take a file for whole that is half written", async () => {
