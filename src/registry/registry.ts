@@ -16,8 +16,7 @@ import { reloadModule, reloadModules } from "./reloads.ts";
 import { type SymbolizedAddress, Symbolizer } from "./symbolize.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
-import { watchFiles } from "./watch/watch.ts";
-import { requireFile, watchedEntry } from "./watch/watched_entry.ts";
+import { watchModules } from "./watch/watched_modules.ts";
 
 /**
  * Loads modules once each, links them with each other, and reloads them.
@@ -180,11 +179,19 @@ export class ModuleRegistry extends ModuleSet {
    * assertEquals(registry.rollback("fixtures/mylib.smf").version, 1);
    * ```
    */
-  rollback(path: string | URL, options: TakeoverOptions = {}): LoadedModule {
-    checkOptions("roll back module", options, TAKEOVER_OPTIONS);
-    const loading = this.#open();
-    const entry = loading.requireLoaded(path);
-    return loading.handle(entry, {}, this.#reloader.rollBack(entry, options));
+  rollback(path: string | URL, options: TakeoverOptions & SafePointOptions): Promise<LoadedModule>;
+  /** Goes back at once: calls that run finish in the version that they are in. */
+  rollback(path: string | URL, options?: TakeoverOptions): LoadedModule;
+  rollback(
+    path: string | URL,
+    options: TakeoverOptions & Partial<SafePointOptions> = {},
+  ): LoadedModule | Promise<LoadedModule> {
+    checkOptions("roll back module", options, { ...TAKEOVER_OPTIONS, ...SAFE_POINT_OPTIONS });
+    return this.#takeTurn("roll back module", options, () => {
+      const loading = this.#open();
+      const entry = loading.requireLoaded(path);
+      return loading.handle(entry, {}, this.#reloader.rollBack(entry, options));
+    });
   }
 
   /**
@@ -298,24 +305,12 @@ export class ModuleRegistry extends ModuleSet {
     options: WatchOptions & TakeoverOptions & Partial<SafePointOptions> = {},
   ): AsyncGenerator<WatchEvent, void, void> {
     checkOptions("watch", options, WATCH_OPTIONS);
-    const loading = this.#open();
-    const { catalog, ending } = loading;
-    const entries = options.paths?.map((path) => requireFile(loading, path)) ??
-      [...catalog.entries()].filter(({ key }) => !catalog.isNamed(key));
-    const watched = entries.map((entry) => {
-      entry.isWatched = true;
-      return watchedEntry(entry, loading, this.#reloader, options);
-    });
-    const signals = [ending.signal, ...options.signal === undefined ? [] : [options.signal]];
-    const signal = AbortSignal.any(signals), { at, timeout } = options;
-    if (at === undefined) requireNoWait("watch", { timeout });
-    const atSafePoint = at && (<T>(work: () => T) => loading.safePoints.run(work, { timeout, signal }));
-    return watchFiles(watched, { ...options, signal, atSafePoint });
+    return watchModules(this.#open(), this.#reloader, options);
   }
 
   /** Does some work at once or at a safe point, as the options say. */
   #takeTurn<T>(task: string, options: Partial<SafePointOptions>, work: () => T): T | Promise<T> {
-    if (options.at !== undefined) return this.#open().safePoints.run(work, options);
+    if (options.at !== undefined) return this.#open().safePoints.run(task, work, options);
     requireNoWait(task, options);
     return work();
   }

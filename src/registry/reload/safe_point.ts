@@ -61,6 +61,15 @@ export function requireNoWait(task: string, { timeout, signal }: Partial<SafePoi
 /** How long a reload waits by default, in milliseconds. */
 const TIMEOUT = 10_000;
 
+/** How long a reload waits, and what it is called in errors. */
+interface Limits {
+  readonly task: string;
+  /** When `timeout` has passed. */
+  readonly deadline: number;
+  readonly timeout: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 /** The threads that may be in modules. */
 interface Census {
   /** Nonblocking calls in flight. */
@@ -90,18 +99,22 @@ export class SafePoints {
   /**
    * Does some work at a safe point.
    *
+   * @param task What is done, as a phrase for errors.
    * @throws {LoadError} `Busy` if none has come in time; `Closed` if the registry has ended; the reason of the signal;
    * and what the work throws: the promise rejects.
    */
-  run<T>(work: () => T, { timeout = TIMEOUT, signal }: Omit<SafePointOptions, "at">): Promise<T> {
-    const deadline = now() + timeout;
-    const result = this.#turn.then(() => this.#run(work, deadline, timeout, signal));
+  run<T>(
+    task: string,
+    work: () => T,
+    { timeout = TIMEOUT, signal }: Omit<SafePointOptions, "at">,
+  ): Promise<T> {
+    const limits = { task, deadline: now() + timeout, timeout, signal };
+    const result = this.#turn.then(() => this.#run(work, limits));
     this.#turn = result.then(() => {}, () => {});
     return result;
   }
 
-  async #run<T>(work: () => T, deadline: number, timeout: number, signal?: AbortSignal): Promise<T> {
-    const limits = { deadline, timeout, signal };
+  async #run<T>(work: () => T, limits: Limits): Promise<T> {
     // Threads that waited for the reload before this must have gone on: they would count as ones that wait.
     await this.#when(
       () => this.#gate.waiting === 0 && this.#census().isolates.stopped.size === 0,
@@ -121,18 +134,15 @@ export class SafePoints {
   }
 
   /** Does some work in the first turn of the event loop in which a condition holds, right after it was asked. */
-  #when<T>(
-    condition: () => boolean,
-    { deadline, timeout, signal }: { deadline: number; timeout: number; signal: AbortSignal | undefined },
-    work: () => T,
-  ): Promise<T> {
+  #when<T>(condition: () => boolean, limits: Limits, work: () => T): Promise<T> {
+    const { task, deadline, timeout, signal } = limits;
     return new Promise((resolve, reject) => {
       const look = (): void => {
         try {
           signal?.throwIfAborted();
-          if (this.#ended.aborted) throw ended();
+          if (this.#ended.aborted) throw ended(task);
           if (condition()) return resolve(work());
-          if (now() >= deadline) throw tooLate(this.#census(), timeout);
+          if (now() >= deadline) throw tooLate(task, this.#census(), timeout);
           setTimeout(look, 1);
         } catch (error) {
           reject(error);
@@ -181,17 +191,21 @@ export class SafePoints {
   }
 }
 
-function ended(): LoadError {
-  return new LoadError("Closed", "Cannot reload at a safe point: the registry was disposed", {
+function ended(task: string): LoadError {
+  return new LoadError("Closed", `Cannot ${task} at a safe point: the registry was disposed`, {
     hint: "wait for the reload before you dispose of the registry",
   });
 }
 
-function tooLate({ calls, waiting, isolates, isUnclear }: Census, timeout: number): LoadError {
+function tooLate(
+  task: string,
+  { calls, waiting, isolates, isUnclear }: Census,
+  timeout: number,
+): LoadError {
   const workers = isolates.attached.size - isolates.stopped.size;
   const facts = `${calls} nonblocking calls in flight and ${workers} Workers at work, of whose threads ` +
     `${waiting} wait in ${SAFE_POINT}`;
-  return new LoadError("Busy", `Cannot reload: no safe point within ${timeout} ms: ${facts}`, {
+  return new LoadError("Busy", `Cannot ${task}: no safe point within ${timeout} ms: ${facts}`, {
     hint: isUnclear
       ? `let calls return: a module that calls ${SAFE_POINT} starts threads of its own, or a Worker died in a call`
       : `call ${SAFE_POINT} in loops that do not return, or wait longer (timeout)`,

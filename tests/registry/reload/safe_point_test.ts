@@ -236,6 +236,39 @@ nativeTest("a registry that ends while a reload waits rejects it, and options be
   assertThrows(() => other.reloadAll([], { at: "once" } as any), TypeError, "'safe point'");
 });
 
+testWithCompilers(["gcc"], "a rollback waits for a safe point, too", async (folder) => {
+  await using looping = await Looping.start(folder, "smf_safe_point();", 2);
+  const { registry } = looping;
+  const bytes = await looping.pair(2);
+  const live = registry.open("pair", { one: INT });
+  for (let round = 0; round < 5; round++) {
+    await registry.reload("pair", { bytes, ...AT });
+    assertEquals(live.symbols.one(), 2);
+    const before = looping.rounds;
+    const module = await registry.rollback("pair", AT);
+    assertEquals([module.version, live.symbols.one()], [1, 1]);
+    await until(() => looping.rounds > before + 10);
+  }
+  assertEquals(looping.mixed, 0);
+  assertEquals(await looping.end(), [1, 1]);
+});
+
+testWithCompilers(
+  ["gcc"],
+  "a rollback that finds no safe point says so, and changes nothing",
+  async (folder) => {
+    await using looping = await Looping.start(folder, "");
+    const { registry } = looping;
+    registry.reload("pair", { bytes: await looping.pair(2) });
+    const live = registry.open("pair", { one: INT });
+    const error = await assertRejects(() => registry.rollback("pair", { ...AT, timeout: 50 }), LoadError);
+    assert(error.message.startsWith("Cannot roll back module: no safe point within 50 ms"), error.message);
+    assertEquals([error.kind, live.symbols.one()], ["Busy", 2]);
+    // deno-lint-ignore no-explicit-any
+    assertThrows(() => registry.rollback("pair", { timeout: 5 } as any), TypeError, 'at: "safe point"');
+  },
+);
+
 testWithCompilers(
   ["gcc"],
   "a watch reloads at safe points, and reports a module that comes to none",
