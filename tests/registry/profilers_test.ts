@@ -49,7 +49,9 @@ Deno.test({
   async fn() {
     using folder = new TemporaryDirectory();
     const path = folder.file("a.smf", version({ functions: { work: 1 } }));
-    const lines = takeMap(await run(path, "", ["-A", "--v8-flags=--perf-basic-prof"], 200));
+    // V8 writes a log, too, which would stay in the current folder.
+    const flags = ["-A", `--v8-flags=--perf-basic-prof,--logfile=${folder.path}/v8.log`];
+    const lines = takeMap(await run(path, "", flags, 200));
     assert(lines.some((line) => line.endsWith(" work [a.smf]")));
     assert(lines.some((line) => line.endsWith(" work [a.smf 2]")));
     assert(lines.length > 100 && lines.every((line) => /^[0-9a-f]+ [0-9a-f]+ ./.test(line)));
