@@ -212,6 +212,9 @@ export function raise(problem: LoadError): never {
   throw problem;
 }
 
+/** Passes over a problem: without the work that failed, there is less to say, and nothing else is wrong. */
+export function ignore(): void {}
+
 /**
  * Runs `work`; reports a {@linkcode LoadError} that leaves it.
  *

@@ -2,7 +2,7 @@
  * The types of loaded images, as a reload asks for them.
  */
 
-import { LoadError } from "../errors/load_error.ts";
+import { attempt, ignore } from "../errors/load_error.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
 import type { ModuleTypes } from "../smf/types.ts";
@@ -27,10 +27,5 @@ export function readUnlessDamaged(
   types: KeptTypes | undefined,
   description: string,
 ): ModuleTypes | undefined {
-  try {
-    return types?.read(description);
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+  return attempt(ignore, () => types?.read(description));
 }

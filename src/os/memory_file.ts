@@ -72,15 +72,8 @@ export class MemoryFiles implements Disposable {
    * @throws {LoadError} `OutOfMemory`, naming the call that was refused.
    */
   withFile<T>(bytes: Uint8Array<ArrayBuffer>, use: (path: string) => T): T {
-    const functions = this.#functions;
-    let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | MFD_NOEXEC_SEAL);
-    if (file < 0) file = functions.memfd_create.call(this.#name, MFD_CLOEXEC);
-    if (file < 0) throw refused(functions, "memfd_create", bytes.length);
-    using open = new DisposableStack();
-    open.defer(() => void functions.close.call(file));
-    const written = functions.write.call(file, bytes, BigInt(bytes.length));
-    if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
-    return use(uniquePath(file));
+    using open = this.#open(bytes, MFD_NOEXEC_SEAL);
+    return use(uniquePath(open.file));
   }
 
   /**
@@ -90,8 +83,14 @@ export class MemoryFiles implements Disposable {
    * @throws {LoadError} `OutOfMemory`, naming the call that was refused.
    */
   keep(bytes: Uint8Array<ArrayBuffer>): { readonly path: string } & Disposable {
+    const { file, [Symbol.dispose]: close } = this.#open(bytes, MFD_EXEC);
+    return { path: `/proc/${Deno.pid}/fd/${file}`, [Symbol.dispose]: close };
+  }
+
+  /** Makes a file that holds `bytes`, with a flag that the kernel may not know, and closes it when it is disposed of. */
+  #open(bytes: Uint8Array<ArrayBuffer>, flag: number): { readonly file: number } & Disposable {
     const functions = this.#functions;
-    let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | MFD_EXEC);
+    let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | flag);
     if (file < 0) file = functions.memfd_create.call(this.#name, MFD_CLOEXEC);
     if (file < 0) throw refused(functions, "memfd_create", bytes.length);
     using undo = new DisposableStack();
@@ -99,7 +98,7 @@ export class MemoryFiles implements Disposable {
     const written = functions.write.call(file, bytes, BigInt(bytes.length));
     if (Number(written) !== bytes.length) throw refused(functions, "write", bytes.length);
     const close = undo.move();
-    return { path: `/proc/${Deno.pid}/fd/${file}`, [Symbol.dispose]: () => close.dispose() };
+    return { file, [Symbol.dispose]: () => close.dispose() };
   }
 
   [Symbol.dispose](): void {

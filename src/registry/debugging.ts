@@ -2,7 +2,7 @@
  * The debug information of a registry's modules, for debuggers: each version is registered for as long as it is in
  * memory.
  */
-import { LoadError } from "../errors/load_error.ts";
+import { attempt, ignore } from "../errors/load_error.ts";
 import { readCompanion } from "../load/file/debug.ts";
 import { keptHome, type LoadedImage } from "../load/loader.ts";
 import type { ModuleVersion } from "../module/version.ts";
@@ -49,7 +49,8 @@ function register(image: LoadedImage, file: string | undefined): void {
     })),
     addressOf: (offset: number) => keptHome(image, offset)?.address ?? at(offset),
   };
-  const symbolFile = quietly(() => writeSymbolFile(inMemory, debugOf(image, file))) ??
+  // Debug information that is damaged counts as none: functions have their names still.
+  const symbolFile = attempt(ignore, () => writeSymbolFile(inMemory, debugOf(image, file))) ??
     writeSymbolFile(inMemory, new Map());
   registrations.set(image, registerSymbolFile(symbolFile));
 }
@@ -60,14 +61,4 @@ function debugOf(image: LoadedImage, file: string | undefined): ReadonlyMap<stri
   if (debug?.link === undefined) return debug?.sections ?? new Map();
   const companion = file === undefined ? undefined : readCompanion(file, debug.link);
   return companion === undefined ? new Map() : companionSections(companion);
-}
-
-/** Debug information that is damaged counts as none: functions have their names still. */
-function quietly<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
 }

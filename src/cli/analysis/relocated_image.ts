@@ -2,7 +2,7 @@
  * The image of a module as a loader would make it, without memory of its own: every relocation is applied, as if
  * the image and its imports lay at made-up addresses.
  */
-import { attempt, type Report } from "../../errors/load_error.ts";
+import { attempt, ignore, type Report } from "../../errors/load_error.ts";
 import type { ImagePlan } from "../../image/plan.ts";
 import { relocate } from "../../image/relocation/relocate.ts";
 import type { RelocationNeeds } from "../../image/relocation/scan.ts";
@@ -26,7 +26,7 @@ export function relocatedImage(
 ): Uint8Array {
   const image = new Uint8Array(plan.size);
   for (const { section, offset } of plan.sections) {
-    const contents = attempt(() => {}, () => file.contents(section));
+    const contents = attempt(ignore, () => file.contents(section));
     if (contents !== undefined) image.set(contents, offset);
   }
   const base = needs.isLow ? LOW_BASE : BASE;

@@ -1,7 +1,7 @@
 /**
  * A module's file, read before it is loaded: whether it starts, and the types of its exports.
  */
-import { LoadError } from "../../errors/load_error.ts";
+import { attempt, ignore, LoadError } from "../../errors/load_error.ts";
 import type { LoadedModule } from "../../module/handle.ts";
 import type { ModuleRegistry } from "../../registry/registry.ts";
 import { HeaderFlag } from "../../smf/enums.ts";
@@ -33,15 +33,12 @@ export class ModuleFile {
   /** The exports with their types; undefined if the module keeps none, or cannot be read. */
   exports(): ModuleExports | undefined {
     const parsed = this.#parse();
-    try {
+    return attempt(ignore, () => {
       const types = parsed?.types();
       return parsed === undefined || types === undefined
         ? undefined
         : { types, exports: exportsOf(parsed, types) };
-    } catch (error) {
-      if (error instanceof LoadError) return undefined;
-      throw error;
-    }
+    });
   }
 
   /**

@@ -2,7 +2,7 @@
  * Reads the debug information of a loaded module from its file, long after the module was loaded: only if the file
  * is still the one that was loaded.
  */
-import { LoadError } from "../../errors/load_error.ts";
+import { attempt, ignore } from "../../errors/load_error.ts";
 import { dirname, join } from "../../os/path.ts";
 import { xxh32 } from "../../smf/hash.ts";
 import { readSmf, type SmfFile } from "../../smf/file.ts";
@@ -37,10 +37,5 @@ export function readCompanion(modulePath: string, { name, hash }: DebugLink): Ui
  */
 function quietly<T>(path: string, work: () => T): T | undefined {
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return undefined;
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+  return attempt(ignore, work);
 }

@@ -2,7 +2,7 @@
  * Threads that may run a candidate's code while it is aimed: those that its initialisers have started.
  */
 
-import { LoadError } from "../../errors/load_error.ts";
+import { attempt, ignore, LoadError } from "../../errors/load_error.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { threadNumbers } from "../../load/runtime/atexit.ts";
 import { startCount } from "../../load/start.ts";
@@ -55,10 +55,5 @@ export class ThreadWatch {
 
 /** Where libraries in memory are forbidden, nobody tells the threads. */
 function numbersIfKnown(): ReadonlySet<bigint> | undefined {
-  try {
-    return threadNumbers();
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+  return attempt(ignore, threadNumbers);
 }

@@ -6,6 +6,7 @@ import { damaged } from "../damaged.ts";
 import { Form } from "./constants.ts";
 import { Cursor } from "./cursor.ts";
 import { LineTable } from "./line_table.ts";
+import { valueAt } from "./values.ts";
 
 /** The sections that line programs are in. */
 export interface LineSections {
@@ -148,15 +149,11 @@ function readField(cursor: Cursor, sections: LineSections, form: number): string
     case Form.strp:
       return textAt(sections.str, cursor.u32());
     case Form.udata:
-      return cursor.uleb();
     case Form.data1:
-      return cursor.u8();
     case Form.data2:
-      return cursor.u16();
     case Form.data4:
-      return cursor.u32();
     case Form.data8:
-      return cursor.u64();
+      return valueAt(cursor, form, 0);
     case Form.data16:
       return cursor.take(16);
     case Form.block:

@@ -1,7 +1,7 @@
 /**
  * From addresses of code to functions and lines of the source, those of inlined functions included.
  */
-import { LoadError } from "../../errors/load_error.ts";
+import { attempt, ignore } from "../../errors/load_error.ts";
 import { TextPool } from "../text_pool.ts";
 import { AbbreviationPool } from "./abbrev_table.ts";
 import { CodeRanges, type RangeSections } from "./code_ranges.ts";
@@ -82,7 +82,7 @@ export class SourceMap {
     const units = this.#units ??= this.#readUnits();
     for (const { start, end, unit } of units) {
       if (address < start || address >= end) continue;
-      const frames = attempt(() => this.#framesIn(unit, address));
+      const frames = attempt(ignore, () => this.#framesIn(unit, address));
       if (frames !== undefined && frames.length > 0) return frames;
     }
     return [];
@@ -91,7 +91,7 @@ export class SourceMap {
   #readUnits(): { start: number; end: number; unit: Unit }[] {
     const units: { start: number; end: number; unit: Unit }[] = [];
     for (const unit of this.#object.units) {
-      attempt(() => {
+      attempt(ignore, () => {
         const root = unit.root();
         if (root !== undefined) this.#ranges.of(root, (start, end) => units.push({ start, end, unit }));
       });
@@ -126,7 +126,7 @@ export class SourceMap {
     if (root === undefined || offset === undefined || line === undefined) return undefined;
     if (!this.#lines.has(offset)) {
       const folder = this.#object.name(root, At.compilationFolder);
-      this.#lines.set(offset, attempt(() => readLines({ line, str, lineStr }, offset, folder)));
+      this.#lines.set(offset, attempt(ignore, () => readLines({ line, str, lineStr }, offset, folder)));
     }
     return this.#lines.get(offset);
   }
@@ -144,7 +144,10 @@ export class SourceMap {
       enter: (at, { tag, hasChildren }) => {
         if (tag === Tag.subprogram || tag === Tag.inlined) {
           const entry = unit.entry(at)!;
-          attempt(() => this.#ranges.of(entry, (start, end) => scopes.push({ start, end, depth, entry })));
+          attempt(
+            ignore,
+            () => this.#ranges.of(entry, (start, end) => scopes.push({ start, end, depth, entry })),
+          );
         }
         const isEntered = hasChildren && MAY_HOLD_CODE.has(tag);
         if (isEntered) depth++;
@@ -172,15 +175,5 @@ export class SourceMap {
       next = this.#object.reference(next, next.has(At.abstractOrigin) ? At.abstractOrigin : At.specification);
     }
     return { function: symbol || name || undefined, name: name || undefined };
-  }
-}
-
-/** Runs `work`; returns undefined if it finds the debug information damaged. */
-function attempt<T>(work: () => T): T | undefined {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
   }
 }
