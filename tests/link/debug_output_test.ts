@@ -16,27 +16,13 @@ import {
 } from "../../src/smf/debug.ts";
 import { xxh32 } from "../../src/smf/hash.ts";
 import { parseSmf } from "../../src/smf/file.ts";
+import { addr2line } from "../support/addr2line.ts";
 import { compile, hasCommand, testOutputOf } from "../support/compilers.ts";
-import { C_SOURCE, CPP_SOURCE, RUST_SOURCE } from "../support/debug_sources.ts";
+import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
 import { zstdTest } from "../support/deno_version.ts";
 import { typesFixture } from "../support/types.ts";
 
 const NO_TOOL = hasCommand("addr2line") ? "" : " (SKIPPED: needs addr2line)";
-
-/** Asks addr2line for function and line of each address, inlined functions too. */
-async function linesOf(file: string, addresses: readonly number[], folder: string): Promise<string[]> {
-  const text = await compile("addr2line", [
-    "-a",
-    "-f",
-    "-i",
-    "-e",
-    file,
-    ...addresses.map((address) => address.toString(16)),
-  ], folder);
-  return text.split(/^0x[0-9a-f]+\n/m).slice(1).map((frames) =>
-    frames.replaceAll(/ \(discriminator \d+\)/g, "")
-  );
-}
 
 /** Links an object and compares the lines of each byte of its functions with those that a shared library has. */
 async function compareWithLibrary(folder: string, object: string, link: string[]): Promise<void> {
@@ -51,8 +37,8 @@ async function compareWithLibrary(folder: string, object: string, link: string[]
     if (kind !== "function" || start === undefined) continue;
     const offsets = Array.from({ length: size }, (_, offset) => offset);
     const [ours, theirs] = await Promise.all([
-      linesOf("module.debug", offsets.map((offset) => address + offset), folder),
-      linesOf("library.so", offsets.map((offset) => parseInt(start, 16) + offset), folder),
+      addr2line("module.debug", offsets.map((offset) => address + offset), folder),
+      addr2line("library.so", offsets.map((offset) => parseInt(start, 16) + offset), folder),
     ]);
     assertEquals(ours, theirs, name);
     assert(ours.every((frames) => !frames.includes("??")), name);
@@ -96,20 +82,7 @@ for (const compiler of ["g++", "clang++"]) {
 }
 
 testOutputOf("rustc", `rustc: the lines are those of a shared library${NO_TOOL}`, async (folder, rustc) => {
-  Deno.writeTextFileSync(`${folder}/lines.rs`, RUST_SOURCE);
-  await rustc(
-    "-g",
-    "-O",
-    "--emit",
-    "obj",
-    "--crate-type",
-    "lib",
-    "-C",
-    "panic=abort",
-    "lines.rs",
-    "-o",
-    "lines.o",
-  );
+  await compileRust(folder, rustc);
   if (NO_TOOL === "" && hasCommand("gcc")) await compareWithLibrary(folder, "lines.o", ["gcc"]);
 });
 

@@ -5,36 +5,29 @@ import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { moveHomes } from "../support/moved_homes.ts";
-import { ask, programTest, RUNTIME } from "../support/program_tests.ts";
-import { CATCHER, EXCEPTIONS, expectedOf, type Program, SHARED, THREADS, TOUR } from "../support/programs.ts";
+import {
+  ask,
+  CPP_PROGRAMS,
+  linkedModules,
+  loadProgram,
+  programTest,
+  RUNTIME,
+} from "../support/program_tests.ts";
+import { expectedOf } from "../support/programs.ts";
 import { testWith } from "../support/real_archives.ts";
 import { randomFrom, stress } from "../support/testing.ts";
 import { query, SQLITE } from "../support/sqlite.ts";
 
-const PROGRAMS:
-  readonly (readonly [program: Program, modules: Readonly<Record<string, readonly string[]>>])[] = [
-    [EXCEPTIONS, { exceptions: ["exceptions"] }],
-    [CATCHER, { thrower: ["thrower"], catcher: ["catcher"] }],
-    [TOUR, { tour: ["tour"] }],
-    [SHARED, { shared: ["shared_a", "shared_b"] }],
-    [THREADS, { threads: ["threads"] }],
-  ];
-
-for (const [program, modules] of PROGRAMS) {
+for (const [program, modules] of CPP_PROGRAMS) {
   programTest(`C++: ${program.name} works wherever its variables are`, () => {
+    const linked = linkedModules(modules, { reloadable: true });
     for (let seed = 1; seed <= stress(40); seed++) {
       using registry = new ModuleRegistry({ libraries: RUNTIME });
-      let last;
-      for (const [name, objects] of Object.entries(modules)) {
-        const inputs = objects.map((object) => {
-          const path = new URL(`../../fixtures/cpp/${object}.o`, import.meta.url);
-          return { name: object, bytes: Deno.readFileSync(path) };
-        });
-        const { bytes } = linkObjects(inputs, { reloadable: true });
+      const moved = linked.map(([name, bytes]) => {
         const hasHomes = parseSmf(bytes).homes().length > 0;
-        last = registry.loadBytes(name, hasHomes ? moveHomes(bytes, randomFrom(seed)).bytes : bytes);
-      }
-      assertEquals(ask(program, last!), expectedOf(program), `seed ${seed}`);
+        return [name, hasHomes ? moveHomes(bytes, randomFrom(seed)).bytes : bytes] as const;
+      });
+      assertEquals(ask(program, loadProgram(registry, moved)), expectedOf(program), `seed ${seed}`);
     }
   });
 }

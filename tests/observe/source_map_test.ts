@@ -5,8 +5,9 @@ import { linkObjects } from "../../src/link/linker.ts";
 import { companionSections } from "../../src/observe/companion.ts";
 import { sourceMapOf } from "../../src/observe/source_map.ts";
 import type { SourceMap } from "../../src/types/dwarf/source_map.ts";
-import { compile, hasCommand, testOutputOf } from "../support/compilers.ts";
-import { C_SOURCE, CPP_SOURCE, RUST_SOURCE } from "../support/debug_sources.ts";
+import { addr2line } from "../support/addr2line.ts";
+import { hasCommand, testOutputOf } from "../support/compilers.ts";
+import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
 import { randomFrom } from "../support/testing.ts";
 import { typesFixture } from "../support/types.ts";
 
@@ -25,17 +26,10 @@ function linked(folder: string, object: string): { map: SourceMap; addresses: nu
   return { map: sourceMapOf(companionSections(debugFile!))!, addresses };
 }
 
-/** Compares each address with the answer of a tool. */
-async function compareWith(tool: string, folder: string, object: string): Promise<void> {
+/** Compares each address with the answer of addr2line. */
+async function compareWith(folder: string, object: string): Promise<void> {
   const { map, addresses } = linked(folder, object);
-  const text = await compile(
-    tool,
-    ["-a", "-f", "-i", "-e", "module.debug", ...addresses.map((address) => address.toString(16))],
-    folder,
-  );
-  const expected = text.split(/^0x[0-9a-f]+\n/m).slice(1).map((frames) =>
-    frames.replaceAll(/ \(discriminator \d+\)/g, "")
-  );
+  const expected = await addr2line("module.debug", addresses, folder);
   const found = addresses.map((address) =>
     map.find(address).map(({ function: name, file, line }) =>
       `${name ?? "??"}\n${file ?? "??"}:${line ?? "?"}\n`
@@ -45,9 +39,9 @@ async function compareWith(tool: string, folder: string, object: string): Promis
   assertEquals(found, expected);
 }
 
-const TOOL = hasCommand("addr2line") ? "addr2line" : undefined;
+const HAS_TOOL = hasCommand("addr2line");
 
-if (TOOL === undefined) {
+if (!HAS_TOOL) {
   const name = "debug information is compared with addr2line (SKIPPED: needs addr2line)";
   Deno.test({ name, ignore: true, fn() {} });
 }
@@ -59,11 +53,11 @@ for (const compiler of ["gcc", "clang"]) {
       compiler,
       `${compiler}, DWARF ${version}: addresses lead to the functions and lines of addr2line`,
       async (folder, cc) => {
-        if (TOOL === undefined) return;
+        if (!HAS_TOOL) return;
         Deno.writeTextFileSync(`${folder}/lines.c`, C_SOURCE);
         for (const flags of [["-O0"], ["-O2", "-ffunction-sections"], ["-O3", "-gz"]]) {
           await cc(`-gdwarf-${version}`, ...flags, "-fPIC", "-c", "lines.c", "-o", "lines.o");
-          await compareWith(TOOL, folder, "lines.o");
+          await compareWith(folder, "lines.o");
         }
       },
     );
@@ -85,11 +79,11 @@ testOutputOf("clang", "clang: DWARF 5 says the same as DWARF 4", async (folder, 
 });
 
 testOutputOf("g++", "g++: addresses lead to the functions and lines of addr2line", async (folder, cc) => {
-  if (TOOL === undefined) return;
+  if (!HAS_TOOL) return;
   Deno.writeTextFileSync(`${folder}/lines.cc`, CPP_SOURCE);
   for (const flags of [["-O0"], ["-O2"], ["-O1", "-fdebug-types-section"]]) {
     await cc("-g", ...flags, "-fPIC", "-c", "lines.cc", "-o", "lines.o");
-    await compareWith(TOOL, folder, "lines.o");
+    await compareWith(folder, "lines.o");
   }
 });
 
@@ -116,22 +110,9 @@ testOutputOf(
   "rustc",
   "rustc: addresses lead to the functions and lines of addr2line",
   async (folder, rustc) => {
-    if (TOOL === undefined) return;
-    Deno.writeTextFileSync(`${folder}/lines.rs`, RUST_SOURCE);
-    await rustc(
-      "-g",
-      "-O",
-      "--emit",
-      "obj",
-      "--crate-type",
-      "lib",
-      "-C",
-      "panic=abort",
-      "lines.rs",
-      "-o",
-      "lines.o",
-    );
-    await compareWith(TOOL, folder, "lines.o");
+    if (!HAS_TOOL) return;
+    await compileRust(folder, rustc);
+    await compareWith(folder, "lines.o");
   },
 );
 

@@ -46,3 +46,24 @@ pub extern "C" fn sum(n: i32) -> i32 {
     (0..n).map(|x| x * 3).filter(|x| x % 2 == 0).sum()
 }
 `;
+
+/** Compiles the Rust source to `lines.o`. */
+export async function compileRust(
+  folder: string,
+  rustc: (...args: string[]) => Promise<string>,
+): Promise<void> {
+  Deno.writeTextFileSync(`${folder}/lines.rs`, RUST_SOURCE);
+  await rustc(
+    "-g",
+    "-O",
+    "--emit",
+    "obj",
+    "--crate-type",
+    "lib",
+    "-C",
+    "panic=abort",
+    "lines.rs",
+    "-o",
+    "lines.o",
+  );
+}

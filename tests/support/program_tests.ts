@@ -1,6 +1,6 @@
 // Tests that every program must pass as a module, in whatever language it is written.
 import { assert, assertEquals } from "@std/assert";
-import { type LoadedModule, ModuleRegistry } from "../../mod.ts";
+import { linkObjects, type LinkOptions, type LoadedModule, ModuleRegistry } from "../../mod.ts";
 import { IN_PROCESS, isolated } from "./isolated.ts";
 import { runChild } from "./modules.ts";
 import { TestWorker } from "./workers.ts";
@@ -10,11 +10,16 @@ import type { ProgramOrder } from "./program_worker.ts";
 import {
   answersOf,
   askAtOnce,
+  CATCHER,
   definitionsOf,
+  EXCEPTIONS,
   expectedOf,
   type Functions,
   nonblockingDefinitionsOf,
   type Program,
+  SHARED,
+  THREADS,
+  TOUR,
 } from "./programs.ts";
 
 /** The host libraries that C++ and Rust need. */
@@ -46,6 +51,29 @@ function register(name: string, work: Deno.TestDefinition["fn"]): void {
     name: RUNS ? name : `${name} (SKIPPED: needs libstdc++ on Linux x86-64)`,
     ignore: !RUNS,
     fn: work,
+  });
+}
+
+/** Programs in C++, and the objects of their modules in fixtures/cpp/ by the modules' names, providers first. */
+export const CPP_PROGRAMS: readonly (readonly [Program, Readonly<Record<string, readonly string[]>>])[] = [
+  [EXCEPTIONS, { exceptions: ["exceptions"] }],
+  [CATCHER, { thrower: ["thrower"], catcher: ["catcher"] }],
+  [TOUR, { tour: ["tour"] }],
+  [SHARED, { shared: ["shared_a", "shared_b"] }],
+  [THREADS, { threads: ["threads"] }],
+];
+
+/** Links the modules of a program in C++. */
+export function linkedModules(
+  modules: Readonly<Record<string, readonly string[]>>,
+  options: LinkOptions,
+): [name: string, bytes: Uint8Array<ArrayBuffer>][] {
+  return Object.entries(modules).map(([name, objects]) => {
+    const inputs = objects.map((object) => ({
+      name: object,
+      bytes: Deno.readFileSync(new URL(`../../fixtures/cpp/${object}.o`, import.meta.url)),
+    }));
+    return [name, linkObjects(inputs, options).bytes as Uint8Array<ArrayBuffer>];
   });
 }
 
