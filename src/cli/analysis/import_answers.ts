@@ -1,10 +1,9 @@
 /**
- * Who could answer for a module's imports: the loader itself, or a library of the host that is on this machine.
+ * Finds who could answer for a module's imports: the loader itself, or a library of the host that is on this machine.
  */
-import { isExitName } from "../../load/runtime/atexit.ts";
 import { splitVersion } from "../../load/imports/symbol_version.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
-import { TLS_GET_ADDR } from "../../os/loader_names.ts";
+import { isLoaderName } from "../../os/loader_names.ts";
 import { Platform } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 
@@ -33,7 +32,7 @@ export function importAnswers(
   const found = new Map<string, string[]>();
   for (const name of module.imports()) {
     const { base } = splitVersion(name);
-    const by = isLinux && (isExitName(base) || base === TLS_GET_ADDR)
+    const by = isLoaderName(base, isLinux)
       ? "the loader"
       : libraries.find(([, names]) => names?.has(base) === true)?.[0] ?? ANOTHER_MODULE;
     const names = found.get(by);
