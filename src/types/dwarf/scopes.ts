@@ -90,3 +90,13 @@ export function findScopes(unit: Unit): Scopes {
 export function isScope(tag: number): boolean {
   return tag === Tag.namespace || tag === Tag.structure || tag === Tag.class || tag === Tag.union;
 }
+
+/** Whether an entry is a function, or one that is inlined in another. */
+export function isFunction(tag: number): boolean {
+  return tag === Tag.subprogram || tag === Tag.inlinedSubroutine;
+}
+
+/** Whether functions may be in an entry, and variables with addresses. */
+export function mayHoldCode(tag: number): boolean {
+  return isScope(tag) || isFunction(tag) || tag === Tag.lexicalBlock;
+}

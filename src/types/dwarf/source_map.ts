@@ -9,6 +9,7 @@ import { At, Tag } from "./constants.ts";
 import { type LineSections, readLines } from "./line_program.ts";
 import type { LineTable } from "./line_table.ts";
 import { DwarfObject } from "./object.ts";
+import { isFunction, mayHoldCode } from "./scopes.ts";
 import type { DwarfSections } from "./sections.ts";
 import type { Entry, Unit } from "./unit.ts";
 import { walkEntries } from "./walk.ts";
@@ -41,17 +42,6 @@ interface CodeScope {
 
 /** The names of a function. */
 type Names = Pick<SourceFrame, "function" | "name">;
-
-/** The entries in which functions may be. */
-const MAY_HOLD_CODE: ReadonlySet<number> = new Set([
-  Tag.subprogram,
-  Tag.inlined,
-  Tag.lexicalBlock,
-  Tag.namespace,
-  Tag.structure,
-  Tag.class,
-  Tag.union,
-]);
 
 /** More origins of a function than any compiler writes. */
 const MOST_ORIGINS = 8;
@@ -142,14 +132,14 @@ export class SourceMap {
     let depth = 0;
     walkEntries(unit, {
       enter: (at, { tag, hasChildren }) => {
-        if (tag === Tag.subprogram || tag === Tag.inlined) {
+        if (isFunction(tag)) {
           const entry = unit.entry(at)!;
           attempt(
             ignore,
             () => this.#ranges.of(entry, (start, end) => scopes.push({ start, end, depth, entry })),
           );
         }
-        const isEntered = hasChildren && MAY_HOLD_CODE.has(tag);
+        const isEntered = hasChildren && mayHoldCode(tag);
         if (isEntered) depth++;
         return isEntered;
       },

@@ -4,6 +4,7 @@
 import { At, Tag } from "./constants.ts";
 import type { DwarfObject } from "./object.ts";
 import { EVERYWHERE, PlaceList } from "./places.ts";
+import { isFunction, mayHoldCode } from "./scopes.ts";
 import { originOf } from "./translate.ts";
 import type { Unit } from "./unit.ts";
 import { walkEntries } from "./walk.ts";
@@ -75,10 +76,10 @@ export function variableScopes(
             }
           }
         }
-        const isEntered = hasChildren && SCOPES.has(tag) && (isIndexed || places.isBefore(unit.endOf(start)));
+        const isEntered = hasChildren && mayHoldCode(tag) &&
+          (isIndexed || places.isBefore(unit.endOf(start)));
         if (!isEntered) return false;
-        const isFunction = tag === Tag.subprogram || tag === Tag.inlinedSubroutine;
-        functions.push(isFunction ? object.name(originOf(object, unit.entry(start)!)) : undefined);
+        functions.push(isFunction(tag) ? object.name(originOf(object, unit.entry(start)!)) : undefined);
         return true;
       },
       leave: () => void functions.pop(),
@@ -86,14 +87,3 @@ export function variableScopes(
   }
   return found;
 }
-
-/** The entries that may have variables with addresses inside. */
-const SCOPES: ReadonlySet<number> = new Set([
-  Tag.subprogram,
-  Tag.inlinedSubroutine,
-  Tag.lexicalBlock,
-  Tag.namespace,
-  Tag.structure,
-  Tag.class,
-  Tag.union,
-]);
