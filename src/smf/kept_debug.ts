@@ -8,7 +8,7 @@ import { readContents } from "./contents.ts";
 import { DEBUG_LINK, DEBUG_PLACES, type DebugLink, debugSectionsOf, decodeDebugLink } from "./debug.ts";
 import type { SmfFile } from "./file.ts";
 import { SectionType } from "./enums.ts";
-import type { Reading } from "./reader.ts";
+import { readFrom, type Reading } from "./reader.ts";
 import { contentLength, type SmfSection } from "./section.ts";
 
 /** The debug information of a module, decompressed. */
@@ -54,47 +54,39 @@ function* contentsOf(section: SmfSection): Reading<Uint8Array> {
 /** Debug information as it is in the file, not decompressed. */
 export class KeptDebug {
   readonly #sections: readonly SmfSection[];
-  readonly #stored: ReadonlyMap<SmfSection, Uint8Array>;
+  readonly #bytes: Uint8Array;
 
-  constructor(stored: ReadonlyMap<SmfSection, Uint8Array>) {
-    this.#stored = stored;
-    this.#sections = [...stored.keys()];
+  /** @param sections The sections, whose offsets are those in `bytes`. */
+  constructor(sections: readonly SmfSection[], bytes: Uint8Array) {
+    this.#sections = sections;
+    this.#bytes = bytes;
   }
 
   /** The bytes of a section, by its whole name; undefined if there is none, or if it is compressed. */
   stored(name: string): Uint8Array | undefined {
     const found = debugSectionsOf(this.#sections).find((each) => each.name === name)?.section;
-    return found === undefined || found.compressed ? undefined : this.#stored.get(found);
+    if (found === undefined || found.compressed) return undefined;
+    return this.#bytes.subarray(found.offset, found.offset + found.size);
   }
 
   /** Decompresses it. */
   read(): DebugContents {
-    const reading = readDebug({ sections: this.#sections });
-    // Sections of a damaged file may begin at one offset.
-    const at = (offset: number, length: number): Uint8Array =>
-      this.#stored.get(
-        this.#sections.find((section) => section.offset === offset && section.size === length)!,
-      )!;
-    let step = reading.next();
-    while (!step.done) {
-      const bytes = at(step.value.offset, step.value.length);
-      step.value.into?.set(bytes);
-      step = reading.next(step.value.into ?? bytes);
-    }
-    return step.value;
+    return readFrom(this.#bytes, readDebug({ sections: this.#sections }));
   }
 }
 
 /** Reads debug information without decompressing it; undefined if the file has none. */
 export function* keepDebug(file: SmfFile): Reading<KeptDebug | undefined> {
   if (!hasDebug(file)) return undefined;
-  const stored = new Map<SmfSection, Uint8Array>();
-  for (const section of file.sections) {
-    const { type, offset, size } = section;
-    if (type !== SectionType.Dwarf) continue;
-    const into = new Uint8Array(size);
-    if (size > 0) yield { offset, length: size, into };
-    stored.set(section, into);
+  const sections = file.sections.filter(({ type }) => type === SectionType.Dwarf);
+  const bytes = new Uint8Array(sections.reduce((sum, { size }) => sum + size, 0));
+  const kept: SmfSection[] = [];
+  let end = 0;
+  for (const section of sections) {
+    const { offset, size } = section;
+    if (size > 0) yield { offset, length: size, into: bytes.subarray(end, end + size) };
+    kept.push({ ...section, offset: end });
+    end += size;
   }
-  return new KeptDebug(stored);
+  return new KeptDebug(kept, bytes);
 }
