@@ -2,10 +2,10 @@
  * The companion file: the debug information of a module, as an ELF file that other tools read, too. Its sections
  * of code and data have no bytes, only their offsets in the module's image for addresses.
  */
-import { Machine, ObjectType, SectionFlag, SymbolBinding, SymbolKind } from "../os/elf.ts";
+import { ObjectType, SectionFlag, SymbolBinding, SymbolKind } from "../os/elf.ts";
 import { ElfWriter, nameBytes } from "../os/elf_writer.ts";
 import { DEBUG_PLACES, encodePlaces } from "../smf/debug.ts";
-import { Arch, SectionType, SymbolType } from "../smf/enums.ts";
+import { SectionType, SymbolType } from "../smf/enums.ts";
 import type { OutputSection } from "./input.ts";
 import type { LinkedDebug } from "./debug_output.ts";
 
@@ -19,14 +19,18 @@ export interface CompanionSymbol {
   readonly isExported: boolean;
 }
 
-/** Writes the companion file. */
+/**
+ * Writes the companion file.
+ *
+ * @param machine An ELF machine number.
+ */
 export function writeCompanion(
-  arch: number,
+  machine: number,
   outputs: readonly OutputSection[],
   symbols: readonly CompanionSymbol[],
   { sections, places }: LinkedDebug,
 ): Uint8Array {
-  const writer = new ElfWriter(arch === Arch.X86_64 ? Machine.X86_64 : Machine.AARCH64, ObjectType.DYN);
+  const writer = new ElfWriter(machine, ObjectType.DYN);
   const indexes = outputs.map(({ name, type, address, size, alignment }) =>
     writer.section({ name: nameBytes(name), address, size, alignment, flags: flagsOf(type) })
   );

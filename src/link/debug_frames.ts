@@ -4,6 +4,7 @@
  */
 import { LoadError } from "../errors/load_error.ts";
 import { RecordSize } from "../os/elf.ts";
+import { alignUp } from "../smf/offsets.ts";
 import { Cursor } from "../types/dwarf/cursor.ts";
 import type { FrameRecord, FrameSection } from "./eh_frame.ts";
 import { Found, type Locator } from "./locate.ts";
@@ -141,7 +142,7 @@ class FrameWriter {
 
   /** Adds a record, padded with DW_CFA_nop, which is 0; returns where it starts. */
   #record(id: number, body: Uint8Array): number {
-    const length = Math.ceil((8 + body.length) / WORD) * WORD;
+    const length = alignUp(8 + body.length, WORD);
     const record = new Uint8Array(length);
     const view = new DataView(record.buffer);
     view.setUint32(0, length - 4, true);

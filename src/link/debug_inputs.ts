@@ -2,31 +2,14 @@
  * The debug information of one object that goes into a module: which sections, their plain bytes, and their
  * relocations, checked before anything is done with them.
  */
-import { Machine, RecordSize, SectionFlag, SectionType } from "../os/elf.ts";
+import { RecordSize, SectionFlag, SectionType } from "../os/elf.ts";
 import { DEBUG_SECTIONS } from "../smf/debug.ts";
 import { damaged } from "../types/damaged.ts";
+import { DEBUG_RELOCATIONS } from "./debug_relocations.ts";
 import { contentsOf } from "./debug_sections.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 import { MergePieces } from "./merge_pieces.ts";
-
-/** How a relocation of debug information is applied: its width in bytes. */
-export interface DebugRelocation {
-  readonly width: 4 | 8;
-  /** Whether the value is an offset in the TLS block. */
-  readonly isThreadLocal: boolean;
-}
-
-const WORD: DebugRelocation = { width: 8, isThreadLocal: false };
-const HALF: DebugRelocation = { width: 4, isThreadLocal: false };
-const TLS_WORD: DebugRelocation = { width: 8, isThreadLocal: true };
-const TLS_HALF: DebugRelocation = { width: 4, isThreadLocal: true };
-
-/** The relocation types of debug information, by machine (psABIs); the type 0 does nothing. */
-export const DEBUG_RELOCATIONS: Readonly<Record<number, ReadonlyMap<number, DebugRelocation>>> = {
-  [Machine.X86_64]: new Map([[1, WORD], [10, HALF], [11, HALF], [17, TLS_WORD], [21, TLS_HALF]]),
-  [Machine.AARCH64]: new Map([[257, WORD], [258, HALF], [1029, TLS_WORD]]),
-};
 
 /** One section of debug information of an object. */
 export interface DebugInput {

@@ -5,8 +5,10 @@
 import { LoadError } from "../errors/load_error.ts";
 import { RecordSize } from "../os/elf.ts";
 import { type DebugPlaces, NOWHERE_HIGH } from "../smf/debug.ts";
+import { alignUp } from "../smf/offsets.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
-import { DEBUG_RELOCATIONS, type DebugInput, debugInputs } from "./debug_inputs.ts";
+import { type DebugInput, debugInputs } from "./debug_inputs.ts";
+import { DEBUG_RELOCATIONS } from "./debug_relocations.ts";
 import { hasDebugInfo } from "./debug_sections.ts";
 import { type DebugFrames, debugFrames } from "./debug_frames.ts";
 import { DebugGroups } from "./debug_groups.ts";
@@ -14,6 +16,7 @@ import type { FrameSection } from "./eh_frame.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import { MergedSection } from "./merge.ts";
+import { causeOf } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** The debug information of a module. */
@@ -36,7 +39,7 @@ class Output {
 
   /** Makes room for a section of an object; returns its offset. */
   reserve({ alignment, bytes }: Pick<DebugInput, "alignment" | "bytes">): number {
-    const offset = Math.ceil(this.size / alignment) * alignment;
+    const offset = alignUp(this.size, alignment);
     this.size = offset + bytes.length;
     return offset;
   }
@@ -83,7 +86,7 @@ export function linkDebug(
       inputs = debugInputs(object, (section) => twins.has(section));
     } catch (error) {
       if (!(error instanceof LoadError)) throw error;
-      unreadable.push({ object: object.name, reason: error.message.replace(/^[^:]*: /, "") });
+      unreadable.push({ object: object.name, reason: causeOf(error) });
       continue;
     }
     const placed = new Map<number, Placed>();

@@ -9,17 +9,23 @@ import { type ElfSection, SymbolPlace } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 
-/** The relocation types of 64-bit words, of thread-local variables in such words, and of 32-bit words, by machine. */
-const WORDS: Readonly<Record<number, Words>> = {
-  [Machine.X86_64]: { wide: 1, threadLocal: [17, 21], narrow: [10, 11] },
-  [Machine.AARCH64]: { wide: 257, threadLocal: [1029], narrow: [258] },
-};
-
-interface Words {
-  readonly wide: number;
-  readonly threadLocal: readonly number[];
-  readonly narrow: readonly number[];
+/** How a relocation of debug information is applied: its width in bytes. */
+export interface DebugRelocation {
+  readonly width: 4 | 8;
+  /** Whether the value is an offset in the TLS block. */
+  readonly isThreadLocal: boolean;
 }
+
+const WORD: DebugRelocation = { width: 8, isThreadLocal: false };
+const HALF: DebugRelocation = { width: 4, isThreadLocal: false };
+const TLS_WORD: DebugRelocation = { width: 8, isThreadLocal: true };
+const TLS_HALF: DebugRelocation = { width: 4, isThreadLocal: true };
+
+/** The relocation types of debug information, by machine (psABIs); the type 0 does nothing. */
+export const DEBUG_RELOCATIONS: Readonly<Record<number, ReadonlyMap<number, DebugRelocation>>> = {
+  [Machine.X86_64]: new Map([[1, WORD], [10, HALF], [11, HALF], [17, TLS_WORD], [21, TLS_HALF]]),
+  [Machine.AARCH64]: new Map([[257, WORD], [258, HALF], [1029, TLS_WORD]]),
+};
 
 /** An address that no code or variable of the module has: it stands for what is not in it. */
 const NOWHERE = 0xffff_ffff;
@@ -65,10 +71,9 @@ const SPAN = 6;
 /** The relocations of one section, which compilers write in the order of their places. */
 export class SectionRelocations implements Relocations {
   readonly #records: Uint32Array;
-  readonly #wideType: number;
-  readonly #otherTypes: readonly number[];
+  readonly #known: ReadonlyMap<number, DebugRelocation>;
   readonly #values: SymbolValues;
-  /** Where the records of words of 8 bytes are. */
+  /** Where the records of addresses are: those of words of 8 bytes, and of thread-local variables. */
   readonly #wide: readonly number[];
   /** The first record of each span of the section. */
   readonly #spans: Int32Array;
@@ -81,9 +86,7 @@ export class SectionRelocations implements Relocations {
     const { buffer, byteOffset } = stored.byteOffset % 4 === 0 ? stored : stored.slice();
     const records = new Uint32Array(buffer, byteOffset, size / 4);
     this.#records = records;
-    const { wide, threadLocal, narrow } = WORDS[machine];
-    this.#wideType = wide;
-    this.#otherTypes = [...threadLocal, ...narrow];
+    const known = this.#known = DEBUG_RELOCATIONS[machine];
     this.#values = values;
     const spans = this.#spans = new Int32Array((bytes.length >>> SPAN) + 2);
     const places: number[] = [];
@@ -96,8 +99,8 @@ export class SectionRelocations implements Relocations {
         if (place >= bytes.length) break;
         for (const index = at / RECORD; span <= place >>> SPAN; span++) spans[span] = index;
       }
-      const type = records[at + 2];
-      if (type === wide || threadLocal.includes(type)) places.push(at);
+      const relocation = known.get(records[at + 2]);
+      if (relocation !== undefined && (relocation.width === 8 || relocation.isThreadLocal)) places.push(at);
     }
     if (records.length > 0 && last >= bytes.length) throw damaged("a relocation lies outside its section");
     spans.fill(records.length / RECORD, span);
@@ -119,9 +122,8 @@ export class SectionRelocations implements Relocations {
     }
     const at = RECORD * low;
     if (records[at] !== offset) return undefined;
-    // What newer compilers add: types do not need it.
-    const type = records[at + 2];
-    if (type !== this.#wideType && !this.#otherTypes.includes(type)) return undefined;
+    // Types need none of those that newer compilers add.
+    if (!this.#known.has(records[at + 2])) return undefined;
     return this.#valueOf(at);
   }
 

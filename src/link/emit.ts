@@ -219,7 +219,7 @@ class Emitter {
     const { globals } = resolution;
     const variables = homes === undefined ? undefined : variableNames(resolution, locator);
     for (const object of resolution.objects) {
-      const { symbols } = object.elf;
+      const { symbols } = object.elf, names = variables?.get(object);
       for (let i = 1; i < symbols.length; i++) {
         const kind = symbols.kind(i);
         const id = object.globalOf(i);
@@ -232,7 +232,7 @@ class Emitter {
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
         if (locator.found !== Found.DEFINED) continue;
-        const name = variables?.get(object)?.get(i) ?? symbols.name(i);
+        const name = names?.get(i) ?? symbols.name(i);
         if (isThreadLocal) {
           this.#addThreadLocal(name, this.#placed(symbols.size(i)));
           continue;
@@ -240,7 +240,7 @@ class Emitter {
         const entry = id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id);
         // A reload tells entries, and the variables in homes, apart by their names.
         const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
-        if (!isNeeded && !keptNames.has(symbols.name(i))) continue;
+        if (!isNeeded && !keptNames.has(name)) continue;
         const index = this.#addLocal(name, this.#placed(sizeOf(globals, id, object, i)));
         if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }

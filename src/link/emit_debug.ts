@@ -33,7 +33,7 @@ export function addDebug(
     builder.section({ name: shortDebugName(name), type: SectionType.Dwarf, alignment: 1, bytes, compress });
   };
   if (companion !== undefined) {
-    const file = writeCompanion(arch.smf, layout.outputs, symbols, debug);
+    const file = writeCompanion(arch.machine, layout.outputs, symbols, debug);
     add(DEBUG_LINK, encodeDebugLink({ name: companion, hash: xxh32(file) }), false);
     return file;
   }

@@ -15,7 +15,7 @@ import { SymbolPlace } from "./elf/symbols.ts";
 import { functionReferences, isCall, isUnseen, type Reference, targetOf } from "./function_references.ts";
 import type { GotSlots } from "./got.ts";
 import type { InputSection, LinkObject } from "./input.ts";
-import { LocalFunctions } from "./local_functions.ts";
+import { baseName, LocalFunctions } from "./local_functions.ts";
 import type { PltStubs } from "./plt.ts";
 import type { Resolution } from "./resolve.ts";
 import { isFragment } from "./section_names.ts";
@@ -25,8 +25,6 @@ import type { Unswitched } from "./unswitched.ts";
 export interface Entry {
   /** The number among the entries of the link. */
   readonly index: number;
-  /** The name number; -1 for a static function. */
-  readonly id: number;
   readonly object: LinkObject;
   /** The symbol that defines it, in that object. */
   readonly symbol: number;
@@ -55,7 +53,7 @@ export class Entries {
   readonly #input: EntriesInput;
   readonly #locals: LocalFunctions;
   readonly #compilations: Map<LinkObject, Compilation> = new Map();
-  readonly #byId: Map<number, Entry | undefined> = new Map();
+  readonly #byId: Map<number, Entry> = new Map();
   readonly #byLocal: Map<LinkObject, Map<number, Entry>> = new Map();
   readonly #unswitched: Map<string, Unswitched> = new Map();
 
@@ -95,7 +93,7 @@ export class Entries {
   /** Returns the entry that a call goes to; undefined if the call stays direct, or is none. */
   called(reference: Reference): Entry | undefined {
     if (!this.#isCall(reference)) return undefined;
-    const entry = reference.id === -1 ? this.#entryOfLocal(reference) : this.ofName(reference.id);
+    const entry = this.#entryOf(reference);
     return entry !== undefined && this.#isSwitched(entry, reference) ? entry : undefined;
   }
 
@@ -129,7 +127,7 @@ export class Entries {
           this.#leave(object, symbol, "merged");
           continue;
         }
-        this.#byId.set(id, this.#add({ id, object, symbol, file: "" }));
+        this.#byId.set(id, this.#add({ object, symbol, file: "" }));
       }
     }
   }
@@ -144,7 +142,7 @@ export class Entries {
     if (hasEntry) {
       let entries = this.#byLocal.get(object);
       if (entries === undefined) this.#byLocal.set(object, entries = new Map());
-      entries.set(symbol, this.#add({ id: -1, object, symbol, file }));
+      entries.set(symbol, this.#add({ object, symbol, file }));
     }
     if (isClone) return;
     // Pointers to these lead to the code that they were taken from.
@@ -169,11 +167,10 @@ export class Entries {
   /** Makes the stub of a function that is called, or notes that the call stays. */
   #noteCall(reference: Reference): void {
     if (!this.#isCall(reference)) return;
-    const { id } = reference;
-    const entry = id === -1 ? this.#entryOfLocal(reference) : this.ofName(id);
+    const entry = this.#entryOf(reference);
     if (entry === undefined || !this.#isSwitched(entry, reference)) return this.#noteDirect(reference, entry);
     const { got, plt } = this.#input;
-    plt.addEntry(entry.index, id === -1 ? got.needOf(entry.object, entry.symbol) : got.need(entry.id));
+    plt.addEntry(entry.index, got.needOf(entry.object, entry.symbol));
   }
 
   /** Notes the function of a call that stays within its version. */
@@ -224,6 +221,11 @@ export class Entries {
     return this.#locals.functionAround(section, place) === baseName(object.elf.symbols.name(symbol));
   }
 
+  /** Returns the entry of the function at whose first byte a reference leads. */
+  #entryOf(reference: Reference): Entry | undefined {
+    return reference.id === -1 ? this.#entryOfLocal(reference) : this.ofName(reference.id);
+  }
+
   /** Returns the entry of the static function at whose first byte a reference leads. */
   #entryOfLocal(reference: Reference): Entry | undefined {
     const { section: { object }, symbol } = reference;
@@ -259,10 +261,4 @@ export class Entries {
       needsPatching: symbols.binding(symbol) === SymbolBinding.WEAK || isInterposable,
     });
   }
-}
-
-/** The name of a function that a clone, or a part out of line, was made of. */
-export function baseName(name: string): string {
-  const dot = name.indexOf(".", 1);
-  return dot === -1 ? name : name.slice(0, dot);
 }

@@ -143,7 +143,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     if (isLarge && calls > 0) marker.plt.require(id);
     marker.plt.add(id, calls, marker.got);
   }
-  const entries = options.hot === true
+  const entries = isHot
     ? new Entries({
       resolution,
       arch,

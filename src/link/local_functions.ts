@@ -67,7 +67,7 @@ export class LocalFunctions {
 
   /** Returns the symbol of the static function that begins at an offset of a section; -1 unless there is just one. */
   at(section: InputSection, offset: number): number {
-    const functions = this.#objects.get(section.object)?.bySection.get(section.elf.index) ?? [];
+    const functions = this.#functionsIn(section);
     let found = -1;
     for (let index = firstAt(functions, offset); functions[index]?.start === offset; index++) {
       const { symbol, isLocal } = functions[index];
@@ -83,7 +83,7 @@ export class LocalFunctions {
    * none does.
    */
   startingAt(section: InputSection, offset: number): number {
-    const functions = this.#objects.get(section.object)?.bySection.get(section.elf.index) ?? [];
+    const functions = this.#functionsIn(section);
     let found = -1;
     for (let index = firstAt(functions, offset); functions[index]?.start === offset; index++) {
       if (found === -1 || !functions[index].isLocal) found = functions[index].symbol;
@@ -94,9 +94,7 @@ export class LocalFunctions {
   /** Returns the name, without suffixes of clones, of the function that a place is in; undefined if it is in none. */
   functionAround(section: InputSection, place: number): string | undefined {
     const name = this.#around(section, place)?.name;
-    if (name === undefined) return undefined;
-    const dot = name.indexOf(".", 1);
-    return dot === -1 ? name : name.slice(0, dot);
+    return name === undefined ? undefined : baseName(name);
   }
 
   /** Returns facts about a static function. */
@@ -116,8 +114,12 @@ export class LocalFunctions {
     };
   }
 
+  #functionsIn(section: InputSection): readonly PlacedFunction[] {
+    return this.#objects.get(section.object)?.bySection.get(section.elf.index) ?? [];
+  }
+
   #around(section: InputSection, place: number): PlacedFunction | undefined {
-    const functions = this.#objects.get(section.object)?.bySection.get(section.elf.index) ?? [];
+    const functions = this.#functionsIn(section);
     const next = firstAt(functions, place + 1);
     const found = functions[next - 1];
     return found !== undefined && (place < found.end || place === found.start) ? found : undefined;
@@ -159,4 +161,10 @@ function functionsOf({ elf: { symbols } }: LinkObject): ObjectFunctions {
 
 function keyOf({ index }: LinkObject, symbol: number): string {
   return `${index}:${symbol}`;
+}
+
+/** The name of a function that a clone, or a part out of line, was made of. */
+export function baseName(name: string): string {
+  const dot = name.indexOf(".", 1);
+  return dot === -1 ? name : name.slice(0, dot);
 }

@@ -13,6 +13,11 @@ export function unsupported(path: string, problem: string, data: LoadErrorData =
   return new LoadError("Unsupported", `Cannot link input: ${problem}`, { path, ...data });
 }
 
+/** Returns the cause that a message names: what follows its first colon. */
+export function causeOf({ message }: LoadError): string {
+  return message.replace(/^[^:]*: /, "");
+}
+
 /** Further errors are dropped: a longer list does not help to repair the inputs. */
 const MOST_ERRORS = 50;
 

@@ -15,6 +15,7 @@ import type { Entries } from "./entries.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { MapTypes } from "./map.ts";
 import type { LinkOptions } from "./options.ts";
+import { causeOf } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** The parts of a link that types need. */
@@ -79,11 +80,6 @@ export function typesOf(input: TypesInput, option: NonNullable<LinkOptions["type
     unreadable.push({ object: "all objects", reason: causeOf(error) });
     return { bytes: undefined, facts: { ...NO_TYPES.facts, unreadable } };
   }
-}
-
-/** Returns what follows the colon of a message. */
-function causeOf({ message }: LoadError): string {
-  return message.replace(/^[^:]*: /, "");
 }
 
 function undescribed({ byName }: Roots): LoadError {
