@@ -11,8 +11,17 @@ export async function compile(command: string, args: string[], folder?: string):
   return text.decode(stdout);
 }
 
+/** The answers of {@linkcode hasCommand}: a run of the tests asks each command once. */
+const answers = new Map<string, boolean>();
+
 /** Whether a compiler or tool can be started. */
 export function hasCommand(command: string): boolean {
+  let answer = answers.get(command);
+  if (answer === undefined) answers.set(command, answer = starts(command));
+  return answer;
+}
+
+function starts(command: string): boolean {
   try {
     const question = command === "zig" ? "version" : "--version";
     return new Deno.Command(command, { args: [question], stdout: "null", stderr: "null" }).outputSync()
