@@ -22,8 +22,6 @@ import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
 import { zstdTest } from "../support/deno_version.ts";
 import { typesFixture } from "../support/types.ts";
 
-const NO_TOOL = hasCommand("addr2line") ? "" : " (SKIPPED: needs addr2line)";
-
 /** Links an object and compares the lines of each byte of its functions with those that a shared library has. */
 async function compareWithLibrary(folder: string, object: string, link: string[]): Promise<void> {
   await compile(link[0], [...link.slice(1), "-shared", "-o", "library.so", object], folder);
@@ -47,14 +45,8 @@ async function compareWithLibrary(folder: string, object: string, link: string[]
   assert(compared > 20, `${compared} bytes of code`);
 }
 
-if (NO_TOOL !== "") {
-  const name = "debug information is compared with addr2line (SKIPPED: needs addr2line)";
-  Deno.test({ name, ignore: true, fn() {} });
-}
-
 for (const compiler of ["gcc", "clang"]) {
   for (const version of [2, 3, 4, 5]) {
-    if (NO_TOOL !== "") continue;
     testOutputOf(
       compiler,
       `${compiler}, DWARF ${version}: the lines are those of a shared library`,
@@ -65,6 +57,7 @@ for (const compiler of ["gcc", "clang"]) {
           await compareWithLibrary(folder, "lines.o", [compiler]);
         }
       },
+      ["addr2line"],
     );
   }
 }
@@ -72,19 +65,20 @@ for (const compiler of ["gcc", "clang"]) {
 for (const compiler of ["g++", "clang++"]) {
   testOutputOf(
     compiler,
-    `${compiler}: the lines are those of a shared library${NO_TOOL}`,
+    `${compiler}: the lines are those of a shared library`,
     async (folder, cc) => {
       Deno.writeTextFileSync(`${folder}/lines.cc`, CPP_SOURCE);
       await cc("-g", "-O1", "-fPIC", "-c", "lines.cc", "-o", "lines.o");
-      if (NO_TOOL === "") await compareWithLibrary(folder, "lines.o", [compiler]);
+      await compareWithLibrary(folder, "lines.o", [compiler]);
     },
+    ["addr2line"],
   );
 }
 
-testOutputOf("rustc", `rustc: the lines are those of a shared library${NO_TOOL}`, async (folder, rustc) => {
+testOutputOf("rustc", "rustc: the lines are those of a shared library", async (folder, rustc) => {
   await compileRust(folder, rustc);
-  if (NO_TOOL === "" && hasCommand("gcc")) await compareWithLibrary(folder, "lines.o", ["gcc"]);
-});
+  await compareWithLibrary(folder, "lines.o", ["gcc"]);
+}, ["addr2line", "gcc"]);
 
 testOutputOf("aarch64-linux-gnu-gcc", "AArch64 has its addresses and lines, too", async (folder, cc) => {
   Deno.writeTextFileSync(`${folder}/lines.c`, C_SOURCE);
@@ -92,7 +86,6 @@ testOutputOf("aarch64-linux-gnu-gcc", "AArch64 has its addresses and lines, too"
   const bytes = Deno.readFileSync(`${folder}/lines.o`);
   const { debugFile, map } = linkObjects([{ name: "lines.o", bytes }], { debug: "module.debug" });
   Deno.writeFileSync(`${folder}/module.debug`, debugFile!);
-  if (!hasCommand("aarch64-linux-gnu-addr2line")) return;
   const { address } = map.exports.find(({ name }) => name === "outer")!;
   const text = await compile("aarch64-linux-gnu-addr2line", [
     "-f",
@@ -101,7 +94,7 @@ testOutputOf("aarch64-linux-gnu-gcc", "AArch64 has its addresses and lines, too"
     address.toString(16),
   ], folder);
   assertEquals(text.replaceAll(/\/.*\//g, ""), `outer\nlines.c:${1 + lineOf("int outer")}\n`);
-});
+}, ["aarch64-linux-gnu-addr2line"]);
 
 const lineOf = (text: string): number => C_SOURCE.slice(0, C_SOURCE.indexOf(text)).split("\n").length - 1;
 

@@ -6,7 +6,7 @@ import { companionSections } from "../../src/observe/companion.ts";
 import { sourceMapOf } from "../../src/observe/source_map.ts";
 import type { SourceMap } from "../../src/types/dwarf/source_map.ts";
 import { addr2line } from "../support/addr2line.ts";
-import { hasCommand, testOutputOf } from "../support/compilers.ts";
+import { testOutputOf } from "../support/compilers.ts";
 import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
 import { randomFrom } from "../support/testing.ts";
 import { typesFixture } from "../support/types.ts";
@@ -39,13 +39,6 @@ async function compareWith(folder: string, object: string): Promise<void> {
   assertEquals(found, expected);
 }
 
-const HAS_TOOL = hasCommand("addr2line");
-
-if (!HAS_TOOL) {
-  const name = "debug information is compared with addr2line (SKIPPED: needs addr2line)";
-  Deno.test({ name, ignore: true, fn() {} });
-}
-
 for (const compiler of ["gcc", "clang"]) {
   // addr2line of 2022 does not read the lists of ranges that clang writes in DWARF 5.
   for (const version of compiler === "clang" ? [2, 3, 4] : [2, 3, 4, 5]) {
@@ -53,13 +46,13 @@ for (const compiler of ["gcc", "clang"]) {
       compiler,
       `${compiler}, DWARF ${version}: addresses lead to the functions and lines of addr2line`,
       async (folder, cc) => {
-        if (!HAS_TOOL) return;
         Deno.writeTextFileSync(`${folder}/lines.c`, C_SOURCE);
         for (const flags of [["-O0"], ["-O2", "-ffunction-sections"], ["-O3", "-gz"]]) {
           await cc(`-gdwarf-${version}`, ...flags, "-fPIC", "-c", "lines.c", "-o", "lines.o");
           await compareWith(folder, "lines.o");
         }
       },
+      ["addr2line"],
     );
   }
 }
@@ -79,13 +72,12 @@ testOutputOf("clang", "clang: DWARF 5 says the same as DWARF 4", async (folder, 
 });
 
 testOutputOf("g++", "g++: addresses lead to the functions and lines of addr2line", async (folder, cc) => {
-  if (!HAS_TOOL) return;
   Deno.writeTextFileSync(`${folder}/lines.cc`, CPP_SOURCE);
   for (const flags of [["-O0"], ["-O2"], ["-O1", "-fdebug-types-section"]]) {
     await cc("-g", ...flags, "-fPIC", "-c", "lines.cc", "-o", "lines.o");
     await compareWith(folder, "lines.o");
   }
-});
+}, ["addr2line"]);
 
 testOutputOf(
   "clang++",
@@ -110,10 +102,10 @@ testOutputOf(
   "rustc",
   "rustc: addresses lead to the functions and lines of addr2line",
   async (folder, rustc) => {
-    if (!HAS_TOOL) return;
     await compileRust(folder, rustc);
     await compareWith(folder, "lines.o");
   },
+  ["addr2line"],
 );
 
 const sample = linkObjects([{ name: "sample.o", bytes: typesFixture("sample.o") }], {

@@ -57,21 +57,23 @@ export function testWithCompilers(
 
 /**
  * Registers a test of what a compiler makes, for any processor: nothing of it runs. Skipped, and says so, where the
- * compiler is missing.
+ * compiler or a tool is missing.
  *
  * @param compiler The command with its first options, such as a target.
  * @param work Gets a temporary folder, and compiles in it with further options.
+ * @param tools Other commands that the test needs.
  */
 export function testOutputOf(
   compiler: string,
   name: string,
   work: (folder: string, compileThere: (...args: string[]) => Promise<string>) => void | Promise<void>,
+  tools: readonly string[] = [],
 ): void {
   const [command, ...first] = compiler.split(" ");
-  const runs = hasCommand(command);
+  const missing = [command, ...tools].filter((each) => !hasCommand(each));
   Deno.test({
-    name: runs ? name : `${name} (SKIPPED: needs ${command})`,
-    ignore: !runs,
+    name: missing.length === 0 ? name : `${name} (SKIPPED: needs ${missing.join(", ")})`,
+    ignore: missing.length > 0,
     async fn() {
       const folder = Deno.makeTempDirSync();
       try {
