@@ -5,9 +5,10 @@ import { SmfBuilder } from "../../src/smf/builder.ts";
 import { SectionType } from "../../src/smf/enums.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { keepDebug, type KeptDebug, readDebug } from "../../src/smf/kept_debug.ts";
-import { LAYOUTS } from "../../src/smf/layout.ts";
 import { readFrom } from "../../src/smf/reader.ts";
 import { HAS_ZSTD, zstdTest } from "../support/deno_version.ts";
+import { withSection } from "../support/sample_files.ts";
+import { unhashed } from "../support/testing.ts";
 
 const CODE = { name: ".text", type: SectionType.Code, bytes: Uint8Array.of(0xc3) };
 const debug = (name: string, bytes: Uint8Array, compress = false) => ({
@@ -48,29 +49,10 @@ Deno.test("a module without debug information keeps nothing", () => {
   assertStrictEquals(keep(file()), undefined);
 });
 
-/** Changes a field of a section's record. */
-function withField(
-  bytes: Uint8Array,
-  index: number,
-  name: "offset" | "virtual_size" | "flags",
-  value: bigint,
-): Uint8Array {
-  const { section, header } = LAYOUTS.H96;
-  const [offset, width] = section.fields[name];
-  const changed = bytes.slice();
-  const view = new DataView(changed.buffer);
-  const at = header.size + index * section.size + offset;
-  if (width === 8) view.setBigUint64(at, value, true);
-  else view.setUint32(at, Number(value), true);
-  // Without a hash, so that nobody else refuses the file.
-  view.setBigUint64(header.fields.module_hash[0], 0n, true);
-  return changed;
-}
-
 Deno.test("sections that share bytes are read as the file says", () => {
   const plain = file(debug(".debug_info", INFO), debug(".debug_line", OFFSETS));
   const { offset } = parseSmf(plain).sections[1];
-  const bytes = withField(plain, 2, "offset", BigInt(offset));
+  const bytes = unhashed(withSection(plain, 2, "offset", BigInt(offset)));
   for (const read of [() => keep(bytes)!.read(), () => readFrom(bytes, readDebug(parseSmf(bytes)))]) {
     assertEquals(read().sections.get(".debug_line"), INFO.subarray(0, 4));
     assertEquals(read().sections.get(".debug_info"), INFO);
@@ -81,7 +63,7 @@ Deno.test("a section that expands beyond reason is refused before it gets memory
   if (!HAS_ZSTD) return;
   const plain = file(debug(".debug_info", INFO, true));
   for (const size of [2n ** 31n, 2n ** 52n]) {
-    const kept = keep(withField(plain, 1, "virtual_size", size))!;
+    const kept = keep(unhashed(withSection(plain, 1, "virtual_size", size)))!;
     const error = assertThrows(() => kept.read(), LoadError, "expands by too much");
     assertEquals(error.kind, "InvalidFormat");
   }
