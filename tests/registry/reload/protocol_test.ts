@@ -1,13 +1,13 @@
 // A fault of any participant at any step before the commit leaves the running version as it was.
 import { assertEquals, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { ModuleRegistry, platformAllocator, type TakeoverOptions } from "../../../mod.ts";
+import { ModuleRegistry, type TakeoverOptions } from "../../../mod.ts";
 import type { ModuleVersion } from "../../../src/module/version.ts";
 import { loadingOf } from "../../../src/registry/module_set.ts";
 import type { Participant } from "../../../src/registry/reload/participant.ts";
 import { participantsOf } from "../../../src/registry/reload/participants.ts";
 import { Reloader } from "../../../src/registry/reload/reloader.ts";
-import type { ExecutableMemory } from "../../../src/os/memory/allocator.ts";
+import { FailingAllocator } from "../../support/failing_allocator.ts";
 import { isolated } from "../../support/isolated.ts";
 
 const FILES = [1, 2].map((version) =>
@@ -21,35 +21,11 @@ const INCREMENT = { increment: { parameters: [], result: "i64" } } as const;
 /** The steps in which a participant may fail. */
 const STEPS = ["plan", "check", "move", "migrate", "verify", "prepare"] as const;
 
-/** Counts what is mapped. */
-function countingAllocator() {
-  const real = platformAllocator();
-  const live = new Set<ExecutableMemory>();
-  return {
-    live,
-    allocator: {
-      pageSize: real.pageSize,
-      allocate: (...parameters: Parameters<typeof real.allocate>) => {
-        const memory = real.allocate(...parameters);
-        live.add(memory);
-        return memory;
-      },
-      protect: real.protect.bind(real),
-      view: real.view.bind(real),
-      free: (memory: ExecutableMemory) => {
-        real.free(memory);
-        live.delete(memory);
-      },
-      retain: () => real.retain!(),
-    },
-  };
-}
-
 /** Modules of a registry, reloaded by participants of which one fails when it is told to. */
 class Faulty implements AsyncDisposable {
-  readonly counting = countingAllocator();
+  readonly allocator = new FailingAllocator();
   readonly registry = new ModuleRegistry({
-    allocator: this.counting.allocator,
+    allocator: this.allocator,
     imports: { host_value: { parameters: ["i32"], result: "i32", callback: (value: number) => value } },
     libraries: Deno.build.os === "windows" ? ["ucrtbase.dll", "kernel32.dll"] : ["libc.so.6"],
   });
@@ -107,14 +83,14 @@ class Faulty implements AsyncDisposable {
     return {
       versions: this.names.map((name) => this.registry.versions(name)),
       address: this.registry.resolveSymbol("increment"),
-      live: this.counting.live.size,
+      live: this.allocator.live.size,
     };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const live of this.#live) live.close();
     await this.registry[Symbol.asyncDispose]();
-    assertEquals(this.counting.live.size, 0);
+    assertEquals(this.allocator.live.size, 0);
   }
 }
 
