@@ -6,15 +6,15 @@ import {
   debuggerTest,
   gdb,
   gdbOn,
-  lineOf,
   lldb,
   MAY_ATTACH,
   RunningChild,
   SOURCE,
   sourceLines,
 } from "./support.ts";
+import { lineOf } from "../support/debug_sources.ts";
 
-const BREAK = lineOf("depth_reached =");
+const BREAK = lineOf("depth_reached =", SOURCE);
 
 /** The number of modules that gdb has been told of, by its command `maint info jit`. */
 const registrations = (text: string): number =>
@@ -52,7 +52,7 @@ debuggerTest("gdb", "a function's name is enough, and code goes on to its end", 
   await build(folder);
   for (const task of ["module", "group"]) {
     const text = await gdb(folder, ["break outer", "run", "bt 1", "delete", "continue"], task, "deep.smf");
-    assertMatch(text, new RegExp(`#0  outer \\(n=3\\) at deep\\.c:${lineOf("calls++")}`));
+    assertMatch(text, new RegExp(`#0  outer \\(n=3\\) at deep\\.c:${lineOf("calls++", SOURCE)}`));
     assertMatch(text, /result 19/);
   }
 });
@@ -106,7 +106,7 @@ debuggerTest(
     const stops = [...text.matchAll(/^#0 {2}outer \(n=3\) at deep\.c:(\d+)$/gm)].map(([, line]) =>
       Number(line)
     );
-    const line = lineOf("calls++");
+    const line = lineOf("calls++", SOURCE);
     assertEquals(stops, [line, line + 3], text);
     // The first version has counted one call; the second one's own variable is 0.
     assertMatch(text, /^\$1 = 1$/m);

@@ -35,10 +35,6 @@ int outer(int n) {
 }
 `;
 
-/** The number of the line that begins with a text. */
-export const lineOf = (text: string, source: string = SOURCE): number =>
-  source.split("\n").findIndex((line) => line.trimStart().startsWith(text)) + 1;
-
 /** Compiles a source; makes a module and a shared library of the object. */
 export async function build(
   folder: string,

@@ -18,7 +18,7 @@ import { xxh32 } from "../../src/smf/hash.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { addr2line } from "../support/addr2line.ts";
 import { compile, hasCommand, testOutputOf } from "../support/compilers.ts";
-import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
+import { C_SOURCE, compileRust, CPP_SOURCE, lineOf } from "../support/debug_sources.ts";
 import { zstdTest } from "../support/deno_version.ts";
 import { typesFixture } from "../support/types.ts";
 
@@ -93,10 +93,8 @@ testOutputOf("aarch64-linux-gnu-gcc", "AArch64 has its addresses and lines, too"
     "module.debug",
     address.toString(16),
   ], folder);
-  assertEquals(text.replaceAll(/\/.*\//g, ""), `outer\nlines.c:${1 + lineOf("int outer")}\n`);
+  assertEquals(text.replaceAll(/\/.*\//g, ""), `outer\nlines.c:${lineOf("int outer", C_SOURCE)}\n`);
 }, ["aarch64-linux-gnu-addr2line"]);
-
-const lineOf = (text: string): number => C_SOURCE.slice(0, C_SOURCE.indexOf(text)).split("\n").length - 1;
 
 /** The contents of a module's debug information by the names of the sections. */
 function contentsOf(module: Uint8Array): Map<string, Uint8Array> {

@@ -7,7 +7,7 @@ import { sourceMapOf } from "../../src/observe/source_map.ts";
 import type { SourceMap } from "../../src/types/dwarf/source_map.ts";
 import { addr2line } from "../support/addr2line.ts";
 import { testOutputOf } from "../support/compilers.ts";
-import { C_SOURCE, compileRust, CPP_SOURCE } from "../support/debug_sources.ts";
+import { C_SOURCE, compileRust, CPP_SOURCE, lineOf } from "../support/debug_sources.ts";
 import { randomFrom } from "../support/testing.ts";
 import { typesFixture } from "../support/types.ts";
 
@@ -89,10 +89,13 @@ testOutputOf(
     const chains = new Set(
       addresses.map((address) => map.find(address).map(({ name, line }) => `${name}:${line}`).join(" < ")),
     );
-    const line = (text: string) => CPP_SOURCE.slice(0, CPP_SOURCE.indexOf(text)).split("\n").length;
     // Pushing and popping leaves an addition in the line of one of the two, or in that of the call.
     const inlined = [...chains].filter((chain) => chain.includes(" < "));
-    const calls = [line("s.push(doubled(x))"), line("s.push(static_cast"), line("return s.pop()")];
+    const calls = [
+      lineOf("s.push(doubled(x))", CPP_SOURCE),
+      lineOf("s.push(static_cast", CPP_SOURCE),
+      lineOf("return s.pop()", CPP_SOURCE),
+    ];
     for (const chain of inlined) assert(calls.some((call) => chain.endsWith(` < use:${call}`)), chain);
     for (const chain of chains) assert(/(?:^|< )(?:use|doubled\b.*):\S+$/.test(chain), chain);
   },

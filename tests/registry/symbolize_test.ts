@@ -4,13 +4,11 @@ import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { testWithCompilers } from "../support/compilers.ts";
 import { compile } from "../support/compilers.ts";
-import { C_SOURCE } from "../support/debug_sources.ts";
+import { C_SOURCE, lineOf } from "../support/debug_sources.ts";
 import { parseSmf } from "../../src/smf/file.ts";
 import { canRun } from "../support/real_archives.ts";
 import { typesFixture } from "../support/types.ts";
 import { version } from "../support/versions.ts";
-
-const lineOf = (text: string): number => C_SOURCE.slice(0, C_SOURCE.indexOf(text)).split("\n").length;
 
 /** Compiles the source and links it; returns the module's path. */
 async function build(folder: string, options: LinkOptions = {}, source = C_SOURCE): Promise<string> {
@@ -44,7 +42,7 @@ testWithCompilers(["gcc"], "an address leads to module, version, function, file 
   const found = registry.symbolize(start)!;
   assertEquals(
     [found.module, found.version, found.function, found.offset, found.line, found.isTrampoline],
-    [path, 1, "outer", 0, lineOf("int outer"), false],
+    [path, 1, "outer", 0, lineOf("int outer", C_SOURCE), false],
   );
   assertMatch(found.file!, /lines\.c$/);
   assertEquals(found.frames.map((frame) => frame.function), ["outer"]);
@@ -57,9 +55,9 @@ testWithCompilers(["gcc"], "inlined functions are listed, innermost first", asyn
   const chains = Array.from({ length: 60 }, (_, offset) => registry.symbolize(start + BigInt(offset))!)
     .filter((found) => found.function === "inner")
     .map(({ frames }) => frames.map(({ function: name, line }) => `${name}:${line}`).join(" < "));
-  const deepest = `innermost:${lineOf("  depth_reached += x")} < twice:${lineOf("  int half")} < inner:${
-    lineOf("  int local")
-  }`;
+  const deepest = `innermost:${lineOf("  depth_reached += x", C_SOURCE)} < twice:${
+    lineOf("  int half", C_SOURCE)
+  } < inner:${lineOf("  int local", C_SOURCE)}`;
   assert(chains.includes(deepest), chains.join("\n"));
 });
 
@@ -75,7 +73,7 @@ testWithCompilers(
     assertEquals([found.function, found.offset, found.line, found.isTrampoline], [
       "outer",
       0,
-      lineOf("int outer"),
+      lineOf("int outer", C_SOURCE),
       true,
     ]);
     const { address, size } = registry.inspect().modules[0].versions[0];
@@ -96,7 +94,7 @@ testWithCompilers(
     using registry = new ModuleRegistry({ keepVersions: Infinity });
     const before = codeOf(registry, path, "outer");
     // Asked for once, the debug information of a version is known for its life.
-    assertEquals(registry.symbolize(before)?.line, lineOf("int outer"));
+    assertEquals(registry.symbolize(before)?.line, lineOf("int outer", C_SOURCE));
     await build(folder, { reloadable: true }, `\n\n${C_SOURCE}`);
     registry.reload(path);
     const after = codeOf(registry, path, "outer");
@@ -104,7 +102,7 @@ testWithCompilers(
       [before, after].map((address) => registry.symbolize(address)).map((
         found,
       ) => [found?.version, found?.function, found?.line]),
-      [[1, "outer", lineOf("int outer")], [2, "outer", lineOf("int outer") + 2]],
+      [[1, "outer", lineOf("int outer", C_SOURCE)], [2, "outer", lineOf("int outer", C_SOURCE) + 2]],
     );
   },
 );
@@ -133,9 +131,9 @@ testWithCompilers(
       if (found?.function === "outer") lines.add(found.line);
     }
     assertEquals([...lines], [
-      lineOf("int outer"),
-      lineOf("return inner(n) + 1"),
-      lineOf("return inner(n) + 1") + 1,
+      lineOf("int outer", C_SOURCE),
+      lineOf("return inner(n) + 1", C_SOURCE),
+      lineOf("return inner(n) + 1", C_SOURCE) + 1,
     ]);
   },
 );
@@ -147,7 +145,7 @@ testWithCompilers(
     const path = await build(folder, { debug: "lines.debug" });
     {
       using registry = new ModuleRegistry();
-      assertEquals(registry.symbolize(codeOf(registry, path, "outer"))?.line, lineOf("int outer"));
+      assertEquals(registry.symbolize(codeOf(registry, path, "outer"))?.line, lineOf("int outer", C_SOURCE));
     }
     const other = Deno.readFileSync(`${folder}/lines.debug`);
     other[other.length - 1] ^= 1;
@@ -168,7 +166,7 @@ testWithCompilers(
       using lease = module.addressOf("outer")!;
       bytes.fill(0);
       const found = registry.symbolize(lease.address);
-      assertEquals([found?.module, found?.line], ["lines", lineOf("int outer")]);
+      assertEquals([found?.module, found?.line], ["lines", lineOf("int outer", C_SOURCE)]);
     }
   },
 );

@@ -47,6 +47,11 @@ pub extern "C" fn sum(n: i32) -> i32 {
 }
 `;
 
+/** The number of the first line of a source that has a text. */
+export function lineOf(text: string, source: string): number {
+  return source.split("\n").findIndex((line) => line.includes(text)) + 1;
+}
+
 /** Compiles the Rust source to `lines.o`. */
 export async function compileRust(
   folder: string,

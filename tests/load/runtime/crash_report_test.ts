@@ -1,6 +1,7 @@
 // What a crash in a module's code writes before the process ends.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FOLDER } from "../../../fixtures/build_crashes.ts";
+import { lineOf } from "../../support/debug_sources.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
 import { runChild } from "../../support/modules.ts";
 import { linuxTest } from "../../support/threads.ts";
@@ -181,12 +182,6 @@ linuxTest("code that was freed is named", async () => {
   assertStringIncludes(report, "\nnext: keep the module loaded");
 });
 
-/** The number of the line of the fixture's source that has a text. */
-function lineOf(text: string): number {
-  const source = Deno.readTextFileSync(new URL("crashes.c", FOLDER));
-  return source.split("\n").findIndex((line) => line.includes(text)) + 1;
-}
-
 linuxTest(
   "with debug information file and line are named, if the file is still the one that was loaded",
   async () => {
@@ -195,7 +190,8 @@ linuxTest(
     const lines = (report: string) =>
       [...report.matchAll(/ at (\w+)\+0x[0-9a-f]+ \((\S*)crashes\.c:(\d+)\) in module /g)]
         .map(([, name, folder, line]) => `${name} ${folder === "" ? "" : "in a folder "}${line}`);
-    const store = lineOf("*at = 1;"), byStore = lineOf("int by_store(int number)");
+    const source = Deno.readTextFileSync(new URL("crashes.c", FOLDER));
+    const store = lineOf("*at = 1;", source), byStore = lineOf("int by_store(int number)", source);
     const named = [`store in a folder ${store}`, `by_store in a folder ${byStore}`];
     for (const name of ["lines", "bytes"]) {
       const { signal, report } = await other(name, env);
