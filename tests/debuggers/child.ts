@@ -1,5 +1,6 @@
 // The program that is debugged: calls functions of a module, or of a shared library, as its arguments say.
 import { ModuleRegistry } from "../../mod.ts";
+import { maps } from "../support/process_state.ts";
 
 const [task, path] = Deno.args;
 const DEFINITIONS = { outer: { parameters: ["i32"], result: "i32" } } as const;
@@ -82,8 +83,7 @@ switch (task) {
       using registry = new ModuleRegistry({ debug: true });
       registry.load(path);
     }
-    const maps = Deno.readTextFileSync("/proc/self/maps");
-    console.log(`left ${maps.split("\n").filter((line) => /memfd:smf-jit/.test(line)).length}`);
+    console.log(`left ${maps().filter((line) => /memfd:smf-jit/.test(line)).length}`);
     await untilAsked();
     break;
   }

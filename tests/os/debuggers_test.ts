@@ -2,10 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { DESCRIPTOR_SIZE } from "../../src/os/jit_library.ts";
 import { DEBUGGERS_LISTEN, registerSymbolFile } from "../../src/os/debuggers.ts";
+import { maps } from "../support/process_state.ts";
 
 /** The addresses of the library's mappings, in ascending order. */
 function mappings(): bigint[] {
-  return Deno.readTextFileSync("/proc/self/maps").split("\n").filter((line) => /memfd:smf-jit/.test(line))
+  return maps().filter((line) => /memfd:smf-jit/.test(line))
     .map((line) => BigInt(`0x${line.slice(0, line.indexOf("-"))}`));
 }
 

@@ -1,5 +1,6 @@
 /** What surrounds crashes of modules: `crash_elsewhere_child.ts CASE`. */
 import { type LinkOptions, type LoadedModule, ModuleRegistry } from "../../../mod.ts";
+import { maps } from "../../support/process_state.ts";
 import { linkCrashes } from "./crash_child.ts";
 
 const NUMBER = { parameters: ["i32"], result: "i32" } as const;
@@ -52,11 +53,6 @@ function crashFromFile(variant: string, options: LinkOptions = {}, change?: (pat
   const module = registry.load(path);
   change?.(path);
   crash(module);
-}
-
-/** How many ranges of memory the process has. */
-function mappings(): number {
-  return Deno.readTextFileSync("/proc/self/maps").split("\n").length;
 }
 
 const CASES: Record<string, () => void | Promise<void>> = {
@@ -115,8 +111,8 @@ const CASES: Record<string, () => void | Promise<void>> = {
     const counts = [true, false].map((crashReport) => {
       const module = new ModuleRegistry({ crashReport }).loadBytes("stacks", bytes);
       const withStacks = module.getFunction("with_stacks", NUMBER)!;
-      const first = withStacks(100), mapped = mappings();
-      return `${first} ${withStacks(2000)} ${mappings() - mapped}`;
+      const first = withStacks(100), mapped = maps().length;
+      return `${first} ${withStacks(2000)} ${maps().length - mapped}`;
     });
     console.log(counts.join(", "));
   },
