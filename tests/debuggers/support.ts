@@ -7,7 +7,7 @@ const CHILD = fromFileUrl(new URL("child.ts", import.meta.url));
 const CONFIG = fromFileUrl(new URL("../../deno.json", import.meta.url));
 
 /** The command line of the child. */
-export const childCommand = (...args: string[]): string[] => [
+const childCommand = (...args: string[]): string[] => [
   Deno.execPath(),
   "run",
   "-A",

@@ -76,7 +76,7 @@ class Maker {
     this.#locals = LOOP_LOCALS;
     const loop: Statement[] = [];
     for (let count = 3 + random.below(4); count > 0; count--) {
-      loop.push(...this.#statements(-1, 1), this.#call(-1)!);
+      loop.push(...this.#statements(1), this.#call(-1)!);
     }
     return { bodies, loop };
   }
@@ -93,18 +93,18 @@ class Maker {
     const { parameters, result } = this.#signatures[index];
     this.#parameters = parameters;
     this.#locals = LOCALS;
-    const statements = this.#statements(index, 1 + this.#random.below(3));
+    const statements = this.#statements(1 + this.#random.below(3));
     const call = this.#random.once(4) ? undefined : this.#call(index);
     if (call !== undefined) {
       const isLoop = this.#random.once(4);
       statements.push(
-        isLoop ? { kind: "loop", count: 2, body: [call, ...this.#statements(index, 1)] } : call,
+        isLoop ? { kind: "loop", count: 2, body: [call, ...this.#statements(1)] } : call,
       );
     }
     return { statements, result: this.#value(result) };
   }
 
-  #statements(_function: number, count: number): Statement[] {
+  #statements(count: number): Statement[] {
     const random = this.#random;
     return Array.from({ length: count }, (): Statement => {
       switch (random.below(6)) {

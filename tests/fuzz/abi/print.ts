@@ -76,7 +76,7 @@ export function print({ signatures, versions, globals }: Program, number: number
 }
 
 /** The call that asks for one function. */
-export function probeOf({ parameters }: Signature, callee: number): Call {
+function probeOf({ parameters }: Signature, callee: number): Call {
   const given = (type: Type): Value =>
     PARTS[type].map((part, index) =>
       part === "word" ? { kind: "constant", value: BigInt(5 + index) } : { kind: "constant", value: 1.5 }

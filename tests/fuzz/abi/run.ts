@@ -162,7 +162,6 @@ async function execute(linked: readonly Linked[]): Promise<string> {
       ? registry.reload("m", { bytes: linked[next].bytes, state: "keep" })
       : registry.rollback("m", { state: "keep" });
     current = next;
-    if (Deno.env.get("LONG")) console.log(JSON.stringify([module.carried?.kept, module.carried?.fresh]));
   });
   run(2, () => {});
   for (const each of [...older, module]) each.close();

@@ -15,7 +15,7 @@ import { type Counts, type Program, runProgram } from "./run.ts";
 const BATCH = 8;
 
 /** Makes the program of a seed. */
-export function programOf(
+function programOf(
   seed: number,
   compilers: readonly string[],
   length: number,
