@@ -40,8 +40,14 @@ export class KeptModule implements AsyncDisposable {
     );
   }
 
-  async reload(source: string | readonly string[], options: TakeoverOptions = {}): Promise<CarryReport> {
-    const bytes = await compiledVersion(this.#folder, source, this.#options);
+  /** Replaces the version that serves by a source, or by a version that was compiled before. */
+  async reload(
+    version: string | readonly string[] | Uint8Array<ArrayBuffer>,
+    options: TakeoverOptions = {},
+  ): Promise<CarryReport> {
+    const bytes = version instanceof Uint8Array
+      ? version
+      : await compiledVersion(this.#folder, version, this.#options);
     return this.#take(this.registry.reload("m", { bytes, state: "keep", ...options }));
   }
 

@@ -33,19 +33,19 @@ testWithCompilers(
         assertEquals(kept.call("version"), version);
       };
       step(1);
-      let version = 2, failures = 0;
+      let version = 2, failures = 0, next = await kept.compile(SOURCE(version));
       for (let refused = 1;; refused++) {
         allocator.calls = 0;
         allocator.refused = refused;
-        const work = kept.reload(SOURCE(version));
+        const work = kept.reload(next);
         const failed = await work.then(() => false, (error) => {
           assert(error instanceof LoadError && error.kind === "OutOfMemory", `${error}`);
           return true;
         });
         const isReached = allocator.calls >= refused;
         allocator.refused = 0;
-        if (!failed) version++;
-        else failures++;
+        if (failed) failures++;
+        else next = await kept.compile(SOURCE(++version));
         step(version - 1);
         if (!isReached) break;
       }
@@ -182,19 +182,22 @@ testWithCompilers(
         allocator,
       });
       await kept.load(source(1));
-      let version = 1, failures = 0;
+      let version = 1, failures = 0, next = await kept.compile(source(version + 1));
       for (let refused = 1;; refused++) {
         assertEquals([kept.call("add"), kept.call("check")], [0, 0], `${refused}`);
         allocator.calls = 0;
         allocator.refused = refused;
-        const failed = await kept.reload(source(version + 1)).then(() => false, (error) => {
+        const failed = await kept.reload(next).then(() => false, (error) => {
           assert(error instanceof LoadError && error.kind === "OutOfMemory", `${error}`);
           return true;
         });
         const isReached = allocator.calls >= refused;
         allocator.refused = 0;
         if (failed) failures++;
-        else version++;
+        else {
+          version++;
+          next = await kept.compile(source(version + 1));
+        }
         if (!isReached) break;
       }
       assert(failures >= 5, `${failures} failures`);
