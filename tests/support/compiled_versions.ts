@@ -4,12 +4,17 @@ import { compile } from "./compilers.ts";
 
 let count = 0;
 
-/** Compiles and links a version of one or several sources; they are C++ if the compiler is `g++` or `clang++`. */
+/** Compiles and links a version of one or several sources; they are C++ if the compiler's name ends in `++`. */
 export async function compiledVersion(
   folder: string,
   source: string | readonly string[],
-  { compiler = "gcc", flags = ["-O2"], reloadable = true, link = {} }: {
-    compiler?: "gcc" | "g++" | "clang++";
+  { name, compiler = "gcc", flags = ["-O2"], reloadable = true, link = {} }: {
+    /**
+     * The name of the only source, without its ending; default a new one for each. Two versions have the same static
+     * functions only if their sources have the same name.
+     */
+    name?: string;
+    compiler?: string;
     flags?: readonly string[];
     reloadable?: boolean;
     /** Further options of the link. */
@@ -18,10 +23,10 @@ export async function compiledVersion(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const objects = [];
   for (const text of typeof source === "string" ? [source] : source) {
-    const name = `v${++count}.${compiler === "gcc" ? "c" : "cpp"}`;
-    Deno.writeTextFileSync(`${folder}/${name}`, text);
-    await compile(compiler, ["-fPIC", ...flags, "-c", name, "-o", `${name}.o`], folder);
-    objects.push({ name: `${name}.o`, bytes: Deno.readFileSync(`${folder}/${name}.o`) });
+    const file = `${name ?? `v${++count}`}.${compiler.endsWith("++") ? "cpp" : "c"}`;
+    Deno.writeTextFileSync(`${folder}/${file}`, text);
+    await compile(compiler, ["-fPIC", ...flags, "-c", file, "-o", `${file}.o`], folder);
+    objects.push({ name: `${file}.o`, bytes: Deno.readFileSync(`${folder}/${file}.o`) });
   }
   return linkObjects(objects, { reloadable, ...link }).bytes as Uint8Array<ArrayBuffer>;
 }

@@ -1,7 +1,8 @@
 // A fault at any step of a reload of a hot module leaves the version that runs as it was.
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { linkObjects, LoadError, ModuleRegistry } from "../../../mod.ts";
-import { compile, testWithCompilers } from "../../support/compilers.ts";
+import { LoadError, ModuleRegistry } from "../../../mod.ts";
+import { compiledVersion } from "../../support/compiled_versions.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
 import { RefusingAllocator } from "../../support/refusing_allocator.ts";
 
 /** More functions than one page of trampolines holds; later versions have more, and one with another signature. */
@@ -26,21 +27,12 @@ const source = (version: number, count: number, parameters: string, values: stri
 const SUM = 200 * 199 / 2;
 
 testWithCompilers(["gcc"], "a hot module goes on whatever the system refuses", async (folder) => {
-  const build = async (text: string): Promise<Uint8Array<ArrayBuffer>> => {
-    Deno.writeTextFileSync(`${folder}/m.c`, text);
-    const flags = [
-      "-O1",
-      "-g",
-      "-fPIC",
-      "-ffunction-sections",
-      "-fdata-sections",
-      "-flive-patching=inline-clone",
-    ];
-    await compile("gcc", [...flags, "-c", "m.c", "-o", "m.o"], folder);
-    const object = { name: "m.o", bytes: Deno.readFileSync(`${folder}/m.o`) };
-    const exports = ["sum", "call", "count", "address"];
-    return linkObjects([object], { hot: true, exports }).bytes as Uint8Array<ArrayBuffer>;
-  };
+  const build = (text: string): Promise<Uint8Array<ArrayBuffer>> =>
+    compiledVersion(folder, text, {
+      name: "m",
+      flags: ["-O1", "-g", "-ffunction-sections", "-fdata-sections", "-flive-patching=inline-clone"],
+      link: { hot: true, exports: ["sum", "call", "count", "address"] },
+    });
   const files = [
     await build(source(1, 200, "int a", "1")),
     await build(source(2, 300, "int a, double b", "1, 2.0")),

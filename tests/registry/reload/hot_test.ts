@@ -1,8 +1,8 @@
 // Hot modules: running code takes up new code, wherever it has the addresses of functions.
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
-import { linkObjects, type LoadedModule, LoadError, ModuleRegistry } from "../../../mod.ts";
+import { type LoadedModule, LoadError, ModuleRegistry } from "../../../mod.ts";
 import { compiledVersion } from "../../support/compiled_versions.ts";
-import { compile, testWithCompilers } from "../../support/compilers.ts";
+import { testWithCompilers } from "../../support/compilers.ts";
 
 const PATCHABLE = ["-O2", "-g", "-ffunction-sections", "-fdata-sections", "-flive-patching=inline-clone"];
 const PLAIN = ["-O2", "-g", "-ffunction-sections", "-fdata-sections"];
@@ -26,13 +26,13 @@ class HotModule implements AsyncDisposable {
   }
 
   /** Compiles a version under the file name that all versions have: it tells static functions apart. */
-  async compile(source: string, exports?: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
-    const name = this.#compiler === "gcc" ? "m.c" : "m.cpp";
-    Deno.writeTextFileSync(`${this.#folder}/${name}`, source);
-    await compile(this.#compiler, ["-fPIC", ...this.#flags, "-c", name, "-o", "m.o"], this.#folder);
-    const object = { name: "m.o", bytes: Deno.readFileSync(`${this.#folder}/m.o`) };
-    const options = { hot: true, ...(exports !== undefined && { exports }) };
-    return linkObjects([object], options).bytes as Uint8Array<ArrayBuffer>;
+  compile(source: string, exports?: readonly string[]): Promise<Uint8Array<ArrayBuffer>> {
+    return compiledVersion(this.#folder, source, {
+      name: "m",
+      compiler: this.#compiler,
+      flags: this.#flags,
+      link: { hot: true, ...(exports !== undefined && { exports }) },
+    });
   }
 
   async load(source: string, exports?: readonly string[]): Promise<LoadedModule> {

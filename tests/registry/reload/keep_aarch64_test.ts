@@ -1,8 +1,8 @@
 // AArch64: compilers reach one variable from its neighbour, so one that changes its size takes the others with it.
 import { assert, assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../../mod.ts";
-import { linkObjects } from "../../../src/link/linker.ts";
-import { compile, hasCommand } from "../../support/compilers.ts";
+import { compiledVersion } from "../../support/compiled_versions.ts";
+import { hasCommand } from "../../support/compilers.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
 
 const IS_AARCH64 = Deno.build.os === "linux" && Deno.build.arch === "aarch64";
@@ -56,13 +56,9 @@ for (const build of BUILDS) {
 
 async function reload(build: readonly string[]): Promise<void> {
   using folder = new TemporaryDirectory();
-  const versionOf = async (count: number, version: number): Promise<Uint8Array> => {
-    folder.file("m.c", new TextEncoder().encode(source(count, version)));
-    const [compiler, ...flags] = build;
-    await compile(compiler, [...flags, "-fPIC", "-c", "m.c", "-o", "m.o"], folder.path);
-    const object = { name: "m.o", bytes: Deno.readFileSync(`${folder.path}/m.o`) };
-    return linkObjects([object], { reloadable: true }).bytes;
-  };
+  const [compiler, ...flags] = build;
+  const versionOf = (count: number, version: number): Promise<Uint8Array<ArrayBuffer>> =>
+    compiledVersion(folder.path, source(count, version), { name: "m", compiler, flags });
   using registry = new ModuleRegistry({ keepVersions: 3 });
   let module = registry.loadBytes("m", await versionOf(2, 1));
   const call = (name: string, ...given: number[]): number =>
