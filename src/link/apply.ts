@@ -16,6 +16,7 @@ import { EHDR_SECTION, emptyHeader } from "./linker_symbols.ts";
 import { Found } from "./locate.ts";
 import { malformed } from "./problems.ts";
 import { Relocator } from "./relocate.ts";
+import { REPORT_EACH } from "./progress.ts";
 import type { ApplyInput } from "./relocation_place.ts";
 import { isFragment } from "./section_names.ts";
 import { startupArrayOf } from "./startup_order.ts";
@@ -48,11 +49,14 @@ export function applyRelocations(input: ApplyInput): Applied {
 class Filler {
   readonly relocator: Relocator;
   readonly #input: ApplyInput;
+  readonly #total: number;
+  #done = 0;
   #bytes!: Uint8Array;
   #view!: DataView;
 
   constructor(input: ApplyInput) {
     this.#input = input;
+    this.#total = Math.max(1, input.layout.outputs.reduce((sum, { inputs }) => sum + inputs.length, 0));
     this.relocator = new Relocator(input);
   }
 
@@ -61,7 +65,7 @@ class Filler {
       for (const section of output.inputs) this.#refuseRelocations(section);
       return undefined;
     }
-    const { arch, layout } = this.#input;
+    const { arch, layout, progress } = this.#input;
     const bytes = new Uint8Array(output.storedSize);
     this.#bytes = bytes;
     this.#view = new DataView(bytes.buffer);
@@ -69,7 +73,12 @@ class Filler {
     if (output.type === SmfSectionType.Code) bytes.fill(arch.filler);
     if (isFragment(output.name)) this.#surround(output);
     if (output.name === EHDR_SECTION && output.inputs.length === 0) bytes.set(emptyHeader(arch.machine));
-    for (const section of output.inputs) this.#copy(section);
+    for (const section of output.inputs) {
+      if (this.#done++ % REPORT_EACH === 0) {
+        progress?.("applying relocations", this.#done - 1, this.#total);
+      }
+      this.#copy(section);
+    }
     for (const { section, offset } of layout.merged.get(output) ?? []) section.write(bytes, offset);
     this.#fillFrames(layout.frames.get(output) ?? []);
     this.#fillFragments(output);

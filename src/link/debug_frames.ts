@@ -6,6 +6,7 @@ import { LoadError } from "../errors/load_error.ts";
 import { RecordSize } from "../os/elf.ts";
 import { alignUp } from "../smf/offsets.ts";
 import { Cursor } from "../types/dwarf/cursor.ts";
+import { grown } from "../types/growing.ts";
 import type { FrameRecord, FrameSection } from "./eh_frame.ts";
 import { Found, type Locator } from "./locate.ts";
 
@@ -23,6 +24,8 @@ interface Cie {
   readonly addressSize: number;
   /** Whether its FDEs have further data in front of their instructions. */
   readonly hasData: boolean;
+  /** Where the CIE starts that its FDEs refer to, once one needs it. */
+  reference?: number;
 }
 
 /** Records of call frame information. */
@@ -34,7 +37,10 @@ export interface DebugFrames {
   readonly references: readonly number[];
 }
 
-/** Makes `.debug_frame` of the records whose functions are in the module. Records of unknown form, and damaged ones, are left out. */
+/**
+ * Makes `.debug_frame` of the records whose functions are in the module. Records of unknown form, and damaged ones, are
+ * left out.
+ */
 export function debugFrames(frames: readonly FrameSection[], locator: Locator): DebugFrames {
   const writer = new FrameWriter();
   for (const frame of frames) {
@@ -111,56 +117,56 @@ function addressOf(
 }
 
 class FrameWriter {
-  readonly #chunks: Uint8Array[] = [];
+  /** The records, and room behind them. */
+  #bytes = new Uint8Array(1 << 14);
+  #view = new DataView(this.#bytes.buffer);
+  #size = 0;
   readonly #places: number[] = [];
   readonly #references: number[] = [];
   readonly #cies: Map<string, number> = new Map();
-  #size = 0;
 
   /** Adds an FDE, and its CIE if no equal one is there. */
   add(cie: Cie, address: number, bytes: Uint8Array, { start, end }: FrameRecord): void {
-    const key = cie.body.join();
-    let reference = this.#cies.get(key);
-    if (reference === undefined) {
-      // Version 3, without an augmentation.
-      reference = this.#record(CIE_ID, Uint8Array.from([3, 0, ...cie.body]));
-      this.#cies.set(key, reference);
-    }
+    const reference = cie.reference ??= this.#cie(cie);
     const cursor = new Cursor(bytes.subarray(0, end), start + 8 + cie.addressSize);
     const range = cie.addressSize === 4 ? cursor.u32() : cursor.u64();
     if (cie.hasData) cursor.take(cursor.uleb());
-    const instructions = bytes.subarray(cursor.at, end);
-    const body = new Uint8Array(2 * WORD + instructions.length);
-    const view = new DataView(body.buffer);
-    view.setUint32(0, address, true);
-    view.setUint32(WORD, range, true);
-    body.set(instructions, 2 * WORD);
-    const at = this.#record(reference, body);
+    const at = this.#record(reference, 2 * WORD + end - cursor.at);
+    this.#view.setUint32(at + 8, address, true);
+    this.#view.setUint32(at + 8 + WORD, range, true);
+    this.#bytes.set(cursor.bytes.subarray(cursor.at), at + 8 + 2 * WORD);
     this.#references.push(at + 4);
     this.#places.push(at + 8);
   }
 
-  /** Adds a record, padded with DW_CFA_nop, which is 0; returns where it starts. */
-  #record(id: number, body: Uint8Array): number {
-    const length = alignUp(8 + body.length, WORD);
-    const record = new Uint8Array(length);
-    const view = new DataView(record.buffer);
-    view.setUint32(0, length - 4, true);
-    view.setUint32(4, id, true);
-    record.set(body, 8);
-    const at = this.#size;
-    this.#chunks.push(record);
+  /** Adds a CIE, unless an equal one is there; returns where it starts. */
+  #cie({ body }: Cie): number {
+    const key = body.join();
+    let at = this.#cies.get(key);
+    if (at === undefined) {
+      this.#cies.set(key, at = this.#record(CIE_ID, 2 + body.length));
+      // Version 3, without an augmentation.
+      this.#bytes.set([3, 0, ...body], at + 8);
+    }
+    return at;
+  }
+
+  /** Makes room for a record, padded with DW_CFA_nop, which is 0; returns where it starts. */
+  #record(id: number, size: number): number {
+    const at = this.#size, length = alignUp(8 + size, WORD);
     this.#size += length;
+    while (this.#size > this.#bytes.length) this.#bytes = grown(this.#bytes);
+    if (this.#view.buffer !== this.#bytes.buffer) this.#view = new DataView(this.#bytes.buffer);
+    this.#view.setUint32(at, length - 4, true);
+    this.#view.setUint32(at + 4, id, true);
     return at;
   }
 
   finish(): DebugFrames {
-    const bytes = new Uint8Array(this.#size);
-    let at = 0;
-    for (const chunk of this.#chunks) {
-      bytes.set(chunk, at);
-      at += chunk.length;
-    }
-    return { bytes, places: this.#places, references: this.#references };
+    return {
+      bytes: this.#bytes.subarray(0, this.#size),
+      places: this.#places,
+      references: this.#references,
+    };
   }
 }

@@ -17,6 +17,7 @@ import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
 import { MergedSection } from "./merge.ts";
 import { causeOf } from "./problems.ts";
+import { type LinkProgress, REPORT_EACH } from "./progress.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** The debug information of a module. */
@@ -73,6 +74,7 @@ export function linkDebug(
   resolution: Resolution,
   locator: Locator,
   frames: readonly FrameSection[],
+  progress?: LinkProgress,
 ): LinkedDebug {
   const unreadable: { object: string; reason: string }[] = [];
   const outputs = new Map<string, Output>();
@@ -115,7 +117,10 @@ export function linkDebug(
   const framesAt = output.reserve({ alignment: 8, bytes: made.bytes });
   for (const output of outputs.values()) output.allocate();
   writeFrames(made, output, framesAt);
-  for (const { object, placed } of objects) new DebugRelocator(object, placed, locator).run();
+  for (const [index, { object, placed }] of objects.entries()) {
+    if (index % REPORT_EACH === 0) progress?.("linking debug information", index, objects.length);
+    new DebugRelocator(object, placed, locator).run();
+  }
   const filled = [...outputs].filter(([, { bytes }]) => bytes.length > 0);
   return {
     sections: filled.map(([name, { bytes }]) => ({ name, bytes })),

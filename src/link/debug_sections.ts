@@ -45,10 +45,11 @@ export function debugSections(object: LinkObject, locator: Locator | undefined):
       : new SectionRelocations(object, table, bytes, values);
     return { bytes, relocations, isTypes: /^\.z?debug_types$/.test(section.name) };
   };
-  const named = (name: string): readonly DwarfSection[] =>
-    sections.filter((section) => section.name === `.debug_${name}` || section.name === `.zdebug_${name}`).map(
-      read,
-    );
+  const byName = Map.groupBy(
+    sections.filter(({ name }) => name.startsWith(".debug_") || name.startsWith(".zdebug_")),
+    ({ name }) => name.slice(name.indexOf("_") + 1),
+  );
+  const named = (name: string): readonly DwarfSection[] => (byName.get(name) ?? []).map(read);
   const [[abbrev], [str], [lineStr]] = [named("abbrev"), named("str"), named("line_str")];
   if (abbrev === undefined) throw damaged("the section .debug_abbrev is missing");
   return {

@@ -4,7 +4,7 @@
  */
 import { SectionIndex, SymbolVisibility } from "../os/elf.ts";
 import { Archive, isArchive } from "./elf/archive.ts";
-import { isElf, parseObject } from "./elf/object.ts";
+import { isObject, readObject } from "./object_file.ts";
 import { ElfWriter } from "../os/elf_writer.ts";
 import type { LinkInput } from "./resolve.ts";
 
@@ -92,9 +92,9 @@ export function withConstants(
 /** The processor of the first object, in an archive or not; undefined if there is none. */
 export function machineOf(inputs: readonly LinkInput[]): number | undefined {
   for (const { name, bytes } of inputs) {
-    if (!isArchive(bytes)) return parseObject(name, bytes).machine;
+    if (!isArchive(bytes)) return readObject(name, bytes).machine;
     for (const member of new Archive(name, bytes).members()) {
-      if (isElf(member.bytes)) return parseObject(member.name, member.bytes).machine;
+      if (isObject(member.bytes)) return readObject(member.name, member.bytes).machine;
     }
   }
   return undefined;

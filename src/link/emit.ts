@@ -19,7 +19,7 @@ import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { ENTRY_BASE, GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
-import { isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
+import { exportFlags, isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
 import { type Homes, NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
@@ -56,7 +56,7 @@ export interface EmitInput extends DebugTarget {
   readonly types: Uint8Array | undefined;
 }
 
-/** What {@linkcode emitModule} writes. */
+/** The results of {@linkcode emitModule}. */
 export interface Emitted {
   readonly bytes: Uint8Array;
   /** The exports in the order of the inputs. */
@@ -111,7 +111,7 @@ class Emitter {
     this.#addLocals();
     this.#addRelocationSymbols();
     this.#addHomes();
-    addEntries(this.#builder, this.#input.entries, this.#entryIndex);
+    addEntries(this.#builder, this.#input.entries, this.#entryIndex, this.#input.layout.got.callSlots);
     this.#addRelocations();
     this.debugFile = addDebug(this.#builder, this.#input, this.#companionSymbols);
     return this.#builder.build();
@@ -182,9 +182,10 @@ class Emitter {
       this.#companionSymbols.push({ name, type, address, size, isExported: true });
     }
     for (const { id, name, type, address, size } of sortedByHash(found)) {
+      const flags = exportFlags(resolution, id, type);
       this.#globalIndex.set(
         id,
-        this.#builder.symbol({ name, type, binding: Binding.Global, value: address, size }),
+        this.#builder.symbol({ name, type, binding: Binding.Global, value: address, size, flags }),
       );
     }
   }

@@ -10,7 +10,7 @@ import { type CompanionSymbol, writeCompanion } from "./debug_companion.ts";
 import type { LinkedDebug } from "./debug_output.ts";
 import type { Layout } from "./layout.ts";
 
-/** What becomes of the debug information. */
+/** The parts of a link that debug information needs. */
 export interface DebugTarget {
   readonly arch: LinkArch;
   readonly layout: Layout;

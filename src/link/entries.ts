@@ -170,7 +170,7 @@ export class Entries {
     const entry = this.#entryOf(reference);
     if (entry === undefined || !this.#isSwitched(entry, reference)) return this.#noteDirect(reference, entry);
     const { got, plt } = this.#input;
-    plt.addEntry(entry.index, got.needOf(entry.object, entry.symbol));
+    plt.addEntry(entry.index, entry.object, entry.symbol, got);
   }
 
   /** Notes the function of a call that stays within its version. */

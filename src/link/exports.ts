@@ -36,7 +36,7 @@ export function chooseExports(
 ): { exported: Set<number>; entry: number | undefined } {
   const { exports, exportList } = request;
   const exported = exports === undefined && exportList === undefined
-    ? defaultExports(resolution)
+    ? defaultExports(resolution, problems)
     : matchingExports(resolution, exports ?? NO_NAMES, exportList ?? NO_NAMES, problems);
   if (request.exportAlso !== undefined) {
     for (const id of matchingExports(resolution, NO_NAMES, request.exportAlso, problems)) exported.add(id);
@@ -61,6 +61,9 @@ export function chooseExports(
   }
   return { exported, entry };
 }
+
+const UNDEFINED_EXPORTS =
+  "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
 
 const NO_NAMES = new NameMatcher([]);
 
@@ -97,9 +100,22 @@ export function isCode({ globals, objects }: Resolution, id: number): boolean {
     objects[globals.object(target)]?.sectionOf(globals.symbol(target))?.isCode === true;
 }
 
-function defaultExports(resolution: Resolution): Set<number> {
-  const { globals } = resolution;
+function defaultExports(resolution: Resolution, problems: Problems): Set<number> {
+  const { globals, requests } = resolution;
   const exported = new Set<number>();
+  // Objects that say what they want exported want nothing else.
+  if (requests.exports.size > 0) {
+    const undefinedNames: string[] = [];
+    for (const name of requests.exports) {
+      const id = globals.names.find(name);
+      if (hasAddress(resolution, id)) exported.add(id);
+      else if (!globals.isDefined(id)) undefinedNames.push(name);
+    }
+    if (undefinedNames.length > 0) {
+      problems.add(missing("undefined exports", undefinedNames, UNDEFINED_EXPORTS));
+    }
+    return exported;
+  }
   for (const object of resolution.objects) {
     if (!object.direct || object.excluded) continue;
     const { symbols } = object.elf;
@@ -136,9 +152,7 @@ function matchingExports(
     }
   }
   if (undefinedNames.length > 0) {
-    const hint =
-      "add the object that defines them, or correct the names: those of C++ are mangled (nm FILE.o)";
-    problems.add(missing("undefined exports", undefinedNames, hint));
+    problems.add(missing("undefined exports", undefinedNames, UNDEFINED_EXPORTS));
   }
   if (matcher.globs.length + list.globs.length + list.exact.size === 0) return exported;
   for (const object of resolution.objects) {

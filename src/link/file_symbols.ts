@@ -1,7 +1,7 @@
 /**
  * The symbols of an SMF file, from those of objects: which are named, and the type and size of each.
  */
-import { SectionType, SymbolType } from "../smf/enums.ts";
+import { SectionType, SIZE_REACHES, SymbolType } from "../smf/enums.ts";
 import { SymbolKind } from "../os/elf.ts";
 import { State } from "./globals.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
@@ -30,6 +30,15 @@ export function sizeOf(
   return globals.state(id) === State.COMMON
     ? globals.commons.get(alias?.target ?? id)!.size
     : symbols.size(symbol);
+}
+
+/** Returns the flags of an export: of a variable in an object that tells no sizes. */
+export function exportFlags({ globals, objects }: Resolution, id: number, type: number): number {
+  // Objects in ELF name no system. Tentative definitions have sizes in all formats.
+  const object: LinkObject | undefined = objects[globals.object(id)];
+  const reaches = type === SymbolType.Data && object?.elf.platform !== undefined &&
+    globals.state(id) !== State.COMMON;
+  return reaches ? SIZE_REACHES : 0;
 }
 
 /** Whether local symbols of a kind are functions or variables that have a name in the source. */

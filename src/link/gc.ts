@@ -19,7 +19,7 @@ import { MergePieces } from "./merge_pieces.ts";
 import { PltStubs } from "./plt.ts";
 import { malformed } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
-import { isFragment } from "./section_names.ts";
+import { isFragment, isFunctionTable } from "./section_names.ts";
 import { startupArray } from "./startup_order.ts";
 import { TlsSlots } from "./thread_local.ts";
 import { isShortAddress } from "./thunks.ts";
@@ -130,6 +130,7 @@ export class Marker {
   /** Marks a whole section, its group, and the sections that describe it. */
   markSection(section: InputSection): void {
     if (section.live || section.discarded || isFrameSection(section)) return;
+    if (!this.unwind && !this.#unwindIfNeeded && isFunctionTable(section.name)) return;
     section.live = true;
     this.#reasons?.note(section);
     this.#worklist.push(section);
@@ -251,7 +252,9 @@ export class Marker {
       const id = object.globalOf(symbol);
       if (id !== -1) {
         // Nobody compares the address of the function that handles exceptions, so a stub will do.
-        if (rule?.got === "stub" || isShort && isFrameSection(section)) this.plt.require(id);
+        if (rule?.got === "stub" || rule?.use === "image" || isShort && isFrameSection(section)) {
+          this.plt.require(id);
+        }
         const called = rule !== undefined && (rule.use === "branch" || rule.got === "stub" ||
           rule.use === "got" && place >= 2 &&
             this.#arch.isIndirectBranch(file.bytes, elf.offset + place, rule));

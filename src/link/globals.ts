@@ -129,6 +129,11 @@ export class Globals {
     return this.#states[id] === State.UNDEFINED;
   }
 
+  /** Takes a definition back, because its section was discarded in favour of another object's. */
+  forget(id: number): void {
+    this.#states[id] = State.UNDEFINED;
+  }
+
   /**
    * Adds a symbol of an object.
    *

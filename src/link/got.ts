@@ -4,7 +4,7 @@
  *
  * Most references to a GOT slot are left to the loader, which has a GOT of its own, and can redirect
  * an imported variable there at a reload. Slots are made here for PLT stubs, for variables in homes,
- * and for references that no relocation of an SMF file expresses.
+ * for calls of a hot module, and for references that no relocation of an SMF file expresses.
  */
 import type { GotUse } from "./arch/arch.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
@@ -28,6 +28,8 @@ export interface GotSlot {
 export class GotSlots implements Iterable<GotSlot> {
   readonly #names: Map<number, GotSlot> = new Map();
   readonly #locals: Map<string, GotSlot> = new Map();
+  /** Slots that only calls of a hot module read. */
+  readonly #calls: GotSlot[] = [];
   #needsStart = false;
   /** The output section; undefined before the layout, and if nothing refers to it. */
   output: OutputSection | undefined;
@@ -59,6 +61,23 @@ export class GotSlots implements Iterable<GotSlot> {
     return slot;
   }
 
+  /** Makes the slot that calls of a function read; nobody compares the address in it. */
+  addCall(object: LinkObject, symbol: number): GotSlot {
+    const id = object.globalOf(symbol);
+    const local = id === -1 ? { object, symbol, addend: 0 } : undefined;
+    const slot = { id, local, output: undefined, offset: 0 };
+    this.#calls.push(slot);
+    return slot;
+  }
+
+  /** The addresses of the slots of calls, which are adjacent; known after the layout. */
+  get callSlots(): { readonly start: number; readonly end: number } {
+    const [first] = this.#calls;
+    if (first === undefined) return { start: 0, end: 0 };
+    const start = first.output!.address + first.offset;
+    return { start, end: start + this.#calls.length * SLOT_SIZE };
+  }
+
   /** Returns the slot of a name; undefined if it has none. */
   named(id: number): GotSlot | undefined {
     return this.#names.get(id);
@@ -82,6 +101,7 @@ export class GotSlots implements Iterable<GotSlot> {
   *[Symbol.iterator](): Generator<GotSlot> {
     yield* this.#names.values();
     yield* this.#locals.values();
+    yield* this.#calls;
   }
 }
 

@@ -1,7 +1,7 @@
 /**
  * The homes of a reloadable module: input sections of writable variables, COMMON symbols and, in a hot module, the
- * tables of C++ classes. Each is one unit that a reload can leave where it is, while the code around it is replaced. So the linker applies no reference
- * into one: the loader does, and can lead it elsewhere.
+ * tables of C++ classes. Each is one unit that a reload can leave where it is, while the code around it is replaced.
+ * So the linker applies no reference into one: the loader does, and can lead it elsewhere.
  *
  * The section that a relocation names decides, not the address that comes out: compilers address a variable
  * from its neighbour in the same section, and an element before the first or past the last.
@@ -33,8 +33,10 @@ const NOT_VARIABLES = /^\.(?:data\.rel\.ro|gcc_except_table|eh_frame|tm_clone_ta
 const PERSONALITY = /(?:^|\.)DW\.ref\./;
 
 /** Whether a section is a home in a reloadable module. */
-export function isHome({ name, elf: { flags, size }, object, isClassTable }: InputSection): boolean {
-  if (isClassTable) return true;
+export function isHome(section: InputSection): boolean {
+  if (section.isImageRelative) return false;
+  if (section.isClassTable) return true;
+  const { name, elf: { flags, size }, object } = section;
   const { WRITE, EXECINSTR, TLS, LINK_ORDER } = SectionFlag;
   if ((flags & (WRITE | EXECINSTR | TLS | LINK_ORDER)) !== WRITE || size === 0) return false;
   // Symbols of the linker bound sections whose name is a C identifier, so these stay together.

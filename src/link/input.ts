@@ -32,6 +32,8 @@ export class InputSection {
   home = -1;
   /** Whether it holds nothing but tables of C++ classes, and is a home of a hot module. */
   isClassTable = false;
+  /** Whether distances from the start of the image lead to it, so that it is not a home. */
+  isImageRelative = false;
   /** The bytes behind it that are reserved for more virtual functions. */
   spare = 0;
 

@@ -17,9 +17,16 @@ import { type FrameSection, placeFrames } from "./eh_frame.ts";
 import { type InputSection, type Location, OutputSection } from "./input.ts";
 import { inFileOrder, isLinkOrdered, sortByLinkOrder } from "./link_order.ts";
 import { MergedSection } from "./merge.ts";
-import { C_IDENTIFIER, FRAGMENTS, isFragment } from "./section_names.ts";
+import {
+  C_IDENTIFIER,
+  FRAGMENTS,
+  FUNCTION_TABLE,
+  groupOf,
+  isFragment,
+  isFunctionTable,
+} from "./section_names.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
-import { sortStartup, startupArray, startupArrayOf } from "./startup_order.ts";
+import { compareNames, sortStartup, startupArray, startupArrayOf } from "./startup_order.ts";
 import { isThreadLocal, type TlsSlots } from "./thread_local.ts";
 import type { Thunks } from "./thunks.ts";
 import { needsVeneers, Veneers } from "./veneers.ts";
@@ -101,6 +108,9 @@ function outputOf(section: InputSection): [name: string, type: number] {
   if (name === ".data.rel.ro" || name.startsWith(".data.rel.ro.")) {
     return [".data.rel.ro", SmfSectionType.RoData];
   }
+  if (isFunctionTable(name)) return [FUNCTION_TABLE, type];
+  const group = groupOf(name);
+  if (group !== undefined) return [group, type];
   if (type === SmfSectionType.Code) return [isFragment(name) ? name : ".text", type];
   if (type === SmfSectionType.Bss) return [".bss", type];
   return type === SmfSectionType.Data ? [".data", type] : [".rodata", type];
@@ -119,6 +129,9 @@ function compareInputs(output: OutputSection): (a: InputSection, b: InputSection
   if (output.name === ".text") return (a, b) => textRank(a.name) - textRank(b.name);
   // Zeroed variables come last: only the end of the image can be left out of the file.
   if (output.name === TLS_SECTION) return (a, b) => Number(b.hasBytes) - Number(a.hasBytes);
+  if (output.inputs.some(({ name }) => groupOf(name) !== undefined)) {
+    return (a, b) => compareNames(a.name, b.name);
+  }
   return () => 0;
 }
 
@@ -180,7 +193,7 @@ export function layOut(input: LayoutInput): Layout {
   const gathering = new Gathering();
   for (const section of input.sections) gathering.add(section);
   for (const section of input.mergeable) gathering.merge(section);
-  const fragments = Object.entries(FRAGMENTS).flatMap(([name, array]) => {
+  const fragments = [...FRAGMENTS].flatMap(([name, array]) => {
     const code = gathering.outputs.get(name);
     if (code === undefined) return [];
     code.reserve(input.arch.fragments.head.length, 16);

@@ -1,5 +1,5 @@
 /**
- * Links ELF objects and archives to an SMF module: one call for each pass, in order.
+ * Links objects and archives to an SMF module: one call for each pass, in order.
  */
 import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
@@ -11,7 +11,7 @@ import { neededLevel } from "./elf/isa.ts";
 import { Entries } from "./entries.ts";
 import { emitModule } from "./emit.ts";
 import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
-import { readDefinitions, withConstants } from "./defsym.ts";
+import { machineOf, readDefinitions, withConstants } from "./defsym.ts";
 import { markClassTables, SPARE_VIRTUALS } from "./class_tables.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
 import { Marker } from "./gc.ts";
@@ -19,12 +19,15 @@ import { NameMatcher } from "../smf/glob.ts";
 import { hashInputs } from "./input_hash.ts";
 import { HandlerTables } from "./handler_tables.ts";
 import { Homes } from "./homes.ts";
+import { markImageRelative } from "./image_relative.ts";
 import { layOut } from "./layout.ts";
 import { Locator } from "./locate.ts";
 import type { LinkMap } from "./map.ts";
 import { buildMap } from "./map_builder.ts";
+import { thinInputs } from "./macho/fat.ts";
 import { LINK_OPTIONS, type LinkOptions } from "./options.ts";
 import { Problems } from "./problems.ts";
+import type { LinkProgress } from "./progress.ts";
 import { reachedSections } from "./reached_sections.ts";
 import { type LinkInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
@@ -53,16 +56,19 @@ export interface LinkedModule {
 /**
  * Links relocatable objects and static libraries to a module.
  *
- * The rules are those of the ELF gABI and of GNU's linkers: archive members are
- * pulled in only when they define an undefined name, wherever the archive stands;
+ * The rules are those of the ELF gABI and of GNU's linkers, for COFF of the PE
+ * format, for Mach-O of Apple's linker: archive members are pulled in only when
+ * they define an undefined name, wherever the archive stands;
  * strong definitions beat tentative and weak ones; of equal COMDAT groups the
  * first is kept; hidden symbols stay inside; unreachable sections are dropped;
  * undefined names become imports. The same inputs and options make the same bytes.
  *
- * The module's source hash is the first 64 bits, big-endian, of SHA-256 over all
- * inputs in order, each preceded by its length in bytes as 64 bits little-endian.
+ * The module's source hash is XXH32 of all inputs in order, each preceded by its
+ * length in bytes as 64 bits little-endian: with the seed 0 in the upper half, with
+ * the seed 1 in the lower.
  *
- * @param inputs ELF64 objects and `ar` archives for x86-64 or AArch64, in link order.
+ * @param inputs ELF64 objects for x86-64 or AArch64, COFF objects for x86-64, Mach-O objects for
+ * either, and archives of them, in link order.
  * @param options The names to export and to keep, and the kind of module.
  * @returns the module's bytes and the map of the link.
  * @throws {LoadError} that names object, section and symbol. If there are several
@@ -83,6 +89,15 @@ export interface LinkedModule {
  * ```
  */
 export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions = {}): LinkedModule {
+  return linkReporting(inputs, options);
+}
+
+/** Like {@linkcode linkObjects}; tells how far it is. */
+export function linkReporting(
+  inputs: readonly LinkInput[],
+  options: LinkOptions,
+  progress?: LinkProgress,
+): LinkedModule {
   checkOptions("link module", options, LINK_OPTIONS);
   const problems = new Problems();
   const request: LinkRequest = {
@@ -98,18 +113,24 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const wanted = [...(options.undefined ?? []), ...(options.requireDefined ?? [])];
   const { constants, aliases } = readDefinitions(options.defsym ?? {});
 
+  progress?.("resolving names", 0, 1);
+  // Of files for several processors, the part for that of the link.
+  const thin = thinInputs(inputs, machineOf);
   // Symbol resolution: the objects of the link, and the definition of each name.
   const resolution = new Resolution(problems);
+  resolution.platform = options.platform;
   resolution.wrap(options.wrap ?? []);
   resolution.alias(aliases);
   resolution.globals.allowsDuplicates = options.allowMultipleDefinition === true;
-  const all = withStartFunctions(withConstants(inputs, constants), options);
+  const all = withStartFunctions(withConstants(thin, constants), options);
   resolution.resolve(all, request.exports, [
     ...(options.entry === undefined ? [] : [options.entry]),
     ...request.keep.exact,
     ...wanted,
-  ]);
-  if (resolution.objects.length === 0) throw nothingToLink(inputs, request);
+  ], progress);
+  if (resolution.objects.length === 0) throw nothingToLink(thin, request);
+  const { requests } = resolution;
+  const platform = requests.platformFor(options.platform);
   const arch = archOf(resolution.objects[0].elf.machine);
   const cpu = resolution.objects.reduce(
     (level, { elf }) => Math.max(level, neededLevel(elf)),
@@ -117,6 +138,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   );
   problems.throwIfAny();
 
+  progress?.("finding what is reachable", 0, 1);
+  if (isReloadable) markImageRelative(resolution, arch);
   const mixed = isHot ? markClassTables(resolution.objects, options.spareVirtuals ?? SPARE_VIRTUALS) : [];
 
   // Garbage collection: everything that is reachable from the roots.
@@ -128,14 +151,14 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   const unwinder = UNWINDER_NAMES.map((name) => globals.names.find(name))
     .filter((id) => id !== -1 && globals.isDefined(id));
   if (marker.unwind) { for (const id of unwinder) marker.markGlobal(id, undefined); }
-  for (const name of wanted) {
+  for (const name of [...wanted, ...requests.required]) {
     const id = globals.names.find(name);
     if (globals.isDefined(id)) marker.markGlobal(id, undefined);
   }
   checkDefined(resolution, options.requireDefined ?? [], problems);
   marker.run();
   const imports = importsOf(resolution, marker, problems);
-  chooseOptional(resolution, imports, options, problems);
+  chooseOptional(resolution, imports, { ...options, platform }, problems);
   const reached = reachedSections(resolution);
   // The loader's own stubs may be out of reach.
   const isLarge = needsVeneers(reached.sections, arch);
@@ -163,6 +186,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
   }
   problems.throwIfAny();
 
+  progress?.("laying out", 0, 1);
   // Layout: the address of everything.
   const commons = new Map([...marker.commons].map((id) => [id, resolution.globals.commons.get(id)!]));
   const layout = layOut({
@@ -180,7 +204,7 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     linkerSymbols: marker.linkerSymbols.values(),
     inputSize: inputs.reduce((sum, { bytes }) => sum + bytes.length, 0),
   });
-  if (layout.outputs.length === 0) throw nothingToLink(inputs, request);
+  if (layout.outputs.length === 0) throw nothingToLink(thin, request);
   const nameOf = (id: number): string => globals.names.text(id);
   const homes = isReloadable ? new Homes(layout, commons, nameOf) : undefined;
   const locator = new Locator(resolution, layout, marker, homes);
@@ -196,9 +220,13 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     isExported: (id) => exported.has(id),
     nameOf,
     problems,
+    progress,
   });
+  progress?.("reading types", 0, 1);
   const types = typesOf({ resolution, locator, exported, entries, isReloadable }, options.types ?? "keep");
-  const debug = debugOf(resolution, locator, marker, options);
+  progress?.("linking debug information", 0, 1);
+  const debug = debugOf(resolution, locator, marker, options, progress);
+  progress?.("writing the module", 0, 1);
   const { bytes, exports, debugFile } = emitModule({
     types: types.bytes,
     debug: debug.sections.length === 0 ? undefined : debug,
@@ -216,8 +244,8 @@ export function linkObjects(inputs: readonly LinkInput[], options: LinkOptions =
     entries,
     strip: options.strip === true,
     keptNames: new Set(UNWINDER_NAMES),
-    needed: options.needed ?? [],
-    platform: options.platform,
+    needed: [...(options.needed ?? []), ...requests.hostLibraries],
+    platform,
     cpu,
     fileLayout: options.layout,
     sourceHash: hashInputs(inputs),
@@ -253,9 +281,10 @@ function debugOf(
   locator: Locator,
   { frames }: Marker,
   options: LinkOptions,
+  progress: LinkProgress | undefined,
 ): LinkedDebug {
   const { debug = options.strip === true ? "off" : "keep" } = options;
-  return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator, frames);
+  return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator, frames, progress);
 }
 
 function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {

@@ -5,7 +5,7 @@
  * | name | address |
  * |---|---|
  * | `__start_NAME`, `__stop_NAME` | sections whose name is a C identifier; only if there is one |
- * | `__init_array_start`, `__init_array_end`, and of `preinit_array`, `fini_array` | the bounds of the arrays |
+ * | `__init_array_start`, `__init_array_end`, and of `preinit_array`, `fini_array`, `tls_init_array` | the bounds of the arrays |
  * | `_TLS_MODULE_BASE_` | the image of thread-local variables |
  * | `_GLOBAL_OFFSET_TABLE_` | the linker's own part of the GOT |
  * | `_DYNAMIC` | an empty dynamic section, since a module has none |
@@ -13,7 +13,7 @@
  * | `edata`, `_edata` | the end of variables with values |
  * | `__bss_start` | the start of zeroed variables |
  * | `end`, `_end` | the end of zeroed variables |
- * | `__executable_start` | the start of code |
+ * | `__executable_start`, `__ImageBase` | the start of code, with which the image begins |
  * | `__ehdr_start` | an ELF header without program headers, since a module has none |
  */
 import { ObjectType, RecordSize } from "../os/elf.ts";
@@ -35,7 +35,7 @@ export interface LinkerSymbol {
   readonly all?: boolean;
 }
 
-const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array)_(start|end)$/;
+const ARRAY_BOUND = /^__(preinit_array|init_array|fini_array|tls_init_array)_(start|end)$/;
 
 const EMPTY_ARRAY = { type: SectionType.RoData, size: 0 };
 
@@ -70,6 +70,7 @@ const NAMED: ReadonlyMap<string, LinkerSymbol> = new Map([
   ["_DYNAMIC", { section: ".dynamic", end: false, make: { type: SectionType.RoData, size: 16 } }],
   ["__executable_start", boundOfAll(".text", SectionType.Code, false)],
   ["__ehdr_start", { section: EHDR_SECTION, end: false, make: { type: SectionType.RoData, size: 64 } }],
+  ["__ImageBase", boundOfAll(".text", SectionType.Code, false)],
   ["etext", CODE_END],
   ["_etext", CODE_END],
   ["__etext", CODE_END],

@@ -150,6 +150,8 @@ export interface LinkMap {
   readonly exports: readonly MapExport[];
   /** The names that the module imports. */
   readonly imports: readonly MapImport[];
+  /** Static libraries that objects ask for (`.drectve`), which the link does not look for. */
+  readonly defaultLibraries: readonly string[];
   /** Where each global name is defined and used, by name; empty without the option `cref`. */
   readonly references: readonly MapReference[];
   /** Why the sections that the option `whyLive` names are in the module, or not; empty without it. */
@@ -214,6 +216,7 @@ export function formatMap(map: LinkMap): string {
       `${name}${weak ? " (weak)" : ""} needed by ${neededBy.join(", ")}`
     ),
   );
+  part("libraries that objects ask for", map.defaultLibraries);
   part(
     "archive members",
     map.members.map(({ member, symbol, neededBy }) =>

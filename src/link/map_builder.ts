@@ -82,6 +82,7 @@ export function buildMap(
       weak,
       neededBy: [...neededBy],
     })),
+    defaultLibraries: [...resolution.requests.libraries],
     references: withReferences ? referencesOf(resolution) : [],
     live,
     types,

@@ -75,10 +75,12 @@ export class NameTable {
     return decodeText(this.#sources[id], this.#starts[id], this.#ends[id]);
   }
 
-  /** Whether the name of this number begins with the given ASCII character. */
-  begins(id: number, character: string): boolean {
-    return this.#starts[id] < this.#ends[id] &&
-      this.#sources[id][this.#starts[id]] === character.charCodeAt(0);
+  /** Whether the name of this number begins with the given ASCII text. */
+  begins(id: number, text: string): boolean {
+    const start = this.#starts[id], source = this.#sources[id];
+    if (this.#ends[id] - start < text.length) return false;
+    for (let i = 0; i < text.length; i++) if (source[start + i] !== text.charCodeAt(i)) return false;
+    return true;
   }
 
   #rehash(): void {

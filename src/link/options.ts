@@ -9,7 +9,8 @@ export interface LinkOptions {
    * The names that the module exports, as exact names and globs (`*` matches any
    * characters, `?` one). An exact name must exist. Archive members that define
    * one of them are pulled in. Default: every global of default visibility that
-   * an input object, rather than an archive member, defines.
+   * an input object, rather than an archive member, defines; if objects say what they export
+   * (`__declspec(dllexport)`), only that.
    */
   readonly exports?: readonly string[];
   /** The function at which execution starts. Makes the module executable. */
@@ -98,7 +99,7 @@ export interface LinkOptions {
    */
   readonly types?: "keep" | "require" | "off";
   /**
-   * What becomes of the debug information (DWARF 2 to 5) of the objects. `keep`: the module has it, in sections
+   * The place of the objects' debug information (DWARF 2 to 5). `keep`: the module has it, in sections
    * that loading never reads; `off`: it is left out; any other text: `debugFile` of the result has it, and the
    * module looks for it in a file of this name, without folders, beside its own.
    * Default: `keep`, and `off` with `strip`.
@@ -112,7 +113,10 @@ export interface LinkOptions {
    * (GNU_PROPERTY_X86_ISA_1_NEEDED, which gcc writes with `-mneeded`), and never less than that.
    */
   readonly cpu?: string;
-  /** The operating system, a `Platform`. Default: Linux. */
+  /**
+   * The operating system, a `Platform`. Default: that of the objects, if their format tells it (COFF,
+   * Mach-O); else Linux. Code for macOS can be linked for Linux, too.
+   */
   readonly platform?: number;
   /**
    * Shared libraries of the host, by the names that its dynamic linker knows, in

@@ -1,7 +1,7 @@
 /**
- * PLT stubs of imports, and of functions that a reload switches: code that jumps to the address in a GOT slot. All calls of an imported
- * function go to its stub, at a distance that the linker knows, so that the loader has one word to
- * fill instead of one relocation for each call.
+ * PLT stubs of imports, and of functions that a reload switches: code that jumps to the address in a
+ * GOT slot. All calls of an imported function go to its stub, at a distance that the linker knows, so
+ * that the loader has one word to fill instead of one relocation for each call.
  *
  * Only calls go through a stub. The function's address, in data and in code, stays the one that the
  * loader gives to everybody.
@@ -9,7 +9,7 @@
 import { RecordSize } from "../os/elf.ts";
 import type { LinkArch } from "./arch/arch.ts";
 import type { GotSlot, GotSlots } from "./got.ts";
-import type { Location, OutputSection } from "./input.ts";
+import type { LinkObject, Location, OutputSection } from "./input.ts";
 
 /** The output section of the stubs. */
 const STUB_SECTION = ".plt";
@@ -25,7 +25,7 @@ export interface PltStub {
 /** The stubs of a module, by name number. */
 export class PltStubs implements Iterable<PltStub> {
   readonly #stubs: Map<number, PltStub> = new Map();
-  /** Those of entries of a hot module, by the entries' numbers. */
+  /** The stubs of entries of a hot module, by the entries' numbers. */
   readonly #entries: Map<number, PltStub> = new Map();
   readonly #required: Set<number> = new Set();
   /** The number of calls from which a stub makes the module smaller. */
@@ -52,9 +52,9 @@ export class PltStubs implements Iterable<PltStub> {
     return this.#stubs.get(id)?.at;
   }
 
-  /** Makes the stub of a function of this module that a reload switches. */
-  addEntry(index: number, slot: GotSlot): void {
-    if (!this.#entries.has(index)) this.#entries.set(index, { slot });
+  /** Makes the stub of a function of this module that a reload switches, and its slot, if there is none. */
+  addEntry(index: number, object: LinkObject, symbol: number, got: GotSlots): void {
+    if (!this.#entries.has(index)) this.#entries.set(index, { slot: got.addCall(object, symbol) });
   }
 
   /** Returns the stub of an entry; undefined if nothing calls it. */

@@ -77,6 +77,7 @@ export class Relocator extends EntryRelocations {
     }
     if (rule.use === "size") return this.toSize(rule, addend, place);
     if (rule.use === "own-got") return this.#toOwnGot(rule, addend, place);
+    if (rule.use === "image") return this.toImage(rule, id, addend, place);
     if (layout.handlers.has(section, place)) {
       const slot = layout.got.get(object, this.symbol, signed64(view, entry + 16))!;
       return this.toDistance(DIRECT, slot.output!, slot.offset, 0, place);

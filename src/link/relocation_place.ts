@@ -11,6 +11,7 @@ import type { InputSection, OutputSection } from "./input.ts";
 import type { Layout } from "./layout.ts";
 import type { Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
+import type { LinkProgress } from "./progress.ts";
 import { failedAt, symbolName, unsupportedAt } from "./relocation_errors.ts";
 
 /** Everything that relocations depend on. */
@@ -26,6 +27,8 @@ export interface ApplyInput {
   isExported(id: number): boolean;
   nameOf(id: number): string;
   readonly problems: Problems;
+  /** Hears how many sections are done. */
+  readonly progress?: LinkProgress | undefined;
 }
 
 /** The hint of relocations that only code for executables has. */

@@ -4,68 +4,37 @@
  * that is still undefined.
  */
 import { archOf } from "./arch/mod.ts";
+import { ArchiveIndex } from "./archive_index.ts";
 import { Archive, type ArchiveMember, isArchive } from "./elf/archive.ts";
-import { checkMachine, type ElfObject, isElf, parseObject } from "./elf/object.ts";
+import { checkMachine, type ElfObject, parseObject } from "./elf/object.ts";
 import { SectionFlag } from "../os/elf.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { NameMatcher } from "../smf/glob.ts";
 import { type Alias, Globals, State } from "./globals.ts";
 import { ComdatGroups } from "./comdat.ts";
-import { CRT_OBJECT_NAME, CRT_SYMBOLS, crtObject, DSO_HANDLE } from "./crt_object.ts";
-import { LinkObject } from "./input.ts";
+import { CRT_OBJECT_NAME, crtObject, crtSymbols, DSO_HANDLE } from "./crt_object.ts";
+import { type InputSection, LinkObject } from "./input.ts";
 import { isUtf8 } from "./elf/bytes.ts";
+import type { NameAlias } from "./directives.ts";
 import type { MapMember } from "./map.ts";
-import { grown } from "../types/growing.ts";
-import { malformed, type Problems, unsupported } from "./problems.ts";
-import { isFragment } from "./section_names.ts";
+import { type LinkProgress, REPORT_EACH } from "./progress.ts";
+import { Requests } from "./requests.ts";
+import { WINDOWS_CRT_SYMBOLS, windowsCrtLibraries, windowsCrtObject } from "./crt_windows.ts";
+import { Platform } from "../smf/enums.ts";
+import { checkLinkable } from "./linkable.ts";
+import { isObject, readObject } from "./object_file.ts";
+import { malformed, type Problems } from "./problems.ts";
 
 /** One file to link. */
 export interface LinkInput {
   /** Its name in errors and in the map; usually the path. */
   readonly name: string;
-  /** An ELF64 relocatable object or an `ar` archive. */
+  /** An ELF64, COFF or Mach-O object, an `ar` archive, or a file of Mach-O for several processors. */
   readonly bytes: Uint8Array;
   /** Links every member of an archive, as if each were an input of its own. Default: those that are needed. */
   readonly whole?: boolean;
   /** Keeps the names that an archive defines out of the exports. Default: false. */
   readonly excluded?: boolean;
-}
-
-/**
- * The symbol indexes of all archives: for each name number the archive and the member that defines
- * it; the first wins. Two typed arrays, since the index of a large library has tens of thousands of names.
- */
-class ArchiveIndex {
-  #archives: Int32Array = new Int32Array(1024).fill(-1);
-  #headers: Float64Array = new Float64Array(1024);
-
-  add(id: number, archive: number, header: number): void {
-    while (id >= this.#archives.length) {
-      const length = this.#archives.length;
-      this.#archives = grown(this.#archives).fill(-1, length);
-      this.#headers = grown(this.#headers);
-    }
-    if (this.#archives[id] !== -1) return;
-    this.#archives[id] = archive;
-    this.#headers[id] = header;
-  }
-
-  has(id: number): boolean {
-    return id < this.#archives.length && this.#archives[id] !== -1;
-  }
-
-  archive(id: number): number {
-    return this.#archives[id];
-  }
-
-  header(id: number): number {
-    return this.#headers[id];
-  }
-
-  /** Identifies the member, to remember which ones are loaded. */
-  key(id: number): string {
-    return `${this.#archives[id]}:${this.#headers[id]}`;
-  }
 }
 
 /** All objects of a link and their global symbols. */
@@ -84,23 +53,37 @@ export class Resolution {
   readonly #wrapped: Map<number, number> = new Map();
   /** The names that are defined as other names, by name number. */
   readonly #aliases: Map<number, Alias> = new Map();
+  /** The names that archives are searched for although the references to them are weak, by name number. */
+  readonly #sought: Set<number> = new Set();
+  /** Names that objects let stand for others. */
+  readonly #standIns: NameAlias[] = [];
+  /** The requests of all objects. */
+  readonly requests: Requests = new Requests();
+  /** The operating system that the module is for; undefined: that of the objects. */
+  platform: number | undefined;
 
   constructor(problems: Problems) {
     this.globals = new Globals(problems);
-    this.#groups = new ComdatGroups(this.globals.names);
+    this.#groups = new ComdatGroups(this.globals.names, problems);
     this.globals.objectName = (index) => this.objects[index]?.name ?? "the options";
   }
 
   /** Adds every object, then archive members until no name asks for another. */
-  resolve(inputs: readonly LinkInput[], exports: NameMatcher | undefined, required: readonly string[]): void {
+  resolve(
+    inputs: readonly LinkInput[],
+    exports: NameMatcher | undefined,
+    required: readonly string[],
+    progress?: LinkProgress,
+  ): void {
     const objects: LinkInput[] = [];
     for (const input of inputs) {
       if (!isArchive(input.bytes)) objects.push(input);
       else if (input.whole === true) objects.push(...membersOf(input));
       else this.#addArchive(new Archive(input.name, input.bytes), input.excluded === true);
     }
-    for (const { name, bytes, excluded } of objects) {
-      this.#addObject(parseObject(name, bytes), true, excluded === true);
+    for (const [index, { name, bytes, excluded }] of objects.entries()) {
+      if (index % REPORT_EACH === 0) progress?.("resolving names", index, objects.length);
+      this.#addObject(readObject(name, bytes), true, excluded === true);
     }
     for (const { target } of this.#aliases.values()) this.#require(target);
     for (const name of [...(exports?.exact ?? []), ...required]) {
@@ -109,7 +92,8 @@ export class Resolution {
     if (exports !== undefined && exports.globs.length > 0) this.#requireMatches(exports);
     do {
       this.#pullQueued();
-    } while (this.#pullForCommons());
+    } while (this.#pullForCommons() || this.#followRequests());
+    this.#settleStandIns();
     this.globals.define(this.#aliases);
     if (this.objects.length > 0) this.#addCrtObject();
   }
@@ -132,19 +116,58 @@ export class Resolution {
     }
   }
 
+  /** Does what objects ask for where nothing else defines a name; returns whether that may need more members. */
+  #followRequests(): boolean {
+    const taken = this.requests.takeAliases(this.globals);
+    this.#standIns.push(...taken);
+    for (const { target } of taken) this.#require(this.globals.names.internText(target));
+    const pointers = this.requests.missingPointers(this.globals);
+    if (pointers !== undefined) this.#addObject(parseObject(CRT_OBJECT_NAME, pointers), false, false);
+    return taken.length > 0 || pointers !== undefined;
+  }
+
+  /** Lets each undefined name that may stand for another be the first one after it that is defined. */
+  #settleStandIns(): void {
+    const { globals } = this;
+    const others = new Map(this.#standIns.map(({ name, target }) => {
+      return [globals.names.internText(name), globals.names.internText(target)];
+    }));
+    for (const id of others.keys()) {
+      if (globals.isDefined(id)) continue;
+      const passed = new Set([id]);
+      let other = others.get(id);
+      while (other !== undefined && !globals.isDefined(other) && !passed.has(other)) {
+        passed.add(other);
+        other = others.get(other);
+      }
+      const isDefined = other !== undefined && globals.isDefined(other);
+      if (isDefined) this.#aliases.set(id, { target: other!, offset: 0 });
+      // A fallback is a name, not the address 0.
+      else if (globals.state(id) === State.WEAK_UNDEFINED) globals.require(id);
+    }
+  }
+
   /** Adds the object that defines the names of the C runtime, as far as they are undefined. */
   #addCrtObject(): void {
     const { names } = this.globals;
-    const wanted = CRT_SYMBOLS.filter((name) => {
+    const platform = this.platform ?? this.requests.platform;
+    const isWindows = platform === Platform.Windows;
+    const machine = this.objects.length === 0 ? 0 : this.objects[0].elf.machine;
+    const wanted = (isWindows ? WINDOWS_CRT_SYMBOLS : crtSymbols(machine, platform)).filter((name) => {
       const state = this.globals.state(names.find(name));
       // With other linkers weak references to these names always resolve, so code calls them without a check.
       return state === State.UNDEFINED || state === State.WEAK_UNDEFINED;
     });
     if (wanted.length === 0) return;
-    const all = this.globals.isDefined(names.find(DSO_HANDLE))
-      ? wanted
-      : [...new Set([DSO_HANDLE, ...wanted])];
-    const bytes = crtObject(archOf(this.objects[0].elf.machine), all);
+    let bytes: Uint8Array;
+    if (isWindows) {
+      for (const library of windowsCrtLibraries(wanted)) this.requests.hostLibraries.add(library);
+      bytes = windowsCrtObject(wanted);
+    } else {
+      const hasHandle = this.globals.isDefined(names.find(DSO_HANDLE));
+      const all = hasHandle ? wanted : [...new Set([DSO_HANDLE, ...wanted])];
+      bytes = crtObject(archOf(machine), all);
+    }
     this.#addObject(parseObject(CRT_OBJECT_NAME, bytes), false, false);
   }
 
@@ -172,8 +195,10 @@ export class Resolution {
   #pullQueued(): void {
     // The queue grows meanwhile: members bring new undefined names.
     for (let i = 0; i < this.#queue.length; i++) {
-      const id = this.#queue[i];
-      if (this.globals.state(id) === State.UNDEFINED && !this.#aliases.has(id)) this.#pull(id);
+      const id = this.#queue[i], state = this.globals.state(id);
+      const isSought = state === State.UNDEFINED ||
+        this.#sought.has(id) && (state === State.WEAK || state === State.WEAK_UNDEFINED);
+      if (isSought && !this.#aliases.has(id)) this.#pull(id);
     }
     this.#queue.length = 0;
   }
@@ -190,7 +215,7 @@ export class Resolution {
       ...(by === undefined ? {} : { neededBy: by.name }),
     });
     const excluded = this.#excluded.has(this.#index.archive(id));
-    this.#addObject(parseObject(member.name, member.bytes), false, excluded);
+    this.#addObject(readObject(member.name, member.bytes), false, excluded);
   }
 
   /** Pulls in members that define a tentative definition for good (gABI); returns whether there were any. */
@@ -200,7 +225,7 @@ export class Resolution {
       if (!this.#index.has(id) || this.globals.state(id) !== State.COMMON) continue;
       if (this.#loaded.has(this.#index.key(id))) continue;
       const member = this.#member(id);
-      if (!definesInSection(parseObject(member.name, member.bytes), this.globals.names.text(id))) continue;
+      if (!definesInSection(readObject(member.name, member.bytes), this.globals.names.text(id))) continue;
       this.#pull(id);
       changed = true;
     }
@@ -216,13 +241,22 @@ export class Resolution {
     if (object.index > 0) checkMachine(this.objects[0].elf, elf);
     checkLinkable(object);
     this.objects.push(object);
+    this.requests.add(elf);
     this.#internNames(object);
-    this.#groups.add(object);
+    for (const dropped of this.#groups.add(object)) this.#forget(dropped);
     const { symbols } = elf;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       const id = object.globalOf(i);
       this.globals.add(id, object, i, !(object.sectionOf(i)?.discarded ?? false));
       if (this.globals.state(id) === State.UNDEFINED && this.#index.has(id)) this.#queue.push(id);
+    }
+    for (const name of [...(elf.directives?.required ?? []), ...(elf.directives?.exports ?? [])]) {
+      this.#require(this.globals.names.internText(name));
+    }
+    for (const name of elf.directives?.sought ?? []) {
+      const id = this.globals.names.internText(name);
+      this.#sought.add(id);
+      if (this.#index.has(id)) this.#queue.push(id);
     }
     for (const section of object.sections) {
       if (section === undefined || (section.elf.flags & SectionFlag.LINK_ORDER) === 0) continue;
@@ -231,16 +265,27 @@ export class Resolution {
     }
   }
 
+  /** Takes back the definitions in a section that was discarded. */
+  #forget({ object, elf: { index } }: InputSection): void {
+    const { symbols } = object.elf;
+    for (let i = symbols.firstGlobal; i < symbols.length; i++) {
+      const id = object.globalOf(i);
+      if (symbols.section(i) === index && this.globals.object(id) === object.index) this.globals.forget(id);
+    }
+  }
+
   #internNames(object: LinkObject): void {
     const { symbols, file } = object.elf;
+    const hasVersions = this.requests.platform !== Platform.Windows;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       const start = symbols.nameStart(i);
       let end = file.nameEnd(start, file.bytes.length);
-      // `name@@VERSION` defines the default version of `name`, which references to `name` mean.
+      // `name@@VERSION` defines the default version of `name`, which references to `name` mean; names of C++ on
+      // Windows have these letters, too.
       let ascii = true;
       for (let at = start; at < end; at++) {
         if (file.bytes[at] >= 0x80) ascii = false;
-        if (file.bytes[at] === 0x40 && file.bytes[at + 1] === 0x40 && at > start) end = at;
+        if (file.bytes[at] === 0x40 && file.bytes[at + 1] === 0x40 && at > start && hasVersions) end = at;
       }
       if (start === end) throw malformed(object.name, "a global symbol has no name", { value: i });
       if (!ascii && !isUtf8(file.bytes, start, end)) {
@@ -255,7 +300,7 @@ export class Resolution {
 
 /** The objects in an archive that is linked whole; other members, such as texts, are left out. */
 function membersOf({ name, bytes, excluded = false }: LinkInput): LinkInput[] {
-  const members = [...new Archive(name, bytes).members()].filter((member) => isElf(member.bytes));
+  const members = [...new Archive(name, bytes).members()].filter((member) => isObject(member.bytes));
   return members.map((member) => ({ name: member.name, bytes: member.bytes, excluded }));
 }
 
@@ -267,55 +312,4 @@ function definesInSection({ symbols }: ElfObject, name: string): boolean {
     if (symbols.name(i) === name) return true;
   }
   return false;
-}
-
-/** Whether a section defines a global symbol, as the start files of C compilers define `_init`. */
-function definesSymbolIn({ elf: { symbols } }: LinkObject, section: number): boolean {
-  for (let i = symbols.firstGlobal; i < symbols.length; i++) {
-    if (symbols.section(i) === section) return true;
-  }
-  return false;
-}
-
-/** Refuses objects that would link to a module that cannot run. */
-function checkLinkable(object: LinkObject): void {
-  const { sections } = object.elf;
-  let hasLto = false;
-  let hasContent = false;
-  for (const section of sections) {
-    const { name, flags, size } = section;
-    if (name === ".note.GNU-stack" && (flags & SectionFlag.EXECINSTR) !== 0) {
-      throw unsupported(object.name, "the object asks for an executable stack", {
-        section: name,
-        hint: "compile without nested functions; " +
-          'in assembly write .section .note.GNU-stack,"",@progbits',
-      });
-    }
-    if (name.startsWith(".gnu.lto_")) hasLto = true;
-    if ((flags & SectionFlag.ALLOC) === 0 || size === 0) continue;
-    hasContent = true;
-    if (isFragment(name) && definesSymbolIn(object, section.index)) {
-      throw unsupported(object.name, "the section defines _init or _fini, which the linker makes itself", {
-        section: name,
-        hint: "leave crti.o and crtn.o out",
-      });
-    }
-    if ((flags & SectionFlag.COMPRESSED) !== 0) {
-      throw malformed(object.name, "an allocated section is compressed", { section: name });
-    }
-    if ((flags & SectionFlag.WRITE) !== 0 && (flags & SectionFlag.EXECINSTR) !== 0) {
-      throw unsupported(object.name, "a section is writable and executable", {
-        section: name,
-        hint: "put code and variables into sections of their own; " +
-          "code that modifies itself cannot be loaded",
-      });
-    }
-    // SHF_EXCLUDE is bit 31, which `flags` holds as its sign.
-    if (flags < 0) object.sections[section.index]!.discarded = true;
-  }
-  if (hasLto && !hasContent) {
-    throw unsupported(object.name, "the object holds only intermediate code for link-time optimization", {
-      hint: "compile without -flto, or with -ffat-lto-objects",
-    });
-  }
 }

@@ -13,7 +13,7 @@ import { Found, type Locator } from "./locate.ts";
 import type { Problems } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
 import type { Resolution } from "./resolve.ts";
-import { startupArray } from "./startup_order.ts";
+import { startupArray, TLS_CALLBACKS } from "./startup_order.ts";
 
 /** A finished layout, and the places where execution starts. */
 export interface RunnableInput {
@@ -83,7 +83,12 @@ function checkArray({ resolution, locator, problems }: RunnableInput, section: I
   const { object, elf } = section;
   if (!section.hasBytes) return;
   const { view } = object.elf.file;
-  const what = startupArray(section.name)!.output === ".fini_array" ? "finaliser" : "initialiser";
+  const { output } = startupArray(section.name)!;
+  const what = output === ".fini_array"
+    ? "finaliser"
+    : output === TLS_CALLBACKS
+    ? "function for threads"
+    : "initialiser";
   const refuse = (problem: string, facts: LoadErrorData): void =>
     problems.add(
       new LoadError("Unsupported", `Cannot link module: ${problem}`, {

@@ -11,10 +11,24 @@
  *
  * and the same with `.fini_array` and `.dtors`. Arrays of the old kind, `.ctors`
  * and `.dtors`, run from their other end, so their words are reversed.
+ *
+ * On Windows the arrays of the C runtime are parts of `.CRT`, in the order of their names: `.CRT$XI*`
+ * and then `.CRT$XC*` are initialisers, `.CRT$XP*` and then `.CRT$XT*` terminators. These run from first
+ * to last, so both parts and words are reversed. `.CRT$XL*` are called when threads begin or end, and `.CRT$XD*` make the
+ * objects of a thread.
  */
 
 /** Sections with arrays of initialisers and finalisers. */
-const STARTUP = /^\.(preinit_array|init_array|fini_array|ctors|dtors)(?:\..*)?$/s;
+const STARTUP =
+  /^\.(preinit_array|init_array|fini_array|ctors|dtors|tls_callbacks|tls_init_array)(?:\..*)?$/s;
+
+/** The array of functions that the system calls when threads begin or end. */
+export const TLS_CALLBACKS = ".tls_callbacks";
+/** The array of functions that make thread-local objects. */
+export const TLS_INIT_ARRAY = ".tls_init_array";
+
+/** The parts of arrays on Windows. */
+const CRT_PART = /^\.CRT\$X([ICPTLD]).*$/s;
 
 /** The objects of compilers that hold nothing but the ends of arrays of the old kind, and walk those. */
 const CRT_FILE = /crt(?:begin|end).?\.o\)?$/;
@@ -24,7 +38,7 @@ const MOST = 2 ** 31 - 1;
 
 /** An array of initialisers or finalisers. */
 export interface StartupArray {
-  /** The output section: `.preinit_array`, `.init_array` or `.fini_array`. */
+  /** The output section: `.preinit_array`, `.init_array`, `.fini_array`, `.tls_callbacks` or `.tls_init_array`. */
   readonly output: string;
   /** Whether its words are reversed: `.ctors` and `.dtors` run from their end, arrays from their start. */
   readonly reversed: boolean;
@@ -40,9 +54,25 @@ interface NamedSection {
 export function startupArray(name: string): StartupArray | undefined {
   if (!name.startsWith(".")) return undefined;
   const kind = STARTUP.exec(name)?.[1];
-  if (kind === undefined) return undefined;
+  if (kind === undefined) return crtArray(name);
   const output = kind === "ctors" ? ".init_array" : kind === "dtors" ? ".fini_array" : `.${kind}`;
   return { output, reversed: kind === "ctors" || kind === "dtors" };
+}
+
+function crtArray(name: string): StartupArray | undefined {
+  const kind = CRT_PART.exec(name)?.[1];
+  if (kind === undefined) return undefined;
+  if (kind === "L") return { output: TLS_CALLBACKS, reversed: false };
+  if (kind === "D") return { output: TLS_INIT_ARRAY, reversed: false };
+  return kind === "I" || kind === "C"
+    ? { output: ".init_array", reversed: false }
+    : { output: ".fini_array", reversed: true };
+}
+
+/** Compares parts of `.CRT` as the C runtime runs them: by their names, but `I` before `C`. */
+function compareCrt(a: string, b: string): number {
+  const [first, second] = [a, b].map((name) => name.replace(/^(\.CRT\$X)I/, "$1\0"));
+  return compareNames(first, second);
 }
 
 /**
@@ -66,7 +96,8 @@ function priorityOf(name: string): number {
   return priority >= 0 && priority <= MOST ? priority : -1;
 }
 
-function compareNames(a: string, b: string): number {
+/** Compares names by their UTF-16 code units. */
+export function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
@@ -80,8 +111,13 @@ function compareStartup(a: string, b: string): number {
 export function sortStartup(sections: NamedSection[]): void {
   const byName = new Map<string, NamedSection[]>();
   const last: NamedSection[] = [];
+  const crt: NamedSection[] = [];
   for (const section of sections) {
     const { name } = section;
+    if (CRT_PART.test(name)) {
+      crt.push(section);
+      continue;
+    }
     if (name.indexOf(".", 1) === -1) {
       last.push(section);
       continue;
@@ -91,7 +127,10 @@ export function sortStartup(sections: NamedSection[]): void {
     else known.push(section);
   }
   const first = orderOf([...byName.keys()]).flatMap((name) => byName.get(name)!);
-  [...first, ...last].forEach((section, position) => sections[position] = section);
+  crt.sort((a, b) => compareCrt(a.name, b.name));
+  // Arrays of finalisers run from their end; the C runtime runs its terminators after all others.
+  if (crt.length > 0 && startupArray(crt[0].name)!.reversed) crt.reverse();
+  [...crt, ...first, ...last].forEach((section, position) => sections[position] = section);
 }
 
 /**

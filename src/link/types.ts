@@ -34,7 +34,7 @@ export interface TypesInput {
 export interface LinkedTypes {
   /** The bytes of the section of types; undefined if there are no types. */
   readonly bytes: Uint8Array<ArrayBuffer> | undefined;
-  /** What the map says of them. */
+  /** Facts about them for the map. */
   readonly facts: MapTypes;
 }
 
@@ -86,7 +86,8 @@ function undescribed({ byName }: Roots): LoadError {
   const symbols = [...byName.keys()];
   return new LoadError("Unsupported", "Cannot keep types: the object has no debug information", {
     ...(symbols.length > 0 && { symbol: symbols[0], symbols }),
-    hint: "compile with -g, or link without the option `types` (--types require)",
+    hint:
+      "compile with -g (clang and zig for Windows: -gdwarf), or link without the option `types` (--types require)",
   });
 }
 

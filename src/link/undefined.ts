@@ -7,9 +7,10 @@ import { isLoaderName } from "../os/loader_names.ts";
 import { stepForMissing } from "../os/missing_names.ts";
 import { Platform } from "../smf/enums.ts";
 import { NameMatcher } from "../smf/glob.ts";
+import { THREAD_LOCAL } from "./crt_object.ts";
 import type { Marker, NeededName } from "./gc.ts";
 import { State } from "./globals.ts";
-import type { Problems } from "./problems.ts";
+import { type Problems, unsupported } from "./problems.ts";
 import type { Resolution } from "./resolve.ts";
 
 /** The options about undefined names. */
@@ -44,7 +45,10 @@ export function importsOf(
   return imports;
 }
 
-/** Makes imports weak that may stay undefined, and marks those that code calls without a test for 0; reports those that the options refuse. */
+/**
+ * Makes imports weak that may stay undefined, and marks those that code calls without a test for 0; reports those that
+ * the options refuse.
+ */
 export function chooseOptional(
   { globals }: Resolution,
   imports: ReadonlyMap<number, NeededName>,
@@ -54,6 +58,16 @@ export function chooseOptional(
   const allowed = new NameMatcher(allowUndefined);
   const missing: string[] = [];
   for (const [id, needed] of imports) {
+    if (platform === Platform.MacOS && globals.names.text(id) === THREAD_LOCAL) {
+      problems.add(
+        unsupported([...needed.neededBy][0], "thread-local variables of macOS belong to libraries only", {
+          symbol: THREAD_LOCAL,
+          hint:
+            "keep them in a dynamic library, and import functions that use them; or link for another system",
+        }),
+      );
+      continue;
+    }
     const isWeak = globals.state(id) === State.WEAK_UNDEFINED;
     needed.endsProcess = !isWeak && allowed.matches(globals.names.text(id));
     needed.weak = isWeak || needed.endsProcess;

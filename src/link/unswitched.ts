@@ -13,8 +13,9 @@ export interface Unswitched {
   readonly name: string;
   /**
    * Why: `static`, and its compiler may pass arguments in its own way; `clone` of another function; `repeated`: two
-   * static functions have its file and name; `labels`: data has addresses inside it, as of labels; `merged`: it is not exported, and its
-   * compiler, such as rustc, may have put one of several equal functions in the place of the others;
+   * static functions have its file and name; `labels`: data has addresses inside it, as of labels;
+   * `merged`: it is not exported, and its compiler, such as rustc, may have put one of several equal
+   * functions in the place of the others;
    * `section`: it shares its section, where calls have no relocations; `local`: calls from its own object, whose
    * compiler may know it.
    */

@@ -2,8 +2,9 @@
  * Relocations of values that are known when the module is linked: sizes, and constants, which have no
  * address.
  */
-import { RelocationType } from "../smf/enums.ts";
+import { RelocationType, SectionType } from "../smf/enums.ts";
 import { type RelocationRule, writeInt32 } from "./arch/arch.ts";
+import { NO_HOME } from "./homes.ts";
 import { Found } from "./locate.ts";
 import { RelocationPlace } from "./relocation_place.ts";
 
@@ -31,6 +32,33 @@ export abstract class ValueRelocations extends RelocationPlace {
     const value = locator.size(this.section.object, this.symbol) + addend;
     if (rule.write!(this.view, this.at, value)) this.applied++;
     else this.fail(rule, place, "the size does not fit", value);
+  }
+
+  /** Writes the distance of a symbol, or of an import's stub, from the start of the image. */
+  protected toImage(rule: RelocationRule, id: number, addend: number, place: number): void {
+    const { locator, layout } = this.input;
+    const stub = locator.found === Found.IMPORT ? layout.plt.stub(id) : undefined;
+    const { output, offset } = stub ?? locator;
+    if (stub === undefined && locator.found !== Found.DEFINED) {
+      return this.refuse(rule.name, place, {
+        problem: "the symbol is not in this module",
+        hint: "link the object that defines it too",
+      });
+    }
+    if (stub === undefined && locator.home !== NO_HOME) {
+      return this.refuse(rule.name, place, {
+        problem:
+          "a reload could not move the variable, to which a distance from the start of the image leads",
+        hint: "link without --reloadable and --hot",
+      });
+    }
+    const value = output.address + offset + addend;
+    if (!rule.write!(this.view, this.at, value)) {
+      return this.fail(rule, place, "the distance does not fit", value);
+    }
+    this.applied++;
+    // The image begins with its code.
+    if (output.type !== SectionType.Code) this.isFixed = true;
   }
 
   /** Applies a relocation to a constant, which has a value but no address. */

@@ -8,6 +8,7 @@
  * | in file `a.c` | `n` | `n@a.c` |
  * | in function `f` of it | `n.0`, `f.n` | `f.n@a.c` |
  * | in C++ | `_ZL1n`, `_ZZL1fvE1n` | the same, and `@a.cpp` |
+ * | a field of `n`, which LLVM stores by itself | `n.0` | `n.field@a.c` |
  * | nobody knows where, or several of one name | `n.0`, `n` | the same, `@`, the object and the hash of its bytes |
  *
  * The hash tells that an object has not changed: then its numbers mean what they meant.
@@ -16,7 +17,7 @@
 import { LoadError } from "../errors/load_error.ts";
 import { SymbolKind } from "../os/elf.ts";
 import { AbbreviationPool } from "../types/dwarf/abbrev_table.ts";
-import { DwarfObject } from "../types/dwarf/object.ts";
+import { DwarfObject, type Shared } from "../types/dwarf/object.ts";
 import {
   hasFileScope,
   sourceFiles,
@@ -29,6 +30,7 @@ import { hashInputs } from "./input_hash.ts";
 import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import { NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
+import { TINYCC_COMMENT } from "./elf/variable_sections.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { Resolution } from "./resolve.ts";
 
@@ -41,7 +43,7 @@ interface LocalVariable {
   readonly address: number;
 }
 
-/** What is known of an object's source text. */
+/** The known facts of an object's source text. */
 interface Source {
   /** The file; empty if it does not matter, undefined if it is not known. */
   readonly file: string | undefined;
@@ -63,12 +65,13 @@ export function variableNames(
     identity: string | undefined;
   }[] = [];
   const names = new Map<LinkObject, Map<number, string>>();
+  const shared: Shared = { texts: new TextPool(), abbreviations: new AbbreviationPool() };
   /** The address of the variable of each name; NaN if there are several. */
   const addresses = new Map<string, number>();
   for (const object of objects) {
     const variables = localVariables(object, locator);
     if (variables.length === 0) continue;
-    const source = sourceOf(object, variables, locator), own = new Map<number, string>();
+    const source = sourceOf(object, variables, locator, shared), own = new Map<number, string>();
     names.set(object, own);
     for (const variable of variables) {
       const [identity, isCertain] = identityOf(variable, source, isAlone);
@@ -111,11 +114,15 @@ const CLASS_TABLE = /^_ZT[VCTIS]/;
 /** Rust's names, which are paths from the crate on. */
 const PATH = /^_R|^_ZN.*17h[0-9a-f]{16}E/;
 
-function sourceOf(object: LinkObject, variables: readonly LocalVariable[], locator: Locator): Source {
-  const undescribed: Source = { file: object.name, scopes: new Map(), mayShrink: !isByGcc(object) };
+function sourceOf(
+  object: LinkObject,
+  variables: readonly LocalVariable[],
+  locator: Locator,
+  shared: Shared,
+): Source {
+  const undescribed: Source = { file: object.name, scopes: new Map(), mayShrink: !keepsWhole(object) };
   if (!hasDebugInfo(object)) return undescribed;
   try {
-    const shared = { texts: new TextPool(), abbreviations: new AbbreviationPool() };
     const dwarf = new DwarfObject(debugSections(object, locator), shared);
     const files = sourceFiles(dwarf);
     const scopes = variableScopes(dwarf, files, new Set(variables.map(({ address }) => address)));
@@ -133,12 +140,16 @@ function sourceOf(object: LinkObject, variables: readonly LocalVariable[], locat
   }
 }
 
-/** Whether gcc alone has compiled an object, by the texts that compilers leave in the section `.comment`. */
-function isByGcc({ elf }: LinkObject): boolean {
+/**
+ * Whether compilers that shrink no variables have compiled an object, gcc and TinyCC, by the texts that they leave in
+ * the section `.comment`.
+ */
+function keepsWhole({ elf }: LinkObject): boolean {
   const comments = elf.sections.filter(({ name }) => name === ".comment").flatMap(({ offset, size }) =>
     new TextDecoder().decode(elf.file.bytes.subarray(offset, offset + size)).split("\0")
   );
-  return comments.length > 0 && comments.every((text) => text === "" || text.startsWith("GCC: "));
+  return comments.length > 0 &&
+    comments.every((text) => text === "" || text.startsWith("GCC: ") || text === TINYCC_COMMENT);
 }
 
 /** Returns a variable's name, and whether it is known to be the name that it has in the source text. */
@@ -158,12 +169,17 @@ function identityOf(
 }
 
 function sourceName(name: string, scope: VariableScope | undefined): [name: string, isCertain: boolean] {
+  const part = scope?.part ?? "";
   // C has no dots in names: compilers add them.
-  if (!name.includes(".")) return [name, true];
+  if (!name.includes(".")) return [name + part, true];
   // clang 14 leaves out the names of functions that it has inlined everywhere.
   const isWhole = scope !== undefined && scope.functions.every((each) => each !== "");
   if (isWhole && !name.startsWith("_Z")) {
-    return [[...scope.functions, scope.name].join("."), name.split(".").includes(scope.name)];
+    return [[...scope.functions, scope.name].join(".") + part, name.split(".").includes(scope.name)];
+  }
+  // LLVM numbers what is left of a variable once it has taken it apart: here, all of it.
+  if (scope?.isWhole === true && (PATH.test(name) || part !== "")) {
+    return [name.replace(/(?:\.\d+)+$/, "") + part, true];
   }
   // clang puts the function before, a number behind if there are several, and `b` behind what it has made one bit of.
   const plain = name.replace(/(?:\.\d+)+$/, "");

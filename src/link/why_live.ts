@@ -7,7 +7,7 @@ import type { InputSection, LinkObject } from "./input.ts";
 import type { MapLive, MapLiveStep } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 
-/** What reached a section first. */
+/** The first reference that reached a section. */
 interface Reached {
   /** The section with the reference; undefined if none has one: the section is a root, or an option names it. */
   readonly from: InputSection | undefined;
@@ -42,7 +42,7 @@ export class LiveReasons {
   }
 }
 
-/** What the options say of a name. */
+/** The names that options make roots. */
 export interface RootNames {
   readonly exported: ReadonlySet<number>;
   readonly entry: number | undefined;

@@ -45,6 +45,7 @@ const WORDS: ReadonlyMap<string, Word> = new Map<string, Word>([
   ["pointer", integer(8)],
   ["buffer", integer(8)],
   ["function", integer(8)],
+  ["cstring", integer(8)],
   ["f32", { kind: "float", size: 4, sign: undefined }],
   ["f64", { kind: "float", size: 8, sign: undefined }],
 ]);

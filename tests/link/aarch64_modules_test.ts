@@ -1,10 +1,10 @@
 // C, C++ and Rust on AArch64: outline atomics, branch protection, threads, thread-local objects, exceptions.
-// The lane aarch64 runs them, with cross compilers that the machine itself runs. SMF_RUSTC_AARCH64 names a rustc
+// The lane aarch64 runs them, with cross compilers that the machine itself runs. SMF_RUSTC_CROSS names a rustc
 // that has Rust's standard library for AArch64.
 import { assertEquals } from "@std/assert";
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
-import { compile, hasCommand } from "../support/compilers.ts";
+import { compile, hasCommand, hasRustTarget, RUSTC } from "../support/compilers.ts";
 import { isolated } from "../support/isolated.ts";
 
 const FLAGS = ["-O2", "-fPIC", "-moutline-atomics", "-mbranch-protection=standard", "-c"];
@@ -128,23 +128,6 @@ extern "C" int check() {
 );
 
 const RUST_TARGET = "aarch64-unknown-linux-gnu";
-const rustc = Deno.env.get("SMF_RUSTC_AARCH64") ?? "rustc";
-
-/** Whether the compiler has the standard library of the target. */
-function hasRustTarget(): boolean {
-  if (!hasCommand(rustc)) return false;
-  const args = ["--print", "target-libdir", "--target", RUST_TARGET];
-  const { success, stdout } = new Deno.Command(rustc, { args, stderr: "null" }).outputSync();
-  if (!success) return false;
-  try {
-    const folder = new TextDecoder().decode(stdout).trim();
-    return [...Deno.readDirSync(folder)].some(({ name }) => /^libstd-.*\.rlib$/.test(name));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 const RUST = `
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -216,7 +199,7 @@ pub extern "C" fn check() -> i32 {
 `;
 
 const RUST_TITLE = "AArch64, Rust: threads, thread-local objects, panics caught, maps, text";
-const rustRuns = Deno.build.os === "linux" && Deno.build.arch === "aarch64" && hasRustTarget() &&
+const rustRuns = Deno.build.os === "linux" && Deno.build.arch === "aarch64" && hasRustTarget(RUST_TARGET) &&
   hasCommand("aarch64-linux-gnu-gcc");
 
 Deno.test({
@@ -229,7 +212,7 @@ Deno.test({
     try {
       Deno.writeTextFileSync(`${folder}/check.rs`, RUST);
       const options = ["-O", "--edition=2021", "--crate-type=staticlib", "-Crelocation-model=pic"];
-      await compile(rustc, ["--target", RUST_TARGET, ...options, "check.rs", "-o", "libcheck.a"], folder);
+      await compile(RUSTC, ["--target", RUST_TARGET, ...options, "check.rs", "-o", "libcheck.a"], folder);
       runsRight([`${folder}/libcheck.a`, await libgcc()], ["libgcc_s.so.1", "libm.so.6", "libc.so.6"]);
     } finally {
       Deno.removeSync(folder, { recursive: true });

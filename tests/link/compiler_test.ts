@@ -143,6 +143,34 @@ compilerTest("backtraces go through the frames of a module that keeps them", (fo
   assertEquals([seen[0] >= 11, seen[1] < 11], [true, true], `${seen}`);
 });
 
+compilerTest("the addresses of a backtrace are those that a registry explains", (folder) => {
+  Deno.writeTextFileSync(
+    `${folder}/symbols.c`,
+    `#include <execinfo.h>
+    #include <stdlib.h>
+    #include <string.h>
+    __attribute__((noinline)) int inner(char *text, int size) {
+      void *frames[8];
+      char **names = backtrace_symbols(frames, backtrace(frames, 8));
+      strncpy(text, names[0], size - 1);
+      free(names);
+      return 1;
+    }
+    int outer(char *text, int size) { return 1 + inner(text, size); }`,
+  );
+  gcc("-O1", "-g", "-fPIC", "-c", "-o", `${folder}/symbols.o`, `${folder}/symbols.c`);
+  const object = { name: "symbols.o", bytes: Deno.readFileSync(`${folder}/symbols.o`) };
+  using registry = new ModuleRegistry({ libraries: ["libc.so.6"] });
+  const module = registry.loadBytes("symbols", linkObjects([object], { unwind: true }).bytes);
+  const text = new Uint8Array(200);
+  const outer = module.getFunction("outer", { parameters: ["buffer", "i32"], result: "i32" })!;
+  assertEquals(outer(text, text.length), 2);
+  const line = new TextDecoder().decode(text).replace(/\0.*$/s, "");
+  const [, address] = /\[(0x[\da-f]+)\]$/.exec(line) ?? [];
+  const found = registry.symbolize(BigInt(address!));
+  assertEquals([found?.module, found?.function, found?.line], ["symbols", "inner", 6], line);
+});
+
 compilerTest("gcc's own functions come from libgcc_s, or from libgcc.a in the link", (folder) => {
   const functions = {
     bits: { parameters: ["u64"], result: "i32" },

@@ -100,7 +100,7 @@ for (const compiler of ["gcc", "aarch64-linux-gnu-gcc"]) {
           }
           assertEquals(left.includes("self"), false, "a function that calls itself needs no flag");
           const module = parseSmf(linked.bytes);
-          const entries = module.entries()!.map(({ symbol, file }) =>
+          const entries = module.entries()!.functions.map(({ symbol, file }) =>
             [module.symbols.name(symbol), file] as const
           );
           const statics = expected.includes("local") ? [["local", "main.c"]] : [];
@@ -190,7 +190,7 @@ testOutputOf(
     const link = (count: number) => linkObjects(inputs.slice(0, count), { hot: true });
     const names = ({ bytes }: LinkedModule) => {
       const file = parseSmf(bytes);
-      return file.entries()!.map(({ symbol }) => file.symbols.name(symbol));
+      return file.entries()!.functions.map(({ symbol }) => file.symbols.name(symbol));
     };
     assertEquals(names(link(1)).includes("same"), true);
     const two = link(2);
@@ -255,7 +255,7 @@ testOutputOf(
     await compileThere("-C", "opt-level=3", "-C", "panic=abort", "--emit", "obj", "-o", "main.o", "main.rs");
     const object = { name: "main.o", bytes: Deno.readFileSync(`${folder}/main.o`) };
     const { bytes, map } = linkObjects([object], { hot: true, exports: ["get"] });
-    assertEquals(parseSmf(bytes).entries(), []);
+    assertEquals(parseSmf(bytes).entries()!.functions, []);
     assertEquals([...new Set(map.unswitched.map(({ reason }) => reason))], ["merged"]);
   },
 );

@@ -1,4 +1,4 @@
-// What the linker makes homes of, and which references it leaves to the loader.
+// The sections that the linker makes homes of, and the references that it leaves to the loader.
 import { assert, assertEquals } from "@std/assert";
 import { SectionFlag, SectionIndex, SymbolBinding, SymbolKind, SymbolVisibility } from "../../src/os/elf.ts";
 import { type LinkInput, linkObjects } from "../../src/link/linker.ts";

@@ -70,7 +70,7 @@ const CASES: readonly Case[] = [
   { compiler: "aarch64-linux-gnu-g++", arch: "aarch64", language: "cpp", variants: VARIANTS },
 ];
 
-/** What C++ needs to do without the runtime library: other tests load that. */
+/** The flags with which C++ does without the runtime library, which other tests load. */
 const ALONE: Readonly<Record<Case["language"], readonly string[]>> = {
   c: [],
   cpp: ["-std=c++17", "-fno-threadsafe-statics", "-fno-exceptions", "-fno-rtti"],

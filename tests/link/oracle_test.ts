@@ -162,7 +162,7 @@ testWithCompilers(
   (folder) => compareSource(ZIG_TOUR, ZIG, folder),
 );
 
-/** What fixtures/src/ctor.c and callback.c do in one unit, with a `host_callback` beside them. */
+/** The functions of fixtures/src/ctor.c and callback.c in one unit, with a `host_callback` beside them. */
 const C_FUNCTIONS = {
   start_trail: { parameters: [], result: "pointer" },
   leave_marks_at: { parameters: ["buffer"], result: "void" },

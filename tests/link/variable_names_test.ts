@@ -119,3 +119,39 @@ for (const compiler of ["g++", "clang++"]) {
     },
   );
 }
+
+const TAKEN_APART = `
+  struct point { double x; int y; };
+  static struct { long calls; struct point last; int kinds[3]; } tally;
+  static struct point points[2];
+  void note(int y) {
+    static struct { int first; long again; } seen;
+    if (!seen.first) seen.first = y; else seen.again++;
+    tally.calls++; tally.last.y = y; tally.kinds[2] += y; points[1].x += y;
+  }
+  long told(void) { return tally.calls + tally.last.y + tally.kinds[2] + (long)points[1].x; }`;
+
+for (const compiler of ["clang", "clang --target=aarch64-linux-gnu", "clang -x c++"]) {
+  for (const flags of [["-O2"], ["-O2", "-gdwarf-4"]]) {
+    testOutputOf(
+      compiler,
+      `${compiler} ${
+        flags.join(" ")
+      }: a variable of which LLVM stores the fields by themselves gives each its name`,
+      async (folder, compileThere) => {
+        const names = await namesOf(folder, compileThere, { "a.c": TAKEN_APART }, ["-g", ...flags]);
+        const isMangled = compiler.endsWith("c++");
+        const [tally, points, seen] = isMangled
+          ? ["_ZL5tally", "_ZL6points", "_ZZ4noteiE4seen"]
+          : ["tally", "points", "note.seen"];
+        assertEquals(
+          names,
+          [
+            ...[`${points}[1].x`, `${seen}.again`, `${seen}.first`],
+            ...[`${tally}.calls`, `${tally}.kinds[2]`, `${tally}.last.y`],
+          ].sort(),
+        );
+      },
+    );
+  }
+}

@@ -51,7 +51,7 @@ function target(linked: Linked, at: number): number {
   return at + 4 * (linked.int32(at) << 6 >> 6);
 }
 
-/** What the veneer at an address leads to, by its relocations. */
+/** Returns the place that the veneer at an address leads to, by its relocations. */
 function throughVeneer(linked: Linked, at: number): [section: string, offset: number] {
   assertEquals(linked.bytesAt(at, 12), [0x10, 0, 0, 0x90, 0x10, 2, 0, 0x91, 0, 2, 0x1f, 0xd6]);
   const [page, low] = linked.relocations().filter(({ offset }) => offset >= at && offset < at + 12)

@@ -3,6 +3,9 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import {
+  DISTANCE_TO_SLOT,
+  INT32,
+  INT64,
   type LinkArch,
   type Refusal,
   type RelocationRule,
@@ -13,16 +16,7 @@ import {
   writeNarrow,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
-import {
-  blockOffset,
-  INT32,
-  INT64,
-  movesWide,
-  moveWide,
-  slotOffset,
-  words,
-  writeAdr,
-} from "./aarch64_fields.ts";
+import { blockOffset, movesWide, moveWide, slotOffset, words, writeAdr } from "./aarch64_fields.ts";
 
 const PAGE = { use: "page", width: 4, smf: RelocationType.Arm64Page21 } as const;
 const LOW12 = { use: "page", width: 4, smf: RelocationType.Arm64PageOff12 } as const;
@@ -187,6 +181,13 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt32,
     range: INT32,
   }],
+  [315, {
+    name: "R_AARCH64_GOTPCREL32",
+    use: "got",
+    width: 4,
+    smf: RelocationType.GotPcRel,
+    toSlot: DISTANCE_TO_SLOT,
+  }],
   [513, { name: "R_AARCH64_TLSGD_ADR_PAGE21", ...tlsPage("pair") }],
   [514, { name: "R_AARCH64_TLSGD_ADD_LO12_NC", ...tlsLow12("pair") }],
   [518, { name: "R_AARCH64_TLSLD_ADR_PAGE21", ...tlsPage("module") }],
@@ -205,6 +206,14 @@ const RULES: [number, RelocationRule][] = [
   [569, { name: "R_AARCH64_TLSDESC_CALL", use: "none", width: 0, smf: undefined }],
   [572, { name: "R_AARCH64_TLSLD_LDST128_DTPREL_LO12", ...blockOffset(0, 4, 4096) }],
   [573, { name: "R_AARCH64_TLSLD_LDST128_DTPREL_LO12_NC", ...blockOffset(0, 4) }],
+  [1029, {
+    name: "R_AARCH64_TLS_DTPREL64",
+    use: "tls-offset",
+    width: 8,
+    smf: undefined,
+    write: writeInt64,
+    range: INT64,
+  }],
 ];
 
 /** The rules for local-exec code; those with an overflow check at 4096 (-mtls-size=12) are refused. */

@@ -2,10 +2,7 @@
  * The fields of AArch64's instructions that relocations fill ("ELF for the Arm 64-bit Architecture",
  * section 5.7 "Relocation").
  */
-import type { GotUse, RelocationRule } from "./arch.ts";
-
-export const INT32 = [-(2 ** 31), 2 ** 31] as const;
-export const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
+import { type GotUse, INT64, type RelocationRule } from "./arch.ts";
 
 /** Makes a writer of distances in words, for a field of `bits` bits from bit `low` up. */
 export function words(bits: number, low: number): Required<Pick<RelocationRule, "write" | "range">> {

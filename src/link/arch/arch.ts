@@ -5,6 +5,7 @@
  * The letters are those of the psABIs: S the symbol's address, A the addend, P the address of the
  * patched place, G the address of a GOT slot that holds S.
  */
+import { RelocationType } from "../../smf/enums.ts";
 
 /** The kinds of GOT slots for thread-local variables, as in the table of `../thread_local.ts`. */
 export type TlsSlotKind = "pair" | "module" | "descriptor" | "static";
@@ -31,6 +32,8 @@ export type Use =
   | "size"
   /** the offset of a thread-local variable of this module from the thread pointer, plus A; known when it is loaded */
   | "tls-static"
+  /** S + A - the start of the image; S may be a PLT stub */
+  | "image"
   /** patches nothing; only keeps the symbol */
   | "none";
 
@@ -208,10 +211,24 @@ export interface LinkArch {
 
 const TWO_31 = 2 ** 31;
 
+/** The values that {@linkcode writeInt32} and {@linkcode writeInt64} write: from the first up to the second. */
+export const INT32 = [-TWO_31, TWO_31] as const;
+export const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
+
+/** The values that {@linkcode writeUint32} writes. */
+export const UINT32 = [0, 2 ** 32] as const;
+
 /** Writes a signed 32-bit distance. */
 export function writeInt32(view: DataView, at: number, value: number): boolean {
   if (!(value >= -TWO_31 && value < TWO_31)) return false;
   view.setInt32(at, value, true);
+  return true;
+}
+
+/** Writes an unsigned 32-bit value. */
+export function writeUint32(view: DataView, at: number, value: number): boolean {
+  if (!(value >= 0 && value < 2 ** 32)) return false;
+  view.setUint32(at, value, true);
   return true;
 }
 
@@ -235,3 +252,13 @@ export function writeInt64(view: DataView, at: number, value: number): boolean {
   view.setInt32(at + 4, Math.floor(value / 0x100000000), true);
   return true;
 }
+
+/** The distance to a slot of the linker's own GOT. */
+export const DISTANCE_TO_SLOT: RelocationRule = {
+  name: "distance to a GOT slot",
+  use: "relative",
+  width: 4,
+  smf: RelocationType.Pc32,
+  write: writeInt32,
+  range: INT32,
+};

@@ -4,35 +4,28 @@
  */
 import { Arch, RelocationType } from "../../smf/enums.ts";
 import {
+  DISTANCE_TO_SLOT,
   type GotUse,
+  INT32,
+  INT64,
   type LinkArch,
   type Refusal,
   type RelocationRule,
   type TlsSlotKind,
+  UINT32,
   UNKNOWN_TYPE,
   writeInt32,
   writeInt64,
   writeNarrow,
+  writeUint32,
 } from "./arch.ts";
 import { Machine } from "../../os/elf.ts";
+import { COFF_REFUSALS, COFF_RULES } from "./x86_64_coff.ts";
 import { THUNKS } from "./x86_64_thunks.ts";
-
-const INT32 = [-(2 ** 31), 2 ** 31] as const;
-const INT64 = [-(2 ** 53) + 1, 2 ** 53] as const;
-
-/** The distance to a slot of the linker's own GOT. */
-const TO_SLOT: RelocationRule = {
-  name: "distance to a GOT slot",
-  use: "relative",
-  width: 4,
-  smf: RelocationType.Pc32,
-  write: writeInt32,
-  range: INT32,
-};
 
 /** A reference to a TLS slot. */
 function tls(slot: TlsSlotKind): Omit<RelocationRule, "name"> {
-  return { use: "tls", slot, toSlot: TO_SLOT, width: 4, smf: undefined };
+  return { use: "tls", slot, toSlot: DISTANCE_TO_SLOT, width: 4, smf: undefined };
 }
 
 /** A reference to the linker's own GOT, as code of the medium and large models makes it. */
@@ -43,7 +36,7 @@ function ownGot(got: GotUse, width: 4 | 8): Omit<RelocationRule, "name"> {
 }
 
 /** R_X86_64_* that a module can hold, or that the linker applies. */
-const RULES: [number, RelocationRule][] = [
+const RULES: (readonly [number, RelocationRule])[] = [
   [0, { name: "R_X86_64_NONE", use: "none", width: 0, smf: undefined }],
   [1, {
     name: "R_X86_64_64",
@@ -70,7 +63,13 @@ const RULES: [number, RelocationRule][] = [
     write: writeInt32,
     range: INT32,
   }],
-  [9, { name: "R_X86_64_GOTPCREL", use: "got", width: 4, smf: RelocationType.GotPcRel, toSlot: TO_SLOT }],
+  [9, {
+    name: "R_X86_64_GOTPCREL",
+    use: "got",
+    width: 4,
+    smf: RelocationType.GotPcRel,
+    toSlot: DISTANCE_TO_SLOT,
+  }],
   // 32-bit addresses: the loader puts the module into low memory.
   [10, {
     name: "R_X86_64_32",
@@ -78,7 +77,7 @@ const RULES: [number, RelocationRule][] = [
     width: 4,
     smf: RelocationType.Abs32,
     write: writeUint32,
-    range: [0, 2 ** 32],
+    range: UINT32,
   }],
   [11, {
     name: "R_X86_64_32S",
@@ -158,7 +157,7 @@ const RULES: [number, RelocationRule][] = [
     width: 4,
     smf: undefined,
     write: writeUint32,
-    range: [0, 2 ** 32],
+    range: UINT32,
   }],
   [33, { name: "R_X86_64_SIZE64", use: "size", width: 8, smf: undefined, write: writeInt64, range: INT64 }],
   [34, { name: "R_X86_64_GOTPC32_TLSDESC", ...tls("descriptor") }],
@@ -168,7 +167,7 @@ const RULES: [number, RelocationRule][] = [
     use: "got",
     width: 4,
     smf: RelocationType.GotPcRel,
-    toSlot: TO_SLOT,
+    toSlot: DISTANCE_TO_SLOT,
     relaxable: true,
   }],
   [42, {
@@ -176,7 +175,7 @@ const RULES: [number, RelocationRule][] = [
     use: "got",
     width: 4,
     smf: RelocationType.GotPcRel,
-    toSlot: TO_SLOT,
+    toSlot: DISTANCE_TO_SLOT,
     relaxable: true,
   }],
   [43, {
@@ -184,19 +183,14 @@ const RULES: [number, RelocationRule][] = [
     use: "got",
     width: 4,
     smf: RelocationType.GotPcRel,
-    toSlot: TO_SLOT,
+    toSlot: DISTANCE_TO_SLOT,
   }],
   [44, { name: "R_X86_64_CODE_4_GOTTPOFF", ...tls("static") }],
   [45, { name: "R_X86_64_CODE_4_GOTPC32_TLSDESC", ...tls("descriptor") }],
   [250, { name: "R_X86_64_GNU_VTINHERIT", use: "none", width: 0, smf: undefined }],
   [251, { name: "R_X86_64_GNU_VTENTRY", use: "none", width: 0, smf: undefined }],
+  ...COFF_RULES,
 ];
-
-function writeUint32(view: DataView, at: number, value: number): boolean {
-  if (!(value >= 0 && value < 2 ** 32)) return false;
-  view.setUint32(at, value, true);
-  return true;
-}
 
 /** R_X86_64_* that are refused. */
 const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])[] = [
@@ -204,6 +198,7 @@ const REFUSALS: readonly (readonly [types: readonly number[], refusal: Refusal])
     problem: "the type belongs in executables and shared libraries, not in objects",
     hint: "link the objects (.o) of which the file was made",
   }],
+  ...COFF_REFUSALS,
 ];
 
 const MOV = 0x8b, LEA = 0x8d;
@@ -227,7 +222,7 @@ export const X86_64: LinkArch = {
   },
   pltStub: {
     bytes: [GROUP5, JMP_RIP, 0, 0, 0, 0], // jmp *slot(%rip)
-    references: [[2, TO_SLOT, -4]],
+    references: [[2, DISTANCE_TO_SLOT, -4]],
   },
   callAddend: -4,
   hasBiasedAddends: true,

@@ -1,10 +1,13 @@
 /**
- * Reads `ar` archives: System V/GNU names (`//` table, `/123`), BSD names (`#1/12`), and both kinds
- * of symbol index. The bytes of a member are read only when it is pulled in.
+ * Reads `ar` archives: System V/GNU names (`//` table, `/123`), BSD names (`#1/12`), and the kinds of
+ * symbol index of both. The bytes of a member are read only when it is pulled in.
  */
-import { isElf, parseObject } from "./object.ts";
+import { isMachO } from "../macho/file.ts";
+import { plainNameStart } from "../macho/names.ts";
+import { isObject, readObject } from "../object_file.ts";
 import { SymbolPlace } from "./symbols.ts";
 import { malformed, unsupported } from "../problems.ts";
+import { isAppleBitcode } from "./bitcode.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
 
 const MAGIC = "!<arch>\n";
@@ -55,6 +58,8 @@ export class Archive {
   #longNames: Header | undefined;
   #index: Header | undefined;
   #members: Header[] = [];
+  /** The offsets of the headers of objects for macOS, whose names an index has as they are there. */
+  readonly #machOs: Set<number> = new Set();
 
   /** @throws {LoadError} if the archive is thin or its headers are broken. */
   constructor(name: string, bytes: Uint8Array) {
@@ -70,7 +75,11 @@ export class Archive {
       const header = this.#readHeader(offset);
       if (header.name === "//") this.#longNames = header;
       else if (isIndexName(header.name)) this.#index ??= header;
-      else this.#members.push(header);
+      else {
+        this.#members.push(header);
+        const contents = bytes.subarray(header.start, header.end);
+        if (isMachO(contents) || isAppleBitcode(contents)) this.#machOs.add(offset);
+      }
       offset = header.end + (header.end & 1);
     }
   }
@@ -148,9 +157,11 @@ export class Archive {
   visitIndex(visit: IndexVisitor): void {
     const index = this.#index;
     if (index === undefined) return this.#scanMembers(visit);
-    if (index.name === "/") this.#visitSystemV(index, 4, visit);
-    else if (index.name === "/SYM64/") this.#visitSystemV(index, 8, visit);
-    else this.#visitBsd(index, visit);
+    const visitPlain: IndexVisitor = (bytes, start, end, header) =>
+      visit(bytes, this.#machOs.has(header) ? plainNameStart(bytes, start, end) : start, end, header);
+    if (index.name === "/") this.#visitSystemV(index, 4, visitPlain);
+    else if (index.name === "/SYM64/") this.#visitSystemV(index, 8, visitPlain);
+    else this.#visitBsd(index, index.name.startsWith("__.SYMDEF_64") ? 8 : 4, visitPlain);
   }
 
   /** GNU: count, offsets, then NUL-terminated names in the same order; all big-endian. */
@@ -173,36 +184,38 @@ export class Archive {
   }
 
   /** BSD: byte size of the table, pairs (name offset, member offset), size of names, names. */
-  #visitBsd(index: Header, visit: IndexVisitor): void {
+  #visitBsd(index: Header, width: 4 | 8, visit: IndexVisitor): void {
     const { bytes, view } = this.#file;
-    const size = index.end - index.start;
-    const pairs = size < 8 ? 0 : view.getUint32(index.start, true);
-    if (pairs % 8 !== 0 || pairs + 8 > Math.max(size, 8)) {
+    const read = (at: number): number =>
+      width === 4 ? view.getUint32(at, true) : this.#file.u64(at, "a field of the symbol index");
+    const size = index.end - index.start, sizes = 2 * width;
+    const pairs = size < sizes ? 0 : read(index.start);
+    if (pairs % sizes !== 0 || pairs + sizes > Math.max(size, sizes)) {
       throw malformed(this.name, "the symbol index is longer than its member", { value: pairs });
     }
-    const names = index.start + 8 + pairs;
-    for (let at = index.start + 4; at < index.start + 4 + pairs; at += 8) {
-      const start = names + view.getUint32(at, true);
+    const names = index.start + sizes + pairs;
+    for (let at = index.start + width; at < index.start + width + pairs; at += sizes) {
+      const start = names + read(at);
       const end = this.#file.nameEnd(start, index.end);
       if (end === -1) throw malformed(this.name, "the symbol index is cut off");
-      visit(bytes, start, end, view.getUint32(at + 4, true));
+      visit(bytes, start, end, read(at + width));
     }
   }
 
   #scanMembers(visit: IndexVisitor): void {
     for (const header of this.#members) {
       const member = this.#toMember(header);
-      if (!isElf(member.bytes)) continue;
-      const { symbols } = parseObject(member.name, member.bytes);
+      if (!isObject(member.bytes)) continue;
+      const { symbols, file } = readObject(member.name, member.bytes);
       for (let i = symbols.firstGlobal; i < symbols.length; i++) {
         if (symbols.place(i) === SymbolPlace.UNDEFINED) continue;
         const start = symbols.nameStart(i);
-        visit(member.bytes, start, member.bytes.indexOf(0, start), header.offset);
+        visit(file.bytes, start, file.bytes.indexOf(0, start), header.offset);
       }
     }
   }
 }
 
 function isIndexName(name: string): boolean {
-  return name === "/" || name === "/SYM64/" || name === "__.SYMDEF" || name === "__.SYMDEF SORTED";
+  return name === "/" || name === "/SYM64/" || /^__\.SYMDEF(?:_64)?(?: SORTED)?$/.test(name);
 }

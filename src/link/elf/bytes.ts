@@ -66,6 +66,12 @@ export function signed64(view: DataView, offset: number): number {
   return high * 0x100000000 + view.getUint32(offset, true);
 }
 
+/** Reads a signed 64-bit field; returns a `bigint` if a number cannot hold it. */
+export function exact64(view: DataView, offset: number): number | bigint {
+  const value = signed64(view, offset);
+  return Number.isNaN(value) ? view.getBigInt64(offset, true) : value;
+}
+
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const strictUtf8 = new TextDecoder("utf-8", { ignoreBOM: true, fatal: true });
 
@@ -77,6 +83,13 @@ export function isUtf8(bytes: Uint8Array, start: number, end: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** Returns the end of the text in a field: its first NUL, or the field's end. */
+export function textEnd(bytes: Uint8Array, start: number, limit: number): number {
+  let end = start;
+  while (end < limit && bytes[end] !== 0) end++;
+  return end;
 }
 
 /** Decodes the text at `[start, end)`. Almost every name is short and ASCII, which is decoded without a call. */

@@ -14,8 +14,10 @@ import {
   SectionType,
   SymbolKind,
 } from "../../os/elf.ts";
+import type { Directives } from "../directives.ts";
 import { type ElfSection, type ElfSymbols, readSymbols, SymbolPlace } from "./symbols.ts";
 import { scriptInputs } from "./script.ts";
+import { isBitcode } from "./bitcode.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
 
 /** A COMDAT group: of all groups with one signature, the first in the link is kept. */
@@ -25,6 +27,11 @@ export interface ComdatGroup {
   /** The section index of the signature, if it is a section's name. */
   readonly section: number;
   readonly members: readonly number[];
+  /**
+   * The property that the sections of this name in other objects must share with this one, the first of
+   * `members`: none, their size, or their bytes; `largest`: the largest is kept. Default: `any`.
+   */
+  readonly rule?: "any" | "same size" | "same bytes" | "largest";
 }
 
 /** A parsed relocatable object. */
@@ -35,19 +42,26 @@ export interface ElfObject {
   readonly sections: readonly ElfSection[];
   readonly symbols: ElfSymbols;
   readonly groups: readonly ComdatGroup[];
+  /** The `Platform` whose calling convention the code has; undefined if the format does not tell. */
+  readonly platform?: number;
+  readonly directives?: Directives;
 }
 
 /** Makes the error for a file that is not ELF, by its first bytes. */
 function notElf({ bytes, name }: InputBytes): LoadError {
   const word = bytes.length < 4 ? 0 : new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0);
   const refused = (problem: string, hint: string): LoadError => malformed(name, problem, { hint });
-  const compileForElf = "compile for an ELF target: cc --target=x86_64-linux-gnu -c, or on Linux";
   if (bytes.length === 0) return refused("it is empty", "compile again: its writer was interrupted");
-  if (word === 0x4243c0de || word === 0xdec0170b) {
+  if (isBitcode(bytes)) {
     return refused("it is LLVM bitcode", "compile without -flto");
   }
-  if (word === 0xcffaedfe || word === 0xcafebabe) return refused("it is a Mach-O file", compileForElf);
-  if (word >>> 16 === 0x6486 || word >>> 16 === 0x4d5a) return refused("it is a Windows file", compileForElf);
+  if (word === 0xcafebabe) {
+    return refused("it is a class of Java", "give object files (.o) and static libraries (.a)");
+  }
+  if (word >>> 16 === 0x4d5a) {
+    const hint = "link the objects (.obj) of which it was made; give the name of a DLL with --needed";
+    return refused("it is a program or a DLL of Windows", hint);
+  }
   if (word === 0x534d4600) {
     return refused("it is an SMF module already", "load it, or link the objects of which it was made");
   }
@@ -57,7 +71,7 @@ function notElf({ bytes, name }: InputBytes): LoadError {
     return refused("it is a linker script, which names other files", `give these files instead: ${files}`);
   }
   return refused(
-    "it is neither an ELF object nor an archive",
+    "it is neither an object nor an archive",
     "give object files (.o) and static libraries (.a)",
   );
 }

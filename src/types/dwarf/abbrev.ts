@@ -131,7 +131,7 @@ export class Abbreviation {
 }
 
 /** Passes the value of one attribute. */
-function skipForm(cursor: Cursor, form: number): void {
+export function skipForm(cursor: Cursor, form: number): void {
   const size = SIZES[form];
   if (size !== undefined) return void cursor.take(size);
   switch (form) {

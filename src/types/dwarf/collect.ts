@@ -9,6 +9,7 @@ import { AbbreviationPool } from "./abbrev_table.ts";
 import { At, Tag } from "./constants.ts";
 import { EntryNumbers } from "./entry_numbers.ts";
 import { DwarfObject, type Shared } from "./object.ts";
+import { partsOf } from "./pieces.ts";
 import { EVERYWHERE, PlaceList, type Places } from "./places.ts";
 import { isScope } from "./scopes.ts";
 import type { DwarfSections } from "./sections.ts";
@@ -135,7 +136,12 @@ class Collector {
   }
 
   #variable(entry: Entry): void {
-    this.#foundVariable(this.#object.location(entry), entry);
+    const address = this.#object.location(entry);
+    if (address !== undefined) return this.#foundVariable(address, entry);
+    for (const { address, type } of partsOf(this.#object, entry)) {
+      if (type === undefined || !this.#roots.addresses.has(address) || this.found.has(address)) continue;
+      this.found.set(address, this.#translator.typeOf(type));
+    }
   }
 
   #foundVariable(address: number | undefined, entry: Entry): void {

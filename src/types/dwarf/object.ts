@@ -169,25 +169,68 @@ export class DwarfObject {
    * a compiler that stores a part of it, or something else in its place, adds how to get its value.
    */
   storage(entry: Entry): { readonly address: number; readonly isWhole: boolean } | undefined {
+    const end = this.#startLocation(entry);
+    if (end === undefined) return undefined;
+    const { cursor } = entry.unit, length = end - cursor.at;
+    const address = this.#addressAt(entry.unit, cursor.u8(), length);
+    return address === undefined ? undefined : { address, isWhole: cursor.at === end };
+  }
+
+  /** Returns the places of a variable that is stored in pieces, as far as they have addresses; none for other variables. */
+  pieces(entry: Entry): Piece[] {
+    const end = this.#startLocation(entry);
+    if (end === undefined) return [];
+    const { unit } = entry, { cursor } = unit;
+    const pieces: Piece[] = [];
+    let offset = 0, address: number | undefined;
+    while (cursor.at < end) {
+      const operation = cursor.u8();
+      if (operation === OP_PIECE) {
+        const size = cursor.exactUleb();
+        if (typeof size !== "number" || size > MOST_PIECE) return [];
+        if (address !== undefined) pieces.push({ address, offset, size });
+        offset += size;
+        address = undefined;
+      } else if (address === undefined) {
+        address = this.#addressAt(unit, operation, 0);
+        // Its value is computed, or it is somewhere else.
+        if (address === undefined) return [];
+      } else return [];
+    }
+    return address === undefined ? pieces : [];
+  }
+
+  /** Moves to the operations of a variable's location; returns their end, or undefined if there are none. */
+  #startLocation(entry: Entry): number | undefined {
     const form = entry.form(At.location);
     if (form !== Form.exprloc && form !== Form.block1) return undefined;
     const at = entry.value(At.location)!;
     const { cursor } = entry.unit;
     cursor.at = at;
     const length = form === Form.block1 ? cursor.u8() : cursor.uleb();
-    const end = cursor.at + length;
-    if (length === 0) return undefined;
-    const operation = cursor.u8();
-    const address = operation === OP_ADDR
-      ? cursor.address()
-      : operation === OP_ADDRX
-      ? this.indexedAddress(entry.unit, cursor.uleb())
-      : operation === OP_CONST8U && length === THREAD_LOCAL_LENGTH
+    return length === 0 ? undefined : cursor.at + length;
+  }
+
+  /** Reads the address of an operation, in a location of `length` bytes; undefined for one that has none. */
+  #addressAt(unit: Unit, operation: number, length: number): number | undefined {
+    const { cursor } = unit;
+    if (operation === OP_ADDR) return cursor.address();
+    if (operation === OP_ADDRX) return this.indexedAddress(unit, cursor.uleb());
+    return operation === OP_CONST8U && length === THREAD_LOCAL_LENGTH
       ? threadLocalAddress(cursor)
       : undefined;
-    return address === undefined ? undefined : { address, isWhole: cursor.at === end };
   }
 }
+
+/** A part of a variable that is stored by itself: its address, and its place in the variable in bytes. */
+export interface Piece {
+  readonly address: number;
+  readonly offset: number;
+  readonly size: number;
+}
+
+/** No variable is larger. */
+const MOST_PIECE = 2 ** 47;
 
 /** Reads a unit; if it cannot be read and need not be, passes it by its length. */
 function readUnit(read: () => Unit, cursor: Cursor, isTolerant: boolean): Unit | undefined {
@@ -216,3 +259,4 @@ const OP_CONST8U = 0x0e;
 const OP_FORM_TLS_ADDRESS = 0x9b;
 const OP_GNU_PUSH_TLS_ADDRESS = 0xe0;
 const OP_ADDRX = 0xa1;
+const OP_PIECE = 0x93;

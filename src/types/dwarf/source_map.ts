@@ -78,6 +78,20 @@ export class SourceMap {
     return [];
   }
 
+  /**
+   * Lists the ranges of code by the source that was compiled. A range that the linker has left out lies anywhere, at 0
+   * or at the end of the addresses.
+   *
+   * @returns the path of each source as the compiler knew it, with the addresses of one range.
+   */
+  compiled(): { readonly source: string; readonly start: number; readonly end: number }[] {
+    const units = this.#units ??= this.#readUnits();
+    return units.map(({ start, end, unit }) => {
+      const root = unit.root();
+      return { source: root === undefined ? "" : this.#object.name(root), start, end };
+    });
+  }
+
   #readUnits(): { start: number; end: number; unit: Unit }[] {
     const units: { start: number; end: number; unit: Unit }[] = [];
     for (const unit of this.#object.units) {

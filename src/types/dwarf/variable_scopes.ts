@@ -5,8 +5,9 @@ import { At, Tag } from "./constants.ts";
 import type { DwarfObject } from "./object.ts";
 import { EVERYWHERE, PlaceList } from "./places.ts";
 import { isFunction, mayHoldCode } from "./scopes.ts";
+import { partsOf } from "./pieces.ts";
 import { originOf } from "./translate.ts";
-import type { Unit } from "./unit.ts";
+import type { Entry, Unit } from "./unit.ts";
 import { walkEntries } from "./walk.ts";
 
 /** The place of a variable in the source text. */
@@ -15,7 +16,9 @@ export interface VariableScope {
   /** The names of the functions around it, the outermost first. */
   readonly functions: readonly string[];
   readonly name: string;
-  /** Whether it is stored as it is declared. */
+  /** The part of it that is at the address, `.sum`; empty if that is all of it. */
+  readonly part: string;
+  /** Whether it, or the part, is stored as it is declared. */
   readonly isWhole: boolean;
 }
 
@@ -68,11 +71,13 @@ export function variableScopes(
           places.moveTo(behind);
           if (tag === Tag.variable && abbreviation.spec(At.location) !== undefined) {
             const entry = unit.entry(start)!;
-            const storage = object.storage(entry);
-            if (storage !== undefined && addresses.has(storage.address)) {
+            const places = placesOf(object, entry).filter(({ address }) => addresses.has(address));
+            if (places.length > 0) {
               const name = object.name(originOf(object, entry));
               const around = functions.filter((each) => each !== undefined);
-              found.set(storage.address, { file, functions: around, name, isWhole: storage.isWhole });
+              for (const { address, ...rest } of places) {
+                found.set(address, { file, functions: around, name, ...rest });
+              }
             }
           }
         }
@@ -86,4 +91,17 @@ export function variableScopes(
     });
   }
   return found;
+}
+
+/** The addresses of a variable, which may have been taken apart. */
+function placesOf(
+  object: DwarfObject,
+  entry: Entry,
+): readonly (Pick<VariableScope, "part" | "isWhole"> & { readonly address: number })[] {
+  const parts = partsOf(object, entry);
+  if (parts.length > 0) {
+    return parts.map(({ address, path }) => ({ address, part: path ?? "", isWhole: path !== undefined }));
+  }
+  const storage = object.storage(entry);
+  return storage === undefined ? [] : [{ part: "", ...storage }];
 }

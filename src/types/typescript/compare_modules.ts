@@ -44,7 +44,7 @@ function declarationsOf(text: string): Map<string, Declared> {
   const add = (name: string, tokens: readonly Token[], note = ""): void => {
     found.set(name, { code: `${found.get(name)?.code ?? ""}${codeOf(tokens)}`, note });
   };
-  for (const tokens of statementsOf(tokensOf(text))) {
+  for (const tokens of statementsOf(tokensOf(text, { comments: true }))) {
     const words = tokens.filter(({ kind }) => kind !== "comment").map((token) => token.text);
     const name = words[0] === "export" ? words.slice(1, 3).join(" ") : words.slice(0, 2).join(" ");
     if (words.length === 0) {
@@ -55,7 +55,7 @@ function declarationsOf(text: string): Map<string, Declared> {
       const entries = entriesOf(tokens.slice(start + 1));
       add(name, tokens.slice(0, start));
       for (const entry of entries) {
-        const key = entry.find(({ kind }) => kind === "word" || kind === "string");
+        const key = entry.find(({ kind }) => ["name", "number", "string"].includes(kind));
         const comment = entry.find(({ kind }) => kind === "comment")?.text ?? "";
         const note = /^\/\*\* `+ ?(.*?) ?`+(?:: its address)? \*\/$/.exec(comment)?.[1];
         if (key !== undefined) add(key.text, entry, note);
@@ -126,6 +126,6 @@ function codeOf(tokens: readonly Token[]): string {
   return JSON.stringify(kept.map(({ kind, text }, index) => {
     // A key may be written with or without quotation marks.
     const isKey = kept[index + 1]?.kind === "mark" && kept[index + 1].text === ":";
-    return [isKey ? "word" : kind, text];
+    return [isKey ? "key" : kind, text];
   }));
 }

@@ -2,7 +2,7 @@
  * Reads definitions out of a TypeScript file that a person wrote, without running it: those that are written
  * as literals.
  */
-import { type Token, tokensOf } from "./tokens.ts";
+import { stringOf, type Token, tokensOf } from "./tokens.ts";
 
 /** A type of a definition as it is written; undefined where it is an expression. */
 export type WrittenType = string | { readonly struct: readonly (WrittenType | undefined)[] };
@@ -26,7 +26,7 @@ type Value = string | boolean | readonly Value[] | { readonly [key: string]: Val
 
 /** Lists the definitions that a file's text contains. */
 export function readDefinitions(text: string): WrittenDefinition[] {
-  const tokens = tokensOf(text).filter(({ kind }) => kind !== "comment");
+  const tokens = tokensOf(text);
   const constants = new Map<string, Value>();
   const found: WrittenDefinition[] = [];
   const open: number[] = [];
@@ -35,7 +35,7 @@ export function readDefinitions(text: string): WrittenDefinition[] {
     if (!isMark(tokens[at], "{")) continue;
     const value = new Parser(tokens, at, constants).value();
     const before = tokens[at - 1];
-    if (isMark(before, "=") && tokens[at - 2]?.kind === "word") constants.set(tokens[at - 2].text, value);
+    if (isMark(before, "=") && tokens[at - 2]?.kind === "name") constants.set(tokens[at - 2].text, value);
     const key = isMark(before, ":") ? keyBefore(tokens, at - 2) : undefined;
     const definition = key === undefined ? undefined : definitionOf(key, open.at(-1) ?? -1, value);
     if (definition !== undefined) found.push(definition);
@@ -52,10 +52,10 @@ const WORDS: ReadonlySet<string> = new Set(
 function keyBefore(tokens: readonly Token[], at: number): string | undefined {
   const token = tokens[at];
   // The key of a literal such as { ["name"]: … }.
-  if (isMark(token, "]") && isMark(tokens[at - 2], "[") && tokens[at - 1].kind === "string") {
-    return tokens[at - 1].text;
+  if (isMark(token, "]") && isMark(tokens[at - 2], "[") && stringOf(tokens[at - 1]) !== undefined) {
+    return stringOf(tokens[at - 1]);
   }
-  return token?.kind === "word" || token?.kind === "string" ? token.text : undefined;
+  return ["name", "number", "string"].includes(token?.kind) ? token.text : undefined;
 }
 
 function definitionOf(key: string, group: number, value: Value): WrittenDefinition | undefined {
@@ -103,8 +103,9 @@ class Parser {
   value(depth = 0): Value {
     const token = this.#tokens[this.#at++];
     if (token === undefined || depth > MOST_DEPTH) return undefined;
-    if (token.kind === "string") return token.text;
-    if (token.kind === "word") return this.#named(token.text);
+    const text = stringOf(token);
+    if (text !== undefined) return text;
+    if (token.kind === "name") return this.#named(token.text);
     if (token.text === "{") return this.#object(depth);
     return token.text === "[" ? this.#list(depth) : undefined;
   }
@@ -130,9 +131,9 @@ class Parser {
       const computed = this.#take("[");
       const key = this.#tokens[this.#at++];
       if (key === undefined || key.kind === "mark") return undefined;
-      if (computed && (key.kind !== "string" || !this.#take("]"))) return undefined;
+      if (computed && (stringOf(key) === undefined || !this.#take("]"))) return undefined;
       if (!this.#take(":")) return undefined;
-      object[key.text] = this.value(depth + 1);
+      object[stringOf(key) ?? key.text] = this.value(depth + 1);
       if (!this.#endItem("}")) return undefined;
     }
     return object;

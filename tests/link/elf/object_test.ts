@@ -65,12 +65,12 @@ Deno.test("files that are not objects are refused by their kind, with the next s
   refuses(
     ascii("hello, world"),
     "InvalidFormat",
-    "neither an ELF object nor an archive",
+    "neither an object nor an archive",
     "give object files",
   );
   refuses(Uint8Array.of(0x42, 0x43, 0xc0, 0xde), "InvalidFormat", "LLVM bitcode", "compile without -flto");
-  refuses(Uint8Array.of(0xcf, 0xfa, 0xed, 0xfe), "InvalidFormat", "Mach-O", "compile for an ELF target");
-  refuses(Uint8Array.of(0x64, 0x86, 1, 0), "InvalidFormat", "Windows", "compile for an ELF target");
+  refuses(Uint8Array.of(0xca, 0xfe, 0xba, 0xbe), "InvalidFormat", "a class of Java", "give object files");
+  refuses(Uint8Array.of(0x4d, 0x5a, 0x90, 0), "InvalidFormat", "a program or a DLL", "link the objects");
   refuses(Uint8Array.of(0x53, 0x4d, 0x46, 0), "InvalidFormat", "SMF module already", "load it");
   refuses(changed((_, bytes) => bytes[4] = 1), "Unsupported", "32-bit", "compile for 64-bit");
   refuses(changed((_, bytes) => bytes[5] = 2), "Unsupported", "big-endian", "compile for 64-bit");

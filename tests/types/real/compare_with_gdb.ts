@@ -8,7 +8,7 @@ import { compile, hasCommand } from "../../support/compilers.ts";
 import { canRun } from "../../support/real_archives.ts";
 import { typesIn } from "../../support/types.ts";
 import { oneSpelling, whatis } from "./gdb.ts";
-import { buildLibrary, fetchSources, LIBRARIES } from "./sources.ts";
+import { buildLibrary, fetchSources, LIBRARIES } from "../../support/library_sources.ts";
 
 const folder = Deno.makeTempDirSync({ prefix: "types-" });
 globalThis.addEventListener("unload", () => Deno.removeSync(folder, { recursive: true }));
