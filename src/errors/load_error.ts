@@ -1,6 +1,9 @@
 /**
- * `LoadError`, the one error type of the package. Ground floor: imports nothing.
+ * `LoadError`, the one error type of the package.
  */
+
+import { demangledMessage } from "../demangle/mod.ts";
+import type { CrashFrame } from "./crash.ts";
 
 /**
  * The kinds of errors, as words to branch on. {@linkcode LoadError.hint} says what to do about one.
@@ -23,6 +26,10 @@
  * | `Incompatible` | a reload or binding does not fit what is in use |
  * | `InvalidIntegrity` | an integrity string is malformed or names an unknown algorithm |
  * | `IntegrityMismatch` | the bytes are not those that the integrity string stands for |
+ * | `InvalidKey` | a key for signatures is malformed, or of another algorithm than Ed25519 |
+ * | `Untrusted` | no key that is trusted has signed these bytes |
+ * | `Crashed` | native code crashed in this call, with `onCrash: "throw"`; `signal` (on Windows the exception), `address` and `frames` say how |
+ * | `Quarantined` | the module has crashed in an earlier call |
  */
 export type LoadErrorKind =
   | "Io"
@@ -40,7 +47,11 @@ export type LoadErrorKind =
   | "InvalidToken"
   | "Incompatible"
   | "InvalidIntegrity"
-  | "IntegrityMismatch";
+  | "IntegrityMismatch"
+  | "InvalidKey"
+  | "Untrusted"
+  | "Crashed"
+  | "Quarantined";
 
 /**
  * The next step for each kind of error, where its place knows no better one
@@ -58,7 +69,7 @@ export const NEXT_STEPS: Readonly<Record<LoadErrorKind, string>> = {
     "load the module that defines the name first, link its object in, or name the host library " +
     "(the option `libraries`, --library)",
   ForbiddenImport: "add the name to `allowImports` if you trust the module with it",
-  RelocationFailed: "compile with -fPIC and build again; smf inspect FILE shows the relocations",
+  RelocationFailed: "compile with -fPIC and build again; smf inspect --all FILE shows the relocations",
   OutOfMemory: "close modules, or raise the limit (ulimit -v, vm.max_map_count, hardening)",
   Closed: "load the module again, and keep a handle for as long as it is used",
   Busy: "wait until what the message names has ended; closeAsync() and `await using` do",
@@ -68,6 +79,14 @@ export const NEXT_STEPS: Readonly<Record<LoadErrorKind, string>> = {
   InvalidIntegrity: "take the string from smf hash FILE or integrityOf: sha256- and 44 characters",
   IntegrityMismatch:
     "find out why the file changed before you use it; smf hash FILE prints the string of the new one",
+  InvalidKey: "smf keygen NAME makes a pair of keys, NAME.pem and NAME.pub",
+  Untrusted: "ask who built it for a signed file, or add its signer's key to `trust` (--trust); " +
+    "smf verify FILE names the signers",
+  Crashed:
+    "look at the function that `frames` names first; the module is quarantined until it is reloaded, " +
+    "rolled back, or told to go on by endQuarantine()",
+  Quarantined:
+    "reload the module or roll it back; endQuarantine() lets calls through to the version that crashed",
 };
 
 /** The facts of a {@linkcode LoadError}; what does not apply is absent. */
@@ -88,9 +107,12 @@ export interface LoadErrorData {
   readonly range?: readonly [low: bigint | number, high: bigint | number];
   /** The features that the module needs and this processor lacks. */
   readonly features?: readonly string[];
-  /** The integrity string that was given, or the virtual function that older objects have in a slot. */
+  /** The integrity string or the keys that were given, or the virtual function that older objects have in a slot. */
   readonly expected?: string;
-  /** The integrity string of the bytes that are there, if it is known, or the virtual function of the new version. */
+  /**
+   * The integrity string of the bytes that are there, if it is known, or the keys of those who signed them, or the
+   * virtual function of the new version.
+   */
   readonly actual?: string;
   /** The operating system call that failed. */
   readonly call?: string;
@@ -98,6 +120,15 @@ export interface LoadErrorData {
   readonly errno?: number;
   /** The size in bytes that was asked of it. */
   readonly size?: number;
+  /**
+   * The name of what the system stopped a crash by, as its headers write it: of the signal, `SIGSEGV`. Windows has no
+   * signals: there it is the name of the exception, `EXCEPTION_ACCESS_VIOLATION`, or `abort` for a call of that.
+   */
+  readonly signal?: string;
+  /** The address that the code could not access, if there is one. */
+  readonly address?: bigint;
+  /** The functions on the native stack of a crash, innermost first, up to the one that JavaScript called. */
+  readonly frames?: readonly CrashFrame[];
   /** The next step, where more can be said than of the kind; it is not part of the message. */
   readonly hint?: string;
 }
@@ -129,7 +160,8 @@ function describe(data: LoadErrorData): string {
  *
  * The message says what is wrong and ends with the facts of
  * {@linkcode LoadError.data} in brackets; {@linkcode LoadError.hint} says what
- * to do next.
+ * to do next. Names of C++ and Rust are demangled in it, and stay as linkers see
+ * them in the facts.
  *
  * @example Telling kinds apart
  * ```ts
@@ -196,7 +228,8 @@ export class LoadError extends Error {
 
   #compose(): void {
     const facts = describe(this.#data);
-    const message = facts === "" ? this.#problem : `${this.#problem} (${facts})`;
+    const problem = demangledMessage(this.#problem);
+    const message = facts === "" ? problem : `${problem} (${facts})`;
     Object.defineProperty(this, "message", { value: message, configurable: true, writable: true });
   }
 }

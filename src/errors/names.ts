@@ -3,6 +3,7 @@
  * may have meant.
  */
 
+import { demangle } from "../demangle/mod.ts";
 import { levenshteinDistance } from "@std/text/levenshtein-distance";
 
 /** The number of names that a message lists; `data.symbols` has all of them. */
@@ -38,18 +39,46 @@ export class NameSearch {
   /** The known name that differs least; undefined if all differ by more than a third. */
   nearest(name: string): string | undefined {
     let nearest: string | undefined;
-    let limit = Math.floor(name.length * MAX_DIFFERENCE);
+    // A letter that is missing or too many counts in short names, too.
+    let limit = name.length < 2 ? 0 : Math.max(1, Math.floor(name.length * MAX_DIFFERENCE));
     for (const candidate of this.#known) {
       if (limit < 0 || this.#comparisons >= MAX_COMPARISONS) break;
       if (Math.abs(candidate.length - name.length) > limit) continue;
       this.#comparisons++;
-      const distance = levenshteinDistance(name, candidate);
+      const distance = isSwapped(name, candidate) ? 1 : levenshteinDistance(name, candidate);
       if (distance > limit) continue;
       nearest = candidate;
       limit = distance - 1;
     }
     return nearest;
   }
+}
+
+/** The most names that one search demangles. */
+const MAX_DEMANGLED = 10_000;
+
+/**
+ * The symbol that somebody may have meant: the nearest by its letters, or the one that has this name in its source
+ * (`geo::scale` for `_ZN3geo5scaleEi`).
+ */
+export function nearestSymbol(given: string, symbols: Iterable<string>): string | undefined {
+  const known = [...symbols];
+  const near = new NameSearch(known).nearest(given);
+  if (near !== undefined) return near;
+  return known.slice(0, MAX_DEMANGLED).find((symbol) => {
+    const name = demangle(symbol);
+    const at = name?.indexOf(given) ?? -1;
+    const before = name?.charAt(at - 1), behind = name?.charAt(at + given.length);
+    return at >= 0 && /^[ :]?$/.test(before!) && /^[(<[]?$/.test(behind!);
+  });
+}
+
+/** Whether two neighbouring letters are the wrong way round, and nothing else differs. */
+function isSwapped(a: string, b: string): boolean {
+  if (a.length !== b.length || a === b) return false;
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at++;
+  return a[at] === b[at + 1] && a[at + 1] === b[at] && a.slice(at + 2) === b.slice(at + 2);
 }
 
 /** A suggestion as a message ends with it; nothing if there is none. */

@@ -6,6 +6,7 @@
  * option of the interface.
  */
 
+import { aboutArgument } from "./edge.ts";
 import { didYouMean, nearestWord } from "./names.ts";
 
 /** The values that an option takes. */
@@ -74,14 +75,18 @@ export function checkOptions<Options extends object>(
   table: OptionTable<Options>,
 ): void {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(`Cannot ${task}: the options are ${describeValue(options)}, not an object`);
+    throw aboutArgument(
+      new TypeError(`Cannot ${task}: the options are ${describeValue(options)}, not an object`),
+    );
   }
   for (const name of Object.keys(options)) {
-    if (!Object.hasOwn(table, name)) throw unknownName(task, name, table);
+    if (!Object.hasOwn(table, name)) throw aboutArgument(unknownName(task, name, table));
   }
   for (const name of Object.keys(table) as (keyof Options & string)[]) {
     const value: unknown = options[name];
-    if (value !== undefined && !table[name].accepts(value)) throw wrongValue(task, name, value, table[name]);
+    if (value !== undefined && !table[name].accepts(value)) {
+      throw aboutArgument(wrongValue(task, name, value, table[name]));
+    }
   }
 }
 

@@ -10,7 +10,7 @@ import { type ExecutableMemory, type MemoryAllocator, platformAllocator } from "
 import { abandon } from "../os/memory/deferred_release.ts";
 import { HeaderFlag } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
-import type { FunctionEntry } from "../smf/entries.ts";
+import type { Entries } from "../smf/entries.ts";
 import { type Home, homeIndexAt } from "../smf/homes.ts";
 import type { KeptDebug } from "../smf/kept_debug.ts";
 import type { KeptTypes } from "../smf/kept_types.ts";
@@ -18,6 +18,7 @@ import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
 import type { ModuleExits } from "./runtime/atexit.ts";
 import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
+import type { ThreadCallbacks } from "./runtime/windows_thread_callbacks.ts";
 import type { StepTimer } from "./trace.ts";
 
 /** The registration of an image for reports of crashes. */
@@ -39,10 +40,14 @@ export interface LoadedImage extends Disposable {
   readonly imports: readonly ImportRecord[];
   /** The homes of its variables, in the order of their offsets; only in the isolate that owns the module. */
   readonly homes?: readonly Home[] | undefined;
-  /** The functions that a reload switches and that are not exported; undefined if the module is not hot. */
-  readonly entries?: readonly FunctionEntry[] | undefined;
+  /** The file's record of the functions that a reload switches; undefined if the module is not hot. */
+  readonly entries?: Entries | undefined;
+  /** Whether calls of its own functions go through trampolines: from when another version takes over. */
+  callsTrampolines?: boolean;
   /** The addresses of homes that are in the memory of earlier versions, by their indices; the others are its own. */
   homeAddresses?: readonly (bigint | undefined)[] | undefined;
+  /** Whether its code was given back, and nothing can run or read it any more: others use its variables. */
+  hasLeftCode?: boolean;
   /** The offsets of functions in `.fini_array` that do not run, because the version that serves runs its own. */
   supersededEnds?: ReadonlySet<number> | undefined;
   /** The types of exports and variables, not yet decoded; absent if the file has none. */
@@ -55,6 +60,8 @@ export interface LoadedImage extends Disposable {
   readonly stamp?: FileStamp | undefined;
   /** The functions that the module registers for its end; only in the isolate that owns it. */
   readonly exits?: ModuleExits | undefined;
+  /** The functions that Windows calls when threads begin or end; only in the isolate that owns it. */
+  readonly threadCallbacks?: ThreadCallbacks | undefined;
   /** The data group as it was before any code ran, without zeros at its end; absent if nobody asked to keep it. */
   readonly initialData?: Uint8Array | undefined;
   /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
@@ -97,8 +104,8 @@ export interface ExaminedFile {
   readonly libraries: readonly string[];
   /** The homes of its variables, in the order of their offsets. */
   readonly homes: readonly Home[];
-  /** The functions that a reload switches and that are not exported; undefined if the module is not hot. */
-  readonly entries: readonly FunctionEntry[] | undefined;
+  /** The file's record of the functions that a reload switches; undefined if the module is not hot. */
+  readonly entries: Entries | undefined;
   readonly integrity?: string | undefined;
   readonly stamp?: FileStamp | undefined;
 }
@@ -117,7 +124,9 @@ export class PlacedImage implements LoadedImage {
   readonly threadLocals: ThreadLocalPlan | undefined;
   readonly libraries: readonly string[];
   readonly homes: readonly Home[];
-  readonly entries: readonly FunctionEntry[] | undefined;
+  readonly entries: Entries | undefined;
+  callsTrampolines = false;
+  hasLeftCode = false;
   homeAddresses: readonly (bigint | undefined)[] | undefined;
   supersededEnds: ReadonlySet<number> | undefined;
   /** The whole range, writable: from the time it is filled until it is relocated. */
@@ -127,6 +136,7 @@ export class PlacedImage implements LoadedImage {
   types: KeptTypes | undefined;
   debug: KeptDebug | undefined;
   exits: ModuleExits | undefined;
+  threadCallbacks: ThreadCallbacks | undefined;
   ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;
   readonly threadLocalLibrary: string | undefined;
@@ -193,6 +203,8 @@ export class PlacedImage implements LoadedImage {
    */
   [Symbol.dispose](): void {
     this.exits?.[Symbol.dispose]();
+    this.threadCallbacks?.[Symbol.dispose]();
+    this.threadCallbacks = undefined;
     // Once only: memory that cannot be freed is tried again, and the unwinder aborts at a table that it does not know.
     const { frames } = this;
     this.frames = undefined;

@@ -8,10 +8,11 @@
  * offered to it again later ({@linkcode abandon}).
  */
 
+import { raise } from "../errors/load_error.ts";
 import type { Region } from "../image/arrange.ts";
 import { type ImagePlan, planImage } from "../image/plan.ts";
 import { relocate } from "../image/relocation/relocate.ts";
-import { scanRelocations } from "../image/relocation/scan.ts";
+import { type RelocationNeeds, scanRelocations } from "../image/relocation/scan.ts";
 import { planThreadLocals } from "../image/relocation/thread_locals.ts";
 import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
@@ -19,10 +20,11 @@ import { SymbolType } from "../smf/enums.ts";
 import { readEntries } from "../smf/entries.ts";
 import { readHomes } from "../smf/homes.ts";
 import { readHostLibraries } from "../smf/host_libraries.ts";
-import { readSmf } from "../smf/file.ts";
 import { contentLength } from "../smf/section.ts";
+import type { KnownChecks } from "./checks/cache.ts";
+import { keepChecks, readTables } from "./checks/known_file.ts";
 import type { FileReading } from "./file/reading.ts";
-import { checkedSteps } from "./file/source.ts";
+import { type ByteChecks, checkedSteps } from "./file/source.ts";
 import type { ExaminedFile, LoadedImage, PlacedImage } from "./image.ts";
 import type { ImportAllowlist, LibraryAllowlist } from "./imports/allowlist.ts";
 import { GotSeal, ImportedData } from "./imports/imported_data.ts";
@@ -33,20 +35,20 @@ import {
   resolveImports,
 } from "./imports/resolve.ts";
 import { fill, place } from "./placing.ts";
-import { giveThreadsStacks, reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
+import { replaceImports, reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
 import { registerExits } from "./runtime/names.ts";
 import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
-import { checkArrays } from "./start.ts";
+import { checkArrays, threadCallbacks } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 import { StepTimer, type Trace } from "./trace.ts";
 
 export { blocksLibrary, keptHome, type LoadedImage, type PlacedImage, symbolAddress } from "./image.ts";
 
 /** Everything that loading needs beside the file. */
-export interface LoadContext {
+export interface LoadContext extends ByteChecks {
   readonly allocator: MemoryAllocator;
   /** Limits the names that may be imported; absent: all may. */
   readonly allowlist?: ImportAllowlist | undefined;
@@ -60,23 +62,21 @@ export interface LoadContext {
   readonly description: string;
   /** Hears of the steps. */
   readonly trace?: Trace;
-  /** The integrity string that the file's bytes must have; absent: any bytes will do. */
-  readonly integrity?: string | undefined;
   /** Whether the image keeps a copy of its initial data, with which a reload compares. */
   readonly keepsInitialData?: boolean;
   /** Whether the image keeps its debug information. */
   readonly keepsDebug?: boolean;
   /** An address that the image should lie near, before those of its imports. */
   readonly near?: bigint | undefined;
-  /** What reports of crashes name; absent: there are none. */
+  /** The names in reports of crashes; absent: there are none. */
   readonly reportAs?: ReportedAs | undefined;
+  /** The findings of earlier checks of the file; not used where `integrity` or `trust` asks for checks. */
+  readonly checks?: KnownChecks | undefined;
 }
 
 /** Loads one module whose providers are all loaded already. */
 export function loadSteps(context: LoadContext): FileReading<LoadedImage> {
-  const { integrity } = context;
-  if (integrity === undefined) return uncheckedSteps(context);
-  return checkedSteps(integrity, (actual) => uncheckedSteps(context, actual));
+  return checkedSteps(context, (actual) => uncheckedSteps(context, actual));
 }
 
 /** @param integrity The integrity string of the bytes, if it has been checked. */
@@ -85,13 +85,10 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     // Keeps the system's library open across the phases.
     using _system = context.allocator.retain?.();
     using undo = new DisposableStack();
-    const { trace } = context;
-    const identity: ModuleIdentity = { description: context.description, ...trace && { trace } };
-    const steps = new StepTimer(trace);
 
     // Read the tables, and examine them. Nothing has been acquired so far.
     const examined = yield* readAndExamine(context, size, { integrity, stamp });
-    steps.done((milliseconds) => ({ kind: "read", size, milliseconds }));
+    const identity = identityOf(context);
 
     // Resolve. Names are resolved before memory is reserved: a module that may not load never gets any.
     const { file, needs, libraries } = examined;
@@ -104,6 +101,7 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
     const image = undo.adopt(place(context, examined, identity, addressNear(examined, imports)), abandon);
     yield* fill(image, context);
     // Beyond this point the file is not read again.
+    keepChecks(context, examined);
 
     // Relocate, protect, start.
     relocateImage(image, imports, context);
@@ -121,16 +119,17 @@ function uncheckedSteps(context: LoadContext, integrity?: string): FileReading<L
  * can import from it; {@linkcode relocateImage} and {@linkcode linkImage} do the rest.
  */
 export function placeSteps(context: LoadContext): FileReading<PlacedImage> {
+  return checkedSteps(context, (integrity) => uncheckedPlaceSteps(context, integrity));
+}
+
+function uncheckedPlaceSteps(context: LoadContext, integrity?: string): FileReading<PlacedImage> {
   return function* (size, stamp) {
     using _system = context.allocator.retain?.();
     using undo = new DisposableStack();
-    const { trace } = context;
-    const steps = new StepTimer(trace);
-    const examined = yield* readAndExamine(context, size, { stamp });
-    steps.done((milliseconds) => ({ kind: "read", size, milliseconds }));
-    const identity: ModuleIdentity = { description: context.description, ...trace && { trace } };
-    const image = undo.adopt(place(context, examined, identity), abandon);
+    const examined = yield* readAndExamine(context, size, { integrity, stamp });
+    const image = undo.adopt(place(context, examined, identityOf(context)), abandon);
     yield* fill(image, context);
+    keepChecks(context, examined);
     undo.move();
     return image;
   };
@@ -156,7 +155,7 @@ export function relocateImage(
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
   image.missingCalls = stubsForMissing(image, imports);
-  if (reportAs !== undefined) giveThreadsStacks(imports);
+  if (reportAs !== undefined) replaceImports(imports);
 
   const bytes = image.bytes ??= allocator.view(memory);
   relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });
@@ -191,6 +190,7 @@ export function linkImage(
   // Check what the process will run, and what its unwinder will read.
   checkIfuncs(image);
   checkArrays(image);
+  image.threadCallbacks = threadCallbacks(image);
   image.frames = registerFrames(image);
   image.relocating?.done((milliseconds) => ({
     kind: "relocate",
@@ -234,27 +234,42 @@ export function resolveModule(
   return resolveImports(file, needs.imports, sources, identity, threadLocals);
 }
 
+function identityOf({ description, trace }: LoadContext): ModuleIdentity {
+  return { description, ...trace && { trace } };
+}
+
 /** Read and examine. */
 function* readAndExamine(
   context: LoadContext,
   size: number,
   given: Pick<ExaminedFile, "integrity" | "stamp">,
 ): ReturnType<FileReading<ExaminedFile>> {
-  const file = yield* readSmf(size);
+  const steps = new StepTimer(context.trace);
+  const { file, known } = yield* readTables(context, size, given.stamp);
   const libraries = yield* readHostLibraries(file.sections);
   const homes = yield* readHomes(file);
-  return examine(context, { ...given, file, libraries, homes, entries: yield* readEntries(file) });
+  const examined = examine(context, {
+    ...given,
+    file,
+    libraries,
+    homes,
+    entries: yield* readEntries(file),
+  }, known);
+  steps.done((milliseconds) => ({ kind: "read", size, known: known !== undefined, milliseconds }));
+  return examined;
 }
 
 /** Examine: checks everything that needs no memory, and plans the range. */
 function examine(
   { allocator, allowlist, libraryAllowlist }: LoadContext,
   read: Pick<ExaminedFile, "file" | "libraries" | "homes" | "entries" | "integrity" | "stamp">,
+  known?: RelocationNeeds,
 ): ExaminedFile {
   const { file } = read;
   checkHost(file.header);
-  const needs = scanRelocations(file);
-  const plan = planImage(file, allocator.pageSize, { got: needs.gotCount, plt: needs.pltCount });
+  const needs = known ?? scanRelocations(file);
+  const slots = { got: needs.gotCount, plt: needs.pltCount };
+  const plan = planImage(file, allocator.pageSize, slots, raise, known !== undefined);
   const threadLocals = planThreadLocals(file, plan, needs);
   if (threadLocals !== undefined) checkThreadLocals();
   allowlist?.check(file, needs.imports);

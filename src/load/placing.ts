@@ -47,8 +47,24 @@ function allocateLow(allocator: MemoryAllocator, size: number, alignment: number
   throw noRoomBelow(below, size);
 }
 
-/** Sections of at least so many bytes get all their pages at once, which costs less than one by one. */
+/** Stretches of at least so many bytes get all their pages at once, which costs less than one by one. */
 const PREFAULT_SIZE = 65_536;
+
+/** Announces the bytes that sections are about to fill, those of neighbours together. */
+function prefault({ allocator, memory, plan }: PlacedImage): void {
+  if (allocator.prefault === undefined || plan.size < PREFAULT_SIZE) return;
+  const filled = plan.sections.map(({ section, offset }) => ({
+    start: offset,
+    end: offset + contentLength(section),
+  }))
+    .filter(({ start, end }) => end > start).sort((one, other) => one.start - other.start);
+  for (let index = 0; index < filled.length;) {
+    const { start } = filled[index];
+    let { end } = filled[index++];
+    while (index < filled.length && filled[index].start - end < allocator.pageSize) end = filled[index++].end;
+    if (end - start >= PREFAULT_SIZE) allocator.prefault(memory, start, end - start);
+  }
+}
 
 /** Fill: reads the sections straight into their places, the bytes of types, then what else the file's hash covers. */
 export function* fill(
@@ -59,11 +75,10 @@ export function* fill(
   const { address, size } = memory;
   const filling = new StepTimer(image.identity.trace);
   const bytes = allocator.view(memory);
+  prefault(image);
   for (const { section, offset } of plan.sections) {
     // Fresh memory is zero: a section of zeros costs no memory until it is written to.
     if (section.size === 0 && !section.compressed) continue;
-    const filled = contentLength(section);
-    if (filled >= PREFAULT_SIZE) allocator.prefault?.(memory, offset, filled);
     yield* readSection(file, section, bytes.subarray(offset, offset + section.virtualSize));
   }
   image.types = yield* keepTypes(file);

@@ -7,6 +7,7 @@
  * |---|---|---|
  * | `.preinit_array`, `.init_array` | once the module is linked and protected, before any other call | first to last |
  * | `.fini_array` | when the module is closed, before its memory is freed | last to first |
+ * | `.tls_callbacks` | on Windows, when threads begin or end; first of all, and before finalisers | first to last |
  */
 
 import { pointerCall } from "../os/pointer.ts";
@@ -15,7 +16,9 @@ import { LoadError } from "../errors/load_error.ts";
 import type { ImagePlan } from "../image/plan.ts";
 import type { LoadedImage } from "./image.ts";
 import { initialiserArguments } from "./runtime/atexit.ts";
-import { SectionType } from "../smf/enums.ts";
+import { HOST_PLATFORM } from "./runtime/host.ts";
+import { ThreadCallbacks } from "./runtime/windows_thread_callbacks.ts";
+import { Platform, SectionType } from "../smf/enums.ts";
 
 /** An initialiser takes the arguments that the C library passes: argc, argv, envp. A finaliser takes none. */
 const INITIALISER = { parameters: ["i32", "pointer", "pointer"], result: "void" } as const;
@@ -28,6 +31,8 @@ const END_MARKERS = new Set([0n, 0xffff_ffff_ffff_ffffn]);
 const STARTING = [".preinit_array", ".init_array"];
 /** The array of functions that run when the module is closed. */
 const ENDING = [".fini_array"];
+/** The array of functions that Windows calls when threads begin or end. */
+const CALLBACKS = ".tls_callbacks";
 
 /**
  * Checks the arrays of a relocated module, while it can still be refused.
@@ -37,6 +42,22 @@ const ENDING = [".fini_array"];
 export function checkArrays(image: LoadedImage): void {
   arrays(image, ENDING);
   arrays(image, STARTING);
+  arrays(image, [CALLBACKS]);
+}
+
+/**
+ * Returns the functions that the system calls when threads begin or end, not called yet; undefined if there are none.
+ *
+ * @throws {LoadError} As {@linkcode checkArrays}, or if the system cannot call them.
+ */
+export function threadCallbacks(image: LoadedImage): ThreadCallbacks | undefined {
+  if (HOST_PLATFORM !== Platform.Windows) return undefined;
+  const functions = arrays(image, [CALLBACKS]);
+  if (functions.length === 0) return undefined;
+  const { memory: { address }, plan } = image;
+  const { section, offset } = plan.sections.find(({ section }) => section.name === CALLBACKS)!;
+  const start = address + BigInt(offset), end = start + BigInt(section.virtualSize & ~7);
+  return new ThreadCallbacks(address, { start, end, functions });
 }
 
 /**
@@ -50,6 +71,7 @@ export function checkArrays(image: LoadedImage): void {
 export function runInitialisers(image: LoadedImage): void {
   arrays(image, ENDING);
   const initialisers = arrays(image, STARTING);
+  image.threadCallbacks?.start();
   if (initialisers.length === 0) return;
   const parameters = initialiserArguments();
   for (const address of initialisers) pointerCall(address, INITIALISER)(...parameters);
@@ -65,6 +87,7 @@ export function runInitialisers(image: LoadedImage): void {
  */
 export function runFinalisers(image: LoadedImage): void {
   image.exits?.endThreads();
+  image.threadCallbacks?.stop();
   const { memory, supersededEnds } = image;
   for (const address of arrays(image, ENDING).reverse()) {
     if (supersededEnds?.has(Number(address - memory.address)) !== true) pointerCall(address, FINALISER)();

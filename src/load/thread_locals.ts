@@ -6,10 +6,14 @@
 import { applyStaticOffsets } from "../image/relocation/thread_locals.ts";
 import { relocationArch } from "../image/relocation/mod.ts";
 import { bytesAt } from "../os/native_memory.ts";
-import { Binding } from "../smf/enums.ts";
+import { Binding, Platform } from "../smf/enums.ts";
 import type { PlacedImage } from "./image.ts";
 import type { ResolvedImports } from "./imports/resolve.ts";
+import { HOST_PLATFORM } from "./runtime/host.ts";
 import { defineThreadBlocks, type ImportedVariable, openThreadBlocks } from "./runtime/thread_blocks.ts";
+import { defineWindowsBlocks, openWindowsBlocks } from "./runtime/windows_thread_blocks.ts";
+
+const IS_WINDOWS = HOST_PLATFORM === Platform.Windows;
 
 /**
  * Gives a relocated image that exports variables its TLS blocks, so that the
@@ -20,7 +24,11 @@ import { defineThreadBlocks, type ImportedVariable, openThreadBlocks } from "./r
 export function defineThreadLocals(image: PlacedImage, bytes: Uint8Array): void {
   const { threadLocals, threadLocalLibrary } = image;
   if (threadLocals === undefined || threadLocalLibrary === undefined) return;
-  image.definedBlocks = defineThreadBlocks(bytes, threadLocals, threadLocalLibrary);
+  image.definedBlocks = (IS_WINDOWS ? defineWindowsBlocks : defineThreadBlocks)(
+    bytes,
+    threadLocals,
+    threadLocalLibrary,
+  );
 }
 
 /** Fills the words and instructions, once all images that it may import from have their TLS blocks. */
@@ -28,6 +36,10 @@ export function fillThreadLocals(image: PlacedImage, bytes: Uint8Array, imports:
   const { file, threadLocals, threadLocalLibrary } = image;
   if (threadLocals === undefined) return;
   if (threadLocals.words.length === 0 && threadLocals.staticOffsets.length === 0) return;
+  if (IS_WINDOWS) {
+    image.threadBlocks = openWindowsBlocks(bytes, threadLocals, threadLocalLibrary);
+    return;
+  }
   const imported = importedBy(image, imports);
   const blocks = openThreadBlocks(bytes, threadLocals, imported, image.identity, threadLocalLibrary);
   image.threadBlocks = blocks;
@@ -74,7 +86,9 @@ export function openOtherBlocks(image: PlacedImage, library: string): OtherBlock
   using opening = new DisposableStack();
   const copy = bytesAt(memory.address, plan.size).slice();
   const blocks = opening.use(
-    openThreadBlocks(copy, threadLocals, importedBy(image, resolved!), identity, library),
+    IS_WINDOWS
+      ? openWindowsBlocks(copy, threadLocals, library)
+      : openThreadBlocks(copy, threadLocals, importedBy(image, resolved!), identity, library),
   );
   if (blocks.staticOffset !== undefined) applyStaticOffsets(copy, file, threadLocals, blocks.staticOffset);
   const { widths } = relocationArch(file.header.arch);

@@ -1,6 +1,6 @@
 /**
- * What the package does, as events for a listener. Where nobody listens, an event costs one comparison: its facts
- * are gathered only if it is heard.
+ * The steps that the package takes, as events for a listener. Where nobody listens, an event costs one comparison:
+ * its facts are gathered only if it is heard.
  */
 
 import type { TakenPath } from "../call/path.ts";
@@ -15,6 +15,8 @@ export type TraceFacts =
     readonly kind: "read";
     /** The size of the file in bytes. */
     readonly size: number;
+    /** Whether the folder `cache` had what the checks of this file have found before, so that they were left out. */
+    readonly known: boolean;
     /** How long that took. */
     readonly milliseconds: number;
   }
@@ -80,9 +82,9 @@ export type TraceFacts =
     readonly holder: string;
   }
   | {
-    /** The version's memory is free. */
+    /** The version's memory is free, or, where others share its variables, the memory of its code. */
     readonly kind: "free";
-    /** The size of its memory in bytes. */
+    /** The size of that memory in bytes. */
     readonly size: number;
   }
   | {

@@ -23,6 +23,12 @@ switch (task) {
     console.log("result", module.getFunction("outer", DEFINITIONS.outer)!(3));
     break;
   }
+  case "guarded": {
+    using registry = new ModuleRegistry({ debug: true, onCrash: "throw" });
+    using module = registry.load(path);
+    console.log("result", module.getFunction("outer", DEFINITIONS.outer)!(3));
+    break;
+  }
   case "reload": {
     using registry = new ModuleRegistry({ debug: true });
     using live = registry.open(path, DEFINITIONS);

@@ -3,14 +3,20 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   build,
+  buildVersions,
   debuggerTest,
   gdb,
+  gdbOfCommand,
   gdbOn,
   lldb,
+  lldbOn,
   MAY_ATTACH,
+  ORDERS_IN_DEEP,
   RunningChild,
   SOURCE,
   sourceLines,
+  STOP_IN_DEEP,
+  valuesIn,
 } from "./support.ts";
 import { lineOf } from "../support/debug_sources.ts";
 
@@ -26,24 +32,14 @@ debuggerTest(
   async (folder) => {
     for (const flags of [["-O0"], ["-O1"], ["-Og", "-gdwarf-4"]]) {
       await build(folder, { flags });
-      const orders = [
-        `break deep.c:${BREAK} if n == 2`,
-        "run",
-        "bt 3",
-        "info locals",
-        "print depth_reached",
-        "next",
-        "print depth_reached",
-        "finish",
-      ];
+      const orders = [`break ${STOP_IN_DEEP}`, "run", ...ORDERS_IN_DEEP];
       const module = await gdb(folder, orders, "module", "deep.smf");
       const library = await gdb(folder, orders, "library", "deep.so");
       const expected = sourceLines(library);
       assert(expected.length >= 5, library);
       assertEquals(sourceLines(module), expected, module);
-      const values = (text: string) => text.match(/^(?:local = |\$\d+ = |Value returned).*$/gm);
-      assertEquals(values(module), values(library));
-      assert(values(module)!.length >= 3, module);
+      assertEquals(valuesIn(module), valuesIn(library));
+      assert(valuesIn(module).length >= 3, module);
     }
   },
 );
@@ -55,6 +51,45 @@ debuggerTest("gdb", "a function's name is enough, and code goes on to its end", 
     assertMatch(text, new RegExp(`#0  outer \\(n=3\\) at deep\\.c:${lineOf("calls++", SOURCE)}`));
     assertMatch(text, /result 19/);
   }
+});
+
+debuggerTest(
+  "gdb",
+  "step leads into a function and out of it, and smf run --debug tells of its module",
+  async (folder) => {
+    await build(folder);
+    const text = await gdbOfCommand(
+      folder,
+      ["break outer", "run", "next", "step", "bt 2", "finish", "delete", "continue"],
+      ...["run", "deep.smf", "outer", "0", "--debug"],
+    );
+    const [count, call] = ["calls++", "return inner(n) + 1"].map((part) => lineOf(part, SOURCE));
+    assertMatch(text, new RegExp(`outer \\(n=0\\) at deep\\.c:${count}\n`));
+    assertMatch(
+      text,
+      new RegExp(
+        `#0  inner \\(n=0\\) at deep\\.c:\\d+\n#1  0x[0-9a-f]+ in outer \\(n=0\\) at deep\\.c:${call}\n`,
+      ),
+    );
+    assertMatch(text, /Value returned is \$1 = 0\n/);
+    assertMatch(text, /^1$/m);
+  },
+);
+
+debuggerTest("gdb", "a backtrace goes through a guard to the same frames as without one", async (folder) => {
+  await build(folder);
+  const framesOf = async (task: string): Promise<string[]> => {
+    const text = await gdb(folder, ["break outer", "run", "bt", "finish"], task, "deep.smf");
+    assertMatch(text, /Value returned is \$1 = 19/);
+    return text.split("\n").filter((line) => /^#\d+ /.test(line)).map((line) =>
+      line.replace(/^#\d+ +(0x[0-9a-f]+ in )?/, "")
+    );
+  };
+  const bare = await framesOf("module"), guarded = await framesOf("guarded");
+  assertEquals(guarded[1], "smf_guard ()");
+  assertEquals([guarded[0], guarded.length], [bare[0], bare.length + 1], guarded.join("\n"));
+  // Only the first frames of the program are certain: it has no unwind tables.
+  assertEquals(guarded[2], bare[1]);
 });
 
 debuggerTest(
@@ -86,8 +121,7 @@ debuggerTest(
   "gdb",
   "after a reload breakpoints are in the new code, and variables that stayed are where they are",
   async (folder) => {
-    await build(folder, { name: "second", source: `\n\n\n${SOURCE.replace("n * 3", "n * 5")}` });
-    await build(folder);
+    await buildVersions(folder);
     const text = await gdb(
       folder,
       [
@@ -171,6 +205,23 @@ if (MAY_ATTACH) {
     },
   );
 
+  debuggerTest(
+    "lldb",
+    "a debugger that attaches finds the lines and functions of modules",
+    async (folder) => {
+      await build(folder);
+      await using child = new RunningChild(folder, "wait", "deep.smf");
+      await child.line();
+      const text = await lldbOn(folder, child.pid, [
+        `breakpoint set -f deep.c -l ${BREAK}`,
+        "image lookup -v -n outer",
+        "detach",
+      ]);
+      assertMatch(text, new RegExp(`Breakpoint 1: where = \\S+inner.* at deep\\.c:${BREAK}`));
+      assertMatch(text, new RegExp(`LineEntry:.*deep\\.c:${lineOf("int outer", SOURCE)}`));
+    },
+  );
+
   debuggerTest("gdb", "with the last module goes the library that debuggers watch", async (folder) => {
     await build(folder);
     await using child = new RunningChild(folder, "closed", "deep.smf");
@@ -204,5 +255,26 @@ debuggerTest(
     const values = (text: string) => text.match(/^\(int\) .*$/gm);
     assertEquals(values(module), values(library));
     assertEquals(values(module), ["(int) n = 2", "(int) local = 6", "(int) depth_reached = 9"]);
+  },
+);
+
+debuggerTest(
+  "lldb",
+  "after a reload breakpoints are in the new code, with the lines of its source",
+  async (folder) => {
+    await buildVersions(folder);
+    const text = await lldb(
+      folder,
+      ["breakpoint set -n outer", "run", "bt 1", "continue", "bt 1", "breakpoint delete -f", "continue"],
+      "reload",
+      "deep.smf",
+    );
+    const stops = [...text.matchAll(/^ +frame #0: 0x[0-9a-f]+ \S*outer\(n=3\) at deep\.c:(\d+)/gm)]
+      .map(([, line]) => Number(line));
+    const line = lineOf("calls++", SOURCE);
+    // Each stop is shown when it happens, and by the backtrace.
+    assertEquals(stops, [line, line, line + 3, line + 3], text);
+    // The terminal of the program ends lines in its own way.
+    assertMatch(text, /result 19\s[^]*result 31\s/);
   },
 );

@@ -85,3 +85,13 @@ Deno.test("inFile gives a LoadError its file, once, and leaves everything else a
   assertThrows(() => inFile("a.smf", failing(new TypeError("other"))), TypeError, "other");
   assertEquals(inFile("a.smf", () => 3), 3);
 });
+
+Deno.test("a message has names as sources write them, except those that are suggested; facts have those of linkers", () => {
+  const { message, data } = new LoadError("UndefinedSymbol", "undefined symbol '_ZN3geo5scaleEi'", {
+    symbol: "_ZN3geo5scaleEi",
+  });
+  assertEquals(message, "undefined symbol 'geo::scale(int)' (symbol '_ZN3geo5scaleEi')");
+  assertEquals(data.symbol, "_ZN3geo5scaleEi");
+  const suggested = new LoadError("UndefinedSymbol", "no 'geo::scal' (did you mean '_ZN3geo5scaleEi'?)");
+  assertEquals(suggested.message, "no 'geo::scal' (did you mean '_ZN3geo5scaleEi'?)");
+});

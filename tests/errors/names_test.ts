@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { didYouMean, LISTED_NAMES, listNames, NameSearch, nearestWord } from "../../src/errors/names.ts";
+import {
+  didYouMean,
+  LISTED_NAMES,
+  listNames,
+  NameSearch,
+  nearestSymbol,
+  nearestWord,
+} from "../../src/errors/names.ts";
 
 const many = (count: number): string[] => Array.from({ length: count }, (_, index) => `name_${index}`);
 
@@ -38,4 +45,20 @@ Deno.test("a word is suggested whatever its case, and for its beginning", () => 
   assertEquals(nearestWord("import", words), "imports");
   assertEquals(nearestWord("li", words), undefined);
   assertEquals(didYouMean(undefined), "");
+});
+
+Deno.test("a letter too few, too many or swapped is near in short names", () => {
+  for (const [given, known] of [["ad", "add"], ["addd", "add"], ["jsno", "json"]]) {
+    assertEquals(nearestSymbol(given, [known]), known);
+  }
+  assertEquals(nearestSymbol("a", ["b"]), undefined);
+});
+
+Deno.test("a symbol is found by its name in the source", () => {
+  const symbols = ["_ZN3geo5scaleEi", "_ZN3geo6scale2Ei", "_Z5twiceIiET_S0_", "plain"];
+  assertEquals(nearestSymbol("geo::scale", symbols), "_ZN3geo5scaleEi");
+  assertEquals(nearestSymbol("geo::scale(int)", symbols), "_ZN3geo5scaleEi");
+  assertEquals(nearestSymbol("scale2", symbols), "_ZN3geo6scale2Ei");
+  assertEquals(nearestSymbol("twice", symbols), "_Z5twiceIiET_S0_");
+  assertEquals(nearestSymbol("ice", symbols), undefined);
 });

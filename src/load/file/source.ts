@@ -7,12 +7,16 @@ import { inFile, LoadError } from "../../errors/load_error.ts";
 import { type FileStamp, isUnchanged, stampOf } from "./stamp.ts";
 import { CHECK_UNCHANGED, drive, driveAsync, type FileReading } from "./reading.ts";
 import { Integrity } from "../../smf/integrity.ts";
+import type { TrustedKeys } from "../../smf/trust.ts";
 import { ReadAhead, WINDOW } from "./read_ahead.ts";
 import type { ReadRequest } from "../../smf/reader.ts";
 import { fromFileUrl, PATHS_NAME_HOSTS, resolve } from "../../os/path.ts";
 
 /** The largest module file that is opened, in bytes: 1 GiB. */
 export const MAX_FILE_SIZE = 0x4000_0000;
+
+/** Protocols by which Deno fetches modules, those of packages among them. */
+const IS_REMOTE = /^https?:$/;
 
 /**
  * The path of a module: a string stays as it is, a `file:` URL becomes a path.
@@ -30,7 +34,9 @@ export function pathOf(path: string | URL): string {
   if (path.protocol !== "file:") {
     throw new LoadError("Io", `Cannot open module: a ${path.protocol} URL is not a file: URL`, {
       path: path.href,
-      hint: "fetch the bytes first and load those (loadBytes)",
+      hint: IS_REMOTE.test(path.protocol)
+        ? "publish the module as TypeScript (smf embed MODULE -o FILE.ts), or fetch the bytes and load those (loadBytes)"
+        : "fetch the bytes first and load those (loadBytes)",
     });
   }
   if (path.hostname !== "" && !PATHS_NAME_HOSTS) {
@@ -61,21 +67,32 @@ function kindOf(value: unknown): string {
   return `of type ${value.constructor?.name ?? "object"}`;
 }
 
+/** The checks of a file's bytes. */
+export interface ByteChecks {
+  /** The integrity string that they must have. */
+  readonly integrity?: string | undefined;
+  /** The keys of which one must have signed them. */
+  readonly trust?: TrustedKeys | undefined;
+}
+
 /**
- * Steps that read the whole file once, check its integrity, and run other steps
- * over these very bytes, which nothing can change in between.
+ * Steps that read the whole file once, check its bytes, and run other steps over
+ * these very bytes, which nothing can change in between; without checks, just the
+ * other steps.
  *
- * @param integrity The integrity string that the bytes must have.
- * @param steps Made from the integrity string of the bytes.
+ * @param steps Made from the integrity string of the bytes, if that was checked.
  */
 export function checkedSteps<T>(
-  integrity: string,
-  steps: (actual: string) => FileReading<T>,
+  { integrity, trust }: ByteChecks,
+  steps: (actual: string | undefined) => FileReading<T>,
 ): FileReading<T> {
+  if (integrity === undefined && trust === undefined) return steps(undefined);
   return function* (size, stamp) {
-    const expected = new Integrity(integrity);
+    const expected = integrity === undefined ? undefined : new Integrity(integrity);
     const bytes = yield* wholeFile(size);
-    return readBytes(bytes, steps(expected.check(bytes)), stamp);
+    const actual = expected?.check(bytes);
+    trust?.check(bytes);
+    return readBytes(bytes, steps(actual), stamp);
   };
 }
 
@@ -93,7 +110,8 @@ function privateBuffer(size: number): Uint8Array {
   } catch (cause) {
     throw new LoadError("OutOfMemory", "Cannot read the whole module: memory is exhausted", {
       size,
-      hint: "free memory, or load the module without `integrity`, which needs no buffer of the file's size",
+      hint:
+        "free memory, or load the module without `integrity` and `trust`, which need a buffer of the file's size",
     }, { cause });
   }
 }

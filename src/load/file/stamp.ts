@@ -4,7 +4,9 @@
  */
 
 /** The facts that tell files, and states of one file, apart. */
-export type FileFacts = Pick<Deno.FileInfo, "size" | "mtime" | "dev" | "ino">;
+export type FileFacts =
+  & Pick<Deno.FileInfo, "size" | "mtime" | "dev" | "ino">
+  & Partial<Pick<Deno.FileInfo, "ctime">>;
 
 /** A file as the system described it when it was read. */
 export interface FileStamp {
@@ -20,9 +22,21 @@ export interface FileStamp {
 const CLOCK_STEP = 20;
 
 /** Makes the stamp of a file that is read now. */
-export function stampOf({ size, mtime, dev, ino }: FileFacts): FileStamp {
+export function stampOf({ size, mtime, dev, ino, ctime }: FileFacts): FileStamp {
   // Every loaded module keeps one, so the other fields are left out.
-  return { info: { size, mtime, dev, ino }, time: Date.now() };
+  return { info: { size, mtime, dev, ino, ctime }, time: Date.now() };
+}
+
+/** The unit of change times, in milliseconds: Deno tells whole seconds. */
+const CHANGE_UNIT = 1000;
+
+/**
+ * Whether any later change of the file will show in its times: the last one, of its bytes or of its times, was so
+ * long before it was read that the next one cannot have the same.
+ */
+export function isSettled({ info: { mtime, ctime }, time }: FileStamp): boolean {
+  const written = mtime?.getTime() ?? Infinity, changed = ctime?.getTime() ?? Infinity;
+  return written + CLOCK_STEP < time && changed + CHANGE_UNIT + CLOCK_STEP < time;
 }
 
 /**

@@ -3,23 +3,12 @@
  * for native code to call.
  */
 
-import { judgeFunction } from "../../call/definition.ts";
+import { judgeCallback } from "../../call/definition.ts";
 import { describeValue } from "../../errors/options.ts";
-import { closedProvider, type FoundImport, type ImportSource, type Provider } from "./resolve.ts";
-
-/**
- * A JavaScript function for native code to call, with the signature that the
- * native code expects. The registry makes the callback and closes it.
- */
-export interface ImportedFunction {
-  /** The parameter types, as `Deno.UnsafeCallback` takes them. */
-  readonly parameters: readonly Deno.NativeType[];
-  /** The result type, as `Deno.UnsafeCallback` takes it. */
-  readonly result: Deno.NativeResultType;
-  /** Called with values of the parameters' types; must return one of the result's. */
-  // deno-lint-ignore no-explicit-any
-  readonly callback: (...parameters: any[]) => any;
-}
+import type { SourceLocator } from "../../errors/native_stack.ts";
+import { type ImportedFunction, OwnedCallback } from "./owned_callback.ts";
+import type { FoundImport, ImportSource } from "./resolve.ts";
+import { addressOf } from "../../os/pointer.ts";
 
 /**
  * A value for a name that modules import.
@@ -35,13 +24,20 @@ export class GivenImports implements ImportSource, Disposable {
   readonly #values: ReadonlyMap<string, ImportValue>;
   readonly #callbacks = new Map<string, OwnedCallback>();
 
-  /** @throws {TypeError} for a value that is not an {@linkcode ImportValue}. */
-  constructor(values: Readonly<Record<string, ImportValue>>) {
+  readonly #locate: SourceLocator;
+
+  /**
+   * @param locate Finds the source of native frames, for errors of callbacks.
+   * @throws {TypeError} for a value that is not an {@linkcode ImportValue}.
+   */
+  constructor(values: Readonly<Record<string, ImportValue>>, locate: SourceLocator = () => undefined) {
+    this.#locate = locate;
     this.#values = new Map(Object.entries(values));
     for (const [name, value] of this.#values) {
       const problem = problemOf(value);
-      if (problem === undefined && isImportedFunction(value)) judgeFunction(name, value);
-      if (problem !== undefined) throw new TypeError(`Cannot import '${name}': ${problem}`);
+      const refusal = `Cannot import '${name}'`;
+      if (problem === undefined && isImportedFunction(value)) judgeCallback(name, value, refusal);
+      if (problem !== undefined) throw new TypeError(`${refusal}: ${problem}`);
     }
   }
 
@@ -54,7 +50,9 @@ export class GivenImports implements ImportSource, Disposable {
     }
     if (isImportedFunction(value)) {
       let callback = this.#callbacks.get(name);
-      if (callback === undefined) this.#callbacks.set(name, callback = new OwnedCallback(name, value));
+      if (callback === undefined) {
+        this.#callbacks.set(name, callback = new OwnedCallback(name, value, this.#locate));
+      }
       return { address: callback.address, from: "given", provider: callback, isIsolateLocal: always };
     }
     return { address: addressOf(value), from: "given" };
@@ -94,34 +92,4 @@ const always = (): boolean => true;
 
 function isImportedFunction(value: ImportValue): value is ImportedFunction {
   return typeof value === "object" && !(value instanceof Deno.UnsafeCallback) && "callback" in value;
-}
-
-function addressOf(pointer: Deno.PointerObject): bigint {
-  return BigInt(Deno.UnsafePointer.value(pointer));
-}
-
-/** A callback that lives until its owner and all importers have released it. */
-class OwnedCallback implements Provider, Disposable {
-  readonly description: string;
-  readonly #callback: Deno.UnsafeCallback;
-  #holders = 1;
-
-  constructor(name: string, { parameters, result, callback }: ImportedFunction) {
-    this.description = `callback '${name}'`;
-    this.#callback = new Deno.UnsafeCallback({ parameters, result }, callback as never);
-  }
-
-  get address(): bigint {
-    return addressOf(this.#callback.pointer);
-  }
-
-  hold(): Disposable {
-    if (this.#holders === 0) throw closedProvider(this);
-    this.#holders++;
-    return { [Symbol.dispose]: () => this[Symbol.dispose]() };
-  }
-
-  [Symbol.dispose](): void {
-    if (--this.#holders === 0) this.#callback.close();
-  }
 }

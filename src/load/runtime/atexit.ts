@@ -51,7 +51,6 @@ const REPLACEMENTS: ReadonlyMap<string, string> = new Map([
  * | `const struct arguments *smf_arguments(void)` | never |
  * | `size_t smf_registered(struct module *, uintptr_t *pairs, size_t room)` | never |
  * | `void smf_withdraw(struct module *, callback *run, void *value, int is_withdrawn)` | never |
- * | `size_t smf_threads(int64_t *numbers, size_t room)` | 0 |
  */
 const FUNCTIONS = {
   smf_add_module: { parameters: ["usize", "usize"], result: "pointer" },
@@ -62,7 +61,6 @@ const FUNCTIONS = {
   smf_arguments: { parameters: [], result: "pointer" },
   smf_registered: { parameters: ["pointer", "buffer", "usize"], result: "usize" },
   smf_withdraw: { parameters: ["pointer", "usize", "usize", "i32"], result: "void" },
-  smf_threads: { parameters: ["buffer", "usize"], result: "usize" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** How long freeing a module waits for destructors that run in other threads, in milliseconds. */
@@ -121,21 +119,6 @@ export function initialiserArguments(): InitialiserArguments {
   if (known === null) return [0, none, none];
   const view = new Deno.UnsafePointerView(known);
   return [view.getInt32(0), view.getPointer(8), view.getPointer(16)];
-}
-
-/**
- * The numbers of the process's threads.
- *
- * Platforms: undefined where nobody knows: on other systems than Linux, and without `/proc`.
- */
-export function threadNumbers(): ReadonlySet<bigint> | undefined {
-  if (HOST_PLATFORM !== Platform.Linux) return undefined;
-  let numbers = new BigInt64Array(128);
-  let count = 0;
-  while ((count = Number(call("smf_threads", numbers, BigInt(numbers.length)))) > numbers.length) {
-    numbers = new BigInt64Array(2 * count);
-  }
-  return count === 0 ? undefined : new Set(numbers.subarray(0, count));
 }
 
 /** A function that a module has registered for its end or that of a thread. */

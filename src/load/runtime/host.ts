@@ -80,19 +80,19 @@ function checkProcessor({ arch, cpu }: SmfHeader, words: ProcessorWords, report:
  * Refuses a file with thread-local variables where the system provides them to
  * its own libraries only.
  *
- * Platforms: Linux is the only system that loads such a file.
+ * Platforms: Linux and Windows are the only systems that load such a file.
  *
  * @param platform The system that would load the file. Default: this one.
  * @throws {LoadError} `Unsupported`.
  */
 export function checkThreadLocals(platform: Platform = HOST_PLATFORM): void {
-  if (platform === Platform.Linux) return;
+  if (platform === Platform.Linux || platform === Platform.Windows) return;
   throw new LoadError(
     "Unsupported",
     `Cannot load module: it has thread-local variables, which ${
       platformName(platform)
     } provides to its own ` +
       "libraries only",
-    { hint: "replace the module's thread-local variables, or load it on Linux" },
+    { hint: "replace the module's thread-local variables, or load it on Linux or Windows" },
   );
 }

@@ -1,13 +1,19 @@
-// What a crash in a module's code writes before the process ends.
+// The report of a crash in a module's code before the process ends (Linux).
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FOLDER } from "../../../fixtures/build_crashes.ts";
+import {
+  assertFrames,
+  casesOf,
+  type ExpectedFrames,
+  type Function,
+  type Place,
+  PLACES,
+} from "../../support/crashes.ts";
 import { lineOf } from "../../support/debug_sources.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
 import { runChild } from "../../support/modules.ts";
+import { smf } from "../../support/smf_command.ts";
 import { linuxTest } from "../../support/threads.ts";
-import type { FUNCTIONS, Place } from "./crash_child.ts";
-
-type Function = (typeof FUNCTIONS)[number];
 
 const CHILD = new URL("./crash_child.ts", import.meta.url);
 const IS_X86 = Deno.build.arch === "x86_64";
@@ -23,14 +29,10 @@ async function crash(
   return { signal, stdout, report: stderr.replaceAll(EMULATOR, "") };
 }
 
-/** What a function does: the signal, the cause in the report, the functions of the module on the stack, and the next step. */
-interface Expected {
+/** The expectations of a function: the signal, the cause in the report, and its frames. */
+interface Expected extends ExpectedFrames {
   readonly signal: Deno.Signal;
   readonly cause: RegExp;
-  readonly functions: readonly string[];
-  /** A function of a library above the module's, or between them. */
-  readonly library?: RegExp;
-  readonly next: string;
 }
 
 const NULL = "a null pointer was used";
@@ -95,21 +97,15 @@ const EXPECTED: Readonly<Record<Function, Expected>> = {
 /** AArch64 divides by zero without a signal. */
 const CASES = (Object.keys(EXPECTED) as Function[]).filter((name) => IS_X86 || name !== "by_division");
 
-function assertReport(report: string, { cause, functions, library, next }: Expected, place: Place): void {
+function assertReport(report: string, expected: Expected, place: Place): void {
   const [, what] = /^\nCrash in native code: (.*) \(thread \d+, .+\)\n/.exec(report) ?? [];
-  assertMatch(what ?? report, cause);
-  const found = [
-    ...report.matchAll(/^ {4}at (\w+)\+0x[0-9a-f]+ in module 'crashes', version 1 \(0x[0-9a-f]+\)$/gm),
-  ];
-  assertEquals(found.map(([, name]) => name), [...functions, ...place === "thread" ? ["run_there"] : []]);
-  if (library !== undefined) assertMatch(report, library);
-  assertEquals(report.includes("\n    from JavaScript\nnext: "), place !== "thread", report);
-  assertStringIncludes(report, `\nnext: ${next}`);
+  assertMatch(what ?? report, expected.cause);
+  assertFrames(report, expected, place);
 }
 
-for (const place of ["main", "worker", "nonblocking", "thread"] as const) {
+for (const [index, place] of PLACES.entries()) {
   linuxTest(`a crash in a module is reported: ${place}`, async () => {
-    for (const name of CASES) {
+    for (const name of casesOf(CASES, index)) {
       const expected = EXPECTED[name];
       const { signal, stdout, report } = await crash(["plain", name, place]);
       assertEquals(stdout, "");
@@ -122,7 +118,7 @@ for (const place of ["main", "worker", "nonblocking", "thread"] as const) {
 }
 
 linuxTest("unwind tables lead to the same frames", async () => {
-  for (const name of CASES) {
+  for (const name of casesOf(CASES, 1)) {
     const { signal, report } = await crash(["tables", name, "main"]);
     assertEquals(signal, EXPECTED[name].signal, report);
     assertReport(report, EXPECTED[name], "main");
@@ -136,7 +132,7 @@ linuxTest("a crash in an initialiser is reported", async () => {
 });
 
 linuxTest("without reports a process ends by the same signal, and says nothing", async () => {
-  for (const name of CASES) {
+  for (const name of casesOf(CASES, 2)) {
     const { signal, report } = await crash(["plain", name, "main"], "off");
     assertEquals(signal, EXPECTED[name].signal);
     if (name === "by_overflow") assertMatch(report, /has overflowed its stack/);
@@ -202,10 +198,24 @@ linuxTest(
       `store ${store}`,
       `by_store ${byStore}`,
     ]);
-    for (const name of ["compressed", "changed"]) {
+    for (const name of ["compressed", "companion", "changed"]) {
       const { signal, report } = await other(name, env);
       assertEquals([signal, lines(report)], ["SIGSEGV", []]);
       assertMatch(report, /^ {4}at store\+0x[0-9a-f]+ in module /m);
+      const [, command] =
+        /^for lines of source: smf (symbolize \S+crashes\.smf 0x\w+ 0x\w+)$/m.exec(report) ??
+          [];
+      // Of a file that has changed nobody can say anything any more.
+      if (name === "changed") {
+        assert(!report.includes("for lines of source"), report);
+        continue;
+      }
+      const { code, out } = await smf(...command.split(" "));
+      assertEquals(code, 0);
+      assertEquals(
+        out.map((line) => line.replace(/^0x\w+ (\w+)\S+ at \S*crashes\.c:(\d+)$/, "$1 $2")),
+        [`store ${store}`, `by_store ${byStore}`],
+      );
     }
   },
 );

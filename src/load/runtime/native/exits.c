@@ -12,7 +12,6 @@
  * other address in it (Itanium C++ ABI, 3.3.6).
  */
 #define _GNU_SOURCE
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -492,18 +491,4 @@ void smf_withdraw(struct module *module, callback *run, void *value, int is_with
     if (each->run == run && each->value == value) each->is_withdrawn = is_withdrawn;
   }
   leave();
-}
-
-/* Stores up to `room` numbers of the threads of this process. Returns how many there are; 0 if nobody knows. */
-size_t smf_threads(int64_t *numbers, size_t room) {
-  DIR *threads = opendir("/proc/self/task");
-  if (!threads) return 0;
-  size_t count = 0;
-  for (struct dirent *each; (each = readdir(threads));) {
-    if (each->d_name[0] == '.') continue;
-    if (count < room) numbers[count] = atoi(each->d_name);
-    count++;
-  }
-  closedir(threads);
-  return count;
 }

@@ -1,8 +1,8 @@
 /*
- * Handles the signals of crashes: writes a report if code of a module is on the
- * stack, and leaves everything else to whoever handled the signal before.
+ * Handles the signals of crashes: survives a crash behind a guard, writes a report if
+ * code of a module is on the stack, and leaves everything else to whoever handled the signal before.
  */
-#include "crash.h"
+#include "guard.h"
 #include <errno.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -15,18 +15,20 @@ enum { MASK_SIZE = 8 };
 
 /* The handlers of before, by signal. */
 static struct sigaction before[32];
+/* This file's own, by signal. */
+static struct sigaction installed[32];
 static int install_lock, is_installed;
 
-/* A stack for the report: the alternate stack of a thread has room for little more than the signal itself. */
+/* A stack for both: the alternate stack of a thread has room for little more than the signal itself. */
 static char stack[64 << 10] __attribute__((aligned(16)));
-/* The thread that writes a report or has written one; 0 while there is none. */
+/* The thread that decides, or has written a report; 0 while there is none. */
 static int reporter;
 
 struct crash {
   int number;
   const siginfo_t *info;
   void *context;
-  int is_reported;
+  int is_survived, is_reported;
 };
 
 static void on_signal(int number, siginfo_t *info, void *context);
@@ -39,34 +41,51 @@ static uintptr_t pc_of(void *context) {
 #endif
 }
 
-static void report(void *argument) {
+static void decide(void *argument) {
   struct crash *crash = argument;
+  if (smf_has_guards() && smf_survive(crash->number, crash->info, crash->context)) {
+    crash->is_survived = 1;
+    return;
+  }
   if (!smf_has_module_frame(crash->context)) return;
   smf_write_report(crash->number, crash->info, crash->context);
   crash->is_reported = 1;
 }
 
-/* Writes a report if code of a module is on the stack, once in a process: it ends afterwards. */
-static void report_once(int number, const siginfo_t *info, void *context) {
-  int thread = (int)smf_call(SYS_gettid, 0, 0, 0, 0), none = 0;
-  if (!__atomic_compare_exchange_n(&reporter, &none, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) {
-    if (none == thread) return;
+/* How often, and for how many nanoseconds each time, another thread's crash is waited for. */
+enum { TURNS = 10000, TURN = 200000 };
+
+/*
+ * Runs a function on the stack for handlers, while no other thread does. `is_reported` says
+ * whether it wrote a report: then nobody runs anything here any more, because the process ends. Returns whether the function ran.
+ */
+int smf_run_alone(void (*run)(void *), void *argument, const int *is_reported) {
+  int thread = (int)smf_call(SYS_gettid, 0, 0, 0, 0), owner = 0;
+  for (int turn = 0; !__atomic_compare_exchange_n(&reporter, &owner, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+       turn++, owner = 0) {
     /* Another thread has crashed, too: its report comes whole, and then the process ends. */
-    for (int turn = 0; turn < 200 && __atomic_load_n(&reporter, __ATOMIC_SEQ_CST); turn++) {
-      smf_call(SYS_nanosleep, (long)&(struct timespec){.tv_nsec = 10000000}, 0, 0, 0);
-    }
-    return;
+    if (owner == thread || turn == TURNS) return 0;
+    smf_call(SYS_nanosleep, (long)&(struct timespec){.tv_nsec = TURN}, 0, 0, 0);
   }
-  struct crash crash = {number, info, context, 0};
   uint64_t all = ~0ull, mask = 0;
   smf_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&mask, MASK_SIZE);
   __atomic_fetch_add(&smf_readers, 1, __ATOMIC_SEQ_CST);
-  smf_run_on(stack + sizeof stack, report, &crash);
-  if (!crash.is_reported) {
+  smf_run_on(stack + sizeof stack, run, argument);
+  if (!*is_reported) {
     __atomic_fetch_sub(&smf_readers, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&reporter, 0, __ATOMIC_SEQ_CST);
   }
   smf_call(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, MASK_SIZE);
+  return 1;
+}
+
+/*
+ * Survives the crash if it can be; else writes a report if code of a module is on the
+ * stack, once in a process: it ends afterwards. Returns whether the thread goes on.
+ */
+static int survive_or_report(int number, const siginfo_t *info, void *context) {
+  struct crash crash = {number, info, context, 0, 0};
+  return smf_run_alone(decide, &crash, &crash.is_reported) && crash.is_survived;
 }
 
 /* Whether this file's handler is the one that the system calls. */
@@ -109,7 +128,7 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   int is_sent = info->si_code <= 0;
   if (!(old->sa_flags & SA_SIGINFO) && old->sa_handler == SIG_IGN && is_sent) return;
   if (reports_first(old, info, pc_of(context))) {
-    report_once(number, info, context);
+    if (survive_or_report(number, info, context)) return;
     if (old->sa_flags & SA_SIGINFO) old->sa_sigaction(number, info, context);
     else if (old->sa_handler == SIG_DFL || old->sa_handler == SIG_IGN) end(number, info);
     else old->sa_handler(number);
@@ -120,7 +139,9 @@ static void on_signal(int number, siginfo_t *info, void *context) {
   if (old->sa_flags & SA_SIGINFO) old->sa_sigaction(number, info, context);
   else old->sa_handler(number);
   /* A handler that gives up makes another one handle the signal, and returns to the same instruction. */
-  if (pc_of(context) == pc && was_current && !is_current(number)) report_once(number, info, context);
+  if (pc_of(context) != pc || !was_current || is_current(number)) return;
+  /* The thread goes on, and crashes once more: this handler is wanted again. */
+  if (survive_or_report(number, info, context)) sigaction(number, &installed[number], 0);
 }
 
 /* Installs the handlers, once. Returns −1 if the system refuses them. */
@@ -135,6 +156,7 @@ int smf_install(void) {
     struct sigaction ours = {.sa_mask = before[number].sa_mask};
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (before[number].sa_flags & SA_NODEFER);
+    installed[number] = ours;
     if (!failed && sigaction(number, &ours, 0)) failed = -1;
   }
   if (!failed) __atomic_store_n(&is_installed, 1, __ATOMIC_RELEASE);

@@ -116,3 +116,13 @@ int smf_library_function(const struct library *library, uintptr_t address, struc
   }
   return 0;
 }
+
+/*
+ * Changes a frame in a library to that of the caller, by the library's unwind
+ * tables. Returns 0 if they do not tell, and −1 if nobody has called the function.
+ */
+int smf_library_caller(const struct library *library, struct frame *frame) {
+  const uint8_t *record =
+      library && library->frames ? smf_find_record_by_index(library->frames, frame->pc - (frame->is_return ? 1 : 0)) : 0;
+  return record ? smf_apply_record(record, frame) : 0;
+}

@@ -4,14 +4,11 @@
  * loaded, or from a copy. Addresses in them are offsets in the file's image.
  */
 #include "crash.h"
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 
 /* A section of debug information, read byte by byte. */
 struct reader {
   const uint8_t *memory;
-  int file;
+  intptr_t file;
   /* Where the section begins, and how long it is. */
   uint64_t start, size;
   /* The next byte, as an offset in the section. */
@@ -30,8 +27,7 @@ static uint8_t byte(struct reader *reader) {
   if (at >= reader->size) return 0;
   if (reader->memory) return reader->memory[reader->start + at];
   if (at - reader->window_at >= reader->window_size) {
-    long count = smf_call(SYS_pread64, reader->file, (long)reader->window, sizeof reader->window,
-                          (long)(reader->start + at));
+    long count = smf_read_at(reader->file, reader->window, sizeof reader->window, reader->start + at);
     reader->window_at = at;
     reader->window_size = count > 0 ? (uint64_t)count : 0;
     if (count <= 0) return 0;
@@ -284,25 +280,12 @@ static int find_row(uint64_t offset, struct source *source) {
   return 0;
 }
 
-/* Opens the file of a module, if it is the one that was loaded. Returns a negative number if it is not. */
-static int open_file(const struct module *module) {
-  struct stat now;
-  int file = (int)smf_call(SYS_openat, AT_FDCWD, (long)module->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
-  if (file < 0) return -1;
-  if (smf_call(SYS_fstat, file, (long)&now, 0, 0) == 0 && (uint64_t)now.st_size == module->facts.file_size &&
-      (uint64_t)now.st_mtim.tv_sec * 1000 + (uint64_t)now.st_mtim.tv_nsec / 1000000 == module->facts.file_time) {
-    return file;
-  }
-  smf_call(SYS_close, file, 0, 0, 0);
-  return -1;
-}
-
 /* Finds the place in the source of an address in a module. Returns whether the debug information says it. */
 int smf_source_at(const struct module *module, uintptr_t address, struct source *source) {
   const struct facts *facts = &module->facts;
   uint64_t offset;
   if (!facts->debug[0].size || !smf_offset_of(module, address, &offset)) return 0;
-  int file = module->debug ? -1 : open_file(module);
+  intptr_t file = module->debug ? -1 : smf_open_unchanged(module);
   if (!module->debug && file < 0) return 0;
   for (int index = 0; index < 3; index++) {
     struct reader *reader = &readers[index];
@@ -313,6 +296,6 @@ int smf_source_at(const struct module *module, uintptr_t address, struct source 
     reader->at = reader->window_at = reader->window_size = 0;
   }
   int found = find_row(offset, source);
-  if (file >= 0) smf_call(SYS_close, file, 0, 0, 0);
+  if (file >= 0) smf_close(file);
   return found;
 }

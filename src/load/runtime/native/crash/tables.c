@@ -57,7 +57,7 @@ static uint64_t pointer(const uint8_t **at, uint8_t encoding, uintptr_t base) {
   return value;
 }
 
-/* What the common part of records (CIE) says. */
+/* The facts of the common part of records (CIE). */
 struct common {
   const uint8_t *program, *end;
   uint64_t code_factor;
@@ -145,6 +145,13 @@ const uint8_t *smf_find_record_by_index(const uint8_t *index, uintptr_t pc) {
   struct common common;
   uint64_t start, size;
   return read_record(record, &common, &start, &size, &program, &end) && pc - start < size ? record : 0;
+}
+
+/* Reads which function a record is about. Returns whether it can be understood. */
+int smf_record_range(const uint8_t *record, uint64_t *start, uint64_t *size) {
+  struct common common;
+  const uint8_t *program, *end;
+  return read_record(record, &common, start, size, &program, &end);
 }
 
 /* Where the caller's value of a register is. */
@@ -252,7 +259,7 @@ int smf_apply_record(const uint8_t *record, struct frame *frame) {
     uintptr_t at = base + (uintptr_t)(intptr_t)row.values[number];
     switch (row.rules[number]) {
       case AT_OFFSET:
-        if (!smf_is_readable(at)) return 0;
+        if (!smf_is_readable_again(at)) return 0;
         caller.registers[number] = *(const uintptr_t *)at;
         break;
       case IS_OFFSET: caller.registers[number] = at; break;

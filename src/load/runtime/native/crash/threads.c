@@ -90,7 +90,7 @@ static int create_c11(thrd_t *thread, int (*run)(void *), void *argument) {
 }
 
 /* The function that modules call in place of one of the C library's that starts threads; the same one for any other. */
-__attribute__((visibility("default"))) uintptr_t smf_thread_starter(uintptr_t function) {
+__attribute__((visibility("default"))) uintptr_t smf_replacement(uintptr_t function) {
   if (function == (uintptr_t)pthread_create) return (uintptr_t)create;
   if (function && function == (uintptr_t)thrd_create) return (uintptr_t)create_c11;
   return function;

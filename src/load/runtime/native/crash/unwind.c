@@ -5,34 +5,29 @@
  * next word on the stack that a call can have left there.
  */
 #include "crash.h"
-#include <ucontext.h>
 
 /* How far above a frame, in words, a return address is searched: frames of a few pages are rare. */
 enum { SEARCHED = 8192 };
 /* The largest distance between two frames by frame pointer. */
 #define LARGEST_FRAME (8ul << 20)
 
-/* Reads the registers at the time of the signal. */
-void smf_first_frame(struct frame *frame, void *context) {
-  *frame = (struct frame){0};
-#if defined(__x86_64__)
-  static const uint8_t order[16] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP,
-                                    REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
-  const greg_t *saved = ((ucontext_t *)context)->uc_mcontext.gregs;
-  for (int number = 0; number < 16; number++) frame->registers[number] = (uintptr_t)saved[order[number]];
-  frame->pc = (uintptr_t)saved[REG_RIP];
-#else
-  const mcontext_t *saved = &((ucontext_t *)context)->uc_mcontext;
-  for (int number = 0; number < 31; number++) frame->registers[number] = saved->regs[number];
-  frame->registers[STACK_POINTER] = saved->sp;
-  frame->pc = saved->pc;
-#endif
+/* The records of addresses of modules that were looked up: recursions have the same ones again and again. */
+enum { KNOWN = 16 };
+static struct {
+  uintptr_t pc;
+  const uint8_t *record;
+} known[KNOWN];
+
+/* Forgets what was looked up: modules may have come and gone since then. */
+void smf_forget_frames(void) {
+  for (int index = 0; index < KNOWN; index++) known[index].pc = 0, known[index].record = 0;
+  smf_forget_readable();
 }
 
 static uintptr_t load(uintptr_t address) { return smf_is_readable(address) ? *(const uintptr_t *)address : 0; }
 
 /* Whether a word can be a return address: a call is in front of it. `target` gets where a direct call leads, else 0. */
-static int follows_call(uintptr_t address, uintptr_t *target) {
+int smf_follows_call(uintptr_t address, uintptr_t *target) {
   *target = 0;
 #if defined(__x86_64__)
   if (!smf_is_readable(address - 8)) return 0;
@@ -64,7 +59,7 @@ static int follows_call(uintptr_t address, uintptr_t *target) {
 static int has_frame_pointer(const struct frame *frame) {
   uintptr_t at = frame->registers[FRAME_POINTER], stack = frame->registers[STACK_POINTER], target;
   if ((at & 7) || at < stack || at - stack > LARGEST_FRAME || !smf_is_readable(at) || !smf_is_readable(at + 8)) return 0;
-  return follows_call(smf_unsigned(load(at + 8)), &target);
+  return smf_follows_call(smf_unsigned(load(at + 8)), &target);
 }
 
 static int by_frame_pointer(struct frame *frame) {
@@ -112,7 +107,7 @@ static enum fit fit_of(uintptr_t word, const struct module *module, const struct
   struct place place;
   struct library library;
   if (other ? !smf_is_code(other, word) : word < 65536 || word >> 47) return NO_FIT;
-  if (!follows_call(word, &target)) return NO_FIT;
+  if (!smf_follows_call(word, &target)) return NO_FIT;
   if (!other) return !smf_library_at(word, &library) || library.frames || smf_is_program(&library) ? POSSIBLE : NO_FIT;
   /* The address of a function, which happens to be behind a call that never returns. */
   if (smf_function_at(other, word, &place) && place.distance == 0) return NO_FIT;
@@ -149,7 +144,7 @@ static int by_search(struct frame *frame, const struct module *module) {
 static int by_link_register(struct frame *frame, const struct module *module) {
   uintptr_t link = smf_unsigned(frame->registers[RETURN_ADDRESS]), target;
   struct place here = {0};
-  if (frame->is_return || !link || !follows_call(link, &target)) return 0;
+  if (frame->is_return || !link || !smf_follows_call(link, &target)) return 0;
   if (module && smf_function_at(module, frame->pc, &here) && link - here.start <= here.size && here.size) return 0;
   if (has_frame_pointer(frame) && smf_unsigned(load(frame->registers[FRAME_POINTER] + 8)) == link) return 0;
   frame->pc = link;
@@ -159,37 +154,50 @@ static int by_link_register(struct frame *frame, const struct module *module) {
 #endif
 
 /* A call of an address where no code is: the return address is still where the call has put it. */
-static int from_nowhere(struct frame *frame) {
+int smf_from_nowhere(struct frame *frame) {
 #if defined(__x86_64__)
   uintptr_t stack = frame->registers[STACK_POINTER], word = load(stack), target;
-  if (!word || !follows_call(word, &target)) return 0;
+  if (!word || !smf_follows_call(word, &target)) return 0;
   return take(frame, stack);
 #else
   uintptr_t link = smf_unsigned(frame->registers[RETURN_ADDRESS]), target;
-  if (!follows_call(link, &target)) return 0;
+  if (!smf_follows_call(link, &target)) return 0;
   frame->pc = link;
   frame->is_return = 1;
   return 1;
 #endif
 }
 
-/* Changes a frame to that of the caller. Returns 0 where the stack ends or nothing is known. */
-int smf_caller(struct frame *frame) {
+/* Finds the unwind table's record of an address in a module; null if there is none. */
+static const uint8_t *record_of(const struct module *module, uintptr_t pc) {
+  unsigned index = (unsigned)(pc ^ pc >> 4) % KNOWN;
+  if (known[index].pc == pc) return known[index].record;
+  const uint8_t *table = (const uint8_t *)module->facts.start + module->facts.frames, *record = 0;
+  if (module->facts.frames_size) record = smf_find_record(table, table + module->facts.frames_size, pc);
+  known[index].pc = pc;
+  return known[index].record = record;
+}
+
+/* Changes a frame to that of the caller, by unwind tables. Returns 0 if there are none, and −1 where the stack ends. */
+int smf_caller_by_tables(struct frame *frame) {
   uintptr_t pc = frame->pc - (frame->is_return ? 1 : 0);
   const struct module *module = smf_module_at(pc);
   struct library library;
-  const uint8_t *record = 0;
-  int is_library = 0;
-  if (module) {
-    const uint8_t *table = (const uint8_t *)module->facts.start + module->facts.frames;
-    if (module->facts.frames_size) record = smf_find_record(table, table + module->facts.frames_size, pc);
-  } else if (smf_library_at(pc, &library)) {
-    is_library = 1;
-    if (library.frames) record = smf_find_record_by_index(library.frames, pc);
-  }
-  int found = record ? smf_apply_record(record, frame) : 0;
+  if (!module) return smf_library_caller(smf_library_at(pc, &library) ? &library : 0, frame);
+  const uint8_t *record = record_of(module, pc);
+  /* Code of Windows' own compilers has the tables that libraries have there. */
+  return record ? smf_apply_record(record, frame) : smf_library_caller(0, frame);
+}
+
+/* Changes a frame to that of the caller. Returns 0 where the stack ends or nothing is known. */
+int smf_caller(struct frame *frame) {
+  uintptr_t pc = frame->pc - (frame->is_return ? 1 : 0);
+  int found = smf_caller_by_tables(frame);
   if (found) return found > 0;
-  if (!frame->is_return && !module && !is_library && !smf_is_readable(pc)) return from_nowhere(frame);
+  const struct module *module = smf_module_at(pc);
+  struct library library;
+  int is_library = !module && smf_library_at(pc, &library);
+  if (!frame->is_return && !module && !is_library && !smf_is_readable(pc)) return smf_from_nowhere(frame);
 #if defined(__aarch64__)
   if (by_link_register(frame, module)) return 1;
   if (by_frame_pointer(frame)) return 1;

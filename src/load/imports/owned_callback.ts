@@ -1,0 +1,126 @@
+/**
+ * JavaScript functions that native code calls by a name that it imports.
+ */
+
+import { stackSizeOf } from "../../call/guard.ts";
+import { addNativeFrames, type SourceLocator } from "../../errors/native_stack.ts";
+import { addressOf, pointerTo } from "../../os/pointer.ts";
+import { type CallbackEntry, enterCallback } from "../runtime/callers.ts";
+import { closedProvider, type Provider } from "./resolve.ts";
+
+/**
+ * A JavaScript function for native code to call, with the signature that the
+ * native code expects. The registry makes the callback and closes it.
+ *
+ * An error that it throws reaches the JavaScript that called the native code, which goes on first with 0 as the
+ * result. Its stack has the functions of native code in between, with their source where debug information
+ * knows it; they are its `cause`, too, unless it has another, since Deno writes no other text for errors that
+ * nobody catches.
+ *
+ * Platforms: the stack has native functions on Linux. Calls of other threads have none.
+ */
+export interface ImportedFunction {
+  /** The parameter types, as `Deno.UnsafeCallback` takes them. */
+  readonly parameters: readonly Deno.NativeType[];
+  /** The result type, as `Deno.UnsafeCallback` takes it. */
+  readonly result: Deno.NativeResultType;
+  /** Called with values of the parameters' types; must return one of the result's. */
+  // deno-lint-ignore no-explicit-any
+  readonly callback: (...parameters: any[]) => any;
+}
+
+// deno-lint-ignore no-explicit-any
+type Callback = (...values: any[]) => any;
+
+/**
+ * Wraps a function that is called with `count` values: `listener` hears of what it throws, while it is on the stack.
+ * A rest parameter costs 6 ns in each call, so the usual counts have functions of their own.
+ */
+function withListener(callback: Callback, count: number, listener: (error: unknown) => void): Callback {
+  const fail = (error: unknown): never => {
+    listener(error);
+    throw error;
+  };
+  const wrappers: Callback[] = [
+    () => {
+      try {
+        return callback();
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    (first) => {
+      try {
+        return callback(first);
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    (first, second) => {
+      try {
+        return callback(first, second);
+      } catch (error) {
+        return fail(error);
+      }
+    },
+    (first, second, third) => {
+      try {
+        return callback(first, second, third);
+      } catch (error) {
+        return fail(error);
+      }
+    },
+  ];
+  return wrappers.at(count) ?? ((...values) => {
+    try {
+      return callback(...values);
+    } catch (error) {
+      return fail(error);
+    }
+  });
+}
+
+/** A callback that lives until its owner and all importers have released it. */
+export class OwnedCallback implements Provider, Disposable {
+  readonly description: string;
+  readonly address: bigint;
+  readonly #callback: Deno.UnsafeCallback;
+  readonly #entry: CallbackEntry | undefined;
+  #holders = 1;
+
+  /** @param locate Finds the source of native frames. */
+  constructor(name: string, { parameters, result, callback }: ImportedFunction, locate: SourceLocator) {
+    this.description = `callback '${name}'`;
+    const outer: Callback = withListener(callback, parameters.length, (error) => {
+      addNativeFrames(error, this.#entry?.callers() ?? [], locate, outer);
+    });
+    this.#callback = new Deno.UnsafeCallback({ parameters, result }, outer as never);
+    const address = addressOf(this.#callback.pointer);
+    this.#entry = enterCallback(address, stackSizeOf({ parameters, result }));
+    this.address = this.#entry?.address ?? address;
+  }
+
+  get pointer(): Deno.PointerObject {
+    return pointerTo(this.address);
+  }
+
+  ref(): number {
+    return this.#callback.ref();
+  }
+
+  unref(): number {
+    return this.#callback.unref();
+  }
+
+  hold(): Disposable {
+    if (this.#holders === 0) throw closedProvider(this);
+    this.#holders++;
+    return { [Symbol.dispose]: () => this[Symbol.dispose]() };
+  }
+
+  [Symbol.dispose](): void {
+    if (--this.#holders !== 0) return;
+    this.#entry?.[Symbol.dispose]();
+    this.#callback.close();
+  }
+}

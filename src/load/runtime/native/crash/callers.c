@@ -1,0 +1,75 @@
+/*
+ * Callbacks that can say which native code has called them (Linux): an entry in front
+ * of each leaves a frame, from which the walk begins (callback_code.c). Entries are
+ * those of guards, with other code behind them.
+ */
+#include "callers.h"
+
+/* The stack is searched so far for the frame, in bytes: as much as the engine uses by default, several times. */
+#define SEARCHED (8ul << 20)
+
+/*
+ * Puts an entry in front of a callback that takes `stack_size` bytes of arguments on
+ * the stack. Returns the address of the entry's code, for smf_guard_remove; 0 without memory.
+ */
+__attribute__((visibility("default"))) uintptr_t smf_callback_add(uintptr_t function, uint64_t stack_size) {
+  struct guard_entry *entry = smf_take_entry(stack_size, smf_callback);
+  if (!entry) return 0;
+  __atomic_store_n(&entry->function, function, __ATOMIC_RELEASE);
+  return entry->code;
+}
+
+/* Finds the frame of an entry on this thread's stack, above an address; null if there is none. */
+static const uintptr_t *frame_of(uintptr_t record, uintptr_t above) {
+  uintptr_t at = (above + 7) & ~(uintptr_t)7;
+  for (uintptr_t end = at + SEARCHED; at < end && smf_is_readable_again(at); at += 8) {
+    const uintptr_t *base = (const uintptr_t *)at - RECORD_WORD;
+    if (*(const uintptr_t *)at != record || !smf_is_readable_again((uintptr_t)(base + END_WORD))) continue;
+    if (base[OWN_WORD] == (uintptr_t)base) return base;
+  }
+  return 0;
+}
+
+/* The frame that has called an entry, whose own frame is at `base`. */
+static struct frame caller_of(const uintptr_t *base) {
+  struct frame frame = {0};
+#if defined(__x86_64__)
+  /* %rbx, and %r12 to %r15 */
+  frame.registers[3] = base[-1];
+  for (int number = 12; number < 16; number++) frame.registers[number] = base[10 - number];
+#else
+  for (int number = 19; number < 29; number++) frame.registers[number] = base[number - 17];
+#endif
+  frame.registers[FRAME_POINTER] = base[0];
+  frame.registers[STACK_POINTER] = (uintptr_t)(base + END_WORD);
+  frame.pc = smf_unsigned(base[1]);
+  frame.is_return = 1;
+  return frame;
+}
+
+/* A question for the callers of an entry, and where the answer goes. */
+struct question {
+  uintptr_t record, above;
+  struct guard_cell *cell;
+  int is_reported;
+};
+
+static void answer(void *argument) {
+  struct question *question = argument;
+  smf_forget_frames();
+  const uintptr_t *base = frame_of(question->record, question->above);
+  if (!base) return;
+  smf_say_into(question->cell->text, question->cell->room);
+  smf_describe_frames(caller_of(base), 1);
+  question->cell->length = (uint32_t)smf_said();
+}
+
+/*
+ * Describes the native code that has called an entry, whose callback runs on this thread: a line for each
+ * frame, as for a crash that is survived, each behind a line feed. There are none if the callback was called elsewhere.
+ */
+__attribute__((visibility("default"))) void smf_callers(uintptr_t code, struct guard_cell *cell) {
+  struct question question = {(uintptr_t)smf_entry_of(code), (uintptr_t)__builtin_frame_address(0), cell, 0};
+  cell->length = 0;
+  smf_run_alone(answer, &question, &question.is_reported);
+}
