@@ -4,9 +4,12 @@
  * after close into an exception.
  */
 
+import { behindFunction } from "../errors/edge.ts";
+import type { CallGuards } from "./guard.ts";
 import { finallyCall } from "../os/intrinsics.ts";
+import { hold } from "./held_arguments.ts";
 import { mayWrapperBeOnStack } from "./stack_walk.ts";
-import { type CallCell, compileWrappers, MAX_WRAPPERS } from "./wrapper_source.ts";
+import { type CallCell, compileWrappers, MAX_WRAPPERS, type WrapperTarget } from "./wrapper_source.ts";
 import type { CallFunction } from "../os/pointer.ts";
 import type { CallCounter } from "./in_flight.ts";
 
@@ -53,14 +56,25 @@ export interface CallTarget {
   readonly cell?: CallCell;
   readonly parameterCount: number;
   readonly nonblocking: boolean;
+  /** The source text of the call through the cell; {@linkcode WrapperTarget.source}. */
+  readonly source?: WrapperTarget["source"];
 }
 
 /** A target whose calls can become fast. */
 type FastTarget = CallTarget & { readonly cell: CallCell };
 
-/** Wraps each target in a function that checks the owner's gate. Fast targets get wrappers with a source text of their own. */
-export function wrapCalls(targets: readonly CallTarget[], owner: CallOwner): CallFunction[] {
-  const compiled = compiledWrappers(targets.filter(isFast), owner);
+/**
+ * Wraps each target in a function that checks the owner's gate. Fast targets get wrappers with a source text of their
+ * own.
+ *
+ * @param guards Says how synchronous calls have ended, if the targets are behind guards.
+ */
+export function wrapCalls(
+  targets: readonly CallTarget[],
+  owner: CallOwner,
+  guards?: CallGuards,
+): CallFunction[] {
+  const compiled = compiledWrappers(targets.filter(isFast), owner, guards);
   const calls: CallFunction[] = [];
   let next = 0;
   for (const target of targets) {
@@ -69,11 +83,13 @@ export function wrapCalls(targets: readonly CallTarget[], owner: CallOwner): Cal
       calls.push(Object.defineProperty(compiled[next++], "name", { value: name, configurable: true }));
       continue;
     }
-    const wrapper = closureWrapper(target, owner);
-    calls.push(Object.defineProperties(nonblocking ? countInFlight(wrapper, owner) : wrapper, {
+    const edge: Edge = {};
+    const wrapper = closureWrapper(target, owner, nonblocking ? undefined : guards, edge);
+    edge.function = Object.defineProperties(nonblocking ? countInFlight(wrapper, owner) : wrapper, {
       name: { value: name, configurable: true },
       length: { value: parameterCount, configurable: true },
-    }));
+    });
+    calls.push(edge.function);
   }
   return calls;
 }
@@ -86,27 +102,58 @@ function isFast(target: CallTarget): target is FastTarget {
 const MAX_SINGLE = 3;
 
 /** Undefined where code from strings is forbidden. */
-function compiledWrappers(targets: readonly FastTarget[], owner: CallOwner): CallFunction[] | undefined {
+function compiledWrappers(
+  targets: readonly FastTarget[],
+  owner: CallOwner,
+  guards: CallGuards | undefined,
+): CallFunction[] | undefined {
   const functions: CallFunction[] = [];
   const size = targets.length <= MAX_SINGLE ? 1 : MAX_WRAPPERS;
   for (let start = 0; start < targets.length; start += size) {
     const some = targets.slice(start, start + size);
-    const closures = some.map((target) => closureWrapper(target, owner));
-    const wrappers = compileWrappers(some, (index, ...parameters) => closures[index](...parameters));
+    const edges: readonly Edge[] = some.map(() => ({}));
+    const closures = some.map((target, index) => closureWrapper(target, owner, guards, edges[index]));
+    const wrappers = compileWrappers(
+      some,
+      (index, ...parameters) => closures[index](...parameters),
+      guards && {
+        state: guards.state,
+        failed: (index) => {
+          throw atCaller(guards.takeError(some[index].name), edges[index]);
+        },
+      },
+    );
     if (wrappers === undefined) return undefined;
     owner.gate.whenClosed(wrappers.close);
+    wrappers.functions.forEach((each, index) => edges[index].function = each);
     functions.push(...wrappers.functions);
   }
   return functions;
 }
 
+/** The function that the user calls, once it is made. */
+interface Edge {
+  function?: CallFunction;
+}
+
+/** Makes an error begin its stack with the user's call. */
+function atCaller(error: Error, edge: Edge): Error {
+  return edge.function === undefined ? error : behindFunction(error, edge.function);
+}
+
 /** The number of calls through closures on the stack. */
 let closureDepth = 0;
 
-function closureWrapper({ call, name }: CallTarget, owner: CallOwner): CallFunction {
+function closureWrapper(
+  { call: unguarded, name }: CallTarget,
+  owner: CallOwner,
+  guards: CallGuards | undefined,
+  edge: Edge,
+): CallFunction {
   const { gate } = owner;
+  const call = guards === undefined ? unguarded : guardedCall(unguarded, name, guards, edge);
   return (...parameters) => {
-    if (!gate.open) throw owner.closedError(name);
+    if (!gate.open) throw atCaller(owner.closedError(name), edge);
     closureDepth++;
     try {
       return call(...parameters);
@@ -116,10 +163,23 @@ function closureWrapper({ call, name }: CallTarget, owner: CallOwner): CallFunct
   };
 }
 
+function guardedCall(call: CallFunction, name: string, guards: CallGuards, edge: Edge): CallFunction {
+  const { state } = guards;
+  return (...parameters) => {
+    const result = call(...parameters);
+    if (state[0] !== 0) throw atCaller(guards.takeError(name), edge);
+    return result;
+  };
+}
+
 function countInFlight(call: CallFunction, { calls }: CallOwner): CallFunction {
   return (...parameters) => {
     // Counted before it starts: freeing the module must not miss the call.
-    const end = calls.begin();
+    const returned = calls.begin(), release = hold(parameters);
+    const end = (): void => {
+      release();
+      returned();
+    };
     let result: Promise<unknown>;
     try {
       result = call(...parameters) as Promise<unknown>;

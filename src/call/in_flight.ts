@@ -44,13 +44,15 @@ class Batch {
   previous: Batch | undefined;
   /** The batch after; undefined while calls are still added to this one. */
   next: Batch | undefined;
-  /** Settles when every call of this batch and of all before has returned. */
-  readonly returned: CallsDrained;
-  readonly #resolve: (haveReturned: boolean) => void;
+  #waiter: ReturnType<typeof withResolver<boolean>> | undefined;
 
   constructor(previous?: Batch) {
     this.previous = previous;
-    ({ promise: this.returned, resolve: this.#resolve } = withResolver<boolean>());
+  }
+
+  /** Settles when every call of this batch and of all before has returned. */
+  get returned(): CallsDrained {
+    return (this.#waiter ??= withResolver<boolean>()).promise;
   }
 
   /** Settles this batch and those after it, as far as all calls have returned. */
@@ -58,7 +60,7 @@ class Batch {
     // deno-lint-ignore no-this-alias
     let batch: Batch = this;
     while (batch.count === 0 && batch.previous === undefined && batch.next !== undefined) {
-      batch.#resolve(true);
+      batch.#waiter?.resolve(true);
       batch = batch.next;
       batch.previous = undefined;
     }

@@ -5,10 +5,9 @@
  */
 
 import { LoadError } from "../errors/load_error.ts";
-import { copyDefinition } from "./definition.ts";
+import type { FastRequest } from "./adapter/adapted_targets.ts";
 import { CallCell } from "./wrapper_source.ts";
-import { type CallFunction, pointerCall } from "../os/pointer.ts";
-import type { BindRequest } from "./path.ts";
+import type { CallFunction } from "../os/pointer.ts";
 
 /** The number of the call at which a function asks for a fast one. */
 export const WARM_UP_CALLS = 8;
@@ -20,17 +19,25 @@ const SHARING_CALLS = WARM_UP_CALLS / 4;
 
 /** A function that is called by its address first, and by its cell once that has a fast call. */
 export class LazyCall {
-  readonly request: BindRequest;
-  readonly cell = new CallCell();
+  readonly request: FastRequest;
+  readonly cell: CallCell;
   readonly #pointerCall: CallFunction;
+  /** Calls through the cell once it is filled. */
+  readonly #fastCall: CallFunction;
   readonly #warmedUp: () => void;
   #count = 0;
 
-  /** @param warmedUp Runs once, at the warm-up's last call; may fill the cell; must not throw. */
-  constructor({ name, address, definition }: BindRequest, warmedUp: () => void) {
-    this.request = { name, address, definition: copyDefinition(definition) };
-    this.#pointerCall = pointerCall(address, this.request.definition);
+  /**
+   * @param pointerCall Calls the function by its address.
+   * @param warmedUp Runs once, at the warm-up's last call; may fill the cell; must not throw.
+   */
+  constructor(request: FastRequest, pointerCall: CallFunction, warmedUp: () => void) {
+    this.request = request;
+    this.#pointerCall = pointerCall;
     this.#warmedUp = warmedUp;
+    const { adapted } = request;
+    const cell = this.cell = adapted ?? new CallCell();
+    this.#fastCall = adapted?.callOr(pointerCall) ?? ((...parameters) => cell.direct!(...parameters));
   }
 
   /** Whether the function was called often enough to share a library that another one asks for. */
@@ -42,7 +49,7 @@ export class LazyCall {
   readonly call: CallFunction = (...parameters) => {
     const { cell } = this;
     if (cell.direct === undefined && ++this.#count === WARM_UP_CALLS) this.#warmedUp();
-    if (cell.direct !== undefined) return cell.direct(...parameters);
+    if (cell.direct !== undefined) return this.#fastCall(...parameters);
     try {
       return this.#pointerCall(...parameters);
     } catch (error) {

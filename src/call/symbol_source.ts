@@ -21,7 +21,7 @@ export interface SymbolSource {
   /** The kind of thing that has a name, whether or not it can be bound; undefined if nothing has it. */
   kind(name: string): SymbolKind | undefined;
   /** The names that the module exports, in file order. */
-  exportNames(): Iterable<string>;
+  readonly exportNames: () => Iterable<string>;
   /**
    * The types that the module keeps; undefined if it keeps none.
    *

@@ -5,8 +5,10 @@
  */
 
 import { LoadError } from "../errors/load_error.ts";
-import { listNames } from "../errors/names.ts";
+import { didYouMean, listNames, nearestSymbol } from "../errors/names.ts";
 import type { Binder } from "./binder.ts";
+import type { Definitions, FunctionDefinition, Integers } from "./function_definition.ts";
+import type { CallGuards } from "./guard.ts";
 import type { CallPath } from "./path.ts";
 import type { SymbolKind, SymbolSource } from "./symbol_source.ts";
 import { checkTypes, type NamedDefinition, type TypeCheck } from "./type_check.ts";
@@ -17,6 +19,10 @@ export interface BindingOptions {
   readonly callPath: CallPath;
   /** Whether definitions are compared with the module's types. */
   readonly types: TypeCheck;
+  /** The values of 64-bit integers in functions that have no definition; undefined with definitions. */
+  readonly integers: Integers | undefined;
+  /** Makes crashes exceptions of the calls; undefined: they end the process. */
+  readonly guards?: CallGuards | undefined;
 }
 
 /** The result of a binding. */
@@ -45,18 +51,18 @@ export function bindWanted(
   wanted: Wanted,
   source: SymbolSource,
   binder: Binder,
-  { callPath, types }: BindingOptions,
+  { callPath, types, integers, guards }: BindingOptions,
 ): SymbolsBound {
-  judgeWanted(wanted, types);
+  judgeWanted(wanted, types, integers);
   if (!isByTypes(wanted)) {
     if (types === "check") checkTypes(namedDefinitions(wanted), source);
-    return { symbols: bindSymbols(wanted, source, binder, callPath), leftOut: NOTHING_LEFT_OUT };
+    return { symbols: bindSymbols(wanted, source, binder, { callPath, guards }), leftOut: NOTHING_LEFT_OUT };
   }
-  const { definitions, leftOut } = definitionsByTypes(wanted, source);
-  return { symbols: bindSymbols(definitions, source, binder, callPath), leftOut };
+  const { definitions, leftOut } = definitionsByTypes(wanted, source, integers);
+  return { symbols: bindSymbols(definitions, source, binder, { callPath, guards }), leftOut };
 }
 
-function* namedDefinitions(definitions: Deno.ForeignLibraryInterface): Iterable<NamedDefinition> {
+function* namedDefinitions(definitions: Definitions): Iterable<NamedDefinition> {
   for (const [key, definition] of Object.entries(definitions)) {
     yield { name: definition.name ?? key, definition };
   }
@@ -64,14 +70,14 @@ function* namedDefinitions(definitions: Deno.ForeignLibraryInterface): Iterable<
 
 /** Binds all symbols of definitions that were judged. */
 function bindSymbols(
-  definitions: Deno.ForeignLibraryInterface,
+  definitions: Definitions,
   source: SymbolSource,
   binder: Binder,
-  callPath: CallPath,
+  { callPath, guards }: Pick<BindingOptions, "callPath" | "guards">,
 ): Readonly<Record<string, unknown>> {
   const symbols: Record<string, unknown> = Object.create(null);
   const wrong: WrongName[] = [];
-  const functions: { key: string; name: string; address: bigint; definition: Deno.ForeignFunction }[] = [];
+  const functions: { key: string; name: string; address: bigint; definition: FunctionDefinition }[] = [];
   for (const [key, definition] of Object.entries(definitions)) {
     const name = definition.name ?? key;
     if ("type" in definition) {
@@ -91,7 +97,7 @@ function bindSymbols(
     else wrong.push({ name, found: source.kind(name), isStatic: "type" in definition });
   }
   if (wrong.length > 0) throw cannotBind(wrong, source);
-  const bound = binder.bind(functions, callPath);
+  const bound = binder.bind(functions, callPath, guards);
   functions.forEach(({ key }, index) => symbols[key] = bound[index]);
   // An object without a prototype is a hash table to V8, and an access 50 times as slow; one that is itself a prototype is not.
   Object.create(symbols);
@@ -106,7 +112,7 @@ interface WrongName {
 }
 
 /** One error for all names that cannot be bound. */
-function cannotBind(wrong: readonly WrongName[], { path, verb }: SymbolSource): LoadError {
+function cannotBind(wrong: readonly WrongName[], { path, verb, exportNames }: SymbolSource): LoadError {
   const missing = wrong.filter(({ found }) => found === undefined).map(({ name }) => name);
   const mistaken = new Map(
     wrong.filter(({ found }) => found !== undefined).map(({ name, found, isStatic }) => [
@@ -115,7 +121,8 @@ function cannotBind(wrong: readonly WrongName[], { path, verb }: SymbolSource): 
     ]),
   );
   const problems: string[] = [];
-  if (missing.length > 0) problems.push(`the module does not ${verb} ${listNames(missing)}`);
+  const near = (name: string): string => didYouMean(nearestSymbol(name, exportNames()));
+  if (missing.length > 0) problems.push(`the module does not ${verb} ${listNames(missing, near)}`);
   if (mistaken.size > 0) problems.push(listNames([...mistaken.keys()], (name) => mistaken.get(name)!));
   return new LoadError(
     missing.length > 0 ? "UndefinedSymbol" : "Incompatible",
@@ -124,7 +131,7 @@ function cannotBind(wrong: readonly WrongName[], { path, verb }: SymbolSource): 
       path,
       symbols: wrong.map(({ name }) => name),
       hint: missing.length > 0
-        ? "correct the name (smf inspect FILE lists the module's symbols), " +
+        ? "correct the name (smf nm FILE lists the module's symbols), " +
           "or define it with `optional: true` if it may be missing"
         : "define functions with `parameters` and `result`, and variables with `type`; " +
           "addressOf(name) gives the address of either",

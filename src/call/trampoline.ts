@@ -28,6 +28,7 @@
 
 import { Atomics } from "../os/intrinsics.ts";
 import { LoadError } from "../errors/load_error.ts";
+import { readAddresses } from "../os/native_memory.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 
@@ -70,6 +71,8 @@ interface TableMemory {
 /** The table of one version: the addresses that the module's trampolines jump to. */
 export class JumpTable implements Disposable {
   readonly capacity: number;
+  /** The address of the word that says whether the version is quarantined; undefined without guards. */
+  quarantine: bigint | undefined;
   readonly #memory: TableMemory;
 
   /** @param addresses The first slots, by the trampolines' indices; there may be room for more. */
@@ -100,6 +103,16 @@ export class JumpTable implements Disposable {
   [Symbol.dispose](): void {
     this.#memory.free();
   }
+}
+
+/** How far behind the table pointer is the word that leads to the current version's quarantine, in bytes. */
+export const QUARANTINE_WORD = 8n;
+/** The word behind it, which is always 0: nothing is quarantined. */
+const NO_QUARANTINE_WORD = 16n;
+
+/** Whether the version behind a table pointer is prepared for guards. */
+export function hasQuarantine(tablePointer: bigint): boolean {
+  return readAddresses(tablePointer + QUARANTINE_WORD, 1)[0] !== tablePointer + NO_QUARANTINE_WORD;
 }
 
 /** The number of slots of a small table, which shares the word's page. */
@@ -207,6 +220,8 @@ export class Trampolines {
    */
   switchTo(table: JumpTable): void {
     Atomics.store(this.#words, 0, table.address);
+    const { quarantine = this.tablePointer + NO_QUARANTINE_WORD } = table;
+    Atomics.store(this.#words, Number(QUARANTINE_WORD) / SLOT_SIZE, quarantine);
   }
 
   /** Keeps the trampolines until disposed; the last holder frees them, and remains if the system refuses. */

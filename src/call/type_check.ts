@@ -9,6 +9,7 @@ import { oneOf, type OptionKind } from "../errors/options.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import { compareFunction, compareVariable, type DefinitionDifferences } from "../types/compare_definition.ts";
 import { sizeOf } from "../types/layout.ts";
+import type { FunctionDefinition } from "./function_definition.ts";
 import type { SymbolSource } from "./symbol_source.ts";
 
 /**
@@ -24,7 +25,7 @@ export const TYPE_CHECK: OptionKind = oneOf("check", "ignore");
 /** A function or a static to be bound, by the name of its symbol. */
 export interface NamedDefinition {
   readonly name: string;
-  readonly definition: Deno.ForeignFunction | Deno.ForeignStatic;
+  readonly definition: FunctionDefinition | Deno.ForeignStatic;
 }
 
 /**

@@ -9,15 +9,16 @@ import type { ModuleTypes } from "../smf/types.ts";
 import { bareType } from "../types/layout.ts";
 import { isReason, nativeFunction, nativeValue } from "../types/native.ts";
 import { judgeDefinitions } from "./definition.ts";
+import type { Definitions, FunctionDefinition, Integers } from "./function_definition.ts";
 import type { SymbolSource } from "./symbol_source.ts";
 import { isStored, type TypeCheck } from "./type_check.ts";
 
 /** The request of a binding: definitions, names whose types the module knows, or all exports (undefined). */
-export type Wanted = Deno.ForeignLibraryInterface | readonly string[] | undefined;
+export type Wanted = Definitions | readonly string[] | undefined;
 
 /** Definitions by the module's types. */
 export interface TypedDefinitions {
-  readonly definitions: Deno.ForeignLibraryInterface;
+  readonly definitions: Definitions;
   /** The exports that have none, and why. */
   readonly leftOut: ReadonlyMap<string, string>;
 }
@@ -33,8 +34,11 @@ export function isByTypes(wanted: Wanted): wanted is readonly string[] | undefin
  * @throws {TypeError} for names that are not strings, for types that are to be ignored but needed, and as
  * {@linkcode judgeDefinitions}.
  */
-export function judgeWanted(wanted: Wanted, types: TypeCheck): void {
-  if (!isByTypes(wanted)) return judgeDefinitions(wanted);
+export function judgeWanted(wanted: Wanted, types: TypeCheck, integers: Integers | undefined): void {
+  if (!isByTypes(wanted)) {
+    if (integers !== undefined) throw integersTwice();
+    return judgeDefinitions(wanted);
+  }
   if (types === "ignore") {
     throw new TypeError("Cannot bind: option 'types' is 'ignore', and there are no definitions");
   }
@@ -43,6 +47,13 @@ export function judgeWanted(wanted: Wanted, types: TypeCheck): void {
       throw new TypeError(`Cannot bind: a name is ${describeValue(name)}, not a string`);
     }
   }
+}
+
+/** The error for an option that definitions have themselves. */
+export function integersTwice(): TypeError {
+  return new TypeError(
+    "Cannot bind: option 'integers' is for functions without definitions; a definition has `integers` itself",
+  );
 }
 
 /**
@@ -56,10 +67,11 @@ export function judgeWanted(wanted: Wanted, types: TypeCheck): void {
 export function definitionsByTypes(
   names: readonly string[] | undefined,
   source: SymbolSource,
+  integers: Integers | undefined,
 ): TypedDefinitions {
   const types = source.types();
   if (types === undefined) throw noTypes(source.path);
-  const definitions: Record<string, Deno.ForeignFunction | Deno.ForeignStatic> = Object.create(null);
+  const definitions: Record<string, FunctionDefinition | Deno.ForeignStatic> = Object.create(null);
   const leftOut = new Map<string, string>();
   const missing: string[] = [];
   for (const name of names ?? source.exportNames()) {
@@ -73,7 +85,7 @@ export function definitionsByTypes(
       ? "each thread has a variable of its own, which JavaScript cannot reach"
       : define(types, name, kind === "a function", source);
     if (typeof definition === "string") leftOut.set(name, definition);
-    else definitions[name] = definition;
+    else definitions[name] = "type" in definition ? definition : { ...definition, integers };
   }
   if (missing.length > 0) throw missingNames(missing, source);
   if (names !== undefined && leftOut.size > 0) throw cannotDefine(leftOut, source.path);
@@ -86,7 +98,7 @@ function define(
   name: string,
   isFunction: boolean,
   source: SymbolSource,
-): Deno.ForeignFunction | Deno.ForeignStatic | string {
+): FunctionDefinition | Deno.ForeignStatic | string {
   const found = source.typeOf(types, name);
   if (found === undefined) return "the module does not know its type: its object was compiled without -g";
   const { type, size } = found;
@@ -96,7 +108,7 @@ function define(
   }
   if (record?.kind === "function") {
     const native = nativeFunction(types.types, record);
-    return isReason(native) ? native.reason : native as Deno.ForeignFunction;
+    return isReason(native) ? native.reason : native as FunctionDefinition;
   }
   if (!isStored(types, type, size)) {
     return `the compiler has stored it in another way than its type, ${types.declaration("", type)}, says`;
@@ -117,7 +129,7 @@ function missingNames(symbols: readonly string[], { path, verb }: SymbolSource):
   return new LoadError("UndefinedSymbol", `Cannot bind: the module does not ${verb} ${listNames(symbols)}`, {
     path,
     symbols,
-    hint: "correct the name: smf inspect FILE lists the module's symbols",
+    hint: "correct the name: smf nm FILE lists the module's symbols",
   });
 }
 

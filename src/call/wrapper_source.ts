@@ -17,7 +17,9 @@
  * of its shape, of any other module, had changed.
  */
 
+import { Bytes, isSafeInteger } from "../os/intrinsics.ts";
 import type { CallFunction } from "../os/pointer.ts";
+import { scratch } from "./adapter/scratch.ts";
 
 /** Holds the fast call of a function: absent first, set once, never changed. */
 export class CallCell {
@@ -30,10 +32,28 @@ Object.setPrototypeOf(CallCell.prototype, null);
 export interface WrapperTarget {
   readonly cell: CallCell;
   readonly parameterCount: number;
+  /**
+   * Writes the call as the statements of a function, if it is more than passing the
+   * parameters on. It can use `open`, the parameters `p0` and so on, and what
+   * {@linkcode KNOWN} has.
+   *
+   * @param cell The name of the cell.
+   * @param fallback The text of a call of the fallback.
+   * @param returning Writes the statements that return the value of an expression, which must be evaluated there.
+   */
+  readonly source?: (cell: string, fallback: string, returning: (value: string) => string) => string;
 }
 
 /** Serves the calls of the wrapper at `index` while its cell is empty, and after it was closed. */
 export type FallbackCall = (index: number, ...parameters: unknown[]) => unknown;
+
+/** How wrappers learn of calls that a guard has ended. */
+export interface WrapperGuard {
+  /** Its first word is not 0 after such a call. */
+  readonly state: Uint32Array;
+  /** Throws the error of that call. */
+  readonly failed: (index: number) => never;
+}
 
 /** The wrappers of one source text. */
 export interface Wrappers {
@@ -53,17 +73,19 @@ export const MAX_WRAPPERS = 1000;
 export function compileWrappers(
   targets: readonly WrapperTarget[],
   fallback: FallbackCall,
+  guard?: WrapperGuard,
 ): Wrappers | undefined {
-  const counts: number[] = [];
-  const cells: CallCell[] = [];
-  for (const { parameterCount, cell } of targets) {
-    counts.push(parameterCount);
-    cells.push(cell);
-  }
-  const instantiate = counts.length === 1 ? takeSpare(counts[0]) : compile(sourceOf(counts))?.[0];
+  const [{ parameterCount, source }] = targets;
+  const cells = targets.map(({ cell }) => cell);
+  const isGuarded = guard !== undefined;
+  const instantiate = targets.length === 1 && source === undefined
+    ? takeSpare(parameterCount, isGuarded)
+    : compile(sourceOf(targets, isGuarded))?.[0];
   if (instantiate === undefined) return undefined;
   const wrappers = instantiate();
-  return { functions: wrappers(fallback, ...cells), close: wrappers };
+  const known = targets.some((target) => target.source !== undefined) ? KNOWN : [];
+  const ends = guard === undefined ? [] : [guard.state, guard.failed];
+  return { functions: wrappers(fallback, ...known, ...ends, ...cells), close: wrappers };
 }
 
 /**
@@ -71,19 +93,41 @@ export function compileWrappers(
  * it is called with a fallback and cells, and closes them when it is called with
  * nothing.
  */
-type CompiledSource = () => (fallback?: FallbackCall, ...cells: CallCell[]) => CallFunction[];
+type CompiledSource = () => (
+  fallback?: FallbackCall,
+  ...more: (CallCell | (typeof KNOWN)[number] | Uint32Array | WrapperGuard["failed"])[]
+) => CallFunction[];
 
-function sourceOf(parameterCounts: readonly number[]): string {
-  let cells = "";
+/** The values that source texts of their own may use, and the names of these. */
+const KNOWN = [isSafeInteger, Bytes, scratch] as const, KNOWN_NAMES = ",safe,Bytes,scratch";
+
+function sourceOf(
+  targets: readonly Pick<WrapperTarget, "parameterCount" | "source">[],
+  isGuarded: boolean,
+): string {
+  let cells = isGuarded ? ",state,failed" : "";
   let functions = "";
-  for (const [index, count] of parameterCounts.entries()) {
-    const parameters = parameterNames(count);
-    cells += `,c${index}`;
-    functions += `((${parameters})=>open&&c${index}.direct!==undefined?c${index}.direct(${parameters})` +
-      `:fallback(${index}${count === 0 ? "" : `,${parameters}`})),\n`;
+  let known = "";
+  for (const [index, { parameterCount, source }] of targets.entries()) {
+    const parameters = parameterNames(parameterCount);
+    const cell = `c${index}`;
+    const fallback = `fallback(${index}${parameterCount === 0 ? "" : `,${parameters}`})`;
+    cells += `,${cell}`;
+    // A guard's call has ended before the word that says how is read.
+    const returning = (value: string): string =>
+      isGuarded ? `const v=${value};return state[0]===0?v:failed(${index})` : `return ${value}`;
+    const canCall = `open&&${cell}.direct!==undefined`, call = `${cell}.direct(${parameters})`;
+    if (source !== undefined) {
+      known = KNOWN_NAMES;
+      functions += `((${parameters})=>{${source(cell, fallback, returning)}}),\n`;
+    } else if (isGuarded) {
+      functions += `((${parameters})=>{if(${canCall}){${returning(call)}}return ${fallback}}),\n`;
+    } else {
+      functions += `((${parameters})=>${canCall}?${call}:${fallback}),\n`;
+    }
   }
   // Parentheses make V8 compile a function eagerly, instead of pre-parsing it first.
-  return `(()=>{let open=true;return((fallback${cells})=>fallback===undefined?open=false:[${functions}])}),\n`;
+  return `(()=>{let open=true;return((fallback${known}${cells})=>fallback===undefined?open=false:[${functions}])}),\n`;
 }
 
 /**
@@ -106,14 +150,17 @@ function compile(sources: string): CompiledSource[] | undefined {
 /** The number of source texts that are compiled together: most of the cost of compiling is paid once for all. */
 const BATCH = 8;
 /** Compiled source texts of one wrapper that are not used yet, by the wrapper's number of parameters. */
-const spares: (CompiledSource[] | undefined)[] = [];
+type Spares = (CompiledSource[] | undefined)[];
+const plainSpares: Spares = [], guardedSpares: Spares = [];
 
-function takeSpare(parameterCount: number): CompiledSource | undefined {
+function takeSpare(parameterCount: number, isGuarded: boolean): CompiledSource | undefined {
+  const spares = isGuarded ? guardedSpares : plainSpares;
   const known = spares[parameterCount];
   const next = known?.pop();
   if (next !== undefined) return next;
   // The first time only one is compiled: a program that binds one function may not bind another.
-  const compiled = compile(sourceOf([parameterCount]).repeat(known === undefined ? 1 : BATCH));
+  const sources = sourceOf([{ parameterCount }], isGuarded);
+  const compiled = compile(sources.repeat(known === undefined ? 1 : BATCH));
   spares[parameterCount] = compiled;
   return compiled?.pop();
 }

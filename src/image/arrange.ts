@@ -21,6 +21,7 @@
  * ```
  */
 
+import { trimmed } from "../os/lazy_collections.ts";
 import { alignUp, IMAGE_PAGE, type SectionGroup } from "../smf/offsets.ts";
 
 /** Bytes of one Global Offset Table slot: an address. */
@@ -34,6 +35,11 @@ export interface Region {
   readonly offset: number;
   /** In bytes; 0 if nothing needs this protection. */
   readonly length: number;
+}
+
+/** Whether a region contains the byte at an offset from the range's start. */
+export function isInside(region: Region, offset: number): boolean {
+  return offset >= region.offset && offset < region.offset + region.length;
 }
 
 /** The sections of one kind, one after another. */
@@ -134,7 +140,7 @@ export function arrange(
     gotRegion: rodata,
     plt,
     got,
-    groups: placed,
+    groups: trimmed(placed),
   };
 }
 

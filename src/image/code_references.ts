@@ -26,16 +26,36 @@ export function forEachReference(
   end: number,
   found: FoundReference,
 ): void {
-  for (let at = 2; at + 4 <= bytes.length; at++) {
-    if ((bytes[at - 1] & 0xc7) !== 5) continue;
-    const distance = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
-    const near = offset + at + 4 + distance;
-    // An immediate operand has at most four bytes.
-    if (near + 4 < first || near > end) continue;
-    const target = near + immediateSize(bytes, at - 2, (bytes[at - 1] >> 3) & 7);
-    if (target >= first && target <= end) found(offset + at, target);
+  const look = (from: number, until: number): void => {
+    for (let modRm = from; modRm < until; modRm++) {
+      if ((bytes[modRm] & MODE_AND_OPERAND) !== AFTER_INSTRUCTION) continue;
+      const at = modRm + 1;
+      const distance = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+      const near = offset + at + 4 + distance;
+      // An immediate operand has at most four bytes.
+      if (near + 4 < first || near > end) continue;
+      const target = near + immediateSize(bytes, at - 2, (bytes[modRm] >> 3) & 7);
+      if (target >= first && target <= end) found(offset + at, target);
+    }
+  };
+  // An operation code is in front of each ModRM byte, and a distance behind it.
+  const until = bytes.length - 4;
+  const firstWord = (bytes.byteOffset + 1 + 3) & ~3, wordsAt = firstWord - bytes.byteOffset;
+  const count = Math.max(0, (until - wordsAt) >> 2);
+  look(1, Math.min(wordsAt, until));
+  if (count === 0) return look(wordsAt, until);
+  const words = new Int32Array(bytes.buffer, firstWord, count);
+  for (let index = 0; index < count; index++) {
+    const bits = (words[index] & 0x01010101 * MODE_AND_OPERAND) ^ 0x01010101 * AFTER_INSTRUCTION;
+    // Whether one of four bytes is 0; now and then also if none is.
+    if (((bits - 0x01010101) & ~bits & 0x80808080) === 0) continue;
+    look(wordsAt + 4 * index, wordsAt + 4 * index + 4);
   }
+  look(wordsAt + 4 * count, until);
 }
+
+/** The parts of a ModRM byte that tell where the operand is, and what they are if a distance follows. */
+const MODE_AND_OPERAND = 0xc7, AFTER_INSTRUCTION = 5;
 
 /** The bytes from an operand of 32 bits, which starts at `at`, to the end of its instruction. */
 export function operandEnd(bytes: Uint8Array, at: number): number {

@@ -4,10 +4,12 @@
  * predict from the files alone what a reload would do.
  */
 
+import { isInside } from "./arrange.ts";
 import { type ImagePlan, isAddress } from "./plan.ts";
 import { isCompilerMade } from "./symbol_names.ts";
 import { SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
+import { SYMBOL_WORDS } from "../smf/symbol.ts";
 
 /** A file with the plan of its image. */
 export interface PlannedFile {
@@ -30,18 +32,21 @@ export interface ExportPlace {
 }
 
 /** Finds the export of a name; undefined if there is none that has an address. */
-export function exportPlace({ file, plan }: PlannedFile, name: string): ExportPlace | undefined {
-  const symbol = file.symbols.findExport(name);
-  if (symbol === undefined || !isAddress(symbol.type) || plan.isThreadLocal(symbol.value)) return undefined;
-  const kind = symbol.type === SymbolType.Function ? "function" : "data";
-  return { kind, index: symbol.index, size: symbol.size, room: plan.size - plan.place(symbol.value, 0) };
+export function exportPlace({ file: { symbols }, plan }: PlannedFile, name: string): ExportPlace | undefined {
+  const index = symbols.exportOf(name);
+  if (index < 0 || !isAddress(symbols.type(index)) || plan.isThreadLocal(symbols.value(index))) {
+    return undefined;
+  }
+  const kind = symbols.type(index) === SymbolType.Function ? "function" : "data";
+  const room = plan.size - plan.place(symbols.value(index), 0);
+  return { kind, index, size: symbols.size(index), room };
 }
 
 /** Whether a module exports a thread-local variable of that name. */
-export function exportsThreadLocal({ file, plan }: PlannedFile, name: string): boolean {
+export function exportsThreadLocal({ file: { symbols }, plan }: PlannedFile, name: string): boolean {
   if (plan.threadLocals === undefined) return false;
-  const symbol = file.symbols.findExport(name);
-  return symbol !== undefined && isAddress(symbol.type) && plan.isThreadLocal(symbol.value);
+  const index = symbols.exportOf(name);
+  return index >= 0 && isAddress(symbols.type(index)) && plan.isThreadLocal(symbols.value(index));
 }
 
 /** How a version fits the use of a name: it has the export, lacks it, or has something else of that name. */
@@ -70,15 +75,32 @@ export function isRefused(fit: Fit, compatibility: Compatibility): boolean {
 }
 
 /** The indices of the writable variables of an image, without those that hold nothing of the program's. */
-export function* variablesOf({ file: { symbols }, plan }: PlannedFile): Iterable<number> {
-  for (let index = 0; index < symbols.length; index++) {
-    if (symbols.type(index) !== SymbolType.Data || symbols.size(index) === 0 || !symbols.isDefined(index)) {
-      continue;
-    }
-    const place = plan.place(symbols.value(index), symbols.size(index));
-    if (place < plan.data.offset || place >= plan.data.offset + plan.data.length) continue;
-    if (!isCompilerMade(symbols.name(index))) yield index;
+export function* variablesOf(planned: PlannedFile): Iterable<number> {
+  const { symbols } = planned.file;
+  for (const index of symbolsOfType(symbols, SymbolType.Data)) {
+    if (isInData(planned, index) && !isCompilerMade(symbols.name(index))) yield index;
   }
+}
+
+/** The indices of the symbols of one type: most others are functions, and there may be many. */
+export function symbolsOfType({ words, step, length, typeBase }: SmfFile["symbols"], type: number): number[] {
+  const stored = type - typeBase, found: number[] = [];
+  for (let index = 0, at = SYMBOL_WORDS.kind; index < length; index++, at += step) {
+    if ((words[at] & 0xff) === stored) found.push(index);
+  }
+  return found;
+}
+
+/** Whether a symbol is of data in the group of variables. */
+export function isInData({ file: { symbols }, plan }: PlannedFile, index: number): boolean {
+  return symbols.type(index) === SymbolType.Data && symbols.size(index) > 0 && symbols.isDefined(index) &&
+    isInside(plan.data, plan.place(symbols.value(index), symbols.size(index)));
+}
+
+/** Whether a symbol is a thread-local variable. */
+export function isThreadLocal({ file: { symbols }, plan }: PlannedFile, index: number): boolean {
+  return plan.threadLocals !== undefined && symbols.type(index) === SymbolType.Data &&
+    symbols.size(index) > 0 && symbols.isDefined(index) && plan.isThreadLocal(symbols.value(index));
 }
 
 /** The indices of the functions that a file defines. */

@@ -3,7 +3,7 @@
  */
 
 import { functionsOf, type PlannedFile } from "./compatibility.ts";
-import { lastUpTo } from "./search.ts";
+import { lastUpTo } from "../smf/search.ts";
 import type { SmfFile } from "../smf/file.ts";
 
 const known = new WeakMap<SmfFile, FunctionPlaces>();

@@ -6,6 +6,7 @@
  * `arrange.ts` has placed the groups, GOT and PLT.
  */
 
+import { trimmed } from "../os/lazy_collections.ts";
 import {
   arrange,
   arrangeFixed,
@@ -81,7 +82,7 @@ export class ImagePlan implements Arrangement {
       placed.push({ section, offset: this.place(offset, section.virtualSize) });
       if (section.name === TLS_SECTION) this.threadLocals ??= { section, offset };
     }
-    this.sections = placed;
+    this.sections = trimmed(placed);
   }
 
   /** Does the work of {@linkcode ImagePlan.place} in loops over many offsets. */
@@ -138,6 +139,7 @@ export class ImagePlan implements Arrangement {
  * Platforms: a file with a fixed layout needs pages of 4096 bytes.
  *
  * @param report Called for each symbol that is wrong, and for a wrong entry point.
+ * @param isKnown Whether an earlier plan of this file has checked them.
  * @throws {LoadError} `InvalidFormat`; `Unsupported` if the file's layout does not fit the pages.
  */
 export function planImage(
@@ -145,6 +147,7 @@ export function planImage(
   pageSize: number,
   slots: SlotCounts,
   report: Report = raise,
+  isKnown = false,
 ): ImagePlan {
   const isFixed = isFixedLayout(file.header);
   if (isFixed && pageSize !== IMAGE_PAGE) {
@@ -159,6 +162,7 @@ export function planImage(
     );
   }
   const plan = new ImagePlan(file.sections, pageSize, slots, isFixed);
+  if (isKnown) return plan;
   const { symbols } = file;
   const { pageTable } = plan;
   const codeEnd = plan.groups.find(({ isCode }) => isCode)?.end ?? 0;

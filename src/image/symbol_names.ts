@@ -17,7 +17,8 @@ const DISCRIMINATOR = /(?<=^_ZG?V?Z.*E.*[^\d_])_(?:\d|_\d+_)$/;
 const LAMBDA = /(U[lt](?:[^_]*?E)?)\d+_/g;
 const ANONYMOUS = /(?<=__anon_)\d+/g;
 
-const DIGIT_0 = 48, DIGIT_9 = 57, UNDERSCORE = 95;
+const DIGIT_0 = 48, DIGIT_9 = 57, UNDERSCORE = 95, DOT = 46, AT = 64;
+const UPPER_G = 71, UPPER_U = 85, UPPER_V = 86, UPPER_Z = 90, LOWER_A = 97, LOWER_L = 108, LOWER_T = 116;
 
 const OBJECT = /@[^@]*:[0-9a-f]{16}$/;
 
@@ -57,6 +58,29 @@ export function baseName(name: string): string {
   return base.includes("__anon_") ? base.replace(ANONYMOUS, "") : base;
 }
 
+/**
+ * Whether a name surely is its own base name, by its bytes up to the NUL at its end; if not, {@linkcode baseName} tells.
+ * Says so of nearly all names, which need not be decoded then.
+ */
+export function isOwnBaseName(strings: Uint8Array, start: number): boolean {
+  const isMangled = strings[start] === UNDERSCORE && strings[start + 1] === UPPER_Z;
+  let hasDot = false, last = 0;
+  for (let at = start; at < strings.length; at++) {
+    const byte = strings[at];
+    if (byte === 0) break;
+    if (byte === DOT) hasDot = true;
+    else if (byte === AT) return false;
+    else if (byte === LOWER_A && last === UNDERSCORE && strings[at - 2] === UNDERSCORE) return false;
+    else if (isMangled && last === UPPER_U && (byte === LOWER_L || byte === LOWER_T)) return false;
+    last = byte;
+  }
+  const endsInNumber = last >= DIGIT_0 && last <= DIGIT_9;
+  // A discriminator stands behind names of what is local to a function.
+  const third = strings[start + 2];
+  const mayBeLocal = isMangled && (third === UPPER_Z || third === UPPER_G || third === UPPER_V);
+  return !(endsInNumber && hasDot) && !(mayBeLocal && (endsInNumber || last === UNDERSCORE));
+}
+
 /** Whether a name ends in a number that gcc or clang counts over a whole file, such as `n.0`. */
 export function isNumbered(name: string): boolean {
   const last = name.charCodeAt(name.length - 1);
@@ -73,6 +97,19 @@ export function sourceNames(name: string): readonly string[] {
   const parts = plain.split(".");
   const isUnclear = isOfUnchangedObject(name) || isNumbered(plain);
   return isUnclear ? parts.filter((part) => !/^\d+$/.test(part)) : parts.slice(-1);
+}
+
+/**
+ * The names that a variable may have as a whole where LLVM stores its fields by themselves: `f.n@a.c` and `f@a.c` for
+ * `f.n.sum@a.c`, which is a field of `n`, or of `f`.
+ */
+export function wholeNames(name: string): readonly string[] {
+  const at = name.indexOf("@"), plain = at < 0 ? name : name.slice(0, at), file = name.slice(plain.length);
+  const names: string[] = [];
+  for (let dot = plain.lastIndexOf("."); dot > 0; dot = plain.lastIndexOf(".", dot - 1)) {
+    names.push(plain.slice(0, dot) + file);
+  }
+  return names;
 }
 
 /** The name of a function without what a compiler adds when it clones or splits it: `f` of `f.part.0` or `f.cold`. */

@@ -6,10 +6,11 @@
  * code refers to variables through registers, and nobody knows its users.
  */
 
+import { isInside } from "./arrange.ts";
 import { type CodePiece, forEachReference, operandEnd } from "./code_references.ts";
 import { functionsOf, type PlannedFile } from "./compatibility.ts";
 import { HomePlaces, type HousedFile } from "./homes/places.ts";
-import { lastUpTo } from "./search.ts";
+import { lastUpTo } from "../smf/search.ts";
 import { functionName } from "./symbol_names.ts";
 import { Arch } from "../smf/enums.ts";
 
@@ -92,7 +93,7 @@ function usersOfHomes(
     const user = lastUpTo(functions.starts, at);
     const isKnown = user >= 0 && at < functions.starts[user] + symbols.size(functions.indices[user]);
     // A word of another variable tells nothing: its own name may be numbered.
-    if (!isKnown && !(at >= plan.code.offset && at < plan.code.offset + plan.code.length)) continue;
+    if (!isKnown && !isInside(plan.code, at)) continue;
     const name = isKnown ? functionName(symbols.name(functions.indices[user])) : UNKNOWN;
     const variables = places.variables[home];
     let meant: readonly number[] = variables;

@@ -9,8 +9,9 @@
 import type { CodePiece } from "./code_references.ts";
 import type { HousedFile } from "./homes/places.ts";
 import { type PlannedFile, variablesOf } from "./compatibility.ts";
-import { membersOf, NameGroups } from "./name_groups.ts";
+import { NameGroups } from "./name_groups.ts";
 import { baseName, isNumbered, isOfUnchangedObject, nameWithoutFile } from "./symbol_names.ts";
+import { StoredParts } from "./stored_parts.ts";
 import { usersOf } from "./symbol_users.ts";
 import { type ChangedPointee, TypedPair } from "./typed_variables.ts";
 import { SymbolType } from "../smf/enums.ts";
@@ -57,9 +58,10 @@ export class VersionPair {
   readonly #namesAfter: NameGroups;
   /** The counterpart of each symbol of the old version plus one; 0 if it has none. */
   #after: Int32Array;
-  /** The same of the candidate's symbols. */
+  /** The counterpart of each symbol of the candidate plus one; 0 if it has none. */
   #before: Int32Array;
   readonly #isInPlace: boolean;
+  readonly #parts: StoredParts;
   /** Undefined if one version does not tell its types, null before somebody asks. */
   #typed: TypedPair | undefined | null = null;
 
@@ -71,6 +73,7 @@ export class VersionPair {
     this.isIdentical = isSameFile(previous, candidate);
     this.#namesBefore = NameGroups.of(previous.file);
     this.#namesAfter = NameGroups.of(candidate.file, previous.file);
+    this.#parts = new StoredParts(previous, this.#namesBefore);
     if (this.isIdentical) {
       this.#after = this.#before = Int32Array.from(
         { length: previous.file.symbols.length },
@@ -89,11 +92,6 @@ export class VersionPair {
   /** Whether both versions have the same names in the same order. */
   get hasSameNames(): boolean {
     return this.#namesBefore === this.#namesAfter;
-  }
-
-  /** Whether each symbol is the one of the same index in the other version, by its name alone. */
-  get isInOrder(): boolean {
-    return this.hasSameNames && this.#before === this.#namesAfter.identities;
   }
 
   /** The symbol of the candidate that a symbol of the old version has become. */
@@ -145,9 +143,10 @@ export class VersionPair {
     }
   }
 
-  /** Whether the old version has no symbol of the name of this one. */
+  /** Whether the old version has no symbol of the name of this one, nor one of a part of it, or of the whole. */
   isNew(after: number): boolean {
-    return !this.#namesBefore.groups.has(baseName(this.candidate.file.symbols.name(after)));
+    const name = this.candidate.file.symbols.name(after);
+    return this.#namesBefore.group(baseName(name)).length === 0 && this.#parts.difference(name) === undefined;
   }
 
   /** The indices of the old version's variables whose name the candidate does not have. */
@@ -155,7 +154,7 @@ export class VersionPair {
     for (const before of variablesOf(this.previous)) {
       if (this.#after[before] > 0) continue;
       const name = this.previous.file.symbols.name(before);
-      const group = membersOf(this.#namesAfter.groups.get(baseName(name)) ?? []);
+      const group = this.#namesAfter.group(baseName(name));
       if (!group.some((index) => this.candidate.file.symbols.name(index) === name)) yield before;
     }
   }
@@ -168,20 +167,17 @@ export class VersionPair {
   #matchGroups(): void {
     const { previous: { file: { symbols: old } }, candidate: { file: { symbols: now } } } = this;
     const unclear: [readonly number[], readonly number[]][] = [];
-    for (const [base, before] of this.#namesBefore.groups) {
-      const after = this.#namesAfter.groups.get(base);
-      if (after === undefined) continue;
-      // Nearly all names are like this, and reading them again would take as long as the rest.
-      if (typeof before === "number" && typeof after === "number") this.#match(before, after);
-      else {
-        const [olds, news] = [membersOf(before), membersOf(after)];
+    this.#namesBefore.pairWith(
+      this.#namesAfter,
+      (before, after) => this.#match(before, after),
+      (olds, news) => {
         const [was, is] = [olds[0], news[0]];
         const isFunction = old.type(was) === SymbolType.Function;
         const isUnique = olds.length === 1 && news.length === 1 && old.name(was) === now.name(is);
         if (isUnique && (isFunction || !isNumbered(old.name(was)))) this.#match(was, is);
         else unclear.push([olds, news]);
-      }
-    }
+      },
+    );
     if (unclear.length === 0) return;
     if (this.#isInPlace) {
       for (const [olds, news] of unclear) this.#matchPlain(olds, news);
@@ -245,13 +241,13 @@ export class VersionPair {
   /** Why a variable of the candidate matches no variable of the old version. */
   #unmatched(name: string): string {
     const base = baseName(name);
-    const before = this.#namesBefore.groups.get(base);
-    if (before === undefined) return "the old version has no variable of this name";
+    const before = this.#namesBefore.group(base);
+    if (before.length === 0) {
+      return this.#parts.difference(name) ?? "the old version has no variable of this name";
+    }
     const old = this.previous.file.symbols;
-    const hasNumber = base !== name || membersOf(before).some((other) => old.name(other) !== name) ||
-      membersOf(this.#namesAfter.groups.get(base)!).some((other) =>
-        this.candidate.file.symbols.name(other) !== name
-      );
+    const hasNumber = base !== name || before.some((other) => old.name(other) !== name) ||
+      this.#namesAfter.group(base).some((other) => this.candidate.file.symbols.name(other) !== name);
     if (!hasNumber) return "its name is not unique";
     return this.#isInPlace
       ? "nothing tells which variable of the old version it was: compile with -g"

@@ -15,7 +15,7 @@
 
 import type { VersionPair } from "../image/version_pair.ts";
 import { isAddress } from "../image/plan.ts";
-import { lastUpTo } from "../image/search.ts";
+import { lastUpTo } from "../smf/search.ts";
 import { SymbolType } from "../smf/enums.ts";
 import { placeOf } from "../types/steps.ts";
 

@@ -5,13 +5,21 @@
 
 import { CALL_PATH, type CallPath, type TakenPath } from "../call/path.ts";
 import type { CallGate } from "../call/gate.ts";
+import { type CrashOptions, ON_CRASH } from "../call/guard.ts";
 import { judgeFunction } from "../call/definition.ts";
+import {
+  type Definitions,
+  type FunctionDefinition,
+  INTEGERS,
+  type Integers,
+  type SymbolsOf,
+} from "../call/function_definition.ts";
 import { type StaticMemory, staticReader } from "../call/static_reader.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import type { SymbolKind, SymbolSource } from "../call/symbol_source.ts";
 import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
 import { checkTypes, TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
-import { definitionsByTypes, judgeWanted, type Wanted } from "../call/typed_definitions.ts";
+import { definitionsByTypes, integersTwice, judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { OptionTable } from "../errors/options.ts";
 import { isAddress } from "../image/plan.ts";
@@ -19,17 +27,13 @@ import { keptHome, symbolAddress } from "../load/loader.ts";
 import { readStatic, staticSize } from "../os/native_memory.ts";
 import { HeaderFlag, SymbolType } from "../smf/enums.ts";
 import type { SmfSymbol } from "../smf/symbol.ts";
+import { exactSize } from "../smf/symbol_size.ts";
 import type { ModuleVersion } from "./version.ts";
 
-/** The JavaScript function for a definition, typed as `Deno.dlopen` types its symbols. */
-export type Callable<D extends Deno.ForeignFunction> = Deno.StaticForeignLibraryInterface<
-  { call: D }
->["call"];
-
 /** The result of {@linkcode LoadedModule.bind}. */
-export interface BoundSymbols<S extends Deno.ForeignLibraryInterface> {
+export interface BoundSymbols<S extends Definitions> {
   /** A function for each function, and for each static a getter that reads its current value. */
-  readonly symbols: Deno.StaticForeignLibraryInterface<S>;
+  readonly symbols: SymbolsOf<S>;
 }
 
 /**
@@ -75,16 +79,27 @@ export interface BindOptions {
    * @default "check"
    */
   readonly types?: TypeCheck;
+  /**
+   * The JavaScript values of 64-bit integers in functions that are bound by the
+   * module's types. Definitions say it themselves.
+   *
+   * @default "bigint"
+   */
+  readonly integers?: Integers;
 }
 
 /** The checks of {@linkcode BindOptions}. */
-export const BIND_OPTIONS: OptionTable<BindOptions> = { callPath: CALL_PATH, types: TYPE_CHECK };
+export const BIND_OPTIONS: OptionTable<BindOptions> = {
+  callPath: CALL_PATH,
+  types: TYPE_CHECK,
+  integers: INTEGERS,
+};
 
 /** How functions of an attached module are bound. */
-export type AttachOptions = Pick<BindOptions, "callPath">;
+export type AttachOptions = Pick<BindOptions, "callPath"> & CrashOptions;
 
 /** The checks of {@linkcode AttachOptions}. */
-export const ATTACH_OPTIONS: OptionTable<AttachOptions> = { callPath: CALL_PATH };
+export const ATTACH_OPTIONS: OptionTable<AttachOptions> = { callPath: CALL_PATH, onCrash: ON_CRASH };
 
 /** One function that was bound. */
 export interface BoundFunction {
@@ -104,19 +119,20 @@ export interface AddressLease extends Disposable {
 export function bindFunction(
   version: ModuleVersion,
   name: string,
-  definition: Deno.ForeignFunction | undefined,
-  { callPath, types }: BindingOptions,
+  definition: FunctionDefinition | undefined,
+  { callPath, types, integers, guards }: BindingOptions,
 ): AnyFunction | null {
-  if (definition === undefined) judgeWanted([name], types);
+  if (definition === undefined) judgeWanted([name], types, integers);
+  else if (integers !== undefined) throw integersTwice();
   else judgeFunction(name, definition);
   const address = findAddress(version, name, isFunction);
   if (address === undefined) return null;
   const source = symbolSource(version);
   if (definition === undefined) {
-    const { definitions } = definitionsByTypes([name], source);
-    definition = definitions[name] as Deno.ForeignFunction;
+    const { definitions } = definitionsByTypes([name], source, integers);
+    definition = definitions[name] as FunctionDefinition;
   } else if (types === "check") checkTypes([{ name, definition }], source);
-  return bindAddress(version, name, address, definition, callPath);
+  return bindAddress(version, name, address, definition, { callPath, guards });
 }
 
 /** Names the entry point in messages. */
@@ -125,9 +141,10 @@ const ENTRY_POINT = "(entry point)";
 /** Binds the function that the header names as the entry point; `null` unless the file is marked EXECUTABLE. */
 export function bindEntryPoint(
   version: ModuleVersion,
-  definition: Deno.ForeignFunction,
-  { callPath, types }: BindingOptions,
+  definition: FunctionDefinition,
+  { callPath, types, integers, guards }: BindingOptions,
 ): AnyFunction | null {
+  if (integers !== undefined) throw integersTwice();
   judgeFunction(ENTRY_POINT, definition);
   const { file, memory, plan } = version.image;
   const { flags, entryPoint } = file.header;
@@ -143,17 +160,17 @@ export function bindEntryPoint(
     checkTypes([{ name: ENTRY_POINT, definition }], source);
   }
   const address = memory.address + BigInt(plan.place(entryPoint, 0));
-  return bindAddress(version, ENTRY_POINT, address, definition, callPath);
+  return bindAddress(version, ENTRY_POINT, address, definition, { callPath, guards });
 }
 
 function bindAddress(
   version: ModuleVersion,
   name: string,
   address: bigint,
-  definition: Deno.ForeignFunction,
-  callPath: CallPath,
+  definition: FunctionDefinition,
+  { callPath, guards }: Pick<BindingOptions, "callPath" | "guards">,
 ): AnyFunction {
-  const [callable] = version.binder.bind([{ name, address, definition }], callPath);
+  const [callable] = version.binder.bind([{ name, address, definition }], callPath, guards);
   return callable;
 }
 
@@ -192,7 +209,7 @@ function symbolSource(version: ModuleVersion): SymbolSource {
     typeOf: (types, name) => {
       const symbol = findSymbol(version, name);
       const type = symbol && types.of(symbol);
-      return type === undefined ? undefined : { type, size: symbol!.size };
+      return type === undefined ? undefined : { type, size: exactSize(symbol!) };
     },
   };
 }
@@ -276,7 +293,7 @@ function findStatic(version: ModuleVersion, name: string, type: Deno.NativeType)
   const symbol = findSymbol(version, name);
   if (symbol === undefined || !isVariable(symbol.type)) return undefined;
   if (version.image.plan.isThreadLocal(symbol.value)) return undefined;
-  checkStaticSize(version.path, name, type, symbol.size);
+  checkStaticSize(version.path, name, type, exactSize(symbol));
   const address = symbolAddress(version.image, symbol.index);
   const { memory } = version.image;
   const kept = keptHome(version.image, symbol.value);

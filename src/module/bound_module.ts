@@ -3,6 +3,8 @@
  */
 
 import type { CallPath } from "../call/path.ts";
+import type { Callable, Definitions, FunctionDefinition } from "../call/function_definition.ts";
+import type { OnCrash } from "../call/guard.ts";
 import type { BindingOptions } from "../call/symbols.ts";
 import type { Wanted } from "../call/typed_definitions.ts";
 import { checkOptions } from "../errors/options.ts";
@@ -16,22 +18,28 @@ import {
   type BindOptions,
   type BoundByTypes,
   type BoundSymbols,
-  type Callable,
   leaseAddress,
 } from "./binding.ts";
 import type { ModuleVersion } from "./version.ts";
 import { ViewedModule } from "./viewed_module.ts";
 
+/** How a handle binds functions, unless an option of the binding says otherwise. */
+export interface HandleOptions {
+  readonly callPath: CallPath;
+  /** @default "end" */
+  readonly onCrash?: OnCrash | undefined;
+}
+
 /** The part of a {@linkcode LoadedModule} that binds its functions and variables. */
 export abstract class BoundModule extends ViewedModule {
   readonly #version: ModuleVersion;
-  readonly #callPath: CallPath;
+  readonly #options: HandleOptions;
 
   /** Binds symbols of a version. */
-  protected constructor(version: ModuleVersion, callPath: CallPath) {
+  protected constructor(version: ModuleVersion, options: HandleOptions) {
     super(version);
     this.#version = version;
-    this.#callPath = callPath;
+    this.#options = options;
   }
 
   /**
@@ -61,7 +69,7 @@ export abstract class BoundModule extends ViewedModule {
    * assertEquals(module.getFunction("missing", { parameters: [], result: "void" }), null);
    * ```
    */
-  getFunction<const D extends Deno.ForeignFunction>(
+  getFunction<const D extends FunctionDefinition>(
     name: string,
     definition: D,
     options?: BindOptions,
@@ -89,7 +97,7 @@ export abstract class BoundModule extends ViewedModule {
   getFunction(name: string, definition?: undefined, options?: BindOptions): AnyFunction | null;
   getFunction(
     name: string,
-    definition?: Deno.ForeignFunction,
+    definition?: FunctionDefinition,
     options: BindOptions = {},
   ): AnyFunction | null {
     return bindFunction(this.#version, name, definition, this.#optionsOf("bind function", options));
@@ -113,7 +121,7 @@ export abstract class BoundModule extends ViewedModule {
    * assertEquals(main?.(), 7);
    * ```
    */
-  entryPoint<const D extends Deno.ForeignFunction>(
+  entryPoint<const D extends FunctionDefinition>(
     definition: D,
     options: BindOptions = {},
   ): Callable<D> | null {
@@ -156,7 +164,7 @@ export abstract class BoundModule extends ViewedModule {
    * assertEquals(symbols.counter, before + 1n);
    * ```
    */
-  bind<const S extends Deno.ForeignLibraryInterface>(
+  bind<const S extends Definitions>(
     definitions: S,
     options?: BindOptions,
   ): BoundSymbols<S>;
@@ -175,7 +183,7 @@ export abstract class BoundModule extends ViewedModule {
    * | variables of these, except pointers and structs | a getter of the current value |
    * | variables that are pointers, structs, unions or arrays | the address of the variable |
    *
-   * What cannot be called is in `leftOut`: functions that are variadic, or that
+   * `leftOut` has the exports that cannot be called: functions that are variadic, or that
    * take or return a `long double`, an `__int128`, a complex number, a union or
    * bit-fields by value, or an object of C++ or Rust that is more than its bytes.
    *
@@ -204,7 +212,7 @@ export abstract class BoundModule extends ViewedModule {
     names?: readonly Name[],
     options?: BindOptions,
   ): BoundByTypes<Name>;
-  bind(wanted: Wanted, options: BindOptions = {}): BoundSymbols<Deno.ForeignLibraryInterface> | BoundByTypes {
+  bind(wanted: Wanted, options: BindOptions = {}): BoundSymbols<Definitions> | BoundByTypes {
     return bindAll(this.#version, wanted, this.#optionsOf("bind", options));
   }
 
@@ -241,7 +249,9 @@ export abstract class BoundModule extends ViewedModule {
   #optionsOf(task: string, options: BindOptions): BindingOptions {
     this.#requireOpen();
     checkOptions(task, options, BIND_OPTIONS);
-    return { callPath: options.callPath ?? this.#callPath, types: options.types ?? "check" };
+    const { onCrash } = this.#options;
+    const { callPath = this.#options.callPath, types = "check", integers } = options;
+    return { callPath, types, integers, guards: onCrash === "throw" ? this.#version.guards() : undefined };
   }
 
   #requireOpen(): void {

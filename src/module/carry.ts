@@ -38,6 +38,17 @@ export interface OldPointer {
   readonly value: bigint;
 }
 
+/** The fate of the code of a version that was replaced, while its variables stay. */
+export interface ReplacedCodeFate {
+  /** The bytes of its code, and of its debug information if it was loaded from bytes: the loader keeps that. */
+  readonly bytes: number;
+  /**
+   * Why they stay until the module ends: somebody may have an address in them, or nobody knows. Undefined if they go:
+   * at a later reload, once the version is not kept any more (`keepVersions`) and no thread is in it.
+   */
+  readonly stays: string | undefined;
+}
+
 /** The outcome of carrying variables. */
 export interface CarryReport {
   /** The names of variables whose values were carried over as they were. */
@@ -50,6 +61,8 @@ export interface CarryReport {
   readonly moved: readonly ConvertedVariable[];
   /** With `keep`: what the new version's initialisers made for variables that stay where they are; else undefined. */
   readonly unused: UnusedObjects | undefined;
+  /** With `keep`: the code of the version that was replaced; else undefined. */
+  readonly replacedCode: ReplacedCodeFate | undefined;
   /** Variables that got the old values field by field, since their layout has changed. */
   readonly converted: readonly ConvertedVariable[];
   /** Variables of the new version that start with its own values. */
@@ -147,6 +160,7 @@ export function carryState(
     tables: [],
     moved: [],
     unused: undefined,
+    replacedCode: undefined,
     converted,
     fresh: plans.flatMap(({ name, reason }) => reason === undefined ? [] : [{ name, reason }]),
     oldPointers,

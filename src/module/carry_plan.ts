@@ -31,7 +31,7 @@ export interface CarryPlan {
   readonly sizeBefore: number;
   /** How the types say that its value is converted; undefined if its bytes are copied. */
   readonly conversion: TypePlan | undefined;
-  /** What its types say; undefined if the files do not tell them. */
+  /** The judgement by its types; undefined if the files do not tell them. */
   readonly type: TypePlan | undefined;
   /** The index in the old version's symbol table; undefined if the variable matches none. */
   readonly before: number | undefined;

@@ -3,6 +3,7 @@
  * only reasons that the waiter ignores keep it.
  */
 
+import { LazySet } from "../os/lazy_collections.ts";
 import { queueMicrotask } from "../os/intrinsics.ts";
 import { type HeldNode, type KeepReason, keepReasons } from "./holders.ts";
 
@@ -23,7 +24,7 @@ export function recheckWaits(): void {
 
 /** The waits for the end of one version. */
 export class EndWaits {
-  readonly #settlers = new Set<(error?: unknown) => void>();
+  readonly #settlers = new LazySet<(error?: unknown) => void>();
 
   /** Settles when {@linkcode EndWaits.settle} is called, or when only `ignored` reasons keep the memory. */
   add<V extends HeldNode<V>>(version: V, ignored: readonly KeepReason[]): Promise<void> {

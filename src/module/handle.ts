@@ -2,17 +2,19 @@
  * Handles: loaded modules as the user holds them.
  */
 
-import type { CallPath } from "../call/path.ts";
 import { showAs, shownAddress, shownNames, shownSize } from "../os/inspection.ts";
+import { cutStacks } from "../errors/edge.ts";
 import { checkOptions } from "../errors/options.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import { ATTACH_OPTIONS, type AttachOptions } from "./binding.ts";
-import { BoundModule } from "./bound_module.ts";
+import { BoundModule, type HandleOptions } from "./bound_module.ts";
+import { ViewedModule } from "./viewed_module.ts";
 import type { CarryReport } from "./carry.ts";
 import type { ModuleToken } from "./share/token.ts";
+import { endQuarantine, isQuarantined } from "../load/runtime/crash_guard.ts";
 import { ModuleVersion } from "./version.ts";
 
-let create: (version: ModuleVersion, callPath: CallPath, report?: CarryReport) => LoadedModule;
+let create: (version: ModuleVersion, options: HandleOptions, report?: CarryReport) => LoadedModule;
 
 /**
  * A module in memory, fixed to one version. Handles are counted: closing one
@@ -38,16 +40,17 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
   #closed = false;
 
   static {
-    create = (version, callPath, report) => new LoadedModule(version, callPath, report);
+    create = (version, options, report) => new LoadedModule(version, options, report);
     showAs(this.prototype, "LoadedModule", (module) => #version in module ? module.#facts() : {});
+    for (const { prototype } of [ViewedModule, BoundModule, this]) cutStacks(prototype);
   }
 
   /** Reports what became of variables, if a reload with `state: "keep"` or `"carry"` gave this handle. */
   readonly carried: CarryReport | undefined;
 
-  private constructor(version: ModuleVersion, callPath: CallPath, report?: CarryReport) {
+  private constructor(version: ModuleVersion, options: HandleOptions, report?: CarryReport) {
     version.addHandle();
-    super(version, callPath);
+    super(version, options);
     this.carried = report;
     this.#version = version;
   }
@@ -112,16 +115,46 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
    *
    * @param token The result of `share()`, in this process.
    * @throws {LoadError} `InvalidToken`; `Closed` if the owner has closed the
-   * module; `Busy` if 1024 isolates are attached.
+   * module; `Busy` if 1024 isolates are attached; `Unsupported` for `onCrash: "throw"` where it is not possible,
+   * and for a module whose registry has `crashReport: false` and has not asked for it.
    */
   static attach(token: ModuleToken, options: AttachOptions = {}): LoadedModule {
     checkOptions("attach module", options, ATTACH_OPTIONS);
-    return new LoadedModule(ModuleVersion.attach(token), options.callPath ?? "auto");
+    const { callPath = "auto", onCrash } = options;
+    const version = ModuleVersion.attach(token);
+    using undo = new DisposableStack();
+    undo.defer(() => version.lifetime.revokeQuietly());
+    const attached = openHandle(version, { callPath, onCrash });
+    undo.move();
+    return attached;
   }
 
   /** Describes everything that needs the module beside its handles: importers, leases, nonblocking calls, Workers. */
   holders(): string[] {
     return this.#version.lifetime.describeHolders();
+  }
+
+  /**
+   * Whether this version has crashed, in a call with `onCrash: "throw"`, in this isolate
+   * or in another one: calls of functions that were bound with that option throw
+   * `Quarantined`. A reload or rollback that makes a version the current one ends it.
+   */
+  get isQuarantined(): boolean {
+    this.#requireOpen();
+    return isQuarantined(this.#version.image);
+  }
+
+  /**
+   * Lets calls through again after a crash, in all isolates.
+   *
+   * Safety: the module's variables, its heap and the locks that it held are as the
+   * crash has left them.
+   *
+   * @throws {LoadError} `Closed`.
+   */
+  endQuarantine(): void {
+    this.#requireOpen();
+    endQuarantine(this.#version.image);
   }
 
   /**
@@ -196,6 +229,11 @@ export class LoadedModule extends BoundModule implements Disposable, AsyncDispos
 }
 
 /** Opens a handle on a version. */
-export function openHandle(version: ModuleVersion, callPath: CallPath, report?: CarryReport): LoadedModule {
-  return create(version, callPath, report);
+export function openHandle(
+  version: ModuleVersion,
+  options: HandleOptions,
+  report?: CarryReport,
+): LoadedModule {
+  if (options.onCrash === "throw") version.guards();
+  return create(version, options, report);
 }

@@ -70,6 +70,17 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
   /** Makes the memory of this version, and of what it imports from, stay until the process ends. */
   pin(): void {
     this.#isPinned = true;
+    this.suspect();
+  }
+
+  /** Says that code of this version may come to run for ever; must be called before it does. */
+  suspect(): void {
+    suspects.add(this);
+  }
+
+  /** Takes {@linkcode HeldVersion.suspect} back, unless the version is pinned. */
+  endSuspicion(): void {
+    if (!this.#isPinned) suspects.delete(this);
   }
 
   /** Whether nonblocking calls were lost with the isolate that began them, and may be running for ever. */
@@ -80,7 +91,9 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
   /** Whether code of this version, or of one that imports from it, may be running for ever. */
   get staysMapped(): boolean {
     const mayRun = ({ isPinned, hasLostCalls }: HeldVersion<V>): boolean => isPinned || hasLostCalls;
-    return mayRun(this) || [...this.#allImporters()].some(mayRun);
+    // A module of a thousand versions would be walked through at each reload.
+    const isSuspected = [...suspects].some((each) => mayRun(each as HeldVersion<V>));
+    return isSuspected && (mayRun(this) || [...this.#allImporters()].some(mayRun));
   }
 
   /** Whether a raw address was ever leased: calls through it are not counted. */
@@ -241,6 +254,9 @@ export abstract class HeldVersion<V extends HeldVersion<V>> implements HeldNode<
 }
 
 let count = 0;
+
+/** The versions of this isolate whose code may come to run for ever: of all others {@linkcode HeldVersion.staysMapped} knows. */
+const suspects = new Set<unknown>();
 
 /** The versions of all modules, by the identity that their providers know; all are of one class. */
 const versions = new WeakMap<ModuleIdentity, unknown>();

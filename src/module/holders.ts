@@ -3,6 +3,7 @@
  * that hold each other by importing, perhaps in circles.
  */
 
+import { LazySet } from "../os/lazy_collections.ts";
 import type { ModuleIdentity } from "../load/imports/resolve.ts";
 
 /** The kinds of holders: the rules for closing differ by kind. */
@@ -19,7 +20,7 @@ export interface Holder {
 
 /** The holders of one version that are counted one by one. */
 export class HolderSet implements Iterable<Holder> {
-  readonly #holders = new Set<Holder>();
+  readonly #holders = new LazySet<Holder>();
   #hadLease = false;
   #hadImporter = false;
 
@@ -46,7 +47,7 @@ export class HolderSet implements Iterable<Holder> {
   }
 
   [Symbol.iterator](): Iterator<Holder> {
-    return this.#holders.values();
+    return this.#holders[Symbol.iterator]();
   }
 }
 

@@ -127,16 +127,24 @@ function withCodeAddresses({ ownTrampolines }: LoadedImage, bytes: Uint8Array): 
 }
 
 /** Reads a word as an address; what is not an address may be rounded. */
-export function readAddress(bytes: Uint8Array, offset: number): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function readWord(view: DataView, offset: number): number {
   return view.getUint32(offset + 4, true) * HALF + view.getUint32(offset, true);
 }
 
 /** Writes an address into a word. */
-export function writeAddress(bytes: Uint8Array, offset: number, address: number): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function writeWord(view: DataView, offset: number, address: number): void {
   view.setUint32(offset, address % HALF, true);
   view.setUint32(offset + 4, Math.floor(address / HALF), true);
+}
+
+/** Like {@linkcode readWord}, of bytes. */
+export function readAddress(bytes: Uint8Array, offset: number): number {
+  return readWord(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset);
+}
+
+/** Like {@linkcode writeWord}, into bytes. */
+export function writeAddress(bytes: Uint8Array, offset: number, address: number): void {
+  writeWord(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), offset, address);
 }
 
 /** Whether any word of an image's variables is an address in `memory`. */
@@ -154,7 +162,7 @@ export function addressesIn(image: LoadedImage, range: AddressRange): Float64Arr
 }
 
 /** The data group of an image, not a copy. */
-function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): Uint8Array {
+export function dataOf({ memory, plan: { data: { offset, length } } }: LoadedImage): Uint8Array {
   return length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
 }
 

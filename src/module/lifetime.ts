@@ -56,6 +56,8 @@ export class Lifetime extends HeldVersion<Lifetime> {
    * between calls with the same `look`.
    */
   guard: (look: object) => void = () => {};
+  /** Called when it is revoked and nothing keeps it but the versions that it shares variables with; must not throw. */
+  vacated: () => void = () => {};
   readonly #waits = new EndWaits();
   readonly #freedListeners: (() => void)[] = [];
   /** Deferred when freeing has failed and nobody else would try again. */
@@ -84,6 +86,12 @@ export class Lifetime extends HeldVersion<Lifetime> {
 
   get isFreed(): boolean {
     return this.#state === "freed";
+  }
+
+  /** Whether it only waits for the end of the versions that it shares variables with: no known call is in its code. */
+  get isOnlyShared(): boolean {
+    return this.isDraining && !this.#isTurnScheduled &&
+      this.holders().every(({ kind }) => kind === "version");
   }
 
   /**
@@ -203,7 +211,10 @@ export class Lifetime extends HeldVersion<Lifetime> {
     this.#state = "draining";
     if (this.#isBeingFreed) return;
     const group = this.#guardedGroup();
-    if (group === undefined) return;
+    if (group === undefined) {
+      if (this.isOnlyShared) this.vacated();
+      return;
+    }
     for (const member of group) member.#isBeingFreed = true;
     const failures: unknown[] = [];
     const attempt = (work: () => void): boolean => {
@@ -226,6 +237,7 @@ export class Lifetime extends HeldVersion<Lifetime> {
       const subject = member.#subject;
       if (!attempt(() => pinned.has(member) ? subject.keepMapped() : subject.free())) continue;
       member.#state = "freed";
+      if (!pinned.has(member)) member.endSuspicion();
       for (const listener of member.#freedListeners.splice(0)) listener();
     }
     for (const member of group) {

@@ -2,23 +2,31 @@
  * Live libraries: bindings that follow a module's reloads.
  */
 
-import type { BindingOptions } from "../call/symbols.ts";
+import type { Definitions, SymbolsOf } from "../call/function_definition.ts";
+import { type CrashOptions, ON_CRASH } from "../call/guard.ts";
 import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { showAs, shownNames } from "../os/inspection.ts";
+import { cutStacks } from "../errors/edge.ts";
+import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import { BIND_OPTIONS, type BindOptions, type ModuleSymbols } from "./binding.ts";
 import type { ViewDescription, ViewOf } from "../call/view/description.ts";
-import { LiveBindings, type LiveSource } from "./live_bindings.ts";
+import { LiveBindings, type LiveOptions, type LiveSource } from "./live_bindings.ts";
 import type { LiveView } from "./live_variables.ts";
 import { attachLiveSource } from "./share/attach_live.ts";
 import type { LiveToken } from "./share/token.ts";
 import { checkDescription } from "./viewed_module.ts";
 
-let create: (source: LiveSource, wanted: Wanted, options: BindingOptions) => LiveLibrary;
+let create: (source: LiveSource, wanted: Wanted, options: LiveOptions) => LiveLibrary;
+let bindByName: (library: LiveLibrary, name: string) => object;
+let exportNames: (library: LiveLibrary) => Iterable<string>;
+
+/** How live functions are bound in an isolate that attaches to them. */
+export interface AttachLiveOptions extends BindOptions, CrashOptions {}
 
 /** A library of symbols that were opened by the module's types. */
 export type TypedLibrary<Name extends string = string> = LiveLibrary<
-  Deno.ForeignLibraryInterface,
+  Definitions,
   ModuleSymbols<Name>
 >;
 
@@ -52,10 +60,11 @@ export type TypedLibrary<Name extends string = string> = LiveLibrary<
  * ```
  */
 export class LiveLibrary<
-  S extends Deno.ForeignLibraryInterface = Deno.ForeignLibraryInterface,
-  Symbols = Deno.StaticForeignLibraryInterface<S>,
+  S extends Definitions = Definitions,
+  Symbols = SymbolsOf<S>,
 > implements Disposable, AsyncDisposable {
   readonly #bindings: LiveBindings;
+  readonly #options: LiveOptions;
   /**
    * A function for each function, and for each static a getter that reads its
    * current value. Frozen; the same objects over all versions.
@@ -69,14 +78,18 @@ export class LiveLibrary<
 
   static {
     create = (source, wanted, options) => new LiveLibrary(source, wanted, options);
+    bindByName = (library, name) => library.#bindings.bind([name], library.#options).symbols;
+    exportNames = (library) => library.#bindings.exportNames();
     showAs(this.prototype, "LiveLibrary", (library) => #bindings in library ? library.#facts() : {});
+    cutStacks(this.prototype);
   }
 
-  private constructor(source: LiveSource, wanted: Wanted, options: BindingOptions) {
+  private constructor(source: LiveSource, wanted: Wanted, options: LiveOptions) {
     const bindings = new LiveBindings(source);
     using undo = new DisposableStack();
     undo.defer(() => bindings.lifetime.revokeQuietly());
     this.#bindings = bindings;
+    this.#options = options;
     const { symbols, leftOut } = bindings.bind(wanted, options);
     this.symbols = symbols as Symbols;
     this.leftOut = leftOut;
@@ -169,10 +182,10 @@ export class LiveLibrary<
    * assertEquals(attached.symbols.answer(), 41);
    * ```
    */
-  static attach<const S extends Deno.ForeignLibraryInterface>(
+  static attach<const S extends Definitions>(
     token: LiveToken,
     definitions: S,
-    options?: BindOptions,
+    options?: AttachLiveOptions,
   ): LiveLibrary<S>;
   /**
    * Binds live functions in this isolate by the types that the module keeps, as
@@ -188,17 +201,17 @@ export class LiveLibrary<
   static attach<const Name extends string = string>(
     token: LiveToken,
     names?: readonly Name[],
-    options?: BindOptions,
+    options?: AttachLiveOptions,
   ): TypedLibrary<Name>;
   static attach(
     token: LiveToken,
     wanted: Wanted,
-    options: BindOptions = {},
+    options: AttachLiveOptions = {},
   ): LiveLibrary | TypedLibrary {
-    checkOptions("attach live functions", options, BIND_OPTIONS);
-    const { callPath = "auto", types = "check" } = options;
-    judgeWanted(wanted, types);
-    return create(attachLiveSource(token), wanted, { callPath, types });
+    checkOptions("attach live functions", options, { ...BIND_OPTIONS, onCrash: ON_CRASH });
+    const { callPath = "auto", types = "check", integers, onCrash = "end" } = options;
+    judgeWanted(wanted, types, integers);
+    return create(attachLiveSource(token), wanted, { callPath, types, integers, onCrash });
   }
 
   /**
@@ -242,6 +255,29 @@ export class LiveLibrary<
 }
 
 /** Opens a live library on `source`, which it takes over. */
-export function openLive(source: LiveSource, wanted: Wanted, options: BindingOptions): LiveLibrary {
+export function openLive(source: LiveSource, wanted: Wanted, options: LiveOptions): LiveLibrary {
   return create(source, wanted, options);
+}
+
+/**
+ * Binds the exports that the current version has beside those of `known`; they belong to the library.
+ *
+ * @returns the properties for them, and the reason of each that cannot be bound.
+ */
+export function bindAdded(
+  library: LiveLibrary,
+  known: ReadonlySet<string>,
+): { readonly symbols: PropertyDescriptorMap; readonly leftOut: ReadonlyMap<string, string> } {
+  const symbols: PropertyDescriptorMap = {};
+  const leftOut = new Map<string, string>();
+  for (const name of exportNames(library)) {
+    if (known.has(name)) continue;
+    try {
+      Object.assign(symbols, Object.getOwnPropertyDescriptors(bindByName(library, name)));
+    } catch (error) {
+      if (!(error instanceof LoadError)) throw error;
+      leftOut.set(name, error.message);
+    }
+  }
+  return { symbols, leftOut };
 }

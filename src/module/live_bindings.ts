@@ -4,8 +4,10 @@
  */
 
 import { bindListener } from "./bind_listener.ts";
-import { Binder, CallResources } from "../call/binder.ts";
+import { Binder } from "../call/binder.ts";
+import { CallResources } from "../call/resources.ts";
 import { CallGate, type CallOwner } from "../call/gate.ts";
+import type { CrashOptions } from "../call/guard.ts";
 import { type CallCounter, CallsInFlight } from "../call/in_flight.ts";
 import { checkStaticSize } from "../call/statics.ts";
 import { type BindingOptions, bindWanted, type SymbolsBound } from "../call/symbols.ts";
@@ -14,8 +16,11 @@ import { movingStaticReader } from "../call/static_reader.ts";
 import type { ViewBuffers } from "../call/view/buffers.ts";
 import type { ViewDescription } from "../call/view/description.ts";
 import { LoadError } from "../errors/load_error.ts";
+import { didYouMean, nearestSymbol } from "../errors/names.ts";
 import type { ExportKind } from "../image/compatibility.ts";
 import type { ModuleTypes } from "../smf/types.ts";
+import { CrashGuards } from "../load/runtime/crash_guard.ts";
+import { enterThread } from "../load/runtime/crash_report.ts";
 import { readAddresses, readStatic, staticSize } from "../os/native_memory.ts";
 import { Lifetime } from "./lifetime.ts";
 import type { Trace } from "../load/trace.ts";
@@ -23,12 +28,16 @@ import { LiveBuffers, type LiveOwner, LiveStatic, LiveView, type OwnedVariable }
 import type { LiveToken } from "./share/token.ts";
 import { viewKey } from "./views.ts";
 
+/** How live functions are bound. */
+export interface LiveOptions extends Omit<BindingOptions, "guards">, CrashOptions {}
+
 /** The kinds of exports, as errors name them. */
 const KINDS = { function: "a function", data: "a variable", none: undefined } as const;
 
-function notExported(path: string, name: string): LoadError {
-  return new LoadError("UndefinedSymbol", "Cannot view: the module does not export the name", {
-    path,
+function notExported(source: LiveSource, name: string): LoadError {
+  const near = didYouMean(nearestSymbol(name, source.exportNames()));
+  return new LoadError("UndefinedSymbol", `Cannot view: the module does not export the name${near}`, {
+    path: source.path,
     symbol: name,
     symbols: [name],
     hint: "export the variable, or view it in one version: handle.view(name)",
@@ -63,6 +72,13 @@ export interface LiveSource {
   readonly trace?: Trace;
   /** The address of the word that holds the address of the current version's table. */
   readonly tablePointer: bigint;
+  /**
+   * Prepares the current version for guards, and those that follow it.
+   *
+   * @returns the address of the word that leads to the current version's quarantine.
+   * @throws {LoadError} `Unsupported` where a crash cannot become an exception.
+   */
+  quarantinePointer(): bigint;
   /** Whether `endViews` is called when another version takes over; elsewhere that can happen at any moment. */
   readonly tellsOfReloads: boolean;
   /**
@@ -106,7 +122,7 @@ export interface LiveSource {
 /** The resources of a live library; nothing in it leads back to the library. */
 class LiveBody {
   readonly gate = new CallGate();
-  readonly resources = new CallResources();
+  readonly resources = new CallResources(enterThread);
   readonly lifetime: Lifetime;
   readonly calls: CallsInFlight;
   readonly buffers = new LiveBuffers();
@@ -173,6 +189,11 @@ export class LiveBindings implements CallOwner, LiveOwner {
     return this.#body.source.path;
   }
 
+  /** The names of the current version's exports, in file order. */
+  exportNames(): Iterable<string> {
+    return this.#body.source.exportNames();
+  }
+
   /** Counts a call for the library within the time that it counts for the module. */
   readonly calls: CallCounter = {
     begin: () => {
@@ -200,8 +221,9 @@ export class LiveBindings implements CallOwner, LiveOwner {
    *
    * @throws {LoadError} As {@linkcode bindWanted}.
    */
-  bind(wanted: Wanted, options: BindingOptions): SymbolsBound {
+  bind(wanted: Wanted, { onCrash, ...options }: LiveOptions): SymbolsBound {
     const { source } = this.#body;
+    const guards = onCrash === "throw" ? new CrashGuards(source.path, source.quarantinePointer()) : undefined;
     const useSlot = (name: string, size: number) => this.#useSlot(name, size);
     return bindWanted(
       wanted,
@@ -227,7 +249,7 @@ export class LiveBindings implements CallOwner, LiveOwner {
         },
       },
       this.#binder,
-      options,
+      { ...options, guards },
     );
   }
 
@@ -245,7 +267,7 @@ export class LiveBindings implements CallOwner, LiveOwner {
       view = new LiveView(this, name, description);
       // Throws before the name is in use, if the view cannot be made.
       void view.value;
-      if (this.#useSlot(name, size) === undefined) throw notExported(this.path, name);
+      if (this.#useSlot(name, size) === undefined) throw notExported(this.#body.source, name);
       this.#views.set(key, view);
     }
     return view;

@@ -2,26 +2,39 @@
  * The loader of single modules: without a cache and without a registry.
  */
 
+import { type CrashOptions, ON_CRASH, type OnCrash } from "../call/guard.ts";
 import { CALL_PATH, type CallPath } from "../call/path.ts";
+import { cutStacks } from "../errors/edge.ts";
 import { inFile } from "../errors/load_error.ts";
-import { BOOLEAN, checkOptions, describeValue, type OptionTable, STRING } from "../errors/options.ts";
+import { BOOLEAN, checkOptions, describeValue, type OptionTable, PATH, STRING } from "../errors/options.ts";
+import { CheckCache } from "../load/checks/cache.ts";
 import { type ImportResolver, type ImportSource, resolverSource } from "../load/imports/resolve.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
 import { ALLOCATOR, type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { runtimeNames } from "../load/runtime/names.ts";
+import { requireGuards } from "../load/runtime/crash_guard.ts";
 import { openGate } from "../load/runtime/safe_point.ts";
 import { type LoadedModule, openHandle } from "./handle.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
 import { ModuleVersion } from "./version.ts";
 
 /** Options of a {@linkcode ModuleLoader}. */
-export interface ModuleLoaderOptions {
+export interface ModuleLoaderOptions extends CrashOptions {
   /**
    * The allocator of the modules' memory.
    *
    * @default platformAllocator()
    */
   readonly allocator?: MemoryAllocator;
+  /**
+   * The folder for what the checks of module files find, as with the same option of
+   * a `ModuleRegistry`.
+   *
+   * Platforms: Linux and macOS; on Windows a load is a `LoadError` `Unsupported`.
+   *
+   * @default each load checks everything
+   */
+  readonly cache?: string | URL;
   /**
    * The way that calls take; see {@linkcode CallPath}.
    *
@@ -32,7 +45,7 @@ export interface ModuleLoaderOptions {
    * Whether a crash in native code of a module is reported on standard error, as
    * with the same option of a `ModuleRegistry`.
    *
-   * Platforms: Linux only; elsewhere there are no reports.
+   * Platforms: Linux, and Windows on x86-64; elsewhere there are no reports.
    *
    * @default true
    */
@@ -40,7 +53,7 @@ export interface ModuleLoaderOptions {
 }
 
 /** How {@linkcode ModuleLoader} loads one module. */
-export interface ModuleLoadOptions {
+export interface ModuleLoadOptions extends CrashOptions {
   /**
    * The integrity string that the file's bytes must have: `sha256-…` and the
    * like, as {@linkcode integrityOf} writes it; several separated by spaces are
@@ -76,11 +89,17 @@ export interface ModuleBytesOptions extends ModuleLoadOptions {
 
 const LOADER_OPTIONS: OptionTable<ModuleLoaderOptions> = {
   allocator: ALLOCATOR,
+  cache: PATH,
   callPath: CALL_PATH,
   crashReport: BOOLEAN,
+  onCrash: ON_CRASH,
 };
 
-const LOAD_OPTIONS: OptionTable<ModuleLoadOptions> = { integrity: STRING, pin: BOOLEAN };
+const LOAD_OPTIONS: OptionTable<ModuleLoadOptions> = {
+  integrity: STRING,
+  onCrash: ON_CRASH,
+  pin: BOOLEAN,
+};
 
 const BYTES_OPTIONS: OptionTable<ModuleBytesOptions> = { ...LOAD_OPTIONS, name: STRING };
 
@@ -128,16 +147,26 @@ function checkArguments<Options extends object>(
  * ```
  */
 export class ModuleLoader {
+  static {
+    cutStacks(this.prototype);
+  }
+
   readonly #allocator: MemoryAllocator;
+  readonly #checks: CheckCache | undefined;
   readonly #callPath: CallPath;
   readonly #reportsCrashes: boolean;
+  readonly #onCrash: OnCrash;
 
   /** Opens nothing and needs no permission. */
   constructor(options: ModuleLoaderOptions = {}) {
     checkOptions("create loader", options, LOADER_OPTIONS);
     this.#allocator = options.allocator ?? platformAllocator();
+    if (options.cache !== undefined) {
+      this.#checks = new CheckCache(pathOf(options.cache), () => this.#allocator.pageSize);
+    }
     this.#callPath = options.callPath ?? "auto";
     this.#reportsCrashes = options.crashReport ?? true;
+    this.#onCrash = options.onCrash ?? "end";
   }
 
   /**
@@ -192,8 +221,9 @@ export class ModuleLoader {
   #context(
     path: string,
     resolver: ImportResolver | undefined,
-    { integrity }: ModuleLoadOptions,
+    { integrity, onCrash = this.#onCrash }: ModuleLoadOptions,
   ): LoadContext {
+    if (onCrash === "throw") requireGuards(path);
     const sources: ImportSource[] = resolver === undefined
       ? [runtimeNames, openGate]
       : [runtimeNames, openGate, resolverSource(resolver)];
@@ -203,12 +233,17 @@ export class ModuleLoader {
       description: `module '${path}'`,
       integrity,
       reportAs: this.#reportsCrashes ? { version: 1, file: path } : undefined,
+      checks: this.#checks?.of(path),
     };
   }
 
-  #open(image: LoadedImage, path: string, { pin }: ModuleLoadOptions): LoadedModule {
+  #open(
+    image: LoadedImage,
+    path: string,
+    { pin, onCrash = this.#onCrash }: ModuleLoadOptions,
+  ): LoadedModule {
     const version = inFile(path, () => ModuleVersion.create(image, path, 1).start());
     if (pin === true) version.lifetime.pin();
-    return openHandle(version, this.#callPath);
+    return openHandle(version, { callPath: this.#callPath, onCrash });
   }
 }

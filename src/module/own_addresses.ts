@@ -3,17 +3,18 @@
  * functions, and of all functions that a reload switches: GOT slots, constants
  * and variables. The registry changes them to the functions' canonical
  * addresses, those of trampolines, so that the module and its importers see the
- * same ones. Branches stay direct, but those of a hot module that go through slots.
+ * same ones. Branches stay direct; those of a hot module that go through slots have {@linkcode CallSlots}.
  */
 
-import type { Region } from "../image/arrange.ts";
-import { GOT_SLOT_SIZE } from "../image/arrange.ts";
+import { GOT_SLOT_SIZE, isInside, type Region } from "../image/arrange.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { startArrays } from "../load/start.ts";
-import { placeOfKey } from "./function_keys.ts";
-import { forEachAddress, readAddress, writeAddress } from "./image_data.ts";
-import { detach, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
-import { RelocationType, SymbolType } from "../smf/enums.ts";
+import { isCallSlot } from "./call_slots.ts";
+import { SwitchedFunctions } from "./function_keys.ts";
+import { forEachAddressIn, offsetOf, readWord, writeWord } from "./image_data.ts";
+import { openConstants } from "./open_constants.ts";
+import { detach, type MemoryAllocator } from "../os/memory/allocator.ts";
+import { RelocationType } from "../smf/enums.ts";
 
 /** Words ready to be changed. */
 export interface PreparedAddresses {
@@ -41,6 +42,8 @@ export class OwnAddresses {
   /** The keys of the functions, each once. */
   readonly keys: readonly string[];
   readonly #image: LoadedImage;
+  /** The address of the image. */
+  readonly #base: number;
   /** The loader enters their functions itself, and checks that they are code of the module. */
   readonly #startArrays: ReturnType<typeof startArrays>;
   /** The words in constants and in the GOT, by offsets in the image. */
@@ -50,6 +53,7 @@ export class OwnAddresses {
 
   constructor(image: LoadedImage) {
     this.#image = image;
+    this.#base = Number(image.memory.address);
     this.#startArrays = startArrays(image.plan);
     this.isCanonical = image.needs !== undefined;
     this.keys = this.isCanonical ? this.#find() : [];
@@ -58,26 +62,29 @@ export class OwnAddresses {
   /**
    * Gets ready to change the words; everything that can fail happens here.
    *
-   * @param canonical The canonical addresses of functions, by key.
+   * @param canonical The canonical addresses of functions, by the indexes of their symbols.
    * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
    */
   prepare(
     allocator: MemoryAllocator,
-    canonical: ReadonlyMap<string, bigint>,
+    canonical: ReadonlyMap<number, bigint>,
     search: DataSearch,
   ): PreparedAddresses {
-    const image = this.#image, { memory, plan, file } = image, base = Number(memory.address);
-    const to = new Map<number, number>(), bySymbol = new Map<number, Switch>();
-    for (const [key, trampoline] of canonical) {
-      const { index } = placeOfKey(image, key)!;
-      const from = base + plan.place(file.symbols.value(index), 0);
-      const change = { from, to: Number(trampoline) };
-      to.set(change.from, change.to);
-      bySymbol.set(index, change);
+    const image = this.#image, { memory, plan } = image;
+    const to = new Map<number, number>(), bySymbol = new Map<number, number>();
+    const ownTrampolines = new Map<number, number>();
+    for (const [index, address] of canonical) {
+      const trampoline = Number(address), code = this.#codeOf(index);
+      to.set(code, trampoline);
+      bySymbol.set(index, trampoline);
+      ownTrampolines.set(trampoline, code);
     }
     // Names of one function are one address in C. In a hot module one of them may become another function.
     if (image.entries === undefined) {
-      for (const [index, { from }] of bySymbol) bySymbol.set(index, { from, to: to.get(from)! });
+      for (const [trampoline, code] of ownTrampolines) {
+        if (to.get(code) !== trampoline) ownTrampolines.delete(trampoline);
+      }
+      for (const index of bySymbol.keys()) bySymbol.set(index, to.get(this.#codeOf(index))!);
     }
     if (to.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
@@ -90,14 +97,7 @@ export class OwnAddresses {
     for (const region of regions) {
       const { places, symbols } = this.#constants, end = region.offset + region.length;
       if (!places.some((at) => at >= region.offset && at + 8 <= end)) continue;
-      allocator.protect(memory, Protection.READ_WRITE, region.offset, region.length);
-      preparing.defer(() => {
-        try {
-          allocator.protect(memory, Protection.READ_ONLY, region.offset, region.length);
-        } catch {
-          // They stay writable, never executable.
-        }
-      });
+      preparing.use(openConstants(allocator, memory, region));
       const view = open(region);
       places.forEach((at, index) => {
         if (at < region.offset || at + 8 > end) return;
@@ -106,14 +106,13 @@ export class OwnAddresses {
     }
     const length = search === "whole" ? plan.data.length : image.initialData?.length ?? 0;
     const data = length === 0 ? undefined : open({ offset: plan.data.offset, length });
-    const ownTrampolines = new Map([...to].map(([address, trampoline]) => [trampoline, address]));
     image.exits?.setTrampolines(ownTrampolines);
     const prepared = preparing.move();
     return {
-      canonical: new Map(Array.from(bySymbol, ([index, { to }]) => [index, to])),
+      canonical: bySymbol,
       commit: () => {
         image.ownTrampolines = ownTrampolines;
-        for (const { at, symbol, view } of constants) change(view, at, bySymbol.get(symbol));
+        for (const { at, symbol, view } of constants) this.#change(view, at, symbol, bySymbol);
         if (data === undefined) return;
         this.#replaceVariables(data, bySymbol);
         if (search === "whole") this.#replaceWritten(data, to);
@@ -125,14 +124,8 @@ export class OwnAddresses {
   /** Finds the functions, and the words that the file says hold their addresses. */
   #find(): string[] {
     const { file, plan } = this.#image, needs = this.#image.needs!;
-    const { relocations, symbols } = file;
-    const found = new Set<number>();
-    const own = new Uint8Array(symbols.length);
-    for (let symbol = 0; symbol < own.length; symbol++) {
-      if (symbols.type(symbol) === SymbolType.Function && symbols.isExport(symbol)) own[symbol] = 1;
-    }
-    const entries = this.#image.entries ?? [];
-    for (const { symbol } of entries) own[symbol] = 1;
+    const { relocations } = file;
+    const found = new Set<number>(), own = new SwitchedFunctions(this.#image);
     const add = ({ places, symbols }: Words, at: number, symbol: number): void => {
       places.push(at);
       symbols.push(symbol);
@@ -140,24 +133,23 @@ export class OwnAddresses {
     };
     for (let slot = 0; slot < needs.firstUse.length; slot++) {
       const symbol = relocations.symbol(needs.firstUse[slot]);
-      if (own[symbol] !== 0) add(this.#constants, plan.got + GOT_SLOT_SIZE * slot, symbol);
+      if (own.has(symbol)) add(this.#constants, plan.got + GOT_SLOT_SIZE * slot, symbol);
     }
     const { rodata, data } = plan;
     for (let index = 0; index < relocations.length; index++) {
       if (relocations.type(index) !== RelocationType.Abs64) continue;
       const symbol = relocations.symbol(index);
-      if (own[symbol] === 0 || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
+      if (!own.has(symbol) || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
         continue;
       }
+      // Calls lead to the version's own code as long as it is the current one.
+      if (isCallSlot(this.#image, relocations.offset(index))) continue;
       const at = plan.place(relocations.offset(index), 8);
       if (this.#isStartArray(at)) continue;
-      if (at >= rodata.offset && at < rodata.offset + rodata.length) add(this.#constants, at, symbol);
-      else if (at >= data.offset && at < data.offset + data.length) {
-        add(this.#variables, at - data.offset, symbol);
-      }
+      if (isInside(rodata, at)) add(this.#constants, at, symbol);
+      else if (isInside(data, at)) add(this.#variables, at - data.offset, symbol);
     }
-    const keys = new Map(entries.map(({ symbol, key }) => [symbol, key]));
-    return [...found].map((symbol) => keys.get(symbol) ?? symbols.name(symbol));
+    return Array.from(found, (symbol) => own.key(symbol));
   }
 
   #isStartArray(at: number): boolean {
@@ -166,13 +158,26 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceVariables(data: DataView, bySymbol: ReadonlyMap<number, Switch>): void {
+  #replaceVariables(data: DataView, bySymbol: ReadonlyMap<number, number>): void {
     const initial = viewOf(this.#initialData()), { places, symbols } = this.#variables;
     places.forEach((at, index) => {
-      const switched = bySymbol.get(symbols[index]);
-      if (at + 8 <= data.byteLength) change(data, at, switched);
-      if (at + 8 <= initial.byteLength) change(initial, at, switched);
+      const symbol = symbols[index];
+      if (at + 8 <= data.byteLength) this.#change(data, at, symbol, bySymbol);
+      if (at + 8 <= initial.byteLength) this.#change(initial, at, symbol, bySymbol);
     });
+  }
+
+  /** Changes a word if it holds the address of the function that it held at first. */
+  #change(view: DataView, at: number, symbol: number, bySymbol: ReadonlyMap<number, number>): void {
+    const trampoline = bySymbol.get(symbol);
+    if (trampoline !== undefined && readWord(view, at) === this.#codeOf(symbol)) {
+      writeWord(view, at, trampoline);
+    }
+  }
+
+  /** The address of a function's code. */
+  #codeOf(symbol: number): number {
+    return this.#base + offsetOf(this.#image, symbol);
   }
 
   /**
@@ -180,13 +185,14 @@ export class OwnAddresses {
    * may end a range of addresses where a function happens to begin.
    */
   #replaceWritten(data: DataView, to: ReadonlyMap<number, number>): void {
-    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-    const { memory, plan } = this.#image;
-    const first = Number(memory.address) + plan.code.offset;
-    const initial = this.#initialData();
-    forEachAddress(bytes, 0, { first, end: first + plan.code.length }, (word, at) => {
+    const { plan } = this.#image;
+    const first = this.#base + plan.code.offset;
+    const initial = viewOf(this.#initialData());
+    forEachAddressIn(data, 0, data.byteLength, { first, end: first + plan.code.length }, (word, at) => {
       if (this.#isStartArray(plan.data.offset + at)) return;
-      if (at + 8 > initial.length || readAddress(initial, at) !== word) replace(bytes, at, to);
+      if (at + 8 <= initial.byteLength && readWord(initial, at) === word) return;
+      const address = to.get(word);
+      if (address !== undefined) writeWord(data, at, address);
     });
   }
 
@@ -195,28 +201,6 @@ export class OwnAddresses {
   }
 }
 
-/** The address of a function's code, and that of its trampoline. */
-interface Switch {
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Changes a word if it holds the address of the function that it held at first. */
-function change(view: DataView, at: number, switched: Switch | undefined): void {
-  if (switched === undefined) return;
-  if (view.getUint32(at + 4, true) * HALF + view.getUint32(at, true) !== switched.from) return;
-  view.setUint32(at, switched.to % HALF, true);
-  view.setUint32(at + 4, Math.floor(switched.to / HALF), true);
-}
-
-const HALF = 2 ** 32;
-
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
   return new DataView(buffer, byteOffset, byteLength);
-}
-
-/** Changes a word if it holds one of the addresses. */
-function replace(bytes: Uint8Array, at: number, to: ReadonlyMap<number, number>): void {
-  const address = to.get(readAddress(bytes, at));
-  if (address !== undefined) writeAddress(bytes, at, address);
 }

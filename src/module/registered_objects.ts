@@ -10,7 +10,7 @@
  */
 
 import { functionsOf, variablesOf } from "../image/compatibility.ts";
-import { lastUpTo } from "../image/search.ts";
+import { lastUpTo } from "../smf/search.ts";
 import { isArrayDestructor, isObjectInitialiser } from "../image/symbol_names.ts";
 import { VariableReferences } from "../image/variable_references.ts";
 import type { LoadedImage } from "../load/loader.ts";

@@ -16,10 +16,12 @@
 
 import { Binder } from "../call/binder.ts";
 import type { CallGate, CallOwner } from "../call/gate.ts";
+import type { CallGuards } from "../call/guard.ts";
 import type { CallsInFlight } from "../call/in_flight.ts";
 import { LoadError } from "../errors/load_error.ts";
 import type { Provider } from "../load/imports/resolve.ts";
 import type { LoadedImage } from "../load/loader.ts";
+import { CrashGuards, prepareGuards } from "../load/runtime/crash_guard.ts";
 import { bindListener } from "./bind_listener.ts";
 import type { ExecutableMemory } from "../os/memory/allocator.ts";
 import type { Lifetime } from "./lifetime.ts";
@@ -80,6 +82,7 @@ export class ModuleVersion implements CallOwner {
   readonly provider: Provider;
   #handles = 0;
   #token: ModuleToken | undefined;
+  #guards: CallGuards | undefined;
 
   private constructor(body: VersionBody, path: string, number: number, token?: ModuleToken) {
     this.path = path;
@@ -190,6 +193,19 @@ export class ModuleVersion implements CallOwner {
 
   closedError(name: string): Error {
     return this.lifetime.closedError(name);
+  }
+
+  /**
+   * Makes guards in front of its functions.
+   *
+   * @throws {LoadError} `Unsupported` where a crash cannot become an exception.
+   */
+  guards(): CallGuards {
+    if (this.#guards === undefined) {
+      prepareGuards(this.image, this.path, this.number);
+      this.#guards = new CrashGuards(this.path, 0n);
+    }
+    return this.#guards;
   }
 
   /** Disposes of `resource` before the version's memory is freed. */

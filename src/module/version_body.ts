@@ -3,7 +3,8 @@
  * to the version, and nothing in it leads back to the `ModuleVersion`.
  */
 
-import { CallResources } from "../call/binder.ts";
+import { LazySet } from "../os/lazy_collections.ts";
+import { CallResources } from "../call/resources.ts";
 import { CallGate } from "../call/gate.ts";
 import { type CallsDrained, CallsInFlight, whenAll } from "../call/in_flight.ts";
 import { ViewBuffers } from "../call/view/buffers.ts";
@@ -15,6 +16,7 @@ import { Lifetime } from "./lifetime.ts";
 import type { Attachment } from "./share/attachment.ts";
 import { ControlOwner } from "./share/control.ts";
 import type { TrampolineUsers } from "./share/trampoline_users.ts";
+import { enterThread } from "../load/runtime/crash_report.ts";
 
 /** The image of a version, its lifetime, and what has to go before the image does. */
 export class VersionBody {
@@ -23,9 +25,12 @@ export class VersionBody {
     this.#attachment?.setInFlight(count);
     if (count === 0) this.lifetime.tryDrain();
   });
-  readonly resources = new CallResources();
+  readonly resources = new CallResources(enterThread);
   /** The buffers over its variables, which are detached before the memory goes. */
-  readonly buffers = new ViewBuffers(() => this.#attachment?.lose());
+  readonly buffers = new ViewBuffers(() => {
+    this.lifetime.suspect();
+    this.#attachment?.lose();
+  });
   readonly lifetime: Lifetime;
   readonly image: LoadedImage;
   /** In an isolate that does not own the module: its own attachment. */
@@ -36,7 +41,7 @@ export class VersionBody {
   #trampolineUsers: TrampolineUsers | undefined;
   /** Resources that refer to the image. */
   readonly #owned = new DisposableStack();
-  readonly #revokedListeners = new Set<() => void>();
+  readonly #revokedListeners = new LazySet<() => void>();
   /** Whether the initialisers have run, and the finalisers have not. */
   #isInitialised = false;
 
@@ -88,19 +93,23 @@ export class VersionBody {
 
   /** The owner's side of sharing, made when it is first asked for. */
   shareControl(): ControlOwner {
+    this.lifetime.suspect();
     return this.#control ??= new ControlOwner();
   }
 
   /** Counts the callers of trampolines as users of this version, until another version gets them. */
   addTrampolineUsers(users: TrampolineUsers): void {
     this.#trampolineUsers = users;
+    this.lifetime.suspect();
     this.resources.used = true;
     users.whenIdle(() => this.lifetime.tryDrain());
   }
 
   /** Ends {@linkcode VersionBody.addTrampolineUsers}. */
   removeTrampolineUsers(users: TrampolineUsers): void {
-    if (this.#trampolineUsers === users) this.#trampolineUsers = undefined;
+    if (this.#trampolineUsers !== users) return;
+    this.#trampolineUsers = undefined;
+    if (this.#control === undefined && !this.buffers.areLost) this.lifetime.endSuspicion();
   }
 
   #controls(): ControlOwner[] {

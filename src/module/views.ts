@@ -3,6 +3,7 @@
  * an accessor over its memory.
  */
 
+import { LazyMap } from "../os/lazy_collections.ts";
 import type { ViewBuffers } from "../call/view/buffers.ts";
 import { shapeOfDescription, type ViewDescription } from "../call/view/description.ts";
 import type { Shape } from "../call/view/shape.ts";
@@ -148,7 +149,10 @@ export class VersionViews {
   readonly buffers: ViewBuffers;
   readonly #version: ViewedVersion;
   /** Keeps the buffers, too, for as long as the version lives: see {@linkcode ViewBuffers}. */
-  readonly #views = new Map<string, { readonly view: unknown; readonly opened: readonly ArrayBuffer[] }>();
+  readonly #views = new LazyMap<
+    string,
+    { readonly view: unknown; readonly opened: readonly ArrayBuffer[] }
+  >();
 
   constructor(version: ViewedVersion, buffers: ViewBuffers) {
     this.#version = version;

@@ -5,7 +5,7 @@
 
 import { basename, dirname, join, resolve } from "../os/path.ts";
 import { type CallsDrained, whenAll } from "../call/in_flight.ts";
-import { LoadError } from "../errors/load_error.ts";
+import { attempt, ignore, LoadError } from "../errors/load_error.ts";
 import { ExportIndex } from "./export_index.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import type { HomeTable } from "../module/keep/table.ts";
@@ -31,7 +31,7 @@ export interface Entry {
   isWatched: boolean;
 }
 
-/** What is known of the version that an image is of, even after the version has gone. */
+/** Facts about the version that an image is of, which outlive the version. */
 export interface ImageFacts {
   /** The module's path as it was asked for, or the name that was given for bytes. */
   readonly path: string;
@@ -113,7 +113,7 @@ export class Catalog {
     return this.#images;
   }
 
-  /** What is known of the version that an image is of. */
+  /** Returns the facts about the version that an image is of. */
   factsOf(image: LoadedImage): ImageFacts | undefined {
     return this.#facts.get(image);
   }
@@ -297,10 +297,5 @@ function absoluteOf(path: string): string | undefined {
 
 /** The path with its directory resolved to the real one; the file itself need not exist. */
 function realParent(path: string): string | undefined {
-  try {
-    return join(realPath(dirname(path)), basename(path));
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+  return attempt(ignore, () => join(realPath(dirname(path)), basename(path)));
 }

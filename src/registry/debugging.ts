@@ -6,11 +6,13 @@ import { attempt, ignore } from "../errors/load_error.ts";
 import { readCompanion } from "../load/file/debug.ts";
 import { keptHome, type LoadedImage } from "../load/loader.ts";
 import type { ModuleVersion } from "../module/version.ts";
+import { guardCode } from "../load/runtime/crash_guard.ts";
+import { writeGuardFile } from "../observe/guard_file.ts";
 import { companionSections } from "../observe/companion.ts";
 import { writeSymbolFile } from "../observe/symbol_file.ts";
-import { DEBUGGERS_LISTEN, registerSymbolFile } from "../os/debuggers.ts";
+import { DEBUGGERS_LISTEN, registerSymbolFile, type SymbolRegistration } from "../os/debuggers.ts";
 
-const registrations = new WeakMap<LoadedImage, Disposable>();
+const registrations = new WeakMap<LoadedImage, SymbolRegistration>();
 
 /**
  * Tells debuggers of a version, before any of its code runs, until its memory is freed.
@@ -21,7 +23,7 @@ const registrations = new WeakMap<LoadedImage, Disposable>();
  */
 export function tellDebuggers(version: ModuleVersion, file: string | undefined): void {
   if (!DEBUGGERS_LISTEN) return;
-  register(version.image, file);
+  registrations.set(version.image, registerSymbolFile(symbolFileOf(version.image, file)));
   version.own({ [Symbol.dispose]: () => registrations.get(version.image)?.[Symbol.dispose]() });
 }
 
@@ -30,12 +32,21 @@ export function tellDebuggersOfHomes(version: ModuleVersion, file: string | unde
   const { image } = version;
   const known = registrations.get(image);
   if (known === undefined || image.homeAddresses === undefined) return;
-  // The new file first: the last one to go takes the library that debuggers watch with it.
-  register(image, file);
-  known[Symbol.dispose]();
+  known.replace(symbolFileOf(image, file));
 }
 
-function register(image: LoadedImage, file: string | undefined): void {
+/** Tells debuggers of the guards in front of functions, until the result is disposed of. */
+export function tellDebuggersOfGuards(): Disposable {
+  return registerSymbolFile(writeGuardFile(Deno.build.arch, guardCode()));
+}
+
+/** Tells debuggers that the code of a version has gone. */
+export function withdrawFromDebuggers(image: LoadedImage): void {
+  registrations.get(image)?.[Symbol.dispose]();
+  registrations.delete(image);
+}
+
+function symbolFileOf(image: LoadedImage, file: string | undefined): Uint8Array<ArrayBuffer> {
   const { memory, plan } = image;
   const at = (offset: number): bigint | undefined => {
     const place = plan.place(offset, 0);
@@ -50,9 +61,8 @@ function register(image: LoadedImage, file: string | undefined): void {
     addressOf: (offset: number) => keptHome(image, offset)?.address ?? at(offset),
   };
   // Debug information that is damaged counts as none: functions have their names still.
-  const symbolFile = attempt(ignore, () => writeSymbolFile(inMemory, debugOf(image, file))) ??
+  return attempt(ignore, () => writeSymbolFile(inMemory, debugOf(image, file))) ??
     writeSymbolFile(inMemory, new Map());
-  registrations.set(image, registerSymbolFile(symbolFile));
 }
 
 /** The debug information of a version; nothing if it has none. */

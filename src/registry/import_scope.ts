@@ -19,6 +19,7 @@ import {
 import { runtimeNames } from "../load/runtime/names.ts";
 import type { SafePointGate } from "../load/runtime/safe_point.ts";
 import type { Exporter } from "./reload/exports.ts";
+import { locatorOf } from "./symbolize.ts";
 
 /**
  * The names that a registry's modules may import, and the sources that provide them.
@@ -108,7 +109,7 @@ export class ImportScope implements Disposable {
     this.#opensNeeded = options.libraries === undefined || libraries.length > 0;
     this.#catalog = catalog;
     this.#gate = gate;
-    this.#given = new GivenImports(imports);
+    this.#given = new GivenImports(imports, locatorOf(catalog));
     this.#libraries = new HostLibraries(libraries);
     this.#resolver = resolver === undefined ? [] : [resolverSource(resolver)];
   }

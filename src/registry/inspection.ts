@@ -19,8 +19,10 @@ export interface InspectedVersion {
   readonly state: "open" | "revoked" | "draining" | "freed";
   /** The start of its memory. */
   readonly address: bigint;
-  /** The size of its memory in bytes. */
+  /** The size of its memory in bytes, without code that was given back. */
   readonly size: number;
+  /** The bytes of its code; 0 if that was given back, and only variables and constants are there. */
+  readonly codeSize: number;
   /** Everything that needs it beside its handles. */
   readonly holders: readonly string[];
 }
@@ -57,27 +59,33 @@ export function inspectCatalog(catalog: Catalog): RegistryInspection {
   });
   const ended = [...left].map(([lifetime, image]) => inspected(lifetime, image));
   const all = [...modules.flatMap(({ versions }) => versions), ...ended];
-  return { modules, ended, size: all.reduce((sum, { size }) => sum + size, 0) };
+  const shown = { modules, ended, size: all.reduce((sum, { size }) => sum + size, 0) };
+  showAs(shown, "", ({ size, ...facts }) => ({ ...facts, size: shownSize(size) }));
+  return shown;
 }
 
 function inspected(
   lifetime: Lifetime,
-  { memory: { address, size } }: LoadedImage,
+  { memory: { address, size: whole }, plan: { code }, hasLeftCode }: LoadedImage,
   current?: ModuleVersion,
   version?: ModuleVersion,
 ): InspectedVersion {
+  const codeSize = hasLeftCode === true ? 0 : code.length;
+  const size = whole - code.length + codeSize;
   const shown = {
     version: version?.number,
     current: version !== undefined && version === current,
     state: lifetime.state,
     address,
     size,
+    codeSize,
     holders: lifetime.describeHolders(),
   };
-  showAs(shown, "", ({ address, size, ...facts }) => ({
+  showAs(shown, "", ({ address, size, codeSize, ...facts }) => ({
     ...facts,
     address: shownAddress(address),
     size: shownSize(size),
+    codeSize: shownSize(codeSize),
   }));
   return shown;
 }
@@ -91,11 +99,12 @@ export function shownRegistry({ modules, ended, size }: RegistryInspection): unk
   };
 }
 
-function lineOf({ version, current, state, address, size, holders }: InspectedVersion): Raw {
+function lineOf({ version, current, state, address, size, codeSize, holders }: InspectedVersion): Raw {
   const name = version === undefined ? "a replaced version" : `version ${version}`;
+  const left = codeSize === 0 ? " without code" : "";
   const held = holders.length === 0 ? "" : `, held by ${holders.join(", ")}`;
   return new Raw(
-    `${name}${current ? " (current)" : ""}: ${state}, ${shownSize(size).text} at ${
+    `${name}${current ? " (current)" : ""}: ${state}, ${shownSize(size).text}${left} at ${
       shownAddress(address).text
     }${held}`,
   );

@@ -17,10 +17,11 @@ export function openLibrary(
   entry: Entry,
   loading: Loading,
   wanted: Wanted,
-  { types = "check", callPath = loading.callPath, ...options }: OpenOptions,
+  { types = "check", callPath = loading.callPath, integers, onCrash = loading.onCrash, ...options }:
+    OpenOptions,
 ): LiveLibrary {
   loading.admit(entry, options);
-  return openLive(liveSource(entry, loading.catalog), wanted, { callPath, types });
+  return openLive(liveSource(entry, loading.catalog), wanted, { callPath, types, integers, onCrash });
 }
 
 /** Gives a live library the trampolines of a loaded module, and keeps the module for it. */
@@ -35,6 +36,7 @@ export function liveSource({ exports }: Entry, catalog: Catalog): LiveSource {
       return exports.tablePointer;
     },
     tellsOfReloads: true,
+    quarantinePointer: () => exports.quarantinePointer(),
     variable(name) {
       const { version } = exports;
       return { ...findVariable(version, name), buffers: version.views.buffers };

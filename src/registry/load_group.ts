@@ -30,7 +30,7 @@ export interface Member {
   /** An address that the image should lie near. */
   readonly near?: bigint | undefined;
   /** Called when all members are linked and none has started. */
-  sealed?(image: PlacedImage): void;
+  sealed?(image: PlacedImage, version: ModuleVersion): void;
 }
 
 /**
@@ -76,7 +76,7 @@ export function loadGroup(
   // All are checked by now. From here on their code runs.
   const positions = order.positions();
   for (const index of positions) inFile(members[index].file, () => sealImage(images[index]));
-  members.forEach(({ file, sealed }, index) => inFile(file, () => sealed?.(images[index])));
+  members.forEach(({ file, sealed }, index) => inFile(file, () => sealed?.(images[index], versions[index])));
   for (const index of positions) inFile(members[index].file, () => versions[index].start());
   undo.move();
   return versions;

@@ -4,22 +4,28 @@
  */
 
 import type { CarryReport } from "../module/carry.ts";
+import type { CrashOptions, OnCrash } from "../call/guard.ts";
 import type { CallPath } from "../call/path.ts";
 import { holdStubMaker } from "../call/stub/library.ts";
 import { Catalog, type Entry } from "./catalog.ts";
+import { CheckCache } from "../load/checks/cache.ts";
 import { Ending } from "./ending.ts";
 import { checkLoaded, checkReplacement } from "./integrity.ts";
 import { inFile, LoadError } from "../errors/load_error.ts";
+import { checkOptions } from "../errors/options.ts";
 import { ImportScope } from "./import_scope.ts";
-import { tellDebuggers } from "./debugging.ts";
+import { tellDebuggers, tellDebuggersOfGuards } from "./debugging.ts";
+import { developmentHook } from "./development.ts";
 import { loadGroup, type Member } from "./load_group.ts";
 import { type LoadContext, type LoadedImage, loadSteps } from "../load/loader.ts";
 import { type MemoryAllocator, platformAllocator } from "../os/memory/allocator.ts";
 import { type LoadedModule, openHandle } from "../module/handle.ts";
-import type { LoadOptions, ModuleRegistryOptions, ReloadOptions } from "./options.ts";
+import { LOAD_OPTIONS, type LoadOptions, type ModuleRegistryOptions, type ReloadOptions } from "./options.ts";
 import { pathOf, readBytes, readFile, readFileAsync } from "../load/file/source.ts";
+import { TrustedKeys } from "../smf/trust.ts";
 import { traceFor } from "../load/trace.ts";
 import { type ProfilerOptions, Profilers } from "./profilers.ts";
+import { requireGuards } from "../load/runtime/crash_guard.ts";
 import { SafePointGate } from "../load/runtime/safe_point.ts";
 import { SafePoints } from "./reload/safe_point.ts";
 import { StableExports } from "./reload/stable_exports.ts";
@@ -40,6 +46,10 @@ export class Loading {
   readonly safePoints: SafePoints;
   /** How calls reach functions, unless an option says otherwise. */
   readonly callPath: CallPath;
+  /** The effect of crashes, unless an option says otherwise. */
+  readonly onCrash: OnCrash;
+  /** Whether crashes of modules may become exceptions, so that the handler must know them. */
+  #hasGuards = false;
   readonly #allocator: MemoryAllocator;
   readonly #scope: ImportScope;
   /** Whether debuggers are told of modules. */
@@ -48,9 +58,15 @@ export class Loading {
   readonly #profilerOptions: ProfilerOptions;
   #profilers: Profilers | undefined;
   readonly #reportsCrashes: boolean;
+  /** The records of checks, if there is a folder for them. */
+  readonly #checks: CheckCache | undefined;
+  /** The keys of which one must have signed each version. */
+  readonly #trust: TrustedKeys | undefined;
   /** The exports of new modules that are not in the catalog yet. */
   readonly #exports = new WeakMap<ModuleVersion, StableExports>();
-  #hasResources = false;
+  /** The resources of the registry; undefined until it loads something. */
+  #resources: DisposableStack | undefined;
+  #hasToldOfGuards = false;
 
   constructor(options: ModuleRegistryOptions) {
     this.callPath = options.callPath ?? "auto";
@@ -59,10 +75,16 @@ export class Loading {
     this.#profilerOptions = { perfMap, jitdump: jitdump === undefined ? undefined : pathOf(jitdump) };
     this.#allocator = options.allocator ?? platformAllocator();
     this.#reportsCrashes = options.crashReport ?? true;
+    const onCrash = this.#reportsCrashes ? developmentHook()?.onCrash : undefined;
+    this.onCrash = options.onCrash ?? onCrash ?? "end";
     const gate = new SafePointGate(this.#allocator);
     this.#scope = new ImportScope(this.catalog, options, gate);
     this.safePoints = new SafePoints(this.catalog, gate, this.ending.signal);
     this.#debug = options.debug ?? false;
+    if (options.cache !== undefined) {
+      this.#checks = new CheckCache(pathOf(options.cache), () => this.#allocator.pageSize);
+    }
+    this.#trust = options.trust && new TrustedKeys(options.trust.keys);
   }
 
   /** Reads a file, or `bytes` in its place, and starts what it holds as version `number`. */
@@ -116,13 +138,9 @@ export class Loading {
 
   /** Starts several versions that may import from each other; they belong to the caller. */
   loadTogether(members: readonly Member[]): ModuleVersion[] {
-    const known = this.#debug ? members.map(toldToDebuggers) : members;
-    const told = known.map(({ sealed, ...member }): Member => ({
+    const told = members.map(({ sealed, ...member }): Member => ({
       ...member,
-      sealed: (image) => {
-        this.#profilers?.add(image, member.file, member.number);
-        sealed?.(image);
-      },
+      sealed: (image, version) => this.#tell(version, member.file, () => sealed?.(image, version)),
     }));
     return loadGroup(told, this.#scope, (...member) => this.#context(...member));
   }
@@ -153,9 +171,33 @@ export class Loading {
 
   /** Opens a handle on the current version. */
   handle(entry: Entry, options: LoadOptions = {}, report?: CarryReport): LoadedModule {
-    const { callPath = this.callPath } = options;
+    const { callPath = this.callPath, onCrash = this.onCrash } = options;
     this.admit(entry, options);
-    return openHandle(entry.exports.version, callPath, report);
+    return openHandle(entry.exports.version, { callPath, onCrash }, report);
+  }
+
+  /**
+   * Checks the options of a load, and gets ready for it.
+   *
+   * @throws {LoadError} `Closed` if the registry was disposed; `Unsupported` as {@linkcode Loading.expectCrashes}.
+   */
+  forLoad(options: LoadOptions): this {
+    checkOptions("load module", options, LOAD_OPTIONS);
+    this.ending.requireOpen();
+    this.expectCrashes(options);
+    return this;
+  }
+
+  /**
+   * Gets ready to make crashes exceptions, if the options ask for that.
+   *
+   * @throws {LoadError} `Unsupported` where it is not possible.
+   */
+  expectCrashes({ onCrash = this.onCrash }: CrashOptions): void {
+    if (onCrash !== "throw") return;
+    requireGuards();
+    this.#hasGuards = true;
+    this.#tellOfGuards();
   }
 
   /** Checks a loaded module against a caller's `integrity`, and pins it if the caller wants that. */
@@ -166,6 +208,9 @@ export class Loading {
 
   #context(key: string, path: string, number: number): LoadContext {
     this.#acquireResources();
+    this.expectCrashes({});
+    this.#tellOfGuards();
+    const isReported = this.#reportsCrashes || this.#hasGuards;
     return {
       trace: traceFor(this.#onTrace, path, number),
       allocator: this.#allocator,
@@ -175,14 +220,16 @@ export class Loading {
       librariesOf: (needed) => this.#scope.librariesOf(needed),
       description: `module '${path}'`,
       keepsInitialData: true,
-      reportAs: this.#reportsCrashes ? { version: number, file: key } : undefined,
+      reportAs: isReported ? { version: number, file: key, isSilent: !this.#reportsCrashes } : undefined,
       keepsDebug: this.#debug,
+      trust: this.#trust,
+      checks: this.#checks?.of(path),
     };
   }
 
   /** A registry that loads nothing holds nothing. */
   #acquireResources(): void {
-    if (this.#hasResources) return;
+    if (this.#resources !== undefined) return;
     using resources = new DisposableStack();
     resources.use(holdStubMaker());
     resources.use(this.#allocator.retain?.());
@@ -191,8 +238,15 @@ export class Loading {
     if (perfMap || jitdump !== undefined) {
       this.#profilers = new Profilers(this.#profilerOptions, this.#allocator.pageSize);
     }
-    this.ending.own(resources.move());
-    this.#hasResources = true;
+    this.#resources = resources.move();
+    this.ending.own(this.#resources);
+  }
+
+  /** Tells debuggers of guards, once, if they are told of modules. */
+  #tellOfGuards(): void {
+    if (!this.#debug || !this.#hasGuards || this.#hasToldOfGuards || this.#resources === undefined) return;
+    this.#hasToldOfGuards = true;
+    this.#resources.use(tellDebuggersOfGuards());
   }
 
   #start(
@@ -207,12 +261,22 @@ export class Loading {
       if (number === 1) this.#takeOwnAddresses(version, this.#exportsOf(version));
       using undo = new DisposableStack();
       undo.defer(() => version.lifetime.revokeQuietly());
-      this.#profilers?.add(image, path, number);
-      linked?.(image);
-      if (this.#debug) tellDebuggers(version, this.catalog.isNamed(key) ? undefined : path);
+      this.#tell(version, this.catalog.isNamed(key) ? undefined : path, () => linked?.(image));
       undo.move();
       return version.start();
     });
+  }
+
+  /**
+   * Tells profilers and debuggers of a version that is linked, before any of its code runs.
+   *
+   * @param file The path of its file; undefined for bytes.
+   * @param ready Called between the two: it may lead the code to other places, which debuggers are told.
+   */
+  #tell(version: ModuleVersion, file: string | undefined, ready: () => void): void {
+    this.#profilers?.add(version.image, version.path, version.number);
+    ready();
+    if (this.#debug) tellDebuggers(version, file);
   }
 
   /** Lets a new module see the same addresses of its functions as its importers. */
@@ -227,17 +291,4 @@ export class Loading {
   #exportsOf(version: ModuleVersion): StableExports {
     return new StableExports(version, this.#allocator, this.catalog.callsDrained);
   }
-}
-
-/** Has debuggers told of a member when it is linked, before any code of it runs. */
-function toldToDebuggers(member: Member): Member {
-  let version: ModuleVersion;
-  return {
-    ...member,
-    expose: (made) => member.expose(version = made),
-    sealed: (image) => {
-      member.sealed?.(image);
-      tellDebuggers(version, member.file);
-    },
-  };
 }

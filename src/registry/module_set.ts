@@ -1,8 +1,8 @@
 /**
- * Modules that are loaded once each and linked with each other: what a registry
- * does before any reload.
+ * Modules that are loaded once each and linked with each other, without reloads.
  */
 
+import type { Definitions } from "../call/function_definition.ts";
 import { judgeWanted, type Wanted } from "../call/typed_definitions.ts";
 import { checkOptions } from "../errors/options.ts";
 import { Loading } from "./loading.ts";
@@ -10,7 +10,6 @@ import type { LiveLibrary, TypedLibrary } from "../module/live.ts";
 import { openLibrary } from "./live_source.ts";
 import type { LoadedModule } from "../module/handle.ts";
 import {
-  LOAD_OPTIONS,
   type LoadOptions,
   type ModuleRegistryOptions,
   OPEN_OPTIONS,
@@ -77,8 +76,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   load(path: string | URL, options: LoadOptions = {}): LoadedModule {
-    checkOptions("load module", options, LOAD_OPTIONS);
-    const loading = this.#open();
+    const loading = this.#loading.forLoad(options);
     const file = pathOf(path);
     const key = loading.catalog.keyOf(file);
     const entry = loading.catalog.get(key) ?? loading.enter(key, loading.read(key, file, 1, options));
@@ -103,8 +101,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   async loadAsync(path: string | URL, options: LoadOptions = {}): Promise<LoadedModule> {
-    checkOptions("load module", options, LOAD_OPTIONS);
-    const { catalog, ending } = this.#open();
+    const { catalog, ending } = this.#loading.forLoad(options);
     const file = pathOf(path);
     const key = await catalog.keyOfAsync(file);
     ending.requireOpen();
@@ -161,8 +158,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * ```
    */
   loadBytes(name: string, bytes: Uint8Array, options: LoadOptions = {}): LoadedModule {
-    checkOptions("load module", options, LOAD_OPTIONS);
-    const loading = this.#open();
+    const loading = this.#loading.forLoad(options);
     const { catalog } = loading;
     requireName(name);
     requireBytes(bytes);
@@ -227,7 +223,7 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
    * assertEquals(mylib.symbols.add(2n, 3n), 5n);
    * ```
    */
-  open<const S extends Deno.ForeignLibraryInterface>(
+  open<const S extends Definitions>(
     path: string | URL,
     definitions: S,
     options?: OpenOptions,
@@ -258,9 +254,10 @@ export abstract class ModuleSet implements Disposable, AsyncDisposable {
   ): TypedLibrary<Name>;
   open(path: string | URL, wanted: Wanted, options: OpenOptions = {}): LiveLibrary | TypedLibrary {
     checkOptions("open module", options, OPEN_OPTIONS);
-    const { types = "check", ...loadOptions } = options;
-    judgeWanted(wanted, types);
+    const { types = "check", integers, ...loadOptions } = options;
+    judgeWanted(wanted, types, integers);
     const loading = this.#open();
+    loading.expectCrashes(options);
     using _handle = loading.catalog.find(path) === undefined ? this.load(path, loadOptions) : undefined;
     return openLibrary(loading.requireLoaded(path), loading, wanted, options);
   }

@@ -2,9 +2,21 @@
  * The options of a registry and of its methods.
  */
 
+import { INTEGERS, type Integers } from "../call/function_definition.ts";
+import { type CrashOptions, ON_CRASH } from "../call/guard.ts";
 import { CALL_PATH, type CallPath } from "../call/path.ts";
 import { TYPE_CHECK, type TypeCheck } from "../call/type_check.ts";
-import { BOOLEAN, BYTES, FUNCTION, NUMBER, type OptionTable, PATH, STRING } from "../errors/options.ts";
+import {
+  BOOLEAN,
+  BYTES,
+  FUNCTION,
+  kindOf,
+  NUMBER,
+  type OptionTable,
+  PATH,
+  STRING,
+  STRINGS,
+} from "../errors/options.ts";
 import { IMPORT_OPTIONS, type ImportOptions } from "./import_scope.ts";
 import type { TraceEvent } from "../load/trace.ts";
 import { ALLOCATOR, type MemoryAllocator } from "../os/memory/allocator.ts";
@@ -12,13 +24,44 @@ import { SAFE_POINT_OPTIONS, type SafePointOptions } from "./reload/safe_point.t
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 
 /** Options of a {@linkcode ModuleRegistry}. */
-export interface ModuleRegistryOptions extends ImportOptions {
+export interface ModuleRegistryOptions extends ImportOptions, CrashOptions {
   /**
    * The source of memory for modules, trampolines and their tables.
    *
    * @default platformAllocator()
    */
   readonly allocator?: MemoryAllocator;
+  /**
+   * The folder for what the checks of module files find, so that a later start of
+   * the program need not check a file again that has not changed: names, tables and
+   * hashes of sqlite3 take half of its first load in a process. The loader makes the
+   * folder if it is not there. It must belong to the user, be open to nobody else
+   * (mode 700), and not be a symbolic link. Needs `--allow-read` and
+   * `--allow-write` of the folder.
+   *
+   * No code and no address is kept: what runs is read from the module's file, each
+   * time. A file counts as unchanged if its device, inode, size, modification and
+   * change times are the same, and its header and section table too; anything else
+   * is checked as without the option, and so are bytes, loads with `integrity` and
+   * registries with `trust`.
+   *
+   * Safety: damage that the file system does not tell of, after the first check, is
+   * not found. SECURITY.md says who is kept out and who is not.
+   *
+   * Platforms: Linux and macOS; on Windows a load is a `LoadError` `Unsupported`.
+   *
+   * @default each load checks everything
+   *
+   * @example
+   * ```ts
+   * import { ModuleRegistry } from "@simple/loader";
+   *
+   * const folder = Deno.makeTempDirSync(); // Made for its user alone.
+   * using registry = new ModuleRegistry({ cache: `${folder}/modules` });
+   * registry.load("fixtures/mylib.smf"); // Checks the file, and keeps what it has found.
+   * ```
+   */
+  readonly cache?: string | URL;
   /**
    * How calls reach native functions.
    *
@@ -27,12 +70,13 @@ export interface ModuleRegistryOptions extends ImportOptions {
   readonly callPath?: CallPath;
   /**
    * Whether a crash in native code of a module is reported: when a signal such as
-   * SIGSEGV ends the process while code of the module is on the stack, what
-   * happened, the functions on the stack and a next step are first written to
-   * standard error. The process ends as it would have. Handlers of signals that
-   * the program or Deno has installed before get what is theirs.
+   * SIGSEGV, or an exception of Windows such as an access violation, ends the
+   * process while code of the module is on the stack, what happened, the functions
+   * on the stack and a next step are first written to standard error. The process
+   * ends as it would have. Handlers that the program or Deno has installed get what
+   * is theirs.
    *
-   * Platforms: Linux only; elsewhere there are no reports.
+   * Platforms: Linux, and Windows on x86-64; elsewhere there are no reports.
    *
    * @default true
    */
@@ -118,10 +162,44 @@ export interface ModuleRegistryOptions extends ImportOptions {
    * @default no such file
    */
   readonly jitdump?: string | URL;
+  /**
+   * The keys whose modules are loaded: each version of each module must have a
+   * valid signature (`smf sign`, `signModule`) by one of them, whether it is
+   * loaded from a file or bytes, reloaded or watched. It is checked before
+   * anything is mapped, on exactly the bytes that are loaded. Shared libraries of
+   * the host that a module names are not checked.
+   *
+   * Safety: a signature says who built a module, not that it is the newest: an
+   * older version that the same key has signed is loaded, too. `integrity` pins
+   * one. Each registry of a Worker needs the option itself.
+   *
+   * @default any module
+   *
+   * @example
+   * ```ts
+   * import { LoadError, ModuleRegistry } from "@simple/loader";
+   * import { assertThrows } from "@std/assert";
+   *
+   * const keys = ["ed25519-11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="];
+   * using registry = new ModuleRegistry({ trust: { keys } });
+   * assertThrows(() => registry.load("fixtures/mylib.smf"), LoadError, "nobody has signed it");
+   * ```
+   */
+  readonly trust?: TrustOptions;
+}
+
+/** The signers whose modules are loaded. */
+export interface TrustOptions {
+  /**
+   * Public keys of Ed25519, as PEM or in the short form that `smf keygen` prints
+   * (`ed25519-…`); at least one. While a key is replaced by another, both are in
+   * the list.
+   */
+  readonly keys: readonly string[];
 }
 
 /** How a module is checked, kept and bound when it is loaded. */
-export interface LoadOptions {
+export interface LoadOptions extends CrashOptions {
   /**
    * How calls reach native functions, unless `getFunction` or `bind` says otherwise.
    *
@@ -164,6 +242,13 @@ export interface OpenOptions extends LoadOptions {
    * @default "check"
    */
   readonly types?: TypeCheck;
+  /**
+   * The JavaScript values of 64-bit integers in functions that are bound by the
+   * module's types. Definitions say it themselves.
+   *
+   * @default "bigint"
+   */
+  readonly integers?: Integers;
 }
 
 /** Options of {@linkcode ModuleSet.unload}. */
@@ -187,16 +272,24 @@ export interface ReloadOptions extends TakeoverOptions, LoadOptions {
   readonly bytes?: Uint8Array;
 }
 
+function hasKeys(value: unknown): boolean {
+  const { keys, ...others } = Object(value);
+  return STRINGS.accepts(keys) && Object.keys(others).length === 0;
+}
+
 /** The checks of {@linkcode ModuleRegistryOptions}. */
 export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
   allocator: ALLOCATOR,
+  cache: PATH,
   callPath: CALL_PATH,
   crashReport: BOOLEAN,
   debug: BOOLEAN,
   keepVersions: NUMBER,
+  onCrash: ON_CRASH,
   onTrace: FUNCTION,
   perfMap: BOOLEAN,
   jitdump: PATH,
+  trust: kindOf("an object with 'keys', an array of strings", hasKeys),
   ...IMPORT_OPTIONS,
 };
 
@@ -204,11 +297,16 @@ export const REGISTRY_OPTIONS: OptionTable<ModuleRegistryOptions> = {
 export const LOAD_OPTIONS: OptionTable<LoadOptions> = {
   callPath: CALL_PATH,
   integrity: STRING,
+  onCrash: ON_CRASH,
   pin: BOOLEAN,
 };
 
 /** The checks of {@linkcode OpenOptions}. */
-export const OPEN_OPTIONS: OptionTable<OpenOptions> = { ...LOAD_OPTIONS, types: TYPE_CHECK };
+export const OPEN_OPTIONS: OptionTable<OpenOptions> = {
+  ...LOAD_OPTIONS,
+  types: TYPE_CHECK,
+  integers: INTEGERS,
+};
 
 /** The checks of {@linkcode UnloadOptions}. */
 export const UNLOAD_OPTIONS: OptionTable<UnloadOptions> = { force: BOOLEAN };

@@ -15,7 +15,7 @@ import { bytesAt } from "../os/native_memory.ts";
 import { basename, join } from "../os/path.ts";
 import { Platform } from "../smf/enums.ts";
 
-/** What profilers are told. */
+/** The profilers that are told of modules. */
 export interface ProfilerOptions {
   /** Whether `/tmp/perf-PID.map` names the functions. */
   readonly perfMap: boolean;

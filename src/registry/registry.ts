@@ -4,16 +4,18 @@
  */
 
 import { showAs } from "../os/inspection.ts";
+import { cutStacks } from "../errors/edge.ts";
 import { checkOptions } from "../errors/options.ts";
+import { developmentHook } from "./development.ts";
 import type { Loading } from "./loading.ts";
 import type { LoadedModule } from "../module/handle.ts";
-import { inspectCatalog, type RegistryInspection, shownRegistry } from "./inspection.ts";
+import { shownRegistry } from "./inspection.ts";
 import { loadingOf, ModuleSet } from "./module_set.ts";
+import { ObservedSet } from "./observed_set.ts";
 import { type ModuleRegistryOptions, RELOAD_OPTIONS, type ReloadOptions } from "./options.ts";
 import { type KeptVersion, Reloader } from "./reload/reloader.ts";
 import { requireNoWait, SAFE_POINT_OPTIONS, type SafePointOptions } from "./reload/safe_point.ts";
 import { reloadModule, reloadModules } from "./reloads.ts";
-import { type SymbolizedAddress, Symbolizer } from "./symbolize.ts";
 import { TAKEOVER_OPTIONS, type TakeoverOptions } from "./reload/takeover.ts";
 import { WATCH_OPTIONS, type WatchEvent, type WatchOptions } from "./watch/options.ts";
 import { watchModules } from "./watch/watched_modules.ts";
@@ -32,7 +34,8 @@ import { watchModules } from "./watch/watched_modules.ts";
  * - Dispose of a registry when you are done: that ends everything it loaded.
  *
  * {@linkcode ModuleSet} has the methods that load modules and open their
- * functions; this class adds those that take modules to other versions.
+ * functions, {@linkcode ObservedSet} those that say what there is; this class adds
+ * those that take modules to other versions.
  *
  * Safety: reloads free earlier versions, unless `keepVersions` keeps them. The
  * registry knows of handles, live bindings, importers, leases, nonblocking calls,
@@ -52,10 +55,9 @@ import { watchModules } from "./watch/watched_modules.ts";
  * assertEquals(importer.imports()[0].name, "scale");
  * ```
  */
-export class ModuleRegistry extends ModuleSet {
+export class ModuleRegistry extends ObservedSet {
   readonly #loading: Loading;
   readonly #reloader: Reloader;
-  #symbolizer: Symbolizer | undefined;
 
   static {
     showAs(
@@ -63,6 +65,9 @@ export class ModuleRegistry extends ModuleSet {
       "ModuleRegistry",
       (registry) => #loading in registry ? shownRegistry(registry.inspect()) : {},
     );
+    cutStacks(ModuleSet.prototype);
+    cutStacks(ObservedSet.prototype);
+    cutStacks(this.prototype);
   }
 
   /**
@@ -73,8 +78,10 @@ export class ModuleRegistry extends ModuleSet {
   constructor(options: ModuleRegistryOptions = {}) {
     super(options);
     this.#loading = loadingOf(this);
-    const { catalog, callPath } = this.#loading;
-    this.#reloader = new Reloader(catalog, callPath, options.keepVersions);
+    const { catalog, callPath, ending } = this.#loading;
+    const hook = developmentHook();
+    this.#reloader = new Reloader(catalog, callPath, options.keepVersions ?? hook?.keepVersions);
+    hook?.opened(this, ending.signal);
   }
 
   /**
@@ -212,60 +219,6 @@ export class ModuleRegistry extends ModuleSet {
    */
   versions(path: string | URL): KeptVersion[] {
     return this.#reloader.versions(this.#open().requireLoaded(path));
-  }
-
-  /**
-   * Describes the registry as it is now: its modules, the versions that are in
-   * memory, who holds them, and where their memory is. `console.log(registry)` shows
-   * the same. Works on a registry that was disposed of, too.
-   *
-   * @example
-   * ```ts
-   * import { ModuleRegistry } from "@simple/loader";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using registry = new ModuleRegistry();
-   * registry.load("fixtures/provider.smf");
-   * registry.load("fixtures/importer.smf");
-   * const [{ path, versions: [{ state, holders }] }] = registry.inspect().modules;
-   * assertEquals([path, state, holders.length], ["fixtures/provider.smf", "open", 1]);
-   * ```
-   */
-  inspect(): RegistryInspection {
-    return inspectCatalog(this.#loading.catalog);
-  }
-
-  /**
-   * Says what is at an address of native code or data: the module, its version,
-   * the function, and with debug information (`gcc -g`) the place in the source,
-   * functions that are inlined there included. Earlier versions that are still in
-   * memory count, and so do the addresses that `addressOf` returns.
-   *
-   * Debug information is read when it is first needed: from the module's file or
-   * its companion file, which takes `--allow-read`, and only if they are still those
-   * that were loaded. Parts that are not known are undefined; damaged debug
-   * information counts as none.
-   *
-   * An address on a stack is that of the instruction behind the call: give the
-   * address before it.
-   *
-   * @returns undefined if no module of this registry is at the address.
-   *
-   * @example
-   * ```ts
-   * import { ModuleRegistry } from "@simple/loader";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using registry = new ModuleRegistry();
-   * const mylib = registry.load("fixtures/mylib.smf");
-   * using lease = mylib.addressOf("add")!;
-   * const found = registry.symbolize(lease.address);
-   * assertEquals([found?.module, found?.function, found?.offset], ["fixtures/mylib.smf", "add", 0]);
-   * ```
-   */
-  symbolize(address: bigint): SymbolizedAddress | undefined {
-    if (typeof address !== "bigint") throw new TypeError("Cannot symbolize address: it is not a bigint");
-    return (this.#symbolizer ??= new Symbolizer(this.#loading.catalog)).find(address);
   }
 
   /**

@@ -23,12 +23,13 @@ export function reloadModule(
 ): LoadedModule {
   const entry = loading.catalog.findLoaded(path);
   if (entry === undefined) {
-    const { callPath, integrity, pin } = options;
-    const loadOptions = { callPath, integrity, pin };
+    const { callPath, integrity, onCrash, pin } = options;
+    const loadOptions = { callPath, integrity, onCrash, pin };
     return options.bytes === undefined
       ? modules.load(path, loadOptions)
       : modules.loadBytes(pathOf(path), options.bytes, loadOptions);
   }
+  loading.expectCrashes(options);
   const file = pathOf(path);
   const [report] = reloader.reload(
     [{ entry, options }],

@@ -1,26 +1,41 @@
 /**
- * What `console.log` shows of a reload's report and of a watch's events: what there is to say, rounded.
+ * Shows a reload's report and a watch's events to `console.log`: what there is to say, rounded and with names as
+ * sources write them.
  */
 
+import { demangledVariable } from "../demangle/mod.ts";
 import { Raw, showAs, shownAddress, shownSize } from "../os/inspection.ts";
 import type { CarryReport } from "../module/carry.ts";
 import type { WatchEvent } from "./watch/options.ts";
 
 /** Has a report show only its lists that are not empty, and of tables of classes those that are not as before. */
 export function showReport(report: CarryReport): CarryReport {
-  showAs(report, "", ({ unused, oldPointers, tables, ...lists }) => ({
+  showAs(report, "CarryReport", ({ unused, replacedCode, oldPointers, tables, ...lists }) => ({
     ...Object.fromEntries(
       Object.entries({ ...lists, tables: tables.filter(({ fate }) => fate !== "kept") })
-        .filter(([, list]) => list.length > 0),
+        .filter(([, list]) => list.length > 0)
+        .map(([key, list]) => [key, list.map(readable)]),
     ),
     ...oldPointers.length > 0 && {
-      oldPointers: oldPointers.map(({ value, ...place }) => ({ ...place, value: shownAddress(value) })),
+      oldPointers: oldPointers.map(({ value, name, ...place }) => ({
+        name: demangledVariable(name),
+        ...place,
+        value: shownAddress(value),
+      })),
     },
     ...unused !== undefined && {
       unused: { ...unused, bytes: shownSize(unused.bytes), addedBytes: shownSize(unused.addedBytes) },
     },
+    ...replacedCode?.stays !== undefined && {
+      replacedCode: { bytes: shownSize(replacedCode.bytes), stays: replacedCode.stays },
+    },
   }));
   return report;
+}
+
+/** A name, or what has one, with the name as the source writes it. */
+function readable(item: string | { readonly name: string }): string | { readonly name: string } {
+  return typeof item === "string" ? demangledVariable(item) : { ...item, name: demangledVariable(item.name) };
 }
 
 /** Has an event show its times rounded. */

@@ -1,7 +1,8 @@
 /**
  * Says what is at an address: module, version, function, and the place in the source.
  */
-import { LoadError } from "../errors/load_error.ts";
+import { attempt, ignore } from "../errors/load_error.ts";
+import type { SourceLocator } from "../errors/native_stack.ts";
 import { readCompanion, readDebugFile } from "../load/file/debug.ts";
 import type { LoadedImage } from "../load/loader.ts";
 import { companionSections } from "../observe/companion.ts";
@@ -11,7 +12,7 @@ import { hasDebug } from "../smf/kept_debug.ts";
 import type { SourceFrame, SourceMap } from "../types/dwarf/source_map.ts";
 import type { Catalog, ImageFacts } from "./catalog.ts";
 
-/** What is at an address of a loaded module. */
+/** The function, and its place in the source, at an address of a loaded module. */
 export interface SymbolizedAddress {
   /** The module's path as it was asked for, or the name that was given for bytes. */
   readonly module: string;
@@ -39,7 +40,7 @@ export interface SymbolizedAddress {
 }
 
 /** Finds what is at addresses. What it reads of a version goes with the version. */
-export class Symbolizer {
+class Symbolizer {
   readonly #catalog: Catalog;
   readonly #symbols = new WeakMap<LoadedImage, SymbolPlaces>();
   readonly #sources = new WeakMap<LoadedImage, SourceMap | null>();
@@ -106,17 +107,36 @@ export class Symbolizer {
   }
 }
 
+const symbolizers = new WeakMap<Catalog, Symbolizer>();
+
+/** Says what is at an address; undefined if no module of a catalog is there. */
+export function symbolize(catalog: Catalog, address: bigint): SymbolizedAddress | undefined {
+  let symbolizer = symbolizers.get(catalog);
+  if (symbolizer === undefined) symbolizers.set(catalog, symbolizer = new Symbolizer(catalog));
+  return symbolizer.find(address);
+}
+
+/**
+ * Finds the source of addresses in a catalog's modules; what it reads for one goes with the module.
+ *
+ * The catalog is held weakly: the engine keeps callbacks, which have the result, until somebody closes them.
+ */
+export function locatorOf(catalog: Catalog): SourceLocator {
+  const held = new WeakRef(catalog);
+  return (address) => {
+    const catalog = held.deref();
+    return catalog && symbolize(catalog, address)?.frames;
+  };
+}
+
 /** Reads the debug information of a version; undefined if it has none that can be read. */
 function readSource(image: LoadedImage, { file }: ImageFacts): SourceMap | undefined {
   if (!hasDebug(image.file)) return undefined;
-  try {
+  return attempt(ignore, () => {
     const debug = image.debug?.read() ?? (file === undefined ? undefined : readDebugFile(file, image.file));
     const { link } = debug ?? {};
     if (link === undefined) return debug === undefined ? undefined : sourceMapOf(debug.sections);
     const companion = file === undefined ? undefined : readCompanion(file, link);
     return companion === undefined ? undefined : sourceMapOf(companionSections(companion));
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
+  });
 }

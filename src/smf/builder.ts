@@ -167,7 +167,8 @@ export class SmfBuilder {
   /**
    * Makes a builder that builds this file again. Files that a builder wrote come
    * out with the same bytes; of other files, everything that the parser reads is
-   * kept if the layout has a place for it, in this package's own order.
+   * kept if the layout has a place for it, in this package's own order. Signatures
+   * are left out: they are of the file as it was.
    *
    * @throws {TypeError} if the layout has no place for something that must not be lost.
    */

@@ -74,18 +74,27 @@ export function hashContents(type: number, stored: Uint8Array): number {
   return type === SectionType.Dwarf ? EMPTY_HASH : xxh32(stored);
 }
 
+/** The hashes of a file's parts. */
+interface Parts {
+  readonly sections: readonly SmfSection[];
+  /** The hash of each section that was read completely. */
+  readonly digests: (number | undefined)[];
+  /** The running hash of each section that was read in part. */
+  readonly partial: (Xxh32 | undefined)[];
+}
+
 /** Compares a file with its `module_hash` while its sections are read. */
 export class ModuleChecksum {
   #expected: bigint;
   #fileSize: number;
   /** The file offset of `module_hash`, for errors. */
   #fieldOffset: number;
-  #tableHashes: readonly number[];
-  #sections: readonly SmfSection[];
-  /** The hash of each section that was read completely. */
-  #digests: (number | undefined)[];
-  /** The running hash of each section that was read in part. */
-  #partial: (Xxh32 | undefined)[];
+  /** The hashes of header, section table, and symbols with names. */
+  readonly tableHashes: readonly number[];
+  /** Whether these very bytes were compared with the hash before, so that nothing is hashed. */
+  readonly isKnown: boolean;
+  /** Undefined once all have been compared, now or before. */
+  #parts: Parts | undefined;
 
   /**
    * Starts with the hashes of the tables, before any section is read.
@@ -94,6 +103,7 @@ export class ModuleChecksum {
    * @param layout Its layout.
    * @param tableHashes The hashes of header, section table, and symbols with names.
    * @param sections The sections whose bytes will be read.
+   * @param isKnown Whether the file is known to be the one that was written.
    */
   constructor(
     header: SmfHeader,
@@ -101,20 +111,27 @@ export class ModuleChecksum {
     tableHashes: readonly number[],
     sections: readonly SmfSection[],
     fileSize: number,
+    isKnown = false,
   ) {
     this.#expected = header.moduleHash;
     this.#fileSize = fileSize;
     this.#fieldOffset = header.offset + layout.header.fields.module_hash[0];
-    this.#tableHashes = tableHashes;
-    this.#sections = sections;
-    this.#digests = sections.map((section) => isHashed(section) ? undefined : EMPTY_HASH);
-    this.#partial = sections.map(() => undefined);
+    this.tableHashes = tableHashes;
+    this.isKnown = isKnown;
+    if (isKnown) return;
+    this.#parts = {
+      sections,
+      digests: sections.map((section) => isHashed(section) ? undefined : EMPTY_HASH),
+      partial: sections.map(() => undefined),
+    };
   }
 
   /** The number of a section's bytes that have been hashed. */
   seen(section: SmfSection): number {
-    const { index, size } = section;
-    return this.#digests[index] !== undefined ? size : this.#partial[index]?.length ?? 0;
+    const { index, size } = section, parts = this.#parts;
+    return parts === undefined || parts.digests[index] !== undefined
+      ? size
+      : parts.partial[index]?.length ?? 0;
   }
 
   /**
@@ -124,21 +141,21 @@ export class ModuleChecksum {
    * @throws {RangeError} if there are more bytes than the section has left.
    */
   section(section: SmfSection, storedBytes: Uint8Array): void {
-    const { index, size } = section;
+    const { index, size } = section, parts = this.#parts;
     const left = size - this.seen(section);
-    if (left === 0) return;
+    if (left === 0 || parts === undefined) return;
     if (storedBytes.length > left) {
       throw new RangeError(
         `Cannot take ${storedBytes.length} bytes of section '${sectionLabel(section)}': ${left} are left`,
       );
     }
     if (storedBytes.length === size) {
-      this.#digests[index] = xxh32(storedBytes);
+      parts.digests[index] = xxh32(storedBytes);
       return;
     }
-    const hash = this.#partial[index] ??= new Xxh32();
+    const hash = parts.partial[index] ??= new Xxh32();
     hash.update(storedBytes);
-    if (storedBytes.length === left) this.#digests[index] = hash.digest();
+    if (storedBytes.length === left) parts.digests[index] = hash.digest();
   }
 
   /**
@@ -147,16 +164,22 @@ export class ModuleChecksum {
    * @throws {LoadError} `InvalidFormat` if the file is not the one that was written.
    */
   finish(): void {
-    const parts = [...this.#tableHashes];
-    for (const section of this.#sections) {
-      const digest = this.#digests[section.index];
+    if (this.#parts === undefined) return;
+    const { sections, digests } = this.#parts;
+    const hashes = [...this.tableHashes];
+    for (const section of sections) {
+      const digest = digests[section.index];
       if (digest === undefined) {
         throw new TypeError(`Cannot check the file: section '${sectionLabel(section)}' was not read`);
       }
-      parts.push(digest);
+      hashes.push(digest);
     }
-    const found = combineHashes(parts, this.#fileSize);
-    if (found === this.#expected) return;
+    const found = combineHashes(hashes, this.#fileSize);
+    if (found === this.#expected) {
+      // Loaded modules keep their checksums.
+      this.#parts = undefined;
+      return;
+    }
     throw new LoadError(
       "InvalidFormat",
       "Cannot use the file: its bytes do not match the hash it was written with",

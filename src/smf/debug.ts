@@ -135,7 +135,7 @@ export function decodePlaces(bytes: Uint8Array, sizeOf: (name: string) => number
   return lists;
 }
 
-/** What a module knows of its companion file. */
+/** The facts about its companion file that a module has. */
 export interface DebugLink {
   /** The file's name, without a folder. */
   readonly name: string;

@@ -82,6 +82,8 @@ export const SectionType = {
   Homes: 81,
   /** The functions that a reload switches and that are not exported. Only this package writes it. */
   Entries: 82,
+  /** Signatures of the whole file by Ed25519 keys. Only this package writes it. */
+  Signatures: 83,
   /** Debug information, which loading never reads. Only this package writes it. */
   Dwarf: 88,
 } as const;
@@ -116,6 +118,12 @@ export type Binding = (typeof Binding)[keyof typeof Binding];
  * address is that of a stub which ends the process and says why. Only this package writes it.
  */
 export const CALL_ENDS_PROCESS = 0x80;
+
+/**
+ * The flags of a defined variable whose size reaches to the next symbol, because its object tells no sizes (COFF,
+ * Mach-O): the variable may be smaller. Only this package writes it.
+ */
+export const SIZE_REACHES = 0x40;
 
 /**
  * How a relocation patches its place. A number may differ in meaning between

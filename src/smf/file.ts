@@ -4,7 +4,7 @@
  * that they belong in.
  */
 
-import { inFile, LoadError } from "../errors/load_error.ts";
+import { inFile, LoadError, raise } from "../errors/load_error.ts";
 import { checkOptions, type OptionTable, STRING } from "../errors/options.ts";
 import { checkStoredSize, hashHeader, isMarked, ModuleChecksum, verifyModuleHash } from "./checksum.ts";
 import { readContents, readRelocations, refuseForeignCode } from "./contents.ts";
@@ -14,7 +14,7 @@ import { xxh32 } from "./hash.ts";
 import { isBytecode, type SmfHeader } from "./header.ts";
 import { COMPILE_TO_MACHINE_CODE } from "./hints.ts";
 import type { Layout } from "./layout.ts";
-import { type FunctionEntry, readEntries } from "./entries.ts";
+import { type Entries, readEntries } from "./entries.ts";
 import { type Home, readHomes } from "./homes.ts";
 import { readHostLibraries } from "./host_libraries.ts";
 import { isLoaded } from "./offsets.ts";
@@ -22,6 +22,7 @@ import { readFrom, type Reading } from "./reader.ts";
 import type { RelocationTable } from "./reloc.ts";
 import { readSections, type SmfSection } from "./section.ts";
 import { SymbolTable } from "./symbol.ts";
+import type { SymbolCounts } from "./symbol_check.ts";
 import { type ModuleTypes, readTypes } from "./types.ts";
 
 const NO_BYTES = new Uint8Array(0);
@@ -73,10 +74,22 @@ export class SmfFile {
   }
 }
 
+/** The findings of an earlier check of a file, and the facts by which the file is recognised. */
+export interface CheckedTables {
+  /** The `module_hash` of its header. */
+  readonly moduleHash: bigint;
+  /** The hashes of the rest of its header, and of its section table. */
+  readonly tableHashes: readonly number[];
+  readonly counts: SymbolCounts;
+}
+
 /**
  * Reads everything except section contents from a file of `size` bytes.
+ *
+ * @param checked The findings of an earlier check of this file. If header and section table are the same, its symbols
+ * and its hash are not checked again, and its checksum `isKnown`.
  */
-export function* readSmf(size: number): Reading<SmfFile> {
+export function* readSmf(size: number, checked?: CheckedTables): Reading<SmfFile> {
   const { header, layout, bytes: headerBytes } = yield* detect(size);
   const marked = isMarked(headerBytes, layout);
   const hasHash = marked && header.moduleHash !== 0n;
@@ -88,24 +101,23 @@ export function* readSmf(size: number): Reading<SmfFile> {
   const symbolsStart = header.symbolTableOffset;
   const symbolsLength = symbolsEnd(header, layout, sections, size) - symbolsStart;
   const symbolBytes = symbolsLength > 0 ? yield { offset: symbolsStart, length: symbolsLength } : NO_BYTES;
-  const symbols = new SymbolTable({
-    bytes: symbolBytes,
-    count: header.symbolCount,
-    layout,
-    fileOffset: header.symbolTableOffset,
-    exportedCount: header.exportedCount,
-    marked,
-  });
-
-  const checksum = hasHash
-    ? new ModuleChecksum(
-      header,
+  const hashes = hasHash ? [hashHeader(headerBytes, layout), xxh32(sectionBytes)] : [];
+  const isKnown = hasHash && checked !== undefined && checked.moduleHash === header.moduleHash &&
+    hashes.every((hash, index) => hash === checked.tableHashes[index]);
+  const symbols = new SymbolTable(
+    {
+      bytes: symbolBytes,
+      count: header.symbolCount,
       layout,
-      [hashHeader(headerBytes, layout), xxh32(sectionBytes), xxh32(symbolBytes)],
-      sections,
-      size,
-    )
-    : undefined;
+      fileOffset: header.symbolTableOffset,
+      exportedCount: header.exportedCount,
+      marked,
+    },
+    raise,
+    isKnown ? checked.counts : undefined,
+  );
+  if (hasHash && !isKnown) hashes.push(xxh32(symbolBytes));
+  const checksum = hasHash ? new ModuleChecksum(header, layout, hashes, sections, size, isKnown) : undefined;
 
   const relocations = yield* readRelocations(sections, symbols.length, checksum);
   return new SmfFile({ header, sections, symbols, relocations, size, checksum });
@@ -200,12 +212,12 @@ export class ParsedSmf extends SmfFile {
   }
 
   /**
-   * Returns the functions that a reload switches and that are not exported; undefined if the module was not linked
-   * with `smf link --hot`.
+   * Returns the functions that a reload switches and that are not exported, and the slots of calls; undefined if the
+   * module was not linked with `smf link --hot`.
    *
    * @throws {LoadError} `InvalidFormat` if the section holds something else.
    */
-  entries(): FunctionEntry[] | undefined {
+  entries(): Entries | undefined {
     return inFile(this.#path, () => readFrom(this.#bytes, readEntries(this)));
   }
 

@@ -62,6 +62,11 @@ export class KeptDebug {
     this.#bytes = bytes;
   }
 
+  /** The bytes that are kept. */
+  get size(): number {
+    return this.#bytes.byteLength;
+  }
+
   /** The bytes of a section, by its whole name; undefined if there is none, or if it is compressed. */
   stored(name: string): Uint8Array | undefined {
     const found = debugSectionsOf(this.#sections).find((each) => each.name === name)?.section;

@@ -47,6 +47,11 @@ export class KeptTypes {
     return this.#types ??= inFile(path, () => this.#decode());
   }
 
+  /** Lets go of what was decoded, which mostly nobody asks for again; {@linkcode KeptTypes.read} decodes it again. */
+  forget(): void {
+    this.#types = undefined;
+  }
+
   get #known(): KnownTypes | undefined {
     const { sections: [{ compressed }], bytes } = this.facts;
     const types = this.#types;

@@ -48,8 +48,12 @@ export { ModuleChecksum } from "./checksum.ts";
 export { ParsedSmf, parseSmf, SmfFile } from "./file.ts";
 export { hashName } from "./hash.ts";
 export { type IntegrityAlgorithm, integrityOf } from "./integrity.ts";
+export { type KeyPair, parsePublicKey, publicKeyText } from "./keys.ts";
+export { makeKeys, signModule, type SignOptions } from "./sign.ts";
+export type { ModuleSignature } from "./signatures.ts";
+export { TrustedKeys } from "./trust.ts";
 export type { SmfHeader } from "./header.ts";
-export type { FunctionEntry } from "./entries.ts";
+export type { Entries, FunctionEntry } from "./entries.ts";
 export type { Home } from "./homes.ts";
 export type {
   ExtraHeaderField,

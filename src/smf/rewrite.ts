@@ -55,9 +55,12 @@ export function headerOptionsOf(file: ParsedSmf, options: RewriteOptions): SmfBu
   };
 }
 
-/** Returns the sections other than Reloc, which the builder makes from the relocations. */
+/**
+ * Returns the sections other than Reloc, which the builder makes from the relocations, and Signatures, which are of
+ * the file as it was.
+ */
 export function contentSections(file: ParsedSmf): SmfSection[] {
-  return file.sections.filter(({ type }) => type !== SectionType.Reloc);
+  return file.sections.filter(({ type }) => type !== SectionType.Reloc && type !== SectionType.Signatures);
 }
 
 /** Returns the options of a section, with its bytes compressed or decompressed as `compression` says. */

@@ -91,7 +91,8 @@ export function* readSections(
     if (problems === before) list.push(section);
   }
   checkTotals(list, fileSize, report);
-  return { list, bytes };
+  // A copy has no room for more, which an array that grew has; modules keep it.
+  return { list: list.slice(), bytes };
 }
 
 /** Reads one record of the table. */

@@ -5,13 +5,12 @@
 
 import { LoadError, raise, type Report } from "../errors/load_error.ts";
 import { Binding } from "./enums.ts";
-import { equalBytes } from "./equal.ts";
 import { type Layout, SYMBOL_FIELDS } from "./layout.ts";
 import { duplicateExports, type Named, SymbolHashIndex } from "./symbol_hash_index.ts";
-import { type NameRecords, SymbolSortedIndex } from "./symbol_sorted_index.ts";
+import { SymbolSortedIndex } from "./symbol_sorted_index.ts";
 import { decodeUtf8, littleEndianWords } from "./reader.ts";
 import { SymbolKey } from "./symbol_key.ts";
-import { checkSymbols } from "./symbol_check.ts";
+import { checkSymbols, type SymbolCounts } from "./symbol_check.ts";
 
 /** A symbol, as an object. */
 export interface SmfSymbol {
@@ -82,6 +81,14 @@ const WIDE = 14;
 /** The key of the current search; searches do not nest. */
 const key = new SymbolKey();
 
+/** Set by {@linkcode SymbolTable}, which alone can read its private field. */
+let readCounts: (table: SymbolTable) => SymbolCounts;
+
+/** The counts of the check of all records of a table. */
+export function countsOf(table: SymbolTable): SymbolCounts {
+  return readCounts(table);
+}
+
 /** The symbols of a file, in table order. */
 export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /** The number of symbols. */
@@ -92,7 +99,8 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   readonly words: Uint32Array;
   /** The distance from one record to the next, in words. */
   readonly step: number;
-  readonly #records: NameRecords;
+  /** The bytes of the names, for loops over many. */
+  readonly strings: Uint8Array;
   /** The number to add to a stored type to get a {@linkcode SymbolType}. */
   readonly typeBase: number;
   /** The exports, if they come first in the table and are sorted. */
@@ -100,15 +108,20 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
   /** All other symbols; made by the first search for one of them. */
   #others: SymbolHashIndex | undefined;
   /** Whether no symbol is an import: the header says so, or all symbols have a value, size or visibility. */
-  readonly #allDefined: boolean;
+  readonly isAllDefined: boolean;
+  readonly #counts: SymbolCounts;
+
+  static {
+    readCounts = (table) => table.#counts;
+  }
 
   /**
-   * Checks every record.
+   * Checks every record, unless `counts` says that these very bytes were checked.
    *
    * @param report Called with each pair of exports with the same name, which do not make the rest unusable.
    * @throws {LoadError} `InvalidFormat` for the first invalid record, and for two exports with the same name.
    */
-  constructor(source: SymbolTableSource, report: Report = raise) {
+  constructor(source: SymbolTableSource, report: Report = raise, counts?: SymbolCounts) {
     const { bytes, count, layout, fileOffset } = source;
     this.length = count;
     this.source = source;
@@ -117,15 +130,16 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     const records = bytes.subarray(0, count * layout.symbolSize);
     const words = littleEndianWords(records), strings = bytes.subarray(records.length);
     this.words = words;
-    this.#records = { words, step: this.step, strings };
-    const { globals, defined, weak, ordered } = checkSymbols(words, strings, layout, fileOffset);
-    this.#allDefined = (!source.marked && globals === source.exportedCount) ||
+    this.strings = strings;
+    this.#counts = counts ?? checkSymbols(words, strings, layout, fileOffset);
+    const { globals, defined, weak, ordered } = this.#counts;
+    this.isAllDefined = (!source.marked && globals === source.exportedCount) ||
       (globals === defined && weak === 0);
-    if (ordered === (this.#allDefined ? globals : defined)) {
-      this.#exports = new SymbolSortedIndex(this.#records, ordered);
+    if (ordered === (this.isAllDefined ? globals : defined)) {
+      this.#exports = new SymbolSortedIndex(this, ordered);
       return;
     }
-    this.#others = new SymbolHashIndex(this, this.#records);
+    this.#others = new SymbolHashIndex(this, this);
     if (this.#others.duplicate === undefined) return;
     for (const [first, second] of duplicateExports(this)) {
       report(
@@ -186,7 +200,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** A symbol's name. */
   name(index: number): string {
-    const { strings } = this.#records, start = this.#nameOffset(index);
+    const { strings } = this, start = this.#nameOffset(index);
     const name = decodeUtf8(strings.subarray(start, strings.indexOf(0, start)));
     // The constructor has checked all names, so the buffer has changed since.
     if (name === undefined) {
@@ -207,7 +221,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
    * export, as in files of real compilers with a function at offset 0.
    */
   isDefined(index: number): boolean {
-    if (this.#allDefined) return true;
+    if (this.isAllDefined) return true;
     const words = this.words, at = index * this.step;
     // Binding and visibility are the second and third byte.
     return ((words[at + KIND] >>> 8) & 0xff) === Binding.Local || (words[at + KIND] & 0xff_0000) !== 0 ||
@@ -258,7 +272,7 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
     if (!key.set(name)) return -1;
     const found = this.#exports?.find(key) ?? -1;
     if (found >= 0) return found;
-    this.#others ??= new SymbolHashIndex(this, this.#records, this.#exports?.length);
+    this.#others ??= new SymbolHashIndex(this, this, this.#exports?.length);
     return this.#others.find(key, false);
   }
 
@@ -275,31 +289,12 @@ export class SymbolTable implements Iterable<SmfSymbol>, Named {
 
   /** Whether two symbols have the same name. */
   sameName(a: number, b: number): boolean {
-    const { strings } = this.#records;
+    const { strings } = this;
     let i = this.#nameOffset(a), j = this.#nameOffset(b);
     if (i === j) return true;
     // If the buffer was changed after the check, there may not be a NUL.
     for (; i < strings.length && strings[i] === strings[j]; i++, j++) if (strings[i] === 0) return true;
     return false;
-  }
-
-  /** Whether another table has the same names, kinds, types and versions in the same order; values and sizes may differ. */
-  hasSameNames(other: SymbolTable): boolean {
-    const { words, step, length } = this, theirs = other.words;
-    if (length !== other.length || step !== other.step || this.typeBase !== other.typeBase) return false;
-    for (let at = 0; at < words.length; at += step) {
-      const isSame = words[at + NAME_OFFSET] === theirs[at + NAME_OFFSET] &&
-        words[at + NAME_HASH] === theirs[at + NAME_HASH] && words[at + KIND] === theirs[at + KIND] &&
-        words[at + TYPE_ID] === theirs[at + TYPE_ID] && words[at + VERSION] === theirs[at + VERSION];
-      if (!isSame) return false;
-    }
-    // Hashes of 32 bits do not prove that names are the same.
-    if (!equalBytes(this.#records.strings, other.#records.strings)) return false;
-    if (this.#allDefined && other.#allDefined) return true;
-    for (let index = 0; index < length; index++) {
-      if (this.isDefined(index) !== other.isDefined(index)) return false;
-    }
-    return true;
   }
 
   #nameOffset(index: number): number {

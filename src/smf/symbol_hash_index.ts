@@ -83,7 +83,7 @@ export class SymbolHashIndex {
       from = this.#from,
       { words, step } = this.#records;
     const scale = this.#scale, size = buckets.length, end = symbols.length;
-    let steps = (end - from) * 16 + 256;
+    let steps = honestSteps(end - from);
     for (let index = from; index < end; index++) {
       const hash = words[index * step + NAME_HASH];
       for (let bucket = homeBucket(hash, scale);; bucket = bucket + 1 === size ? 0 : bucket + 1) {
@@ -138,8 +138,17 @@ export class SymbolHashIndex {
   }
 }
 
-/** Returns the bucket where the search for a hash starts. */
-function homeBucket(hash: number, scale: number): number {
+/** The steps that filling a table with so many symbols takes at most if nobody has chosen names for their hashes. */
+export function honestSteps(symbols: number): number {
+  return symbols * 16 + 256;
+}
+
+/**
+ * Returns the bucket where the search for a hash starts.
+ *
+ * @param scale The number of buckets divided by 2^32, the number of hashes.
+ */
+export function homeBucket(hash: number, scale: number): number {
   // Fibonacci hashing, because the high bits of FNV-1a of short names vary little.
   return ((Math.imul(hash, 0x9e3779b1) >>> 0) * scale) | 0;
 }

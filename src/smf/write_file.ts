@@ -73,7 +73,7 @@ export function emitFile(parts: FileParts): Uint8Array {
       at = offsets[i] + section.bytes.length;
     });
   };
-  // What is loaded stays together, so that a small module costs one read.
+  // The parts that are loaded stay together, so that a small module costs one read.
   const isBehind = ({ type }: StoredSection): boolean => !layout.trailer && type === SectionType.Dwarf;
   place((section) => !isBehind(section));
   const sectionTable = layout.trailer ? alignUp(at, 8) : layout.header.size;

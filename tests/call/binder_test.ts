@@ -112,7 +112,7 @@ nativeTest("binding nothing opens nothing", () => {
   assertEquals(stubMappings(), before);
 });
 
-nativeTest("auto takes the pointer path for structs and nonblocking calls, else the fast one", () => {
+nativeTest("auto takes the pointer path for nonblocking calls, else the fast one", () => {
   using module = new ModuleLoader().loadBytes(sample());
   module.bind({
     add32: ADD,
@@ -128,8 +128,8 @@ nativeTest("auto takes the pointer path for structs and nonblocking calls, else 
     first: "fast",
     offset: "fast",
     call: "fast",
-    sumPair: "pointer",
-    pair: "pointer",
+    sumPair: "fast",
+    pair: "fast",
     wait: "pointer",
   });
   assertEquals(module.fallbackReason, undefined);

@@ -85,7 +85,7 @@ const afterwards = allocator.live.size;
 // Errors cannot be made with this.
 delete (Object.prototype as { get?: unknown }).get;
 
-// The same with a nonblocking call, which returns when the flag is set.
+// A nonblocking call returns when the flag is set.
 const flag = new Int32Array(1);
 const returned = wait(flag);
 let busy: unknown;

@@ -3,7 +3,7 @@ import { LiveLibrary, ModuleLoader, ModuleRegistry } from "../../mod.ts";
 import { build, nativeTest, ROUTINES } from "../support/modules.ts";
 import { WatchedAllocator } from "../support/watched_allocator.ts";
 
-/** What a JavaScript program may pass, whatever the types say. */
+/** A definition that a JavaScript program may pass, whatever the types say. */
 // deno-lint-ignore no-explicit-any
 type Anything = any;
 

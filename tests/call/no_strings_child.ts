@@ -1,13 +1,9 @@
 /** Calls, and closes from a callback, where `new Function` is forbidden. */
 import { type LoadError, ModuleLoader } from "../../mod.ts";
 import { isMapped, sample, stubMappings, turn, warm } from "../support/modules.ts";
+import { isCodeFromStringsForbidden } from "../support/process_state.ts";
 
-let forbidden = false;
-try {
-  new Function("return 1");
-} catch (error) {
-  forbidden = error instanceof EvalError;
-}
+const forbidden = isCodeFromStringsForbidden();
 const module = new ModuleLoader().loadBytes(sample());
 const { address } = module.codeMemory;
 const { add32, call } = module.bind({

@@ -13,7 +13,7 @@ nativeTest("missing symbols are all named, and the next step is to correct the n
   assertEquals(error.data.symbols, ["missing", "absent"]);
   assertEquals(
     error.hint,
-    "correct the name (smf inspect FILE lists the module's symbols), " +
+    "correct the name (smf nm FILE lists the module's symbols), " +
       "or define it with `optional: true` if it may be missing",
   );
 });

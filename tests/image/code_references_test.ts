@@ -53,3 +53,18 @@ Deno.test("other bytes are not references", () => {
   assertEquals(targetsOf(0x90, 0x90, 0x8b, 0x04, "distance"), []);
   assertEquals(targetsOf(0x90, 0x90, 0x8b, 0x45, "distance"), []);
 });
+
+Deno.test("a reference is found wherever it is among other code", () => {
+  for (let start = 0; start < 5; start++) {
+    for (let size = 7; size < 40; size++) {
+      for (let at = 0; at + 7 <= size; at++) {
+        const bytes = new Uint8Array(64).fill(0x90).subarray(start, start + size);
+        bytes.set([0x48, 0x8d, 0x05], at); // lea rax, [rip-7]
+        new DataView(bytes.buffer, start).setInt32(at + 3, -7, true);
+        const found: number[][] = [];
+        forEachReference({ offset: 0, bytes }, 0, size, (...each) => void found.push(each));
+        assertEquals(found, [[at + 3, at]], `${size} bytes from ${start}`);
+      }
+    }
+  }
+});

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
   baseName,
   functionName,
@@ -6,7 +6,9 @@ import {
   isArrayDestructor,
   isCompilerMade,
   isNumbered,
+  isOwnBaseName,
 } from "../../src/image/symbol_names.ts";
+import { randomFrom } from "../support/testing.ts";
 
 Deno.test("a base name is the name without what the compiler counts", () => {
   const names: Record<string, string> = {
@@ -52,4 +54,50 @@ Deno.test("names that compilers make are known", () => {
   assertEquals(made.map(isCompilerMade), [true, true, true, true, false, false, false]);
   const destroyers = ["__tcf_0", "__cxx_global_array_dtor.3", "_GLOBAL__sub_D_a", "_GLOBAL__D_a", "report"];
   assertEquals(destroyers.map(isArrayDestructor), [true, true, true, true, false]);
+});
+
+Deno.test("the bytes of a name tell that it is its own base name, and never of another", () => {
+  const encoder = new TextEncoder(), next = randomFrom(5);
+  const parts = [
+    "_Z",
+    "_ZZ",
+    "_ZGVZ",
+    "E",
+    "n",
+    "Ul",
+    "Ut",
+    "v",
+    "0",
+    "12",
+    "_",
+    "__anon_",
+    ".",
+    "lto_priv",
+    "@a.c",
+    "G",
+    "V",
+  ];
+  let own = 0, others = 0;
+  for (let round = 0; round < 100_000; round++) {
+    const name = Array.from({ length: 1 + next() % 7 }, () => parts[next() % parts.length]).join("");
+    const isOwn = isOwnBaseName(encoder.encode(`.x${name}\0.1`), 2);
+    if (isOwn) assertEquals(baseName(name), name);
+    if (isOwn) own++;
+    else if (baseName(name) !== name) others++;
+  }
+  assert(own > 10_000 && others > 1000, `${own} ${others}`);
+  for (
+    const name of [
+      "f",
+      "level2",
+      "_ZN3foo3barERKS_",
+      "_ZNSt6vectorIiE4sizeEv",
+      "größe",
+      "f.part",
+      "f_abs",
+      "",
+    ]
+  ) {
+    assert(isOwnBaseName(encoder.encode(`${name}\0`), 0), name);
+  }
 });

@@ -131,6 +131,7 @@ Deno.test("equal bytes map address for address: no old pointers, nothing matched
     tables: [],
     moved: [],
     unused: undefined,
+    replacedCode: undefined,
     initialValueChanged: [],
     changedPointees: [],
   });

@@ -83,6 +83,7 @@ Deno.test("a variable of another size, type or version starts with the new value
     tables: [],
     moved: [],
     unused: undefined,
+    replacedCode: undefined,
     carried: ["same"],
     converted: [],
     fresh: [

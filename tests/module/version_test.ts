@@ -82,7 +82,7 @@ for (const scenario of ["handle", "function", "importer", "lease", "reload", "lo
           args: [scenario, callPath],
         });
         assertEquals([result.code, result.stderr], [0, ""]);
-        assertEquals(JSON.parse(result.stdout), { heldBack: true, mapped: 0, stubs: 0, descriptors: 0 });
+        assertEquals(JSON.parse(result.stdout), { heldBack: true, mapped: 0, stubs: 0, descriptors: [] });
       },
     );
   }

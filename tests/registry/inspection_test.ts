@@ -26,6 +26,11 @@ Deno.test("a registry tells its modules, versions, holders and memory", () => {
   );
   assertEquals(ended, []);
   assertEquals(size, modules.flatMap(({ versions }) => versions).reduce((sum, { size }) => sum + size, 0));
+  // All sizes are printed alike.
+  assertEquals(
+    Deno.inspect(registry.inspect()).match(/\bsize: .*/gm)!.filter((line) => !/ KiB,?$/.test(line)),
+    [],
+  );
 });
 
 Deno.test("a version that was replaced is listed for as long as something holds it, without a number", async () => {

@@ -1,6 +1,7 @@
 import {
   assert,
   assertEquals,
+  assertMatch,
   assertNotEquals,
   assertRejects,
   assertStrictEquals,
@@ -301,8 +302,13 @@ nativeTest("modules use the registry's callPath unless getFunction asks for anot
 
 Deno.test("a URL that is not a file: URL is refused as Io", async () => {
   using registry = new ModuleRegistry();
-  assertLoadError(() => registry.load(new URL("https://example.com/a.smf")), "Io");
-  await assertLoadErrorLater(registry.loadAsync(new URL("data:,x")), "Io");
+  const remote = assertLoadError(() => registry.load(new URL("https://example.com/a.smf")), "Io");
+  assertMatch(
+    remote.hint,
+    /as TypeScript \(smf embed MODULE -o FILE\.ts\), or fetch the bytes and load those/,
+  );
+  const other = await assertLoadErrorLater(registry.loadAsync(new URL("data:,x")), "Io");
+  assertEquals(other.hint, "fetch the bytes first and load those (loadBytes)");
 });
 
 nativeTest("a file that is not a regular file is refused as Io, without waiting for it", async () => {

@@ -10,6 +10,7 @@ const report = (some: Partial<CarryReport> = {}): CarryReport =>
     tables: [],
     moved: [],
     unused: undefined,
+    replacedCode: undefined,
     converted: [],
     fresh: [],
     oldPointers: [],
@@ -22,27 +23,32 @@ const report = (some: Partial<CarryReport> = {}): CarryReport =>
 const printed = (value: unknown): string => Deno.inspect(value, { colors: false });
 
 Deno.test("a report shows the lists that are not empty, addresses in hexadecimal and sizes with units", () => {
-  assertEquals(printed(report()), "{}");
+  assertEquals(printed(report()), "CarryReport {}");
   assertEquals(
     printed(report({ carried: ["total"], matchedBySize: ["total"] })),
-    `{ carried: [ "total" ], matchedBySize: [ "total" ] }`,
+    `CarryReport { carried: [ "total" ], matchedBySize: [ "total" ] }`,
   );
   assertEquals(
     printed(report({ oldPointers: [{ name: "p", offset: 8, value: 4096n }] })),
-    `{ oldPointers: [ { name: "p", offset: 8, value: 0x1000 } ] }`,
+    `CarryReport { oldPointers: [ { name: "p", offset: 8, value: 0x1000 } ] }`,
   );
   const table = { name: "_ZTV1a", fate: "kept", appended: 0, spare: 16 } as const;
-  assertEquals(printed(report({ tables: [table] })), "{}");
+  assertEquals(printed(report({ tables: [table] })), "CarryReport {}");
   assertEquals(
     printed(report({ tables: [table, { ...table, fate: "appended", appended: 2, spare: 14 }] })).replace(
       /\s+/g,
       " ",
     ),
-    `{ tables: [ { name: "_ZTV1a", fate: "appended", appended: 2, spare: 14 } ] }`,
+    `CarryReport { tables: [ { name: "vtable for a", fate: "appended", appended: 2, spare: 14 } ] }`,
   );
   assertEquals(
     printed(report({ unused: { names: ["v"], bytes: 24, addedBytes: 8192 } })),
-    `{ unused: { names: [ "v" ], bytes: 24 bytes, addedBytes: 8 KiB } }`,
+    `CarryReport { unused: { names: [ "v" ], bytes: 24 bytes, addedBytes: 8 KiB } }`,
+  );
+  assertEquals(printed(report({ replacedCode: { bytes: 4096, stays: undefined } })), "CarryReport {}");
+  assertEquals(
+    printed(report({ replacedCode: { bytes: 4096, stays: "it is pinned" } })),
+    `CarryReport { replacedCode: { bytes: 4 KiB, stays: "it is pinned" } }`,
   );
 });
 
@@ -58,7 +64,7 @@ Deno.test("an event shows its times rounded, and keeps the exact ones", () => {
   assertEquals(
     printed(event).replace(/\s+/g, " "),
     `{ kind: "reloaded", path: "a.smf", version: 2, milliseconds: 11.8, sinceChange: 64.9, ` +
-      `carried: { carried: [ "total" ] } }`,
+      `carried: CarryReport { carried: [ "total" ] } }`,
   );
   assertEquals(event.kind === "reloaded" && event.milliseconds, 11.8234);
   assertEquals(Object.keys(event).length, 6);

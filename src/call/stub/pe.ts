@@ -25,36 +25,19 @@
  */
 
 import { alignUp } from "../../smf/offsets.ts";
-
-const DOS_HEADER_SIZE = 64;
-const FILE_HEADER_SIZE = 24; // includes the signature
-const OPTIONAL_HEADER_SIZE = 240;
-const DIRECTORY_COUNT = 16;
-const SECTION_HEADER_SIZE = 40;
-const FILE_ALIGNMENT = 512;
-const SECTION_ALIGNMENT = 4096;
-const HEADERS_SIZE = FILE_ALIGNMENT;
-
-const IMAGE_FILE_MACHINE_AMD64 = 0x8664;
-/** IMAGE_FILE_EXECUTABLE_IMAGE, IMAGE_FILE_LARGE_ADDRESS_AWARE, IMAGE_FILE_DLL */
-const CHARACTERISTICS = 0x0002 | 0x0020 | 0x2000;
-const PE32_PLUS = 0x20b;
-const IMAGE_SUBSYSTEM_WINDOWS_CUI = 3;
-/** HIGH_ENTROPY_VA, DYNAMIC_BASE, NX_COMPAT, NO_SEH */
-const DLL_CHARACTERISTICS = 0x0020 | 0x0040 | 0x0100 | 0x0400;
-/** Preferred only: the system chooses. */
-const IMAGE_BASE = 0x1_8000_0000n;
-const EXPORT_TABLE = 0;
-const BASE_RELOCATION_TABLE = 5;
-
-/** IMAGE_SCN_CNT_CODE, IMAGE_SCN_MEM_EXECUTE, IMAGE_SCN_MEM_READ */
-const CODE = 0x0000_0020 | 0x2000_0000 | 0x4000_0000;
-/** IMAGE_SCN_CNT_INITIALIZED_DATA, IMAGE_SCN_MEM_READ */
-const CONSTANTS = 0x0000_0040 | 0x4000_0000;
+import {
+  ascii,
+  Directory,
+  FILE_ALIGNMENT,
+  HEADERS_SIZE,
+  SECTION_ALIGNMENT,
+  SectionContent,
+  writePeHeaders,
+} from "./pe_headers.ts";
+import { EXPORT_DIRECTORY_SIZE, writeExportDirectory } from "./pe_exports.ts";
 
 const THUNK_SIZE = 8;
 const SLOT_SIZE = 8;
-const EXPORT_DIRECTORY_SIZE = 40;
 /** A header and two entries of type IMAGE_REL_BASED_ABSOLUTE, which are padding. */
 const RELOCATION_BLOCK_SIZE = 12;
 
@@ -94,57 +77,27 @@ export function writePeStub(
   const u32 = (offset: number, value: number): void => view.setUint32(offset, value, true);
   const u64 = (offset: number, value: bigint): void => view.setBigUint64(offset, value, true);
 
-  u16(0, 0x5a4d); // e_magic: MZ
-  u32(60, DOS_HEADER_SIZE); // e_lfanew
-
-  u32(DOS_HEADER_SIZE, 0x4550); // PE\0\0
-  const file = DOS_HEADER_SIZE + 4;
-  u16(file, IMAGE_FILE_MACHINE_AMD64);
-  u16(file + 2, 2); // NumberOfSections
-  u16(file + 16, OPTIONAL_HEADER_SIZE); // SizeOfOptionalHeader
-  u16(file + 18, CHARACTERISTICS);
-
-  const optional = DOS_HEADER_SIZE + FILE_HEADER_SIZE;
-  u16(optional, PE32_PLUS);
-  u32(optional + 4, textFileSize); // SizeOfCode
-  u32(optional + 8, rdataFileSize); // SizeOfInitializedData
-  u32(optional + 20, text); // BaseOfCode
-  u64(optional + 24, IMAGE_BASE);
-  u32(optional + 32, SECTION_ALIGNMENT);
-  u32(optional + 36, FILE_ALIGNMENT);
-  u16(optional + 40, 6); // MajorOperatingSystemVersion
-  u16(optional + 48, 6); // MajorSubsystemVersion
-  u32(optional + 56, rdata + alignUp(rdataSize, SECTION_ALIGNMENT)); // SizeOfImage
-  u32(optional + 60, HEADERS_SIZE); // SizeOfHeaders
-  u16(optional + 68, IMAGE_SUBSYSTEM_WINDOWS_CUI);
-  u16(optional + 70, DLL_CHARACTERISTICS);
-  u32(optional + 108, DIRECTORY_COUNT); // NumberOfRvaAndSizes
-  const dataDirectory = (index: number, at: number, size: number): void => {
-    u32(optional + 112 + 8 * index, at);
-    u32(optional + 116 + 8 * index, size);
-  };
-  dataDirectory(EXPORT_TABLE, directory, relocations - directory);
-  dataDirectory(BASE_RELOCATION_TABLE, relocations, RELOCATION_BLOCK_SIZE);
-
-  const sectionHeader = (
-    index: number,
-    name: string,
-    size: number,
-    at: number,
-    fileSize: number,
-    fileOffset: number,
-    flags: number,
-  ): void => {
-    const header = optional + OPTIONAL_HEADER_SIZE + SECTION_HEADER_SIZE * index;
-    bytes.set(ascii(name), header);
-    u32(header + 8, size); // VirtualSize
-    u32(header + 12, at); // VirtualAddress
-    u32(header + 16, fileSize); // SizeOfRawData
-    u32(header + 20, fileOffset); // PointerToRawData
-    u32(header + 36, flags);
-  };
-  sectionHeader(0, ".text", textSize, text, textFileSize, HEADERS_SIZE, CODE);
-  sectionHeader(1, ".rdata", rdataSize, rdata, rdataFileSize, HEADERS_SIZE + textFileSize, CONSTANTS);
+  writePeHeaders(bytes, [
+    {
+      name: ".text",
+      size: textSize,
+      at: text,
+      fileSize: textFileSize,
+      fileOffset: HEADERS_SIZE,
+      flags: SectionContent.CODE,
+    },
+    {
+      name: ".rdata",
+      size: rdataSize,
+      at: rdata,
+      fileSize: rdataFileSize,
+      fileOffset: HEADERS_SIZE + textFileSize,
+      flags: SectionContent.CONSTANTS,
+    },
+  ], {
+    [Directory.EXPORTS]: [directory, relocations - directory],
+    [Directory.RELOCATIONS]: [relocations, RELOCATION_BLOCK_SIZE],
+  });
 
   // Sections lie elsewhere in the file than in memory: these turn offsets in memory into offsets in the file.
   const inText = (at: number): number => at - text + HEADERS_SIZE;
@@ -167,13 +120,13 @@ export function writePeStub(
     string += text.length + 1;
     return at;
   };
-  u32(inRdata(directory) + 12, addString(fileName)); // Name RVA
-  u32(inRdata(directory) + 16, 1); // Ordinal Base
-  u32(inRdata(directory) + 20, count); // Address Table Entries
-  u32(inRdata(directory) + 24, count); // Number of Name Pointers
-  u32(inRdata(directory) + 28, exportAddresses);
-  u32(inRdata(directory) + 32, namePointers);
-  u32(inRdata(directory) + 36, ordinals);
+  writeExportDirectory(view, inRdata(directory), {
+    fileName: addString(fileName),
+    count,
+    addresses: exportAddresses,
+    names: namePointers,
+    ordinals,
+  });
   // Windows finds names by binary search, so they must be in the order of their bytes.
   const sorted = names.map((name, position) => ({ name, position }))
     .sort((left, right) => left.name < right.name ? -1 : 1);
@@ -184,8 +137,4 @@ export function writePeStub(
   u32(inRdata(relocations), rdata); // Page RVA
   u32(inRdata(relocations) + 4, RELOCATION_BLOCK_SIZE);
   return bytes;
-}
-
-function ascii(text: string): Uint8Array {
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
 }

@@ -14,6 +14,7 @@
  * found detached: the memory then stays mapped.
  */
 
+import { LazySet } from "../../os/lazy_collections.ts";
 import { detachBuffer, isDetached } from "../../os/intrinsics.ts";
 import { bufferAt } from "../../os/native_memory.ts";
 
@@ -30,7 +31,7 @@ export interface TrackedBuffer {
 
 /** All buffers over the memory of one version, in one isolate. */
 export class ViewBuffers {
-  readonly #ends = new Set<() => void>();
+  readonly #ends = new LazySet<() => void>();
   #areLost = false;
   readonly #onLost: () => void;
 

@@ -81,7 +81,7 @@ class Shapes {
   #struct(type: RecordType): Shape | undefined {
     const { size, name } = type;
     if (size === undefined) return undefined;
-    // Which of the variants it holds, no field says.
+    // No field says which of the variants it holds.
     if (type.variants) return { kind: "bytes", size };
     const fields = new Map<string, FieldShape>();
     this.#addFields(type, 0, fields, { left: MOST_FIELDS });

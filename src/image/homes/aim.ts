@@ -3,6 +3,7 @@
  * relocations and GOT slots. Pure: no memory.
  */
 
+import { isInside } from "../arrange.ts";
 import { relocationArch } from "../relocation/mod.ts";
 import { Use } from "../relocation/arch.ts";
 import type { RelocationNeeds } from "../relocation/scan.ts";
@@ -74,7 +75,7 @@ export function aimAt(
     if ((use & VALUE) === 0 || (use & NOT_ITS_ADDRESS) !== 0 || !isAimed(symbol)) continue;
     const offset = relocations.offset(index);
     const place = plan.place(offset, widths[type]);
-    if (place < data.offset || place >= data.offset + data.length) constants.push(index);
+    if (!isInside(data, place)) constants.push(index);
     else if (places.at(offset) < 0 || addresses[places.at(offset)] === 0) variables.push(index);
     else continue;
     if ((use & Use.Bytes8) !== 0) continue;

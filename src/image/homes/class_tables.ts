@@ -4,14 +4,17 @@
  */
 
 import { functionsOf, type PlannedFile } from "../compatibility.ts";
-import { membersOf, NameGroups } from "../name_groups.ts";
-import { lastUpTo } from "../search.ts";
+import { NameGroups } from "../name_groups.ts";
+import { isAddress } from "../plan.ts";
 import { RelocationType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
+import { SYMBOL_WORDS } from "../../smf/symbol.ts";
 import { Ranges } from "./ranges.ts";
 
 /** Virtual tables, construction tables, tables of tables, type information, and names of types. */
 const CLASS_TABLE = /^_ZT[VCTIS]/;
+/** The first bytes of their names. */
+const [FIRST, SECOND, THIRD] = new TextEncoder().encode("_ZT");
 /** The tables with virtual functions. */
 const VIRTUALS = /^_ZT[VC]/;
 /**
@@ -62,16 +65,14 @@ export interface ClassTable {
 
 /** The tables of one file. */
 export class ClassTables {
-  readonly #byName = new Map<string, ClassTable[]>();
-  readonly #byIndex = new Map<number, ClassTable>();
+  /** The tables by their names; several classes may have one name, in anonymous namespaces. */
+  readonly byName: ReadonlyMap<string, readonly ClassTable[]>;
+  readonly #byIndex: ReadonlyMap<number, ClassTable>;
 
   private constructor(planned: PlannedFile) {
-    for (const table of readTables(planned)) {
-      this.#byIndex.set(table.index, table);
-      const known = this.#byName.get(table.name);
-      if (known === undefined) this.#byName.set(table.name, [table]);
-      else known.push(table);
-    }
+    const tables = readTables(planned);
+    this.byName = Map.groupBy(tables, ({ name }) => name);
+    this.#byIndex = new Map(tables.map((table) => [table.index, table]));
   }
 
   /** The tables of a file, found out once. */
@@ -79,11 +80,6 @@ export class ClassTables {
     let tables = known.get(planned.file);
     if (tables === undefined) known.set(planned.file, tables = new ClassTables(planned));
     return tables;
-  }
-
-  /** The tables by their names; several classes may have one name, in anonymous namespaces. */
-  get byName(): ReadonlyMap<string, readonly ClassTable[]> {
-    return this.#byName;
   }
 
   /** The table of a symbol. */
@@ -108,8 +104,10 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
   }
   if (tables.length === 0) return tables;
   const ranges = new Ranges(tables.map(({ start, size }) => ({ first: start, end: start + size })));
-  const sorted = [...tables].sort((left, right) => left.start - right.start);
-  const starts = Float64Array.from(sorted, ({ start }) => start);
+  // The place behind a table counts as its own.
+  const places = new Ranges(
+    tables.map(({ name, start, size }) => ({ name, first: start, end: start + size + 1 })),
+  );
   let functions: Map<number, number[]> | undefined;
   const namesAt = (place: number): string[] =>
     ((functions ??= functionsAt(file)).get(place) ?? []).map((index) => symbols.name(index));
@@ -126,9 +124,8 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
       if (addend === 0 && names.includes(name)) return { kind: "function", names: [name], symbol };
       return { kind: "function", names };
     }
-    const table = sorted[lastUpTo(starts, target)];
-    const isInside = table !== undefined && target <= table.start + table.size;
-    return { kind: "place", text: isInside ? `${table.name}+${target - table.start}` : "" };
+    const table = places.find(target);
+    return { kind: "place", text: table === undefined ? "" : `${table.name}+${target - table.first}` };
   };
   for (let index = 0; index < relocations.length; index++) {
     if (relocations.type(index) !== RelocationType.Abs64) continue;
@@ -141,24 +138,22 @@ function readTables({ file, plan }: PlannedFile): ClassTable[] {
 
 /** The symbols with names of tables, ascending; found once for all files with the same names. */
 export function tableSymbols({ symbols }: SmfFile, names: NameGroups): readonly number[] {
-  return names.fact(() => tablesIn(names, symbols), tableSymbols);
+  return names.fact(() => tablesIn(symbols), tableSymbols);
 }
 
-function tablesIn({ groups }: NameGroups, symbols: SmfFile["symbols"]): number[] {
-  const found: number[] = [];
-  // A base name begins as the name does.
-  for (const [base, group] of groups) if (isClassTable(base)) found.push(...membersOf(group));
-  return found.filter((index) => isClassTable(symbols.name(index))).sort((left, right) => left - right);
+function tablesIn(symbols: SmfFile["symbols"]): number[] {
+  const { words, step, strings } = symbols, found: number[] = [];
+  for (let index = 0; index < symbols.length; index++) {
+    const start = words[index * step + SYMBOL_WORDS.nameOffset];
+    // Reading all names would take as long as the rest.
+    if (strings[start] !== FIRST || strings[start + 1] !== SECOND || strings[start + 2] !== THIRD) continue;
+    if (!symbols.isDefined(index) || !isAddress(symbols.type(index))) continue;
+    if (isClassTable(symbols.name(index))) found.push(index);
+  }
+  return found;
 }
 
 /** The symbols of each function: folded ones have several. */
 function functionsAt(file: SmfFile): Map<number, number[]> {
-  const { symbols } = file;
-  const found = new Map<number, number[]>();
-  for (const index of functionsOf(file)) {
-    const value = symbols.value(index), known = found.get(value);
-    if (known === undefined) found.set(value, [index]);
-    else known.push(index);
-  }
-  return found;
+  return Map.groupBy(functionsOf(file), (index) => file.symbols.value(index));
 }

@@ -95,10 +95,10 @@ export function compareTables(
       : was?.text === is?.text;
     if (!isSame) return otherBases();
   }
-  for (let at = shared; at < before.size; at += WORD) {
-    const was = before.words.get(at);
+  if (shared < before.size) {
+    const was = before.words.get(shared);
     return was?.kind === "function"
-      ? refuse(at, (slot) => `${slot} was ${nameOf(was)}, is gone`)
+      ? refuse(shared, (slot) => `${slot} was ${nameOf(was)}, is gone`)
       : otherBases();
   }
   for (let at = shared; at < after.size; at += WORD) {
@@ -174,7 +174,7 @@ const NO_METHOD = /^__cxa_(?:pure|deleted)_virtual/;
  * The method that a mangled name means, without its class; an empty text if it may be any, such as a pure one.
  * Names that this simple rule does not understand are taken as they are.
  */
-export function methodOf(name: string): string {
+function methodOf(name: string): string {
   if (NO_METHOD.test(name)) return "";
   // A thunk moves `this` and means the same method.
   const nested = /^(?:_ZT(?:h[^_]*_|v[^_]*_[^_]*_)|_Z)N([rVK]*)(.*)$/.exec(name);

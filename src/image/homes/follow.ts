@@ -38,9 +38,9 @@ export function followHomes(
       return withTables(known.fates, pair, before, after);
     }
   }
-  const named: number[] = [];
+  const named = new Set<number>();
   const fates = compareHomes(pair, before, after, named);
-  const isUsable = alike !== undefined && named.every((home) => fates[home].fate === "kept");
+  const isUsable = alike !== undefined && [...named].every((home) => fates[home].fate === "kept");
   if (isUsable) shape.facts.set(followHomes, { fates, types: alike, named } satisfies KnownFates);
   return fates;
 }
@@ -70,7 +70,7 @@ interface KnownFates {
   readonly fates: readonly HomeFate[];
   readonly types: AlikeTypes;
   /** The homes whose bytes between variables were looked at. */
-  readonly named: readonly number[];
+  readonly named: ReadonlySet<number>;
 }
 
 function isSame(left: AlikeTypes, right: AlikeTypes): boolean {
@@ -78,7 +78,7 @@ function isSame(left: AlikeTypes, right: AlikeTypes): boolean {
 }
 
 function areNamedWholly({ named }: KnownFates, before: HousedVersion, after: HousedVersion): boolean {
-  return named.every((home) =>
+  return [...named].every((home) =>
     isNamedWholly(before, HomePlaces.of(before), home) && isNamedWholly(after, HomePlaces.of(after), home)
   );
 }
@@ -134,7 +134,7 @@ function compareHomes(
   pair: VersionPair,
   before: HousedVersion,
   after: HousedVersion,
-  named: number[],
+  named: Set<number>,
 ): HomeFate[] {
   const old = HomePlaces.of(before), now = HomePlaces.of(after);
   const matches = new Map<number, VariableMatch>();
@@ -192,7 +192,7 @@ interface ComparedHomes {
   readonly source: number;
   readonly home: number;
   readonly followed: readonly FollowedVariable[];
-  readonly named: number[];
+  readonly named: Set<number>;
 }
 
 /** Says how the contents of two homes differ; undefined if new code can use the old home. */
@@ -213,7 +213,7 @@ function differenceOf(
   }
   if (from.size !== to.size) return `the size of its section was ${from.size}, is ${to.size}`;
   for (const [version, places, index] of [[before, old, source], [after, now, home]] as const) {
-    if (!isNamedWholly(version, places, index, () => named.push(home))) {
+    if (!isNamedWholly(version, places, index, () => named.add(home))) {
       return "its section has bytes that no symbol names";
     }
   }

@@ -2,7 +2,7 @@
  * The homes of a version by their places in memory.
  */
 
-import { lastUpTo } from "../search.ts";
+import { lastUpTo } from "../../smf/search.ts";
 import type { HomePlaces } from "./places.ts";
 
 /** Finds homes by their places in the image's own range. */

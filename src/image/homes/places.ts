@@ -2,6 +2,7 @@
  * The homes of one version: which home a symbol or an offset belongs to, and which variables are in it.
  */
 
+import { isInside } from "../arrange.ts";
 import { HomeShape, type HousedFile } from "./shape.ts";
 import { SymbolType } from "../../smf/enums.ts";
 import type { SmfFile } from "../../smf/file.ts";
@@ -15,8 +16,6 @@ const known = new WeakMap<SmfFile, HomePlaces>();
 export class HomePlaces {
   readonly homes: readonly Home[];
   readonly #file: HousedFile;
-  /** For each symbol the home that it stands for plus one; made when it is first asked for. */
-  #bySymbol: Int32Array | undefined;
   #shape: HomeShape | undefined;
   #tables: readonly number[] | undefined;
   #isTable: Uint8Array | undefined;
@@ -41,14 +40,18 @@ export class HomePlaces {
   /** The home that a symbol stands for or lies in; -1 if that is none. The addend of a relocation does not matter. */
   ofSymbol(symbol: number): number {
     const { symbols } = this.#file.file;
-    let own = this.#bySymbol;
-    if (own === undefined) {
-      own = this.#bySymbol = new Int32Array(symbols.length);
-      for (let home = 0; home < this.homes.length; home++) own[this.homes[home].symbol] = home + 1;
-    }
+    // Every version of the shape has the same.
+    const own = this.shape.fact(() => this.#homesBySymbol(), HomePlaces);
     if (own[symbol] > 0) return own[symbol] - 1;
     if (symbols.type(symbol) === SymbolType.Function || !symbols.isDefined(symbol)) return -1;
     return this.at(symbols.value(symbol));
+  }
+
+  /** For each symbol the home that it stands for plus one. */
+  #homesBySymbol(): Int32Array {
+    const own = new Int32Array(this.#file.file.symbols.length);
+    for (let home = 0; home < this.homes.length; home++) own[this.homes[home].symbol] = home + 1;
+    return own;
   }
 
   /** Whether a home holds tables of C++ classes, which are constants. */
@@ -65,15 +68,14 @@ export class HomePlaces {
     const { data } = this.#file.plan, isTable = this.#isTable = new Uint8Array(this.homes.length);
     const tables: number[] = [];
     for (let home = 0; home < isTable.length; home++) {
-      const place = this.place(home);
-      if (place >= data.offset && place < data.offset + data.length) continue;
+      if (isInside(data, this.place(home))) continue;
       isTable[home] = 1;
       tables.push(home);
     }
     return tables;
   }
 
-  /** What the version shares with others whose homes are the same. */
+  /** The facts that the version shares with others whose homes are the same. */
   get shape(): HomeShape {
     return this.#shape ??= HomeShape.of(this.#file, this.tables);
   }

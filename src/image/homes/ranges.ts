@@ -2,7 +2,7 @@
  * Ranges of numbers that do not overlap, and which of them a number is in.
  */
 
-import { lastUpTo } from "../search.ts";
+import { lastUpTo } from "../../smf/search.ts";
 
 /** From the first number up to but not including the end. */
 export interface NumberRange {

@@ -4,7 +4,7 @@
  */
 
 import { guardedName } from "../symbol_names.ts";
-import { type PlannedFile, variablesOf } from "../compatibility.ts";
+import { isInData, isThreadLocal, type PlannedFile, symbolsOfType, variablesOf } from "../compatibility.ts";
 import { NameGroups } from "../name_groups.ts";
 import { tableSymbols } from "./class_tables.ts";
 import { SymbolType } from "../../smf/enums.ts";
@@ -32,7 +32,7 @@ export class HomeShape {
   readonly guards: ReadonlyMap<number, number>;
   /** The names of the variables that have no home, once each, and of those that are thread-local. */
   readonly homeless: { readonly plain: readonly string[]; readonly threadLocal: readonly string[] };
-  /** What others have found from this shape. */
+  /** Facts that others have found from this shape. */
   readonly facts: Map<unknown, unknown> = new Map();
   /** For each symbol its home, or why it is in none. */
   readonly #homeOf: Int32Array;
@@ -61,11 +61,9 @@ export class HomeShape {
     for (const each of variables) {
       if (each.length > 1) each.sort((left, right) => symbols.value(left) - symbols.value(right));
     }
-    const names = new Set(plain), data: number[] = [];
+    const names = new Set(plain), data = symbolsOfType(symbols, SymbolType.Data);
     const threadLocal: string[] = [];
-    for (let index = 0; index < symbols.length; index++) {
-      if (symbols.type(index) !== SymbolType.Data) continue;
-      data.push(index);
+    for (const index of data) {
       if (!isThreadLocal(housed, index)) continue;
       homeOf[index] = THREAD_LOCAL;
       const name = symbols.name(index);
@@ -112,17 +110,17 @@ export class HomeShape {
       const offset = symbols.value(index) - homes[home].offset;
       if (offset !== theirs.value(index) - others[home].offset) return false;
     }
-    const homeOf = this.#homeOf, isVariable = variableTest(housed), wasVariable = variableTest(like);
+    const homeOf = this.#homeOf;
     for (const index of this.#data) {
       if (symbols.size(index) !== theirs.size(index)) return false;
       const home = homeOf[index], value = symbols.value(index);
       if (home >= 0) {
         if (value - homes[home].offset !== theirs.value(index) - others[home].offset) return false;
       } else if (home === HOMELESS) {
-        if (!isVariable(index) || homeIndexAt(homes, value) >= 0) return false;
+        if (!isInData(housed, index) || homeIndexAt(homes, value) >= 0) return false;
       } else if ((home === THREAD_LOCAL) !== isThreadLocal(housed, index)) return false;
-      // What a compiler makes is no variable wherever it is.
-      else if (home === ELSEWHERE && isVariable(index) !== wasVariable(index)) return false;
+      // Data that a compiler makes is not a variable, wherever it is.
+      else if (home === ELSEWHERE && isInData(housed, index) !== isInData(like, index)) return false;
     }
     return true;
   }
@@ -148,21 +146,6 @@ function sameHomes(homes: readonly Home[], others: readonly Home[]): boolean {
     if (!isSame) return false;
   }
   return true;
-}
-
-function isThreadLocal({ file: { symbols }, plan }: HousedFile, index: number): boolean {
-  return plan.threadLocals !== undefined && symbols.type(index) === SymbolType.Data &&
-    symbols.size(index) > 0 && symbols.isDefined(index) && plan.isThreadLocal(symbols.value(index));
-}
-
-/** Whether a symbol of data lies in the group of variables. */
-function variableTest({ file: { symbols }, plan }: HousedFile): (index: number) => boolean {
-  const { data } = plan;
-  return (index) => {
-    if (symbols.size(index) === 0 || !symbols.isDefined(index)) return false;
-    const place = plan.place(symbols.value(index), symbols.size(index));
-    return place >= data.offset && place < data.offset + data.length;
-  };
 }
 
 function guardsIn({ file: { symbols } }: HousedFile, variables: HomeShape["variables"]): Map<number, number> {

@@ -3,6 +3,7 @@
  * so the block stays as a whole, or each version has its own.
  */
 
+import { isThreadLocal, type PlannedFile, symbolsOfType } from "../compatibility.ts";
 import type { VersionPair } from "../version_pair.ts";
 import { baseName, isOfUnchangedObject } from "../symbol_names.ts";
 import { RelocationType, SymbolType } from "../../smf/enums.ts";
@@ -17,14 +18,9 @@ const OTHERS = "it is thread-local, and such variables have other names, sizes o
 const NUMBERED = "it is thread-local, and names of such variables are not unique, or compilers number them";
 
 /** The indices of the thread-local variables of a file, by their places. */
-export function threadLocalsOf({ file: { symbols }, plan }: Pick<HousedVersion, "file" | "plan">): number[] {
-  const found: number[] = [];
-  if (plan.threadLocals === undefined) return found;
-  for (let index = 0; index < symbols.length; index++) {
-    const isVariable = symbols.type(index) === SymbolType.Data && symbols.isDefined(index) &&
-      symbols.size(index) > 0;
-    if (isVariable && plan.isThreadLocal(symbols.value(index))) found.push(index);
-  }
+export function threadLocalsOf(planned: PlannedFile): number[] {
+  const { symbols } = planned.file;
+  const found = symbolsOfType(symbols, SymbolType.Data).filter((index) => isThreadLocal(planned, index));
   return found.sort((left, right) => symbols.value(left) - symbols.value(right));
 }
 

@@ -66,26 +66,25 @@ export function relocate(
 }
 
 /**
- * Applies some relocations and fills some GOT slots again, with other addresses of their symbols than those in
- * the image.
+ * Returns a function that applies some relocations and fills some GOT slots again, with other addresses of their
+ * symbols than those in the image. It throws `RelocationFailed` if code cannot reach one of them; those before it
+ * are applied then.
  *
  * @param symbols The symbols and their addresses, in the same order; all relocations and slots are of these.
- * @throws {LoadError} `RelocationFailed` if code cannot reach one of them; those before it are applied then.
  */
-export function relocateTo(
+export function relocatorTo(
   image: Uint8Array,
   file: SmfFile,
   plan: ImagePlan,
   needs: RelocationNeeds,
   base: bigint,
   symbols: { readonly symbols: readonly number[]; readonly addresses: BigUint64Array<ArrayBuffer> },
-  { relocations, slots }: { readonly relocations: readonly number[]; readonly slots: readonly number[] },
-): void {
+): (some: { readonly relocations: readonly number[]; readonly slots: readonly number[] }) => void {
   const relocator = new Relocator(image, file, plan, { ...needs, imports: symbols.symbols }, {
     base,
     imports: symbols.addresses,
   });
-  relocator.runSome(relocations, slots);
+  return ({ relocations, slots }) => relocator.runSome(relocations, slots);
 }
 
 /** Applies the relocations of one module. */

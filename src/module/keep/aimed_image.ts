@@ -7,8 +7,8 @@ import { type Aim, aimAt, type AimedHomes } from "../../image/homes/aim.ts";
 import type { HomePlaces } from "../../image/homes/places.ts";
 import { HomesInRange } from "../../image/homes/homes_in_range.ts";
 import { relocationArch } from "../../image/relocation/mod.ts";
-import { relocateTo } from "../../image/relocation/relocate.ts";
-import type { Region } from "../../image/arrange.ts";
+import { relocatorTo } from "../../image/relocation/relocate.ts";
+import { isInside, type Region } from "../../image/arrange.ts";
 import type { PlacedImage } from "../../load/loader.ts";
 import type { ThreadLocalBytes } from "../../load/thread_locals.ts";
 import { Protection } from "../../os/memory/allocator.ts";
@@ -69,8 +69,9 @@ export class AimedImage {
           bytes.set(now, place);
         }
         const { constants, slots } = aim;
-        relocateTo(bytes, file, plan, needs, address, aim, { relocations: constants, slots });
-        this.#aimVariables(bytes, aim);
+        const relocate = relocatorTo(bytes, file, plan, needs, address, aim);
+        relocate({ relocations: constants, slots });
+        this.#aimVariables(bytes, aim, relocate);
       });
     }
     image.homeAddresses = Array.from(
@@ -93,7 +94,7 @@ export class AimedImage {
       this.#write(aim, (bytes) => {
         for (const { place, bytes: before } of this.#replaced) bytes.set(before, place);
         const { constants, slots } = aim;
-        relocateTo(bytes, file, plan, needs, memory.address, aim, { relocations: constants, slots });
+        relocatorTo(bytes, file, plan, needs, memory.address, aim)({ relocations: constants, slots });
         for (const { place, before, after } of this.#changed.toReversed()) {
           const now = bytes.subarray(place, place + after.length);
           // Code of the candidate may have stored something else since.
@@ -109,8 +110,6 @@ export class AimedImage {
   /** Changes the image while all of it is writable. */
   #write(aim: Aim, change: (bytes: Uint8Array) => void): void {
     const { allocator, memory, plan, file } = this.#image;
-    const isInside = ({ offset, length }: Region, place: number): boolean =>
-      place >= offset && place < offset + length;
     const isIn = (region: Region): boolean =>
       aim.constants.some((index) => isInside(region, plan.place(file.relocations.offset(index), 0))) ||
       this.#threadLocals.some(({ place }) => isInside(region, place));
@@ -152,8 +151,8 @@ export class AimedImage {
   }
 
   /** Changes the words of variables that are not kept: those that the file names, and those that its code has written. */
-  #aimVariables(bytes: Uint8Array, aim: Aim): void {
-    const { memory: { address }, file, plan, needs } = this.#image;
+  #aimVariables(bytes: Uint8Array, aim: Aim, relocate: ReturnType<typeof relocatorTo>): void {
+    const { file, plan } = this.#image;
     const { widths } = relocationArch(file.header.arch);
     const { relocations } = file;
     const done = new Set<number>();
@@ -163,7 +162,7 @@ export class AimedImage {
       const before = bytes.slice(place, place + width);
       const initial = initialBytes(this.#image, place, width);
       if (initial === undefined || !equal(initial, before)) continue;
-      relocateTo(bytes, file, plan, needs, address, aim, { relocations: [index], slots: [] });
+      relocate({ relocations: [index], slots: [] });
       this.#changed.push({ place, before, after: bytes.slice(place, place + width) });
       done.add(place);
     }

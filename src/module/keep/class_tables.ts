@@ -110,10 +110,7 @@ function refusal(
   // Type information says most clearly that base classes have changed.
   const first = differences.find(({ table }) => !hasVirtuals(table)) ?? differences[0];
   const { table, was, is, problem, hint } = first;
-  const isHot = versions.every((image) => {
-    const places = HomePlaces.of(image);
-    return places.homes.some((_, home) => places.isTable(home));
-  });
+  const isHot = versions.every((image) => HomePlaces.of(image).tables.length > 0);
   const names = [...new Set(differences.map(({ table }) => table))];
   return new LoadError(
     "Incompatible",

@@ -53,12 +53,14 @@ const UNKNOWN_SIZE = 512;
 
 /** Finds what an image would do at its end now. */
 export function endsOf(image: PlacedImage): Ends {
+  // Code goes only if it has nothing to do at the end.
+  if (image.hasLeftCode) return { objects: [], destroyers: [], functions: [] };
   const registered = image.exits?.registered() ?? [], offsets = endOffsets(image);
   if (registered.length === 0 && offsets.length === 0) return { objects: [], destroyers: [], functions: [] };
   const range = addressesOf(image.memory);
   const functions = FunctionPlaces.of(image), { symbols } = image.file;
   const objects: Registration[] = [], destroyers: Destroyer[] = [], own: EndFunction[] = [];
-  const places = HomePlaces.of(image);
+  const homesOf = homesUsedBy(image);
   const isNamed = (index: number | undefined, start: string): boolean =>
     index !== undefined && symbols.name(index).startsWith(start);
   const add = (offset: number, registration: Registration | undefined): void => {
@@ -68,14 +70,12 @@ export function endsOf(image: PlacedImage): Ends {
       return;
     }
     const size = known === undefined ? UNKNOWN_SIZE : symbols.size(known);
-    const homes = homesUsedBy(image, places, offset, size);
+    const homes = homesOf(offset, size);
     // Such a finaliser may leave the work to the function that also makes the objects.
     if (registration === undefined) {
       for (const index of functions.all) {
         if (!isObjectInitialiser(symbols.name(index))) continue;
-        for (const home of homesUsedBy(image, places, offsetOf(image, index), symbols.size(index))) {
-          homes.add(home);
-        }
+        for (const home of homesOf(offsetOf(image, index), symbols.size(index))) homes.add(home);
       }
     }
     destroyers.push({ homes, registration });
@@ -93,38 +93,40 @@ export function endsOf(image: PlacedImage): Ends {
 }
 
 /**
- * The homes that a function refers to: directly, or through a word that holds their address, such as a GOT slot. On
- * other processors than x86-64 code reaches such words through registers: then all homes.
+ * Returns a function that finds the homes to which a function refers: directly, or through a word that holds their
+ * address, such as a GOT slot. On other processors than x86-64 code reaches such words through registers: then all
+ * homes.
  */
-function homesUsedBy(
-  { file: { relocations, header }, plan, memory, needs }: PlacedImage,
-  places: HomePlaces,
-  start: number,
-  size: number,
-): Set<number> {
+function homesUsedBy(image: PlacedImage): (start: number, size: number) => Set<number> {
+  const { file: { relocations, header }, plan, memory, needs } = image, places = HomePlaces.of(image);
   // Tables of classes are constants, which no function destroys.
   const isVariable = (home: number): boolean => home >= 0 && !places.isTable(home);
-  if (header.arch !== Arch.X86_64) return new Set([...places.homes.keys()].filter(isVariable));
-  const homes = new Set<number>();
-  const words = new Map<number, number>();
-  for (let index = 0; index < relocations.length; index++) {
-    const home = places.ofSymbol(relocations.symbol(index));
-    if (!isVariable(home)) continue;
-    const at = plan.place(relocations.offset(index), 0);
-    if (at >= start && at < start + size) homes.add(home);
-    else words.set(at, home);
-  }
-  for (let slot = 0; slot < needs.firstUse.length; slot++) {
-    const home = places.ofSymbol(relocations.symbol(needs.firstUse[slot]));
-    if (isVariable(home)) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
-  }
-  const length = Math.min(size, plan.code.offset + plan.code.length - start);
-  const bytes = bytesAt(memory.address + BigInt(start), length);
-  forEachReference({ offset: start, bytes }, 0, plan.size, (_, target) => {
-    const home = words.get(target);
-    if (home !== undefined) homes.add(home);
-  });
-  return homes;
+  if (header.arch !== Arch.X86_64) return () => new Set([...places.homes.keys()].filter(isVariable));
+  const find = () => {
+    const relocated: (readonly [at: number, home: number])[] = [];
+    for (let index = 0; index < relocations.length; index++) {
+      const home = places.ofSymbol(relocations.symbol(index));
+      if (isVariable(home)) relocated.push([plan.place(relocations.offset(index), 0), home]);
+    }
+    const words = new Map(relocated);
+    for (let slot = 0; slot < needs.firstUse.length; slot++) {
+      const home = places.ofSymbol(relocations.symbol(needs.firstUse[slot]));
+      if (isVariable(home)) words.set(plan.got + GOT_SLOT_SIZE * slot, home);
+    }
+    return { relocated, words };
+  };
+  let found: ReturnType<typeof find> | undefined;
+  return (start, size) => {
+    const { relocated, words } = found ??= find(), homes = new Set<number>();
+    for (const [at, home] of relocated) if (at >= start && at < start + size) homes.add(home);
+    const length = Math.min(size, plan.code.offset + plan.code.length - start);
+    const bytes = bytesAt(memory.address + BigInt(start), length);
+    forEachReference({ offset: start, bytes }, 0, plan.size, (_, target) => {
+      const home = words.get(target);
+      if (home !== undefined) homes.add(home);
+    });
+    return homes;
+  };
 }
 
 /** Returns the question whether any of some versions destroys a part of some memory at its end. */

@@ -4,7 +4,7 @@
 
 import { bytesAt } from "../../os/native_memory.ts";
 import type { LoadedImage } from "../../load/loader.ts";
-import { type AddressRange, forEachAddress, forEachAddressIn } from "../image_data.ts";
+import { type AddressRange, dataOf, forEachAddress, forEachAddressIn } from "../image_data.ts";
 import type { HomePlace } from "./table.ts";
 
 const WORD = 8;
@@ -47,9 +47,8 @@ export class HomeValues {
   #dataOf(owner: LoadedImage): OwnedData {
     let data = this.#data.get(owner);
     if (data === undefined) {
-      const { memory, plan: { data: { offset, length } } } = owner;
-      const { buffer } = length === 0 ? new Uint8Array() : bytesAt(memory.address + BigInt(offset), length);
-      this.#data.set(owner, data = { view: new DataView(buffer), first: Number(memory.address) + offset });
+      const first = Number(owner.memory.address) + owner.plan.data.offset;
+      this.#data.set(owner, data = { view: new DataView(dataOf(owner).buffer), first });
     }
     return data;
   }

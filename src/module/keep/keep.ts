@@ -15,7 +15,7 @@ import { HomeValues } from "./home_values.ts";
 import { AimedImage } from "./aimed_image.ts";
 import { aimOf } from "./plan.ts";
 import { reportOf } from "./report.ts";
-import type { HomePlan, KeepPlan } from "./plan_model.ts";
+import { countKept, type HomePlan, type KeepPlan } from "./plan_model.ts";
 import { settle } from "./settle.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 import { fillAppended } from "./virtual_words.ts";
@@ -121,8 +121,7 @@ function offsetInHome({ homes, file: { symbols } }: LoadedImage, variable: numbe
 /** Finds the words of variables that lead to the places of variables which the new version has elsewhere, or not at all. */
 function pointersTo({ homes, candidate, places, table }: KeepPlan): OldPointer[] {
   const found: OldPointer[] = [];
-  const count = homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);
-  if (count === table.size) return found;
+  if (countKept(homes) === table.size) return found;
   const kept = new Set(homes.flatMap(({ fate, place }) => fate === "kept" ? [place] : []));
   const left = new Ranges(
     table.places().filter((place) => !kept.has(place)).map(({ start, size }) => {

@@ -2,7 +2,7 @@
  * The part of a report that says what became of tables of C++ classes.
  */
 
-/** What became of a table of a C++ class that a hot module has a home for. */
+/** Reports on a table of a C++ class that a hot module has a home for. */
 export interface KeptTable {
   /** The mangled name: `_ZTV` of a virtual table, `_ZTI` of type information. */
   readonly name: string;

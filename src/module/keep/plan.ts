@@ -6,7 +6,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import { type Aim, aimAt, type AimedHomes, surelyReaches } from "../../image/homes/aim.ts";
 import { followHomes, type HomeFate } from "../../image/homes/follow.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
-import { relocateTo } from "../../image/relocation/relocate.ts";
+import { relocatorTo } from "../../image/relocation/relocate.ts";
 import { variablesOf } from "../../image/compatibility.ts";
 import { VersionPair } from "../../image/version_pair.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
@@ -17,7 +17,7 @@ import { cannotTake, TAKEN } from "../carry_plan.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed, initialBytes } from "./housed.ts";
 import { InitialValues } from "./initial_values.ts";
-import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
+import { countKept, type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
 import type { HomePlace, HomeTable } from "./table.ts";
 import { planThreadLocals } from "./thread_locals.ts";
 
@@ -147,7 +147,7 @@ function keptAddresses({ homes }: KeepPlan): AimedHomes {
   return addresses;
 }
 
-/** What leads to the homes that are kept, and where they are. */
+/** The references to the homes that are kept, and the places of these. */
 export interface PlannedAim {
   readonly aim: Aim;
   readonly addresses: AimedHomes;
@@ -159,7 +159,7 @@ const aims = new WeakMap<KeepPlan, PlannedAim>();
 /** Finds what leads to the homes that are kept; homes only ever become fresh, so the last result mostly holds. */
 export function aimOf(plan: KeepPlan): PlannedAim {
   const { candidate, places, homes } = plan, known = aims.get(plan);
-  const count = homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);
+  const count = countKept(homes);
   if (known?.count === count) return known;
   const addresses = keptAddresses(plan);
   const planned = { count, addresses, aim: aimAt(candidate, places, candidate.needs, addresses) };
@@ -178,9 +178,10 @@ export function checkReach(plan: KeepPlan, path: string): void {
   if (aim.symbols.length === 0 || surelyReaches(aim, Number(memory.address), image.size)) return;
   const copy = bytesAt(memory.address, image.size).slice();
   try {
-    for (const relocations of [aim.constants, aim.variables]) {
-      relocateTo(copy, file, image, needs, memory.address, aim, { relocations, slots: aim.slots });
-    }
+    relocatorTo(copy, file, image, needs, memory.address, aim)({
+      relocations: [...aim.constants, ...aim.variables],
+      slots: aim.slots,
+    });
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     throw new LoadError(

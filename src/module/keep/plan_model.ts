@@ -43,6 +43,11 @@ export interface KeepPlan {
 /** The reason of a home whose names the version before does not have. */
 export const NEW = "the old version has no variable of this name";
 
+/** How many homes are kept. */
+export function countKept(homes: readonly HomePlan[]): number {
+  return homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);
+}
+
 /** Makes a home fresh. */
 export function makeFresh(home: HomePlan, reason: string): void {
   if (home.fate === "fresh") return;

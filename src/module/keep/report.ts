@@ -61,6 +61,7 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
     moved,
     fresh: [...fresh, ...homelessVariables(candidate, threadLocals?.reason)],
     unused: unusedObjects(candidate, keptHomes),
+    replacedCode: undefined,
     oldPointers,
     matchedBySize,
     initialValueChanged,

@@ -46,7 +46,7 @@ export function rollBackState(
       const from = fate.fate === "fresh" ? candidate : previous;
       return { home, fate: "kept", place: own, reason: undefined, variables, from };
     }
-    // What could not be kept on the way here cannot be kept on the way back.
+    // A variable that could not be kept on the way here cannot be kept on the way back.
     const startedFresh = fate.fate === "fresh" ? undefined : freshHomes.get(previous)?.get(fate.before);
     if (fate.fate === "fresh" || startedFresh !== undefined) {
       const why = fate.fate === "fresh" ? fate.reason : startedFresh;

@@ -3,6 +3,7 @@
  * for the end, and what the variables hold now, may make a home fresh.
  */
 
+import { isInside } from "../../image/arrange.ts";
 import { FunctionPlaces } from "../../image/function_places.ts";
 import { type NumberRange, Ranges } from "../../image/homes/ranges.ts";
 import { guardedName } from "../../image/symbol_names.ts";
@@ -25,7 +26,6 @@ export interface Settlement {
   readonly withdrawn: readonly Registration[];
   /** The addresses of guards that say from now on that their variable is initialised. */
   readonly doneGuards: readonly bigint[];
-  readonly ends: Ends;
 }
 
 /** Settles a plan. */
@@ -37,16 +37,16 @@ export function settle(plan: KeepPlan): Settlement {
   let withdrawn: Registration[] = [];
   let doneGuards: bigint[] = [];
   // Each may make more homes fresh, which the others must see.
-  for (let count = -1; count !== countKept(homes);) {
-    count = countKept(homes);
+  for (let count = -1; count !== countFresh(homes);) {
+    count = countFresh(homes);
     withdrawn = withdrawnBy(plan, ends);
     doneGuards = followGuards(plan);
   }
-  return { withdrawn, doneGuards, ends };
+  return { withdrawn, doneGuards };
 }
 
-function countKept(homes: readonly HomePlan[]): number {
-  return homes.reduce((count, { fate }) => count + (fate === "fresh" ? 0 : 1), 0);
+function countFresh(homes: readonly HomePlan[]): number {
+  return homes.reduce((count, { fate }) => fate === "fresh" ? count + 1 : count, 0);
 }
 
 /** Finds the candidate's registrations for kept homes. */
@@ -113,20 +113,14 @@ function refuseDestroyedMoves({ table, candidate, homes, places }: KeepPlan, end
 
 /** Values that lead into the middle of an old function, such as addresses of labels, mean nothing to new code. */
 function refuseInnerAddresses({ table, homes, places }: KeepPlan): void {
-  let first = Infinity, end = 0;
-  for (const { memory: { address }, plan: { code } } of table.versions) {
-    const start = Number(address) + code.offset;
-    first = Math.min(first, start);
-    end = Math.max(end, start + code.length);
-  }
   // Nearly all addresses are of variables.
   let codes: Ranges<NumberRange & { readonly image: LoadedImage }> | undefined;
   const values = new HomeValues();
   for (const home of homes) {
     if (home.place === undefined || home.fate === "fresh" || places.isTable(home.home)) continue;
     const { memory, plan: { data } } = home.place.owner, base = Number(memory.address);
-    values.forEachAddress(home.place, { first, end }, (value) => {
-      if (value - base >= data.offset && value - base < data.offset + data.length) return;
+    values.forEachAddress(home.place, table.codes, (value) => {
+      if (isInside(data, value - base)) return;
       const version = (codes ??= codesOf(table.versions)).find(value);
       if (version === undefined) return;
       const { image } = version, offset = value - Number(image.memory.address);

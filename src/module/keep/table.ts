@@ -3,9 +3,10 @@
  * rollback and a variable that comes back find the home.
  */
 
-import { isOfUnchangedObject, sourceNames } from "../../image/symbol_names.ts";
+import { isOfUnchangedObject, sourceNames, wholeNames } from "../../image/symbol_names.ts";
 import { ClassTables } from "../../image/homes/class_tables.ts";
 import { isPure } from "../../image/homes/compare_tables.ts";
+import type { NumberRange } from "../../image/homes/ranges.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 
@@ -45,15 +46,18 @@ export class HomeTable {
   readonly #current: { readonly image: LoadedImage; readonly places: readonly HomePlace[] };
   /** The versions that stay mapped together, oldest first. */
   readonly versions: readonly LoadedImage[];
+  /** The smallest range of addresses that contains the code of all versions. */
+  readonly codes: NumberRange;
 
   private constructor(
     places: ReadonlyMap<number, HomePlace>,
-    versions: readonly LoadedImage[],
+    { versions, codes }: Pick<HomeTable, "versions" | "codes">,
     image: LoadedImage,
     own: readonly HomePlace[],
   ) {
     this.#places = places;
     this.versions = versions;
+    this.codes = codes;
     this.#current = { image, places: own };
   }
 
@@ -66,7 +70,7 @@ export class HomeTable {
     const own = (image.homes ?? []).map((_, index) => newPlace(image, index));
     return new HomeTable(
       new Map(own.map((place) => [place.start, place])),
-      versions,
+      { versions, codes: versions.reduce(withCode, { first: Infinity, end: 0 }) },
       image,
       own,
     );
@@ -112,7 +116,10 @@ export class HomeTable {
    */
   with(image: LoadedImage, known?: readonly (HomePlace | undefined)[]): HomeTable {
     const own = HomePlaces.of(image);
-    const versions = [...this.versions.filter((other) => other !== image), image];
+    const all = {
+      versions: [...this.versions.filter((other) => other !== image), image],
+      codes: withCode(this.codes, image),
+    };
     const found = own.homes.map((_, index) =>
       known?.[index] ?? this.at(homeAddress(image, index)) ?? newPlace(image, index)
     );
@@ -129,24 +136,27 @@ export class HomeTable {
     }
     if (isSame) {
       const places = fuller.length === 0 ? this.#places : new Map([...this.#places, ...fuller]);
-      return new HomeTable(places, versions, image, found);
+      return new HomeTable(places, all, image, found);
     }
     const places = new Map<number, HomePlace>();
     const names = new VariableNames();
     for (const place of found) places.set(place.start, place);
     for (let home = 0; home < found.length; home++) {
-      for (const name of namesIn(image, own, home)) names.add(name);
+      for (const name of namesIn(image, home)) names.add(name);
     }
-    const housed = new Map<LoadedImage, HomePlaces>();
     for (const [address, place] of this.#places) {
       if (places.has(address)) continue;
-      let theirs = housed.get(place.owner);
-      if (theirs === undefined) housed.set(place.owner, theirs = HomePlaces.of(place.owner));
-      if (namesIn(place.owner, theirs, place.index).some((name) => names.mayHave(name))) continue;
+      if (namesIn(place.owner, place.index).some((name) => names.mayHave(name))) continue;
       places.set(address, place);
     }
-    return new HomeTable(places, versions, image, found);
+    return new HomeTable(places, all, image, found);
   }
+}
+
+/** A range that contains the code of a version, too. */
+function withCode({ first, end }: NumberRange, { memory, plan: { code } }: LoadedImage): NumberRange {
+  const start = Number(memory.address) + code.offset;
+  return { first: Math.min(first, start), end: Math.max(end, start + code.length) };
 }
 
 /** Whether a version's table tells all that the table in place has: a slot of a pure function tells nothing. */
@@ -165,21 +175,24 @@ function newPlace(owner: LoadedImage, index: number): HomePlace {
   return { owner, index, address, start: Number(address), size, filled };
 }
 
-function namesIn({ file: { symbols } }: LoadedImage, places: HomePlaces, home: number): string[] {
-  return places.variables[home].map((index) => symbols.name(index));
+function namesIn(image: LoadedImage, home: number): string[] {
+  return HomePlaces.of(image).variables[home].map((index) => image.file.symbols.name(index));
 }
 
 /**
  * The names of variables. Nobody knows whose the names are that a compiler has numbered, nor in which of several
- * files those are that a module of one file has.
+ * files those are that a module of one file has. A field that is stored by itself is its struct.
  */
 class VariableNames {
   readonly #names: Set<string> = new Set();
+  /** The names of which they may be fields, stored by themselves. */
+  readonly #wholes: Set<string> = new Set();
   /** The names in the source text, of those whose file is known and of the others. */
   readonly #sourceNames = { known: new Set<string>(), unknown: new Set<string>() };
 
   add(name: string): void {
     this.#names.add(name);
+    for (const whole of wholeNames(name)) this.#wholes.add(whole);
     const { known, unknown } = this.#sourceNames;
     const list = hasFile(name) ? known : unknown;
     for (const each of sourceNames(name)) list.add(each);
@@ -187,7 +200,8 @@ class VariableNames {
 
   /** Whether one of them may be the variable that has this name in another version. */
   mayHave(name: string): boolean {
-    if (this.#names.has(name)) return true;
+    if (this.#names.has(name) || this.#wholes.has(name)) return true;
+    if (wholeNames(name).some((whole) => this.#names.has(whole))) return true;
     const { known, unknown } = this.#sourceNames;
     return sourceNames(name).some((each) => unknown.has(each) || !hasFile(name) && known.has(each));
   }

@@ -4,7 +4,7 @@
 
 import { attempt, ignore, LoadError } from "../../errors/load_error.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
-import { threadNumbers } from "../../load/runtime/atexit.ts";
+import { threadNumbers } from "../../load/runtime/threads.ts";
 import { startCount } from "../../load/start.ts";
 
 /** The functions that start threads, for systems that do not tell the threads of a process. */

@@ -1,5 +1,5 @@
 /**
- * What a candidate has that nobody uses, because the variables of earlier versions stay; and the variables that
+ * The parts of a candidate that nobody uses, because the variables of earlier versions stay; and the variables that
  * have no home, and so start with each version.
  */
 
@@ -7,7 +7,7 @@ import { HomePlaces } from "../../image/homes/places.ts";
 import type { FreshVariable } from "../../image/typed_variables.ts";
 import type { PlacedImage } from "../../load/loader.ts";
 import { equalBytes } from "../../smf/equal.ts";
-import { bytesAt } from "../../os/native_memory.ts";
+import { dataOf } from "../image_data.ts";
 
 /** The objects that initialisers of a new version made for variables that stay where they are. */
 export interface UnusedObjects {
@@ -16,8 +16,9 @@ export interface UnusedObjects {
   /** The bytes of all homes of the new version that nobody uses. */
   readonly bytes: number;
   /**
-   * The bytes of memory that the new version added to the process, which stays until the module ends: its image, and
-   * the tables of its file, of which reports of crashes have a copy.
+   * The bytes of memory that the new version added to the process: its image, the tables of its file, of which reports
+   * of crashes have a copy, and its debug information if it was loaded from bytes. They stay until the module ends,
+   * but for the code and the debug information of a version that is replaced (`replacedCode`).
    */
   readonly addedBytes: number;
 }
@@ -30,9 +31,7 @@ export interface UnusedObjects {
 export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): UnusedObjects {
   const { homes, plan: { data }, memory, initialData, file: { symbols } } = candidate;
   const places = HomePlaces.of(candidate);
-  const now = data.length === 0
-    ? new Uint8Array()
-    : bytesAt(memory.address + BigInt(data.offset), data.length);
+  const now = dataOf(candidate);
   const names: string[] = [];
   let bytes = 0;
   const isWritten = initialData !== undefined && !isUnchangedData(now, initialData);
@@ -48,9 +47,10 @@ export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): 
 
 /** The bytes of what the loader keeps of a file beside the image, copies for reports of crashes included. */
 function tableBytes(
-  { file: { symbols, relocations }, types, initialData, crashReports }: PlacedImage,
+  { file: { symbols, relocations }, types, debug, initialData, crashReports }: PlacedImage,
 ): number {
-  return (crashReports?.bytes ?? 0) + symbols.source.bytes.byteLength + relocations.words.byteLength +
+  return (crashReports?.bytes ?? 0) + (debug?.size ?? 0) + symbols.source.bytes.byteLength +
+    relocations.words.byteLength +
     (types?.facts.bytes?.byteLength ?? 0) + (initialData?.byteLength ?? 0);
 }
 

@@ -8,9 +8,9 @@ import { isPure } from "../../image/homes/compare_tables.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import type { LoadedImage, PlacedImage } from "../../load/loader.ts";
 import { startCount } from "../../load/start.ts";
-import { Protection } from "../../os/memory/allocator.ts";
 import { bytesAt } from "../../os/native_memory.ts";
 import { readAddress } from "../image_data.ts";
+import { openConstants } from "../open_constants.ts";
 import { filledSize, homeAddress, type HomePlace, type HomeTable } from "./table.ts";
 
 const WORD = 8;
@@ -180,12 +180,13 @@ export class TableCopies {
   }
 }
 
-/** The homes of a version that have virtual tables. */
-function tableHomes(image: LoadedImage): number[] {
+/** The homes of a version that have virtual tables; found once for all versions with the same homes. */
+function tableHomes(image: LoadedImage): readonly number[] {
   const places = HomePlaces.of(image), { symbols } = image.file;
-  return places.tables.filter((home) =>
-    places.variables[home].some((index) => hasVirtuals(symbols.name(index)))
-  );
+  if (places.tables.length === 0) return [];
+  const hasTable = (home: number): boolean =>
+    places.variables[home].some((index) => hasVirtuals(symbols.name(index)));
+  return places.shape.fact(() => places.tables.filter(hasTable), tableHomes);
 }
 
 /** A word that is a virtual function. */
@@ -234,15 +235,8 @@ interface ChangedWord {
 function open(changes: ReadonlyMap<PlacedImage, readonly ChangedWord[]>): PreparedTables {
   using preparing = new DisposableStack();
   const stores: { readonly words: BigUint64Array; readonly value: bigint }[] = [];
-  for (const [{ allocator, memory, plan: { rodata: { offset, length } } }, words] of changes) {
-    allocator.protect(memory, Protection.READ_WRITE, offset, length);
-    preparing.defer(() => {
-      try {
-        allocator.protect(memory, Protection.READ_ONLY, offset, length);
-      } catch {
-        // They stay writable, never executable.
-      }
-    });
+  for (const [{ allocator, memory, plan: { rodata } }, words] of changes) {
+    preparing.use(openConstants(allocator, memory, rodata));
     for (const { address, value } of words) {
       const { buffer, byteOffset } = bytesAt(BigInt(address), WORD);
       stores.push({ words: new BigUint64Array(buffer, byteOffset, 1), value: BigInt(value) });

@@ -5,6 +5,8 @@
 
 import type { CallsInFlight } from "../../call/in_flight.ts";
 import { LoadError } from "../../errors/load_error.ts";
+import { hasQuarantine, QUARANTINE_WORD } from "../../call/trampoline.ts";
+import { requireGuards } from "../../load/runtime/crash_guard.ts";
 import { KeptTypes } from "../../smf/kept_types.ts";
 import type { Lifetime } from "../lifetime.ts";
 import type { LiveSource } from "../live_bindings.ts";
@@ -25,6 +27,16 @@ function withdrawn(path: string, symbol: string): LoadError {
   );
 }
 
+/** Finds the word that leads to the quarantine of the current version. */
+function requireQuarantine(path: string, tablePointer: bigint): bigint {
+  requireGuards(path);
+  if (hasQuarantine(tablePointer)) return tablePointer + QUARANTINE_WORD;
+  throw new LoadError("Unsupported", "Cannot make crashes exceptions: the owner has not asked for it", {
+    path,
+    hint: 'open the functions with `onCrash: "throw"` in the isolate that owns the module, then share them',
+  });
+}
+
 /**
  * Attaches this isolate to live functions of a module that another isolate owns.
  *
@@ -43,6 +55,7 @@ export function attachLiveSource(token: LiveToken): LiveSource {
   return {
     path: module.path,
     tablePointer: module.tablePointer,
+    quarantinePointer: () => requireQuarantine(module.path, module.tablePointer),
     // The owner can replace the version at any moment.
     tellsOfReloads: false,
     variable: (name) => {

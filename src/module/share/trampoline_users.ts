@@ -5,6 +5,7 @@
  */
 
 import { type CallsDrained, CallsInFlight, whenAll } from "../../call/in_flight.ts";
+import { LazySet } from "../../os/lazy_collections.ts";
 import { ControlOwner } from "./control.ts";
 
 /** Something that ends with the module. */
@@ -23,9 +24,9 @@ export class TrampolineUsers {
   });
 
   /** Live libraries of this isolate, which are revoked with the module. */
-  readonly libraries: Set<Revocable> = new Set();
+  readonly libraries: LazySet<Revocable> = new LazySet();
   /** Called when another version has taken over: the views of live libraries end. They must not fail. */
-  readonly viewers: Set<() => void> = new Set();
+  readonly viewers: LazySet<() => void> = new LazySet();
 
   /** Ends the views of live libraries, now that another version has taken over. Cannot fail. */
   endViews(): void {

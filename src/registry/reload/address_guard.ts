@@ -3,7 +3,7 @@
  * it, such as that of a callback which its code gave to another module.
  */
 
-import { lastUpTo } from "../../image/search.ts";
+import { lastUpTo } from "../../smf/search.ts";
 import { addressesIn, addressesOf, type AddressRange } from "../../module/image_data.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";

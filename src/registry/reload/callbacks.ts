@@ -37,6 +37,6 @@ export class Callbacks implements Participant {
   #open(version: ModuleVersion, handles: DisposableStack): LoadedModule {
     version.addHandle();
     handles.defer(() => version.releaseHandle());
-    return handles.use(openHandle(version, this.#context.callPath));
+    return handles.use(openHandle(version, { callPath: this.#context.callPath }));
   }
 }

@@ -3,6 +3,7 @@
  * types.
  */
 
+import { LazyMap } from "../../os/lazy_collections.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
 import { TypedPair } from "../../image/typed_variables.ts";
 import { LoadError } from "../../errors/load_error.ts";
@@ -23,7 +24,7 @@ export interface FoundChanges {
 /** Compares declarations; remembers the types that it has compared with those of the last candidate. */
 export class ChangedUses {
   #candidate: WeakRef<ModuleVersion> | undefined;
-  #pairs = new Map<Declarations, TypedPair | undefined>();
+  #pairs = new LazyMap<Declarations, TypedPair | undefined>();
 
   /**
    * Finds the names in use whose declarations a candidate changes, and tells the candidate.
@@ -65,13 +66,12 @@ export class ChangedUses {
     isWhole: boolean,
     candidate: ModuleVersion,
   ): ChangedUse | undefined {
-    const after = placeOfKey(candidate.image, name);
     let change: ChangedUse | undefined;
     for (const declared of suits) {
-      const before = placeOfKey(declared, name);
-      if (before === undefined || after?.kind !== before.kind) return undefined;
       const pair = this.#pairOf(declared, candidate);
       if (pair === undefined) return undefined;
+      const before = placeOfKey(declared, name), after = placeOfKey(candidate.image, name);
+      if (before === undefined || after?.kind !== before.kind) return undefined;
       // A live variable is bound by its size and room; importers have its whole layout in their code.
       if (before.kind === "data" && !isWhole && !pair.isScalar(before.index)) return undefined;
       const use = pair.changedUse(before.index, after.index);
@@ -84,7 +84,7 @@ export class ChangedUses {
   #pairOf(declared: Declarations, candidate: ModuleVersion): TypedPair | undefined {
     if (this.#candidate?.deref() !== candidate) {
       this.#candidate = new WeakRef(candidate);
-      this.#pairs = new Map();
+      this.#pairs = new LazyMap();
     }
     if (!this.#pairs.has(declared)) {
       this.#pairs.set(declared, pairOf(declared, declarationsOf(candidate.image)));

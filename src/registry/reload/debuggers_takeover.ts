@@ -1,5 +1,5 @@
 /**
- * What debuggers are told, as a participant of a reload: where the variables are that a version shares with others.
+ * Tells debuggers, as a participant of a reload, where the variables are that a version shares with others.
  */
 
 import { tellDebuggersOfHomes } from "../debugging.ts";

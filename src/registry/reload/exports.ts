@@ -5,9 +5,11 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
-import { keptHome, type LoadedImage, symbolAddress } from "../../load/loader.ts";
+import { keptHome, symbolAddress } from "../../load/loader.ts";
 import { placeOfKey } from "../../module/function_keys.ts";
+import type { ExecutableMemory } from "../../os/memory/allocator.ts";
 import { isEntryKey } from "../../smf/entries.ts";
+import { exactSize } from "../../smf/symbol_size.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** Answers importers for the names that a module exports. */
@@ -33,22 +35,39 @@ export function findExported({ image }: ModuleVersion, name: string): Exported |
   return { ...found, ...kept ?? { address: symbolAddress(image, found.index) } };
 }
 
-/** The functions of hot modules that were found by their keys: a reload looks for each of thousands several times. */
-const foundFunctions = new WeakMap<LoadedImage, Map<string, Exported>>();
-
 /** The export or the entry with that key, if there is one that has an address. */
 export function findByKey(version: ModuleVersion, key: string): Exported | undefined {
   const { image } = version;
   if (image.entries === undefined) return isEntryKey(key) ? undefined : findExported(version, key);
-  let functions = foundFunctions.get(image);
-  if (functions === undefined) foundFunctions.set(image, functions = new Map());
-  const known = functions.get(key);
-  if (known !== undefined) return known;
   const place = placeOfKey(image, key);
   if (place?.kind !== "function") return place && findExported(version, key);
-  const found = { ...place, address: symbolAddress(image, place.index) };
-  functions.set(key, found);
-  return found;
+  const { kind, index, size, room } = place;
+  const { memory, plan, file: { symbols } } = image, offset = plan.place(symbols.value(index), 0);
+  // Code is in no home, so its place is that of its own version.
+  const address = offset < 0 ? symbolAddress(image, index) : memory.address + BigInt(offset);
+  return { kind, index, size, room, address };
+}
+
+/** A name that is looked up in a version several times in a row, and what was found last. */
+export interface SoughtName {
+  readonly name: string;
+  /** The function that it is in the version that has this memory. */
+  found?: { readonly memory: ExecutableMemory; readonly exported: Exported } | undefined;
+}
+
+/** Like {@linkcode findByKey}, and remembers functions, whose addresses do not change. */
+export function findSought(version: ModuleVersion, sought: SoughtName): Exported | undefined {
+  const { memory } = version.image;
+  if (sought.found?.memory === memory) return sought.found.exported;
+  const exported = findByKey(version, sought.name);
+  sought.found = exported?.kind === "function" ? { memory, exported } : undefined;
+  return exported;
+}
+
+/** The size of an export in bytes; 0 if it is not known exactly. */
+export function exportSize({ image: { file: { symbols } } }: ModuleVersion, name: string): number {
+  const symbol = symbols.findExport(name);
+  return symbol === undefined ? 0 : exactSize(symbol);
 }
 
 /** The offset in the image by which an export's type is found; undefined if it has none. */

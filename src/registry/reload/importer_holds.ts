@@ -3,6 +3,7 @@
  * current version, so their holds move on to it.
  */
 
+import { LazySet } from "../../os/lazy_collections.ts";
 import type { ModuleIdentity } from "../../load/imports/resolve.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
@@ -22,7 +23,7 @@ export interface PreparedHolds {
 
 /** The holds on one module that move from version to version. */
 export class ImporterHolds {
-  readonly #holds = new Set<MovingHold>();
+  readonly #holds = new LazySet<MovingHold>();
 
   /** Holds a version for an importer, and later versions after it. */
   hold(importer: ModuleIdentity, version: ModuleVersion): Disposable {

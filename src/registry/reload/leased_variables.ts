@@ -3,6 +3,7 @@
  * from, whose memory the lease keeps; the program reads and writes there by that version's layout.
  */
 
+import { LazyMap } from "../../os/lazy_collections.ts";
 import { type Compatibility, fitOf } from "../../image/compatibility.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { Claims, type Declarations, type NameUse } from "./claims.ts";
@@ -10,7 +11,7 @@ import { findExported } from "./exports.ts";
 
 /** The leased variables of one module. */
 export class LeasedVariables {
-  readonly #leased = new Map<string, Claims>();
+  readonly #leased = new LazyMap<string, Claims>();
 
   /** Counts a lease until the result is disposed of. */
   add(name: string, declarations: Declarations): Disposable {

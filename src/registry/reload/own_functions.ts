@@ -3,30 +3,63 @@
  * the same trampolines that its importers are linked to.
  */
 
+import { CallSlots, type PreparedCalls } from "../../module/call_slots.ts";
+import { placeOfKey } from "../../module/function_keys.ts";
 import { OwnAddresses, type PreparedAddresses } from "../../module/own_addresses.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
-import { findByKey } from "./exports.ts";
+import { findByKey, findSought } from "./exports.ts";
 import type { TrampolineSlot } from "./slot_names.ts";
 import type { SlotTargets, TrampolineSlots } from "./trampoline_slots.ts";
 
 /** Gives a new module, none of whose initialisers have run, the canonical addresses of its functions. */
 export function takeOwnAddresses(
-  { image }: ModuleVersion,
+  version: ModuleVersion,
   allocator: MemoryAllocator,
+  slots: TrampolineSlots,
   slotOf: (key: string) => TrampolineSlot,
-  addressOf: (slot: TrampolineSlot) => bigint,
 ): void {
-  const own = new OwnAddresses(image);
-  const canonical = new Map<string, bigint>();
-  for (const key of own.keys) {
-    const slot = slotOf(key);
-    slot.isTaken = true;
-    canonical.set(key, addressOf(slot));
-  }
+  const own = new OwnAddresses(version.image);
+  const addresses = takeTrampolines(own.keys, version, slots, slotOf);
+  const canonical = new Map(
+    own.keys.map((key, index) => [placeOfKey(version.image, key)!.index, addresses[index]]),
+  );
   const patch = own.prepare(allocator, canonical, "initial");
   patch.commit();
   patch.release();
+}
+
+/**
+ * Gets ready to lead the calls inside a version to trampolines, before another one takes over.
+ *
+ * @param undo Protects the slots again if none does.
+ */
+export function prepareCalls(
+  current: ModuleVersion,
+  allocator: MemoryAllocator,
+  slots: TrampolineSlots,
+  slotOf: (key: string) => TrampolineSlot,
+  undo: DisposableStack,
+): PreparedCalls {
+  const calls = new CallSlots(current.image);
+  const prepared = calls.prepare(allocator, takeTrampolines(calls.keys, current, slots, slotOf));
+  undo.defer(() => prepared.release());
+  return prepared;
+}
+
+/** The addresses of functions' trampolines, in the order of their keys; the functions count as taken from now on. */
+function takeTrampolines(
+  keys: readonly string[],
+  version: ModuleVersion,
+  slots: TrampolineSlots,
+  slotOf: (key: string) => TrampolineSlot,
+): bigint[] {
+  slots.reserve(version, keys.length);
+  return keys.map((key) => {
+    const slot = slotOf(key);
+    slot.isTaken = true;
+    return slots.address(version, slot);
+  });
 }
 
 /** Gives a candidate the canonical addresses when it takes over. */
@@ -64,13 +97,13 @@ export class CandidateAddresses {
     { addresses }: SlotTargets,
     addressOf: (slot: TrampolineSlot) => bigint,
   ): PreparedAddresses {
-    const canonical = new Map<string, bigint>();
+    const canonical = new Map<number, bigint>();
     const taken: TrampolineSlot[] = [];
     if (this.#own.isCanonical) {
       for (const slot of this.#slots.all()) {
-        const found = findByKey(this.#candidate, slot.name);
+        const found = findSought(this.#candidate, slot);
         if (found?.kind !== "function" || addresses[slot.index] !== found.address) continue;
-        canonical.set(slot.name, addressOf(slot));
+        canonical.set(found.index, addressOf(slot));
         taken.push(slot);
       }
     }

@@ -14,7 +14,7 @@
  * | drain   | lets go of the version before                                              | no       | no                                  |
  * | serve   | what happens once all modules are committed and drained                    | yes      | yes                                 |
  *
- * What a step does before the commit, it also enters in one stack of undo, which is unwound from the newest entry
+ * Each deed of a step before the commit is also entered in one stack of undo, which is unwound from the newest entry
  * on if a later step of any participant fails. Frames, blocks of thread-local variables and what debuggers are
  * told belong to a version's memory: loading brings them, and they go with it.
  */
@@ -25,6 +25,7 @@ import type { ModuleVersion } from "../../module/version.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import type { CallPath } from "../../call/path.ts";
 import type { Catalog, Entry } from "../catalog.ts";
+import type { ReplacedCode } from "./replaced_code.ts";
 import type { ReloadTakeover } from "./takeover.ts";
 
 /** A module to reload, and how. */
@@ -46,9 +47,9 @@ export interface Takeover extends Replacement {
   readonly together: readonly Entry[];
   /** Undoes everything if a step before the commit fails. */
   readonly undo: DisposableStack;
-  /** What variables do, once they have moved. */
+  /** The fate of variables, once they have moved. */
   fate: "fresh" | "carry" | "keep";
-  /** What became of variables, once they have moved; undefined if they start anew. */
+  /** The report on variables, once they have moved; undefined if they start anew. */
   report: CarryReport | undefined;
   /** The versions that must stay for the candidate's variables, once it is prepared. */
   pointed: readonly PointedImage[];
@@ -76,6 +77,7 @@ export interface Participant {
 export interface ReloadContext {
   readonly catalog: Catalog;
   readonly callPath: CallPath;
+  readonly codes: ReplacedCode;
 }
 
 /** Makes the participants of a module's reload, in their order. */

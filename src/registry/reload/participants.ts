@@ -4,6 +4,7 @@
 
 import type { AddressGuards } from "./address_guards.ts";
 import { Callbacks } from "./callbacks.ts";
+import { CodeTakeover } from "./code_takeover.ts";
 import { DebuggersTakeover } from "./debuggers_takeover.ts";
 import { ExportsTakeover } from "./exports_takeover.ts";
 import type { Participants, ReloadContext } from "./participant.ts";
@@ -16,8 +17,9 @@ export function participantsOf(context: ReloadContext, guards: AddressGuards): P
   return (replacement) => [
     new ThreadLocalsTakeover(context),
     new Succession(context, guards),
-    new ExportsTakeover(replacement),
+    new ExportsTakeover(),
     new VariablesTakeover(replacement, context),
+    new CodeTakeover(context),
     new Callbacks(context),
     new DebuggersTakeover(context),
   ];

@@ -20,6 +20,7 @@ import type { TakeoverOptions } from "./takeover.ts";
 import type { Participant, Participants, Replacement, Takeover } from "./participant.ts";
 import { participantsOf } from "./participants.ts";
 import { takeOver } from "./protocol.ts";
+import { ReplacedCode } from "./replaced_code.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** One version of a module that can be called or gone back to. */
@@ -46,6 +47,7 @@ export class Reloader {
   readonly #catalog: Catalog;
   readonly #keepVersions: number | undefined;
   readonly #guards: AddressGuards;
+  readonly #codes: ReplacedCode;
   readonly #participantsOf: Participants;
   #isRunning = false;
 
@@ -71,7 +73,8 @@ export class Reloader {
     this.#catalog = catalog;
     this.#keepVersions = keepVersions;
     this.#guards = new AddressGuards(catalog);
-    this.#participantsOf = participants({ catalog, callPath }, this.#guards);
+    this.#codes = new ReplacedCode(catalog);
+    this.#participantsOf = participants({ catalog, callPath, codes: this.#codes }, this.#guards);
   }
 
   /**
@@ -99,6 +102,7 @@ export class Reloader {
     const takeovers = this.#takeOver(replacements, candidates, participants, undo);
     entries.forEach((entry, index) => this.#keep(entry, previous[index]));
     this.#guards.release();
+    this.#codes.retry();
     return takeovers.map(({ report }) => report);
   }
 
@@ -126,6 +130,7 @@ export class Reloader {
     candidate.releaseHandle();
     if (!previous.hasHandles) previous.lifetime.revokeQuietly();
     this.#guards.release();
+    this.#codes.retry();
     return report;
   }
 

@@ -26,7 +26,8 @@ export interface SafePointOptions {
    *
    * Nonblocking calls count, and those of Workers that have attached; other Workers and synchronous calls of this
    * isolate come to their event loops. So only threads of such calls may call `smf_safe_point`: in a module that
-   * starts threads of its own, nobody can tell which of them waits there, and calls have to return.
+   * starts threads of its own, nobody can tell which of them waits there, calls have to return, and a reload waits
+   * 50 ms for threads that come.
    *
    * Safety: code that waits must not hold a lock that an initialiser, `migrate` or `verify` needs.
    *
@@ -60,6 +61,12 @@ export function requireNoWait(task: string, { timeout, signal }: Partial<SafePoi
 
 /** How long a reload waits by default, in milliseconds. */
 const TIMEOUT = 10_000;
+
+/**
+ * How long the gate is closed at least, in milliseconds, where threads that nobody knows of may come to it: one that
+ * calls `smf_safe_point` in a loop would else be taken for none while another process has its processor.
+ */
+const TIME_TO_COME = 50;
 
 /** How long a reload waits, and what it is called in errors. */
 interface Limits {
@@ -122,8 +129,9 @@ export class SafePoints {
       () => {},
     );
     this.#gate.close();
+    const closed = now();
     try {
-      return await this.#when(() => this.#areAllSafe(), limits, () => {
+      return await this.#when(() => this.#areAllSafe(closed), limits, () => {
         for (const control of this.#controls()) control.hold();
         return work();
       });
@@ -152,10 +160,11 @@ export class SafePoints {
     });
   }
 
-  #areAllSafe(): boolean {
+  /** @param closed When the gate was closed. */
+  #areAllSafe(closed: number): boolean {
     for (const control of this.#controls()) control.stop();
     const { calls, waiting, isolates: { attached, stopped, arriving }, isUnclear } = this.#census();
-    if (isUnclear && waiting > 0) return false;
+    if (isUnclear && (waiting > 0 || now() - closed < TIME_TO_COME)) return false;
     // Each thread counts once: at the gate it is in a nonblocking call, or in an isolate that is not stopped.
     return arriving === 0 && waiting + stopped.size === calls + attached.size;
   }

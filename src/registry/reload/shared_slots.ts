@@ -3,6 +3,7 @@
  * library has bound, and all other exports, which they may claim later.
  */
 
+import { LazySet } from "../../os/lazy_collections.ts";
 import {
   claimCapacity,
   createClaims,
@@ -13,7 +14,7 @@ import {
 } from "../../module/share/claims.ts";
 import type { SharedLive } from "../../module/share/token.ts";
 import type { ModuleVersion } from "../../module/version.ts";
-import { findExported, typedAt } from "./exports.ts";
+import { exportSize, findExported, typedAt } from "./exports.ts";
 import type { TrampolineSlot } from "./slot_names.ts";
 
 /** The size of the largest static in bytes. */
@@ -22,7 +23,7 @@ const LARGEST_STATIC = 8;
 /** The owner's side of claims by other isolates. */
 export class SharedSlots {
   /** Slots that are in use for as long as the module lives. */
-  readonly #kept = new Set<TrampolineSlot>();
+  readonly #kept = new LazySet<TrampolineSlot>();
   /** The words of all tokens, newest last. */
   readonly #claims: SharedArrayBuffer[] = [];
 
@@ -46,7 +47,8 @@ export class SharedSlots {
   ): Pick<SharedLive, "slots" | "claims" | "types"> {
     const described = slots.map((slot) => {
       const { name, index, kind } = slot;
-      const { size: symbolSize = 0, room = 0 } = findExported(version, name) ?? {};
+      const { room = 0 } = findExported(version, name) ?? {};
+      const symbolSize = exportSize(version, name);
       // A version must provide as much as other isolates may read, from the time that one does.
       if (kind === "data") slot.size = Math.max(slot.size, symbolSize || Math.min(room, LARGEST_STATIC));
       return {

@@ -3,14 +3,15 @@
  * signature keeps the old slot, and the code behind it.
  */
 
+import { LazyMap, LazySet } from "../../os/lazy_collections.ts";
 import type { ExportKind } from "../../image/compatibility.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { Claims, type Declarations, declarationsOf } from "./claims.ts";
-import { findByKey } from "./exports.ts";
+import { findSought, type SoughtName } from "./exports.ts";
 
 /** A function or variable in use, at the same index of every version's table. */
-export interface TrampolineSlot {
+export interface TrampolineSlot extends SoughtName {
   /** The name of the export, or the key of an entry that is not one. */
   readonly name: string;
   readonly index: number;
@@ -40,14 +41,13 @@ export type IsChanged = (name: string, declared: Declarations, candidate: Module
 
 /** The slots of one module. */
 export class SlotNames {
-  readonly #current = new Map<string, TrampolineSlot>();
+  readonly #current = new LazyMap<string, TrampolineSlot>();
   /** Slots of names that have another one now. */
-  readonly #retired = new Set<TrampolineSlot>();
-  #count = 0;
+  readonly #retired = new LazySet<TrampolineSlot>();
 
   /** The number of slots that were ever made. */
   get count(): number {
-    return this.#count;
+    return this.#current.size + this.#retired.size;
   }
 
   /** The slot of a name, wherever it leads. */
@@ -57,16 +57,17 @@ export class SlotNames {
 
   /** Returns the slot of a name, which is made if there is none, and leads it into a version. */
   lead(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
-    let slot = this.#current.get(name);
-    if (slot === undefined) this.#current.set(name, slot = this.#make(name, kind, version));
-    return Object.assign(slot, leading(version), { kind, isCandidateOnly: false });
+    const known = this.#current.get(name);
+    if (known !== undefined) return Object.assign(known, leading(version), { kind, isCandidateOnly: false });
+    const made = this.#make(name, kind, version);
+    this.#current.set(name, made);
+    return made;
   }
 
   #make(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
-    const index = this.#count++;
     return {
       name,
-      index,
+      index: this.count,
       kind,
       size: 0,
       claims: new Claims(),
@@ -104,7 +105,9 @@ export class SlotNames {
       const { name, kind } = slot;
       // Whoever claims it is asked first, and then goes along.
       const isOwn = kind === "function" && slot.isTaken && !slot.claims.exist && !slot.isCandidateOnly;
-      if (!isOwn || findByKey(candidate, name)?.kind !== kind || !isChanged(name, slot.declared, candidate)) {
+      if (
+        !isOwn || findSought(candidate, slot)?.kind !== kind || !isChanged(name, slot.declared, candidate)
+      ) {
         continue;
       }
       let next = this.#usedBefore(name, candidate, isChanged);

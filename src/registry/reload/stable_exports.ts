@@ -15,6 +15,7 @@ import {
   type Exporter,
   exportHashes,
   exportNames,
+  exportSize,
   findByKey,
   findExported,
   requireRoom,
@@ -23,7 +24,7 @@ import {
 import { ImporterHolds } from "./importer_holds.ts";
 import type { FoundImport, IsolateQuestion, Provider } from "../../load/imports/resolve.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
-import { CandidateAddresses, takeOwnAddresses } from "./own_functions.ts";
+import { CandidateAddresses, prepareCalls, takeOwnAddresses } from "./own_functions.ts";
 import { isolateQuestion, type ServedImages } from "./served_images.ts";
 import type { PreparedVersion, PrepareOptions } from "./prepared_version.ts";
 import { releaseAfterCalls } from "./release_after_calls.ts";
@@ -34,6 +35,7 @@ import { ThreadLocalImporters } from "./thread_local_importers.ts";
 import { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import type { TrampolineSlot } from "./slot_names.ts";
 import { TrampolineSlots } from "./trampoline_slots.ts";
+import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 
 /** The exports of one module over all its versions. */
@@ -99,12 +101,7 @@ export class StableExports implements Exporter {
 
   /** Makes the module itself see the canonical addresses of its functions, before any of its code has run. */
   takeOwnAddresses(): void {
-    takeOwnAddresses(
-      this.#version,
-      this.#allocator,
-      (key) => this.#ownSlot(key)!,
-      (slot) => this.trampoline(slot),
-    );
+    takeOwnAddresses(this.#version, this.#allocator, this.#slots, (key) => this.#ownSlot(key)!);
     this.#giveAddresses(this.#version);
   }
 
@@ -191,7 +188,7 @@ export class StableExports implements Exporter {
 
   /** The size of an export in bytes; 0 if that is not known. */
   symbolSize(name: string): number {
-    return findExported(this.#version, name)?.size ?? 0;
+    return exportSize(this.#version, name);
   }
 
   /** The offset in the image by which an export's type is found; undefined if it has none. */
@@ -228,6 +225,11 @@ export class StableExports implements Exporter {
     return this.#slots.address(this.#version, slot);
   }
 
+  /** Whether a function's entry leads into a version. */
+  leadsInto(lifetime: Lifetime): boolean {
+    return this.#slots.all().some(({ target }) => target === lifetime);
+  }
+
   /** Says which function the trampoline at an address is for, and where it leads; undefined for other addresses. */
   trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
     return this.#slots.trampolineAt(address);
@@ -236,6 +238,13 @@ export class StableExports implements Exporter {
   /** The address of the word that holds the address of the current version's table. */
   get tablePointer(): bigint {
     return this.#slots.tablePointer(this.#version);
+  }
+
+  /** Prepares the current version for guards. Returns the address of the word that leads to its quarantine. */
+  quarantinePointer(): bigint {
+    // Throws where there are none.
+    this.#version.guards();
+    return this.#slots.quarantinePointer(this.#version);
   }
 
   /** @throws {LoadError} `Incompatible`, listing the names in use that do not fit the candidate. */
@@ -257,6 +266,13 @@ export class StableExports implements Exporter {
     undo: DisposableStack,
   ): PreparedVersion {
     const previous = this.#version;
+    const calls = prepareCalls(
+      previous,
+      this.#allocator,
+      this.#slots,
+      (key) => this.#ownSlot(key)!,
+      undo,
+    );
     const own = new CandidateAddresses(candidate, this.#slots);
     own.enter(previous, (key) => this.#ownSlot(key));
     let fit = this.#fit(candidate, compatibility);
@@ -272,6 +288,7 @@ export class StableExports implements Exporter {
       canonical: addresses.canonical,
       commit: () => {
         changes.accept();
+        calls.commit();
         slots.commit();
         addresses.commit();
         this.#giveAddresses(candidate);
@@ -283,6 +300,7 @@ export class StableExports implements Exporter {
         variables.commit();
       },
       release: () => {
+        calls.release();
         addresses.release();
         variables.protect();
         previous.transferHandles(this.#libraries, candidate);

@@ -5,6 +5,7 @@
 
 import type { Region } from "../../image/arrange.ts";
 import type { LoadedImage } from "../../load/loader.ts";
+import { endQuarantineQuietly } from "../../load/runtime/crash_guard.ts";
 import { holdsAddressIn, saveVariables } from "../../module/image_data.ts";
 import { homeAddress, type HomeTable } from "../../module/keep/table.ts";
 import type { PointedImage } from "../../module/version.ts";
@@ -37,6 +38,7 @@ export class Succession implements Participant {
   }
 
   commit({ entry, previous, candidate, pointed }: Takeover): void {
+    endQuarantineQuietly(candidate.image);
     candidate.pointsInto = pointed;
     this.#guards.guard(previous, candidate);
     if (candidate.number <= entry.highestNumber) return;

@@ -4,6 +4,7 @@
  * an importer keeps the version that it was linked to.
  */
 
+import { LazySet } from "../../os/lazy_collections.ts";
 import { type Compatibility, exportsThreadLocal } from "../../image/compatibility.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { listNames } from "../../errors/names.ts";
@@ -22,7 +23,7 @@ interface ThreadLocalImport {
 
 /** The importers of one module's thread-local variables. */
 export class ThreadLocalImporters {
-  readonly #imports = new Set<ThreadLocalImport>();
+  readonly #imports = new LazySet<ThreadLocalImport>();
 
   /** Finds a version's variable for an importer, which holds that version; undefined if it exports none of that name. */
   find(

@@ -3,14 +3,16 @@
  * versions: each name keeps its index in every version's table.
  */
 
-import { type JumpTable, Trampolines } from "../../call/trampoline.ts";
+import { LazyMap } from "../../os/lazy_collections.ts";
+import { type JumpTable, QUARANTINE_WORD, Trampolines } from "../../call/trampoline.ts";
 import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
 import { declarationsOf, type NameUse } from "./claims.ts";
 import { nameOfKey } from "../../smf/entries.ts";
 import { type IsChanged, type RenewedSlots, SlotNames, type TrampolineSlot } from "./slot_names.ts";
 import { type Lease, type LeaseRequest, ReplaceableLeases, requestsOf } from "./replaceable_leases.ts";
-import { type Exported, findByKey } from "./exports.ts";
+import { type Exported, findSought } from "./exports.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
+import { quarantineOf } from "../../load/runtime/crash_guard.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
 import { abandon } from "../../os/memory/deferred_release.ts";
 import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
@@ -62,7 +64,7 @@ export class TrampolineSlots {
   /** The current version's table. */
   #table: JumpTable | undefined;
   /** The tables of versions that have not ended, the current one last. */
-  readonly #liveTables = new Map<Lifetime, JumpTable>();
+  readonly #liveTables = new LazyMap<Lifetime, JumpTable>();
   readonly #versionTables = new WeakMap<ModuleVersion, VersionTable>();
 
   /** @param users Told of each version that is called through the trampolines. */
@@ -102,15 +104,24 @@ export class TrampolineSlots {
     return slot;
   }
 
+  /** Makes room for slots that are about to be made: a table that grows with each leaves its smaller ones behind. */
+  reserve(current: ModuleVersion, count: number): void {
+    const needed = this.#slots.count + count;
+    if (count > 0 && needed > (this.#table?.capacity ?? 0)) this.#growTable(current, needed);
+  }
+
   /** Makes the trampoline of a slot, and leads it to an address. */
   #fill(current: ModuleVersion, { index }: TrampolineSlot, address: bigint): void {
     this.#trampolinesOf(current).address(index);
-    if (this.#table === undefined || index >= this.#table.capacity) this.#growTable(current);
+    if (this.#table === undefined || index >= this.#table.capacity) {
+      // Doubling bounds the memory of the old tables, which all stay.
+      this.#growTable(current, Math.max(this.#slots.count, 2 * (this.#table?.capacity ?? 0)));
+    }
     this.#table!.set(index, address);
   }
 
   /** All slots, wherever they lead. */
-  *all(): Iterable<TrampolineSlot> {
+  *all(): Generator<TrampolineSlot, void, void> {
     yield* this.#slots.current();
     yield* this.#slots.retired();
   }
@@ -150,6 +161,18 @@ export class TrampolineSlots {
   }
 
   /**
+   * The address of the word that leads to the current version's quarantine, which
+   * must be prepared for guards.
+   */
+  quarantinePointer(current: ModuleVersion): bigint {
+    if (this.#table === undefined) this.#growTable(current, this.#slots.count);
+    const trampolines = this.#trampolinesOf(current), table = this.#table!;
+    table.quarantine ??= quarantineOf(current.image);
+    trampolines.switchTo(table);
+    return trampolines.tablePointer + QUARANTINE_WORD;
+  }
+
+  /**
    * Finds where each slot leads in a candidate.
    *
    * @param renewed The slots of functions whose signature it changes.
@@ -168,7 +191,7 @@ export class TrampolineSlots {
       else keep(slot);
     }
     for (const slot of this.#slots.current()) {
-      const target = findByKey(candidate, slot.name);
+      const target = findSought(candidate, slot);
       const fit = fitOf(slot, target);
       const next = renewed.get(slot);
       addresses[slot.index] = NOWHERE;
@@ -222,6 +245,7 @@ export class TrampolineSlots {
         this.#slots.replace(renewed);
         if (table !== undefined) {
           addresses.forEach((address, index) => table.set(index, address));
+          table.quarantine = quarantineOf(candidate.image);
           this.#trampolines!.switchTo(table);
           this.#fallBackFrom(candidate, table);
           candidate.addTrampolineUsers(this.#users);
@@ -269,14 +293,14 @@ export class TrampolineSlots {
   }
 
   /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
-  #growTable(current: ModuleVersion): void {
+  #growTable(current: ModuleVersion, length: number): void {
     const { capacity } = this.#table ?? { capacity: 0 };
-    // Doubling bounds the memory of the old tables, which all stay.
     const addresses = Array.from(
-      { length: Math.max(this.#slots.count, 2 * capacity) },
+      { length },
       (_, index) => index < capacity ? this.#table!.get(index) : NOWHERE,
     );
     const table = this.#trampolinesOf(current).table(addresses);
+    table.quarantine = this.#table?.quarantine;
     current.own(table);
     let leases = this.#versionTables.get(current)?.leases;
     if (leases === undefined) current.own(leases = new ReplaceableLeases());

@@ -6,6 +6,7 @@
  * version that it was linked to.
  */
 
+import { LazySet } from "../../os/lazy_collections.ts";
 import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { type Claim, declarationsOf, type NameUse } from "./claims.ts";
@@ -44,7 +45,7 @@ export interface PreparedVariables {
 
 /** The importers of one module's variables. */
 export class VariableImporters {
-  readonly #imports = new Set<VariableImport>();
+  readonly #imports = new LazySet<VariableImport>();
 
   /**
    * Finds the variable that an importer is linked to. The importer holds

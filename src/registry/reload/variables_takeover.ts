@@ -155,7 +155,7 @@ export class VariablesTakeover implements Participant {
     // Closing the handle must not end the version.
     candidate.addHandle();
     handles.defer(() => candidate.releaseHandle());
-    const handle = handles.use(openHandle(candidate, this.#context.callPath));
+    const handle = handles.use(openHandle(candidate, { callPath: this.#context.callPath }));
     handle.getFunction(RELOADED, { parameters: [], result: "void" })!();
   }
 }

@@ -1,5 +1,5 @@
 /**
- * What the system says of files, for folders whose changes nobody tells.
+ * Facts that the system tells of files, for folders whose changes nobody tells.
  */
 
 import { dirname } from "../../os/path.ts";

@@ -12,7 +12,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import type { FileFacts } from "../../load/file/stamp.ts";
 import { fromSystem } from "../../load/file/source.ts";
 import { WatchedDirectories } from "./directories.ts";
-import { equal } from "../../smf/equal.ts";
+import { equalBytes } from "../../smf/equal.ts";
 import { showEvent } from "../shown_reload.ts";
 import { type FileContents, readContents } from "./contents.ts";
 import { EventQueue } from "./event_queue.ts";
@@ -60,7 +60,7 @@ interface Target {
   changedAt: number | undefined;
   /** Whether the file may be looked at early: it has not been since the change was noticed. */
   mayLook: boolean;
-  /** What the last early look judged, and when: what the system tells a little later is the same change. */
+  /** The state that the last early look judged, and when: an event that comes a little later is of the same change. */
   judged: { readonly bytes: Uint8Array; readonly at: number } | undefined;
   /** Whether the last reload failed. */
   failed: boolean;
@@ -87,7 +87,7 @@ export function watchFiles(
 }
 
 /**
- * What a look at a file found: `again` if it is not whole, `judged` if an early look has reported it already, `later`
+ * The outcome of a look at a file: `again` if it is not whole, `judged` if an early look has reported it already, `later`
  * if a reload waits for a safe point.
  */
 type Outcome = WatchEvent | "again" | "judged" | "later";
@@ -271,7 +271,7 @@ class Watch {
     }
     const { bytes, info } = contents;
     const { judged } = target, now = performance.now();
-    if (judged !== undefined && now - judged.at < 2 * this.#debounce && equal(bytes, judged.bytes)) {
+    if (judged !== undefined && now - judged.at < 2 * this.#debounce && equalBytes(bytes, judged.bytes)) {
       return "judged";
     }
     if (isLook) {

@@ -5,11 +5,11 @@
 
 import type { CarryReport } from "../../module/carry.ts";
 import type { Entry } from "../catalog.ts";
-import { LoadError } from "../../errors/load_error.ts";
+import { attempt, ignore, LoadError } from "../../errors/load_error.ts";
 import { type FileFacts, isSameFile } from "../../load/file/stamp.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { HeaderFlag } from "../../smf/enums.ts";
-import { equal } from "../../smf/equal.ts";
+import { equalBytes } from "../../smf/equal.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { Watched } from "./watch.ts";
@@ -38,6 +38,8 @@ export class WatchedModule implements Watched {
   #seen:
     | { readonly entry: WeakRef<Entry>; readonly highestNumber: number; readonly bytes: Uint8Array }
     | undefined;
+  /** The bytes that were parsed last: one look asks several questions of them. */
+  #parsed: { readonly bytes: Uint8Array; readonly file: ParsedSmf | undefined } | undefined;
   /** The version that the watch reloaded last. */
   #reloaded: WeakRef<ModuleVersion> | undefined;
 
@@ -52,14 +54,14 @@ export class WatchedModule implements Watched {
 
   refusal(bytes: Uint8Array): string | undefined {
     if (this.#options.force) return undefined;
-    const now = parsed(bytes);
+    const now = this.#parse(bytes);
     // Loading says what is wrong with a file that cannot be parsed.
     if (now === undefined || (now.header.flags & HeaderFlag.Reloadable) !== 0) return undefined;
     return "the new version is not marked as reloadable";
   }
 
   isHashed(bytes: Uint8Array): boolean {
-    return parsed(bytes)?.checksum !== undefined;
+    return this.#parse(bytes)?.checksum !== undefined;
   }
 
   isLoaded(bytes: Uint8Array, info: FileFacts): boolean {
@@ -68,9 +70,9 @@ export class WatchedModule implements Watched {
     const seen = this.#seen;
     // A version that somebody else has loaded since is compared by its file's hash or time instead.
     if (seen?.entry.deref() === entry && seen.highestNumber === entry.highestNumber) {
-      return equal(bytes, seen.bytes);
+      return equalBytes(bytes, seen.bytes);
     }
-    const isLoaded = isReadFrom(entry.exports.version.image, bytes, info);
+    const isLoaded = isReadFrom(entry.exports.version.image, () => this.#parse(bytes), info);
     if (isLoaded) this.#see(entry, bytes);
     return isLoaded;
   }
@@ -93,24 +95,27 @@ export class WatchedModule implements Watched {
     return { version: version.number, carried };
   }
 
+  /** Returns the parts of a file; undefined if it is not a whole module. */
+  #parse(bytes: Uint8Array): ParsedSmf | undefined {
+    if (this.#parsed?.bytes !== bytes) {
+      this.#parsed = { bytes, file: attempt(ignore, () => parseSmf(bytes)) };
+    }
+    return this.#parsed.file;
+  }
+
   #see(entry: Entry, bytes: Uint8Array): void {
+    this.#parsed = undefined;
     this.#seen = { entry: new WeakRef(entry), highestNumber: entry.highestNumber, bytes };
   }
 }
 
 /** Whether an image was made of these bytes: by their hash, or, without one, by the time that the file was written. */
-function isReadFrom({ file, stamp }: LoadedImage, bytes: Uint8Array, info: FileFacts): boolean {
+function isReadFrom(
+  { file, stamp }: LoadedImage,
+  read: () => ParsedSmf | undefined,
+  info: FileFacts,
+): boolean {
   if (file.checksum === undefined) return stamp !== undefined && isSameFile(stamp, info);
-  const now = parsed(bytes);
+  const now = read();
   return now?.checksum !== undefined && now.header.moduleHash === file.header.moduleHash;
-}
-
-/** The parts of a file; undefined if it is not a whole module. */
-function parsed(bytes: Uint8Array): ParsedSmf | undefined {
-  try {
-    return parseSmf(bytes);
-  } catch (error) {
-    if (error instanceof LoadError) return undefined;
-    throw error;
-  }
 }

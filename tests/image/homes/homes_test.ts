@@ -7,7 +7,7 @@ import { HomePlaces } from "../../../src/image/homes/places.ts";
 import { HomesInRange } from "../../../src/image/homes/homes_in_range.ts";
 import { Ranges } from "../../../src/image/homes/ranges.ts";
 import { planImage } from "../../../src/image/plan.ts";
-import { relocateTo } from "../../../src/image/relocation/relocate.ts";
+import { relocatorTo } from "../../../src/image/relocation/relocate.ts";
 import { scanRelocations } from "../../../src/image/relocation/scan.ts";
 import { VersionPair } from "../../../src/image/version_pair.ts";
 import { randomFrom } from "../../support/testing.ts";
@@ -120,7 +120,7 @@ Deno.test("what leads into kept homes is aimed there, and nothing else", () => {
   const aim = at(Number(to), 0, 0);
   assertEquals(aim.constants, []);
   const bytes = new Uint8Array(plan.size);
-  relocateTo(bytes, file, plan, needs, 0x1000_0000n, aim, {
+  relocatorTo(bytes, file, plan, needs, 0x1000_0000n, aim)({
     relocations: aim.variables,
     slots: aim.slots,
   });

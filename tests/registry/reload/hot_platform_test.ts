@@ -24,7 +24,7 @@ Deno.test({
     "every way to a function takes up the other version over 20 reloads and two rollbacks, on this platform",
   // macOS has no fixture, since nobody could run its modules.
   ignore: !(HOST in TARGETS),
-  fn() {
+  async fn() {
     const files = [hot(1), hot(2)];
     let reload = (_step: number): void => {};
     const host_step = {
@@ -32,7 +32,7 @@ Deno.test({
       result: "i32",
       callback: (step: number) => (reload(step), 0),
     } as const;
-    using registry = new ModuleRegistry({ imports: { host_step }, keepVersions: Infinity });
+    await using registry = new ModuleRegistry({ imports: { host_step }, keepVersions: Infinity });
     using module = registry.loadBytes("m", files[0]);
     const names = Object.fromEntries(CALLS.map((name) => [name, INT])) as Record<
       typeof CALLS[number],

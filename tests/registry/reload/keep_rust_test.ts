@@ -53,3 +53,30 @@ testWithCompilers(
     live.close();
   },
 );
+
+testWithCompilers(
+  ["rustc"],
+  "a static that LLVM has renamed stays, too, because debug information has its path",
+  async (folder) => {
+    const make = async (by: number): Promise<Uint8Array> => {
+      Deno.writeTextFileSync(
+        `${folder}/one.rs`,
+        `#![no_std]
+        #[panic_handler] fn end(_: &core::panic::PanicInfo) -> ! { loop {} }
+        static mut COUNT: i64 = 0;
+        #[no_mangle] pub extern "C" fn count() -> i64 { unsafe { COUNT += ${by}; COUNT } }`,
+      );
+      await compile("rustc", [...FLAGS, "-Ccodegen-units=1", "--emit=obj=one.o", "one.rs"], folder);
+      return linkObjects([{ name: "one.o", bytes: Deno.readFileSync(`${folder}/one.o`) }], {
+        reloadable: true,
+      })
+        .bytes;
+    };
+    using registry = new ModuleRegistry();
+    registry.loadBytes("one", await make(1));
+    const { symbols } = registry.open("one", { count: { parameters: [], result: "i64" } });
+    assertEquals(symbols.count(), 1n);
+    const { carried } = registry.reload("one", { bytes: await make(10), state: "keep" });
+    assertEquals([carried?.kept.length, symbols.count()], [1, 11n]);
+  },
+);

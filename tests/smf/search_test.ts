@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { lastUpTo } from "../../src/image/search.ts";
+import { lastUpTo } from "../../src/smf/search.ts";
 
 Deno.test("the last number that is not above a value is found, in any sorted numbers", () => {
   for (const numbers of [[], [5], [1, 1, 4], [-3, 0, 2, 2, 9, 100]]) {
