@@ -2,8 +2,7 @@
  * C strings: bytes up to a NUL; on Windows, UTF-16 up to a NUL.
  */
 
-import { permitted } from "./library.ts";
-import { pointerTo } from "./pointer.ts";
+import { addressOfBuffer, pointerTo } from "./pointer.ts";
 
 /** A C string, to be passed as a `buffer`. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
@@ -30,7 +29,16 @@ export function wideText(units: Uint16Array): string {
  * Safety: ends the process if the memory cannot be read up to a NUL.
  */
 export function readCString(address: bigint): string | null {
-  return address === 0n ? null : Deno.UnsafePointerView.getCString(pointerTo(address));
+  return address === 0n ? null : textAt(pointerTo(address));
+}
+
+/**
+ * The text at a pointer; `null` for the null pointer.
+ *
+ * Safety: as for {@linkcode readCString}.
+ */
+export function textAt(pointer: Deno.PointerValue): string | null {
+  return pointer === null ? null : Deno.UnsafePointerView.getCString(pointer);
 }
 
 /**
@@ -41,11 +49,11 @@ export function argumentVector(texts: readonly string[]): Uint8Array<ArrayBuffer
   const strings = texts.map(cString);
   const table = 8 * (texts.length + 1);
   const block = new Uint8Array(table + strings.reduce((sum, { length }) => sum + length, 0));
-  const address = permitted(() => Deno.UnsafePointer.value(Deno.UnsafePointer.of(block)));
+  const address = addressOfBuffer(block);
   const view = new DataView(block.buffer);
   let at = table;
   strings.forEach((string, index) => {
-    view.setBigUint64(8 * index, BigInt(address) + BigInt(at), true);
+    view.setBigUint64(8 * index, address + BigInt(at), true);
     block.set(string, at);
     at += string.length;
   });

@@ -10,6 +10,7 @@ import { Machine } from "./elf.ts";
 import { DESCRIPTOR, DESCRIPTOR_SIZE, REGISTER_CODE, writeJitLibrary } from "./jit_library.ts";
 import { MemoryFiles } from "./memory_file.ts";
 import { bytesAt } from "./native_memory.ts";
+import { addressOfBuffer } from "./pointer.ts";
 
 /** jit_actions_t. */
 const Action = { NONE: 0, REGISTER: 1, UNREGISTER: 2 } as const;
@@ -63,10 +64,10 @@ class JitInterface implements Disposable {
   add(file: Uint8Array<ArrayBuffer>): CodeEntry {
     // A buffer of its own: V8 keeps small arrays without one where they may move.
     const words = new BigUint64Array(new ArrayBuffer(8 * FIELDS));
-    const entry: CodeEntry = { address: addressOf(words), words, file };
+    const entry: CodeEntry = { address: addressOfBuffer(words), words, file };
     const [first] = this.#entries;
     words[Field.NEXT] = first?.address ?? 0n;
-    words[Field.FILE] = addressOf(file);
+    words[Field.FILE] = addressOfBuffer(file);
     words[Field.SIZE] = BigInt(file.length);
     if (first !== undefined) first.words[Field.PREVIOUS] = entry.address;
     // Last, so that a debugger that attaches now finds a whole list.
@@ -99,14 +100,16 @@ class JitInterface implements Disposable {
   }
 }
 
-function addressOf(array: Uint8Array<ArrayBuffer> | BigUint64Array<ArrayBuffer>): bigint {
-  return BigInt(Deno.UnsafePointer.value(Deno.UnsafePointer.of(array)));
-}
-
 let jit: JitInterface | undefined;
 
 /** Whether debuggers can be told of code on this system. */
 export const DEBUGGERS_LISTEN: boolean = Deno.build.os === "linux";
+
+/** A symbol file that debuggers have, until it is disposed of. */
+export interface SymbolRegistration extends Disposable {
+  /** Gives debuggers another file for the same code. lldb wants to forget the first one before. */
+  replace(file: Uint8Array<ArrayBuffer>): void;
+}
 
 /**
  * Gives debuggers a symbol file: an ELF file whose sections have the addresses of the code in memory. Lasts until
@@ -117,11 +120,16 @@ export const DEBUGGERS_LISTEN: boolean = Deno.build.os === "linux";
  * @throws {LoadError} `OutOfMemory` if the system refuses a file in memory; `Unsupported` if it does not let code
  * be loaded from one; `PermissionDenied`.
  */
-export function registerSymbolFile(file: Uint8Array<ArrayBuffer>): Disposable {
+export function registerSymbolFile(file: Uint8Array<ArrayBuffer>): SymbolRegistration {
   const used = jit ??= new JitInterface();
-  const entry = used.add(file);
+  let entry = used.add(file);
   let isThere = true;
   return {
+    replace(file) {
+      if (!isThere) return;
+      used.remove(entry);
+      entry = used.add(file);
+    },
     [Symbol.dispose]() {
       if (!isThere) return;
       isThere = false;

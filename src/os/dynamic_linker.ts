@@ -3,7 +3,7 @@
  * them.
  */
 
-import { cString, wideString } from "./c_strings.ts";
+import { cString, textAt, wideString } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
 import { pointerCall } from "./pointer.ts";
 
@@ -101,13 +101,9 @@ export function openLinkerBriefly(): BriefLinker {
   return {
     open: (file) => open.call(cString(file), RTLD_NOW),
     find: (handle, name) => find.call(handle, cString(name)),
-    failure: () => textAt(at("dlerror").call()),
+    failure: () => textAt(at("dlerror").call()) ?? undefined,
     [Symbol.dispose]: () => library.close(),
   };
-}
-
-function textAt(text: Deno.PointerValue): string | undefined {
-  return text === null ? undefined : Deno.UnsafePointerView.getCString(text);
 }
 
 /**
@@ -140,7 +136,7 @@ export function openDynamicLinker(): DynamicLinker {
         : pointerCall(address, DLVSYM)(handle, cString(name), cString(version)) as bigint;
     },
     close: (handle) => void symbols.dlclose(handle),
-    failure: () => textAt(symbols.dlerror()),
+    failure: () => textAt(symbols.dlerror()) ?? undefined,
     [Symbol.dispose]: () => library.close(),
   };
 }

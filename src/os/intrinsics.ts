@@ -13,11 +13,44 @@ export const Atomics: Pick<
   "add" | "compareExchange" | "exchange" | "load" | "notify" | "store" | "sub" | "wait" | "waitAsync"
 > = { add, compareExchange, exchange, load, notify, store, sub, wait, waitAsync };
 
-/** The functions of the global object of these names, as they were. */
-export const { clearTimeout, queueMicrotask, setTimeout } = globalThis;
+/** Like the global of this name when the package was imported. */
+export const { queueMicrotask } = globalThis;
+
+/** Like the global of this name when the package was imported. */
+export const setTimeout: (call: () => void, milliseconds?: number) => number = lazyGlobal("setTimeout");
+
+/** Like the global of this name when the package was imported. */
+export const clearTimeout: (timer?: number) => void = lazyGlobal("clearTimeout");
+
+/**
+ * Calls the global function that has this name now, and gets it at the first call: in Deno 2.9 a getter starts
+ * the timers, which takes 4 ms of every program that looks at them.
+ */
+function lazyGlobal<P extends readonly unknown[], R>(name: string): (...parameters: P) => R {
+  const { get, value } = Object.getOwnPropertyDescriptor(globalThis, name)!;
+  let found: ((...parameters: P) => R) | undefined = value;
+  return (...parameters) => (found ??= Reflect.apply(get!, globalThis, []) as typeof value)(...parameters);
+}
 
 /** `Date.now`, as it was. */
 export const now: () => number = Date.now;
+
+/** `Number.isSafeInteger`, as it was. */
+export const isSafeInteger: (value: unknown) => boolean = Number.isSafeInteger;
+
+/** `String.fromCharCode`, as it was. */
+export const fromCharCode: (...units: number[]) => string = String.fromCharCode;
+
+/** `Uint8Array`, as it was. */
+export const Bytes: Uint8ArrayConstructor = Uint8Array;
+
+const { asIntN, asUintN } = BigInt;
+
+/** The integer of 64 bits with a sign that has the same low bits. */
+export const asInt64 = (value: bigint): bigint => asIntN(64, value);
+
+/** The integer of 64 bits without a sign that has the same low bits. */
+export const asUint64 = (value: bigint): bigint => asUintN(64, value);
 
 const { apply } = Reflect;
 const { then } = Promise.prototype;
@@ -55,6 +88,17 @@ export function withResolver<T = void>(): {
   let resolve!: (value: T) => void;
   const promise = new PlainPromise<T>((fulfil) => resolve = fulfil);
   return { promise, resolve };
+}
+
+const { add: addTo, delete: deleteFrom } = Set.prototype;
+
+/** A set whose methods are those that sets had when the package was imported. */
+export function plainSet<T>(): { add(value: T): void; delete(value: T): void } {
+  const set = new Set<T>();
+  return {
+    add: (value) => void apply(addTo, set, [value]),
+    delete: (value) => void apply(deleteFrom, set, [value]),
+  };
 }
 
 const { transfer } = ArrayBuffer.prototype;

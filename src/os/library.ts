@@ -43,12 +43,53 @@ export function openLibrary<const D extends Deno.ForeignLibraryInterface>(
   }, { cause: failure });
 }
 
+/** A library that is open for as long as anything holds it, so that a program leaves nothing open when it is done. */
+export class HeldLibrary<const D extends Deno.ForeignLibraryInterface> {
+  readonly #name: string;
+  readonly #definitions: D;
+  #open: SystemLibrary<Deno.StaticForeignLibraryInterface<D>> | undefined;
+  #holders = 0;
+
+  /** Opens nothing yet. Safety: as for {@linkcode openLibrary}. */
+  constructor(name: string, definitions: D) {
+    this.#name = name;
+    this.#definitions = definitions;
+  }
+
+  /**
+   * Opens the library unless it is open. The result's `close` must be called once; the last one closes the library.
+   *
+   * @throws {LoadError} As {@linkcode openLibrary}.
+   */
+  hold(): SystemLibrary<Deno.StaticForeignLibraryInterface<D>> {
+    const { symbols } = this.#open ??= openLibrary([this.#name], this.#definitions);
+    this.#holders++;
+    return {
+      symbols,
+      close: () => {
+        if (--this.#holders > 0) return;
+        this.#open?.close();
+        this.#open = undefined;
+      },
+    };
+  }
+}
+
 /** Runs `work`; turns Deno's error about a missing permission into one that names the flag. */
 export function permitted<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
     throw error instanceof Deno.errors.NotCapable ? notPermitted(error) : error;
+  }
+}
+
+/** Runs `work`, which nobody misses where --allow-ffi is missing: does nothing there. */
+export function ifPermitted(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
   }
 }
 

@@ -87,7 +87,7 @@ export class MemoryFiles implements Disposable {
     return { path: `/proc/${Deno.pid}/fd/${file}`, [Symbol.dispose]: close };
   }
 
-  /** Makes a file that holds `bytes`, with a flag that the kernel may not know, and closes it when it is disposed of. */
+  /** Makes a file that holds `bytes`, with a flag that the kernel may not know. Disposing closes it. */
   #open(bytes: Uint8Array<ArrayBuffer>, flag: number): { readonly file: number } & Disposable {
     const functions = this.#functions;
     let file = functions.memfd_create.call(this.#name, MFD_CLOEXEC | flag);

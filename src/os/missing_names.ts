@@ -33,6 +33,30 @@ const FAMILIES: readonly (readonly [names: RegExp, step: string])[] = [
     "use the shared C library instead of glibc's libc.a and libm.a, whose parts only work together: " +
     "leave the archive out, and name libc.so.6 and libm.so.6 (the option `libraries`, --library)",
   ],
+  [
+    /^__(?:security_init_cookie|GSHandlerCheck)/,
+    "compile with /GS- (clang: -fno-stack-protector)",
+  ],
+  [/^__guard_/, "compile without /guard:cf (clang: -mguard=none)"],
+  [/^_RTC_/, "compile without /RTC"],
+  [/^__mingw_/, "link MinGW's own libraries, too: libmingwex.a, libmingw32.a, libmsvcrt.a, libkernel32.a"],
+  [
+    /^__emutls_/,
+    "link libgcc.a too, the only library that has it: `gcc -print-libgcc-file-name` prints its path",
+  ],
+  [
+    /^(?:__CxxFrameHandler\d|__C_specific_handler|__std_)/,
+    "name the host library vcruntime140.dll (--needed)",
+  ],
+  [
+    /^\?\?(?:[23]|_[UV])@YA/,
+    "define the operators `new` and `delete`, which only Microsoft's static libraries have",
+  ],
+  [/^__stack_chk_guard$/, "compile with -fno-stack-protector"],
+  [
+    /^(?:__error|__std(?:in|out|err)p|__srget|__swbuf|_DefaultRuneLocale|__maskrune|__sincos(?:pi)?f?_stret|memset_pattern(?:4|8|16)|os_unfair_lock_\w+|__ulock_\w+|pthread_threadid_np|_?dyld_\w+|mach_\w+)$/,
+    "compile for the system of the module, or answer with `imports`: only macOS's own library has it",
+  ],
   [/^(?:GOMP_|omp_)/, "name the host library libgomp.so.1 (the option `libraries`, --library)"],
   [/^__kmpc_/, "name the host library libomp.so.5 (the option `libraries`, --library)"],
 ];

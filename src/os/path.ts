@@ -16,9 +16,17 @@ const isWindows = Deno.build.os === "windows";
  */
 export const PATHS_NAME_HOSTS: boolean = isWindows;
 
-export const { basename, dirname, fromFileUrl, isAbsolute, join, parse, SEPARATOR_PATTERN } = isWindows
-  ? windows
-  : posix;
+export const {
+  basename,
+  dirname,
+  fromFileUrl,
+  isAbsolute,
+  join,
+  parse,
+  relative,
+  SEPARATOR_PATTERN,
+  toFileUrl,
+} = isWindows ? windows : posix;
 
 /** The absolute path. Throws what `Deno.cwd` throws if the path is relative. */
 export function resolve(...segments: string[]): string {

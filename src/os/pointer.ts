@@ -49,3 +49,18 @@ export function pointerTo(address: bigint): Deno.PointerObject {
   if (pointer === null) throw new LoadError("InvalidFormat", "Cannot make pointer: the address is 0");
   return pointer;
 }
+
+/** The address of Deno's own pointer. */
+export function addressOf(pointer: Deno.PointerObject): bigint {
+  return BigInt(Deno.UnsafePointer.value(pointer));
+}
+
+/**
+ * The address of a buffer's memory, which does not move, or of a view's first byte.
+ *
+ * Safety: the memory is the buffer's for as long as it is reachable and not detached. V8 may
+ * move a small array until its `buffer` is asked for.
+ */
+export function addressOfBuffer(buffer: ArrayBuffer | ArrayBufferView<ArrayBuffer>): bigint {
+  return permitted(() => Deno.UnsafePointer.value(Deno.UnsafePointer.of(buffer)));
+}

@@ -11,6 +11,7 @@
 import { LoadError } from "../errors/load_error.ts";
 import { wideString, wideText } from "./c_strings.ts";
 import { openLibrary } from "./library.ts";
+import { addressOfBuffer } from "./pointer.ts";
 import { privateDescriptor, sidAt, whyNotPrivate } from "./security_descriptor.ts";
 
 const KERNEL32 = {
@@ -115,7 +116,7 @@ export class PrivateFolders implements Disposable {
     block.set(descriptor, 24);
     const view = new DataView(block.buffer);
     view.setUint32(0, 24, true);
-    view.setBigUint64(8, Deno.UnsafePointer.value(Deno.UnsafePointer.of(block)) + 24n, true);
+    view.setBigUint64(8, addressOfBuffer(block) + 24n, true);
     if (this.#system.CreateDirectoryW(wideString(path), block) !== 0) return;
     const errno = this.#system.GetLastError();
     if (errno !== ERROR_ALREADY_EXISTS) throw this.#failure("made", path, "CreateDirectoryW", errno);

@@ -3,7 +3,7 @@
  * catch or are passed through.
  */
 
-import { openLibrary, type SystemLibrary } from "./library.ts";
+import { HeldLibrary } from "./library.ts";
 import { pointerCall } from "./pointer.ts";
 
 /**
@@ -19,11 +19,8 @@ const LIBGCC = {
   __deregister_frame: { parameters: ["usize"], result: "void" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-type Libgcc = SystemLibrary<Deno.StaticForeignLibraryInterface<typeof LIBGCC>>;
-
-let libgcc: Libgcc | undefined;
-/** The number of registered tables, for which libgcc stays open. */
-let registered = 0;
+/** Held by each registered table. */
+const libgcc = new HeldLibrary("libgcc_s.so.1", LIBGCC);
 
 /** Whether unwind tables can be registered on this system. */
 export const HAS_UNWINDER: boolean = Deno.build.os === "linux";
@@ -40,15 +37,12 @@ export const HAS_UNWINDER: boolean = Deno.build.os === "linux";
  * @throws {LoadError} `Unsupported`, `PermissionDenied` if the unwinder cannot be opened.
  */
 export function registerEhFrame(address: bigint): Disposable {
-  const { symbols } = libgcc ??= openLibrary(["libgcc_s.so.1"], LIBGCC);
-  registered++;
+  const { symbols, close } = libgcc.hold();
   symbols.__register_frame(address);
   return {
     [Symbol.dispose](): void {
       symbols.__deregister_frame(address);
-      if (--registered > 0) return;
-      libgcc?.close();
-      libgcc = undefined;
+      close();
     },
   };
 }

@@ -51,7 +51,13 @@ Deno.test({
     // The next one makes a library again.
     const e = registerSymbolFile(Uint8Array.of(5));
     assertEquals(list(), [[5, 1]]);
+    // The last one, too, is replaced in the same library.
+    const before = mappings();
+    e.replace(Uint8Array.of(6, 6));
+    assertEquals([list(), mappings()], [[[6, 2]], before]);
     e[Symbol.dispose]();
+    assert(mappings().length === 0);
+    e.replace(Uint8Array.of(7));
     assert(mappings().length === 0);
   },
 });

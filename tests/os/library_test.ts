@@ -1,7 +1,7 @@
-import { assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { LoadError } from "../../src/errors/load_error.ts";
-import { openLibrary, permitted } from "../../src/os/library.ts";
+import { HeldLibrary, openLibrary, permitted } from "../../src/os/library.ts";
 
 Deno.test("a missing library is named in the error, whose cause is the system's own", () => {
   const error = assertThrows(() => openLibrary(["no-such-library.so.9", "nor-this"], {}), LoadError);
@@ -52,4 +52,28 @@ Deno.test("without --allow-ffi, importing works and allocating names the missing
     "PermissionDenied Cannot use executable memory",
     text.decode(stderr),
   );
+});
+
+Deno.test("a held library is open until its last holder closes it", () => {
+  const { name, definitions } = Deno.build.os === "windows"
+    ? {
+      name: "kernel32.dll",
+      definitions: { GetCurrentProcessId: { parameters: [], result: "u32" } } as const,
+    }
+    : {
+      name: Deno.build.os === "darwin" ? "libSystem.B.dylib" : "libc.so.6",
+      definitions: { getpid: { parameters: [], result: "u32" } } as const,
+    };
+  const library = new HeldLibrary<Record<string, Deno.ForeignFunction<readonly [], "u32">>>(
+    name,
+    definitions,
+  );
+  for (let round = 0; round < 2; round++) {
+    const [first, second] = [library.hold(), library.hold()];
+    assert(first.symbols === second.symbols);
+    first.close();
+    for (const id of Object.values(second.symbols)) assertEquals(id(), Deno.pid);
+    // The check for leaks sees whether it was closed.
+    second.close();
+  }
 });

@@ -27,6 +27,21 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   ],
   "the shared C library": ["_dl_x86_cpu_features", "_rtld_global_ro"],
   "libgomp.so.1": ["GOMP_parallel", "omp_get_num_threads"],
+  "/GS-": ["__security_init_cookie", "__GSHandlerCheck_SEH", "__GSHandlerCheck_EH4"],
+  "/guard:cf": ["__guard_dispatch_icall_fptr"],
+  "/RTC": ["_RTC_CheckStackVars"],
+  "libmingwex.a": ["__mingw_vsprintf", "__mingw_strtod"],
+  "libgcc.a": ["__emutls_get_address"],
+  "vcruntime140.dll": ["__CxxFrameHandler3", "__C_specific_handler", "__std_terminate"],
+  "operators `new` and `delete`": ["??2@YAPEAX_K@Z", "??3@YAXPEAX@Z", "??_U@YAPEAX_K@Z", "??_V@YAXPEAX_K@Z"],
+  "-fno-stack-protector": ["__stack_chk_guard"],
+  "macOS's own library": [
+    "__error",
+    "__stderrp",
+    "__sincos_stret",
+    "memset_pattern16",
+    "os_unfair_lock_lock",
+  ],
   "--allow-undefined": ["SZ_compress_args", "__cxa_atexit", "__my_function", "printf"],
 };
 

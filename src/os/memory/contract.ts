@@ -103,13 +103,28 @@ export interface MemoryAllocator {
   free(memory: ExecutableMemory): void;
 
   /**
+   * Gives the memory of some pages back, and detaches their views. The pages are
+   * inaccessible from then on, and their addresses stay reserved until the whole
+   * memory is freed. Without it memory is only given back as a whole.
+   *
+   * ## Safety
+   *
+   * Nothing may use an address in these pages afterwards.
+   *
+   * @param offset The offset of the first page, in bytes.
+   * @param length The length in bytes, a multiple of the page size.
+   */
+  discard?(memory: ExecutableMemory, offset: number, length: number): void;
+
+  /**
    * Announces that these writable bytes are about to be filled. If it can, the
    * operating system then provides all their pages at once, which costs less than
-   * page by page as they are touched. This is a hint: nothing depends on it.
+   * page by page as they are touched; as large pages, where the bytes fill at least
+   * half of one. This is a hint: nothing depends on it.
    *
    * ## Platforms
    *
-   * Linux 5.14 and later do this; elsewhere nothing happens.
+   * Linux 5.14 and later do this; earlier ones know large pages only. Elsewhere nothing happens.
    */
   prefault?(memory: ExecutableMemory, offset?: number, length?: number): void;
 

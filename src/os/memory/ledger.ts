@@ -12,6 +12,7 @@
  */
 import { LoadError } from "../../errors/load_error.ts";
 import { detach, type ExecutableMemory, Protection } from "./contract.ts";
+import { largeAlignment, roomForLarge } from "./large_pages.ts";
 import { PageProtections } from "./page_protections.ts";
 import { permitted, type SystemLibrary } from "../library.ts";
 
@@ -38,12 +39,28 @@ export interface Range {
 
 const PROTECTIONS: ReadonlySet<Protection> = new Set(Object.values(Protection));
 
-/** The size of a reservation for memory: whole pages, two guards, and room for the alignment. */
+/** A reservation for memory, before the system is asked for it. All in bytes. */
+interface ReservationPlan {
+  /** The size of the memory: whole pages. */
+  readonly size: number;
+  /** The size of the memory with what is reserved behind it, up to the guard. */
+  readonly room: number;
+  readonly alignment: number;
+  /** The size of the reservation. */
+  readonly length: number;
+}
+
+/**
+ * The size of a reservation for memory: whole pages, two guards, and room for the alignment and for large pages.
+ *
+ * @param largePage Bytes in a large page, if the system has such.
+ */
 export function planReservation(
   size: number,
   alignment: number,
   pageSize: number,
-): { size: number; alignment: number; length: number } {
+  largePage?: number,
+): ReservationPlan {
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new RangeError(`Cannot allocate memory: size ${size} is not a positive number of bytes`);
   }
@@ -51,12 +68,13 @@ export function planReservation(
     throw new RangeError(`Cannot allocate memory: alignment ${alignment} is not a power of two`);
   }
   const whole = Math.ceil(size / pageSize) * pageSize;
-  const aligned = Math.max(alignment, pageSize);
-  const length = pageSize + whole + pageSize + (aligned - pageSize);
+  const room = roomForLarge(whole, largePage);
+  const aligned = Math.max(alignment, pageSize, largeAlignment(whole, largePage));
+  const length = pageSize + room + pageSize + (aligned - pageSize);
   if (!Number.isSafeInteger(length)) {
     throw new RangeError(`Cannot allocate memory: size ${size} is too large`);
   }
-  return { size: whole, alignment: aligned, length };
+  return { size: whole, room, alignment: aligned, length };
 }
 
 /** The books of one allocator, which also open and close its library. */
@@ -118,6 +136,12 @@ export class Ledger<Functions> {
     return { address: memory.address + BigInt(offset), offset, length };
   }
 
+  /** Bytes from the start of live memory to the guard behind it. */
+  room(memory: ExecutableMemory): number {
+    const { reservation: { base, length }, pageSize } = this.#record(memory);
+    return Number(base + BigInt(length) - memory.address) - pageSize;
+  }
+
   /**
    * Changes protections in the system by `apply`, then in the books. Views are
    * detached before: not even a failed call leaves a view that could write to
@@ -160,8 +184,7 @@ export class Ledger<Functions> {
         Deno.UnsafePointerView.getArrayBuffer(Deno.UnsafePointer.create(range.address)!, range.length),
       )
     );
-    record.views = record.views.filter((view) => view.bytes.length > 0);
-    record.views.push({ offset: range.offset, bytes });
+    record.views = [...record.views.filter((view) => view.bytes.length > 0), { offset: range.offset, bytes }];
     return bytes;
   }
 

@@ -48,8 +48,10 @@ const REGISTER_PRIVATE_EXPEDITED_SYNC_CORE = 1n << 6n;
 
 const LINUX: PosixConstants = {
   mapFlags: 0x02 | 0x20, // MAP_PRIVATE | MAP_ANONYMOUS
+  mapFixed: 0x10,
   pageSizeName: 30, // _SC_PAGESIZE
   populateWrite: 23, // MADV_POPULATE_WRITE, since Linux 5.14
+  hugePage: 14, // MADV_HUGEPAGE
   executableRefused:
     "the kernel forbids turning writable memory executable here (PR_SET_MDWE, SELinux execmem or the like)",
   executableHint:

@@ -25,6 +25,7 @@ const LIBSYSTEM = {
 
 const MACOS: PosixConstants = {
   mapFlags: 0x0002 | 0x1000, // MAP_PRIVATE | MAP_ANON
+  mapFixed: 0x10,
   pageSizeName: 29, // _SC_PAGESIZE
   executableRefused:
     "this program lacks the entitlement com.apple.security.cs.allow-unsigned-executable-memory",

@@ -2,6 +2,7 @@
  * The protection of each page of some memory, stored as stretches of equal
  * protection, of which there are few even in large memory.
  */
+import { trimmed } from "../lazy_collections.ts";
 import type { Protection } from "./contract.ts";
 
 /** Records the protection of each page. Offsets are in bytes from the beginning of the memory. */
@@ -27,6 +28,8 @@ export class PageProtections {
     for (let index = 0; index < ends.length; index++) {
       if (ends[index] > end) this.#append(ends[index], protections[index]);
     }
+    this.#ends = trimmed(this.#ends);
+    this.#protections = trimmed(this.#protections);
   }
 
   /** Whether all bytes from `start` up to `end` have this protection. */

@@ -6,6 +6,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
 import { Ledger, planReservation, type Reservation } from "./ledger.ts";
 import type { SystemLibrary } from "../library.ts";
+import { largeStretch } from "./large_pages.ts";
 import { reserveBelow } from "./low.ts";
 import { alignAddressUp, isNear, reserveNear, type Reserver } from "./near.ts";
 
@@ -23,8 +24,14 @@ export interface Pages {
   commit(address: bigint, length: number): LoadError | undefined;
   /** Changes protections; the error if refused. */
   protect(address: bigint, length: number, protection: Protection): LoadError | undefined;
+  /** Gives the memory of reserved pages back, which are inaccessible then and stay reserved; the error if refused. */
+  discard(address: bigint, length: number): LoadError | undefined;
   /** Provides the memory of writable pages before they are touched, if the system can. Absent where it cannot. */
   prefault?(address: bigint, length: number): void;
+  /** Bytes in a large page, which begins at a multiple of that. Absent where the system has none for such memory. */
+  readonly largePage?: number | undefined;
+  /** Advises the system to provide writable memory, whole large pages, as such. Only a hint. */
+  preferLarge?(address: bigint, length: number): void;
   /** Gives a whole reservation back; the error if refused. */
   release(base: bigint, length: number): LoadError | undefined;
   /** Gives a part of a reservation back; answers whether that worked. Absent where the system cannot do that. */
@@ -69,7 +76,7 @@ export class PagedAllocator implements MemoryAllocator {
   allocate(size: number, alignment: number, near?: bigint, below?: bigint): ExecutableMemory {
     return this.#ledger.run((pages) => {
       const page = this.pageSize;
-      const plan = planReservation(size, alignment, page);
+      const plan = planReservation(size, alignment, page, pages.largePage);
       this.#ledger.retryOrphans((orphan) => pages.release(orphan.base, orphan.length) === undefined);
 
       // The alignment may leave slack between the reservation's start and the first guard.
@@ -81,7 +88,7 @@ export class PagedAllocator implements MemoryAllocator {
       const granularity = (): bigint => BigInt(pages.granularity());
       const reserve = (hint: bigint): bigint | undefined => pages.reserve(hint, plan.length);
       const base = below !== undefined
-        ? this.#reserveBelow(below, plan.length, granularity(), { reserve, release })
+        ? this.#reserveBelow(below, plan, granularity(), { reserve, release })
         : near === undefined
         ? reserve(0n)
         : reserveNear(near, plan.length, granularity(), {
@@ -96,7 +103,7 @@ export class PagedAllocator implements MemoryAllocator {
       const address = addressOf(base);
       const failure = pages.commit(address, plan.size);
       if (failure !== undefined) throw failure;
-      const guarded = { base: address - BigInt(page), length: page + plan.size + page };
+      const guarded = { base: address - BigInt(page), length: page + plan.room + page };
       const reservation = trim(pages, { base, length: plan.length }, guarded);
       const memory = this.#ledger.add(address, plan.size, reservation, page);
       if (near !== undefined) this.#lastNear = { near, ...reservation };
@@ -107,13 +114,13 @@ export class PagedAllocator implements MemoryAllocator {
 
   #reserveBelow(
     below: bigint,
-    length: number,
+    { size, length }: { readonly size: number; readonly length: number },
     granularity: bigint,
     system: Omit<Reserver, "accept">,
   ): bigint {
     const last = this.#lastBelow.get(below);
     const base = reserveBelow(below, length, granularity, last, system);
-    if (base === undefined) throw noRoomBelow(below, length);
+    if (base === undefined) throw noRoomBelow(below, size);
     this.#lastBelow.set(below, base);
     return base;
   }
@@ -131,6 +138,17 @@ export class PagedAllocator implements MemoryAllocator {
     );
   }
 
+  /** Gives the memory of some pages back; see {@linkcode MemoryAllocator.discard}. */
+  discard(memory: ExecutableMemory, offset: number, length: number): void {
+    const range = this.#ledger.range(memory, offset, length);
+    this.#ledger.run((pages) =>
+      this.#ledger.protect(memory, Protection.NONE, range, () => {
+        const failure = pages.discard(range.address, range.length);
+        if (failure !== undefined) throw failure;
+      })
+    );
+  }
+
   /** Provides the memory of pages that are about to be filled; see {@linkcode MemoryAllocator.prefault}. */
   prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
     const range = this.#ledger.range(memory, offset, length);
@@ -138,7 +156,23 @@ export class PagedAllocator implements MemoryAllocator {
     const first = range.offset - range.offset % page;
     const end = Math.ceil((range.offset + range.length) / page) * page;
     if (first === end) return;
-    this.#ledger.run((pages) => pages.prefault?.(memory.address + BigInt(first), end - first));
+    this.#ledger.run((pages) => {
+      const large = largeStretch(first, end, this.#ledger.room(memory), pages.largePage);
+      // A large page lies in one mapping: the room behind the memory belongs to it until the page is there.
+      const behind = memory.address + BigInt(memory.size);
+      const room = large === undefined ? 0 : large.end - memory.size;
+      using closing = new DisposableStack();
+      if (room > 0 && pages.commit(behind, room) === undefined) {
+        closing.defer(() => {
+          const failure = pages.protect(behind, room, Protection.NONE);
+          if (failure !== undefined) throw failure;
+        });
+      }
+      if (large !== undefined) {
+        pages.preferLarge?.(memory.address + BigInt(large.start), large.end - large.start);
+      }
+      pages.prefault?.(memory.address + BigInt(first), end - first);
+    });
   }
 
   /** The bytes themselves; see {@linkcode MemoryAllocator.view}. */

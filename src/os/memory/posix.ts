@@ -35,10 +35,14 @@ export interface PosixSystem {
 export interface PosixConstants {
   /** `MAP_PRIVATE | MAP_ANONYMOUS` */
   readonly mapFlags: number;
+  /** `MAP_FIXED` */
+  readonly mapFixed: number;
   /** `_SC_PAGESIZE` */
   readonly pageSizeName: number;
   /** `MADV_POPULATE_WRITE`; absent on systems without it. */
   readonly populateWrite?: number;
+  /** `MADV_HUGEPAGE`; absent on systems without it. */
+  readonly hugePage?: number;
   /** The usual cause if mprotect refuses to make pages executable. */
   readonly executableRefused: string;
   /** The next step after that. */
@@ -58,6 +62,12 @@ const PROT: Record<Protection, number> = {
   [Protection.READ_WRITE]: PROT_READ | PROT_WRITE,
   [Protection.READ_EXECUTE]: PROT_READ | PROT_EXEC,
 };
+
+/**
+ * Bytes that one entry of a page directory maps, where pages have 4096 bytes. Kernels with larger pages ignore advice
+ * for less than they need.
+ */
+const LARGE_PAGE = 1 << 21;
 
 const EPERM = 1;
 const EACCES = 13;
@@ -84,6 +94,8 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
   return {
     pageSize,
     granularity: pageSize,
+    largePage: constants.hugePage === undefined ? undefined : LARGE_PAGE,
+    preferLarge: (address, length) => void system.madvise?.(address, BigInt(length), constants.hugePage!),
     reserve(hint, length) {
       const base = system.mmap(hint, BigInt(length), PROT[Protection.NONE], constants.mapFlags, -1, 0n);
       return base === MAP_FAILED ? undefined : base;
@@ -103,6 +115,12 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
         `Cannot make memory executable: ${constants.executableRefused}`,
         { ...failure.data, hint: constants.executableHint },
       );
+    },
+    // One call replaces the pages, so that no other mapping can come between.
+    discard(address, length) {
+      const { mapFlags, mapFixed } = constants;
+      const base = system.mmap(address, BigInt(length), PROT[Protection.NONE], mapFlags | mapFixed, -1, 0n);
+      return base === MAP_FAILED ? failed("give memory back", "mmap", length) : undefined;
     },
     // Kernels before 5.14 refuse the advice, and provide pages as they are touched.
     prefault(address, length) {

@@ -22,7 +22,8 @@ export interface WindowsSystem {
   GetLastError(): number;
 }
 
-const KERNEL32 = {
+/** The functions of kernel32.dll for pages. */
+export const KERNEL32 = {
   // LPVOID VirtualAlloc(LPVOID lpAddress, SIZE_T dwSize, DWORD flAllocationType, DWORD flProtect); NULL
   VirtualAlloc: { parameters: ["usize", "usize", "u32", "u32"], result: "usize" },
   // BOOL VirtualProtect(LPVOID lpAddress, SIZE_T dwSize, DWORD flNewProtect, PDWORD lpflOldProtect); 0
@@ -37,15 +38,16 @@ const KERNEL32 = {
   GetLastError: { parameters: [], result: "u32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-const MEM_COMMIT = 0x1000;
-const MEM_RESERVE = 0x2000;
+export const MEM_COMMIT = 0x1000;
+export const MEM_RESERVE = 0x2000;
+const MEM_DECOMMIT = 0x4000;
 const MEM_RELEASE = 0x8000;
 
 /** The pseudo handle that GetCurrentProcess returns: `(HANDLE) -1`. */
-const CURRENT_PROCESS = 0xffff_ffff_ffff_ffffn;
+export const CURRENT_PROCESS = 0xffff_ffff_ffff_ffffn;
 
 /** Windows also has PAGE_EXECUTE (0x10) and PAGE_EXECUTE_READWRITE (0x40), which nothing here asks for. */
-const PAGE: Record<Protection, number> = {
+export const PAGE: Record<Protection, number> = {
   [Protection.NONE]: 0x01, // PAGE_NOACCESS
   [Protection.READ_ONLY]: 0x02, // PAGE_READONLY
   [Protection.READ_WRITE]: 0x04, // PAGE_READWRITE
@@ -80,6 +82,10 @@ function windowsPages(system: WindowsSystem): Pages {
       const old = new Uint8Array(4);
       if (system.VirtualProtect(address, BigInt(length), PAGE[protection], old) !== 0) return;
       return failed(`make memory ${protection}`, "VirtualProtect", length);
+    },
+    discard(address, length) {
+      if (system.VirtualFree(address, BigInt(length), MEM_DECOMMIT) !== 0) return;
+      return failed("give memory back", "VirtualFree", length);
     },
     release(base, length) {
       // The size must be 0: Windows takes back whole reservations only, so the

@@ -109,6 +109,22 @@ Deno.test("part of a range is executable while the rest stays writable", () => {
   assertThrows(() => allocator.view(memory, page - 1, 2), RangeError, "not writable");
 });
 
+Deno.test("pages that are given back leave the others, and their own can be neither viewed nor used", () => {
+  const page = platformAllocator().pageSize;
+  using it = allocate(3 * page);
+  const { memory, allocator } = it;
+  const views = [allocator.view(memory, 0, page), allocator.view(memory, page, page)];
+  views[0][0] = 5;
+  allocator.view(memory, 2 * page).set(returning(7));
+  allocator.protect(memory, Protection.READ_EXECUTE, 2 * page, page);
+  allocator.discard!(memory, page, page);
+  assertEquals([views[0][0], views[1].length, call(memory, 2 * page)], [5, 0, 7]);
+  assertThrows(() => allocator.view(memory, page, page), RangeError, "not writable");
+  assertThrows(() => allocator.discard!(memory, 1, page), RangeError, "not whole pages");
+  // Again is no error: a reload may try twice.
+  allocator.discard!(memory, page, page);
+});
+
 Deno.test("alignments from a byte to 2 MiB are kept", () => {
   for (let alignment = 1; alignment <= 1 << 21; alignment *= 2) {
     using it = allocate(10_000, alignment);
@@ -257,6 +273,7 @@ for (
     ["read an executable byte", true],
     ["read an inaccessible byte", false],
     ["read freed memory", false],
+    ["read a byte that was given back", false],
     ["execute a writable byte", false],
   ] as const
 ) {

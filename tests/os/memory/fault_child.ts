@@ -48,6 +48,10 @@ const access: Record<string, () => unknown> = {
     allocator.free(memory);
     read(memory.address);
   },
+  "read a byte that was given back": () => {
+    allocator.discard!(memory, 0, allocator.pageSize);
+    read(memory.address);
+  },
   "execute a writable byte": () => {
     allocator.view(memory).set([0xc3]); // ret
     const definition = { parameters: [], result: "void" } as const;

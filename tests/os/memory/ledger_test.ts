@@ -104,12 +104,36 @@ Deno.test("a protection that the system refused is not in the books", () => {
 });
 
 Deno.test("a reservation has whole pages, two guards, and room for the alignment", () => {
-  assertEquals(planReservation(1, 1, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
-  assertEquals(planReservation(4096, 4096, 4096), { size: 4096, alignment: 4096, length: 3 * 4096 });
+  const one = { size: 4096, room: 4096, alignment: 4096, length: 3 * 4096 };
+  assertEquals(planReservation(1, 1, 4096), one);
+  assertEquals(planReservation(4096, 4096, 4096), one);
   assertEquals(planReservation(4097, 65536, 4096), {
     size: 8192,
+    room: 8192,
     alignment: 65536,
     length: 3 * 4096 + 65536,
   });
-  assertEquals(planReservation(1, 4096, 65536), { size: 65536, alignment: 65536, length: 3 * 65536 });
+  assertEquals(planReservation(1, 4096, 65536), {
+    size: 65536,
+    room: 65536,
+    alignment: 65536,
+    length: 3 * 65536,
+  });
+});
+
+Deno.test("a reservation with large pages has room for the last one", () => {
+  const large = 1 << 21;
+  assertEquals(planReservation(4096, 1, 4096, large), planReservation(4096, 1, 4096));
+  assertEquals(planReservation(large / 2, 1, 4096, large), {
+    size: large / 2,
+    room: large,
+    alignment: large,
+    length: large + 4096 + large,
+  });
+  assertEquals(planReservation(large + 1, 2 * large, 4096, large), {
+    size: large + 4096,
+    room: large + 4096,
+    alignment: 2 * large,
+    length: large + 4096 + 4096 + 2 * large,
+  });
 });

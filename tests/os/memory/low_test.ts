@@ -91,7 +91,7 @@ Deno.test("a range that cannot lie there is OutOfMemory with the size, the limit
   const error = assertThrows(
     () => platformAllocator().allocate(2 ** 32, 4096, undefined, BELOW),
     LoadError,
-    "there is no room for 4294975488 bytes below address 0x80000000",
+    "there is no room for 4294967296 bytes below address 0x80000000",
   );
   assertEquals([error.kind, error.data.range], ["OutOfMemory", [0n, BELOW]]);
   assertStringIncludes(error.hint, "compile the module with -fPIC");

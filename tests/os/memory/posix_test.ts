@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { LoadError } from "../../../src/errors/load_error.ts";
-import { Protection } from "../../../src/os/memory/contract.ts";
+import { type ExecutableMemory, Protection } from "../../../src/os/memory/contract.ts";
 import { LinuxAllocator } from "../../../src/os/memory/linux.ts";
 import { MacosAllocator } from "../../../src/os/memory/macos.ts";
 import { ENOMEM, PosixDouble } from "../../support/posix_double.ts";
@@ -109,6 +109,23 @@ Deno.test("commit and release refused: the range is offered to the system again 
   }
 });
 
+Deno.test("pages are given back by one call, or stay as they were", () => {
+  const system = new PosixDouble();
+  const allocator = new LinuxAllocator(system);
+  const memory = allocator.allocate(3 * 4096, 1);
+  system.failures.push(["mmap", ENOMEM]);
+  system.calls.length = 0;
+  const error = outOfMemory(() => allocator.discard(memory, 4096, 4096));
+  assertEquals(error.data, { call: "mmap", errno: ENOMEM, size: 4096 });
+  allocator.protect(memory, Protection.READ_EXECUTE, 4096, 4096);
+  allocator.discard(memory, 4096, 4096);
+  const address = (memory.address + 4096n).toString(16);
+  const discarding = `mmap(0x${address},0x1000,0x0,0x32,0xffffffffffffffff,0x0)`;
+  assertEquals(system.calls, [discarding, `mprotect(0x${address},0x1000,0x5)`, discarding]);
+  allocator.free(memory);
+  assertEquals(system.mapped.size, 0);
+});
+
 Deno.test("protect refused: the memory stays as it was and can be freed", () => {
   const system = new PosixDouble();
   const allocator = new LinuxAllocator(system);
@@ -196,6 +213,49 @@ Deno.test("prefault asks for whole pages, and a refusal changes nothing", () => 
     "madvise(0x700000001000,0x5000,0x17)",
   ]);
   assertThrows(() => allocator.prefault(memory, 4 * 4096, 4097), RangeError);
+});
+
+/** Memory of 5 MiB for which there are large pages, from 0x700000200000 on. */
+function largeMemory(): { system: PosixDouble; allocator: LinuxAllocator; memory: ExecutableMemory } {
+  const system = new PosixDouble(4096, 0x7000_0000_0000n);
+  const allocator = new LinuxAllocator(system);
+  const memory = allocator.allocate(5 << 20, 1);
+  assertEquals(memory, { address: 0x7000_0020_0000n, size: 5 << 20 });
+  assertEquals([...system.mapped], [[0x7000_001f_f000n, 0x60_2000n]]);
+  system.calls.length = 0;
+  return { system, allocator, memory };
+}
+
+Deno.test("prefault asks for large pages where it fills at least half of each, room behind the memory included", () => {
+  const { system, allocator, memory } = largeMemory();
+  allocator.prefault(memory);
+  allocator.prefault(memory, 4096, 3 << 20);
+  allocator.prefault(memory, 0, (1 << 20) - 4096);
+  assertEquals(system.calls, [
+    "mprotect(0x700000700000,0x100000,0x3)",
+    "madvise(0x700000200000,0x600000,0xe)",
+    "madvise(0x700000200000,0x500000,0x17)",
+    "mprotect(0x700000700000,0x100000,0x0)",
+    "madvise(0x700000200000,0x400000,0xe)",
+    "madvise(0x700000201000,0x300000,0x17)",
+    "madvise(0x700000200000,0xff000,0x17)",
+  ]);
+  allocator.free(memory);
+  assertEquals(system.mapped.size, 0);
+});
+
+Deno.test("refused large pages change nothing, but room that stays accessible is an error", () => {
+  const { system, allocator, memory } = largeMemory();
+  system.failures.push(["mprotect", ENOMEM]);
+  allocator.prefault(memory);
+  system.failures.push(["madvise", 22]);
+  allocator.prefault(memory);
+  assertEquals(system.calls.filter((call) => call.startsWith("mprotect")).length, 3);
+  system.mprotect = (_address, _length, protection) => protection === 0 ? -1 : 0;
+  const error = assertThrows(() => allocator.prefault(memory), LoadError);
+  assertEquals([error.kind, error.data.call], ["OutOfMemory", "mprotect"]);
+  allocator.free(memory);
+  assertEquals(system.mapped.size, 0);
 });
 
 Deno.test("prefault does nothing where the system has no such advice", () => {

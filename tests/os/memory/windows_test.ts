@@ -75,6 +75,19 @@ Deno.test("Windows: the calls of a module's life, in order", () => {
   ]);
 });
 
+Deno.test("Windows: pages are given back without their addresses", () => {
+  const system = new WindowsDouble();
+  const allocator = new WindowsAllocator(system);
+  const memory = allocator.allocate(2 * 4096, 1);
+  system.reserved.add(0x1_0000_2000n);
+  system.calls.length = 0;
+  allocator.discard(memory, 4096, 4096);
+  assertEquals(system.calls, ["VirtualFree(0x100002000,0x1000,0x4000)"]);
+  system.failing.push("VirtualFree");
+  const error = assertThrows(() => allocator.discard(memory, 4096, 4096), LoadError);
+  assertEquals([error.kind, error.data.call, error.data.size], ["OutOfMemory", "VirtualFree", 4096]);
+});
+
 Deno.test("Windows: hints are multiples of the allocation granularity", () => {
   const system = new WindowsDouble();
   const allocator = new WindowsAllocator(system);

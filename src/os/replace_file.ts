@@ -1,0 +1,39 @@
+/**
+ * Replaces files in one step.
+ */
+
+/**
+ * Writes a temporary file and renames it to `path`: a reader sees either the
+ * old file or all of the new one, and modules loaded from the old one are not
+ * affected. A device or a pipe, such as `/dev/null`, is written to and stays.
+ *
+ * If it cannot be written, throws what Deno throws, and the old file stays.
+ */
+export function replaceFile(path: string, bytes: Uint8Array): void {
+  if (isDevice(path)) return Deno.writeFileSync(path, bytes);
+  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
+  using undo = new DisposableStack();
+  undo.defer(() => removeIfPossible(temporary));
+  Deno.writeFileSync(temporary, bytes, { createNew: true });
+  Deno.renameSync(temporary, path);
+  undo.move();
+}
+
+/** Whether a path leads to something that is neither a file nor a folder. */
+function isDevice(path: string): boolean {
+  try {
+    const { isFile, isDirectory } = Deno.statSync(path);
+    return !isFile && !isDirectory;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function removeIfPossible(path: string): void {
+  try {
+    Deno.removeSync(path);
+  } catch {
+    // It may not exist; the error that is reported is the one of writing.
+  }
+}
