@@ -58,11 +58,29 @@ export type {
   ViewStruct,
   ViewType,
 } from "./src/call/view/description.ts";
+export type { CrashFrame } from "./src/errors/crash.ts";
+export type { CrashOptions, OnCrash } from "./src/call/guard.ts";
 export type { CallPath, TakenPath } from "./src/call/path.ts";
+export type {
+  Callable,
+  CapturedResult,
+  ConvertedArguments,
+  ConvertedFunction,
+  ConvertedResult,
+  Definitions,
+  ErrnoResult,
+  FunctionDefinition,
+  Integers,
+  ParameterType,
+  ResultBuffer,
+  ResultType,
+  SymbolsOf,
+} from "./src/call/function_definition.ts";
 export type { TypeCheck } from "./src/call/type_check.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
 export type { LinkMap } from "./src/link/map.ts";
-export type { ImportedFunction, ImportValue } from "./src/load/imports/given.ts";
+export type { ImportValue } from "./src/load/imports/given.ts";
+export type { ImportedFunction } from "./src/load/imports/owned_callback.ts";
 export type { ImportRecord, ImportResolver } from "./src/load/imports/resolve.ts";
 export type {
   CarryOptions,
@@ -72,6 +90,7 @@ export type {
   FreshVariable,
   KeptTable,
   OldPointer,
+  ReplacedCodeFate,
   UnusedObjects,
 } from "./src/module/carry.ts";
 export type {
@@ -82,7 +101,6 @@ export type {
   BoundByTypes,
   BoundFunction,
   BoundSymbols,
-  Callable,
   ModuleSymbols,
 } from "./src/module/binding.ts";
 export type { BoundModule } from "./src/module/bound_module.ts";
@@ -90,7 +108,7 @@ export type { ChangedUse } from "./src/module/version.ts";
 export type { ModuleDescription, ModuleExport } from "./src/module/description.ts";
 export { LoadedModule } from "./src/module/handle.ts";
 export type { ViewedModule } from "./src/module/viewed_module.ts";
-export { LiveLibrary, type TypedLibrary } from "./src/module/live.ts";
+export { type AttachLiveOptions, LiveLibrary, type TypedLibrary } from "./src/module/live.ts";
 export type { LiveView } from "./src/module/live_variables.ts";
 export {
   type ModuleBytesOptions,
@@ -111,9 +129,11 @@ export type {
   ModuleRegistryOptions,
   OpenOptions,
   ReloadOptions,
+  TrustOptions,
   UnloadOptions,
 } from "./src/registry/options.ts";
 export { ModuleSet } from "./src/registry/module_set.ts";
+export { type NativeCallback, ObservedSet } from "./src/registry/observed_set.ts";
 export { ModuleRegistry } from "./src/registry/registry.ts";
 export type { ReloadStep, TraceEvent, TraceFacts, TraceKind } from "./src/load/trace.ts";
 export type { InspectedModule, InspectedVersion, RegistryInspection } from "./src/registry/inspection.ts";

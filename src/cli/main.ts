@@ -11,6 +11,9 @@
 import "../os/runtime_version.ts";
 import { didYouMean, nearestWord } from "../errors/names.ts";
 import { type Command, ExitCode, type Output, UsageError } from "./terminal/command.ts";
+import type { CompletedCommand } from "./commands/completions.ts";
+import { takeFormat, withFormatHelp, writeProblem } from "./terminal/problem_format.ts";
+import { VERSION } from "./terminal/version.ts";
 import { ClosedOutput, StandardOutput } from "./terminal/standard_output.ts";
 
 /** A command, whose module is imported only when it runs. */
@@ -26,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
   nm: { summary: "list symbols", load: async () => (await import("./commands/nm.ts")).nm },
+  symbolize: {
+    summary: "say which function and line of the source is at an offset",
+    load: async () => (await import("./commands/symbolize.ts")).symbolize,
+  },
   types: {
     summary: "write TypeScript definitions, or check whether a file of them is current",
     load: async () => (await import("./commands/types.ts")).types,
@@ -41,6 +48,22 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   run: {
     summary: "start a program or call a function",
     load: async () => (await import("./commands/run.ts")).run,
+  },
+  init: {
+    summary: "make a project with a native module",
+    load: async () => (await import("./commands/init.ts")).init,
+  },
+  build: {
+    summary: "compile and link the native modules of a project",
+    load: async () => (await import("./commands/build.ts")).build,
+  },
+  embed: {
+    summary: "write modules as TypeScript that programs import without a flag",
+    load: async () => (await import("./commands/embed.ts")).embed,
+  },
+  dev: {
+    summary: "run a program, and rebuild and reload its native modules as they change",
+    load: async () => (await import("./commands/dev.ts")).dev,
   },
   watch: {
     summary: "reload a module whenever its file changes",
@@ -58,20 +81,45 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "rewrite a module in another layout, compressed or not",
     load: async () => (await import("./commands/convert.ts")).convert,
   },
+  sign: {
+    summary: "sign modules, for registries that load those of trusted keys only",
+    load: async () => (await import("./commands/sign.ts")).sign,
+  },
+  keygen: {
+    summary: "make a pair of keys for signatures",
+    load: async () => (await import("./commands/keygen.ts")).keygen,
+  },
   hash: {
     summary: "print the integrity string and hashes of a module",
     load: async () => (await import("./commands/hash.ts")).hash,
   },
+  doctor: {
+    summary: "say what this machine can do, and what to install for the rest",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  completions: {
+    summary: "print a script that completes commands and options in a shell",
+    load: async () => (await import("./commands/completions.ts")).completionsOf(completedCommands),
+  },
 };
 
+async function completedCommands(): Promise<CompletedCommand[]> {
+  return await Promise.all(
+    Object.entries(COMMANDS).map(async ([name, { summary, load }]) => {
+      const { help } = await load();
+      return { name, summary, help: withFormatHelp(help) };
+    }),
+  );
+}
+
 function help(): string {
-  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}`);
   return [
     "smf <command> [arguments]",
     "",
     ...rows,
     "",
-    "smf <command> --help explains a command.",
+    "smf help <command> explains a command; smf --version tells the version.",
     "Exit codes: 0 success, 1 a bad file, 2 wrong usage or a file that cannot be read or written.",
     "The file name - means standard input.",
   ].join("\n");
@@ -117,6 +165,11 @@ export async function runProgram(
 
 async function run(args: readonly string[], output: Output): Promise<number> {
   const [name, ...rest] = args;
+  if (name === "--version" || name === "-V") {
+    output.print(`smf ${VERSION}`);
+    return ExitCode.OK;
+  }
+  if (name === "help" && rest.length > 0) return await run([rest[0], "--help"], output);
   if (name === undefined || name === "--help" || name === "-h" || name === "help") {
     for (const line of help().split("\n")) name === undefined ? output.complain(line) : output.print(line);
     return name === undefined ? ExitCode.USAGE : ExitCode.OK;
@@ -128,19 +181,31 @@ async function run(args: readonly string[], output: Output): Promise<number> {
     return ExitCode.USAGE;
   }
   const command = await entry.load();
-  const options = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
-  // To ld, -h NAME names a shared library.
-  const asksForHelp = name === "ld" ? options.at(-1) === "-h" : options.includes("-h");
-  if (options.includes("--help") || asksForHelp) {
-    for (const line of command.help.split("\n")) output.print(line);
-    for (const line of command.helpOn?.(options) ?? []) output.print(line);
-    return ExitCode.OK;
-  }
+  let reporting = output;
+  const report = (format: Output["format"]): void => {
+    if (format !== undefined) reporting = { ...output, format };
+  };
   try {
-    return await command.run(rest, output);
+    const isLd = name === "ld";
+    // A response file that cannot be read is a problem in the form that is asked for beside it.
+    if (command.expandArguments !== undefined) report(takeFormat(rest, rest.length, isLd).format);
+    const given = command.expandArguments?.(rest) ?? rest;
+    const options = command.ownArguments?.(given) ??
+      (given.includes("--") ? given.slice(0, given.indexOf("--")) : given);
+    // To ld, -h NAME names a shared library.
+    const asksForHelp = isLd ? options.at(-1) === "-h" : options.includes("-h");
+    if (options.includes("--help") || asksForHelp) {
+      for (const line of withFormatHelp(command.help).split("\n")) output.print(line);
+      for (const line of command.helpOn?.(options) ?? []) output.print(line);
+      return ExitCode.OK;
+    }
+    const { args, format } = takeFormat(given, options.length, isLd);
+    report(format);
+    return await command.run(args, reporting);
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    output.complain(`smf ${name}: ${error.message}`);
+    const message = `smf ${name}: ${error.message}`;
+    writeProblem({ level: "error", message }, reporting, [message]);
     return ExitCode.USAGE;
   }
 }

@@ -27,7 +27,15 @@ function isIgnored(name: string): boolean {
 
 Deno.test("every option on the page is an option of the program", () => {
   const known = new Set(BLOCKS.join("\n").match(/--[a-z-]+/g));
-  const others = ["--allow-read", "--allow-write", "--allow-ffi", "--global", "--name"];
+  const others = [
+    "--preload",
+    "--allow-env",
+    "--allow-read",
+    "--allow-write",
+    "--allow-ffi",
+    "--global",
+    "--name",
+  ];
   for (
     const [option] of PAGE.replaceAll(/^```text\n[^]*?\n```$/gm, "").matchAll(/(?<![-\w])--[a-z][a-z-]+/g)
   ) {

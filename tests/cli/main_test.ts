@@ -9,15 +9,24 @@ const EMULATED = Deno.build.arch === "aarch64";
 const COMMANDS = [
   "inspect",
   "nm",
+  "symbolize",
   "types",
   "verify",
   "diff",
   "run",
+  "init",
+  "build",
+  "embed",
+  "dev",
   "watch",
   "ld",
   "link",
   "convert",
+  "sign",
+  "keygen",
   "hash",
+  "doctor",
+  "completions",
 ];
 const ESCAPE = "\x1b[";
 
@@ -29,26 +38,62 @@ Deno.test("--help lists the commands, and each command's help has options and ex
   assertEquals(listed.toSorted(), COMMANDS.toSorted());
   for (const command of listed) {
     for (const flag of ["--help", "-h"]) {
-      const { code, out, err } = await smf(command, "anything", flag);
+      // Arguments behind the program of smf dev are the program's.
+      const args = command === "dev" ? [flag, "anything"] : ["anything", flag];
+      const { code, out, err } = await smf(command, ...args);
       assertEquals([code, err], [0, []], command);
       assertMatch(out[0], new RegExp(`^smf ${command} `));
       assertStringIncludes(out.join("\n"), "--color WHEN");
       assertStringIncludes(out.join("\n"), `\nExamples:\n  smf ${command} `);
-      if (command !== "link" && command !== "ld") assertStringIncludes(out.join("\n"), "--json");
+      if (!["ld", "dev", "completions"].includes(command)) assertStringIncludes(out.join("\n"), "--json");
       assert(out.every((line) => line.length <= 100), `${command}: a line is too long for a terminal`);
     }
   }
 });
 
+Deno.test("help of a command has two spellings, and the version is that of the package", async () => {
+  assertEquals(await smf("help", "nm"), await smf("nm", "--help"));
+  assertEquals(await smf("help"), await smf("--help"));
+  assertEquals((await smf("help", "frob")).code, 2);
+  const { version } = JSON.parse(Deno.readTextFileSync("deno.json"));
+  for (const flag of ["--version", "-V"]) assertEquals((await smf(flag)).out, [`smf ${version}`]);
+});
+
+Deno.test("several files: each has its part, one that cannot be read leaves the others, the worst exit code counts", async () => {
+  const files = ["fixtures/mylib.smf", "fixtures/data.smf"];
+  for (const command of ["nm", "hash", "verify"]) {
+    const single = await Promise.all(files.map((file) => smf(command, file)));
+    const { code, out } = await smf(command, ...files);
+    assertEquals(code, 0);
+    const parts = out.join("\n").split("\n\n").map((part) => part.replace(/^fixtures\/\w+\.smf:\n/, ""));
+    assertEquals(parts, single.map(({ out }) => out.join("\n")), command);
+    const json = await smf(command, "--json", ...files);
+    assertEquals(json.out.map((line) => JSON.parse(line).file), files);
+    const broken = await smf(command, files[0], "gone.smf", files[1]);
+    assertEquals([broken.code, broken.err.length], [2, 1], command);
+    assertStringIncludes(broken.err[0], "gone.smf: Cannot read");
+    assertEquals(broken.out.filter((line) => line !== ""), out.filter((line) => line !== ""));
+    assertEquals((await smf(command, files[0], "-")).code, 2);
+  }
+});
+
 Deno.test("a command has the options that its help names, and no others", async () => {
-  for (const command of COMMANDS) {
-    const help = (await smf(command, "--help")).out.join("\n");
+  // Options that smf dev does not have are those of deno run.
+  for (const command of COMMANDS.filter((each) => each !== "dev")) {
+    const isOther = (line: string): boolean =>
+      /^ {2}smf /.test(line) && !line.startsWith(`  smf ${command} `);
+    const help = (await smf(command, "--help")).out.filter((line) => !isOther(line)).join("\n");
     const { code, err } = await smf(command, "--no-such-option", "x", "y");
     assertEquals(code, 2, command);
     assertStringIncludes(err[0], `smf ${command}: there is no option '--no-such-option'`);
     // The arguments after -- belong to the program that runs.
     for (const [option] of help.replace(/ -- .*/g, "").matchAll(/--[a-z-]+/g)) {
-      if (option === "--allow-ffi" || option === "--allow-read" || option === "--allow-write") continue;
+      if (
+        option.startsWith("--allow-") && option !== "--allow-undefined" &&
+        option !== "--allow-multiple-definition"
+      ) {
+        continue;
+      }
       const { err } = await smf(command, option);
       assert(!err.join("\n").includes("there is no option"), `${command} ${option}: ${err}`);
     }

@@ -159,7 +159,7 @@ export function inspectModule(module: ParsedSmf, chosen: readonly SmfSection[], 
     imports: module.imports(),
     libraries: module.hostLibraries(),
     homes: homesData(module).filter(({ offset }) => isChosen(offset)),
-    entries: module.entries()?.filter(({ symbol }) => isChosen(symbols.value(symbol)))
+    entries: module.entries()?.functions.filter(({ symbol }) => isChosen(symbols.value(symbol)))
       .map(({ symbol, file }) => ({ name: symbols.name(symbol), file })) ?? null,
     image,
   };

@@ -10,7 +10,7 @@ import type { ParsedSmf } from "../../smf/file.ts";
 
 /** The assumed address of the image: as high as those of loaded modules, with all imports right behind the image. */
 const BASE = 0x7000_0000_0000n;
-/** The same for an image whose own addresses must fit into 32 bits. */
+/** The assumed address of an image whose own addresses must fit into 32 bits. */
 const LOW_BASE = 0x10_0000n;
 
 /**

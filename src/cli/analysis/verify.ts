@@ -3,6 +3,7 @@
  * the loader past the first problem, and looks for things that are allowed but
  * probably unintended.
  */
+import { splitVersion } from "../../load/imports/symbol_version.ts";
 import { attempt, LoadError, type Report } from "../../errors/load_error.ts";
 import { checkHost, checkThreadLocals, type Host } from "../../load/runtime/host.ts";
 import { planImage } from "../../image/plan.ts";
@@ -23,6 +24,9 @@ import { imageOffsets, isLoaded } from "../../smf/offsets.ts";
 import { isLoaderName } from "../../os/loader_names.ts";
 import { sectionLabel } from "../../smf/section.ts";
 import { relocatedImage } from "./relocated_image.ts";
+import { publicKeyText } from "../../smf/keys.ts";
+import { readSignatures, signedMessage } from "../../smf/signatures.ts";
+import { TrustedKeys, verifySignature } from "../../smf/trust.ts";
 import { surveySmf } from "../../smf/survey.ts";
 import { planThreadLocals } from "../../image/relocation/thread_locals.ts";
 
@@ -42,6 +46,8 @@ export interface Requirements {
   readonly host?: Host | undefined;
   /** The integrity string that its bytes must have. */
   readonly integrity?: string | undefined;
+  /** Public keys of which one must have signed it; none: anybody or nobody may have. */
+  readonly keys?: readonly string[];
   /** Names that other modules define. */
   readonly provided: ReadonlySet<string>;
   /** Whether an import that is not among `provided` is an error. */
@@ -85,7 +91,9 @@ export function verifyModule(
     const survey = surveySmf(bytes, report);
     skipped.push(...survey.skipped);
     if (survey.header !== undefined && host !== undefined) checkHost(survey.header, host, report);
-    if (survey.file !== undefined) new ModuleChecker(survey.file, requirements, add, skipped, step).run();
+    if (survey.file !== undefined) {
+      new ModuleChecker(survey.file, requirements, add, skipped, step).run(bytes);
+    }
   } catch (error) {
     if (!(error instanceof TooManyFindings)) throw error;
     skipped.push(`everything after ${MAX_FINDINGS} findings`);
@@ -123,7 +131,7 @@ class ModuleChecker {
     this.#step = step;
   }
 
-  run(): void {
+  run(bytes: Uint8Array): void {
     const { arch } = this.#file.header;
     if (arch === Arch.X86_64 || arch === Arch.Aarch64) {
       this.#step("applying the relocations");
@@ -140,6 +148,21 @@ class ModuleChecker {
     attempt(this.#report, () => this.#file.entries());
     this.#sections();
     this.#hashes();
+    attempt(this.#report, () => this.#signatures(bytes));
+  }
+
+  /** Says who has signed the file, whether it has changed since, and whether a required signature is missing. */
+  #signatures(bytes: Uint8Array): void {
+    const { keys = [] } = this.#requirements;
+    const { signatures } = readSignatures(this.#file) ?? { signatures: [] };
+    if (keys.length > 0) attempt(this.#report, () => new TrustedKeys(keys).check(bytes, this.#file));
+    if (signatures.length === 0) return;
+    const message = signedMessage(this.#file, bytes);
+    for (const signature of signatures) {
+      const key = publicKeyText(signature.key);
+      if (verifySignature(message, signature)) this.#add("note", `signed by ${key}`);
+      else this.#add("warning", `the signature of ${key} is not of this file: it was changed afterwards`);
+    }
   }
 
   /** Plans the image and applies the relocations to a copy of it. */
@@ -163,7 +186,9 @@ class ModuleChecker {
     const isLinux = (host ?? this.#file.header).platform === Platform.Linux;
     for (const index of imports) {
       const name = symbols.name(index);
-      if (provided.has(name) || isLoaderName(name, isLinux)) continue;
+      if (provided.has(name) || provided.has(splitVersion(name).base) || isLoaderName(name, isLinux)) {
+        continue;
+      }
       if (symbols.binding(index) === Binding.Weak) {
         const effect = symbols.flags(index) === CALL_ENDS_PROCESS
           ? "a call ends the process if it is undefined"

@@ -2,20 +2,21 @@
  * `smf convert`: rewrites a module in another layout, compressed or uncompressed.
  */
 import { SmfBuilder } from "../../smf/builder.ts";
-import { Binding } from "../../smf/enums.ts";
+import { Binding, SectionType } from "../../smf/enums.ts";
 import type { RewriteOptions } from "../../smf/builder_options.ts";
 import { type ParsedSmf, parseSmf } from "../../smf/file.ts";
 import { type LayoutName, LAYOUTS } from "../../smf/layout.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { readInput, replaceFile } from "../terminal/files.ts";
 import { readOptions, singleFile } from "../terminal/options.ts";
+import { writeProblem } from "../terminal/problem_format.ts";
 import { reportingErrors } from "../terminal/problems.ts";
 
 const HELP = `smf convert <file | -> -o <file.smf> [options]
 
 Rewrites a module in another layout, or with its sections compressed or
 decompressed. Leaves out, and reports, what the layout cannot hold: a stub in front
-of the header, hints, templates.
+of the header, hints, templates; and signatures, which are of the file as it was.
 
   -o, --output FILE  the file to write
   --layout NAME      H72, H80, H96, H96-trailer or P128; default: that of the input
@@ -23,6 +24,9 @@ of the header, hints, templates.
   --decompress       store all sections uncompressed
   --json             print one JSON document
   --color WHEN       auto (default), always or never
+
+Exit codes: 0 success, 1 a bad file, 2 wrong usage or a file that cannot be read or
+written.
 
 Examples:
   smf convert old.smf --layout H96 -o new.smf
@@ -54,7 +58,10 @@ export const convert: Command = {
       const bytes = rewrite(file, module, { layout, compression });
       const lost = lossesIn(module, layout);
       replaceFile(target, bytes);
-      for (const loss of lost) writer.complain(`${file}: left out: ${loss}`);
+      for (const loss of lost) {
+        const message = `${file}: left out: ${loss}`;
+        writeProblem({ level: "warning", file, message }, writer, [message]);
+      }
       if (!json) return;
       const sizes = { before: input.length, after: bytes.length };
       printJson(writer, "convert", { file, output: target, layout, sizes, leftOut: lost });
@@ -85,6 +92,9 @@ function lossesIn(module: ParsedSmf, layout: LayoutName): string[] {
   const { header: { fields }, symbolSize, symbolTypeBase, trailer } = LAYOUTS[layout];
   const lost: string[] = [];
   const stub = module.stub().length;
+  if (module.sections.some(({ type }) => type === SectionType.Signatures)) {
+    lost.push("the signatures, which are of the file as it was");
+  }
   if (stub > 0 && !trailer) lost.push(`the stub, ${stub} bytes in front of the header`);
   const hints = HINTS.filter((hint) => module.header[hint] !== 0);
   if (fields.app_type === undefined && hints.length > 0) lost.push(`the hints ${hints.join(", ")}`);

@@ -8,7 +8,7 @@ import { type Change, compare, type Comparison, type Effect, type Verdict } from
 import { readInput } from "../terminal/files.ts";
 import { readOptions } from "../terminal/options.ts";
 import { reportingErrors } from "../terminal/problems.ts";
-import { printable, table } from "../terminal/table.ts";
+import { table } from "../terminal/table.ts";
 
 const HELP = `smf diff <old.smf> <new.smf> [options]
 
@@ -24,15 +24,18 @@ rules that registry.reload applies:
   refused     an export was removed or changed its kind or signature, or the file is for
               another system: strict compatibility refuses if that export is in use
 
-Exit code 0: identical or compatible; 3: migrate; 1: refused, or a file is bad. Types
-and signatures are those of the debug information that the modules were linked with;
-without it variables are compared by size. Heap objects, and what only a running
-program has, such as addresses in variables and registered destructors, are not
-looked at.
+Types and signatures are those of the debug information that the modules were linked
+with; without it variables are compared by size. Heap objects, and what only a running
+program has, such as addresses in variables and registered destructors, are not looked
+at.
 
   --quiet         print nothing; the exit code is the result
+  -C, --demangle  show names of C++ and Rust as their sources write them
   --json          print one JSON document
   --color WHEN    auto (default), always or never
+
+Exit codes: 0 identical or compatible, 1 refused or a bad file, 2 wrong usage or a file
+that cannot be read, 3 migrate.
 
 Examples:
   smf diff plugin.smf build/plugin.smf
@@ -45,7 +48,11 @@ const NEEDS_MIGRATION = 3;
 export const diff: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
-    const options = readOptions(args, { switches: ["quiet", "json"] }, output);
+    const options = readOptions(
+      args,
+      { switches: ["quiet", "demangle", "json"], alias: { C: "demangle" } },
+      output,
+    );
     const { writer, rest } = options;
     if (rest.length !== 2) throw new UsageError("expected two files: the old one and the new one");
     const [before, after] = rest;
@@ -85,7 +92,7 @@ const COMPATIBLE_BY_TYPE =
 
 function printComparison(comparison: Comparison, writer: Writer): void {
   const { verdict, changes } = comparison;
-  const { style } = writer;
+  const { style, named } = writer;
   const plain = (text: string): string => text;
   const looks = {
     none: plain,
@@ -97,22 +104,22 @@ function printComparison(comparison: Comparison, writer: Writer): void {
   const lines = table(changes.map(({ what, name, change, detail, effect }) => [
     SIGNS[change],
     what,
-    printable(name),
-    printable(detail),
+    named(name),
+    named(detail),
     EFFECTS[effect],
   ]));
   lines.forEach((line, index) => writer.print(looks[changes[index].effect](line)));
   const list = (title: string, names: readonly string[], look: (text: string) => string): void => {
-    if (names.length > 0) writer.print(look(`${title}: ${names.map((name) => printable(name)).join(", ")}`));
+    if (names.length > 0) writer.print(look(`${title}: ${names.map((name) => named(name)).join(", ")}`));
   };
-  for (const line of comparison.structs) writer.print(printable(line));
+  for (const line of comparison.structs) writer.print(named(line));
   list("carried", comparison.carried, style.faint);
   list("converted", comparison.converted.map(({ name }) => name), style.faint);
   list("matched by size alone, their types are not known", comparison.matchedBySize, style.faint);
   list("initial value changed, the old value is kept", comparison.initialValueChanged, style.warning);
   for (const { name, change } of comparison.changedPointees) {
     writer.print(
-      style.warning(printable(`objects outside variables keep the old layout: ${name}: ${change}`)),
+      style.warning(named(`objects outside variables keep the old layout: ${name}: ${change}`)),
     );
   }
   if (comparison.registersDestructors) {

@@ -11,10 +11,11 @@ import {
   findCode,
   loadCapstone,
 } from "../analysis/disassemble.ts";
+import { didYouMean, nearestSymbol } from "../../errors/names.ts";
 import { archName } from "../../smf/enums.ts";
 import type { ParsedSmf } from "../../smf/file.ts";
 import { UsageError } from "../terminal/command.ts";
-import type { Style } from "../terminal/style.ts";
+import type { Writer } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";
 
 /**
@@ -29,9 +30,13 @@ export async function disassembleNamed(module: ParsedSmf, name: string): Promise
   }
   const code = findCode(module, name);
   if (code === undefined) {
-    const known = codeNames(module).slice(0, 8).map(printable).join(", ");
+    const names = codeNames(module);
+    const near = nearestSymbol(name, names);
+    const known = names.slice(0, 8).map(printable).join(", ");
     throw new UsageError(
-      `there is no code called '${name}'; there is ${known === "" ? "none with a name" : known}`,
+      `there is no code called '${name}'${didYouMean(near && printable(near))}; there is ${
+        known === "" ? "none with a name" : known
+      }`,
     );
   }
   return disassemble(await requireCapstone(), module, name, code);
@@ -49,14 +54,14 @@ async function requireCapstone(): Promise<Capstone> {
 }
 
 /** Formats instructions: labels, bytes and text, and below an instruction its relocations. */
-export function disassemblyLines({ instructions }: Disassembly, style: Style): string[] {
+export function disassemblyLines({ instructions }: Disassembly, { style, named }: Writer): string[] {
   const rows = table(
     instructions.map(({ offset, bytes, text }) => [offset.toString(16), bytes.match(/../g)!.join(" "), text]),
     ["right"],
   );
   return instructions.flatMap(({ labels, relocations }, index) => [
-    ...labels.map((label) => style.heading(`${printable(label)}:`)),
+    ...labels.map((label) => style.heading(`${named(label)}:`)),
     `  ${rows[index]}`,
-    ...relocations.map((text) => style.faint(`      ${printable(text)}`)),
+    ...relocations.map((text) => style.faint(`      ${named(text)}`)),
   ]);
 }

@@ -4,7 +4,7 @@
 import { hex } from "../../errors/load_error.ts";
 import type { Inspection, InspectionData } from "../analysis/inspect.ts";
 import { readableName } from "../../image/symbol_names.ts";
-import type { Style } from "../terminal/style.ts";
+import type { Writer } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";
 
 /**
@@ -12,16 +12,20 @@ import { printable, table } from "../terminal/table.ts";
  *
  * @param isPartial Whether only some of the sections are shown: the parts that concern the whole file are left out.
  */
-export function inspectionLines({ data }: Inspection, isPartial: boolean, style: Style): string[] {
+export function inspectionLines(
+  { data }: Inspection,
+  isPartial: boolean,
+  { style, named }: Writer,
+): string[] {
   const parts: [title: string, lines: string[]][] = [
     ["header", isPartial ? [] : headerLines(data)],
     ["sections", sectionLines(data)],
-    ["symbols", symbolLines(data)],
-    ["relocations", relocationLines(data)],
-    ["imports", isPartial ? [] : data.imports.map((name) => printable(name))],
+    ["symbols", symbolLines(data, named)],
+    ["relocations", relocationLines(data, named)],
+    ["imports", isPartial ? [] : data.imports.map((name) => named(name))],
     ["libraries", isPartial ? [] : data.libraries.map((name) => printable(name))],
-    ["homes", homeLines(data)],
-    ["entries", entryLines(data)],
+    ["homes", homeLines(data, named)],
+    ["entries", entryLines(data, named)],
     ["image", isPartial ? [] : imageLines(data)],
   ];
   return parts.filter(([, lines]) => lines.length > 0).flatMap(([title, lines], index) => [
@@ -64,7 +68,7 @@ function sectionLines({ sections }: InspectionData): string[] {
   ], ["right", "left", "left", "left", "right", "right", "right", "right", "right"]);
 }
 
-function symbolLines({ symbols }: InspectionData): string[] {
+function symbolLines({ symbols }: InspectionData, named: Writer["named"]): string[] {
   if (symbols.length === 0) return [];
   return table([
     ["value", "size", "type", "binding", "section", "name"],
@@ -74,22 +78,22 @@ function symbolLines({ symbols }: InspectionData): string[] {
       type,
       binding,
       defined ? printable(section ?? "-") : "imported",
-      printable(readableName(name)),
+      named(readableName(name)),
     ]),
   ], ["right", "right"]);
 }
 
-function relocationLines({ relocations }: InspectionData): string[] {
+function relocationLines({ relocations }: InspectionData, named: Writer["named"]): string[] {
   if (relocations.length === 0) return [];
   return table([
     ["offset", "type", "addend", "symbol"],
     ...relocations.map((
       { offset, type, symbol, addend },
-    ) => [hex(offset), type, `${addend}`, printable(readableName(symbol))]),
+    ) => [hex(offset), type, `${addend}`, named(readableName(symbol))]),
   ], ["right", "left", "right"]);
 }
 
-function homeLines({ homes }: InspectionData): string[] {
+function homeLines({ homes }: InspectionData, named: Writer["named"]): string[] {
   if (homes.length === 0) return [];
   return table([
     ["offset", "size", "align", "variables"],
@@ -97,16 +101,16 @@ function homeLines({ homes }: InspectionData): string[] {
       hex(offset),
       `${size}`,
       `${alignment}`,
-      variables.map((name) => printable(readableName(name))).join(", "),
+      variables.map((name) => named(readableName(name))).join(", "),
     ]),
   ], ["right", "right", "right"]);
 }
 
-function entryLines({ entries }: InspectionData): string[] {
+function entryLines({ entries }: InspectionData, named: Writer["named"]): string[] {
   if (entries === null || entries.length === 0) return [];
   return table([
     ["function", "file"],
-    ...entries.map(({ name, file }) => [printable(name), printable(file)]),
+    ...entries.map(({ name, file }) => [named(name), printable(file)]),
   ], ["left", "left"]);
 }
 

@@ -2,7 +2,7 @@
  * `smf ld`: links as `smf link` does, with the command line that a compiler driver gives its linker.
  */
 import type { Command } from "../terminal/command.ts";
-import { runLink } from "./link.ts";
+import { readResponseFiles, runLink } from "./link.ts";
 
 const HELP = `smf ld <arguments of ld>
 
@@ -15,7 +15,11 @@ starts at main if an input defines it.
 Options that cannot be ignored, such as -r or -T, are refused.
 
   --version, -v       print the version; -v links too if there are inputs
+  --json              print one JSON document, as smf link does
   --color WHEN        auto (default), always or never
+
+Exit codes: 0 success, 1 objects that cannot be linked, 2 wrong usage or a file that
+cannot be read or written.
 
 Examples:
   smf ld -shared -o plugin.smf plugin.o -L lib -lparts -lc
@@ -24,5 +28,6 @@ Examples:
 
 export const ld: Command = {
   help: HELP,
+  expandArguments: readResponseFiles,
   run: (args, output) => runLink("ld", args, output),
 };

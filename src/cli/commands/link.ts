@@ -1,41 +1,41 @@
 /**
  * `smf link`: links object files and static libraries into a module.
  */
-import { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "../../link/linker.ts";
-import { parseDefinition } from "../../link/defsym.ts";
-import { readVersionScript, type VersionScript } from "../../link/elf/version_script.ts";
+import { type LinkedModule, type LinkInput, type LinkOptions, linkReporting } from "../../link/linker.ts";
+import { linkedPart, type LinkProgress } from "../../link/progress.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
-import { basename, isAbsolute, join } from "../../os/path.ts";
-import { type Command, ExitCode, type Output, UsageError } from "../terminal/command.ts";
-import { readInput, replaceFile } from "../terminal/files.ts";
-import { expandResponseFiles, type LdArguments, parseLdArguments } from "../terminal/ld_arguments.ts";
+import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
+import { replaceFile } from "../terminal/files.ts";
+import { expandResponseFiles, parseLdArguments } from "../terminal/ld_arguments.ts";
 import { reportingErrors } from "../terminal/problems.ts";
-import { styleFor, type Writer } from "../terminal/style.ts";
+import { Progress } from "../terminal/progress.ts";
+import { writerFor } from "../terminal/style.ts";
 import { VERSION_LINE } from "../terminal/version.ts";
-import { findInputs, isFile, isStartFile } from "./link_inputs.ts";
+import { findInputs, isStartFile } from "./link_inputs.ts";
 import {
+  mapJson,
   printDropped,
   printLive,
   printMap,
   printTrace,
   printTraced,
   sayIgnored,
-  saySharedHomes,
-  sayUnreadable,
-  sayUnswitched,
+  sayShortcomings,
   writeDependencies,
 } from "./link_report.ts";
+import { lastOf, listOf, optionsOf } from "./link_options.ts";
 
 const HELP = `smf link <file.o | file.a | -lNAME>... -o <file.smf> [options]
 
-Links ELF objects and static libraries (x86-64, AArch64) into a module.
+Links objects and static libraries, ELF or Mach-O (x86-64, AArch64) or COFF (x86-64), into a module.
 
   -o, --output FILE   the module to write
   --export GLOB       export the symbols with these names; repeatable
                       default: all visible symbols of the objects named directly
   --entry NAME        the entry point; makes the module executable
   --keep GLOB         keep these symbols or sections even if unreferenced; repeatable
-  -l NAME, -L FOLDER  link libNAME.so or libNAME.a, looked for in these folders first;
+  -l NAME, -L FOLDER  link libNAME.so, libNAME.a, libNAME.dll.a or NAME.lib, looked for
+                      in these folders first;
                       a shared library is recorded as with --needed
   --needed NAME       look for imports in this shared library of the system when the
                       module is loaded; repeatable; always in the C library
@@ -73,6 +73,9 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --unwind WHEN       keep the unwind tables, which exceptions, panics and backtraces
                       need: auto (default: if the code may throw or be unwound
                       through), always or never
+  --platform NAME     the operating system: linux, windows, macos or freebsd; default:
+                      that of the objects where their format tells it (COFF,
+                      Mach-O), or linux
   --cpu NAME          the processor that the code needs: x86-64-v2, -v3, -v4, or
                       armv8.1-a, armv8.2-a, armv8.3-a; loading on another is refused
                       default: what the objects say (gcc -mneeded)
@@ -98,9 +101,16 @@ Links ELF objects and static libraries (x86-64, AArch64) into a module.
   --cref              list where each name is defined and who refers to it, in the map
                       or by itself
   -Map FILE           write the map to a file
+  -C, --demangle      show names of C++ and Rust as their sources write them, in reports and
+                      errors
+  --json              print one JSON document: exports, imports, members, sections, and
+                      what else there is to say of the module; with --map, all of the map
   --color WHEN        auto (default), always or never
 
 Compile with -fPIC. Undefined symbols become imports of the module.
+
+Exit codes: 0 success, 1 objects that cannot be linked, 2 wrong usage or a file that
+cannot be read or written.
 
 Examples:
   smf link counter.o -o counter.smf --reloadable
@@ -109,6 +119,7 @@ Examples:
 
 export const link: Command = {
   help: HELP,
+  expandArguments: readResponseFiles,
   run: (args, output) => runLink("link", args, output),
 };
 
@@ -118,7 +129,7 @@ export const link: Command = {
  * @param command Which command it is; `ld` ignores, aloud, what has no meaning for modules.
  */
 export function runLink(command: "link" | "ld", args: readonly string[], output: Output): Promise<number> {
-  const given = parseLdArguments(expandResponseFiles(args, readResponseFile), command === "ld");
+  const given = parseLdArguments(args, command === "ld");
   if (given.switches.has("version") || given.inputs.length === 0 && given.switches.has("print-version")) {
     output.print(VERSION_LINE);
     return Promise.resolve(ExitCode.OK);
@@ -126,10 +137,13 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
   const target = lastOf(given, "output");
   if (given.inputs.length === 0) throw new UsageError("name the files to link");
   if (target === undefined) throw new UsageError("name the module to write: -o <file.smf>");
-  const writer = writerOf(lastOf(given, "color"), output);
+  const writer = writerFor(output, lastOf(given, "color"), given.switches.has("demangle"));
   const file = given.inputs.find(({ isLibrary, name }) => !isLibrary && !isStartFile(name))?.name ?? target;
   if (given.switches.has("print-version")) output.print(VERSION_LINE);
-  return reportingErrors({ command, file, writer, json: false, isModule: false }, () => {
+  const json = given.switches.has("json");
+  return reportingErrors({ command, file, writer, json, isModule: false }, () => {
+    const start = performance.now();
+    using progress = new Progress(writer);
     const options = optionsOf(given);
     const traced = listOf(given, "trace-symbol"), whyLive = listOf(given, "why-live");
     // A program starts at main, as the start files that are left out would have it.
@@ -139,7 +153,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       excluded: listOf(given, "exclude-libs").flatMap((list) => list.split(/[,:]/)),
       skipStartFiles: command === "ld",
       sysroot: lastOf(given, "sysroot")?.replace(/\/+$/, "") ?? "",
-    });
+    }, (done) => progress.show("reading files", READING * done / given.inputs.length));
     if (command === "ld") sayIgnored(given, found, output);
     const { bytes, map, debugFile } = linkFor(found.inputs, {
       ...options,
@@ -148,7 +162,8 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       ...(whyLive.length > 0 && { whyLive }),
       needed: [...listOf(given, "needed"), ...found.hostLibraries.filter((name) => name !== C_LIBRARY)],
       provided: found.provided,
-    });
+    }, progress);
+    progress.show("writing files", 1);
     // First the companion: a program that sees the new module finds it.
     if (debugFile !== undefined) replaceFile(lastOf(given, "debug")!, debugFile);
     replaceFile(target, bytes);
@@ -159,110 +174,41 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     printTraced(traced, map, writer);
     printLive(whyLive, map, writer);
     if (given.switches.has("print-gc-sections")) printDropped(map, writer);
-    printMap(given, map, writer);
-    sayUnreadable(command, map, output);
-    saySharedHomes(command, map, output);
-    sayUnswitched(command, map, output);
+    if (json) {
+      const shown = mapJson(map, given.switches.has("map"));
+      const milliseconds = performance.now() - start;
+      printJson(writer, command, { output: target, size: bytes.length, milliseconds, ...shown });
+    } else printMap(given, map, writer);
+    sayShortcomings(command, map, writer);
   });
 }
+
+/** The part of a link that reading its inputs typically is. */
+const READING = 0.08;
 
 /** The options that name files of export names. */
 const SCRIPT_OPTIONS = ["version-script", "dynamic-list", "export-dynamic-symbol-list"];
 
 /** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
-function linkFor(inputs: readonly LinkInput[], options: LinkOptions): LinkedModule {
+function linkFor(inputs: readonly LinkInput[], options: LinkOptions, progress: Progress): LinkedModule {
+  const hears: LinkProgress | undefined = progress.isShown
+    ? (step, done, total) => progress.show(step, READING + (1 - READING) * linkedPart(step, done, total))
+    : undefined;
   try {
-    return linkObjects(inputs, options);
+    return linkReporting(inputs, options, hears);
   } catch (error) {
     if (options.cpu === undefined || !(error instanceof TypeError)) throw error;
     throw new UsageError(`--cpu: ${error.message}`);
   }
 }
 
-function listOf({ values }: LdArguments, option: string): readonly string[] {
-  return values.get(option) ?? [];
-}
-
-function lastOf(given: LdArguments, option: string): string | undefined {
-  return listOf(given, option).at(-1);
-}
-
-function optionsOf(given: LdArguments): LinkOptions {
-  const exports = listOf(given, "export");
-  const read = (option: string): VersionScript[] =>
-    listOf(given, option).map((path) => {
-      const file = scriptPath(path, listOf(given, "library-path"));
-      return readVersionScript(file, new TextDecoder().decode(readInput(file)));
-    });
-  const versions = read("version-script");
-  // A script that does not hide all other names leaves them as they are.
-  const hidesRest = versions.some(({ local }) => local.includes("*"));
-  const hidden = versions.flatMap(({ local }) => local.filter((name) => name !== "*"));
-  const lists = [...(hidesRest ? versions : []), ...read("dynamic-list")];
-  const also = [
-    ...listOf(given, "export-dynamic-symbol"),
-    ...[...read("export-dynamic-symbol-list"), ...(hidesRest ? [] : versions)].flatMap(({ global }) =>
-      global
-    ),
-  ];
-  const [init, fini] = [lastOf(given, "init"), lastOf(given, "fini")];
-  const entry = lastOf(given, "entry");
-  const unwind = unwindOf(lastOf(given, "unwind") ?? "auto");
-  const cpu = lastOf(given, "cpu");
-  const types = typesOf(lastOf(given, "types"));
-  const debug = given.switches.has("strip-debug") ? "off" : lastOf(given, "debug");
-  const spare = lastOf(given, "spare-virtuals");
-  return {
-    ...(exports.length > 0 && { exports }),
-    ...(lists.length > 0 && { exportList: lists.flatMap(({ global }) => global) }),
-    ...(hidden.length > 0 && { hide: hidden }),
-    ...(also.length > 0 && { exportAlso: also }),
-    ...(init !== undefined && { init }),
-    ...(fini !== undefined && { fini }),
-    ...(entry !== undefined && { entry }),
-    ...(unwind !== undefined && { unwind }),
-    ...(cpu !== undefined && { cpu }),
-    ...(types !== undefined && { types }),
-    ...(debug !== undefined && { debug: basename(debug) }),
-    compressDebug: compressesDebug(lastOf(given, "compress-debug-sections") ?? "none"),
-    keep: listOf(given, "keep"),
-    requireDefined: listOf(given, "require-defined"),
-    allowMultipleDefinition: given.switches.has("allow-multiple-definition"),
-    undefined: listOf(given, "undefined"),
-    wrap: listOf(given, "wrap"),
-    defsym: Object.fromEntries(listOf(given, "defsym").map(definitionOf)),
-    noUndefined: given.switches.has("no-undefined"),
-    allowUndefined: listOf(given, "allow-undefined"),
-    reloadable: given.switches.has("reloadable"),
-    hot: given.switches.has("hot"),
-    ...(spare !== undefined && { spareVirtuals: spareVirtuals(spare) }),
-    cref: given.switches.has("cref"),
-    strip: given.switches.has("strip"),
-  };
-}
-
-/** The path of a version script, which is looked for in the library folders, too, as `ld` does. */
-function scriptPath(path: string, folders: readonly string[]): string {
-  const places = isAbsolute(path) ? [] : folders.map((folder) => join(folder, path));
-  return [path, ...places].find(isFile) ?? path;
-}
-
-function spareVirtuals(text: string): number {
-  const count = /^\d+$/.test(text) ? Number(text) : Infinity;
-  if (count > 4096) throw new UsageError(`--spare-virtuals takes a number from 0 to 4096, not '${text}'`);
-  return count;
-}
-
-/** Reads `NAME=VALUE`. */
-function definitionOf(text: string): [name: string, value: string] {
-  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (name === undefined) throw new UsageError(`--defsym takes NAME=VALUE, not '${text}'`);
-  if (parseDefinition(value) === undefined) {
-    throw new UsageError(
-      `--defsym takes a number up to 2^53 - 1, a name, or a name with a number added or subtracted, not '${value}'`,
-    );
-  }
-  return [name.trim(), value];
+/**
+ * The arguments with those that response files hold.
+ *
+ * @throws {UsageError} for a file that cannot be read, and files that name each other.
+ */
+export function readResponseFiles(args: readonly string[]): string[] {
+  return expandResponseFiles(args, readResponseFile);
 }
 
 function readResponseFile(path: string): string | undefined {
@@ -271,45 +217,5 @@ function readResponseFile(path: string): string | undefined {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw new UsageError(`${path}: Cannot read the file: ${(error as Error).message}`);
-  }
-}
-
-function writerOf(color: string | undefined, output: Output): Writer {
-  return {
-    ...output,
-    style: styleFor(color, output.terminals?.print ?? false),
-    complaintStyle: styleFor(color, output.terminals?.complain ?? false),
-  };
-}
-
-function typesOf(which: string | undefined): LinkOptions["types"] {
-  switch (which) {
-    case undefined:
-    case "keep":
-    case "require":
-    case "off":
-      return which;
-    default:
-      throw new UsageError(`--types takes keep, require or off, not '${which}'`);
-  }
-}
-
-/** Whether debug information is compressed; the methods of other linkers stand for the one of modules. */
-function compressesDebug(how: string): boolean {
-  if (how === "none") return false;
-  if (/^(?:zstd|zlib(?:-gabi|-gnu)?)$/.test(how)) return true;
-  throw new UsageError(`--compress-debug-sections takes zstd or none, not '${how}'`);
-}
-
-function unwindOf(when: string): boolean | undefined {
-  switch (when) {
-    case "auto":
-      return undefined;
-    case "always":
-      return true;
-    case "never":
-      return false;
-    default:
-      throw new UsageError(`--unwind takes auto, always or never, not '${when}'`);
   }
 }

@@ -8,7 +8,7 @@ import type { LinkInput } from "../../link/linker.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { MAGIC } from "../../smf/layout.ts";
 import { UsageError } from "../terminal/command.ts";
-import { readInput } from "../terminal/files.ts";
+import { isFile, readInput } from "../terminal/files.ts";
 import type { LdInput } from "../terminal/ld_arguments.ts";
 import { isObject, isSharedLibrary, readSharedLibrary, SONAMES } from "./shared_library.ts";
 
@@ -63,10 +63,22 @@ export interface InputOptions {
   readonly sysroot: string;
 }
 
-/** @throws {UsageError} if a file cannot be read, or a library is not found. */
-export function findInputs(wanted: readonly LdInput[], options: InputOptions): FoundInputs {
+/**
+ * Finds and reads the inputs of a link.
+ *
+ * @param hears Hears how many are found.
+ * @throws {UsageError} if a file cannot be read, or a library is not found.
+ */
+export function findInputs(
+  wanted: readonly LdInput[],
+  options: InputOptions,
+  hears: (done: number) => void = () => {},
+): FoundInputs {
   const finder = new InputFinder(options);
-  for (const input of wanted) finder.add(input, 0);
+  for (const [index, input] of wanted.entries()) {
+    hears(index);
+    finder.add(input, 0);
+  }
   return {
     inputs: finder.inputs.concat(finder.libs()),
     files: finder.files,
@@ -121,11 +133,10 @@ class InputFinder {
   #find({ name, isStatic: wantsStatic }: LdInput): string | undefined {
     // A process has one C library, its own: a second one would have its own heap and know no threads.
     const isStatic = wantsStatic && name !== "c";
-    const files = name.startsWith(":")
-      ? [name.slice(1)]
-      : isStatic
-      ? [`lib${name}.a`]
-      : [`lib${name}.so`, `lib${name}.a`];
+    const files = name.startsWith(":") ? [name.slice(1)] : isStatic
+      ? [`lib${name}.a`, `${name}.lib`]
+      // The names of import libraries follow those of shared libraries.
+      : [`lib${name}.so`, `lib${name}.dll.a`, `lib${name}.a`, `${name}.lib`];
     for (const folder of this.#folders) {
       for (const file of files) if (isFile(join(folder, file))) return join(folder, file);
     }
@@ -223,15 +234,6 @@ function hostLibraryOf({ name, isStatic }: LdInput): string {
     : `lib${name}.so or lib${name}.a`;
   const other = isStatic || name.startsWith(":") ? "" : `, or the host library: --needed lib${name}.so.1`;
   throw new UsageError(`-l${name}: Cannot find ${files}; name its folder with -L${other}`);
-}
-
-/** Whether there is a file at a path. */
-export function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether the bytes begin as a module that this linker writes. */

@@ -8,8 +8,10 @@ import { remedyOf } from "../../link/unswitched.ts";
 import type { Output } from "../terminal/command.ts";
 import { replaceFile } from "../terminal/files.ts";
 import type { LdArguments } from "../terminal/ld_arguments.ts";
+import { writeProblem } from "../terminal/problem_format.ts";
 import type { Writer } from "../terminal/style.ts";
 import { type FoundInputs, START_LIB } from "./link_inputs.ts";
+import { lastOf } from "./link_options.ts";
 
 /** Says on one line each what has no meaning for modules, and which libraries the module needs. */
 export function sayIgnored({ ignored }: LdArguments, found: FoundInputs, output: Output): void {
@@ -25,7 +27,9 @@ export function sayIgnored({ ignored }: LdArguments, found: FoundInputs, output:
 /** Lists the sections that nothing reaches, as `ld` does. */
 export function printDropped({ dropped }: LinkMap, writer: Writer): void {
   for (const { section, object, reason } of dropped) {
-    if (reason === "unreachable") writer.print(`removing unused section '${section}' in file '${object}'`);
+    if (reason === "unreachable") {
+      writer.print(writer.named(`removing unused section '${section}' in file '${object}'`));
+    }
   }
 }
 
@@ -40,14 +44,14 @@ export function printTrace({ inputs, hostFiles }: FoundInputs, { members }: Link
 export function printTraced(names: readonly string[], { references }: LinkMap, writer: Writer): void {
   for (const { name, definedBy, neededBy } of references) {
     if (!names.includes(name)) continue;
-    if (definedBy !== undefined) writer.print(`${definedBy}: definition of ${name}`);
-    for (const object of neededBy) writer.print(`${object}: reference to ${name}`);
+    if (definedBy !== undefined) writer.print(writer.named(`${definedBy}: definition of ${name}`));
+    for (const object of neededBy) writer.print(writer.named(`${object}: reference to ${name}`));
   }
 }
 
 /** Says why sections are in the module or not; names that nothing has are said, too. */
 export function printLive(names: readonly string[], map: LinkMap, writer: Writer): void {
-  for (const line of liveReasons(map)) writer.print(line);
+  for (const line of liveReasons(map)) writer.print(writer.named(line));
   if (names.length > 0 && map.live.length === 0) {
     writer.print(`no section or symbol of the objects is named ${listNames(names)}`);
   }
@@ -67,7 +71,7 @@ function escapedForMake(path: string): string {
 
 /** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
 export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
-  const file = given.values.get("Map")?.at(-1);
+  const file = lastOf(given, "Map");
   const shown = given.switches.has("cref") ? map : { ...map, references: [] };
   if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(shown)));
   const lines = given.switches.has("map")
@@ -75,21 +79,62 @@ export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void
     : given.switches.has("cref") && file === undefined
     ? crossReferences(map)
     : [];
-  for (const line of lines) writer.print(line);
+  for (const line of lines) writer.print(writer.named(line));
+}
+
+/** A link as JSON: the parts of the map that are of interest without the objects, or all of it. */
+export function mapJson(map: LinkMap, isWhole: boolean): Readonly<Record<string, unknown>> {
+  if (isWhole) return { ...map };
+  const { exports, imports, members, dropped, relocations, types, debug, sharedHomes, unswitched } = map;
+  return {
+    sections: map.sections.map(({ name, kind, address, size }) => ({ name, kind, address, size })),
+    exports,
+    imports,
+    members,
+    dropped: dropped.length,
+    relocations,
+    types,
+    debug,
+    sharedHomes,
+    unswitched,
+  };
+}
+
+/** Reports the shortcomings of a link, each with a way out. */
+export function sayShortcomings(command: string, map: LinkMap, output: Writer): void {
+  sayUnreadable(command, map, output);
+  sayLibraries(command, map, output);
+  saySharedHomes(command, map, output);
+  sayUnswitched(command, map, output);
+}
+
+function warn(message: string, output: Output, file?: string): void {
+  writeProblem({ level: "warning", file, message }, output, [message]);
 }
 
 /** Says of which objects the module has no types or no debug information, though they have some. */
-export function sayUnreadable(command: string, { types, debug }: LinkMap, output: Output): void {
+function sayUnreadable(command: string, { types, debug }: LinkMap, output: Output): void {
   for (const { object, reason } of types.unreadable) {
-    output.complain(`smf ${command}: no types of ${object}: ${reason}`);
+    warn(`smf ${command}: no types of ${object}: ${reason}`, output, object);
   }
   for (const { object, reason } of debug.unreadable) {
-    output.complain(`smf ${command}: no debug information of ${object}: ${reason}`);
+    warn(`smf ${command}: no debug information of ${object}: ${reason}`, output, object);
   }
 }
 
-/** Says which sections of a reloadable module hold several variables, and which flags give each a section of its own. */
-export function saySharedHomes(command: string, map: LinkMap, output: Output): void {
+/** Says which libraries objects ask for in vain: those of Microsoft's compiler, by names without a place. */
+function sayLibraries(command: string, { defaultLibraries, imports }: LinkMap, output: Output): void {
+  if (defaultLibraries.length === 0 || imports.length === 0) return;
+  const names = listNames([...defaultLibraries]);
+  warn(
+    `smf ${command}: libraries that objects ask for are not linked: ${names}: ` +
+      "name the DLLs that have the functions (--needed ucrtbase.dll), or give import libraries",
+    output,
+  );
+}
+
+/** Reports the sections of a reloadable module that hold several variables, and the flags that give each its own. */
+function saySharedHomes(command: string, map: LinkMap, output: Writer): void {
   sayHomes(`smf ${command}: variables that a reload keeps only together`, map.sharedHomes, output);
   sayHomes(
     `smf ${command}: tables of C++ classes that each version has anew, since other constants are with them`,
@@ -98,30 +143,18 @@ export function saySharedHomes(command: string, map: LinkMap, output: Output): v
   );
 }
 
-function sayHomes(problem: string, homes: readonly MapHome[], output: Output): void {
-  const byFlags = new Map<string, string[]>();
-  for (const { flags, section, object } of homes) {
-    const key = flags.join(" ");
-    const known = byFlags.get(key);
-    if (known === undefined) byFlags.set(key, [`${object}(${section})`]);
-    else known.push(`${object}(${section})`);
-  }
-  for (const [flags, sections] of byFlags) {
+function sayHomes(problem: string, homes: readonly MapHome[], output: Writer): void {
+  for (const [flags, those] of Map.groupBy(homes, ({ flags }) => flags.join(" "))) {
+    const sections = those.map(({ object, section }) => `${object}(${section})`);
     const step = flags === "" ? "the source puts them there" : `compile with ${flags}`;
-    output.complain(`${problem}: ${listNames(sections)}: ${step}`);
+    warn(output.named(`${problem}: ${listNames(sections)}: ${step}`), output);
   }
 }
 
 /** Says which functions of a hot module have calls that stay within their version, and what would change it. */
-export function sayUnswitched(command: string, { unswitched }: LinkMap, output: Output): void {
-  const byRemedy = new Map<string, string[]>();
-  for (const one of unswitched) {
-    const remedy = remedyOf(one);
-    const known = byRemedy.get(remedy);
-    if (known === undefined) byRemedy.set(remedy, [one.name]);
-    else known.push(one.name);
-  }
-  for (const [remedy, names] of byRemedy) {
-    output.complain(`smf ${command}: calls that stay within their version: ${listNames(names)}: ${remedy}`);
+function sayUnswitched(command: string, { unswitched }: LinkMap, output: Writer): void {
+  for (const [remedy, functions] of Map.groupBy(unswitched, remedyOf)) {
+    const names = listNames(functions.map(({ name }) => name));
+    warn(output.named(`smf ${command}: calls that stay within their version: ${names}: ${remedy}`), output);
   }
 }

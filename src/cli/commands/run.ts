@@ -33,7 +33,8 @@ module can do whatever this process may do.
   --call              call the function that is named, although there is an entry point
   --signature TEXT    types of result and parameters, instead of the module's own: i8 to
                       i64, u8 to u64, isize, usize, f32, f64, bool, pointer, cstring,
-                      and void as a result
+                      and void as a result; or a declaration of C, such as
+                      "int f(const char *, size_t)"
 ${LOADING_HELP}
   --integrity TEXT    refuse a file with another integrity string (see smf hash)
   --json              print one JSON document: the result or the exit code
@@ -41,10 +42,14 @@ ${LOADING_HELP}
 
 Negative numbers are arguments; put other arguments that begin with - after --.
 
+Exit codes: that of the program; without one 0 success, 1 a bad file, 2 wrong usage, a
+file that cannot be read or a missing permission.
+
 Examples:
   smf run program.smf input.txt -- --verbose
   smf run mylib.smf add 2 -3
   smf run mylib.smf add 2 -3 --signature "i64(i64, i64)"
+  smf run mylib.smf add 2 -3 --signature "long add(long, long)"
   smf run geometry.smf length '{"x": 3, "y": 4}' --library libm.so.6`;
 
 export const run: Command = {
@@ -59,6 +64,7 @@ export const run: Command = {
       values: [...LOADING_VALUES, "signature", "integrity"],
       lists: LOADING_LISTS,
       switches: [...LOADING_SWITCHES, "call", "json"],
+      alias: { C: "demangle" },
     }, output);
     const { writer, rest: [path, ...rest] } = options;
     if (path === undefined) throw new UsageError("name a file, or - for standard input");
@@ -69,6 +75,9 @@ export const run: Command = {
     for (const option of ["signature", "call"]) {
       const isGiven = option === "call" ? options.has(option) : given !== undefined;
       if (isGiven && name === undefined) throw new UsageError(`--${option} needs the name of a function`);
+    }
+    if (given?.name !== undefined && given.name !== name) {
+      throw new UsageError(`--signature declares '${given.name}', the function to call is '${name}'`);
     }
     const values = given?.values(texts);
     const file = new ModuleFile(path);

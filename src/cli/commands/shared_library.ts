@@ -1,6 +1,8 @@
 /**
  * Shared libraries of the host, as far as a link needs them: their names, and the names that they define.
  */
+import { isCoff } from "../../link/coff/object.ts";
+import { isMachO } from "../../link/macho/file.ts";
 import { RecordSize, SectionIndex, SectionType } from "../../os/elf.ts";
 
 /** The names of host libraries that compilers know by `-l`, for machines without the files for linking. */
@@ -26,9 +28,9 @@ export function isSharedLibrary(bytes: Uint8Array): boolean {
   return isElfOfType(bytes, SHARED);
 }
 
-/** Whether the bytes are a relocatable object for them. */
+/** Whether the bytes are a relocatable object for them, of any format. */
 export function isObject(bytes: Uint8Array): boolean {
-  return isElfOfType(bytes, RELOCATABLE);
+  return isElfOfType(bytes, RELOCATABLE) || isCoff(bytes) || isMachO(bytes);
 }
 
 /** Whether the bytes begin as an ELF file of a type for this linker's processors does. */

@@ -1,13 +1,17 @@
 /**
- * Signatures such as `i64(i64, cstring)`, by which functions are called from the
+ * Signatures such as `i64(i64, cstring)` or `int f(const char *)`, by which functions are called from the
  * command line.
  */
 import { cString, readCString } from "../../os/c_strings.ts";
 import { hex } from "../../errors/load_error.ts";
+import { didYouMean, nearestWord } from "../../errors/names.ts";
 import { UsageError } from "../terminal/command.ts";
+import { C_NAMES, readCDeclaration } from "./c_types.ts";
 
 /** The types of a function, with the conversion of its values from and to text. */
 export interface Signature {
+  /** The function's name, if the signature is a declaration of C that has it. */
+  readonly name?: string;
   readonly definition: {
     readonly parameters: readonly Deno.NativeType[];
     readonly result: Deno.NativeResultType;
@@ -88,29 +92,45 @@ const TYPES: Readonly<Record<string, ValueType>> = {
   cstring: { native: "buffer", parse: cString, show: (value) => readCString(value as bigint) ?? "NULL" },
 };
 
-function typeOf(name: string): ValueType {
-  if (Object.hasOwn(TYPES, name)) return TYPES[name];
+/** A part of a signature: the type of the result with the function's name, or a parameter. */
+function declared(text: string): { readonly type: ValueType | undefined; readonly name: string | undefined } {
+  const { type, name } = readCDeclaration(text, (word) => Object.hasOwn(TYPES, word));
+  if (type === "void") return { type: undefined, name };
+  if (type !== undefined) return { type: TYPES[type], name };
+  const near = didYouMean(nearestWord(text.trim(), [...Object.keys(TYPES), ...C_NAMES]));
   throw new UsageError(
-    `there is no type '${name}'; the types are void (as a result), ${Object.keys(TYPES).join(", ")}`,
+    `there is no type '${text.trim()}'${near}; the types are void (as a result), ` +
+      `${
+        Object.keys(TYPES).join(", ")
+      }, and those of C without structs by value: int, unsigned long, size_t, ` +
+      "const char *, void *",
   );
 }
 
 /**
- * Parses a signature: the result, then the parameters in parentheses.
+ * Parses a signature: the result, then the parameters in parentheses, as words of this package or as a declaration of
+ * C (`int open(const char *path, int)`).
  *
  * @throws {UsageError} if the text is not a signature.
  */
 export function parseSignature(text: string): Signature {
-  const [, result, list] = /^\s*(\w+)\s*\(([^()]*)\)\s*$/.exec(text) ?? [];
-  if (result === undefined) {
-    throw new UsageError(`'${text}' is not a signature; examples are "i64(i64, cstring)" and "void()"`);
+  const [, head, list] = /^\s*([\w$*\s]+?)\s*\(([^()]*)\)\s*;?\s*$/.exec(text) ?? [];
+  if (head === undefined) {
+    throw new UsageError(
+      `'${text}' is not a signature; examples are "i64(i64, cstring)", "void()" and "int f(const char *, size_t)"`,
+    );
   }
-  const names = list.trim() === "" || list.trim() === "void"
-    ? []
-    : list.split(",").map((name) => name.trim());
-  const parameters = names.map(typeOf);
-  const returned = result === "void" ? undefined : typeOf(result);
+  const texts = list.trim() === "" || list.trim() === "void" ? [] : list.split(",");
+  const parameters = texts.map((parameter) => {
+    const { type } = declared(parameter);
+    if (type === undefined) {
+      throw new UsageError(`'${parameter.trim()}' is not a parameter: void has no values`);
+    }
+    return type;
+  });
+  const { type: returned, name } = declared(head);
   return {
+    name,
     definition: {
       parameters: parameters.map(({ native }) => native),
       // A function returns a C string as an address.

@@ -4,8 +4,8 @@
 import { hex } from "../../errors/load_error.ts";
 import { didYouMean, nearestWord } from "../../errors/names.ts";
 import type { TraceEvent, TraceKind } from "../../load/trace.ts";
-import { type Output, UsageError } from "../terminal/command.ts";
-import { printable } from "../terminal/table.ts";
+import { UsageError } from "../terminal/command.ts";
+import type { Writer } from "../terminal/style.ts";
 
 /** The help on the option. */
 export const TRACE_HELP =
@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<TraceKind, true>> = {
  */
 export function traceListener(
   list: string | undefined,
-  output: Output,
+  output: Pick<Writer, "complain" | "named">,
 ): ((event: TraceEvent) => void) | undefined {
   if (list === undefined) return undefined;
   const names = Object.keys(KINDS);
@@ -50,7 +50,7 @@ export function traceListener(
     );
   }
   return (event) => {
-    if (wanted.has(event.kind)) output.complain(printable(traceLine(event)));
+    if (wanted.has(event.kind)) output.complain(output.named(traceLine(event)));
   };
 }
 

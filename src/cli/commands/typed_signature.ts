@@ -2,7 +2,7 @@
  * Signatures of functions by the types that their module keeps: how arguments are read and results shown.
  */
 import { cString, readCString } from "../../os/c_strings.ts";
-import { didYouMean, NameSearch } from "../../errors/names.ts";
+import { didYouMean, nearestSymbol } from "../../errors/names.ts";
 import type { ModuleTypes } from "../../smf/types.ts";
 import { bareType, sizeOf, type Types } from "../../types/layout.ts";
 import type { FunctionType, TypeParameter } from "../../types/model.ts";
@@ -30,7 +30,7 @@ export interface TypedSignature extends Signature {
 export function typedSignature({ types, exports }: ModuleExports, name: string): TypedSignature {
   const found = exports.find((item) => item.name === name);
   if (found === undefined) {
-    const near = new NameSearch(exports.map((item) => item.name)).nearest(name);
+    const near = nearestSymbol(name, exports.map((item) => item.name));
     throw new UsageError(
       `there is no function '${printable(name)}'${didYouMean(near && printable(near))}; there are:\n` +
         functionLines({ types, exports }, MOST_LISTED).join("\n"),

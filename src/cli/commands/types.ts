@@ -6,13 +6,15 @@ import { parseSmf } from "../../smf/file.ts";
 import { compareDefinitions } from "../../types/typescript/compare_definitions.ts";
 import { compareModules } from "../../types/typescript/compare_modules.ts";
 import { exportDefinition } from "../../types/typescript/definitions.ts";
-import { typeScriptModule, WRITTEN_BY } from "../../types/typescript/module.ts";
+import { WRITTEN_BY } from "../../types/typescript/module.ts";
 import { readDefinitions } from "../../types/typescript/read_definitions.ts";
+import { definitionsText } from "../analysis/definitions_text.ts";
 import { declarationText, exportsWithTypes, type ModuleExports } from "../analysis/typed_exports.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { fileName, readInput, replaceFile } from "../terminal/files.ts";
 import { type Options, readOptions, singleFile } from "../terminal/options.ts";
 import { nextStepLine, reportingErrors } from "../terminal/problems.ts";
+import { writeProblem } from "../terminal/problem_format.ts";
 import type { Writer } from "../terminal/style.ts";
 import { printable } from "../terminal/table.ts";
 
@@ -31,8 +33,13 @@ variables have or point to. What cannot be called is listed in a comment.
   --buffer GLOB       functions whose pointers are buffers, which take a Uint8Array
                       instead of a pointer; repeatable
   --all-structs       also structs that only fields of structs point to
+  -C, --demangle      show names of C++ and Rust as their sources write them, in messages;
+                      definitions need them as linkers see them
   --json              print one JSON document
   --color WHEN        auto (default), always or never
+
+Exit codes: 0 success, 1 a bad file or, with --check, one that is out of date, 2 wrong
+usage or a file that cannot be read or written.
 
 Examples:
   smf types mylib.smf -o mylib.ts
@@ -45,8 +52,8 @@ export const types: Command = {
     const options = readOptions(args, {
       values: ["output", "check"],
       lists: ["only", "buffer"],
-      switches: ["all-structs", "json"],
-      alias: { o: "output" },
+      switches: ["all-structs", "demangle", "json"],
+      alias: { o: "output", C: "demangle" },
     }, output);
     const { writer } = options;
     const file = singleFile(options);
@@ -73,14 +80,9 @@ function chosenExports({ exports }: ModuleExports, globs: readonly string[]): Mo
   return chosen;
 }
 
-function textOf({ types, exports }: ModuleExports, options: Options, file: string): string {
+function textOf(module: ModuleExports, options: Options, file: string): string {
   const buffers = options.list("buffer");
-  return typeScriptModule({
-    // The folder would make the text depend on where the command runs.
-    moduleName: file === "-" ? "-" : file.split(/[/\\]/).at(-1)!,
-    types: types.types,
-    layoutHash: (type) => types.layoutHash(type),
-    exports,
+  return definitionsText(module, file, {
     allStructs: options.has("all-structs"),
     takesBuffers: (name) => buffers.some((glob) => matchesGlob(glob, name)),
   });
@@ -111,9 +113,10 @@ function write(
   }
   if (target === undefined) return text.trimEnd().split("\n").forEach((line) => writer.print(line));
   if (leftOut.length === 0) return;
-  const names = leftOut.map(({ name, reason }) => `${printable(name)} (${printable(reason)})`);
+  const names = leftOut.map(({ name, reason }) => `${writer.named(name)} (${printable(reason)})`);
   const more = names.length > LISTED ? ` and ${names.length - LISTED} more, which ${target} lists` : "";
-  writer.complain(`${file}: left out: ${names.slice(0, LISTED).join(", ")}${more}`);
+  const message = `${file}: left out: ${names.slice(0, LISTED).join(", ")}${more}`;
+  writeProblem({ level: "warning", file, message }, writer, [message]);
 }
 
 /** The number of functions that a message lists. */
@@ -137,11 +140,14 @@ function check(
   } else if (!isCurrent) {
     const verdict = isWritten ? "is out of date" : `does not agree with ${printable(fileName(file))}`;
     writer.print(writer.style.heading(`${printable(checked)} ${verdict}`));
-    for (const line of lines) writer.print(`  ${printable(line)}`);
+    for (const line of lines) writer.print(`  ${writer.named(line)}`);
     const hint = isWritten
       ? `write the file again: smf types ${file} -o ${checked}, with the same options`
       : "correct the definitions; smf types FILE prints those of the module";
-    writer.complain(nextStepLine(hint, writer.complaintStyle));
+    const message = [`${checked} ${verdict}`, ...lines, `next: ${hint}`].map(printable).join("\n");
+    writeProblem({ level: "error", file: checked, message }, writer, [
+      nextStepLine(hint, writer.complaintStyle),
+    ]);
   }
   return isCurrent ? ExitCode.OK : ExitCode.BAD_INPUT;
 }

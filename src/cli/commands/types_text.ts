@@ -2,12 +2,12 @@
  * Formats the types of a module as the text of `smf inspect --types`.
  */
 import type { ListedType, TypeListing } from "../analysis/list_types.ts";
-import type { Style } from "../terminal/style.ts";
+import type { Writer } from "../terminal/style.ts";
 import { printable, table } from "../terminal/table.ts";
 
 /** Formats all types and what has which. */
-export function typeLines({ types, typed }: TypeListing, style: Style): string[] {
-  const symbols = table(typed.map(({ type, declaration }) => [`#${type}`, printable(declaration)]), [
+export function typeLines({ types, typed }: TypeListing, { style, named }: Writer): string[] {
+  const symbols = table(typed.map(({ type, declaration }) => [`#${type}`, named(declaration)]), [
     "right",
   ]);
   const details = types.flatMap((type) => detailLines(type));

@@ -1,50 +1,50 @@
 /**
  * `smf watch`: reloads a module whenever its file changes.
  */
+import { describeFrame } from "../../errors/crash.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { CarryReport } from "../../module/carry.ts";
-import type { LoadedModule } from "../../module/handle.ts";
-import type { ModuleRegistry } from "../../registry/registry.ts";
+import { HAS_GUARDS } from "../../load/runtime/crash_guard.ts";
 import type { WatchEvent } from "../../registry/watch/options.ts";
+import { AT_HELP, type ReloadTime, reloadTime } from "../terminal/at.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
-import {
-  createRegistry,
-  LOADING_HELP,
-  LOADING_LISTS,
-  LOADING_SWITCHES,
-  LOADING_VALUES,
-  noSuchFunction,
-} from "./loading.ts";
+import { createRegistry, LOADING_HELP, LOADING_LISTS, LOADING_SWITCHES, LOADING_VALUES } from "./loading.ts";
 import { type Options, readOptions } from "../terminal/options.ts";
 import { errorJson, reportingErrors, reportModuleError } from "../terminal/problems.ts";
-import { ModuleFile } from "./module_file.ts";
-import { parseSignature, type Signature } from "./signature.ts";
-import { typedSignature } from "./typed_signature.ts";
+import { parseSignature } from "./signature.ts";
+import { type State, STATE_HELP, stateNamed } from "../terminal/state.ts";
 import { printable } from "../terminal/table.ts";
+import { type CallRequest, type CrashedCall, takeBack, WatchedCall } from "./watched_call.ts";
 
 const HELP = `smf watch <file> [<name> [args...] [--signature "result(parameters)"]] [options]
 
 Loads a module and reloads it whenever its file changes, until interrupted (Ctrl-C).
 Prints the outcome of each change. With the name of a function, calls it after loading
 and after each reload, through a live binding, and prints its result. If a version
-cannot be loaded, the old one keeps running. Needs --allow-ffi and --allow-read.
+cannot be loaded, or crashes in that call, the old one keeps running. Needs --allow-ffi
+and --allow-read.
 
   --signature TEXT    types of the function's result and parameters, as in smf run;
                       default: those that the module keeps
-  --state HOW         keep: variables stay where they are; carry: their values are
-                      copied; fresh: they start anew; keep-or-carry (default): keep
-                      where both versions have homes for variables, else carry
+${STATE_HELP}
+${AT_HELP}
   --take NAME         a variable that takes the new version's initial value although
                       the state is kept or carried; repeatable
   --take-unwritten    so do all variables that the program never wrote and whose
                       initial value has changed
   --old-pointers HOW  keep (default): the old version stays for addresses in
                       variables that the new one has nothing for; refuse: no reload
+  --on-crash HOW      of a crash in the function: throw (default): say where it was,
+                      and go back to the version before; end: it ends the
+                      process
   --force             take new versions, too, that are not marked reloadable
 ${LOADING_HELP}
   --json              print one JSON document per line
   --color WHEN        auto (default), always or never
+
+Exit codes: 0 when it is ended, 1 a bad file at the start, 2 wrong usage, a file that
+cannot be read or a missing permission.
 
 Examples:
   smf watch counter.smf
@@ -79,16 +79,13 @@ class Interruption implements Disposable {
 export interface WatchCommand {
   readonly options: Options;
   readonly file: string;
-  readonly state: "keep" | "carry" | "fresh" | "keep-or-carry";
+  readonly state: State;
   readonly take: readonly string[] | "unwritten";
   readonly oldPointers: "keep" | "refuse";
+  readonly when: ReloadTime;
   /** The function to call after each load. */
-  readonly call?: {
-    readonly name: string;
-    readonly texts: readonly string[];
-    /** Undefined: the types that the module keeps. */
-    readonly signature: Signature | undefined;
-  };
+  readonly call?: CallRequest;
+  readonly onCrash: "throw" | "end";
 }
 
 /**
@@ -98,17 +95,15 @@ export interface WatchCommand {
  */
 export function parseWatch(args: readonly string[], output: Output): WatchCommand {
   const options = readOptions(args, {
-    values: [...LOADING_VALUES, "signature", "state", "old-pointers"],
+    values: [...LOADING_VALUES, "signature", "state", "at", "timeout", "old-pointers", "on-crash"],
     lists: [...LOADING_LISTS, "take"],
     switches: [...LOADING_SWITCHES, "force", "take-unwritten", "json"],
+    alias: { C: "demangle" },
   }, output);
   const [file, name, ...texts] = options.rest;
   if (file === undefined) throw new UsageError("name a file");
   if (file === "-") throw new UsageError("standard input does not change: name a file");
-  const state = options.value("state") ?? "keep-or-carry";
-  if (state !== "keep" && state !== "carry" && state !== "fresh" && state !== "keep-or-carry") {
-    throw new UsageError(`--state takes keep, carry, fresh or keep-or-carry, not '${state}'`);
-  }
+  const state = stateNamed(options.value("state"));
   const oldPointers = options.value("old-pointers") ?? "keep";
   if (oldPointers !== "keep" && oldPointers !== "refuse") {
     throw new UsageError(`--old-pointers takes keep or refuse, not '${oldPointers}'`);
@@ -116,111 +111,77 @@ export function parseWatch(args: readonly string[], output: Output): WatchComman
   const names = options.list("take");
   const takesUnwritten = options.has("take-unwritten");
   if (takesUnwritten && names.length > 0) throw new UsageError("give either --take or --take-unwritten");
-  const carrying = { state, oldPointers, take: takesUnwritten ? "unwritten" : names } as const;
+  const onCrash = options.value("on-crash") ?? (HAS_GUARDS ? "throw" : "end");
+  if (onCrash !== "throw" && onCrash !== "end") {
+    throw new UsageError(`--on-crash takes throw or end, not '${onCrash}'`);
+  }
+  const when = reloadTime(options.value("at"), options.value("timeout"));
+  const carrying = { onCrash, state, oldPointers, when, take: takesUnwritten ? "unwritten" : names } as const;
   const types = options.value("signature");
   if (types !== undefined && name === undefined) {
     throw new UsageError("--signature needs the name of a function");
   }
   if (name === undefined) return { options, file, ...carrying };
   const signature = types === undefined ? undefined : parseSignature(types);
+  if (signature?.name !== undefined && signature.name !== name) {
+    throw new UsageError(`--signature declares '${signature.name}', the function to call is '${name}'`);
+  }
   signature?.values(texts);
   return { options, file, ...carrying, call: { name, texts, signature } };
 }
 
 /** Loads a module and reloads it at each change of its file, until the signal aborts. */
 export function watchModule(
-  { options, file, state, take, oldPointers, call }: WatchCommand,
+  { options, file, state, take, oldPointers, when, call, onCrash }: WatchCommand,
   signal: AbortSignal,
 ): Promise<number> {
   const { writer } = options;
   const json = options.has("json");
   return reportingErrors({ command: "watch", file, writer, json }, async () => {
-    using registry = createRegistry(options);
+    using registry = createRegistry(options, { onCrash });
     const module = registry.load(file);
     const watched = call === undefined ? undefined : new WatchedCall(registry, module, file, call);
-    const callNow = (): string | undefined => watched?.result();
+    const report = (event: Report): void => {
+      if (json) printJson(writer, "watch", reportJson(event, file));
+      else printReport(event, file, writer);
+      writer.flush?.();
+    };
+    /** Reports a version with the result of the call. A crash of the version does not end the watch. */
+    const callAndReport = (event: Report, result: () => string | undefined): void => {
+      try {
+        report({ ...event, result: result() } as Report);
+      } catch (error) {
+        if (!(error instanceof LoadError) || error.kind !== "Crashed") throw error;
+        report(event);
+        report(takeBack(registry, file, error, { state }));
+      }
+    };
     /** A function that a version has no more, or with other parameters, does not end the watch. */
     const callAgain = (): string | undefined => {
       try {
-        return callNow();
+        return watched?.result();
       } catch (error) {
         if (!(error instanceof UsageError)) throw error;
         writer.complain(`not called: ${error.message}`);
         return undefined;
       }
     };
-    const report = (event: Report): void => {
-      if (json) printJson(writer, "watch", reportJson(event, file));
-      else printReport(event, file, writer);
-      writer.flush?.();
-    };
-    report({ kind: "loaded", version: module.version, result: callNow() });
+    callAndReport({ kind: "loaded", version: module.version, result: undefined }, () => watched?.result());
     const force = options.has("force");
-    for await (const event of registry.watch({ paths: [file], state, take, oldPointers, force, signal })) {
+    const watching = { paths: [file], state, take, oldPointers, force, signal, ...when };
+    for await (const event of registry.watch(watching)) {
       if (event.kind === "unchanged") continue;
-      report(event.kind === "reloaded" ? { ...event, result: callAgain() } : event);
+      if (event.kind === "reloaded") callAndReport(event, callAgain);
+      else report(event);
     }
   });
-}
-
-type Callable = (...values: readonly unknown[]) => unknown;
-
-/** Calls a function of the version that serves, by its own types or by a signature that was given. */
-class WatchedCall {
-  readonly #registry: ModuleRegistry;
-  readonly #module: LoadedModule;
-  readonly #file: string;
-  readonly #call: NonNullable<WatchCommand["call"]>;
-  #bound = "";
-  #live: Callable = () => undefined;
-
-  constructor(
-    registry: ModuleRegistry,
-    module: LoadedModule,
-    file: string,
-    call: NonNullable<WatchCommand["call"]>,
-  ) {
-    this.#registry = registry;
-    this.#module = module;
-    this.#file = file;
-    this.#call = call;
-  }
-
-  /**
-   * Calls the function; its result as text.
-   *
-   * @throws {UsageError} if the module does not export the function, or it does not take the arguments.
-   */
-  result(): string | undefined {
-    const { name, texts, signature: given } = this.#call;
-    const signature = given ?? this.#ownSignature();
-    const { definition } = signature;
-    const values = signature.values(texts);
-    // Each version may have other types.
-    const wanted = JSON.stringify(definition);
-    if (wanted !== this.#bound) {
-      if (this.#module.getFunction(name, definition) === null) {
-        throw noSuchFunction(this.#module, name, new ModuleFile(this.#file).exports());
-      }
-      this.#live = this.#registry.open(this.#file, { [name]: definition }).symbols[name] as Callable;
-      this.#bound = wanted;
-    }
-    return signature.text(this.#live(...values));
-  }
-
-  #ownSignature(): Signature {
-    const exports = new ModuleFile(this.#file).exports();
-    if (exports !== undefined) return typedSignature(exports, this.#call.name);
-    throw new UsageError(
-      `a function to call needs a name and --signature: ${printable(this.#file)} keeps no types`,
-    );
-  }
 }
 
 /** An event of the watch, or the first load, with the result of the function that is called after it. */
 type Report =
   | (WatchEvent & { readonly result?: string | undefined })
-  | { readonly kind: "loaded"; readonly version: number; readonly result: string | undefined };
+  | { readonly kind: "loaded"; readonly version: number; readonly result: string | undefined }
+  | CrashedCall;
 
 /** An event as JSON; `version` is that of the document, so the module's is `moduleVersion`. */
 function reportJson(event: Report, file: string): Readonly<Record<string, unknown>> {
@@ -230,6 +191,10 @@ function reportJson(event: Report, file: string): Readonly<Record<string, unknow
     const data = error instanceof LoadError ? errorJson(error) : { message: `${error}` };
     return { file, event: kind, error: data };
   }
+  if (kind === "crashed") {
+    const { version, continues, error } = event;
+    return { file, event: kind, moduleVersion: version, continues, error: errorJson(error) };
+  }
   if (kind === "skipped") return { file, event: kind, reason: event.reason };
   if (kind === "unchanged") return { file, event: kind };
   const loaded = { file, event: kind, moduleVersion: event.version, result: event.result };
@@ -237,13 +202,13 @@ function reportJson(event: Report, file: string): Readonly<Record<string, unknow
 }
 
 /** The names of the variables that were kept or carried, and how many of them only their size has matched. */
-function carriedText({ kept, carried, matchedBySize }: CarryReport): string {
-  const names = [...kept, ...carried].map((name) => printable(name)).join(", ");
+function carriedText({ kept, carried, matchedBySize }: CarryReport, named: Writer["named"]): string {
+  const names = [...kept, ...carried].map((name) => named(name)).join(", ");
   return matchedBySize.length === 0 ? names : `${names} (${matchedBySize.length} matched by size alone)`;
 }
 
 function printReport(event: Report, file: string, writer: Writer): void {
-  const { style } = writer;
+  const { style, named } = writer;
   switch (event.kind) {
     case "loaded":
       writer.print(style.good(`loaded ${printable(file)}, version ${event.version}`));
@@ -253,43 +218,43 @@ function printReport(event: Report, file: string, writer: Writer): void {
       writer.print(style.good(`reloaded: version ${version} in ${milliseconds.toFixed(1)} ms`));
       if (carried !== undefined && carried.kept.length + carried.carried.length > 0) {
         const how = carried.kept.length > 0 ? "kept" : "carried";
-        writer.print(style.faint(`  ${how}: ${carriedText(carried)}`));
+        writer.print(style.faint(`  ${how}: ${carriedText(carried, named)}`));
       }
       for (const { name, changes, fresh } of [...carried?.moved ?? [], ...carried?.converted ?? []]) {
-        writer.print(style.faint(printable(`  converted: ${name}: ${changes.join("; ")}`)));
+        writer.print(style.faint(named(`  converted: ${name}: ${changes.join("; ")}`)));
         for (const { name, reason } of fresh) {
-          writer.print(style.warning(printable(`  initialized anew: ${name}: ${reason}`)));
+          writer.print(style.warning(named(`  initialized anew: ${name}: ${reason}`)));
         }
       }
       for (const { name, reason } of carried?.fresh ?? []) {
-        writer.print(style.warning(`  initialized anew: ${printable(name)}: ${reason}`));
+        writer.print(style.warning(`  initialized anew: ${named(name)}: ${reason}`));
       }
       for (const { name, fate, appended, spare, reason } of carried?.tables ?? []) {
         if (fate === "appended") {
           writer.print(
             style.faint(
-              printable(`  virtual functions appended: ${name}: ${appended}, and room for ${spare}`),
+              named(`  virtual functions appended: ${name}: ${appended}, and room for ${spare}`),
             ),
           );
         } else if (fate === "fresh") {
-          writer.print(style.warning(printable(`  table made anew: ${name}: ${reason}`)));
+          writer.print(style.warning(named(`  table made anew: ${name}: ${reason}`)));
         }
       }
       if (carried !== undefined && carried.initialValueChanged.length > 0) {
-        const names = carried.initialValueChanged.map((name) => printable(name)).join(", ");
+        const names = carried.initialValueChanged.map((name) => named(name)).join(", ");
         writer.print(style.warning(`  initial value changed, the old value is kept (--take): ${names}`));
       }
       if (carried?.unused !== undefined && carried.unused.names.length > 0) {
-        const names = carried.unused.names.map((name) => printable(name)).join(", ");
+        const names = carried.unused.names.map((name) => named(name)).join(", ");
         writer.print(style.faint(`  made by initialisers and left unused: ${names}`));
       }
       for (const { name, change } of carried?.changedPointees ?? []) {
-        writer.print(style.warning(printable(`  leads to objects of the old layout: ${name}: ${change}`)));
+        writer.print(style.warning(named(`  leads to objects of the old layout: ${name}: ${change}`)));
       }
       for (const { name, offset } of carried?.oldPointers ?? []) {
         writer.print(
           style.warning(
-            `  still points to what the new version does not use: ${printable(name)} at ${offset}`,
+            `  still points to what the new version does not use: ${named(name)} at ${offset}`,
           ),
         );
       }
@@ -305,9 +270,19 @@ function printReport(event: Report, file: string, writer: Writer): void {
       if (event.error instanceof LoadError) reportModuleError(event.error, file, writer);
       else writer.complain(`${event.error}`);
       break;
+    case "crashed":
+      printCrash(event, file, writer);
+      break;
     case "unchanged":
       break;
   }
   const result = "result" in event ? event.result : undefined;
   if (result !== undefined) writer.print(printable(result));
+}
+
+function printCrash({ version, continues, error }: CrashedCall, file: string, writer: Writer): void {
+  const then = continues === undefined ? "its next save is taken" : `version ${continues} keeps running`;
+  writer.print(writer.style.bad(`crashed: version ${version}; ${then}`));
+  reportModuleError(error, file, writer);
+  for (const frame of error.data.frames!) writer.complain(printable(`  at ${describeFrame(frame)}`));
 }

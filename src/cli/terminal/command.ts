@@ -11,8 +11,12 @@ export interface Output {
   complain(line: string): void;
   /** Writes buffered lines out. */
   flush?(): void;
+  /** Shows a text on the last line of the terminal, until a line is written there; an empty one removes it. */
+  draw?(text: string): void;
   /** Whether each of the two goes to a terminal. Default: neither does. */
   readonly terminals?: { readonly print: boolean; readonly complain: boolean };
+  /** The form of problems. Default: `text`. */
+  readonly format?: "text" | "github";
 }
 
 /** The exit codes that all commands share. */
@@ -22,8 +26,12 @@ export const ExitCode = { OK: 0, BAD_INPUT: 1, USAGE: 2 } as const;
 export interface Command {
   /** The text that `--help` prints. */
   readonly help: string;
+  /** Replaces arguments that stand for others, before anything is read from them. */
+  expandArguments?(args: readonly string[]): readonly string[];
   /** Returns what `--help` prints behind that text about the other arguments. */
   helpOn?(args: readonly string[]): readonly string[];
+  /** Returns the arguments among which `--help` asks for help. Default: those before `--`. */
+  ownArguments?(args: readonly string[]): readonly string[];
   /** Runs the command and returns the exit code. */
   run(args: readonly string[], output: Output): number | Promise<number>;
 }

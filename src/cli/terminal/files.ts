@@ -1,8 +1,9 @@
 /**
- * Reading and replacing files, and progress messages.
+ * Reading and replacing files.
  */
 import { MAX_FILE_SIZE } from "../../load/file/source.ts";
-import { type Output, UsageError } from "./command.ts";
+import { replaceFile as replaceInOneStep } from "../../os/replace_file.ts";
+import { UsageError } from "./command.ts";
 
 /** The path that means standard input. */
 const STDIN = "-";
@@ -50,64 +51,23 @@ function readStandardInput(): Uint8Array {
 }
 
 /**
- * Writes a temporary file and renames it to `path`: a reader sees either the
- * old file or all of the new one, and modules loaded from the old one are not
- * affected. A device or a pipe, such as `/dev/null`, is written to and stays.
+ * Replaces a file in one step; a device or a pipe is written to and stays.
  *
  * @throws {UsageError} if it cannot be written; the old file stays then.
  */
 export function replaceFile(path: string, bytes: Uint8Array): void {
-  const temporary = `${path}.${crypto.randomUUID()}.tmp`;
   try {
-    if (isDevice(path)) return Deno.writeFileSync(path, bytes);
-    using undo = new DisposableStack();
-    undo.defer(() => removeIfPossible(temporary));
-    Deno.writeFileSync(temporary, bytes, { createNew: true });
-    Deno.renameSync(temporary, path);
-    undo.move();
+    replaceInOneStep(path, bytes);
   } catch (error) {
     throw new UsageError(`${path}: Cannot write the file: ${(error as Error).message}`);
   }
 }
 
-/** Whether a path leads to something that is neither a file nor a folder. */
-function isDevice(path: string): boolean {
+/** Whether there is a file at a path. */
+export function isFile(path: string): boolean {
   try {
-    const { isFile, isDirectory } = Deno.statSync(path);
-    return !isFile && !isDirectory;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
-function removeIfPossible(path: string): void {
-  try {
-    Deno.removeSync(path);
+    return Deno.statSync(path).isFile;
   } catch {
-    // It may not exist; the error that is reported is the one of writing.
-  }
-}
-
-/** Milliseconds after which progress is shown. */
-const DELAY = 1000;
-
-/** Shows the current step at a terminal once a command has taken a while; prints nothing elsewhere. */
-export class Progress {
-  readonly #output: Output;
-  readonly #start: number;
-  readonly #delay: number;
-
-  constructor(output: Output, delay: number = DELAY) {
-    this.#output = output;
-    this.#delay = delay;
-    this.#start = performance.now();
-  }
-
-  /** Announces the step that begins. */
-  step(name: string): void {
-    const elapsed = performance.now() - this.#start;
-    if (this.#output.terminals?.complain !== true || elapsed < this.#delay) return;
-    this.#output.complain(`after ${(elapsed / 1000).toFixed(1)} s: ${name}`);
+    return false;
   }
 }

@@ -2,6 +2,7 @@
  * Parsing of arguments in the spelling of `ld`: one dash or two before long names, values joined or
  * apart, and options that count for the inputs behind them.
  */
+import { didYouMean, nearestWord } from "../../errors/names.ts";
 import { UsageError } from "./command.ts";
 import { IGNORED, IGNORED_JOINED, IGNORED_VALUES, JOINED, SWITCHES, SYNONYMS, VALUES } from "./ld_options.ts";
 
@@ -97,11 +98,23 @@ export function parseLdArguments(args: readonly string[], lenient: boolean): LdA
     } else if (lenient && IGNORED_VALUES.has(name)) ignored.push(`${argument} ${next()}`);
     else if (!argument.startsWith("--") && JOINED.test(text)) put(VALUES[text[0]], text.slice(1));
     else if (lenient && !argument.startsWith("--") && IGNORED_JOINED.test(text)) ignored.push(argument);
-    else if (!lenient) throw new UsageError(`there is no option '${argument}'`);
+    else if (!lenient) throw new UsageError(`there is no option '${argument}'${nearestOption(name)}`);
     else throw new UsageError(`there is no option '${argument}'; what it asks for cannot be ignored`);
   }
   return { inputs, values, switches, ignored };
 }
+
+/** The option that was meant, as a message ends with it. */
+function nearestOption(name: string): string {
+  const known = [...Object.keys(SWITCHES), ...Object.keys(VALUES), ...OTHERS].filter(({ length }) =>
+    length > 1
+  );
+  const near = name.length > 1 ? nearestWord(name, known) : undefined;
+  return `${didYouMean(near && `--${near}`)}; smf link --help lists the options`;
+}
+
+/** Options that count for the inputs behind them. */
+const OTHERS = ["whole-archive", "no-whole-archive", "start-lib", "end-lib"];
 
 /** How deep response files may name each other. */
 const MOST_NESTED = 8;

@@ -5,7 +5,7 @@
 /** Options with a value, by every spelling. */
 export const VALUES: Readonly<Record<string, string>> = {
   ...names(
-    "output entry export keep spare-virtuals unwind cpu types debug compress-debug-sections needed color wrap defsym version-script dynamic-list exclude-libs " +
+    "output entry export keep spare-virtuals unwind cpu types debug compress-debug-sections needed platform color wrap defsym version-script dynamic-list exclude-libs " +
       "allow-undefined undefined require-defined library library-path Map init fini dependency-file sysroot " +
       "export-dynamic-symbol export-dynamic-symbol-list trace-symbol why-live",
   ),
@@ -15,10 +15,11 @@ export const VALUES: Readonly<Record<string, string>> = {
 /** Options without a value. */
 export const SWITCHES: Readonly<Record<string, string>> = {
   ...names(
-    "reloadable hot strip map cref no-undefined print-gc-sections allow-multiple-definition trace version",
+    "reloadable hot strip map cref no-undefined print-gc-sections allow-multiple-definition trace version json demangle",
   ),
   ...{ s: "strip", "strip-all": "strip", M: "map", "print-map": "map", t: "trace" },
   ...{ S: "strip-debug", "strip-debug": "strip-debug" },
+  ...{ C: "demangle" },
   ...{ v: "print-version", V: "print-version" },
 };
 

@@ -3,8 +3,9 @@
  */
 import { parseArgs } from "@std/cli/parse-args";
 import { didYouMean, nearestWord } from "../../errors/names.ts";
-import { type Output, UsageError } from "./command.ts";
-import { styleFor, type Writer } from "./style.ts";
+import { ExitCode, type Output, UsageError } from "./command.ts";
+import { writeProblem } from "./problem_format.ts";
+import { type Writer, writerFor } from "./style.ts";
 
 /** The options that a command has, beside `--color` and `--help`, which all of them have. */
 export interface OptionNames {
@@ -50,7 +51,7 @@ export function readOptions(args: readonly string[], names: OptionNames, output:
     alias,
     unknown(argument: string, key?: string): void {
       if (key === undefined) return;
-      const known = [...values, ...lists, ...switches, "color", "help"];
+      const known = [...values, ...lists, ...switches, "color", "format", "help"];
       const given = argument.replace(/=.*/s, "");
       const near = given.startsWith("--") ? nearestWord(given.slice(2), known) : undefined;
       const suggestion = didYouMean(near && `--${near}`);
@@ -67,17 +68,12 @@ export function readOptions(args: readonly string[], names: OptionNames, output:
     options[name] === undefined ? undefined : required(name, options[name]);
   for (const name of values) value(name);
   for (const name of lists) (options[name] as unknown[]).forEach((item) => required(name, item));
-  const color = value("color");
   return {
     rest: options._.map((argument) => unshielded(String(argument))),
     has: (name) => options[name] === true,
     value,
     list: (name) => (options[name] as string[]).map(unshielded),
-    writer: {
-      ...output,
-      style: styleFor(color, output.terminals?.print ?? false),
-      complaintStyle: styleFor(color, output.terminals?.complain ?? false),
-    },
+    writer: writerFor(output, value("color"), options.demangle === true),
   };
 }
 
@@ -91,4 +87,35 @@ export function singleFile(options: Options): string {
   if (file === undefined) throw new UsageError("name a file, or - for standard input");
   if (more.length > 0) throw new UsageError(`expected one file; '${more[0]}' is one too many`);
   return file;
+}
+
+/**
+ * Does a command's work on each of the files that it is given, one after the other. Between several an empty line is
+ * printed, unless the result is JSON, which has a line for each.
+ *
+ * @param work Is told whether there are several, and returns the exit code.
+ * @returns the highest exit code.
+ * @throws {UsageError} if there is no file, or standard input is one of several.
+ */
+export async function forEachFile(
+  options: Options,
+  work: (file: string, isOneOfMany: boolean) => number | Promise<number>,
+): Promise<number> {
+  const { rest: files, writer } = options;
+  if (files.length === 0) throw new UsageError("name a file, or - for standard input");
+  const isMany = files.length > 1;
+  if (isMany && files.includes("-")) throw new UsageError("standard input cannot be one of several files");
+  let code = 0;
+  for (const [index, file] of files.entries()) {
+    if (index > 0 && !options.has("json")) writer.print("");
+    try {
+      code = Math.max(code, await work(file, isMany));
+    } catch (error) {
+      // The other files are still of use if one cannot be read.
+      if (!isMany || !(error instanceof UsageError)) throw error;
+      writeProblem({ level: "error", message: error.message }, writer, [error.message]);
+      code = ExitCode.USAGE;
+    }
+  }
+  return code;
 }

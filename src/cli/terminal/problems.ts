@@ -5,6 +5,7 @@ import { LoadError, type LoadErrorKind } from "../../errors/load_error.ts";
 import { ExitCode, printJson } from "./command.ts";
 import type { Writer } from "./style.ts";
 import { fileName } from "./files.ts";
+import { type Problem, writeProblem } from "./problem_format.ts";
 import { printable } from "./table.ts";
 
 /** The problems that an error stands for: those of its `AggregateError`, or itself alone. */
@@ -12,13 +13,10 @@ function problemsOf(error: LoadError): readonly LoadError[] {
   return error.cause instanceof AggregateError ? error.cause.errors as LoadError[] : [error];
 }
 
-/** One line for each problem, beginning with the file, which the message then does not repeat. */
-function problemLines(error: LoadError, path: string): string[] {
-  return problemsOf(error).map((problem) => {
-    const file = problem.data.path ?? path;
-    const text = problem.message.replace(` (file '${file}')`, "").replace(`(file '${file}', `, "(");
-    return `${fileName(file)}: ${printable(text)}`;
-  });
+/** One line about a problem, beginning with the file, which the message then does not repeat. */
+function problemLine(problem: LoadError, file: string, { named }: Writer): string {
+  const text = problem.message.replace(` (file '${file}')`, "").replace(`(file '${file}', `, "(");
+  return `${fileName(file)}: ${named(text)}`;
 }
 
 /** The facts of a load error, for JSON. */
@@ -28,7 +26,12 @@ export function errorJson({ kind, message, data, hint }: LoadError): Readonly<Re
 }
 
 /** Kinds of errors that are not a defect of the file: they end the command as wrong usage does. */
-const NOT_THE_FILE: ReadonlySet<LoadErrorKind> = new Set(["Io", "PermissionDenied", "InvalidIntegrity"]);
+const NOT_THE_FILE: ReadonlySet<LoadErrorKind> = new Set([
+  "Io",
+  "PermissionDenied",
+  "InvalidIntegrity",
+  "InvalidKey",
+]);
 
 /** The command that runs, and its output. */
 export interface Invocation {
@@ -75,10 +78,31 @@ export function reportModuleError(error: LoadError, file: string, writer: Writer
 }
 
 /** Writes the problems, then each different next step once. */
-function complain(error: LoadError, file: string, writer: Writer, more = ""): void {
-  for (const line of problemLines(error, file)) writer.complain(line);
-  const hints = new Set(problemsOf(error).map(({ hint }) => hint));
+function complain(error: LoadError, path: string, writer: Writer, more = ""): void {
+  const problems = problemsOf(error).map((problem) => ({ problem, file: problem.data.path ?? path }));
+  for (const { problem, file } of problems) {
+    const line = problemLine(problem, file, writer);
+    writeProblem(
+      {
+        level: "error",
+        ...placeOf(problem, file),
+        message: `${line}\nnext: ${printable(problem.hint + more)}`,
+      },
+      writer,
+      [line],
+    );
+  }
+  // Those of the other form have it in them.
+  if (writer.format === "github") return;
+  const hints = new Set(problems.map(({ problem }) => problem.hint));
   for (const hint of hints) writer.complain(nextStepLine(hint + more, writer.complaintStyle));
+}
+
+/** Where a problem is: in the source that a crash is in, or in a file; of a member of an archive, in the archive. */
+function placeOf({ data: { frames = [] } }: LoadError, file: string): Pick<Problem, "file" | "line"> {
+  const source = frames.find(({ file, line }) => file !== undefined && line !== undefined);
+  if (source !== undefined) return { file: source.file, line: source.line };
+  return { file: file === "-" ? undefined : file.replace(/(?<=\.a)\(.*\)$/, "") };
 }
 
 /** The line that names the next step. */

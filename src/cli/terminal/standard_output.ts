@@ -12,9 +12,10 @@ export class ClosedOutput extends Error {
 const BUFFER_SIZE = 65_536;
 
 /** The output of this process; the caller flushes it at the end. */
-export class StandardOutput implements Required<Output> {
+export class StandardOutput implements Required<Omit<Output, "format">> {
   readonly terminals = { print: Deno.stdout.isTerminal(), complain: Deno.stderr.isTerminal() };
   #buffer = "";
+  #isDrawn = false;
 
   print = (line: string): void => {
     this.#buffer += `${line}\n`;
@@ -24,16 +25,21 @@ export class StandardOutput implements Required<Output> {
   complain = (line: string): void => {
     // Keeps the order where both go to the same place.
     this.flush();
-    try {
-      writeAll(Deno.stderr, `${line}\n`);
-    } catch {
-      // Standard error is closed, and nothing else can be written to.
-    }
+    this.draw("");
+    writeError(`${line}\n`);
+  };
+
+  draw = (text: string): void => {
+    if (text === "" && !this.#isDrawn) return;
+    this.#isDrawn = text !== "";
+    // To the first column, and erases the line (ECMA-48, EL). What is wider than the terminal could not be erased.
+    writeError(`\r\x1b[2K${text.slice(0, columns() - 1)}`);
   };
 
   flush = (): void => {
     const text = this.#buffer;
     this.#buffer = "";
+    if (text !== "") this.draw("");
     try {
       writeAll(Deno.stdout, text);
     } catch (error) {
@@ -43,6 +49,23 @@ export class StandardOutput implements Required<Output> {
       throw new UsageError(`Cannot write to standard output: ${(error as Error).message}`);
     }
   };
+}
+
+function writeError(text: string): void {
+  try {
+    writeAll(Deno.stderr, text);
+  } catch {
+    // Standard error is closed, and nothing else can be written to.
+  }
+}
+
+/** The width of the terminal. */
+function columns(): number {
+  try {
+    return Deno.consoleSize().columns || 80;
+  } catch {
+    return 80;
+  }
 }
 
 function writeAll(target: { writeSync(bytes: Uint8Array): number }, text: string): void {

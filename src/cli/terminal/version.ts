@@ -1,7 +1,9 @@
 /**
- * The version of the package. `deno.json` has it too; a test compares them.
+ * The versions that the command tells.
  */
-const VERSION = "0.1.0";
+import { VERSION } from "../../load/checks/version.ts";
 
-/** What `smf ld --version` prints. Configuration scripts look for the words "GNU ld" to see which options there are. */
+export { VERSION };
+
+/** The output of `smf ld --version`. Configuration scripts look for the words "GNU ld" to see which options there are. */
 export const VERSION_LINE = `smf ld ${VERSION} (takes the options of GNU ld)`;

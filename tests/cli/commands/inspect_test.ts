@@ -2,13 +2,16 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Arch, Platform, RelocationType, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { encodeTypes } from "../../../src/types/encode.ts";
 import { addModule, fixtureTest, hostBuilder, sampler, TemporaryDirectory } from "../../support/testing.ts";
+import { fromFileUrl } from "@std/path";
+import { FOLDER as CRASHES } from "../../../fixtures/build_crashes.ts";
+import { linkedSizes } from "../../../src/cli/analysis/sizes.ts";
 import { smf } from "../../support/smf_command.ts";
 import { hexBytes } from "../../support/digits.ts";
 import { zstdTest } from "../../support/deno_version.ts";
 import { typedModule, TypeList } from "../../support/type_graphs.ts";
 
 Deno.test("inspect shows header, sections, symbols, relocations, imports and image", async () => {
-  const { code, out, err } = await smf("inspect", "fixtures/importer.smf");
+  const { code, out, err } = await smf("inspect", "fixtures/importer.smf", "--all");
   assertEquals([code, err], [0, []]);
   assertEquals(out.filter((line) => line !== "" && !line.startsWith(" ")), [
     "header",
@@ -32,7 +35,7 @@ Deno.test("inspect and verify know a module that needs low memory", async () => 
   const file = Deno.makeTempFileSync({ suffix: ".smf" });
   try {
     Deno.writeFileSync(file, builder.build());
-    assertStringIncludes((await smf("inspect", file)).out.join("\n"), ", PLT 0, in the low 2 GiB\n");
+    assertStringIncludes((await smf("inspect", file, "--all")).out.join("\n"), ", PLT 0, in the low 2 GiB\n");
     const { image } = JSON.parse((await smf("inspect", "--json", file)).out[0]);
     assertEquals(image.isLow, true);
     assertEquals((await smf("verify", file)).code, 0);
@@ -54,7 +57,7 @@ Deno.test("inspect --json prints the same data, with the version of the document
 });
 
 Deno.test("inspect lists the homes of a reloadable module, with the variables in each", async () => {
-  const { out } = await smf("inspect", "fixtures/c/strings.smf");
+  const { out } = await smf("inspect", "fixtures/c/strings.smf", "--all");
   const at = out.indexOf("homes");
   assertEquals(out.slice(at, at + 4), [
     "homes",
@@ -68,7 +71,7 @@ Deno.test("inspect lists the homes of a reloadable module, with the variables in
     { offset: 8192, size: 4, alignment: 4, variables: ["counter"] },
   ]);
   assertEquals((await json()).length, 2);
-  const plain = await smf("inspect", "fixtures/c/arith.smf");
+  const plain = await smf("inspect", "fixtures/c/arith.smf", "--all");
   assert(!plain.out.includes("homes"));
 });
 
@@ -88,13 +91,13 @@ zstdTest("--section narrows what is shown, --hex adds the contents, decompressed
   assertEquals(unknown.code, 2);
   assertStringIncludes(
     unknown.err[0],
-    "there is no section 'none'; the sections are note, data, rodata, code, bss",
+    "there is no section 'none' (did you mean 'note'?); the sections are note, data, rodata, code, bss",
   );
 });
 
 Deno.test("a file that can be read but not loaded is shown, and reported as bad", async () => {
   const path = "fixtures/malformed/row21_function_in_data.smf";
-  const { code, out, err } = await smf("inspect", path);
+  const { code, out, err } = await smf("inspect", path, "--all");
   assertEquals([code, out[0]], [1, "header"]);
   assert(!out.includes("image"));
   assertStringIncludes(err[0], `${path}: Cannot use symbol as a function`);
@@ -203,4 +206,61 @@ Deno.test("--types --json lists the same", async () => {
   assertEquals(plain.code, 1);
   assertStringIncludes(plain.err.join("\n"), "Cannot tell types: the module keeps none");
   assertEquals((await smf("inspect", path, "--types", "--disasm=add")).code, 2);
+});
+
+Deno.test("inspect shows a screenful first: the largest functions and variables, and how much more there is", async () => {
+  using folder = new TemporaryDirectory();
+  const builder = new SmfBuilder();
+  builder.section({ name: "code", type: SectionType.Code, bytes: new Uint8Array(4096) });
+  for (let index = 0; index < 60; index++) {
+    const value = index * 64;
+    builder.symbol({ name: `function_${index}`, type: SymbolType.Function, value, size: 64 - index });
+    builder.symbol({ name: `alias_${index}`, type: SymbolType.Function, value, size: 1 });
+    builder.section({ name: `data_${index}`, type: SectionType.Data, bytes: new Uint8Array(8) });
+  }
+  const path = folder.file("a.smf", builder.build());
+  const { code, out } = await smf("inspect", path);
+  assertEquals(code, 0);
+  assert(out.length <= 40, out.join("\n"));
+  assert(out.includes("  64 bytes  1.6%  function_0"), out.join("\n"));
+  assert(out.includes("  57 bytes  1.4%  function_7"), out.join("\n"));
+  assertEquals(out.filter((line) => line.startsWith("  … 52 more")).length, 1);
+  assert(!out.join("\n").includes("alias_"));
+  assertStringIncludes(out.at(-1)!, "120 symbols, 0 relocations: --all shows everything");
+  assert((await smf("inspect", path, "--all")).out.length > 180);
+});
+
+Deno.test("sizes by source come from debug information, those by object and archive from the map of the link", async () => {
+  using folder = new TemporaryDirectory();
+  const object = new URL("lines-x86_64.o", CRASHES);
+  const path = `${folder.path}/a.smf`;
+  const { out: [document] } = await smf("link", fromFileUrl(object), "-o", path, "--map", "--json");
+  const map = folder.file("map.json", new TextEncoder().encode(document));
+  const { out } = await smf("inspect", path, "--map", map);
+  const behind = (title: string): string => out[out.indexOf(title) + 1];
+  assert(/^ {2}\S+ \w+ +\d+\.\d% +\S*crashes\.c$/.test(behind("code by source")), out.join("\n"));
+  assertStringIncludes(behind("objects and members"), "lines-x86_64.o");
+  assert(!out.includes("archives"));
+  const wrong = await smf("inspect", path, "--map", path);
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.err[0], "it is not the map of a link");
+});
+
+Deno.test("members of archives are measured together, too", () => {
+  const entries = [
+    { object: "libz.a(inflate.o)", size: 30 },
+    { object: "main.o", size: 20 },
+    { object: "libz.a(crc32.o)", size: 10 },
+    { object: "libz.a(inflate.o)", size: 5 },
+  ];
+  assertEquals(linkedSizes({ sections: [{ entries }] }), {
+    objects: [{ name: "libz.a(inflate.o)", size: 35 }, { name: "main.o", size: 20 }, {
+      name: "libz.a(crc32.o)",
+      size: 10,
+    }],
+    archives: [{ name: "libz.a", size: 45 }],
+  });
+  for (const other of [null, 5, {}, { sections: [{}] }, { sections: [{ entries: [{ size: 1 }] }] }]) {
+    assertEquals(linkedSizes(other), undefined);
+  }
 });

@@ -1,5 +1,5 @@
 // The options of `smf link` that are spelt as ld spells them, and `smf ld` behind a compiler driver.
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { ModuleRegistry } from "../../../mod.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
@@ -276,6 +276,35 @@ Deno.test("response files hold arguments, and may name others", async () => {
   assertEquals(exportsOf(folder.join("out.smf")), ["main"]);
   folder.file("endless", ascii(`@${path("endless")}`));
   assertStringIncludes((await smf("link", `@${folder.join("endless")}`)).err[0], "without end");
+});
+
+Deno.test("problems of response files, and of what is in them, have the form that is asked for in either", async () => {
+  using folder = new TemporaryDirectory();
+  const path = (name: string): string => folder.join(name).replaceAll("\\", "/");
+  folder.file("bad.o", ascii("garbage"));
+  folder.file("arguments", ascii(`"${path("bad.o")}" -o "${path("out.smf")}"`));
+  folder.file("github", ascii("--format=github --nonsuch"));
+  folder.file("endless", ascii(`@${path("endless")}`));
+  const github = "--format=github";
+  for (const command of ["link", "ld"]) {
+    const problems: [args: string[], code: number, line: RegExp][] = [
+      [[`@${path("arguments")}`, github], 1, /^::error file=[^:]*bad\.o::.*neither an object nor an archive/],
+      [
+        [`@${path("arguments")}`, `@${path("github")}`],
+        2,
+        /^::error::smf \w+: there is no option '--nonsuch'/,
+      ],
+      [[`@${path("endless")}`, github], 2, /^::error::smf \w+: .*without end/],
+      [[`@${path("arguments")}`, "--nonsuch"], 2, /^smf \w+: there is no option '--nonsuch'/],
+    ];
+    for (const [args, code, line] of problems) {
+      const result = await smf(command, ...args);
+      assertEquals(result.code, code);
+      assertMatch(result.err[0].replace(/(?<=file=\w)%3A/, ""), line);
+    }
+  }
+  folder.file("help", ascii("--help"));
+  assertEquals((await smf("link", `@${path("help")}`)).code, 0);
 });
 
 Deno.test("a linker script stands for the files that it names", async () => {

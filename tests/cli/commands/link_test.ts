@@ -5,6 +5,7 @@ import { LoadError } from "../../../src/errors/load_error.ts";
 import { linkObjects } from "../../../src/link/linker.ts";
 import { formatMap } from "../../../src/link/map.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
+import { addCoffFunction, CoffWriter, Rel, Scn } from "../../support/coff_writer.ts";
 import { smf } from "../../support/smf_command.ts";
 import { archive, ElfWriter, functionObject } from "../../support/objects.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
@@ -136,7 +137,7 @@ Deno.test("a hot module's calls that stay within their version are named, with t
 
     const patchable = object("platform/linux-x86_64_hot_v1");
     assertEquals((await smf("link", patchable, "-o", path("z.smf"), "--hot")).err, []);
-    const shown = (await smf("inspect", path("z.smf"))).out;
+    const shown = (await smf("inspect", path("z.smf"), "--all")).out;
     const entries = shown.indexOf("entries");
     assertEquals(
       shown.slice(entries + 1, entries + 5).map((line) => line.trim().split(/ +/)),
@@ -152,7 +153,7 @@ Deno.test("each error is a line that begins with the file, the next step follows
     const broken = await smf("link", path("broken.o"), "-o", path("z.smf"));
     assertEquals(broken.code, 1);
     assertEquals(broken.err, [
-      `${path("broken.o")}: Cannot read input: it is neither an ELF object nor an archive`,
+      `${path("broken.o")}: Cannot read input: it is neither an object nor an archive`,
       `next: ${hintOf(path("broken.o"))}`,
     ]);
 
@@ -274,7 +275,7 @@ Deno.test("--cpu is in the module, where inspect, convert and diff find it", () 
 
     const { out } = await smf("inspect", path("v3.smf"), "--json");
     assertEquals(JSON.parse(out.join("\n")).header.cpu, "x86-64-v3");
-    const text = await smf("inspect", path("v3.smf"));
+    const text = await smf("inspect", path("v3.smf"), "--all");
     assert(text.out.some((line) => /^ *cpu +x86-64-v3$/.test(line)), text.out.join("\n"));
 
     await smf("convert", path("v3.smf"), "--layout", "H72", "-o", path("v3_h72.smf"));
@@ -301,7 +302,7 @@ Deno.test("--needed and -l name host libraries, each once, which inspect lists",
     const libraries = ["libstdc++.so.6", "libm.so.6", "libodd.so.3"];
     assertEquals(parseSmf(Deno.readFileSync(target)).hostLibraries(), libraries);
     assertStringIncludes(
-      (await smf("inspect", target)).out.join("\n"),
+      (await smf("inspect", target, "--all")).out.join("\n"),
       `\nlibraries\n  ${libraries.join("\n  ")}\n`,
     );
     assertEquals(JSON.parse((await smf("inspect", target, "--json")).out[0]).libraries, libraries);
@@ -309,3 +310,75 @@ Deno.test("--needed and -l name host libraries, each once, which inspect lists",
     assertEquals(code, 2);
     assertStringIncludes(err.join("\n"), "--needed libodd.so.1");
   }));
+
+Deno.test("objects for Windows make a module for Windows; --platform says it for others, and must not contradict", () =>
+  inFolder(async (path) => {
+    const folder = fromFileUrl(new URL("../../../fixtures/coff", import.meta.url));
+    const link = (...args: string[]) => smf("link", ...args, "-o", path("z.smf"));
+    const platform = () => parseSmf(Deno.readFileSync(path("z.smf"))).header.platform;
+    const windows = await link(`${folder}/sample_gcc.o`, "-L", folder, "-l:short_imports.lib");
+    assertEquals([windows, platform()], [{ code: 0, out: [], err: [] }, 2]);
+    assertEquals((await link(path("spare.o"), "--platform", "windows")).code, 0);
+    assertEquals(platform(), 2);
+    const refused = await link(`${folder}/sample_gcc.o`, "--platform", "linux");
+    assertEquals(refused.code, 1);
+    assertStringIncludes(refused.err.join("\n"), "the code is made for Windows, not Linux");
+    const unknown = await link(path("spare.o"), "--platform", "beos");
+    assertEquals(unknown.code, 2);
+    assertStringIncludes(
+      unknown.err.join("\n"),
+      "--platform takes linux, windows, macos, freebsd, not 'beos'",
+    );
+  }));
+
+Deno.test("libraries that objects ask for are said if the module has imports", () =>
+  inFolder(async (path) => {
+    const object = (imports: string[]) => {
+      const writer = new CoffWriter();
+      const section = addCoffFunction(writer, "f", 1);
+      for (const name of imports) writer.relocation(section, 1, writer.symbol({ name }), Rel.REL32);
+      const options = new TextEncoder().encode("/DEFAULTLIB:LIBCMT /DEFAULTLIB:OLDNAMES");
+      writer.section({ name: ".drectve", flags: Scn.INFO, bytes: options });
+      return writer.build();
+    };
+    Deno.writeFileSync(path("a.obj"), object(["malloc"]));
+    const said = await smf("link", path("a.obj"), "-o", path("z.smf"), "--map");
+    assertEquals(said.code, 0);
+    assertStringIncludes(said.err.join("\n"), "'LIBCMT', 'OLDNAMES'");
+    assertStringIncludes(said.err.join("\n"), "--needed ucrtbase.dll");
+    assert(said.out.includes("  LIBCMT"), "the map has them, too");
+    Deno.writeFileSync(path("a.obj"), object([]));
+    assertEquals((await smf("link", path("a.obj"), "-o", path("z.smf"))).err, []);
+  }));
+
+Deno.test("--json tells of the module, and with --map of everything", async () => {
+  using folder = new TemporaryDirectory();
+  const output = folder.join("a.smf");
+  const { code, out } = await smf("link", "fixtures/c/arith.o", "-o", output, "--json");
+  assertEquals([code, out.length], [0, 1]);
+  const document = JSON.parse(out[0]);
+  assertEquals([document.command, document.output, document.size], [
+    "link",
+    output,
+    Deno.statSync(output).size,
+  ]);
+  assertEquals(document.exports[0], { name: "add_i32", address: 0, size: 4, kind: "function" });
+  assertEquals(document.sections.map(({ name }: { name: string }) => name), [".text", ".rodata"]);
+  assertEquals([document.imports, document.members, typeof document.dropped], [[], [], "number"]);
+  const whole = JSON.parse((await smf("link", "fixtures/c/arith.o", "-o", output, "--json", "--map")).out[0]);
+  assertEquals(whole.sections[0].entries[0].object, "fixtures/c/arith.o");
+  const failed = await smf("link", "fixtures/mylib.smf", "-o", output, "--json");
+  assertEquals(typeof JSON.parse(failed.out[0]).error.kind, "string");
+});
+
+Deno.test("an option that does not exist is answered with the one that was meant", async () => {
+  const cases = [["--jsno", "--json"], ["--reloadble", "--reloadable"], [
+    "--whole-archiv",
+    "--whole-archive",
+  ]];
+  for (const [given, meant] of cases) {
+    const { code, err } = await smf("link", "a.o", "-o", "a.smf", given);
+    assertEquals(code, 2);
+    assertStringIncludes(err[0], `there is no option '${given}' (did you mean '${meant}'?)`);
+  }
+});

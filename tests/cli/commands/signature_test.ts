@@ -41,9 +41,9 @@ Deno.test("a malformed signature and arguments that do not fit are usage errors"
     assertThrows(() => parseSignature(text), UsageError);
   }
   assertThrows(
-    () => parseSignature("int()"),
+    () => parseSignature("integer()"),
     UsageError,
-    "there is no type 'int'; the types are void (as a result), i8",
+    "there is no type 'integer' (did you mean 'int'?); the types are void (as a result), i8",
   );
   assertThrows(() => parseSignature("i32(toString)"), UsageError, "there is no type 'toString'");
   const cases: [type: string, text: string, message: string][] = [
@@ -62,4 +62,43 @@ Deno.test("a malformed signature and arguments that do not fit are usage errors"
   }
   assertThrows(() => parseSignature("void(i32)").values([]), UsageError, "takes 1 argument, not 0");
   assertThrows(() => parseSignature("void(i32,i32)").values(["1"]), UsageError, "takes 2 arguments, not 1");
+});
+
+Deno.test("a signature may be a declaration of C", () => {
+  const long = Deno.build.os === "windows" ? "i32" : "i64";
+  const cases: [text: string, parameters: Deno.NativeType[], result: Deno.NativeResultType][] = [
+    ["int f(const char *, size_t)", ["buffer", "usize"], "i32"],
+    ["int f(const char *path, size_t length);", ["buffer", "usize"], "i32"],
+    ["void *malloc(size_t size)", ["usize"], "usize"],
+    ["const char *name(void)", [], "usize"],
+    ["unsigned long long int f(unsigned, short int, signed char)", ["u32", "i16", "i8"], "u64"],
+    ["long f(long int l, int long)", [long, long], long],
+    ["extern _Bool f(bool b, float, double)", ["bool", "f32", "f64"], "bool"],
+    [
+      "double sum(double values[], int n, struct point *p, char **names)",
+      ["usize", "i32", "usize", "usize"],
+      "f64",
+    ],
+    ["uint8_t f(int64_t a, uintptr_t b, ptrdiff_t)", ["i64", "usize", "isize"], "u8"],
+    ["i64 f(u8 a, cstring)", ["u8", "buffer"], "i64"],
+    ["int (int, enum colour)", ["i32", "i32"], "i32"],
+  ];
+  for (const [text, parameters, result] of cases) {
+    assertEquals(parseSignature(text).definition, { parameters, result }, text);
+  }
+  assertEquals(parseSignature("int f(int a)").name, "f");
+  assertEquals(parseSignature("int(int a)").name, undefined);
+});
+
+Deno.test("types that signatures cannot have are usage errors, with what was meant", () => {
+  const cases = [
+    ["int f(sizet)", "no type 'sizet' (did you mean 'size_t'?)"],
+    ["int f(long double)", "no type 'long double'"],
+    ["struct p f(int)", "no type 'struct p f'"],
+    ["int f(void, int)", "'void' is not a parameter"],
+    ["int f(...)", "no type '...'"],
+    ["* f(int)", "no type '* f'"],
+    ["int f(int *const * x y)", "no type"],
+  ];
+  for (const [text, message] of cases) assertThrows(() => parseSignature(text), UsageError, message);
 });

@@ -34,7 +34,7 @@ Deno.test("each kind of event has a line of its own", () => {
   const address = 0x1000n, size = 4096, milliseconds = 1.234;
   assertEquals(
     [
-      line({ kind: "read", size, milliseconds }),
+      line({ kind: "read", size, known: false, milliseconds }),
       line({ kind: "place", address, size, milliseconds: 12.3 }),
       line({ kind: "resolve", name: "f", from: "library 'libm.so.6'", address }),
       line({ kind: "resolve", name: "f", from: "nobody", address: 0n }),

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { fromFileUrl } from "@std/path";
 import type { Expectation } from "../../../fixtures/recipes/malformed.ts";
 import { MAX_FINDINGS } from "../../../src/cli/analysis/verify.ts";
-import { SectionFlag, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
+import { RelocationType, SectionFlag, SectionType, SmfBuilder, SymbolType } from "../../../src/smf/mod.ts";
 import { integrityOf } from "../../../src/smf/integrity.ts";
 import { parseSmf } from "../../../src/smf/file.ts";
 import { HAS_ZSTD } from "../../support/deno_version.ts";
@@ -141,4 +141,50 @@ Deno.test("a check ends at the limit of findings, and reports that", async () =>
   const { findings, notExamined, counts, sound, version } = JSON.parse(out[0]);
   assertEquals([findings.length, counts.error, sound, version], [MAX_FINDINGS, MAX_FINDINGS, false, 1]);
   assertEquals(notExamined, [`everything after ${MAX_FINDINGS} findings`]);
+});
+
+/** The path of the C library, if it is where the command looks for libraries. */
+const C_LIBRARY = [
+  "/usr/lib/x86_64-linux-gnu/libc.so.6",
+  "/usr/lib/aarch64-linux-gnu/libc.so.6",
+  "/usr/lib64/libc.so.6",
+]
+  .find((path) => {
+    try {
+      return Deno.build.os === "linux" && Deno.statSync(path).isFile;
+    } catch {
+      return false;
+    }
+  });
+
+Deno.test({
+  name: C_LIBRARY === undefined
+    ? "--library satisfies imports (SKIPPED: needs libc.so.6 of Linux)"
+    : "--library satisfies imports, also by the path, and with the version of a name",
+  ignore: C_LIBRARY === undefined,
+  async fn() {
+    using folder = new TemporaryDirectory();
+    const builder = new SmfBuilder();
+    builder.section({ name: "data", type: SectionType.Data, bytes: new Uint8Array(32) });
+    for (const [index, name] of ["strlen", "memcpy@GLIBC_2.14", "nobody_has_it"].entries()) {
+      const symbol = builder.symbol({ name, type: SymbolType.Function, defined: false });
+      builder.relocation({ offset: index * 8, symbol, type: RelocationType.Abs64 });
+    }
+    const path = folder.file("a.smf", builder.build());
+    for (const library of ["libc.so.6", C_LIBRARY!]) {
+      const { code, out } = await smf("verify", path, "--no-undefined", "--library", library);
+      const errors = out.filter((line) => line.startsWith("error: "));
+      assertEquals([code, errors.length], [1, 1], out.join("\n"));
+      assertStringIncludes(errors[0], "'nobody_has_it'");
+    }
+  },
+});
+
+Deno.test("--library names a library that is there and that has names", async () => {
+  const missing = await smf("verify", "fixtures/mylib.smf", "--library", "libnone.so.9");
+  assertEquals(missing.code, 2);
+  assertStringIncludes(missing.err[0], "there is no library 'libnone.so.9' on this system");
+  const other = await smf("verify", "fixtures/mylib.smf", "--library", FOLDER + "manifest.json");
+  assertEquals(other.code, 2);
+  assertStringIncludes(other.err[0], "is not a shared library");
 });

@@ -1,5 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { parseWatch, watchModule } from "../../../src/cli/commands/watch.ts";
+import { HAS_GUARDS } from "../../../src/load/runtime/crash_guard.ts";
 import { HeaderFlag } from "../../../src/smf/mod.ts";
 import { compiledVersion } from "../../support/compiled_versions.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
@@ -134,6 +135,134 @@ testWithCompilers(["gcc"], "watch calls by the types that the module keeps", asy
   );
 });
 
+testWithCompilers(
+  ["gcc"],
+  "variables stay where they are by default, and are copied with --state carry",
+  async (folder) => {
+    const build = (step: number) =>
+      compiledVersion(
+        folder,
+        `long total = 40;\nlong *where(void) { total += ${step}; return &total; }\nlong *same(void) { return &total; }`,
+        { name: "total", flags: ["-O1", "-g", "-fdata-sections"] },
+      );
+    const [first, second] = [await build(1), await build(2)];
+    const path = `${folder}/a.smf`;
+    const addresses = async (...args: string[]): Promise<string[]> => {
+      Deno.writeFileSync(path, first);
+      const seen: string[] = [];
+      const { code, err } = await watch([path, "same", "--signature", "u64()", ...args], (line) => {
+        if (!/^\d+$/.test(line)) return true;
+        seen.push(line);
+        if (seen.length === 1) Deno.writeFileSync(path, second);
+        return seen.length < 2;
+      });
+      assertEquals([code, err], [0, []]);
+      return seen;
+    };
+    const kept = await addresses(), copied = await addresses("--state", "carry");
+    assertEquals([kept[0] === kept[1], copied[0] === copied[1]], [true, false], `${kept}, ${copied}`);
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "a version that crashes in the call is taken back, and its next save is taken",
+  async (folder) => {
+    if (!HAS_GUARDS) return;
+    const build = (body: string) =>
+      compiledVersion(folder, `int *volatile none;\nint n = 1;\nint step(void) {\n${body}\n}`, {
+        flags: ["-O1", "-g"],
+      });
+    const crashing = "n += 10; *none = 5; return n;";
+    const [crash, first, third] = [
+      await build(crashing),
+      await build("return n;"),
+      await build("return n + 100;"),
+    ];
+    const path = `${folder}/a.smf`;
+    const save = (bytes: Uint8Array): void => {
+      Deno.writeFileSync(`${path}.new`, bytes);
+      Deno.renameSync(`${path}.new`, path);
+    };
+    const watchFrom = (start: Uint8Array, args: string[] = []) => {
+      save(start);
+      return watch([path, "step", "--signature", "i32()", "--state", "carry", ...args], (line) => {
+        if (line === "1") save(crash);
+        if (line.startsWith("crashed")) save(third);
+        return line !== "101" && line !== "111";
+      });
+    };
+    const known = await watchFrom(first);
+    assertEquals(known.code, 0);
+    assertEquals(
+      known.out.map((line) => line.replace(/ in [\d.]+ ms/, "")).filter((line) => !line.startsWith(" ")),
+      [
+        `loaded ${path}, version 1`,
+        "1",
+        "reloaded: version 2",
+        "crashed: version 2; version 1 keeps running",
+        "reloaded: version 3",
+        "111",
+      ],
+    );
+    const [what, next, frame] = known.err;
+    assertMatch(what, /Native code has crashed: SIGSEGV, write to address 0x0, in step \(.*:4\)/);
+    assertStringIncludes(next, "a null pointer was used");
+    assertMatch(frame, /^ {2}at step \(.*:4\)$/);
+    // There is no earlier version, and the watch goes on.
+    const alone = await watchFrom(crash);
+    assertEquals(alone.out.filter((line) => line.startsWith("crashed")), [
+      "crashed: version 1; its next save is taken",
+    ]);
+    assertEquals(alone.out.at(-1), "111");
+  },
+);
+
+testWithCompilers(
+  ["gcc"],
+  "with --at safe-point a reload is not made while a thread of the module waits at one",
+  async (folder) => {
+    // Nobody can tell that such a thread is the only one, so there is no safe point.
+    const build = (answer: number) =>
+      compiledVersion(
+        folder,
+        `#include <pthread.h>
+        void smf_safe_point(void);
+        static pthread_t thread;
+        static volatile int stop, came;
+        static void *work(void *none) { for (; !stop; came = 1) smf_safe_point(); return 0; }
+        __attribute__((constructor)) static void start(void) {
+          if (${answer} != 1) return;
+          pthread_create(&thread, 0, work, 0);
+          while (!came);
+        }
+        __attribute__((destructor)) static void end(void) {
+          stop = 1;
+          if (${answer} == 1) pthread_join(thread, 0);
+        }
+        int answer(void) { return ${answer}; }`,
+      );
+    const [first, second] = [await build(1), await build(2)];
+    const path = `${folder}/a.smf`;
+    const outcome = async (...args: string[]): Promise<string> => {
+      Deno.writeFileSync(path, first);
+      let event = "";
+      await watch([path, "--state", "fresh", "--json", ...args], (line) => {
+        ({ event } = JSON.parse(line));
+        if (event === "failed") event = JSON.parse(line).error.message;
+        if (event === "loaded") Deno.writeFileSync(path, second);
+        return event === "loaded";
+      });
+      return event;
+    };
+    assertStringIncludes(
+      await outcome("--at", "safe-point", "--timeout", "300"),
+      "no safe point within 300 ms",
+    );
+    assertEquals(await outcome(), "reloaded");
+  },
+);
+
 const CHANGED = "initial value changed, the old value is kept (--take)";
 
 Deno.test("watch explains wrong usage and bad files", async () => {
@@ -146,6 +275,10 @@ Deno.test("watch explains wrong usage and bad files", async () => {
     [[path, "--signature", "i32()"], 2, "--signature needs the name of a function"],
     [[path, "--state", "lost"], 2, "--state takes keep, carry, fresh or keep-or-carry"],
     [[path, "--old-pointers", "lost"], 2, "--old-pointers takes keep or refuse"],
+    [[path, "--at", "lost"], 2, "--at takes now or safe-point, not 'lost'"],
+    [[path, "--timeout", "7"], 2, "--timeout belongs to --at safe-point"],
+    [[path, "--at", "safe-point", "--timeout", "-7"], 2, "a whole number of milliseconds, not '-7'"],
+    [[path, "--on-crash", "lost"], 2, "--on-crash takes throw or end"],
     [[path, "--take", "total", "--take-unwritten"], 2, "either --take or --take-unwritten"],
     [[path, "eight", "--signature", "i32()"], 2, "there is no function 'eight'; there is seven"],
     [[folder.join("none.smf")], 2, "Cannot read module"],
@@ -174,4 +307,25 @@ fixtureTest("as a process it watches until it is interrupted, and then returns 0
   }
   assertEquals(await new Response(child.stderr).text(), "");
   assertEquals((await child.status).code, 0);
+});
+
+fixtureTest("--format=github gives a reload that fails a line of its own", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", mainModule(7, RELOADABLE));
+  const child = smfCommand(
+    ["watch", path, "--format=github"],
+    { permissions: ["--allow-read", "--allow-ffi"] },
+    { stdin: "null", stdout: "piped", stderr: "piped" },
+  ).spawn();
+  const out = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  await out.read();
+  folder.file("a.smf", new TextEncoder().encode("garbage, and longer than the header of a module is"));
+  let err = "";
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+    err += chunk;
+    if (err.endsWith("\n")) child.kill("SIGINT");
+  }
+  await out.cancel();
+  assertEquals((await child.status).code, 0);
+  assertMatch(err, /^::error file=[^\n]*a\.smf::[^\n]*%0Anext: [^\n]*\n$/);
 });

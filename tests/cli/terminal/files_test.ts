@@ -1,21 +1,8 @@
-import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../../src/cli/terminal/command.ts";
-import { Progress, readInput, replaceFile } from "../../../src/cli/terminal/files.ts";
+import { readInput, replaceFile } from "../../../src/cli/terminal/files.ts";
 import { compile, testWithCompilers } from "../../support/compilers.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
-
-Deno.test("progress is shown on a terminal only, and only after a delay", () => {
-  const shown = (terminal: boolean, delay: number): string[] => {
-    const lines: string[] = [];
-    const terminals = { print: terminal, complain: terminal };
-    const progress = new Progress({ print() {}, complain: (line) => lines.push(line), terminals }, delay);
-    progress.step("reading");
-    return lines;
-  };
-  assertEquals(shown(true, Infinity), []);
-  assertEquals(shown(false, 0), []);
-  assertMatch(shown(true, 0)[0], /^after \d+\.\d s: reading$/);
-});
 
 Deno.test("a file that cannot be read is a usage error with its name", () => {
   using folder = new TemporaryDirectory();
