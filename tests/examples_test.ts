@@ -23,7 +23,16 @@ Deno.test("every example says what it shows and which permissions it needs", () 
   for (const name of NAMES) commandOf(name);
 });
 
-for (const name of ["embed_bytes", "particles", "plugin_host", "quickstart", "worker_pool"]) {
+for (
+  const name of [
+    "embed_bytes",
+    "image_filter",
+    "particles",
+    "plugin_host",
+    "quickstart",
+    "worker_pool",
+  ]
+) {
   // Imports of bytes came with Deno 2.4.
   testSince(name === "embed_bytes" ? 5 : 0, `examples/${name} runs by its own command`, async () => {
     const [run, ...args] = commandOf(name);

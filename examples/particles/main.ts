@@ -6,35 +6,17 @@
  *
  * The modules come from examples/particles/particles.c, compiled with -g, so that
  * they know their types: nothing here repeats a signature. `particles.ts`, by which
- * TypeScript knows them too, is what `smf types` writes.
+ * TypeScript knows them too, is what `smf types` writes. `game.ts` is a game loop for
+ * `smf dev`, in which you change the source yourself.
  */
 
-import { type CharArray, ModuleRegistry } from "@simple/loader";
-import type { particle, Symbols } from "./particles.ts";
-
-/** A particle as a view shows it; it has `heat` since the second version. */
-interface Particle extends Pick<particle, "x" | "y" | "vx" | "vy">, Partial<Pick<particle, "heat">> {
-  readonly name: CharArray;
-}
-
-const WIDTH = 60;
-const HEIGHT = 12;
+import { ModuleRegistry } from "@simple/loader";
+import { draw, type Particle } from "./drawing.ts";
+import type { Symbols } from "./particles.ts";
 
 const target = `${Deno.build.os}-${Deno.build.arch}`;
 const version = (number: number): Uint8Array =>
   Deno.readFileSync(new URL(`./${target}/particles_v${number}.smf`, import.meta.url));
-
-/** Draws the box: hot particles as `#`, others as `o`. */
-function draw(particles: readonly Particle[]): string {
-  const rows = Array.from({ length: HEIGHT }, () => Array<string>(WIDTH).fill(" "));
-  for (const { x, y, heat = 0 } of particles) {
-    const row = Math.min(HEIGHT - 1, Math.floor((1 - y) * HEIGHT));
-    const column = Math.min(WIDTH - 1, Math.floor(x * WIDTH));
-    rows[row][column] = heat > 0.5 ? "#" : "o";
-  }
-  const edge = `+${"-".repeat(WIDTH)}+`;
-  return [edge, ...rows.map((row) => `|${row.join("")}|`), edge].join("\n");
-}
 
 const wait = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 

@@ -1,93 +1,76 @@
 /**
- * Hosts plugins that others wrote. Each plugin has the bytes that were approved
- * (`integrity`), imports only names that the host allows (`allowImports`), and
- * calls back into JavaScript (`imports`).
+ * Hosts plugins that others wrote: those that a trusted key has signed (`smf sign`), which import
+ * only what the host lets them (`allowImports`), and call back into JavaScript (`imports`).
  *
  *     deno run --allow-ffi --allow-read examples/plugin_host/main.ts
  *
- * This keeps out changed and greedy plugins. It is not a sandbox: if you approve
- * a plugin, you trust its code.
+ * With files as arguments it runs these plugins. This keeps out plugins of strangers, changed ones
+ * and greedy ones. It is not a sandbox: if you trust a key, you trust the code of its owner.
  */
 
-import { type LoadedModule, LoadError, ModuleRegistry } from "@simple/loader";
+import { LoadError, parseSmf } from "@simple/loader";
+import { makeKeys, signModule } from "@simple/loader/format";
+import { PluginHost } from "./host.ts";
 
-/** Integrity strings by plugin and system, as in a lock file. */
-type Lock = Readonly<Record<string, Readonly<Record<string, string>>>>;
-
-const API_VERSION = 1;
-const LINE_WIDTH = 24;
-
-const target = `${Deno.build.os}-${Deno.build.arch}`;
 const folder = new URL(".", import.meta.url);
-const lock: Lock = JSON.parse(Deno.readTextFileSync(new URL("plugins.json", folder)));
+const target = `${Deno.build.os}-${Deno.build.arch}`;
 
-/** Plugins may import two JavaScript functions, and nothing else of the process. */
-using registry = new ModuleRegistry({
-  imports: {
-    host_log: {
-      parameters: ["pointer", "u32"],
-      result: "void",
-      callback: (text: Deno.PointerObject, length: number) => {
-        const bytes = new Uint8Array(length);
-        new Deno.UnsafePointerView(text).copyInto(bytes);
-        console.log(`  log: ${new TextDecoder().decode(bytes)}`);
-      },
-    },
-    host_setting: {
-      parameters: ["i32"],
-      result: "i32",
-      callback: (key: number) => key === 1 ? LINE_WIDTH : 0,
-    },
-  },
-  allowImports: ["host_*"],
+using host = new PluginHost({
+  keys: [Deno.readTextFileSync(new URL("publisher.pub", folder))],
+  lineWidth: 24,
+  log: (line) => console.log(`  log: ${line}`),
 });
 
-/** Loads and checks a plugin; throws if its bytes were not approved, or if it imports too much. */
-function open(name: string, bytes: Uint8Array): LoadedModule {
-  const module = registry.loadBytes(name, bytes, { integrity: lock[name]?.[target] ?? "" });
-  const { symbols } = module.bind({ plugin_api: { type: "i32" } });
-  if (symbols.plugin_api !== API_VERSION) {
-    throw new Error(`${name} needs version ${symbols.plugin_api} of the API`);
-  }
-  return module;
-}
-
 let text = "The quick brown fox jumps over the lazy dog.";
-let refused = 0;
+const refused: string[] = [];
 
 function run(name: string, bytes: Uint8Array): void {
   console.log(`Plugin '${name}'`);
   try {
-    using plugin = open(name, bytes);
-    const { symbols } = plugin.bind({ plugin_run: { parameters: ["buffer", "u32"], result: "i32" } });
-    const buffer = new TextEncoder().encode(text);
-    console.log(`  changed ${symbols.plugin_run(buffer, buffer.length)} of ${buffer.length} characters`);
-    text = new TextDecoder().decode(buffer);
+    text = host.run(name, bytes, text);
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    console.log(`  refused, ${error.kind}: ${error.message}`);
-    refused++;
+    console.log(`  refused, ${error.kind}: ${error.message}\n  next: ${error.hint}`);
+    refused.push(error.kind);
   }
 }
 
-if (lock.shout[target] === undefined) {
-  console.log(`There are no plugins for ${target}`);
-} else {
+/** One plugin after the other; only two of them may change the text. */
+async function demonstrate(): Promise<void> {
   const bytesOf = (name: string) => Deno.readFileSync(new URL(`${target}/${name}.smf`, folder));
   run("shout", bytesOf("shout"));
   run("wrap", bytesOf("wrap"));
 
-  // This one imports `getenv`; the loader refuses it before it maps anything.
+  // The publisher has signed this one, too, but it imports `getenv`.
   run("thief", bytesOf("thief"));
 
-  // This one was changed after its approval; a single byte is enough.
-  registry.unload("shout");
+  // One that nobody has signed, and the same one, signed by a key that the host does not trust.
+  const unsigned = bytesOf("stranger");
+  run("stranger", unsigned);
+  const { privateKey } = await makeKeys();
+  run("stranger, signed by itself", await signModule(unsigned, privateKey));
+
+  // One that was changed after the publisher had signed it; a single bit of its code is enough.
   const changed = bytesOf("shout");
-  changed[changed.length - 1] ^= 1;
-  run("shout", changed);
+  changed[parseSmf(changed).sections[0].offset] ^= 1;
+  changed.fill(0, 0x40, 0x48); // the hash in its header, which anybody can leave out
+  run("shout, changed", changed);
 
   console.log(text);
-  if (text !== "THE QUICK BROWN FOX\nJUMPS OVER THE LAZY DOG." || refused !== 2) {
+  if (text !== "THE QUICK BROWN FOX\nJUMPS OVER THE LAZY DOG." || refused.length !== 4) {
     throw new Error("the result is wrong");
+  }
+}
+
+if (Deno.args.length > 0) {
+  for (const path of Deno.args) run(path, Deno.readFileSync(path));
+  console.log(text);
+  if (refused.length > 0) Deno.exitCode = 1;
+} else {
+  try {
+    await demonstrate();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    console.log(`There are no plugins for ${target}`);
   }
 }
