@@ -2,6 +2,10 @@
  * Runs every program in `examples/` with the `deno run …` command in its first comment, and with no permissions
  * but those of that command.
  *
+ *     deno run --allow-read --allow-run .ci/examples.ts [CONFIG]
+ *
+ * With CONFIG the programs import what that file's `imports` say.
+ *
  * @module
  */
 import { fromFileUrl, join } from "@std/path";
@@ -10,6 +14,7 @@ const root = fromFileUrl(new URL("../", import.meta.url));
 const names = [...Deno.readDirSync(join(root, "examples"))].flatMap(({ name: folder }) =>
   [...Deno.readDirSync(join(root, "examples", folder))].map(({ name }) => `${folder}/${name}`)
 ).filter((name) => /\/(?:main|loop)\.ts$/.test(name)).sort();
+const options = Deno.args.length > 0 ? ["--no-lock", "--config", Deno.args[0]] : [];
 let failed = 0;
 for (const name of names) {
   const text = Deno.readTextFileSync(join(root, "examples", name));
@@ -21,7 +26,7 @@ for (const name of names) {
     continue;
   }
   const { success } = new Deno.Command(Deno.execPath(), {
-    args: [...command[1].split(" ").toSpliced(1, 0, "--no-prompt")],
+    args: [...command[1].split(" ").toSpliced(1, 0, "--no-prompt", ...options)],
     cwd: root,
     stdin: "null",
     stdout: "inherit",

@@ -5,7 +5,7 @@
  *
  * With `--without-zstd` this version of Deno must lack zstd, and the error must say so.
  */
-import { runProgram } from "../src/cli/main.ts";
+import { runProgram } from "@simple/loader/cli";
 import { integrityOf, linkObjects, LoadError, ModuleLoader, ModuleRegistry } from "@simple/loader";
 
 const ADD = { parameters: ["i64", "i64"], result: "i64" } as const;

@@ -14,7 +14,8 @@ import {
   platformAllocator,
   SmfBuilder,
 } from "../mod.ts";
-import { SectionType, SymbolType } from "../src/smf/mod.ts";
+import { build, cc } from "../src/build/mod.ts";
+import { makeKeys, SectionType, signModule, SymbolType } from "../src/smf/mod.ts";
 import { ANSWER, answering } from "./support/modules.ts";
 import { version } from "./support/versions.ts";
 import { functionObject } from "./support/objects.ts";
@@ -53,9 +54,33 @@ const FEATURES: Readonly<Record<string, () => unknown>> = {
     check(valueOf(registry.loadBytes("m", answering(1))), 1);
     check(valueOf(registry.reload("m", { bytes: answering(2) })), 2);
   },
+  async cc() {
+    const folder = path.replace(/[/\\][^/\\]*$/, "");
+    using library = await cc({ text: "int value(void) { return 1; }" }, { folder });
+    check(library.symbols.value(), 1);
+  },
+  async "cc, tcc"() {
+    const folder = path.replace(/[/\\][^/\\]*$/, "");
+    const symbols = { value: { parameters: [], result: "i32" } } as const;
+    const text = "int value(void) { return 1; }";
+    using library = await cc({ text }, { folder, compiler: "tcc", symbols });
+    check(library.symbols.value(), 1);
+  },
+  async build() {
+    const folder = path.replace(/[/\\][^/\\]*$/, "");
+    Deno.writeTextFileSync(`${folder}/a.c`, "int value(void) { return 1; }");
+    check((await build("a.c", { folder })).bytes.length > 0, true);
+  },
   "loadBytes, fast"() {
     using registry = new ModuleRegistry({ callPath: "fast" });
     check(valueOf(registry.loadBytes("m", answering(1))), 1);
+  },
+  async "loadBytes, trust"() {
+    const { privateKey, publicKey } = await makeKeys();
+    const bytes = await signModule(answering(7), privateKey);
+    using registry = new ModuleRegistry({ trust: { keys: [publicKey] } });
+    using module = registry.loadBytes("m", bytes);
+    check(valueOf(module), 7);
   },
   "loadBytes, integrity"() {
     using registry = new ModuleRegistry();
@@ -73,6 +98,10 @@ const FEATURES: Readonly<Record<string, () => unknown>> = {
   async loadAsync() {
     using registry = new ModuleRegistry();
     check(valueOf(await registry.loadAsync(path)), 1);
+  },
+  "cache"() {
+    using registry = new ModuleRegistry({ cache: Deno.args[2] });
+    check(valueOf(registry.load(path)), 1);
   },
   "load, integrity"() {
     using registry = new ModuleRegistry();

@@ -1,8 +1,10 @@
 // Tries each feature with exactly the permissions that it needs, and checks its error without them.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl, join } from "@std/path";
+import { hasCommand } from "./support/compilers.ts";
 import { answering } from "./support/modules.ts";
 import { HAS_NATIVE_CODE } from "./support/native_code.ts";
+import { canRun } from "./support/real_archives.ts";
 import { TemporaryDirectory } from "./support/testing.ts";
 
 const TESTS = fromFileUrl(new URL(".", import.meta.url));
@@ -21,7 +23,7 @@ async function run(
 ): Promise<string> {
   using directory = new TemporaryDirectory();
   const file = directory.file("m.smf", answering(1));
-  const withPaths = (text: string) => text.replace("FILE", file).replace("FOLDER", directory.path);
+  const withPaths = (text: string) => text.replaceAll("FILE", file).replaceAll("FOLDER", directory.path);
   const { stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -48,21 +50,47 @@ const NEEDS: readonly (readonly [feature: string, permissions: string, ...args: 
   ["integrityOf", ""],
   ["loadBytes", "--allow-ffi"],
   ["loadBytes, integrity", "--allow-ffi"],
+  ["loadBytes, trust", "--allow-ffi"],
   ["load", "--allow-ffi --allow-read=FILE", "FILE"],
   ["loadAsync", "--allow-ffi --allow-read=FILE", "FILE"],
   ["load, integrity", "--allow-ffi --allow-read=FILE", "FILE"],
+  ["cache", "--allow-ffi --allow-read=FOLDER --allow-write=FOLDER", "FILE", "FOLDER"],
   ["open", "--allow-ffi --allow-read=FILE", "FILE"],
   ["watch", "--allow-ffi --allow-read=FOLDER", "FILE"],
+  ["cc", "--allow-ffi --allow-run=cc --allow-read=FOLDER --allow-write=FOLDER", "FILE"],
+  ["build", "--allow-run=cc --allow-read=FOLDER --allow-write=FOLDER", "FILE"],
+  [
+    "cc, tcc",
+    `--allow-ffi --allow-run=tcc --allow-read=FOLDER,${libraryOfTcc()} --allow-write=FOLDER`,
+    "FILE",
+  ],
   ["libraries", "--allow-ffi", "", LIBRARY],
   ["share", "--allow-ffi"],
   // Deno itself, not this package, reads the Worker's program.
   ["worker", `--allow-ffi --allow-read=${ROOT} --unstable-worker-options`, '{"ffi":true}'],
 ];
 
+/** The commands that features run. */
+const COMMANDS: Readonly<Record<string, string>> = { cc: "cc", build: "cc", "cc, tcc": "tcc" };
+
+/** Whether this machine can try a feature: a compiler must make objects for it, and `cache` needs owners of files. */
+function canTry(feature: string): boolean {
+  const command = COMMANDS[feature];
+  return HAS_NATIVE_CODE && (command === undefined || canRun && hasCommand(command)) &&
+    (feature !== "cache" || !WINDOWS);
+}
+
+/** The archive that code of TinyCC needs, where it is. */
+function libraryOfTcc(): string {
+  if (!hasCommand("tcc")) return "LIBTCC1";
+  const { stdout } = new Deno.Command("tcc", { args: ["-print-search-dirs"] }).outputSync();
+  return /^libtcc1:\s+(.*)$/m.exec(new TextDecoder().decode(stdout))![1];
+}
+
 for (const [feature, permissions, ...args] of NEEDS) {
   Deno.test({
     name: `${feature} needs ${permissions || "no permission"}, and no more`,
-    ignore: !HAS_NATIVE_CODE,
+    ignore: !canTry(feature),
     async fn() {
       assertEquals(await run(feature, permissions.split(" ").filter((flag) => flag !== ""), args), "ok");
     },
@@ -92,7 +120,7 @@ for (
   for (const [feature, permissions, ...args] of FEATURES_WITH_FFI) {
     Deno.test({
       name: `${feature} ${what} names the missing permission`,
-      ignore: !HAS_NATIVE_CODE,
+      ignore: !canTry(feature),
       async fn() {
         const flags = permissions.split(" ").filter((each) => each !== "--allow-ffi");
         const outcome = await run(feature, flag === undefined ? flags : [flag, ...flags], args);
@@ -102,7 +130,7 @@ for (
   }
 }
 
-for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.includes("FILE"))) {
+for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.includes("=FILE"))) {
   Deno.test({
     name: `${feature} without --allow-read names the missing permission`,
     ignore: !HAS_NATIVE_CODE,
@@ -114,6 +142,48 @@ for (const [feature, permissions, ...args] of NEEDS.filter(([, flags]) => flags.
     },
   });
 }
+
+for (
+  const [flag, message] of [
+    ["--allow-run=cc", "PermissionDenied: Cannot run a C compiler: "],
+    ["--allow-read=FOLDER", "PermissionDenied: Cannot build module: Requires read access to "],
+    ["--allow-write=FOLDER", "PermissionDenied: Cannot build module: Requires write access to "],
+  ]
+) {
+  Deno.test({
+    name: `cc without ${flag} names the missing permission`,
+    ignore: !canTry("cc"),
+    async fn() {
+      const [, permissions, ...args] = NEEDS.find(([feature]) => feature === "cc")!;
+      const flags = permissions.split(" ").filter((each) => each !== flag);
+      assertStringIncludes(await run("cc", flags, args), message);
+    },
+  });
+}
+
+for (const flag of ["--allow-read=FILE --allow-write=FOLDER", "--allow-read=FOLDER", "--allow-read=FILE"]) {
+  Deno.test({
+    name: `cache with ${flag} alone names the missing permission`,
+    ignore: !canTry("cache"),
+    async fn() {
+      const outcome = await run("cache", ["--allow-ffi", ...flag.split(" ")], ["FILE", "FOLDER"]);
+      assertStringIncludes(outcome, "PermissionDenied: Cannot use cache: it needs --allow-read=");
+    },
+  });
+}
+
+Deno.test({
+  name: "cc with TinyCC names the archive that it may not read",
+  ignore: !canTry("cc, tcc"),
+  async fn() {
+    const [, permissions, ...args] = NEEDS.find(([feature]) => feature === "cc, tcc")!;
+    const flags = permissions.replace(`,${libraryOfTcc()}`, "").split(" ");
+    assertStringIncludes(
+      await run("cc, tcc", flags, args),
+      `Requires read access to "${libraryOfTcc()}"`,
+    );
+  },
+});
 
 Deno.test({
   name: "watch without its folder names the missing permission",

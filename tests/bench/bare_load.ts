@@ -19,8 +19,11 @@ const FUNCTIONS = {
 const PAGE = 4096n;
 const [PROT_NONE, PROT_READ_WRITE, PROT_READ_EXECUTE] = [0, 3, 5];
 const MAP_PRIVATE_ANONYMOUS = 0x22;
+const MADV_HUGEPAGE = 14;
 const MADV_POPULATE_WRITE = 23;
 const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+/** Bytes in a large page; a file of half of that gets one, as the loader's images do. */
+const LARGE_PAGE = 1n << 21n;
 /** From this size on, populating all pages at once is faster than faulting them in. */
 const MANY_BYTES = 65_536;
 
@@ -34,17 +37,23 @@ export class BareLoader implements Disposable {
     const { size } = Deno.statSync(path);
     using file = Deno.openSync(path);
     const length = (BigInt(size) + PAGE - 1n) & -PAGE;
-    const base = mmap(0n, length + 2n * PAGE, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
+    const isLarge = length >= LARGE_PAGE / 2n;
+    const room = isLarge ? (length + LARGE_PAGE - 1n) & -LARGE_PAGE : length;
+    const alignment = isLarge ? LARGE_PAGE : PAGE;
+    const reserved = PAGE + room + alignment;
+    const base = mmap(0n, reserved, PROT_NONE, MAP_PRIVATE_ANONYMOUS, -1, 0n);
     if (base === MAP_FAILED) throw new Error("mmap failed");
-    const address = base + PAGE;
-    mprotect(address, length, PROT_READ_WRITE);
+    const address = (base + PAGE + alignment - 1n) & -alignment;
+    mprotect(address, room, PROT_READ_WRITE);
+    if (isLarge) madvise(address, room, MADV_HUGEPAGE);
     if (size >= MANY_BYTES) madvise(address, length, MADV_POPULATE_WRITE);
     const pointer = Deno.UnsafePointer.create(address)!;
     const bytes = new Uint8Array(Deno.UnsafePointerView.getArrayBuffer(pointer, size));
     for (let filled = 0; filled < size;) filled += file.readSync(bytes.subarray(filled)) ?? size;
     bytes.buffer.transfer();
     mprotect(address, length, PROT_READ_EXECUTE);
-    return { [Symbol.dispose]: () => void munmap(base, length + 2n * PAGE) };
+    if (room > length) mprotect(address + length, room - length, PROT_NONE);
+    return { [Symbol.dispose]: () => void munmap(base, reserved) };
   }
 
   [Symbol.dispose](): void {

@@ -3,6 +3,7 @@
  * JavaScript, and through the foreign function interfaces of Bun and koffi.
  */
 import { ModuleLoader } from "../../mod.ts";
+import { HAS_GUARDS } from "../../src/load/runtime/crash_guard.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { CALL_CASES, CALL_SOURCE } from "./call_cases.ts";
 import { compile } from "./compiler.ts";
@@ -13,6 +14,8 @@ import { interleave, loop, median, medianRatio, plainFunction, type Subject } fr
 export interface CallRow {
   readonly signature: string;
   readonly smf: number;
+  /** With `onCrash: "throw"`; null where there are no guards. */
+  readonly guarded: number | null;
   readonly pointer: number;
   readonly dlopen: number | null;
   readonly plain: number;
@@ -55,6 +58,9 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
   const definitions = Object.fromEntries(CALL_CASES.map(({ symbol, definition }) => [symbol, definition]));
   const fast = module.bind(definitions).symbols as Record<string, AnyFunction>;
   const slow = module.bind(definitions, { callPath: "pointer" }).symbols as Record<string, AnyFunction>;
+  const guarded = HAS_GUARDS ? new ModuleLoader({ onCrash: "throw" }).loadBytes(bytes) : undefined;
+  using _guarded = guarded;
+  const survivable = guarded?.bind(definitions).symbols as Record<string, AnyFunction> | undefined;
   const library = Deno.dlopen(compiled.library, definitions);
   const skipped: string[] = [];
   const [bun, koffi] = [
@@ -71,6 +77,7 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
     });
     const samples = interleave([
       subject("smf", fast[symbol]),
+      ...survivable === undefined ? [] : [subject("guarded", survivable[symbol])],
       subject("dlopen", library.symbols[symbol] as AnyFunction),
       subject("control", library.symbols[symbol] as AnyFunction),
       subject("plain", plainFunction(plain, definition.parameters.length)),
@@ -80,6 +87,7 @@ export async function callBench(options: CallBenchOptions = {}): Promise<CallRep
     return {
       signature: name,
       smf: median(of("smf")),
+      guarded: survivable === undefined ? null : median(of("guarded")),
       pointer: median(of("pointer")),
       dlopen: median(of("dlopen")),
       plain: median(of("plain")),
@@ -107,6 +115,7 @@ export function callTable({ rows, skipped }: CallReport): string {
   const header = [
     "ns per call",
     "SMF bound",
+    "guarded",
     "Deno.dlopen",
     "ratio",
     "(noise)",
@@ -119,6 +128,7 @@ export function callTable({ rows, skipped }: CallReport): string {
   const lines = rows.map((row) => [
     row.signature,
     number(row.smf),
+    number(row.guarded),
     number(row.dlopen),
     number(row.smfToDlopen, 3),
     number(row.dlopenToItself, 3),

@@ -10,7 +10,7 @@ export interface CallCase {
   readonly definition: Deno.ForeignFunction;
   /** The arguments as source text; `i` is the loop's counter, `buffer` 64 bytes, `pointer` their address. */
   readonly parameters: string;
-  /** The same work in plain JavaScript: the body of a function of `a`, `b`, … */
+  /** The function's work in plain JavaScript: the body of a function of `a`, `b`, … */
   readonly plain: string;
 }
 

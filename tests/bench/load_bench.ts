@@ -80,18 +80,40 @@ function measureLoads(
   }
 }
 
+/** Runs `load_child.ts`; returns the milliseconds that it prints. */
+function child(...args: readonly string[]): number {
+  const { stdout, stderr, success } = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--no-check", new URL("./load_child.ts", import.meta.url).href, ...args],
+  }).outputSync();
+  if (!success) throw new Error(new TextDecoder().decode(stderr));
+  return Number(new TextDecoder().decode(stdout));
+}
+
+/** Compares the first load of sqlite3 in new processes that have a record of its checks with that in processes without. */
+async function measureKnown(module: Uint8Array, rounds: number): Promise<Point> {
+  const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
+  try {
+    const path = `${folder}/known.smf`, cache = `${folder}/cache`;
+    Deno.writeFileSync(path, module);
+    // Only a file that has not changed for a second has a record.
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    child("sqlite3", path, cache);
+    const found = paired(
+      { ours: () => child("sqlite3", path, cache), peer: () => child("sqlite3", path) },
+      rounds,
+    );
+    return { size: module.length, ours: 1000 * found.ours, peer: 1000 * found.peer, ratio: found.ratio };
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
+  }
+}
+
 /** Times the first load of new processes, including libraries of the system, without the start of the program. */
 function measureCold({ library, module }: Files, rounds: number): Point {
   const folder = Deno.makeTempDirSync({ prefix: "smf_load_bench_" });
   try {
     const path = `${folder}/cold.smf`;
     Deno.writeFileSync(path, module);
-    const child = (kind: string, file: string): number => {
-      const args = ["run", "-A", "--no-check", new URL("./load_child.ts", import.meta.url).href, kind, file];
-      const { stdout, stderr, success } = new Deno.Command(Deno.execPath(), { args }).outputSync();
-      if (!success) throw new Error(new TextDecoder().decode(stderr));
-      return Number(new TextDecoder().decode(stdout));
-    };
     const found = paired({ ours: () => child("smf", path), peer: () => child("so", library) }, rounds);
     return { size: 0, ours: 1000 * found.ours, peer: 1000 * found.peer, ratio: found.ratio };
   } finally {
@@ -178,6 +200,13 @@ export async function loadBench(rounds = 101): Promise<Report> {
     series.push(
       { ...common, name: "sqlite3, warm", per: "bytes", points: [{ ...load, size, goal: 0.6 }] },
       { ...common, name: "sqlite3, bare operations", per: "bytes", points: [{ ...floor.load, size }] },
+      {
+        ...common,
+        name: "sqlite3, first load with a cache",
+        per: "bytes",
+        peer: "without",
+        points: [await measureKnown(bytes, 9)],
+      },
     );
   }
   return { title, series, skipped };

@@ -4,6 +4,7 @@
  * results as JSON and a log–log chart of each benchmark.
  */
 import { parseArgs } from "@std/cli";
+import { adapterBench, adapterTable } from "./adapter_bench.ts";
 import { bindBench } from "./bind_bench.ts";
 import { callBench, callTable } from "./call_bench.ts";
 import { hotBench, hotTable } from "./hot_bench.ts";
@@ -13,6 +14,7 @@ import { registryBench } from "./registry_bench.ts";
 import { relocationBench } from "./relocation_bench.ts";
 import { reloadBench, reloadTable } from "./reload_bench.ts";
 import { chart, type Report, table } from "./report.ts";
+import { startBench, startTable } from "./start_bench.ts";
 import { symbolBench } from "./symbol_bench.ts";
 import { typesBench } from "./types_bench.ts";
 import { variableBench } from "./variable_bench.ts";
@@ -48,6 +50,7 @@ function show(report: Report): string {
   return table(report);
 }
 
+await run("start", () => startBench(rounds), startTable);
 await run("load", () => loadBench(rounds), show);
 await run("relocations", () => relocationBench(rounds), show);
 await run("symbols", () => symbolBench(rounds), show);
@@ -57,6 +60,7 @@ await run("bind", () => bindBench(rounds), show);
 await run("link", () => linkBench(rounds), show);
 await run("types", () => typesBench(rounds), show);
 await run("call", () => callBench({ rounds }), callTable);
+await run("adapters", () => adapterBench(rounds), adapterTable);
 await run("hot", () => hotBench(rounds === undefined ? {} : { rounds }), hotTable);
 await run("reload", () => reloadBench({ rounds }), reloadTable);
 

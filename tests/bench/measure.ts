@@ -113,9 +113,7 @@ function cpuTime(clock: 2 | 3): ((work: () => unknown) => number) | undefined {
 let loopCount = 0;
 
 /**
- * Makes a loop around one call, with a unique source text: V8 shares the feedback
- * of a call site between functions of equal text, and a call site that has seen
- * two targets loses the fast call.
+ * Makes a loop around one call, as {@linkcode expressionLoop} does.
  *
  * @param parameters The arguments of the call, as source text; may use `i` and the names of `scope`.
  */
@@ -124,14 +122,29 @@ export function loop(
   parameters: string,
   scope: Readonly<Record<string, unknown>> = {},
 ): (count: number) => unknown {
+  return expressionLoop(target, `f(${parameters})`, scope);
+}
+
+/**
+ * Makes a loop around an expression, with a unique source text: V8 shares the feedback
+ * of a call site between functions of equal text, and a call site that has seen
+ * two targets loses the fast call.
+ *
+ * @param expression The source text, which calls `f`; may use `i` and the names of `scope`.
+ */
+export function expressionLoop(
+  f: (...parameters: never[]) => unknown,
+  expression: string,
+  scope: Readonly<Record<string, unknown>>,
+): (count: number) => unknown {
   const mark = ++loopCount;
   const source = `"use strict";
 return function loop${mark}(count${mark}) {
   let result${mark};
-  for (let i = 0; i < count${mark}; i++) result${mark} = target${mark}(${parameters});
+  for (let i = 0; i < count${mark}; i++) result${mark} = ${expression};
   return result${mark};
 };`;
-  return new Function(`target${mark}`, ...Object.keys(scope), source)(target, ...Object.values(scope));
+  return new Function("f", ...Object.keys(scope), source)(f, ...Object.values(scope));
 }
 
 /** Makes a plain JavaScript function from the text of its body, with a unique source text as the loops have. */

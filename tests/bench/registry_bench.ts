@@ -26,16 +26,17 @@ function smallModule(index: number): Uint8Array {
 const collect = (globalThis as { gc?: () => void }).gc;
 
 /**
- * The mappings, guard pages and resident bytes of this process.
+ * The mappings, guard pages, resident bytes and used bytes of V8's heap of this process.
  *
  * Platforms: undefined except on Linux, which has /proc.
  */
-function footprint(): { mappings: number; guards: number; resident: number } | undefined {
+function footprint(): { mappings: number; guards: number; resident: number; heap: number } | undefined {
   if (Deno.build.os !== "linux") return undefined;
   collect?.();
   const lines = Deno.readTextFileSync("/proc/self/maps").split("\n");
   const guards = lines.filter((line) => line.includes(" ---p ")).length;
-  return { mappings: lines.length - guards, guards, resident: Deno.memoryUsage().rss };
+  const { rss, heapUsed } = Deno.memoryUsage();
+  return { mappings: lines.length - guards, guards, resident: rss, heap: heapUsed };
 }
 
 /** The operations to time in a registry of `count` modules; each returns nanoseconds. */
@@ -71,7 +72,7 @@ export function registryBench(rounds = 101): Report {
   const registries: ModuleRegistry[] = [];
   const skipped: string[] = [];
   try {
-    const mappings: Point[] = [], guards: Point[] = [], resident: Point[] = [];
+    const mappings: Point[] = [], guards: Point[] = [], resident: Point[] = [], heap: Point[] = [];
     const filled = COUNTS.map((count) => {
       const registry = new ModuleRegistry();
       registries.push(registry);
@@ -87,6 +88,7 @@ export function registryBench(rounds = 101): Report {
         mappings.push({ size: count, ours: each("mappings"), goal: 3 });
         guards.push({ size: count, ours: each("guards") });
         resident.push({ size: count, ours: each("resident") });
+        if (collect !== undefined) heap.push({ size: count, ours: each("heap") });
       }
       // This handle stays open, so that closing another does not unload the module.
       registry.load(`${folder}/0.smf`);
@@ -120,6 +122,7 @@ export function registryBench(rounds = 101): Report {
       { name: "mappings of a module", per: "modules", unit: "mappings", points: mappings },
       { name: "guards of a module", per: "modules", unit: "mappings", points: guards },
       { name: "resident memory of a module", per: "modules", unit: "bytes", points: resident },
+      { name: "JavaScript heap of a module", per: "modules", unit: "bytes", points: heap },
     );
     return { title: "registry", series, skipped };
   } finally {

@@ -24,11 +24,11 @@ export interface ReloadRow {
   readonly loadAndCall: number;
   /** From `reload()` to the first result of the new code, while old versions are kept. */
   readonly reload: number;
-  /** The same with `keepVersions: 1`, where `reload()` frees the version before the last before it returns. */
+  /** A reload with `keepVersions: 1`, where `reload()` frees the version before the last before it returns. */
   readonly returns: number;
-  /** The same with variables carried. */
+  /** A reload that carries variables. */
   readonly carry: number;
-  /** The same with variables that stay where they are, so that no version is freed. */
+  /** A reload whose variables stay where they are, so that no version is freed. */
   readonly keep: number;
   /** Median over the rounds of reload / load. */
   readonly reloadToLoad: number;

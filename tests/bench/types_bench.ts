@@ -6,7 +6,7 @@
  */
 import { join } from "@std/path";
 import { compile, hasCommand } from "../support/compilers.ts";
-import { buildLibrary, fetchSources, LIBRARIES } from "../types/real/sources.ts";
+import { buildLibrary, fetchSources, LIBRARIES } from "../support/library_sources.ts";
 import { median, medianRatio } from "./measure.ts";
 import { type Point, type Report, table } from "./report.ts";
 

@@ -1,6 +1,8 @@
 // Checks the files, commands and names that the documents mention.
 import { assert, assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
+import { STARTERS } from "../../src/cli/init/languages.ts";
+import { projectFiles } from "../../src/cli/init/project_files.ts";
 import { documents, Markdown, ROOT } from "../support/markdown.ts";
 
 const DOCUMENTS = documents();
@@ -59,13 +61,23 @@ Deno.test("every document of docs/ can be reached from the README", () => {
   assertEquals(DOCUMENTS.map(({ path }) => path).filter((path) => !seen.has(path)), []);
 });
 
+/** The tasks of a project that `smf init` makes. */
+const PROJECT_TASKS: Record<string, string> =
+  JSON.parse(projectFiles(STARTERS.c, { specifier: "", links: [], schema: "" })["deno.json"]).tasks;
+
+/** The tasks of an example that is a project of its own. */
+function tasksBeside(path: string): Readonly<Record<string, unknown>> {
+  const config = join(ROOT, dirname(path), "deno.json");
+  return exists(config) ? JSON.parse(Deno.readTextFileSync(config)).tasks : {};
+}
+
 Deno.test("every task that a document names exists, and CONTRIBUTING.md lists all of them", () => {
   assertEquals(
-    problems(({ text }) =>
-      [...text.matchAll(/deno task (?:-\S+ )*([\w-]+)/g)].map(([, name]) => name).filter((name) =>
-        !(name in TASKS)
-      )
-    ),
+    problems(({ path, text }) => {
+      const tasks = { ...TASKS, ...PROJECT_TASKS, ...tasksBeside(path) };
+      return [...text.matchAll(/deno task (?:-\S+ )*([\w-]+)/g)].map(([, name]) => name)
+        .filter((name) => !(name in tasks));
+    }),
     [],
   );
   const listed = new Markdown("CONTRIBUTING.md").table("Tasks").map(({ task }) =>
@@ -121,14 +133,22 @@ const FOREIGN = [
   "Error",
   "FinalizationRegistry",
   "Float64Array",
+  "IsBadReadPtr",
   "None",
   "RangeError",
+  "RtlAddFunctionTable",
+  "RtlUnwindEx",
+  "SetThreadStackGuarantee",
   "SharedArrayBuffer",
+  "SqliteError",
+  "TerminateProcess",
   "TypeError",
   "terminate",
   "void",
   "Uint8Array",
+  "UnhandledExceptionFilter",
   "UnsafeFnPointer",
+  "VirtualQuery",
 ];
 
 /** Names that CHANGELOG.md lists as removed. */

@@ -11,6 +11,7 @@ import type { ExecutableMemory } from "../../src/os/memory/allocator.ts";
 import { ModuleRegistry } from "../../src/registry/registry.ts";
 import { relocate } from "../../src/image/relocation/relocate.ts";
 import { scanRelocations } from "../../src/image/relocation/scan.ts";
+import { readHostLibraries } from "../../src/smf/host_libraries.ts";
 import { verifyModuleHash } from "../../src/smf/checksum.ts";
 import { readSection } from "../../src/smf/contents.ts";
 import { readSmf } from "../../src/smf/file.ts";
@@ -161,6 +162,7 @@ export class Harness implements ImportSource, Disposable {
         yield* verifyModuleHash(file);
       };
       this.#drive(bytes, sections());
+      this.#drive(bytes, readHostLibraries(file.sections));
       const answers = needs.imports.map((symbol) => this.#answer(file.symbols.name(symbol)) ?? 0n);
       // Near what it imports, as if it had been mapped.
       const near = this.#near.address + 0x400_0000n;

@@ -52,13 +52,16 @@ export interface Anatomy {
 /** The most records of a table that are mutated: mutants of large files would otherwise take long to make. */
 const MAX_RECORDS = 512;
 
+/** Fields of a record: where each begins, and its size. */
+export type Places = readonly (readonly [offset: number, size: number])[];
+
 /** The parts of a table whose records have fields at these places. */
-export function tableOf(
+function tableOf(
   bytes: Uint8Array,
   at: number,
   size: number,
   count: number,
-  places: readonly (readonly [number, number])[],
+  places: Places,
 ): { table: TableAt; fields: FieldAt[] } {
   const whole = Math.max(0, Math.min(count, MAX_RECORDS, Math.floor((bytes.length - at) / size)));
   const fields: FieldAt[] = [];
@@ -66,6 +69,34 @@ export function tableOf(
     for (const [offset, width] of places) fields.push({ at: at + i * size + offset, size: width });
   }
   return { table: { at, size, count: whole }, fields };
+}
+
+/** The fields and tables of a file that are found one after the other. */
+export class FoundParts {
+  readonly fields: FieldAt[] = [];
+  readonly tables: TableAt[] = [];
+  readonly #bytes: Uint8Array;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  /** Adds fields at these places, which count from `start`. */
+  add(start: number, places: Places): void {
+    for (const [offset, size] of places) this.fields.push({ at: start + offset, size });
+  }
+
+  /** Adds a table whose records have fields at these places. */
+  addTable(at: number, size: number, count: number, places: Places): void {
+    const { table, fields } = tableOf(this.#bytes, at, size, count, places);
+    this.fields.push(...fields);
+    if (table.count > 0) this.tables.push(table);
+  }
+
+  /** Returns them as an anatomy without checksums. */
+  anatomy(): Anatomy {
+    return { fields: this.fields, tables: this.tables, repair: () => {} };
+  }
 }
 
 const SECTION_56 = [[0, 1], [4, 4], [8, 8], [16, 8], [24, 8], [32, 8]] as const;

@@ -1,13 +1,16 @@
 /**
- * Inputs to fuzz the linker with: ELF objects and archives, and their anatomy;
+ * Inputs to fuzz the linker with: objects and archives, and the anatomy of ELF;
  * and the link of one of them.
  */
 import { LoadError } from "../../src/errors/load_error.ts";
 import { type LinkedModule, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
+import { Platform } from "../../src/smf/enums.ts";
 import { everything } from "../support/everything.ts";
 import { archive, functionObject } from "../support/objects.ts";
+import { coffAnatomy, coffSeeds } from "./coff_objects.ts";
+import { isForMac, machAnatomy, machSeeds } from "./macho_objects.ts";
 import { fnv1a } from "./format.ts";
-import { type Anatomy, type FieldAt, type TableAt, tableOf } from "./mutate.ts";
+import { type Anatomy, FoundParts } from "./mutate.ts";
 import { fixtures, type Seed } from "./seeds.ts";
 import type { Harness } from "./harness.ts";
 import { tryTypes } from "./types.ts";
@@ -27,6 +30,8 @@ export function objectSeeds(): Seed[] {
     ...["c", "types", "threads", "platform"].flatMap((folder) => fixtures(folder, /\.o$/)),
     // The other C++ objects are large and add no features to this one.
     ...fixtures("cpp", /^thrower\.o$/),
+    ...coffSeeds(),
+    ...machSeeds(),
   ];
 }
 
@@ -38,34 +43,25 @@ const [SYMTAB, RELA_TYPE, GROUP] = [2, 4, 17];
 
 /** The anatomy of an object, or of all objects in an archive. */
 export function objectAnatomy(bytes: Uint8Array): Anatomy | undefined {
-  const fields: FieldAt[] = [];
-  const tables: TableAt[] = [];
+  const other = coffAnatomy(bytes) ?? machAnatomy(bytes);
+  if (other !== undefined) return other;
+  const parts = new FoundParts(bytes);
   for (const start of objectsIn(bytes)) {
     const view = new DataView(bytes.buffer, bytes.byteOffset + start);
-    const take = (
-      at: number,
-      size: number,
-      count: number,
-      places: readonly (readonly [number, number])[],
-    ) => {
-      const part = tableOf(bytes, start + at, size, count, places);
-      fields.push(...part.fields);
-      if (part.table.count > 0) tables.push(part.table);
-    };
-    fields.push(...HEADER.map(([at, size]) => ({ at: start + at, size })));
+    parts.add(start, HEADER);
     const table = view.getUint32(40, true), count = view.getUint16(60, true);
     if (table + count * 64 > view.byteLength) continue;
-    take(table, 64, count, SECTION);
+    parts.addTable(start + table, 64, count, SECTION);
     for (let i = 0; i < count; i++) {
       const at = table + i * 64;
       const type = view.getUint32(at + 4, true);
       const offset = view.getUint32(at + 24, true), size = view.getUint32(at + 32, true);
-      if (type === SYMTAB) take(offset, 24, Math.floor(size / 24), SYMBOL);
-      if (type === RELA_TYPE) take(offset, 24, Math.floor(size / 24), RELA);
-      if (type === GROUP) take(offset, 4, Math.floor(size / 4), [[0, 4]]);
+      if (type === SYMTAB) parts.addTable(start + offset, 24, Math.floor(size / 24), SYMBOL);
+      if (type === RELA_TYPE) parts.addTable(start + offset, 24, Math.floor(size / 24), RELA);
+      if (type === GROUP) parts.addTable(start + offset, 4, Math.floor(size / 4), [[0, 4]]);
     }
   }
-  return fields.length === 0 ? undefined : { fields, tables, repair: () => {} };
+  return parts.fields.length === 0 ? undefined : parts.anatomy();
 }
 
 /** The offsets of ELF files: 0, or behind the headers of an archive's members. */
@@ -95,6 +91,7 @@ export function tryLinking(bytes: Uint8Array, harness: Harness): Outcome {
     strip: choice % 7 === 0,
     reloadable: choice % 4 === 1,
     layout: choice % 11 === 0 ? "H72" : "H96",
+    ...(isForMac(bytes) ? { platform: Platform.Linux } : {}),
   };
   let linked: LinkedModule;
   try {

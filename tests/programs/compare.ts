@@ -1,4 +1,5 @@
 // Runs programs natively and as modules, and compares what they write and how they end.
+import { AT_ONCE, inParallel } from "../support/in_parallel.ts";
 import { outputWithin, runChild } from "../support/modules.ts";
 import { type Build, build, buildDriver, type Variant } from "./build.ts";
 import type { Job } from "./programs_child.ts";
@@ -18,25 +19,7 @@ interface Ending {
   readonly signal: string | null;
 }
 
-/** The processes that work at once. */
-const AT_ONCE = Math.min(4, Math.max(1, navigator.hardwareConcurrency));
 const TIMEOUT = 20_000;
-
-/** Does `work` for all items, some at once; the results are in their order. */
-async function inParallel<T, R>(
-  items: readonly T[],
-  work: (item: T, index: number) => Promise<R>,
-): Promise<R[]> {
-  const results: R[] = new Array(items.length);
-  let next = 0;
-  const worker = async (): Promise<void> => {
-    for (let index = next++; index < items.length; index = next++) {
-      results[index] = await work(items[index], index);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, worker));
-  return results;
-}
 
 /** Builds all programs in one variant, runs them both ways, and compares. */
 export async function comparePrograms(

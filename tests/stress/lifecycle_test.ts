@@ -36,7 +36,7 @@ for (const scenario of ["loader", "registry", "nonblocking", "garbage", "reload"
       // V8's heap may map or unmap a few.
       assert(growth.maps < 16, JSON.stringify(growth));
       const perRound = growth.rss / rounds;
-      assert(growth.rss < 24 * 2 ** 20 || perRound < 512, `${growth.rss} bytes in ${rounds} rounds`);
+      assert(growth.rss < 12 * 2 ** 20 || perRound < 512, `${growth.rss} bytes in ${rounds} rounds`);
     },
   );
 }

@@ -1,4 +1,5 @@
 // The host's compilers, for tests that compare with the output of compilers and linker.
+import { findThreads } from "../../src/load/runtime/threads.ts";
 import { isolated } from "./isolated.ts";
 import { canRun } from "./real_archives.ts";
 
@@ -30,6 +31,49 @@ function starts(command: string): boolean {
     if (error instanceof Deno.errors.NotFound) return false;
     throw error;
   }
+}
+
+/** Rust's compiler, with the standard libraries for other targets if SMF_RUSTC_CROSS names one that has them. */
+export const RUSTC: string = Deno.env.get("SMF_RUSTC_CROSS") ?? "rustc";
+
+/** Whether {@linkcode RUSTC} has the standard library of a target. */
+export function hasRustTarget(target: string): boolean {
+  if (!hasCommand(RUSTC)) return false;
+  const args = ["--print", "target-libdir", "--target", target];
+  const { success, stdout } = new Deno.Command(RUSTC, { args, stderr: "null" }).outputSync();
+  if (!success) return false;
+  try {
+    const folder = new TextDecoder().decode(stdout).trim();
+    return [...Deno.readDirSync(folder)].some(({ name }) => /^libstd-.*\.rlib$/.test(name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Whether `cc` makes objects that can be loaded here: on Linux, for this processor. */
+export function compilesForHere(): boolean {
+  if (Deno.build.os !== "linux") return false;
+  try {
+    // In an emulator the compiler may make objects for another processor.
+    const { stdout } = new Deno.Command("cc", { args: ["-dumpmachine"] }).outputSync();
+    return new TextDecoder().decode(stdout).startsWith(Deno.build.arch);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether this system tells where threads are: emulators tell where they are themselves. */
+const tellsThreads = (): boolean => findThreads([{ address: 0x1234_5678_9000n, size: 16 }]) !== undefined;
+
+/** Like {@linkcode testWithCompilers}, for tests that need to know where threads are. */
+export function testOfThreads(
+  commands: readonly string[],
+  name: string,
+  work: (folder: string) => void | Promise<void>,
+): void {
+  if (!canRun || tellsThreads()) return testWithCompilers(commands, name, work);
+  Deno.test.ignore(`${name} (SKIPPED: this system does not tell where threads are)`, () => {});
 }
 
 /** Registers a test that runs in a child and gets a temporary folder; skipped, and says so, where a command is missing. */

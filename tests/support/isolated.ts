@@ -15,7 +15,19 @@ type Work = (context: Deno.TestContext) => void | Promise<void>;
 
 /** Wraps the function of a test so that `deno test` runs it again, alone, in a child. */
 export function isolated(work: Work): Work {
-  return IN_PROCESS ? work : ({ name, origin }) => runAlone(name, origin);
+  if (!IN_PROCESS) return ({ name, origin }) => runAlone(name, origin);
+  return async (context) => {
+    await work(context);
+    await memoryGone();
+  };
+}
+
+/**
+ * Waits until the memory of modules that had a lease is gone: it goes by a timer, at a later turn of the event loop,
+ * which may come after the test if that is quick.
+ */
+export function memoryGone(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 /** Runs one test of a file in a child. Fails as it does, or by the signal that ended it. */

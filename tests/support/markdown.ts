@@ -68,5 +68,8 @@ export function documents(): Markdown[] {
   const inFolder = (folder: string) =>
     [...Deno.readDirSync(join(ROOT, folder))].filter(({ name }) => name.endsWith(".md"))
       .map(({ name }) => folder === "." ? name : `${folder}/${name}`);
-  return [...inFolder("."), ...inFolder("docs")].toSorted().map((path) => new Markdown(path));
+  const examples = [...Deno.readDirSync(join(ROOT, "examples"))].flatMap(({ name }) =>
+    inFolder(`examples/${name}`)
+  );
+  return [...inFolder("."), ...inFolder("docs"), ...examples].toSorted().map((path) => new Markdown(path));
 }

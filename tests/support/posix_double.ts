@@ -35,6 +35,8 @@ export class PosixDouble implements PosixSystem {
 
   mmap(address: bigint, length: bigint, prot: number, flags: number, file: number, offset: bigint): bigint {
     if (this.#fails("mmap", address, length, prot, flags, file, offset)) return 0xffff_ffff_ffff_ffffn;
+    // MAP_FIXED replaces pages of a mapping that is there.
+    if ((flags & 0x10) !== 0) return address;
     const base = address !== 0n ? address : this.bases.length > 1 ? this.bases.shift()! : this.bases[0];
     this.mapped.set(base, length);
     return base;

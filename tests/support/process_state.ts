@@ -25,18 +25,30 @@ export function permissionsAt(address: bigint): string {
   return mappings().find(({ start, end }) => start <= address && address < end)?.permissions ?? "";
 }
 
-/** The targets of this process's file descriptors, sorted; empty where the system does not tell. */
+/**
+ * The targets of this process's file descriptors, sorted; empty where the system does not tell. Files that the
+ * engine's own threads open for a moment are not among them: only what is open at two looks is.
+ */
 export function descriptors(): string[] {
-  if (NO_PROC) return [];
-  const links: string[] = [];
+  const before = openFiles();
+  if (before.size === 0) return [];
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3);
+  const after = openFiles();
+  return [...after].flatMap(([name, target]) => before.get(name) === target ? [target] : []).sort();
+}
+
+/** The targets of this process's file descriptors, by their numbers. */
+function openFiles(): Map<string, string> {
+  const files = new Map<string, string>();
+  if (NO_PROC) return files;
   for (const { name } of Deno.readDirSync("/proc/self/fd")) {
     try {
-      links.push(Deno.readLinkSync(`/proc/self/fd/${name}`));
+      files.set(name, Deno.readLinkSync(`/proc/self/fd/${name}`));
     } catch {
       // The listing was read through this descriptor, which is closed by now.
     }
   }
-  return links.sort();
+  return files;
 }
 
 /** Like {@linkcode descriptors}, without the caches and sockets that Deno opens at times of its own. */
@@ -51,6 +63,26 @@ const STUB = "/memfd:smf-stub";
 export function maps(): string[] {
   if (Deno.build.os !== "linux") return [];
   return Deno.readTextFileSync("/proc/self/maps").trimEnd().split("\n");
+}
+
+/** Counts the parts of this process's memory where code can run. */
+export function codeMappingCount(): number {
+  if (Deno.build.os !== "windows") return maps().filter((line) => / r-xp /.test(line)).length;
+  // SIZE_T VirtualQuery(LPCVOID lpAddress, PMEMORY_BASIC_INFORMATION lpBuffer, SIZE_T dwLength); 0
+  const kernel = Deno.dlopen("kernel32.dll", {
+    VirtualQuery: { parameters: ["usize", "buffer", "usize"], result: "usize" },
+  });
+  try {
+    // BaseAddress @0, RegionSize @24, State @32, Protect @36; PAGE_EXECUTE and the like have these bits.
+    const region = new BigUint64Array(6), executable = 0xf0n << 32n;
+    let count = 0;
+    for (let at = 0n; kernel.symbols.VirtualQuery(at, region, 48n) !== 0n; at = region[0] + region[3]) {
+      if ((region[4] & executable) !== 0n) count++;
+    }
+    return count;
+  } finally {
+    kernel.close();
+  }
 }
 
 /** Counts the mappings; equal neighbours count as one, since the kernel merges them and an emulator does not. */
@@ -110,4 +142,14 @@ export function readMemory(address: bigint, length: number): Uint8Array {
   const into = new Uint8Array(length);
   if (length > 0) new Deno.UnsafePointerView(Deno.UnsafePointer.create(address)!).copyInto(into);
   return into;
+}
+
+/** Whether this process forbids `eval` and `new Function`, as `--disallow-code-generation-from-strings` says. */
+export function isCodeFromStringsForbidden(): boolean {
+  try {
+    new Function("return 1");
+    return false;
+  } catch (error) {
+    return error instanceof EvalError;
+  }
 }

@@ -15,6 +15,8 @@ export class WatchedAllocator implements MemoryAllocator {
   readonly protections: Protection[] = [];
   /** The `near` argument of every allocation, in order. */
   readonly nearby: (bigint | undefined)[] = [];
+  /** Offset and length of every announcement of bytes to fill, in order. */
+  readonly prefaults: (readonly [offset: number | undefined, length: number | undefined])[] = [];
   readonly #inner = platformAllocator();
   readonly #place: bigint = emptyPlace();
   /** The bounds of all ranges so far, guard pages included: of those in low memory, and of all others. */
@@ -49,6 +51,7 @@ export class WatchedAllocator implements MemoryAllocator {
   }
 
   prefault(memory: ExecutableMemory, offset?: number, length?: number): void {
+    this.prefaults.push([offset, length]);
     this.#inner.prefault?.(memory, offset, length);
   }
 

@@ -65,7 +65,7 @@ export type Statement =
   | { readonly kind: "global"; readonly index: number; readonly value: Word }
   | { readonly kind: "loop"; readonly count: number; readonly body: readonly Statement[] };
 
-/** What all versions of a function have in common. */
+/** The parts of a function that all its versions share. */
 export interface Signature {
   readonly name: string;
   readonly parameters: readonly Type[];

@@ -12,7 +12,7 @@ import {
   type Word,
 } from "./ast.ts";
 
-/** What the linker says of the versions. */
+/** The linker's facts about the versions. */
 export interface Facts {
   /** Whether a direct call goes to the version that serves, rather than stay in that of its caller. */
   isSwitched(version: number, call: Call): boolean;

@@ -13,7 +13,7 @@ export interface Linked {
   readonly map: LinkMap;
 }
 
-/** What happens between the rounds of the loop: the version that serves from then on. */
+/** The steps between the rounds of the loop: the version that serves from then on. */
 const STEPS: ReadonlyMap<number, number> = new Map([[1, 1], [3, 2], [5, 1]]);
 const ROUNDS = 8;
 /** The most calls of which both versions are tried. */
@@ -104,7 +104,7 @@ function describe(
 ): Described {
   const file = parseSmf(bytes);
   const names = new Set([...file.symbols].map(({ name }) => name));
-  const listed = new Set(file.entries()!.map(({ symbol }) => file.symbols.name(symbol)));
+  const listed = new Set(file.entries()!.functions.map(({ symbol }) => file.symbols.name(symbol)));
   const entries = new Set(
     signatures.keys().filter((index) => listed.has(signatures[index].name)),
   );

@@ -1,5 +1,5 @@
 /**
- * What the variables of a running module hold, as its source text has it: one cell for each variable that was
+ * The values of the variables of a running module, as its source text has them: one cell for each variable that was
  * ever made, whichever versions use it.
  */
 

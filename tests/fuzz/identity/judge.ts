@@ -13,7 +13,7 @@ import {
   newCell,
   type Newest,
 } from "./cells.ts";
-import { describe, targetOf, type Variable, type Version } from "./model.ts";
+import { describe, partNames, targetOf, type Variable, type Version } from "./model.ts";
 
 /** Reads and writes variables of the version that serves. */
 export interface Access {
@@ -24,7 +24,7 @@ export interface Access {
 /** The fate of a variable; `any` if its value does not tell. */
 type Fate = "kept" | "fresh" | "moved" | "any";
 
-/** What is known before the module is asked. */
+/** The facts that are known before the module is asked. */
 export interface Expected {
   /** The newest cells before the reload. */
   readonly newest: Newest;
@@ -36,7 +36,7 @@ export interface Expected {
   readonly isKnown: boolean;
 }
 
-/** What a judgement finds. */
+/** The findings of a judgement. */
 export interface Verdict {
   /** The cells of the version that serves. */
   readonly cells: Cells;
@@ -106,7 +106,7 @@ function fateOf(
   } else if (before !== undefined) {
     const isSame = isSameType(before.variable, variable);
     // Without debug information only sizes are compared, and the report says so.
-    const isMatchedBySize = !isSame && !isFresh && own === undefined &&
+    const isMatchedBySize = !isSame && !isFresh &&
       report.matchedBySize.some((symbol) => sourceName(symbol) === variable.name);
     if (isMatchedBySize) return { cell: { ...fresh, values: [...values] }, fate: "kept" };
     if (isSame ? text === before.values.join() : isConverted(before, variable, values)) {
@@ -116,6 +116,9 @@ function fateOf(
     }
   }
   if (isFresh) return { cell: fresh, fate: "fresh" };
+  if (before !== undefined && hasParts(variable.name, report) && arePartly(before, variable, values, fresh)) {
+    return { cell: { ...fresh, values: [...values] }, fate: "any" };
+  }
   const had = before === undefined ? "nothing" : `[${before.values}] as ${describe(before.variable)}`;
   throw new Error(`${describe(variable)} holds [${values}], not [${fresh.values}]; before it held ${had}`);
 }
@@ -155,9 +158,30 @@ function judgePointer(
   throw new Error(`${describe(variable)} leads to ${value}, not ${valueOf(initial)} nor ${valueOf(kept)}`);
 }
 
-/** The name in the source text of a symbol: `n` of `f.n@a.c`, `n.0@a.o:…` and `n.b@a.o:…`. */
+/** Whether each number of a variable is that of a field of its own, from before or its initial one. */
+function arePartly(
+  before: Cell,
+  variable: Variable,
+  values: readonly number[],
+  { values: initial }: Cell,
+): boolean {
+  const names = partNames(before.variable);
+  return partNames(variable).every((name, part) => {
+    const at = names.indexOf(name);
+    return values[part] === initial[part] || at >= 0 && values[part] === before.values[at];
+  });
+}
+
+/** The names of fields, and the endings of compilers. */
+const PART = /^(?:\d+|[abc]|f\d+|value|next)$/;
+
+/**
+ * The name in the source text of a symbol: `n` of `f.n@a.c`, `n.0@a.o:…` and `n.b@a.o:…`, also of a field or an element
+ * that a compiler has stored by itself, `n.f15@a.c` and `n[1]@a.c`.
+ */
 function sourceName(symbol: string): string {
-  return symbol.replace(/@.*/, "").split(".").findLast((part) => !/^(?:\d+|b)$/.test(part))!;
+  const parts = symbol.replace(/@.*/, "").replace(/\[.*/, "").split(".");
+  return parts.findLast((part) => !PART.test(part))!;
 }
 
 /** Names are not identities, so the report is compared by the number of fates for each name. */
@@ -170,6 +194,8 @@ function compareWithReport(version: Version, fates: ReadonlyMap<Variable, Fate>,
   for (const name of new Set(version.variables.map(({ name }) => name))) {
     const own = version.variables.filter((each) => each.name === name);
     if (own.every(({ shape }) => shape.kind === "pointer" && shape.isConst)) continue;
+    // Each part has a fate of its own.
+    if (hasParts(name, report)) continue;
     const unsure = own.filter((each) => fates.get(each) === "any").length;
     for (const [fate, names] of Object.entries(lists)) {
       const reported = names.filter((symbol) => sourceName(symbol) === name).length;
@@ -187,7 +213,17 @@ function compareWithReport(version: Version, fates: ReadonlyMap<Variable, Fate>,
   }
 }
 
-function hasSplit(name: string, { kept, fresh, moved }: CarryReport): boolean {
+/** Whether a variable of this name has a second symbol, with a number. */
+function hasSplit(name: string, report: CarryReport): boolean {
+  return symbolsOf(name, report).some((symbol) => /\.1(?:@|$)/.test(symbol));
+}
+
+/** Whether fields or elements of a variable of this name are variables of their own. */
+function hasParts(name: string, report: CarryReport): boolean {
+  return symbolsOf(name, report).some((symbol) => /(?:\.(?:[ac]|f\d+|value|next)|\])(?:@|$)/.test(symbol));
+}
+
+function symbolsOf(name: string, { kept, fresh, moved }: CarryReport): string[] {
   const symbols = [...kept, ...[...fresh, ...moved].map((each) => each.name)];
-  return symbols.some((symbol) => sourceName(symbol) === name && /\.1(?:@|$)/.test(symbol));
+  return symbols.filter((symbol) => sourceName(symbol) === name);
 }

@@ -45,7 +45,7 @@ export interface Declared {
 
 /** A variable of one version. Versions share those that did not change. */
 export interface Variable extends Declared {
-  /** What pointers of its version know it by. */
+  /** The number by which pointers of its version know it. */
   readonly id: number;
   readonly shape: Shape;
   /** The initial values of its numbers; zeros if it has no initialiser. */

@@ -16,7 +16,7 @@ export interface SourceText {
   readonly text: string;
 }
 
-/** What a function returns for a variable that it does not have. */
+/** The result of a function for a variable that it does not have. */
 export const NOTHING = -77;
 
 const PRELUDE = `struct node { long value; struct node *next; };
