@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { nativeTest, runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { stress } from "../support/testing.ts";
 import type { Growth } from "./endurance_child.ts";
 
@@ -11,9 +12,6 @@ const MEBIBYTE = 2 ** 20;
 
 /** The allowed growth of resident memory after the warm-up; larger for reduced counts, which warm up less. */
 const LIMIT = (stress(100) === 100 ? 4 : 6) * MEBIBYTE;
-
-/** V8's space for young objects grows to 32 MiB, and shrinks only when memory is short: that would hide a leak. */
-const GC_FLAGS = "--expose-gc,--max-semi-space-size=1";
 
 async function grow(life: string, count: number): Promise<Growth> {
   const warmUp = Math.min(5000, Math.max(1000, count));

@@ -1,6 +1,7 @@
 /** Loading until the kernel refuses memory: an error without leaks, after which loading works again. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { NOT_LINUX_X86_64, stress } from "../support/testing.ts";
 import type { Outcome } from "./exhaustion_child.ts";
 
@@ -13,7 +14,7 @@ for (
     ignore: NOT_LINUX_X86_64,
     async fn() {
       const child = await runChild(new URL("./exhaustion_child.ts", import.meta.url), {
-        v8Flags: "--expose-gc",
+        v8Flags: GC_FLAGS,
         args: [resource, "3", String(stress(60_000))],
       });
       assertEquals([child.code, child.signal, child.stderr], [0, null, ""]);

@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { compiledVersion } from "../support/compiled_versions.ts";
 import { testOfThreads } from "../support/compilers.ts";
 import { runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { stress } from "../support/testing.ts";
 import type { Outcome } from "./hot_reloads_child.ts";
 
@@ -33,7 +34,7 @@ testOfThreads(
       Deno.writeFileSync(paths[version], bytes);
     }
     const child = await runChild(new URL("./hot_reloads_child.ts", import.meta.url), {
-      v8Flags: "--expose-gc",
+      v8Flags: GC_FLAGS,
       args: [String(reloads), ...paths],
     });
     assertEquals([child.code, child.signal, child.stderr], [0, null, ""]);

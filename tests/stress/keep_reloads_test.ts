@@ -3,6 +3,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { nativeTest, runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { NO_PROC, stress } from "../support/testing.ts";
 import type { Outcome } from "./keep_reloads_child.ts";
 
@@ -12,7 +13,7 @@ nativeTest(
   `${reloads} reloads of 10,000 functions keep 2,000 variables, and say what memory they add`,
   async () => {
     const child = await runChild(new URL("./keep_reloads_child.ts", import.meta.url), {
-      v8Flags: "--expose-gc",
+      v8Flags: GC_FLAGS,
       args: [String(reloads)],
     });
     assertEquals([child.code, child.signal, child.stderr], [0, null, ""]);

@@ -5,6 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { nativeTest, runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { stress } from "../support/testing.ts";
 
 interface Growth {
@@ -13,9 +14,6 @@ interface Growth {
   readonly rss: number;
   readonly stubs: number;
 }
-
-/** V8's space for young objects grows to 32 MiB, and shrinks only when memory is short: that would hide a leak. */
-const GC_FLAGS = "--expose-gc,--max-semi-space-size=1";
 
 async function grow(scenario: string, rounds: number): Promise<Growth> {
   const result = await runChild(new URL("./lifecycle_child.ts", import.meta.url), {

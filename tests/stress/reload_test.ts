@@ -4,6 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { runChild } from "../support/modules.ts";
+import { GC_FLAGS } from "../support/process_state.ts";
 import { NO_PROC, stress } from "../support/testing.ts";
 import type { Outcome } from "./reload_child.ts";
 
@@ -12,7 +13,7 @@ const MEBIBYTE = 1024 * 1024;
 Deno.test("main thread and two Workers call while versions change: no failed call, no wrong answer", async () => {
   const [calls, reloads] = [stress(10_000_000), stress(1000)];
   const child = await runChild(new URL("./reload_child.ts", import.meta.url), {
-    v8Flags: "--expose-gc",
+    v8Flags: GC_FLAGS,
     args: [String(calls), String(reloads)],
   });
   assertEquals([child.code, child.signal], [0, null], child.stderr);
