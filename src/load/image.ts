@@ -18,6 +18,7 @@ import type { FileStamp } from "./file/stamp.ts";
 import type { ImportRecord, ModuleIdentity, ResolvedImports } from "./imports/resolve.ts";
 import type { ModuleExits } from "./runtime/atexit.ts";
 import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
+import type { HeldThreads } from "./runtime/held_threads.ts";
 import type { ThreadCallbacks } from "./runtime/windows_thread_callbacks.ts";
 import type { StepTimer } from "./trace.ts";
 
@@ -62,6 +63,8 @@ export interface LoadedImage extends Disposable {
   readonly exits?: ModuleExits | undefined;
   /** The functions that Windows calls when threads begin or end; only in the isolate that owns it. */
   readonly threadCallbacks?: ThreadCallbacks | undefined;
+  /** The threads that its initialisers start, if they may be held; only in the isolate that owns it. */
+  readonly heldThreads?: HeldThreads | undefined;
   /** The data group as it was before any code ran, without zeros at its end; absent if nobody asked to keep it. */
   readonly initialData?: Uint8Array | undefined;
   /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
@@ -137,6 +140,7 @@ export class PlacedImage implements LoadedImage {
   debug: KeptDebug | undefined;
   exits: ModuleExits | undefined;
   threadCallbacks: ThreadCallbacks | undefined;
+  heldThreads: HeldThreads | undefined;
   ownTrampolines: ReadonlyMap<number, number> | undefined;
   initialData: Uint8Array | undefined;
   readonly threadLocalLibrary: string | undefined;

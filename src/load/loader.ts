@@ -36,12 +36,13 @@ import {
 } from "./imports/resolve.ts";
 import { fill, place } from "./placing.ts";
 import { replaceImports, reportCrashes, type ReportedAs } from "./runtime/crash_report.ts";
+import { holdStarts, startersAmong } from "./runtime/held_threads.ts";
 import { checkHost, checkThreadLocals } from "./runtime/host.ts";
 import { checkIfuncs, resolveIfuncs } from "./runtime/ifunc.ts";
 import { stubsForMissing } from "./runtime/missing_calls.ts";
 import { registerExits } from "./runtime/names.ts";
 import { registerFrames, registerOwnFrames } from "./runtime/unwind_registration.ts";
-import { checkArrays, threadCallbacks } from "./start.ts";
+import { checkArrays, hasInitialisers, threadCallbacks } from "./start.ts";
 import { defineThreadLocals, fillThreadLocals } from "./thread_locals.ts";
 import { StepTimer, type Trace } from "./trace.ts";
 
@@ -155,7 +156,10 @@ export function relocateImage(
   imports.settle();
   image.exits = registerExits(imports.records, image.memory);
   image.missingCalls = stubsForMissing(image, imports);
+  // Only a version that keeps variables waits with its threads, and only those of its initialisers.
+  const starters = image.homes.length > 0 && hasInitialisers(plan) ? startersAmong(imports) : [];
   if (reportAs !== undefined) replaceImports(imports);
+  image.heldThreads = holdStarts(imports, starters);
 
   const bytes = image.bytes ??= allocator.view(memory);
   relocate(bytes, file, plan, needs, { base: memory.address, imports: imports.addresses });

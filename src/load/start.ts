@@ -74,7 +74,12 @@ export function runInitialisers(image: LoadedImage): void {
   image.threadCallbacks?.start();
   if (initialisers.length === 0) return;
   const parameters = initialiserArguments();
-  for (const address of initialisers) pointerCall(address, INITIALISER)(...parameters);
+  image.heldThreads?.begin();
+  try {
+    for (const address of initialisers) pointerCall(address, INITIALISER)(...parameters);
+  } finally {
+    image.heldThreads?.end();
+  }
 }
 
 /**
@@ -103,6 +108,11 @@ export function endOffsets(image: LoadedImage): number[] {
 /** The number of functions that run once the module is linked. */
 export function startCount(image: LoadedImage): number {
   return arrays(image, STARTING).length;
+}
+
+/** Whether a module has functions that run once it is linked. */
+export function hasInitialisers({ sections }: ImagePlan): boolean {
+  return sections.some(({ section: { name } }) => STARTING.includes(name));
 }
 
 /** The offsets of these arrays in the range, each from its start up to but not including its end. */

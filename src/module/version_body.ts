@@ -141,6 +141,8 @@ export class VersionBody {
 
   #revoke(): void {
     this.gate.close();
+    // Threads that were held know objects of the module, whose destructors must not run then.
+    if (this.image.heldThreads?.drop() === true) this.lifetime.pin();
     this.#control?.revoke(() => this.lifetime.tryDrain());
     this.#trampolineUsers?.revoke(() => this.lifetime.tryDrain());
     for (const listener of this.#revokedListeners) listener();

@@ -24,7 +24,12 @@ export function showReport(report: CarryReport): CarryReport {
       })),
     },
     ...unused !== undefined && {
-      unused: { ...unused, bytes: shownSize(unused.bytes), addedBytes: shownSize(unused.addedBytes) },
+      unused: {
+        names: unused.names,
+        bytes: shownSize(unused.bytes),
+        addedBytes: shownSize(unused.addedBytes),
+        ...unused.threads > 0 && { threads: unused.threads },
+      },
     },
     ...replacedCode?.stays !== undefined && {
       replacedCode: { bytes: shownSize(replacedCode.bytes), stays: replacedCode.stays },

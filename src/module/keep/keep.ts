@@ -17,6 +17,7 @@ import { aimOf } from "./plan.ts";
 import { reportOf } from "./report.ts";
 import { countKept, type HomePlan, type KeepPlan } from "./plan_model.ts";
 import { settle } from "./settle.ts";
+import { StartedThreads } from "./started_threads.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 import { fillAppended } from "./virtual_words.ts";
 
@@ -25,6 +26,8 @@ export interface KeptCandidate {
   readonly report: CarryReport;
   /** The table once it serves. */
   readonly table: HomeTable;
+  /** Whether each thread that its initialisers have started is to run once it serves. */
+  readonly threads: readonly boolean[];
   /**
    * Leads the candidate into its own memory again.
    *
@@ -39,7 +42,7 @@ export interface KeptCandidate {
  * Safety: nobody may be running the candidate's code.
  *
  * @throws {LoadError} `OutOfMemory` if the system refuses a protection; `Incompatible` if old pointers are left and
- * are to be refused. `failed` is called if the candidate's code cannot run any more.
+ * are to be refused, and if nobody knows whether a thread is to run that an initialiser has started. `failed` is called if the candidate's code cannot run any more.
  */
 export function keepState(
   plan: KeepPlan,
@@ -47,7 +50,9 @@ export function keepState(
   failed: () => void,
 ): KeptCandidate {
   const { candidate, homes, places, table, threadLocals } = plan;
+  const started = new StartedThreads(plan);
   const { withdrawn, doneGuards } = settle(plan);
+  const threads = started.settle();
   const moved = homes.filter(({ fate }) => fate === "moved");
   const oldPointers = pointersTo(plan);
   if (treatment === "refuse" && oldPointers.length > 0) throw refusal(oldPointers);
@@ -74,7 +79,7 @@ export function keepState(
   }
   for (const address of doneGuards) bytesAt(address, 1)[0] = 1;
   for (const home of moved) move(home, candidate);
-  const report = reportOf(plan, oldPointers);
+  const report = reportOf(plan, oldPointers, threads.filter((goesOn) => !goesOn).length);
   const next = table.with(candidate, homes.map(({ fate, place }) => fate === "kept" ? place : undefined));
   undo.move();
   if (blocks !== undefined) {
@@ -88,6 +93,7 @@ export function keepState(
   return {
     report,
     table: next,
+    threads,
     undo() {
       try {
         aimed.undo();

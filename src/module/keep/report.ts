@@ -12,8 +12,16 @@ import { InitialValues } from "./initial_values.ts";
 import type { KeepPlan } from "./plan_model.ts";
 import { homelessVariables, unusedObjects } from "./unused.ts";
 
-/** Reports what becomes of the variables. */
-export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): CarryReport {
+/**
+ * Reports what becomes of the variables.
+ *
+ * @param unusedThreads How many threads of initialisers never run.
+ */
+export function reportOf(
+  plan: KeepPlan,
+  oldPointers: readonly OldPointer[],
+  unusedThreads: number,
+): CarryReport {
   const { homes, candidate, places, pair, threadLocals } = plan;
   const { symbols } = candidate.file;
   const kept: string[] = [], keptHomes: number[] = [], initialValueChanged: string[] = [];
@@ -60,7 +68,7 @@ export function reportOf(plan: KeepPlan, oldPointers: readonly OldPointer[]): Ca
     tables: reportTables(plan),
     moved,
     fresh: [...fresh, ...homelessVariables(candidate, threadLocals?.reason)],
-    unused: unusedObjects(candidate, keptHomes),
+    unused: { ...unusedObjects(candidate, keptHomes), threads: unusedThreads },
     replacedCode: undefined,
     oldPointers,
     matchedBySize,

@@ -68,7 +68,8 @@ export function rollBackState(
   const threadLocals = rolledBackThreadLocals(previous, candidate);
   const plan = { table, previous, candidate, places, pair, homes, threadLocals };
   return {
-    report: { ...reportOf(plan, []), unused: undefined },
+    threads: [],
+    report: { ...reportOf(plan, [], 0), unused: undefined },
     table: table.with(candidate),
     undo() {
       for (const { bytes, values } of saved) bytes.set(values);

@@ -27,10 +27,16 @@ export class ThreadWatch {
     this.#before = mayBegin ? numbersIfKnown() : undefined;
   }
 
-  /** Whether a thread has begun since; where nobody knows, whether the candidate could begin one by itself. */
+  /**
+   * Whether a thread has begun since that is not held; where nobody knows, whether the candidate could begin one by
+   * itself.
+   */
   mayRun(): boolean {
     const now = this.#before === undefined ? undefined : numbersIfKnown();
-    if (now !== undefined) return !now.isSubsetOf(this.#before!);
+    if (now !== undefined) {
+      const held = this.#candidate.heldThreads?.threads ?? [];
+      return !now.isSubsetOf(this.#before!.union(new Set(held.map(({ number }) => number))));
+    }
     return startCount(this.#candidate) > 0 && mayStartThreads(this.#candidate);
   }
 

@@ -21,6 +21,8 @@ export interface UnusedObjects {
    * but for the code and the debug information of a version that is replaced (`replacedCode`).
    */
   readonly addedBytes: number;
+  /** How many threads its initialisers started for such variables: none of them ran, those of before go on. */
+  readonly threads: number;
 }
 
 /**
@@ -28,7 +30,10 @@ export interface UnusedObjects {
  *
  * @param kept The homes of the candidate that are kept elsewhere.
  */
-export function unusedObjects(candidate: PlacedImage, kept: readonly number[]): UnusedObjects {
+export function unusedObjects(
+  candidate: PlacedImage,
+  kept: readonly number[],
+): Omit<UnusedObjects, "threads"> {
   const { homes, plan: { data }, memory, initialData, file: { symbols } } = candidate;
   const places = HomePlaces.of(candidate);
   const now = dataOf(candidate);

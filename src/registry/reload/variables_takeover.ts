@@ -7,7 +7,7 @@
  * | move    | withdraws what initialisers registered for objects that nobody uses, and aims the code           |
  * | prepare | holds the versions together, leaves functions for the end to the new one, opens virtual tables   |
  * | commit  | changes virtual tables in place, and enters the homes in the module's table                      |
- * | drain   | protects virtual tables again                                                                    |
+ * | drain   | protects virtual tables again, and lets threads of initialisers run, if their variables are new  |
  * | serve   | calls `smf_reloaded`                                                                             |
  */
 
@@ -76,6 +76,7 @@ export class VariablesTakeover implements Participant {
     inFile(path, () => checkTables(plan, options.compatibility ?? "strict"));
     checkReach(plan, path);
     this.#threads = new ThreadWatch(candidate, startCount(candidate) > 0);
+    candidate.heldThreads?.arm();
   }
 
   /** @throws {LoadError} `Incompatible` if variables cannot stay, or not be copied; `OutOfMemory`. */
@@ -144,8 +145,9 @@ export class VariablesTakeover implements Participant {
     this.#commit();
   }
 
-  drain(): void {
+  drain({ candidate: { image } }: Takeover): void {
     this.#drain();
+    if (this.#kept !== undefined) image.heldThreads?.goOn(this.#kept.threads);
   }
 
   /** Calls the function by which a module learns that it serves now, on the variables that were kept. */

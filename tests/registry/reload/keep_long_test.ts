@@ -24,37 +24,41 @@ async function over20Reloads(
   }
 }
 
-testWithCompilers(
-  ["g++"],
-  "a global std::thread runs on over 20 reloads and two rollbacks, and can be joined at the end",
-  async (folder) => {
-    const source = (version: number) => `
-      #include <atomic>
-      #include <thread>
-      std::atomic<long> ticks;
-      std::atomic<int> ends;
-      std::thread worker;
-      static void work() { while (!ends) { ticks++; std::this_thread::yield(); } }
-      extern "C" int start(void) { worker = std::thread(work); return worker.joinable(); }
-      extern "C" int number(void) { return ${version}; }
-      extern "C" int runs_on(void) {
-        long before = ticks;
-        while (ticks < before + 2) std::this_thread::yield();
-        return worker.joinable();
-      }
-      extern "C" int stop(void) { ends = 1; worker.join(); return !worker.joinable(); }`;
-    await using kept = new KeptModule(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
-    let isStarted = false;
-    await over20Reloads(kept, source, (version, report) => {
-      if (!isStarted) assertEquals(kept.call("start"), 1);
-      isStarted = true;
-      assertEquals([kept.call("number"), kept.call("runs_on")], [version, 1]);
-      if (report !== undefined) assertEquals([freshOf(report), report.kept.includes("worker")], [{}, true]);
-    });
-    // The candidates' own objects were never destroyed: a std::thread that is joinable would end the process.
-    assertEquals(kept.call("stop"), 1);
-  },
-);
+for (const [how, start] of [["by a call", ""], ["by its initialiser", "(work)"]]) {
+  testWithCompilers(
+    ["g++"],
+    `a global std::thread that is started ${how} runs on over 20 reloads and two rollbacks`,
+    async (folder) => {
+      const source = (version: number) => `
+        #include <atomic>
+        #include <thread>
+        std::atomic<long> ticks;
+        std::atomic<int> starts, ends;
+        static void work() { starts++; while (!ends) { ticks++; std::this_thread::yield(); } }
+        std::thread worker${start};
+        extern "C" int start(void) { if (!worker.joinable()) worker = std::thread(work); return worker.joinable(); }
+        extern "C" int number(void) { return ${version}; }
+        extern "C" int runs_on(void) {
+          long before = ticks;
+          while (ticks < before + 2) std::this_thread::yield();
+          return worker.joinable();
+        }
+        extern "C" int stop(void) { ends = 1; worker.join(); return starts; }`;
+      await using kept = new KeptModule(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
+      let isStarted = false;
+      await over20Reloads(kept, source, (version, report) => {
+        if (!isStarted) assertEquals(kept.call("start"), 1);
+        isStarted = true;
+        assertEquals([kept.call("number"), kept.call("runs_on")], [version, 1]);
+        if (report === undefined) return;
+        assertEquals([freshOf(report), report.kept.includes("worker")], [{}, true]);
+        if (report.unused !== undefined) assertEquals(report.unused.threads, start === "" ? 0 : 1);
+      });
+      // The candidates' own objects were never destroyed: a std::thread that is joinable would end the process.
+      assertEquals(kept.call("stop"), 1, "no thread but the first has run");
+    },
+  );
+}
 
 testWithCompilers(
   ["g++"],

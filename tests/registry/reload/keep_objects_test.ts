@@ -146,32 +146,6 @@ testWithCompilers(["gcc"], "a thread that holds a mutex and counts loses nothing
 
 testWithCompilers(
   ["g++"],
-  "a thread that an initialiser starts refuses the reload, and the old version goes on",
-  async (folder) => {
-    const source = (version: number) => `
-    #include <atomic>
-    #include <thread>
-    std::atomic<int> ticks, ends;
-    int counter;
-    static void run() { while (!ends) ticks++; }
-    std::thread thread(run);
-    extern "C" int step(void) { return ++counter * 10 + ${version}; }
-    extern "C" int stop(void) { ends = 1; thread.join(); return 0; }`;
-    const kept = new KeptModule(folder, { ...CPP, flags: [...CPP.flags, "-pthread"] });
-    await kept.load(source(1));
-    assertEquals(kept.call("step"), 11);
-    const error = await rejection(() => kept.reload(source(2)));
-    assertStringIncludes(error.message, "a thread began while the new version's initialisers ran");
-    assertEquals(error.kind, "Incompatible");
-    assertEquals(kept.call("step"), 21);
-    kept.call("stop");
-    await kept[Symbol.asyncDispose]();
-  },
-  { sanitizeResources: false },
-);
-
-testWithCompilers(
-  ["g++"],
   "initialisers reach their own memory, and smf_reloaded what is kept",
   async (folder) => {
     const source = (version: number) => `
