@@ -21,6 +21,9 @@ const named = (name: string | undefined): string => name === undefined ? "unknow
 const placed = ({ file, line }: Pick<InlinedFrame, "file" | "line">): string =>
   file === undefined ? "" : ` (${file}${line === undefined ? "" : `:${line}`})`;
 
+// deno-lint-ignore no-explicit-any
+type Callback = (...values: any[]) => any;
+
 /** A native frame in lines of a stack: those of the functions that are inlined there come first. */
 function linesOf(frame: CrashFrame, locate: SourceLocator): string[] {
   const { function: name, offset, module, version, address, times } = frame;
@@ -81,6 +84,35 @@ function indexOfCallers(frames: readonly string[], callers: readonly string[]): 
   return start;
 }
 
+/** The frames of a stack as it is now: below `callback`, or all. */
+function framesHere(callback?: Callback): readonly string[] {
+  const here: { stack?: unknown } = {};
+  Error.captureStackTrace?.(here, callback);
+  return framesOf(here.stack)?.frames ?? [];
+}
+
+/** Whether two frames are of one function, wherever it is in its code. */
+function isSameFunction(left: string | undefined, right: string | undefined): boolean {
+  const [one, other] = [left, right].map((line) => line?.replace(/(:\d+)+\)?$/, ""));
+  return one === other;
+}
+
+/** Where native frames belong: the number of frames above them and below, in a stack that may be cut. */
+function placeIn(
+  frames: readonly string[],
+  callback: Callback,
+): { readonly end: number; readonly start: number } {
+  const callers = framesHere(callback);
+  // On a thread of its own, native code was not called by JavaScript: the callback's wrapper is the outermost frame.
+  if (callers.length === 0) {
+    const isWhole = isSameFunction(frames.at(-1), framesHere().at(-1));
+    return { end: frames.length - (isWhole ? 1 : 0), start: frames.length };
+  }
+  const start = indexOfCallers(frames, callers);
+  // The frame in front is the wrapper of the callback, if the stack reaches so far.
+  return { end: start > 0 && start < frames.length ? start - 1 : start, start };
+}
+
 /**
  * Adds native frames to an error that a callback has thrown: to its `stack`, behind the callback's own frames, and as
  * its `cause`, if it has none. What is not an error stays as it is, and so does one that cannot be changed.
@@ -91,18 +123,13 @@ export function addNativeFrames(
   error: unknown,
   native: readonly CrashFrame[],
   locate: SourceLocator,
-  // deno-lint-ignore ban-types
-  callback: Function,
+  callback: Callback,
 ): void {
   if (!(error instanceof Error) || native.length === 0) return;
   const lines = native.flatMap((frame) => linesOf(frame, locate));
   const stack = framesOf(error.stack);
   if (stack !== undefined) {
-    const here: { stack?: unknown } = {};
-    Error.captureStackTrace?.(here, callback);
-    const start = indexOfCallers(stack.frames, framesOf(here.stack)?.frames ?? []);
-    // The frame in front is the wrapper of the callback, if the stack reaches so far.
-    const end = start > 0 && start < stack.frames.length ? start - 1 : start;
+    const { end, start } = placeIn(stack.frames, callback);
     const text = [stack.head, ...stack.frames.slice(0, end), ...lines, ...stack.frames.slice(start)].join(
       "\n",
     );

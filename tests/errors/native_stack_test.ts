@@ -94,3 +94,30 @@ Deno.test("the cause is an error without frames of its own, and says less where 
   assertEquals(stack, `NativeStack: ${message}`);
   assertEquals(Deno.inspect(cause), "[NativeStack: the native frames in the stack]");
 });
+
+/** The frames of an error of functions so deep, after frames were added where nothing has called the callback. */
+async function addedInTask(depth: number): Promise<string[]> {
+  const { promise, resolve } = Promise.withResolvers<string[]>();
+  const deeper = (left: number): Error => left === 0 ? new Error("no") : deeper(left - 1);
+  const outer = () => {
+    const error = deeper(depth);
+    addNativeFrames(error, [frame("start")], nowhere, outer);
+    resolve(error.stack!.split("\n").slice(1));
+  };
+  // A task without frames of whoever has made it.
+  Promise.resolve().then(outer);
+  return await promise;
+}
+
+Deno.test("where no JavaScript has called, native frames come last, without the callback's wrapper", async () => {
+  const NATIVE = "    at start+0x10 in module 'plugin.smf', version 2";
+  const stack = await addedInTask(2);
+  assertEquals(stack.map((line) => /at (\w+)/.exec(line)![1]), ["deeper", "deeper", "deeper", "start"]);
+  assertEquals(stack.at(-1), NATIVE);
+  // V8 keeps ten frames.
+  for (const depth of [7, 8, 9, 20]) {
+    const frames = await addedInTask(depth);
+    assertEquals(frames.length, Math.min(depth + 1, 10) + 1);
+    assertEquals(frames.at(-1), NATIVE);
+  }
+});

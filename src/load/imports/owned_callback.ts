@@ -2,10 +2,11 @@
  * JavaScript functions that native code calls by a name that it imports.
  */
 
-import { stackSizeOf } from "../../call/guard.ts";
+import { nextParameterOf } from "../../call/adapter/next_parameter.ts";
+import { ADAPTER_SYSTEM } from "../../call/adapter/system.ts";
 import { addNativeFrames, type SourceLocator } from "../../errors/native_stack.ts";
 import { addressOf, pointerTo } from "../../os/pointer.ts";
-import { type CallbackEntry, enterCallback } from "../runtime/callers.ts";
+import { type CallbackEntry, enterCallback, hasCallbackEntries } from "../runtime/callers.ts";
 import { closedProvider, type Provider } from "./resolve.ts";
 
 /**
@@ -17,7 +18,10 @@ import { closedProvider, type Provider } from "./resolve.ts";
  * knows it; they are its `cause`, too, unless it has another, since Deno writes no other text for errors that
  * nobody catches.
  *
- * Platforms: the stack has native functions on Linux. Calls of other threads have none.
+ * Another thread may call it, that of a nonblocking call included, and waits for the result, which is 0 if the
+ * function throws. No JavaScript gets the error then.
+ *
+ * Platforms: the stack has native functions on Linux.
  */
 export interface ImportedFunction {
   /** The parameter types, as `Deno.UnsafeCallback` takes them. */
@@ -85,19 +89,35 @@ export class OwnedCallback implements Provider, Disposable {
   readonly description: string;
   readonly address: bigint;
   readonly #callback: Deno.UnsafeCallback;
+  /** The one that other threads call, so that they can say where they wait. */
+  readonly #elsewhere: Deno.UnsafeCallback | undefined;
   readonly #entry: CallbackEntry | undefined;
   #holders = 1;
 
   /** @param locate Finds the source of native frames. */
-  constructor(name: string, { parameters, result, callback }: ImportedFunction, locate: SourceLocator) {
+  constructor(name: string, definition: ImportedFunction, locate: SourceLocator) {
+    const { parameters, result, callback } = definition;
     this.description = `callback '${name}'`;
     const outer: Callback = withListener(callback, parameters.length, (error) => {
-      addNativeFrames(error, this.#entry?.callers() ?? [], locate, outer);
+      addNativeFrames(error, this.#entry?.callers(0n) ?? [], locate, outer);
     });
     this.#callback = new Deno.UnsafeCallback({ parameters, result }, outer as never);
-    const address = addressOf(this.#callback.pointer);
-    this.#entry = enterCallback(address, stackSizeOf({ parameters, result }));
-    this.address = this.#entry?.address ?? address;
+    this.address = addressOf(this.#callback.pointer);
+    if (ADAPTER_SYSTEM === undefined || !hasCallbackEntries()) return;
+    const waited: Callback = (...values) => {
+      const frame = values.pop() as bigint;
+      try {
+        return callback(...values);
+      } catch (error) {
+        addNativeFrames(error, this.#entry?.callers(frame) ?? [], locate, waited);
+        throw error;
+      }
+    };
+    const more = [...parameters, "usize" as const];
+    this.#elsewhere = new Deno.UnsafeCallback({ parameters: more, result }, waited as never);
+    const next = nextParameterOf(definition, ADAPTER_SYSTEM.convention);
+    this.#entry = enterCallback(this.address, addressOf(this.#elsewhere.pointer), next);
+    this.address = this.#entry?.address ?? this.address;
   }
 
   get pointer(): Deno.PointerObject {
@@ -121,6 +141,7 @@ export class OwnedCallback implements Provider, Disposable {
   [Symbol.dispose](): void {
     if (--this.#holders !== 0) return;
     this.#entry?.[Symbol.dispose]();
+    this.#elsewhere?.close();
     this.#callback.close();
   }
 }

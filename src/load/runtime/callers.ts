@@ -4,6 +4,7 @@
  * walked when somebody asks.
  */
 
+import type { NextParameter } from "../../call/adapter/next_parameter.ts";
 import type { GuardEntry } from "../../call/guard.ts";
 import type { CrashFrame } from "../../errors/crash.ts";
 import { attempt, ignore } from "../../errors/load_error.ts";
@@ -22,20 +23,20 @@ import { NativeLibrary } from "./native_library.ts";
  *
  * | C declaration | failure |
  * |---|---|
- * | `uintptr_t smf_callback_add(uintptr_t function, uint64_t stack_size)` | 0 |
- * | `void smf_callers(uintptr_t code, struct guard_cell *cell)` | never |
+ * | `uintptr_t smf_callback_add(uintptr_t function, uintptr_t elsewhere, uint64_t stack_size, uint64_t place)` | 0 |
+ * | `void smf_callers(uintptr_t code, uintptr_t base, struct guard_cell *cell)` | never |
  * | `void smf_guard_remove(uintptr_t code)` | never |
  */
 const FUNCTIONS = {
-  smf_callback_add: { parameters: ["usize", "usize"], result: "usize" },
-  smf_callers: { parameters: ["usize", "buffer"], result: "void" },
+  smf_callback_add: { parameters: ["usize", "usize", "usize", "usize"], result: "usize" },
+  smf_callers: { parameters: ["usize", "usize", "buffer"], result: "void" },
   smf_guard_remove: { parameters: ["usize"], result: "void" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
 /** The functions once they are found; null where there are none. */
 interface Functions {
-  readonly add: (address: bigint, stackSize: number) => bigint;
-  readonly callers: (entry: bigint, to: Uint8Array) => void;
+  readonly add: (address: bigint, elsewhere: bigint, stackSize: number, place: number) => bigint;
+  readonly callers: (entry: bigint, frame: bigint, to: Uint8Array) => void;
   readonly remove: (entry: bigint) => void;
 }
 
@@ -55,35 +56,51 @@ function findFunctions(): Functions | null {
   }) ?? null;
 }
 
+/** Whether this system has entries in front of callbacks: Linux, where it does not refuse the library. */
+export function hasCallbackEntries(): boolean {
+  functions ??= findFunctions();
+  return functions !== null;
+}
+
 /** An address that native code calls in place of a callback's; disposing takes it away. */
 export interface CallbackEntry extends GuardEntry {
   /**
-   * The native code that has called the callback, innermost first, up to JavaScript. There is none if the callback
-   * does not run, or was called on another thread than this isolate's.
+   * The native code that has called the callback, which is running: innermost first, up to JavaScript or to the
+   * start of its thread.
+   *
+   * @param frame What the function for other threads has got; 0 if this isolate's thread has called.
    */
-  callers(): readonly CrashFrame[];
+  callers(frame: bigint): readonly CrashFrame[];
 }
 
 /** Takes the description of frames. */
 let cell: CrashCell | undefined;
 
 /**
- * Puts an entry in front of a callback.
+ * Puts an entry in front of a callback of this isolate.
  *
- * Platforms: Linux; elsewhere, and where the system refuses memory, there is none.
+ * Platforms: where there are entries; elsewhere, and where the system refuses memory, there is none.
  *
- * @param stackSize The bytes of its arguments on the stack, or more.
+ * @param address The callback that this isolate's thread calls.
+ * @param elsewhere The one that other threads call, which has one more parameter, an address: that of the entry's
+ * frame, for {@linkcode CallbackEntry.callers}.
+ * @param next The place of that parameter.
  */
-export function enterCallback(address: bigint, stackSize: number): CallbackEntry | undefined {
+export function enterCallback(
+  address: bigint,
+  elsewhere: bigint,
+  { stackSize, place }: NextParameter,
+): CallbackEntry | undefined {
   functions ??= findFunctions();
   if (functions === null) return undefined;
-  const { add, callers, remove } = functions, entry = codeEntry(add(address, stackSize), remove);
+  const { add, callers, remove } = functions;
+  const entry = codeEntry(add(address, elsewhere, stackSize, place), remove);
   return entry && {
     ...entry,
-    callers() {
+    callers(frame) {
       const to = cell ??= new CrashCell();
       to.clear();
-      ifPermitted(() => callers(entry.address, to.bytes));
+      ifPermitted(() => callers(entry.address, frame, to.bytes));
       return framesOf(to.text.split("\n"));
     },
   };

@@ -18,23 +18,32 @@ struct guard_cell {
   uint64_t room;
   char text[];
 };
-/* The record of an entry. The guard's code has the offsets of the first five as numbers. */
+/* The record of an entry, of a guard or a callback. The code of both has the offsets of fields as numbers. */
 struct guard_entry {
   uintptr_t guard, function;
   /* The bytes of arguments on the stack, a multiple of 16. */
   uint64_t stack_size;
-  /* Leads to the word that says whether the module may be called. */
-  uint32_t **quarantine;
+  union {
+    /* Leads to the word that says whether the module may be called. */
+    uint32_t **quarantine;
+    /* Of a callback: the thread that JavaScript runs on, as smf_this_thread has it. */
+    uintptr_t thread;
+  };
+  /* Null for a callback. */
   struct guard_cell *cell;
   union {
     /* Of the entry's own: what `quarantine` leads to, unless it can change. */
     uint32_t *word;
     struct guard_entry *next;
+    /* Of a callback: the function that other threads call in place of `function`. */
+    uintptr_t elsewhere;
   };
   /* The cell, if it belongs to the entry. */
   struct guard_cell *own;
   /* The address of its code. */
   uintptr_t code;
+  /* Of a callback: the place of its last parameter (callback_code.c). */
+  uint64_t place;
 };
 
 /* guard_code.c */
@@ -92,6 +101,7 @@ int smf_has_system_tables(const struct module *module);
 #endif
 
 /* system.c */
+uintptr_t smf_this_thread(void);
 /* Memory for `code` bytes that will be executed, and for `size` bytes behind it; null if there is none. */
 uint8_t *smf_reserve_code(size_t code, size_t size);
 int smf_finish_code(uint8_t *memory, size_t code);

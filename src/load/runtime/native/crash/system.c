@@ -166,6 +166,17 @@ long smf_read_at(intptr_t file, void *into, size_t size, uint64_t at) {
 
 void smf_close(intptr_t file) { smf_call(SYS_close, file, 0, 0, 0); }
 
+/* The thread pointer, which no other thread has at the same time. The code of callbacks compares it. */
+uintptr_t smf_this_thread(void) {
+  uintptr_t thread;
+#if defined(__x86_64__)
+  __asm__ volatile("movq %%fs:0, %0" : "=r"(thread));
+#else
+  __asm__ volatile("mrs %0, tpidr_el0" : "=r"(thread));
+#endif
+  return thread;
+}
+
 uint8_t *smf_reserve_code(size_t code, size_t size) {
   void *memory = mmap(0, code + size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? 0 : memory;
