@@ -10,13 +10,10 @@ import type { CrashFrame } from "../../errors/crash.ts";
 import { attempt, ignore } from "../../errors/load_error.ts";
 import { ifPermitted } from "../../os/library.ts";
 import { pointerCall } from "../../os/pointer.ts";
-import { Platform } from "../../smf/enums.ts";
 import { codeEntry } from "./code_entry.ts";
 import { CrashCell } from "./crash_cell.ts";
 import { framesOf } from "./crash_error.ts";
-import { CRASH_LIBRARY, CRASH_NAME } from "./crash_library.ts";
-import { HOST_PLATFORM } from "./host.ts";
-import { NativeLibrary } from "./native_library.ts";
+import { findAddresses } from "./crash_report.ts";
 
 /**
  * The library's functions.
@@ -43,11 +40,11 @@ interface Functions {
 let functions: Functions | null | undefined;
 
 function findFunctions(): Functions | null {
-  if (HOST_PLATFORM !== Platform.Linux) return null;
   // Where libraries in memory are forbidden, errors of callbacks have no native frames.
   return attempt(ignore, () => {
-    const library = new NativeLibrary(CRASH_NAME, CRASH_LIBRARY);
-    const find = (name: keyof typeof FUNCTIONS) => pointerCall(library.addressOf(name), FUNCTIONS[name]);
+    const addressOf = findAddresses();
+    if (addressOf === null) return null;
+    const find = (name: keyof typeof FUNCTIONS) => pointerCall(addressOf(name), FUNCTIONS[name]);
     return {
       add: find("smf_callback_add") as Functions["add"],
       callers: find("smf_callers") as Functions["callers"],
@@ -56,7 +53,7 @@ function findFunctions(): Functions | null {
   }) ?? null;
 }
 
-/** Whether this system has entries in front of callbacks: Linux, where it does not refuse the library. */
+/** Whether this system has entries in front of callbacks: Linux, and Windows on x86-64. */
 export function hasCallbackEntries(): boolean {
   functions ??= findFunctions();
   return functions !== null;

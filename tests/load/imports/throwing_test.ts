@@ -1,12 +1,12 @@
 // The native functions in the stacks of errors that callbacks throw.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { callersTest, textTest } from "../../support/callers.ts";
 import { lineOf } from "../../support/debug_sources.ts";
 import { compileModule } from "../../support/compiled_module.ts";
 import { compilesForHere } from "../../support/compilers.ts";
 import { FOLDER } from "../../../fixtures/build_crashes.ts";
 import { runChild } from "../../support/modules.ts";
 import { TemporaryDirectory } from "../../support/testing.ts";
-import { linuxTest } from "../../support/threads.ts";
 import { ModuleRegistry } from "../../../mod.ts";
 
 const CHILD = new URL("./throwing_child.ts", import.meta.url);
@@ -14,20 +14,15 @@ const LINE = lineOf("int call(function *run", Deno.readTextFileSync(new URL("cra
 /** The frame of the function that calls back, with its line in the source. */
 const CALL = `    at call\\+0x[0-9a-f]+ \\([^()]*crashes\\.c:${LINE}\\) in module 'crashes', version 1`;
 
-/** Registers a test of texts alone: on other processors they are the same, and a process takes long in an emulator. */
-function textTest(name: string, work: () => Promise<void>): void {
-  if (Deno.build.arch === "x86_64") return linuxTest(name, work);
-  Deno.test.ignore(`${name} (SKIPPED: the same on any processor, tested on x86-64)`, () => {});
-}
-
 async function run(
   name: string,
   variant = "lines",
 ): Promise<{ code: number; stdout: string; stderr: string }> {
-  return await runChild(CHILD, { args: [name, variant] });
+  const { code, stdout, stderr } = await runChild(CHILD, { args: [name, variant] });
+  return { code, stdout: stdout.replaceAll("\r", ""), stderr: stderr.replaceAll("\r", "") };
 }
 
-linuxTest("Deno's words about an error that nobody catches name the native functions", async () => {
+callersTest("Deno's words about an error that nobody catches name the native functions", async () => {
   const { code, stderr } = await run("uncaught");
   assertEquals(code, 1);
   assertMatch(stderr, /Uncaught .*RangeError: refused 0/);
@@ -38,7 +33,7 @@ linuxTest("Deno's words about an error that nobody catches name the native funct
 });
 
 for (const name of ["caught", "fast", "many"]) {
-  linuxTest(`the stack has the native functions between those of JavaScript (${name})`, async () => {
+  callersTest(`the stack has the native functions between those of JavaScript (${name})`, async () => {
     const { stdout, stderr } = await run(name);
     const between = `at callback \\(.*throwing_child\\.ts.*\\)\n${CALL}\n    at .*`;
     assertMatch(stdout, new RegExp(`^RangeError: refused 0\n    at refuse .*\n    ${between}`), stderr);
@@ -54,7 +49,7 @@ textTest("the stack ends with the native functions where V8 has cut it", async (
   assertMatch(stdout, new RegExp(`^RangeError.*(\n    at (refuse|deeper) .*){10}\n${CALL}\ncause`));
 });
 
-linuxTest("an error that passes several callbacks has the native functions of each", async () => {
+callersTest("an error that passes several callbacks has the native functions of each", async () => {
   const both = `${CALL}\n    from JavaScript\n${CALL}`;
   assertMatch((await run("nested")).stdout, new RegExp(`^cause: .*\n${both}$`, "m"));
   const { stdout } = await run("recursive");
@@ -83,7 +78,7 @@ textTest("without code of a module in between nothing is added", async () => {
   assertStringIncludes(stdout, "cause: undefined");
 });
 
-linuxTest("a module without debug information and unwind tables has function and distance", async () => {
+callersTest("a module without debug information and unwind tables has function and distance", async () => {
   const { stdout } = await run("caught", "plain");
   assertMatch(stdout, /\n {4}at call\+0x[0-9a-f]+ in module 'crashes', version 1\n/);
 });

@@ -1,12 +1,11 @@
 // The native functions in the stacks of errors that callbacks throw which other threads have called.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { FOLDER } from "../../../fixtures/build_crashes.ts";
-import { hasCallbackEntries } from "../../../src/load/runtime/callers.ts";
+import { callersTest, textTest } from "../../support/callers.ts";
 import { lineOf } from "../../support/debug_sources.ts";
 import { runChild } from "../../support/modules.ts";
 
 const CHILD = new URL("./waiting_child.ts", import.meta.url);
-const HAS_ENTRIES = hasCallbackEntries();
 const LINE = lineOf("int call(function *run", Deno.readTextFileSync(new URL("crashes.c", FOLDER)));
 const MODULE = "in module '\\w+', version 1";
 /** The frame of the function that calls back, with its line in the source. */
@@ -20,27 +19,13 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Registers a test of texts alone: on other processors they are the same, and a process takes long in an emulator. */
-function textTest(name: string, work: () => Promise<void>): void {
-  if (Deno.build.arch === "x86_64") return waitingTest(name, work);
-  Deno.test.ignore(`${name} (SKIPPED: the same on any processor, tested on x86-64)`, () => {});
-}
-
-function waitingTest(name: string, work: () => Promise<void>): void {
-  Deno.test({
-    name: HAS_ENTRIES ? name : `${name} (SKIPPED: needs entries of callbacks)`,
-    ignore: !HAS_ENTRIES,
-    fn: work,
-  });
-}
-
 async function run(name: string, variant = "lines"): Promise<Ended> {
   const { code, stdout, stderr } = await runChild(CHILD, { args: [name, variant] });
   assertEquals(code, 0, stderr);
   return { stdout: stdout.replaceAll("\r", ""), stderr };
 }
 
-waitingTest("a callback of a nonblocking call has the native functions of its thread", async () => {
+callersTest("a callback of a nonblocking call has the native functions of its thread", async () => {
   const { stdout } = await run("nonblocking");
   // The callback returned 0 for the error.
   assertMatch(
@@ -53,18 +38,18 @@ waitingTest("a callback of a nonblocking call has the native functions of its th
   assert(!stdout.includes("owned_callback.ts"), stdout);
 });
 
-waitingTest("a callback of a module's own thread has native functions up to the thread's start", async () => {
+callersTest("a callback of a module's own thread has native functions up to the thread's start", async () => {
   const { stdout } = await run("thread");
   const start = Deno.build.os === "windows" ? "(kernel32|ntdll)\\.dll" : "libc\\.so\\.6";
   assertMatch(stdout, new RegExp(`\n${frameOf("do_job")}\n(    at .* ${start}\n)+cause: `, "i"));
   assertEquals(stdout.includes("call_in_thread"), false);
 });
 
-waitingTest("calls of other threads get their results", async () => {
+callersTest("calls of other threads get their results", async () => {
   assertEquals((await run("passed")).stdout, "9 11\n");
 });
 
-waitingTest("each of many threads that wait at once has its own native functions", async () => {
+callersTest("each of many threads that wait at once has its own native functions", async () => {
   const { stdout } = await run("together");
   const frames = [CALL, frameOf("call_and_crash"), frameOf("do_job")];
   const numbers = [...stdout.matchAll(/^RangeError: refused (\d+)\n(?: {4}at .*waiting_child.*\n)+(.*)$/gm)]
@@ -77,7 +62,7 @@ waitingTest("each of many threads that wait at once has its own native functions
   assertEquals(numbers.toSorted((left, right) => left - right), expected);
 });
 
-waitingTest(
+callersTest(
   "a callback that JavaScript's thread calls meanwhile has the functions of that call",
   async () => {
     const { stdout } = await run("both");
@@ -92,6 +77,13 @@ waitingTest(
     assertEquals(there.includes("at call+"), false);
   },
 );
+
+textTest("the stack ends with the native functions where V8 has cut it", async () => {
+  assertMatch(
+    (await run("deep")).stdout,
+    new RegExp(`^RangeError.*(\n    at (refuse|deeper) .*){10}\n${CALL}\ncause`),
+  );
+});
 
 textTest("a module without debug information and unwind tables has function and distance", async () => {
   assertStringIncludes((await run("nonblocking", "plain")).stdout, "in module 'crashes', version 1\n");

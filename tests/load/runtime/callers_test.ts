@@ -2,10 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { nextParameterOf } from "../../../src/call/adapter/next_parameter.ts";
 import { ADAPTER_SYSTEM } from "../../../src/call/adapter/system.ts";
-import { enterCallback, hasCallbackEntries } from "../../../src/load/runtime/callers.ts";
+import { enterCallback } from "../../../src/load/runtime/callers.ts";
 import { addressOf, pointerTo } from "../../../src/os/pointer.ts";
-
-const HAS_ENTRIES = hasCallbackEntries();
+import { callersTest } from "../../support/callers.ts";
 
 /** Where a frame has its own address, in bytes from its beginning (native/crash/callers.h). */
 const OWN = Deno.build.arch === "aarch64" ? 104 : Deno.build.os === "windows" ? 40 : -56;
@@ -54,46 +53,40 @@ function makeCallback(
 }
 
 for (const [name, parameters] of Object.entries(SIGNATURES)) {
-  Deno.test({
-    name: `arguments, results and the frame pass: ${name}${
-      HAS_ENTRIES ? "" : " (SKIPPED: needs entries of callbacks)"
-    }`,
-    ignore: !HAS_ENTRIES,
-    fn: async () => {
-      for (const result of RESULTS) {
-        const given = parameters.map((type, index) => valueOf(type, index + 1));
-        const returned = valueOf(result, 77);
-        const seen: unknown[][] = [];
-        let own: bigint | undefined;
-        const here = makeCallback(parameters, result, (...values) => {
-          seen.push(values);
-          return returned;
-        });
-        const elsewhere = makeCallback([...parameters, "usize"], result, (...values) => {
-          const frame = values.pop() as bigint;
-          own = new Deno.UnsafePointerView(pointerTo(frame + BigInt(OWN))).getBigUint64();
-          seen.push([...values, frame]);
-          return returned;
-        });
-        const next = nextParameterOf({ parameters, result }, ADAPTER_SYSTEM!.convention);
-        const entry = enterCallback(addressOf(here.pointer), addressOf(elsewhere.pointer), next)!;
-        const call = (nonblocking: boolean) =>
-          new Deno.UnsafeFnPointer(pointerTo(entry.address) as never, { parameters, result, nonblocking })
-            .call(...given as never[]) as unknown;
-        // Deno has null for void, at times.
-        assertEquals(call(false) ?? undefined, returned);
-        assertEquals(seen.pop(), given);
-        assertEquals(await call(true) ?? undefined, returned);
-        const [frame, ...values] = seen.pop()!.toReversed();
-        assertEquals(values.toReversed(), given);
-        assertEquals(frame, own);
-        assert(frame !== 0n);
-        // Nobody waits there any more.
-        assertEquals(entry.callers(frame as bigint), []);
-        entry[Symbol.dispose]();
-        elsewhere.close();
-        here.close();
-      }
-    },
+  callersTest(`arguments, results and the frame pass: ${name}`, async () => {
+    for (const result of RESULTS) {
+      const given = parameters.map((type, index) => valueOf(type, index + 1));
+      const returned = valueOf(result, 77);
+      const seen: unknown[][] = [];
+      let own: bigint | undefined;
+      const here = makeCallback(parameters, result, (...values) => {
+        seen.push(values);
+        return returned;
+      });
+      const elsewhere = makeCallback([...parameters, "usize"], result, (...values) => {
+        const frame = values.pop() as bigint;
+        own = new Deno.UnsafePointerView(pointerTo(frame + BigInt(OWN))).getBigUint64();
+        seen.push([...values, frame]);
+        return returned;
+      });
+      const next = nextParameterOf({ parameters, result }, ADAPTER_SYSTEM!.convention);
+      const entry = enterCallback(addressOf(here.pointer), addressOf(elsewhere.pointer), next)!;
+      const call = (nonblocking: boolean) =>
+        new Deno.UnsafeFnPointer(pointerTo(entry.address) as never, { parameters, result, nonblocking })
+          .call(...given as never[]) as unknown;
+      // Deno has null for void, at times.
+      assertEquals(call(false) ?? undefined, returned);
+      assertEquals(seen.pop(), given);
+      assertEquals(await call(true) ?? undefined, returned);
+      const [frame, ...values] = seen.pop()!.toReversed();
+      assertEquals(values.toReversed(), given);
+      assertEquals(frame, own);
+      assert(frame !== 0n);
+      // Nobody waits there any more.
+      assertEquals(entry.callers(frame as bigint), []);
+      entry[Symbol.dispose]();
+      elsewhere.close();
+      here.close();
+    }
   });
 }

@@ -1,5 +1,5 @@
 /*
- * Callbacks that can say which native code has called them (Linux): an entry in front
+ * Callbacks that can say which native code has called them: an entry in front
  * of each leaves a frame, from which the walk begins (callback_code.c). Entries are
  * those of guards, with other code behind them.
  */
@@ -13,10 +13,11 @@
  * the stack, and that this thread's JavaScript runs. Other threads call `elsewhere`
  * in its place, whose parameters are one more: the address of the entry's frame, at
  * `place` (callback_code.c), for whose arguments there must be room in `stack_size`.
- * Returns the address of the entry's code, for smf_guard_remove; 0 without memory.
+ * Returns the address of the entry's code, for smf_guard_remove; 0 if the system refuses it.
  */
 __attribute__((visibility("default"))) uintptr_t smf_callback_add(uintptr_t function, uintptr_t elsewhere,
                                                                   uint64_t stack_size, uint64_t place) {
+  if (!smf_register_callbacks()) return 0;
   struct guard_entry *entry = smf_take_entry(stack_size, smf_callback);
   if (!entry) return 0;
   entry->thread = smf_this_thread();
@@ -46,16 +47,20 @@ static const uintptr_t *frame_of(uintptr_t record, uintptr_t above) {
 /* The frame that has called an entry, whose own frame is at `base`. */
 static struct frame caller_of(const uintptr_t *base) {
   struct frame frame = {0};
-#if defined(__x86_64__)
+#if defined(FOR_WINDOWS)
+  /* %rbx, %rsi and %rdi, and %r12 to %r15 */
+  for (int number = 3; number < 6; number++) frame.registers[number] = base[16 - number];
+  for (int number = 12; number < 16; number++) frame.registers[number] = base[22 - number];
+#elif defined(__x86_64__)
   /* %rbx, and %r12 to %r15 */
   frame.registers[3] = base[-1];
   for (int number = 12; number < 16; number++) frame.registers[number] = base[10 - number];
 #else
   for (int number = 19; number < 29; number++) frame.registers[number] = base[number - 17];
 #endif
-  frame.registers[FRAME_POINTER] = base[0];
+  frame.registers[FRAME_POINTER] = base[POINTER_WORD];
   frame.registers[STACK_POINTER] = (uintptr_t)(base + END_WORD);
-  frame.pc = smf_unsigned(base[1]);
+  frame.pc = smf_unsigned(base[RETURN_WORD]);
   frame.is_return = 1;
   return frame;
 }

@@ -171,10 +171,10 @@ void smf_flush(void);
 void smf_say_into(char *buffer, size_t size);
 size_t smf_said(void);
 
-#if !defined(FOR_WINDOWS)
-/* handler.c */
+/* handler.c; windows/exceptions.c */
 int smf_run_alone(void (*run)(void *), void *argument, const int *is_reported);
 
+#if !defined(FOR_WINDOWS)
 /* cause.c */
 void smf_write_report(int number, const siginfo_t *info, void *context);
 #endif

@@ -53,8 +53,6 @@ static int is_of_module(const struct crash *crash) {
 
 static void decide(void *argument) {
   struct crash *crash = argument;
-  smf_forget_regions();
-  smf_forget_library();
   if (smf_has_guards()) crash->verdict = smf_survive(crash->exception, crash->context, crash->are_blocks_asked);
   if (crash->verdict != NOT_SURVIVED) return;
   /* A breakpoint is the business of debuggers, unless it is one of code behind a guard. */
@@ -73,24 +71,35 @@ static void decide(void *argument) {
 enum { TURNS = 2200, SHORT_TURNS = 2000, TURN = 10 };
 
 /*
- * Survives the crash if it can be; else writes a report if code of a module is on the
- * stack, once in a process: it ends afterwards.
+ * Runs a function on the stack for handlers, while no other thread does. `is_reported` says
+ * whether it wrote a report: then nobody runs anything here any more, because the process ends. Returns whether the function ran.
  */
-static enum verdict survive_or_report(const struct exception *exception, struct context *context, int are_blocks_asked) {
+int smf_run_alone(void (*run)(void *), void *argument, const int *is_reported) {
   uint32_t thread = smf_system.thread(), owner = 0;
   for (int turn = 0; !__atomic_compare_exchange_n(&reporter, &owner, thread, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
        turn++, owner = 0) {
     /* Another thread has crashed, too: its report comes whole, and then the process ends. */
-    if (owner == thread || turn == TURNS) return NOT_SURVIVED;
+    if (owner == thread || turn == TURNS) return 0;
     smf_system.sleep(turn < SHORT_TURNS ? 0 : TURN);
   }
-  struct crash crash = {exception, context, are_blocks_asked, NOT_SURVIVED, 0};
   __atomic_fetch_add(&smf_readers, 1, __ATOMIC_SEQ_CST);
-  smf_run_on_stack(stack + sizeof stack, sizeof stack, decide, &crash);
-  if (!crash.is_reported) {
+  smf_forget_regions();
+  smf_forget_library();
+  smf_run_on_stack(stack + sizeof stack, sizeof stack, run, argument);
+  if (!*is_reported) {
     __atomic_fetch_sub(&smf_readers, 1, __ATOMIC_SEQ_CST);
     __atomic_store_n(&reporter, 0, __ATOMIC_SEQ_CST);
   }
+  return 1;
+}
+
+/*
+ * Survives the crash if it can be; else writes a report if code of a module is on the
+ * stack, once in a process: it ends afterwards.
+ */
+static enum verdict survive_or_report(const struct exception *exception, struct context *context, int are_blocks_asked) {
+  struct crash crash = {exception, context, are_blocks_asked, NOT_SURVIVED, 0};
+  smf_run_alone(decide, &crash, &crash.is_reported);
   return crash.verdict;
 }
 

@@ -99,6 +99,12 @@ void smf_mend_stack(void) {
   if (TEB_WORD(STACK_LIMIT) < last + size) TEB_WORD(STACK_LIMIT) = last + size;
 }
 
+/* The address of the thread's block. The code of callbacks compares it. */
+uintptr_t smf_this_thread(void) {
+  enum { SELF = 0x30 };
+  return TEB_WORD(SELF);
+}
+
 uint8_t *smf_reserve_code(size_t code, size_t size) {
   return smf_system.reserve(0, code + size, COMMITTED | RESERVED, READ_WRITE);
 }
