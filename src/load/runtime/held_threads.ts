@@ -1,6 +1,6 @@
 /**
  * The threads that the initialisers of a module's next version start: they are held in front of the module's code
- * until it is aimed at the variables that stay (native/held_threads.c). Then each goes on, or ends without having run
+ * until it is aimed at the variables that stay (native/held_threads.c, native/thread_starts.c). Then each goes on, or ends without having run
  * anything.
  */
 
