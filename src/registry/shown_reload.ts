@@ -29,6 +29,7 @@ export function showReport(report: CarryReport): CarryReport {
         bytes: shownSize(unused.bytes),
         addedBytes: shownSize(unused.addedBytes),
         ...unused.threads > 0 && { threads: unused.threads },
+        ...unused.sharedBytes > 0 && { sharedBytes: shownSize(unused.sharedBytes) },
       },
     },
     ...replacedCode?.stays !== undefined && {

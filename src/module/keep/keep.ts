@@ -17,6 +17,7 @@ import { aimOf } from "./plan.ts";
 import { reportOf } from "./report.ts";
 import { countKept, type HomePlan, type KeepPlan } from "./plan_model.ts";
 import { settle } from "./settle.ts";
+import { shareConstants } from "./shared_constants.ts";
 import { StartedThreads } from "./started_threads.ts";
 import { freshHomes, homeAddress, type HomeTable } from "./table.ts";
 import { fillAppended } from "./virtual_words.ts";
@@ -49,7 +50,7 @@ export function keepState(
   { oldPointers: treatment = "keep" }: Pick<CarryOptions, "oldPointers">,
   failed: () => void,
 ): KeptCandidate {
-  const { candidate, homes, places, table, threadLocals } = plan;
+  const { previous, candidate, homes, places, table, threadLocals } = plan;
   const started = new StartedThreads(plan);
   const { withdrawn, doneGuards } = settle(plan);
   const threads = started.settle();
@@ -79,7 +80,10 @@ export function keepState(
   }
   for (const address of doneGuards) bytesAt(address, 1)[0] = 1;
   for (const home of moved) move(home, candidate);
-  const report = reportOf(plan, oldPointers, threads.filter((goesOn) => !goesOn).length);
+  const report = reportOf(plan, oldPointers, {
+    threads: threads.filter((goesOn) => !goesOn).length,
+    sharedBytes: shareConstants(previous as PlacedImage, candidate),
+  });
   const next = table.with(candidate, homes.map(({ fate, place }) => fate === "kept" ? place : undefined));
   undo.move();
   if (blocks !== undefined) {

@@ -10,17 +10,17 @@ import type { CarryReport, OldPointer } from "../carry.ts";
 import { reportTables } from "./class_tables.ts";
 import { InitialValues } from "./initial_values.ts";
 import type { KeepPlan } from "./plan_model.ts";
-import { homelessVariables, unusedObjects } from "./unused.ts";
+import { homelessVariables, type UnusedObjects, unusedObjects } from "./unused.ts";
 
 /**
  * Reports what becomes of the variables.
  *
- * @param unusedThreads How many threads of initialisers never run.
+ * @param counts What the report counts that is known already.
  */
 export function reportOf(
   plan: KeepPlan,
   oldPointers: readonly OldPointer[],
-  unusedThreads: number,
+  counts: Pick<UnusedObjects, "threads" | "sharedBytes">,
 ): CarryReport {
   const { homes, candidate, places, pair, threadLocals } = plan;
   const { symbols } = candidate.file;
@@ -68,7 +68,7 @@ export function reportOf(
     tables: reportTables(plan),
     moved,
     fresh: [...fresh, ...homelessVariables(candidate, threadLocals?.reason)],
-    unused: { ...unusedObjects(candidate, keptHomes), threads: unusedThreads },
+    unused: unusedObjects(candidate, keptHomes, counts),
     replacedCode: undefined,
     oldPointers,
     matchedBySize,

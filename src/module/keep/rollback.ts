@@ -69,7 +69,7 @@ export function rollBackState(
   const plan = { table, previous, candidate, places, pair, homes, threadLocals };
   return {
     threads: [],
-    report: { ...reportOf(plan, [], 0), unused: undefined },
+    report: { ...reportOf(plan, [], { threads: 0, sharedBytes: 0 }), unused: undefined },
     table: table.with(candidate),
     undo() {
       for (const { bytes, values } of saved) bytes.set(values);

@@ -18,22 +18,27 @@ export interface UnusedObjects {
   /**
    * The bytes of memory that the new version added to the process: its image, the tables of its file, of which reports
    * of crashes have a copy, and its debug information if it was loaded from bytes. They stay until the module ends,
-   * but for the code and the debug information of a version that is replaced (`replacedCode`).
+   * but for the code and the debug information of a version that is replaced (`replacedCode`). Constants that are
+   * stored once with those of the version before do not count.
    */
   readonly addedBytes: number;
   /** How many threads its initialisers started for such variables: none of them ran, those of before go on. */
   readonly threads: number;
+  /** The bytes of constants of the new version that are stored once with those of the version before. */
+  readonly sharedBytes: number;
 }
 
 /**
  * Finds what the initialisers of a candidate made that nobody uses.
  *
  * @param kept The homes of the candidate that are kept elsewhere.
+ * @param counts What is counted elsewhere.
  */
 export function unusedObjects(
   candidate: PlacedImage,
   kept: readonly number[],
-): Omit<UnusedObjects, "threads"> {
+  counts: Pick<UnusedObjects, "threads" | "sharedBytes">,
+): UnusedObjects {
   const { homes, plan: { data }, memory, initialData, file: { symbols } } = candidate;
   const places = HomePlaces.of(candidate);
   const now = dataOf(candidate);
@@ -47,7 +52,7 @@ export function unusedObjects(
     if (!isWritten || isUnchanged(now, initialData, start, start + size)) continue;
     for (const index of places.variables[home]) names.push(symbols.name(index));
   }
-  return { names, bytes, addedBytes: memory.size + tableBytes(candidate) };
+  return { names, bytes, addedBytes: memory.size - counts.sharedBytes + tableBytes(candidate), ...counts };
 }
 
 /** The bytes of what the loader keeps of a file beside the image, copies for reports of crashes included. */

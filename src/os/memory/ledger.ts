@@ -27,7 +27,26 @@ interface LiveMemory {
   readonly reservation: Reservation;
   readonly pageSize: number;
   readonly protections: PageProtections;
+  readonly shareable: Stretches;
   views: { readonly offset: number; readonly bytes: Uint8Array<ArrayBuffer> }[];
+}
+
+/** The parts of some memory each of which is one mapping that can be shared. */
+class Stretches {
+  #all: readonly Pick<Range, "offset" | "length">[] = [];
+
+  /** Whether one of them has the whole range. */
+  has({ offset, length }: Range): boolean {
+    return this.#all.some((each) => each.offset <= offset && offset + length <= each.offset + each.length);
+  }
+
+  /** Adds a range, which replaces those that it overlaps. */
+  add({ offset, length }: Range): void {
+    const apart = this.#all.filter((each) =>
+      each.offset + each.length <= offset || offset + length <= each.offset
+    );
+    this.#all = [...apart, { offset, length }];
+  }
 }
 
 /** A part of live memory that was checked to lie inside it. */
@@ -120,7 +139,7 @@ export class Ledger<Functions> {
   add(address: bigint, size: number, reservation: Reservation, pageSize: number): ExecutableMemory {
     const memory = Object.freeze({ address, size });
     const protections = new PageProtections(size, Protection.READ_WRITE);
-    this.#live.set(memory, { reservation, pageSize, protections, views: [] });
+    this.#live.set(memory, { reservation, pageSize, protections, shareable: new Stretches(), views: [] });
     return memory;
   }
 
@@ -134,6 +153,17 @@ export class Ledger<Functions> {
       );
     }
     return { address: memory.address + BigInt(offset), offset, length };
+  }
+
+  /** A part of live memory that is whole pages, all of which are read-only; and which of its pages can be shared. */
+  constants(memory: ExecutableMemory, offset: number, length: number): Range & Pick<LiveMemory, "shareable"> {
+    const range = this.range(memory, offset, length);
+    const { pageSize, protections, shareable } = this.#record(memory);
+    if (offset % pageSize !== 0 || length % pageSize !== 0) throw notWholePages("share", range, pageSize);
+    if (!protections.are(offset, offset + length, Protection.READ_ONLY)) {
+      throw new RangeError("Cannot share memory: it is not read-only throughout");
+    }
+    return { ...range, shareable };
   }
 
   /** Bytes from the start of live memory to the guard behind it. */
@@ -155,9 +185,7 @@ export class Ledger<Functions> {
       throw new RangeError(`Cannot protect memory: '${protection}' is not a protection`);
     }
     if (offset % pageSize !== 0 || length % pageSize !== 0) {
-      throw new RangeError(
-        `Cannot protect memory: offset ${offset} and length ${length} are not whole pages of ${pageSize} bytes`,
-      );
+      throw notWholePages("protect", range, pageSize);
     }
     if (length === 0) return;
     if (protection !== Protection.READ_WRITE) {
@@ -216,4 +244,10 @@ export class Ledger<Functions> {
     }
     return record;
   }
+}
+
+function notWholePages(verb: string, { offset, length }: Range, pageSize: number): RangeError {
+  return new RangeError(
+    `Cannot ${verb} memory: offset ${offset} and length ${length} are not whole pages of ${pageSize} bytes`,
+  );
 }

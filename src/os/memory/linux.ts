@@ -4,6 +4,7 @@
 import { openLibrary, type SystemLibrary } from "../library.ts";
 import { PagedAllocator } from "./paged.ts";
 import { type PosixConstants, posixPages, type PosixSystem } from "./posix.ts";
+import type { Remapping } from "./shared_pages.ts";
 
 /** glibc's name, then musl's. */
 const LIBC_NAMES = ["libc.so.6", "libc.so"];
@@ -25,6 +26,14 @@ const LIBC = {
 const ADVICE = {
   // int madvise(void *addr, size_t length, int advice); -1
   madvise: { parameters: ["usize", "usize", "i32"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** Bound only when a reload finds constants that are as before. */
+const REMAPPING = {
+  // void *mremap(void *old, size_t old_size, size_t new_size, int flags, void *new); MAP_FAILED, which is -1
+  mremap: { parameters: ["usize", "usize", "usize", "i32", "usize"], result: "usize" },
+  // int memcmp(const void *left, const void *right, size_t length); cannot fail
+  memcmp: { parameters: ["usize", "usize", "usize"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 /** The compiler's support library; the `deno` program depends on it, so it is there. */
@@ -80,6 +89,8 @@ function openSystem(): SystemLibrary<PosixSystem> {
   const opened = opening.move();
   let advise: typeof system.madvise;
   const openAdvice = () => opened.use(openLibrary(LIBC_NAMES, ADVICE)).symbols.madvise;
+  let remapping: Remapping | undefined;
+  const openRemapping = () => remapping ??= opened.use(openLibrary(LIBC_NAMES, REMAPPING)).symbols;
   const system: PosixSystem = {
     mmap,
     mprotect,
@@ -88,6 +99,13 @@ function openSystem(): SystemLibrary<PosixSystem> {
     errno,
     madvise: (address, length, advice) => (advise ??= openAdvice())(address, length, advice),
     flush,
+    // Tested on this processor only; emulators do not know such calls.
+    ...Deno.build.arch === "x86_64" && {
+      remapping: {
+        mremap: (...moved) => openRemapping().mremap(...moved),
+        memcmp: (...compared) => openRemapping().memcmp(...compared),
+      },
+    },
   };
   return { symbols: system, close: () => opened.dispose() };
 }

@@ -26,6 +26,10 @@ export interface Pages {
   protect(address: bigint, length: number, protection: Protection): LoadError | undefined;
   /** Gives the memory of reserved pages back, which are inaccessible then and stay reserved; the error if refused. */
   discard(address: bigint, length: number): LoadError | undefined;
+  /** Makes read-only pages a mapping of which there can be several; answers whether that worked. */
+  makeShareable?(address: bigint, length: number): boolean;
+  /** Makes read-only pages another such mapping, if that holds the same bytes; answers whether that worked. */
+  share?(address: bigint, length: number, source: bigint): boolean;
   /** Provides the memory of writable pages before they are touched, if the system can. Absent where it cannot. */
   prefault?(address: bigint, length: number): void;
   /** Bytes in a large page, which begins at a multiple of that. Absent where the system has none for such memory. */
@@ -147,6 +151,29 @@ export class PagedAllocator implements MemoryAllocator {
         if (failure !== undefined) throw failure;
       })
     );
+  }
+
+  /** Stores pages of equal bytes once; see {@linkcode MemoryAllocator.share}. */
+  share(
+    memory: ExecutableMemory,
+    offset: number,
+    length: number,
+    source: ExecutableMemory,
+    sourceOffset: number,
+  ): boolean {
+    const target = this.#ledger.constants(memory, offset, length);
+    const from = this.#ledger.constants(source, sourceOffset, length);
+    if (length === 0) return false;
+    return this.#ledger.run((pages) => {
+      if (pages.makeShareable === undefined || pages.share === undefined) return false;
+      if (!from.shareable.has(from)) {
+        if (!pages.makeShareable(from.address, length)) return false;
+        from.shareable.add(from);
+      }
+      if (!pages.share(target.address, length, from.address)) return false;
+      target.shareable.add(target);
+      return true;
+    });
   }
 
   /** Provides the memory of pages that are about to be filled; see {@linkcode MemoryAllocator.prefault}. */

@@ -5,6 +5,7 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { Protection } from "./contract.ts";
 import type { Pages } from "./paged.ts";
+import { makeShareable, type Remapping, sharePages } from "./shared_pages.ts";
 
 /** The functions of a POSIX system that are used, with addresses as integers. */
 export interface PosixSystem {
@@ -25,6 +26,8 @@ export interface PosixSystem {
   sysconf(name: number): bigint;
   /** Advises the system about the use of pages. Returns 0; -1 on failure. Absent where no advice is used. */
   madvise?(address: bigint, length: bigint, advice: number): number;
+  /** Absent where pages are not shared. */
+  readonly remapping?: Remapping;
   /** The error number of the last call that failed. */
   errno(): number;
   /** Makes written instructions visible. Absent where the processor keeps caches coherent. */
@@ -91,6 +94,7 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
     if (size < 1) throw failed("find the page size", "sysconf", 0);
     return size;
   };
+  const sharing = system.remapping && { ...system, ...system.remapping };
   return {
     pageSize,
     granularity: pageSize,
@@ -126,6 +130,10 @@ export function posixPages(system: PosixSystem, constants: PosixConstants): Page
     prefault(address, length) {
       const { populateWrite } = constants;
       if (populateWrite !== undefined) system.madvise?.(address, BigInt(length), populateWrite);
+    },
+    ...sharing && {
+      makeShareable: (address, length) => makeShareable(sharing, address, length),
+      share: (address, length, source) => sharePages(sharing, address, length, source),
     },
     release(base, length) {
       if (system.munmap(base, BigInt(length)) === 0) return;
