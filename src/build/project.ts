@@ -144,33 +144,41 @@ export interface ProjectBuild extends BuiltModule {
   readonly isChanged: boolean;
 }
 
+/** What else happens while a module of a project is built. */
+export interface BuildSteps {
+  /** Is called before the file is written, if it is. */
+  readonly written?: (built: BuiltModule) => void;
+  /** Signs the module: returns the bytes that the file gets. */
+  readonly sign?: (bytes: Uint8Array) => Promise<Uint8Array<ArrayBuffer>>;
+  /** Hears how far the build is. */
+  readonly progress?: BuildProgress | undefined;
+}
+
 /**
  * Builds one module of a project, and writes its file if it has changed.
  *
  * @param options How, too; a compiler comes before that of the configuration.
- * @param written Is called before the file is written, if it is.
- * @param progress Hears how far the build is.
  * @throws As {@linkcode buildReporting}; {@linkcode LoadError} `Io` and `PermissionDenied` for writing.
  */
 export async function buildModule(
   { folder }: Project,
   module: ProjectModule,
   options: Pick<BuildOptions, "color" | "compiler" | "jobs" | "signal" | "target"> = {},
-  written: (built: BuiltModule) => void = () => {},
-  progress?: BuildProgress,
+  { written, sign, progress }: BuildSteps = {},
 ): Promise<ProjectBuild> {
   const { flags, compiler, link, output } = module;
-  const built = await buildReporting(sourcesFor(module, options.target), {
+  const linked = await buildReporting(sourcesFor(module, options.target), {
     folder,
     ...(compiler !== undefined && { compiler }),
     ...options,
     ...(flags !== undefined && { flags }),
     ...(link !== undefined && { link }),
   }, progress);
+  const built = sign === undefined ? linked : { ...linked, bytes: await sign(linked.bytes) };
   const path = within(folder, output);
   const isChanged = !hasBytes(path, built.bytes);
   if (isChanged) {
-    written(built);
+    written?.(built);
     try {
       Deno.mkdirSync(dirname(path), { recursive: true });
     } catch (error) {

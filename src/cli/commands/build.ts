@@ -5,13 +5,17 @@ import { CompileError } from "../../build/compile_error.ts";
 import { findProject, type Project, type ProjectModule, readProject } from "../../build/project.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { within } from "../../build/files.ts";
+import { signModule } from "../../smf/sign.ts";
 import { BuildBar } from "../dev/build_bar.ts";
 import { buildAndReport, type BuilderOptions, type ModuleOutcome } from "../dev/builder.ts";
-import { printBytesFiles } from "../packaging/embed.ts";
-import { packageModules } from "../packaging/package.ts";
+import { printBytesFiles, printOpener } from "../packaging/embed.ts";
+import { type PackagedModules, packageModules } from "../packaging/package.ts";
+import type { PackagedTypes } from "../packaging/package_types.ts";
 import { milliseconds } from "../dev/notes.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
+import { readPrivateKey } from "../terminal/keys.ts";
 import { readOptions } from "../terminal/options.ts";
+import { writeProblem } from "../terminal/problem_format.ts";
 import { errorJson, reportingErrors } from "../terminal/problems.ts";
 import type { Writer } from "../terminal/style.ts";
 import { printable } from "../terminal/table.ts";
@@ -28,11 +32,12 @@ Needs --allow-run of the compilers, and --allow-read and --allow-write of the pr
   --target LIST       build for these systems, with commas: linux-x64, linux-arm64,
                       macos-x64, macos-arm64, windows-x64; C and C++ with zig, unless the
                       configuration names a compiler; without debug information. Writes
-                      NAME.TARGET.smf, and mod.ts, which opens the one for the system
-                      that it runs on
+                      NAME.TARGET.smf, mod.ts, which opens the one for the system that
+                      it runs on, and the types that the configuration names
   --embed             with --target: write the modules as TypeScript, mod.ts and the
                       folder mod.bytes (see smf embed)
   --out FOLDER        where to write them; default: native, beside the configuration
+  --key FILE          sign the modules with this private key (see smf keygen, smf sign)
   --verbose           show the commands that run
   --json              print one JSON document
   --color WHEN        auto (default), always or never
@@ -51,14 +56,15 @@ Examples:
   smf build --verbose
   smf build counter
   smf build --target linux-x64,linux-arm64,windows-x64
-  smf build --target linux-x64,macos-arm64 --embed`;
+  smf build --target linux-x64,macos-arm64 --embed
+  smf build --target linux-x64,windows-x64 --key release.pem`;
 
 export const build: Command = {
   help: HELP,
   run(args: readonly string[], output: Output): Promise<number> {
     const options = readOptions(
       args,
-      { values: ["project", "compiler", "target", "out"], switches: ["verbose", "json", "embed"] },
+      { values: ["project", "compiler", "target", "out", "key"], switches: ["verbose", "json", "embed"] },
       output,
     );
     const { writer, rest: names } = options;
@@ -81,9 +87,15 @@ export const build: Command = {
         for (const [option, isGiven] of [["out", out !== undefined], ["embed", embed]] as const) {
           if (targets === undefined && isGiven) throw new UsageError(`--${option} needs --target`);
         }
-        const how = { verbose, ...(compiler !== undefined && { compiler }) };
-        const { outcomes, files } = targets === undefined
-          ? { outcomes: await buildAll(project, chosen, how, writer), files: [] }
+        const keyFile = options.value("key");
+        const key = keyFile === undefined ? undefined : await readPrivateKey(keyFile);
+        const how: BuilderOptions = {
+          verbose,
+          ...(compiler !== undefined && { compiler }),
+          ...(key !== undefined && { sign: (bytes) => signModule(bytes, key) }),
+        };
+        const { outcomes, files, opener, types }: PackagedModules = targets === undefined
+          ? { outcomes: await buildAll(project, chosen, how, writer), files: [], types: [] }
           : await packageModules(project, chosen, {
             targets: targets.split(","),
             out: out ?? "native",
@@ -94,11 +106,14 @@ export const build: Command = {
           printJson(writer, "build", {
             project: project.path,
             modules: outcomes.map(outcomeJson),
+            ...(opener !== undefined && { written: [opener, ...types.map(({ path }) => path)] }),
             ...(embed && { files }),
           });
         } else {
           outcomes.forEach((outcome) => printOutcome(project, outcome, writer));
+          if (opener !== undefined) printOpener(opener, chosen.map(({ name }) => name), writer);
           printBytesFiles(files, writer);
+          types.forEach((written) => printTypes(project, written, outcomes, writer));
         }
         return outcomes.every(({ built }) => built !== undefined) ? ExitCode.OK : ExitCode.BAD_INPUT;
       },
@@ -156,6 +171,25 @@ function printOutcome(
   if (untyped !== undefined) writer.complain(`smf: ${name}: ${untyped}`);
 }
 
+/** Prints where definitions were written, and for which systems they are not. */
+function printTypes(
+  project: Project,
+  { name, file, path, target, others }: PackagedTypes,
+  outcomes: readonly ModuleOutcome[],
+  writer: Writer,
+): void {
+  writer.print(writer.style.good(`${printable(path)}: definitions of ${name}`));
+  for (const other of others) {
+    const { output } = outcomes.find(({ module }) =>
+      module.name === name && module.output.endsWith(`.${other}.smf`)
+    )!.module;
+    const module = within(project.folder, output);
+    const message = `${name}: ${file} has the definitions for ${target}; those for ${other} are others: ` +
+      `smf types ${module} --check ${path} lists them`;
+    writeProblem({ level: "warning", file: path, message }, writer, [`smf: ${message}`]);
+  }
+}
+
 function outcomeJson(
   { module: { name, output }, built, untyped, error }: ModuleOutcome,
 ): Readonly<Record<string, unknown>> {
@@ -164,7 +198,9 @@ function outcomeJson(
       name,
       error: error instanceof LoadError
         ? errorJson(error)
-        : { message: `${error}`, ...(error instanceof CompileError && { output: error.output }) },
+        : error instanceof CompileError
+        ? { message: error.message, output: error.output }
+        : { message: `${error}` },
     };
   }
   const { bytes, isChanged, milliseconds, runs } = built;

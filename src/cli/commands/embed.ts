@@ -3,12 +3,17 @@
  */
 import { TARGETS } from "../../build/targets.ts";
 import { basename } from "../../os/path.ts";
-import { checkComplete, embeddedModules, printBytesFiles, writeEmbedded } from "../packaging/embed.ts";
+import {
+  checkComplete,
+  embeddedModules,
+  printBytesFiles,
+  printOpener,
+  writeEmbedded,
+} from "../packaging/embed.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
 import { fileName, readInput } from "../terminal/files.ts";
 import { readOptions } from "../terminal/options.ts";
 import { reportingErrors } from "../terminal/problems.ts";
-import { printable } from "../terminal/table.ts";
 
 const HELP = `smf embed <file.smf>... -o <file.ts> [options]
 
@@ -81,8 +86,7 @@ export const embed: Command = {
         printJson(writer, "embed", { output: target, modules: listed, files: written });
         return ExitCode.OK;
       }
-      const names = [...new Set(modules.map(({ name }) => name))].map((name) => `open("${name}")`);
-      writer.print(writer.style.good(`${printable(target)}: ${names.join(", ")}`));
+      printOpener(target, modules.map(({ name }) => name), writer);
       printBytesFiles(written, writer);
       return ExitCode.OK;
     });

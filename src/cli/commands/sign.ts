@@ -1,14 +1,19 @@
 /**
  * `smf sign`: signs modules.
  */
+import { dirname, join } from "../../os/path.ts";
 import { parseSmf } from "../../smf/file.ts";
-import { parsePrivateKey, publicKeyText } from "../../smf/keys.ts";
+import { integrityOf } from "../../smf/integrity.ts";
+import { publicKeyText } from "../../smf/keys.ts";
 import { MOST_ROOM, signModule, type SignOptions } from "../../smf/sign.ts";
 import { readSignatures } from "../../smf/signatures.ts";
 import { type Command, type Output, printJson, UsageError } from "../terminal/command.ts";
-import { fileName, readInput, replaceFile } from "../terminal/files.ts";
+import { fileName, isFile, readInput, replaceFile } from "../terminal/files.ts";
+import { readPrivateKey } from "../terminal/keys.ts";
 import { forEachFile, type Options, readOptions } from "../terminal/options.ts";
+import { writeProblem } from "../terminal/problem_format.ts";
 import { reportingErrors } from "../terminal/problems.ts";
+import type { Writer } from "../terminal/style.ts";
 
 const HELP = `smf sign <file...> --key <private.pem> [options]
 
@@ -47,18 +52,17 @@ export const sign: Command = {
       throw new UsageError("name the file to write: -o <file>");
     }
     if (keyFile === "-" && files.includes("-")) throw new UsageError("standard input is a key or a module");
-    const key = new TextDecoder().decode(readInput(keyFile));
-    await parsePrivateKey(key).catch((error: Error) => {
-      throw new UsageError(`${fileName(keyFile)}: ${error.message}`);
-    });
+    const key = await readPrivateKey(keyFile);
     const room = roomOf(options);
     const json = options.has("json"), { writer } = options;
     return await forEachFile(
       options,
       (file) =>
         reportingErrors({ command: "sign", file, writer, json }, async () => {
-          const signed = await signing(file, key, room);
+          const bytes = readInput(file);
+          const signed = await signing(file, bytes, key, room);
           replaceFile(target ?? file, signed);
+          if (target === undefined) warnOfPin(file, bytes, keyFile, writer);
           const signers = readSignatures(parseSmf(signed))!.signatures.map(({ key }) => publicKeyText(key));
           if (json) return printJson(writer, "sign", { file, output: target ?? file, signers });
           writer.print(`${fileName(file)}: signed by ${signers.join(", ")}`);
@@ -78,11 +82,26 @@ function roomOf(options: Options): SignOptions {
 }
 
 /** Signs a file; one that the format cannot hold again is wrong usage. */
-async function signing(file: string, key: string, options: SignOptions): Promise<Uint8Array> {
+async function signing(
+  file: string,
+  bytes: Uint8Array,
+  key: string,
+  options: SignOptions,
+): Promise<Uint8Array> {
   try {
-    return await signModule(readInput(file), key, options);
+    return await signModule(bytes, key, options);
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
     throw new UsageError(`${file}: ${error.message}`);
   }
+}
+
+/** Warns if `mod.ts` beside a file, which smf build --target writes, pins the bytes that it had before. */
+function warnOfPin(file: string, before: Uint8Array, keyFile: string, writer: Writer): void {
+  const path = join(dirname(file), "mod.ts");
+  // Whoever allowed the modules alone is not asked for more.
+  if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return;
+  if (!isFile(path) || !Deno.readTextFileSync(path).includes(integrityOf(before))) return;
+  const message = `${path} pins the bytes before: smf build --target LIST --key ${keyFile} signs and pins`;
+  writeProblem({ level: "warning", file: path, message }, writer, [`${fileName(file)}: ${message}`]);
 }

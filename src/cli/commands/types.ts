@@ -1,6 +1,7 @@
 /**
  * `smf types`: writes a TypeScript module of a module's types, or compares a file with them.
  */
+import { didYouMean, nearestWord } from "../../errors/names.ts";
 import { matchesGlob } from "../../smf/glob.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { compareDefinitions } from "../../types/typescript/compare_definitions.ts";
@@ -65,10 +66,9 @@ export const types: Command = {
     return reportingErrors({ command: "types", file, writer, json }, () => {
       const module = exportsWithTypes(parseSmf(readInput(file), { path: file }), file);
       const chosen = { ...module, exports: chosenExports(module, options.list("only")) };
-      const text = textOf(chosen, options, file);
       return checked === undefined
-        ? write(file, chosen, text, target, writer, json)
-        : check(file, chosen, text, checked, writer, json);
+        ? write(file, chosen, textOf(chosen, options, file), target, writer, json)
+        : check(file, chosen, (name) => textOf(chosen, options, name), checked, writer, json);
     });
   },
 };
@@ -76,7 +76,10 @@ export const types: Command = {
 function chosenExports({ exports }: ModuleExports, globs: readonly string[]): ModuleExports["exports"] {
   if (globs.length === 0) return exports;
   const chosen = exports.filter(({ name }) => globs.some((glob) => matchesGlob(glob, name)));
-  if (chosen.length === 0) throw new UsageError("--only chooses nothing that the module exports");
+  if (chosen.length === 0) {
+    const suggestion = didYouMean(nearestWord(globs[0], exports.map(({ name }) => name)));
+    throw new UsageError(`--only chooses nothing that the module exports${suggestion}`);
+  }
   return chosen;
 }
 
@@ -126,14 +129,17 @@ const LISTED = 4;
 function check(
   file: string,
   module: ModuleExports,
-  text: string,
+  textFor: (name: string) => string,
   checked: string,
   writer: Writer,
   json: boolean,
 ): number {
   const old = new TextDecoder().decode(readInput(checked));
   const isWritten = old.startsWith(WRITTEN_BY);
-  const lines = isWritten ? moduleDifferences(old, text) : definitionDifferences(old, module, checked);
+  // The file may have been written for the same module under another name, such as that for another system.
+  const lines = isWritten
+    ? moduleDifferences(old, textFor(writtenFor(old) ?? file))
+    : definitionDifferences(old, module, checked);
   const isCurrent = lines.length === 0;
   if (json) {
     printJson(writer, "types", { file, checked, current: isCurrent, differences: lines });
@@ -150,6 +156,11 @@ function check(
     ]);
   }
   return isCurrent ? ExitCode.OK : ExitCode.BAD_INPUT;
+}
+
+/** The name of the module's file in a text that this command has written. */
+function writtenFor(text: string): string | undefined {
+  return /^ (.*)`: /.exec(text.slice(WRITTEN_BY.length))?.[1];
 }
 
 const KINDS = { missing: "+", extra: "-", changed: "~" } as const;

@@ -2,10 +2,16 @@
  * Builds the modules of a project, and shows the messages of compilers and linker.
  */
 import { CompileError } from "../../build/compile_error.ts";
-import type { BuildProgress, BuiltModule } from "../../build/build.ts";
+import type { BuiltModule } from "../../build/build.ts";
 import { leavesOutTypes } from "../../build/dialects.ts";
 import { hasBytes, replaceFile, within } from "../../build/files.ts";
-import { buildModule, type Project, type ProjectBuild, type ProjectModule } from "../../build/project.ts";
+import {
+  buildModule,
+  type BuildSteps,
+  type Project,
+  type ProjectBuild,
+  type ProjectModule,
+} from "../../build/project.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { exportsWithTypes } from "../analysis/typed_exports.ts";
@@ -27,8 +33,8 @@ export interface BuilderOptions {
   readonly target?: string;
   /** Hears of a module whose file is about to be written. */
   readonly written?: (module: ProjectModule, built: BuiltModule) => void;
-  /** Hears how far the build is. */
-  readonly progress?: BuildProgress | undefined;
+  readonly sign?: BuildSteps["sign"];
+  readonly progress?: BuildSteps["progress"];
 }
 
 /** A build of one module that came to an end. */
@@ -46,7 +52,7 @@ export async function buildAndReport(
   project: Project,
   module: ProjectModule,
   writer: Writer,
-  { verbose, compiler, target, written, progress }: BuilderOptions,
+  { verbose, compiler, target, written, sign, progress }: BuilderOptions,
 ): Promise<ModuleOutcome> {
   const color = writer.terminals?.complain === true && !Deno.noColor && writer.format !== "github";
   try {
@@ -54,15 +60,20 @@ export async function buildAndReport(
       project,
       module,
       { color, ...(compiler !== undefined && { compiler }), ...(target !== undefined && { target }) },
-      (built) => written?.(module, built),
-      progress,
+      {
+        written: (built) => written?.(module, built),
+        progress,
+        ...(sign !== undefined && { sign }),
+      },
     );
     for (const { source, command, cached, output } of built.runs) {
       if (verbose && !cached) writer.complain(`+ ${command.join(" ")}`);
       if (!cached) complainText(output, project, source, writer);
     }
     const untyped = whyUntyped(project, module, built, target);
-    if (module.types !== undefined && untyped === undefined) writeTypes(project, module, module.types, built);
+    if (module.types !== undefined && untyped === undefined) {
+      writeTypes(project, module.types, typesText(module.output, built));
+    }
     return { module, built, ...(untyped !== undefined && { untyped }) };
   } catch (error) {
     if (error instanceof CompileError) {
@@ -116,15 +127,18 @@ function complainText(text: string, { folder }: Project, source: string, writer:
   return messages.some(({ level }) => level === "error");
 }
 
-/** Writes the definitions of a module, unless the file has them already. */
-function writeTypes(
-  project: Project,
-  { output }: ProjectModule,
-  types: string,
-  { bytes }: ProjectBuild,
-): void {
-  const module = exportsWithTypes(parseSmf(bytes, { path: output }), output);
-  const text = new TextEncoder().encode(definitionsText(module, output));
+/**
+ * The definitions of a module.
+ *
+ * @param output The module's file, which the text names.
+ */
+export function typesText(output: string, { bytes }: ProjectBuild): string {
+  return definitionsText(exportsWithTypes(parseSmf(bytes, { path: output }), output), output);
+}
+
+/** Writes definitions, unless the file has them already. */
+export function writeTypes(project: Project, types: string, text: string): void {
+  const bytes = new TextEncoder().encode(text);
   const path = within(project.folder, types);
-  if (!hasBytes(path, text)) replaceFile(path, text);
+  if (!hasBytes(path, bytes)) replaceFile(path, bytes);
 }

@@ -116,6 +116,12 @@ export function writeEmbedded(
   return written;
 }
 
+/** Prints where the functions are that open modules. */
+export function printOpener(path: string, names: readonly string[], writer: Writer): void {
+  const calls = [...new Set(names)].map((name) => `open("${name}")`);
+  writer.print(writer.style.good(`${printable(path)}: ${calls.join(", ")}`));
+}
+
 /** Prints the sizes of the files with bytes. */
 export function printBytesFiles(files: readonly BytesFile[], writer: Writer): void {
   for (const { path, moduleSize, size } of files) {

@@ -9,31 +9,33 @@ import { integrityOf } from "../../smf/integrity.ts";
 import { UsageError } from "../terminal/command.ts";
 import type { Writer } from "../terminal/style.ts";
 import { BuildBar } from "../dev/build_bar.ts";
-import { buildAndReport, type ModuleOutcome } from "../dev/builder.ts";
+import { buildAndReport, type BuilderOptions, type ModuleOutcome } from "../dev/builder.ts";
 import { type BytesFile, embeddedModules, writeEmbedded } from "./embed.ts";
+import { type PackagedTypes, writePackagedTypes } from "./package_types.ts";
 import { pickerText } from "./picker.ts";
 
 /** The systems to build for, and the folder to write to. */
-export interface PackageOptions {
+export interface PackageOptions extends Pick<BuilderOptions, "verbose" | "compiler" | "sign"> {
   /** The names of systems. */
   readonly targets: readonly string[];
   /** The folder to write to, from the project's. */
   readonly out: string;
   /** Whether the modules are written as TypeScript; their files go to the folder for builds then. */
   readonly embed: boolean;
-  readonly verbose: boolean;
-  /** The C compiler, before that of the configuration. */
-  readonly compiler?: string;
 }
 
 /** The modules that were built, and the files with embedded bytes. */
 export interface PackagedModules {
   readonly outcomes: readonly ModuleOutcome[];
   readonly files: readonly BytesFile[];
+  /** The TypeScript module that opens them; undefined if not all could be built. */
+  readonly opener?: string;
+  /** The definitions that were written. */
+  readonly types: readonly PackagedTypes[];
 }
 
 /**
- * Builds each module for each system. If all could be built, writes `mod.ts`, which opens them.
+ * Builds each module for each system. If all could be built, writes `mod.ts`, which opens them, and their types.
  *
  * @throws {UsageError} for a system that modules are not built for.
  */
@@ -57,13 +59,23 @@ export async function packageModules(
   const built = outcomes.flatMap(({ module, built }, index) =>
     built === undefined ? [] : [{ name: module.name, target: jobs[index].target, bytes: built.bytes }]
   );
-  if (built.length < outcomes.length) return { outcomes, files: [] };
+  if (built.length < outcomes.length) return { outcomes, files: [], types: [] };
+  const types = writePackagedTypes(
+    project,
+    modules,
+    outcomes.map(({ module: { name }, built }, index) => ({
+      name,
+      target: jobs[index].target,
+      built: built!,
+    })),
+  );
   const path = within(project.folder, `${out}/mod.ts`);
   if (embed) {
     const modules = built.flatMap(({ name, target, bytes }) =>
       embeddedModules(name, fileName(name, target), bytes)
     );
-    return { outcomes, files: writeEmbedded(path, modules, "smf build --target --embed") };
+    const files = writeEmbedded(path, modules, "smf build --target --embed");
+    return { outcomes, files, opener: path, types };
   }
   const files = built.map(({ name, target, bytes }) => ({
     name,
@@ -72,7 +84,7 @@ export async function packageModules(
     integrity: integrityOf(bytes),
   }));
   replaceFile(path, new TextEncoder().encode(pickerText(files)));
-  return { outcomes, files: [] };
+  return { outcomes, files: [], opener: path, types };
 }
 
 function requireTarget(name: string): void {

@@ -1,10 +1,24 @@
 /**
- * Public keys that a command is given: as text, or as the path of a file.
+ * Keys that a command is given: public ones as text, or as the path of a file, and private ones as a file.
  */
 import { LoadError } from "../../errors/load_error.ts";
-import { parsePublicKey, publicKeyText } from "../../smf/keys.ts";
+import { parsePrivateKey, parsePublicKey, publicKeyText } from "../../smf/keys.ts";
 import { UsageError } from "./command.ts";
-import { readInput } from "./files.ts";
+import { fileName, readInput } from "./files.ts";
+
+/**
+ * Reads a private key in PEM from a file, or from standard input for `-`.
+ *
+ * @returns its text.
+ * @throws {UsageError} if it is not one.
+ */
+export async function readPrivateKey(path: string): Promise<string> {
+  const key = new TextDecoder().decode(readInput(path));
+  await parsePrivateKey(key).catch((error: Error) => {
+    throw new UsageError(`${fileName(path)}: ${error.message}`);
+  });
+  return key;
+}
 
 /**
  * Reads public keys, each a text (`ed25519-…`) or the path of a file in PEM.

@@ -46,7 +46,7 @@ testWithCompilers(
     assertEquals([code, err, out.length], [0, [
       "smf: two: zig tells no types for windows-x64: open it with definitions, " +
       "and variables are kept by name and size",
-    ], 6]);
+    ], 7]);
     assertMatch(out[1], /^one: .*native\/one\.linux-arm64\.smf, \d+ bytes: compiled 1 of 1 in /);
     assertEquals(
       JSON.parse((await smf("inspect", "--json", `${folder}/native/one.linux-x64.smf`)).out[0]).header.arch,
@@ -85,6 +85,79 @@ testWithCompilers(
 
 testWithCompilers(
   ["zig"],
+  "the types that the configuration names are written, too, and those that another system has are told",
+  async (folder) => {
+    const config = { one: { sources: ["one.c"], types: "native/one.ts" } };
+    Deno.writeTextFileSync(`${folder}/smf.json`, JSON.stringify(config));
+    Deno.writeTextFileSync(`${folder}/one.c`, "int one(int x) { return x + 1; }");
+    const args = ["build", "--target", "windows-x64,linux-x64", "--project", `${folder}/smf.json`];
+    const { code, out, err } = await smf(...args);
+    assertEquals([code, err], [0, []]);
+    assertEquals(out.slice(2), [
+      `${folder}/native/mod.ts: open("one")`,
+      `${folder}/native/one.ts: definitions of one`,
+    ]);
+    const types = `${folder}/native/one.ts`;
+    const written = Deno.readTextFileSync(types);
+    assertMatch(written, /one: \{ parameters: \["i32"\], result: "i32" \}/);
+    // What smf build and smf dev write for this system is the same file.
+    assertMatch(written, /smf types one\.smf/);
+
+    Deno.writeTextFileSync(`${folder}/one.c`, "long one(long x) { return x + 1; }");
+    const long = await smf(...args);
+    assertEquals([long.code, long.err], [0, [
+      "smf: one: native/one.ts has the definitions for linux-x64; those for windows-x64 are others: " +
+      `smf types ${folder}/native/one.windows-x64.smf --check ${types} lists them`,
+    ]]);
+    assertEquals((await smf("types", `${folder}/native/one.windows-x64.smf`, "--check", types)).code, 1);
+    assertEquals((await smf("types", `${folder}/native/one.linux-x64.smf`, "--check", types)).code, 0);
+    const json = JSON.parse((await smf(...args, "--json")).out[0]);
+    assertEquals(json.written, [`${folder}/native/mod.ts`, types]);
+  },
+);
+
+testWithCompilers(
+  ["zig"],
+  "with --key the modules are signed, and mod.ts pins the signed bytes; smf sign says whose pins it breaks",
+  async (folder) => {
+    Deno.writeTextFileSync(`${folder}/smf.json`, JSON.stringify({ one: { sources: ["one.c"] } }));
+    Deno.writeTextFileSync(`${folder}/one.c`, "int one(int x) { return x + 1; }");
+    await smf("keygen", `${folder}/release`);
+    const args = ["build", "--target", "linux-x64", "--project", `${folder}/smf.json`];
+    const module = `${folder}/native/one.linux-x64.smf`;
+    const program = `${folder}/app.ts`;
+    Deno.writeTextFileSync(
+      program,
+      `import { ModuleRegistry } from "@simple/loader";
+      import { open } from "${toFileUrl(`${folder}/native/mod.ts`)}";
+      const registry = new ModuleRegistry({ trust: { keys: [Deno.readTextFileSync("${folder}/release.pub")] } });
+      console.log(open("one", { one: { parameters: ["i32"], result: "i32" } }, registry).symbols.one(4));`,
+    );
+    for (const change of [/compiled 1 of 1/, /, unchanged$/]) {
+      const { code, out, err } = await smf(...args, "--key", `${folder}/release.pem`);
+      assertEquals([code, err], [0, []]);
+      assertMatch(out[0], change);
+      assertEquals((await smf("verify", module, "--key", `${folder}/release.pub`)).code, 0);
+      assertEquals((await run(program)).trim().split("\n").at(-1), "5");
+    }
+    const embedded = await smf(...args, "--embed", "--key", `${folder}/release.pem`);
+    assertEquals(embedded.code, 0);
+    assertEquals((await run(program)).trim().split("\n").at(-1), "5");
+
+    await smf(...args);
+    const { code, err } = await smf("sign", module, "--key", `${folder}/release.pem`);
+    assertEquals([code, err], [0, [
+      `${module}: ${folder}/native/mod.ts pins the bytes before: smf build --target LIST --key ` +
+      `${folder}/release.pem signs and pins`,
+    ]]);
+    const bad = await smf(...args, "--key", `${folder}/release.pub`);
+    assertEquals(bad.code, 2);
+    assertMatch(bad.err[0], /release\.pub: Cannot read the key/);
+  },
+);
+
+testWithCompilers(
+  ["zig"],
   "if one cannot be built, the others are, and mod.ts stays as it is",
   async (folder) => {
     Deno.writeTextFileSync(
@@ -117,8 +190,9 @@ testWithCompilers(
     const { code, out, err } = await smf(
       ...["build", "--target", "linux-x64,windows-x64", "--embed", "--project", `${folder}/smf.json`],
     );
-    assertEquals([code, err, out.length], [0, [], 6]);
-    assertMatch(out[4], /native\/mod\.bytes\/linux-x86_64\.ts: \d+ bytes, \d+ as TypeScript$/);
+    assertEquals([code, err, out.length], [0, [], 7]);
+    assertMatch(out[4], /native\/mod\.ts: open\("one"\), open\("two"\)$/);
+    assertMatch(out[5], /native\/mod\.bytes\/linux-x86_64\.ts: \d+ bytes, \d+ as TypeScript$/);
     assertEquals([...Deno.readDirSync(`${folder}/native`)].map(({ name }) => name).sort(), [
       "mod.bytes",
       "mod.ts",

@@ -54,7 +54,10 @@ Deno.test("--only and --buffer choose functions", async () => {
   const { out } = await smf("types", path, "--only", "a*", "--only=counter");
   const text = out.join("\n");
   assert(text.includes("  add: ") && text.includes("  counter: ") && !text.includes("origin"), text);
-  assertEquals((await smf("types", path, "--only", "none")).code, 2);
+  const none = await smf("types", path, "--only", "count");
+  assertEquals([none.code, none.err], [2, [
+    "smf types: --only chooses nothing that the module exports (did you mean 'counter'?)",
+  ]]);
 });
 
 Deno.test("types explains bad arguments and files without types", async () => {
@@ -97,6 +100,14 @@ Deno.test("--check passes a current file, and lists what differs in another", as
   assertStringIncludes(err[0], "next: write the file again");
   const { current, differences } = JSON.parse((await smf("types", path, "--check", file, "--json")).out[0]);
   assertEquals([current, differences.length], [false, 3]);
+});
+
+Deno.test("--check passes a file that was written for the same module under another name", async () => {
+  using folder = new TemporaryDirectory();
+  const path = folder.file("a.smf", typedModule()), target = folder.join("a.ts");
+  await smf("types", path, "-o", target);
+  const other = folder.file("a.linux-x64.smf", typedModule());
+  assertEquals(await smf("types", other, "--check", target), { code: 0, out: [], err: [] });
 });
 
 Deno.test("--check reads definitions that a person wrote, and does not run their file", async () => {
