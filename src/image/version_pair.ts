@@ -20,6 +20,9 @@ import type { SmfFile } from "../smf/file.ts";
 import type { ModuleTypes } from "../smf/types.ts";
 import type { TypePlan } from "../types/type_plan.ts";
 
+/** The reason of a variable that only the new version has. */
+export const NEW_VARIABLE = "the old version has no variable of this name";
+
 /** A variable of a new version: the variable of the old version that gives it its value, or why none does. */
 export type VariableMatch =
   & {
@@ -243,7 +246,7 @@ export class VersionPair {
     const base = baseName(name);
     const before = this.#namesBefore.group(base);
     if (before.length === 0) {
-      return this.#parts.difference(name) ?? "the old version has no variable of this name";
+      return this.#parts.difference(name) ?? NEW_VARIABLE;
     }
     const old = this.previous.file.symbols;
     const hasNumber = base !== name || before.some((other) => old.name(other) !== name) ||

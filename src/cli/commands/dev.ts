@@ -47,6 +47,7 @@ Exit codes: 0 when it is ended, 2 wrong usage or a file that cannot be read.
 Examples:
   smf dev app.ts
   smf dev --compiler tcc app.ts
+  smf dev --watch-hmr app.ts             take changes of TypeScript at once, too
   smf dev --allow-net --state carry server.ts --port 8000
   smf dev --at safe-point game.ts`;
 

@@ -105,7 +105,7 @@ function pathsOf(source: Sources): string[] {
 }
 
 /** A path as a person names it: from the current folder if it is in it. */
-function shown(path: string): string {
+export function shown(path: string): string {
   const short = relative(Deno.cwd(), path);
   return short.startsWith("..") ? path : short;
 }

@@ -2,6 +2,7 @@
  * The lines that `smf dev` writes about a reload.
  */
 import { demangledVariable } from "../../demangle/mod.ts";
+import { NEW_VARIABLE } from "../../image/version_pair.ts";
 import type { LoadError } from "../../errors/load_error.ts";
 import type { CarryReport } from "../../module/carry.ts";
 import { type Problem, type ProblemFormat, workflowCommand } from "../terminal/problem_format.ts";
@@ -16,7 +17,10 @@ interface Reloaded {
   readonly carried: CarryReport | undefined;
 }
 
-/** One line about a reload, and one for each variable that has not simply kept its value. */
+/** What helps here, where nobody calls `reload` with options of their own. */
+const INCOMPATIBLE = "keep the exports that the program uses, or change it, too, and start it again";
+
+/** One line about a reload, one about new variables, and one for each other that has not simply kept its value. */
 export function reloadLines(
   name: string,
   { version, carried }: Reloaded,
@@ -26,11 +30,14 @@ export function reloadLines(
 ): string[] {
   const times = [`compiled in ${milliseconds(compiled)}`, `linked ${milliseconds(linked)}`];
   const state = stateText(carried);
+  const fresh = carried?.fresh ?? [];
+  const added = fresh.filter(({ reason }) => reason === NEW_VARIABLE).map(({ name }) => name);
   return [
     `smf: ${name}: version ${version} in ${milliseconds(now - changed)} (${times.join(", ")}, reloaded ${
       milliseconds(reloaded)
     })${state === "" ? "" : `, ${state}`}`,
-    ...(carried?.fresh ?? []).map(({ name: variable, reason }) =>
+    ...(added.length > 0 ? [`smf: ${name}: new: ${listed(added)}`] : []),
+    ...fresh.filter(({ reason }) => reason !== NEW_VARIABLE).map(({ name: variable, reason }) =>
       `smf: ${name}: initialized anew: ${printable(shortName(variable))}: ${reason}`
     ),
     ...[...carried?.moved ?? [], ...carried?.converted ?? []].map(({ name: variable, changes }) =>
@@ -53,10 +60,12 @@ export function failureLines(
   path: string,
   format: ProblemFormat | undefined,
 ): string[] {
-  const { message, hint, data } = error as Partial<LoadError>;
+  const { message, hint, data, kind } = error as Partial<LoadError>;
   return [
     `smf: ${name}: not reloaded, the running version goes on`,
-    ...problemLines(message ?? `${error}`, hint, { file: data?.path ?? path }, format),
+    ...problemLines(message ?? `${error}`, kind === "Incompatible" ? INCOMPATIBLE : hint, {
+      file: data?.path ?? path,
+    }, format),
   ];
 }
 
@@ -93,8 +102,13 @@ function stateText(carried: CarryReport | undefined): string {
   const how = carried.kept.length > 0 ? "kept" : "carried";
   const names = [...carried.kept, ...carried.carried];
   if (names.length === 0) return "";
+  return `${how} ${listed(names)}`;
+}
+
+/** The first names of a list, and how many more there are. */
+function listed(names: readonly string[]): string {
   const shown = names.slice(0, NAMED).map((each) => printable(shortName(each))).join(", ");
-  return `${how} ${shown}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`;
+  return `${shown}${names.length > NAMED ? ` and ${names.length - NAMED} more` : ""}`;
 }
 
 /** A variable's name as the source writes it, without the object and its hash. */

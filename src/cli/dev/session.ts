@@ -1,7 +1,6 @@
 /**
  * A session of `smf dev`: a program and its modules.
  */
-import type { BuiltModule } from "../../build/build.ts";
 import { replaceFile } from "../../build/files.ts";
 import { type Project, sourcesFor } from "../../build/project.ts";
 import { HAS_GUARDS } from "../../load/runtime/crash_guard.ts";
@@ -11,9 +10,10 @@ import { isFile } from "../terminal/files.ts";
 import type { Writer } from "../terminal/style.ts";
 import type { DevArguments } from "./arguments.ts";
 import { buildAndReport, type ModuleOutcome } from "./builder.ts";
+import { factsPath, json, writeFacts, writeNote } from "./build_notes.ts";
 import { Changes } from "./changes.ts";
-import { cacheFolder, calledModules, configuredModules, type DevModule } from "./modules.ts";
-import { type BuildNote, type Manifest, milliseconds } from "./notes.ts";
+import { cacheFolder, calledModules, configuredModules, type DevModule, shown } from "./modules.ts";
+import { type Manifest, milliseconds } from "./notes.ts";
 import { Program } from "./program.ts";
 import { type ProgramFiles, readProgramFiles } from "./program_files.ts";
 
@@ -105,6 +105,7 @@ export class Session implements AsyncDisposable {
         return mayMend || paths.some((path) => files?.includes(path));
       });
       if (affected.length > 0) await this.#build(affected, changed);
+      this.#tellProgramChange(paths, affected);
       const isNews = affected.length > 0 || paths.some((path) => PROGRAM.test(path));
       if (isNews && this.#program?.isRunning !== true) this.#startProgram();
     }
@@ -177,6 +178,19 @@ export class Session implements AsyncDisposable {
     }
   }
 
+  /** Says of the program's own files that it runs on without their changes, unless those are of C text alone. */
+  #tellProgramChange(paths: readonly string[], affected: readonly DevModule[]): void {
+    const { program, flags } = this.#given;
+    if (this.#program?.isRunning !== true || watchesItself(flags)) return;
+    const own = paths.filter((path) =>
+      this.#programFiles.includes(path) && !affected.some(({ project }) => real(project.path) === path)
+    );
+    for (const path of own) {
+      const how = `smf dev --watch-hmr ${program} takes such changes at once`;
+      this.#say(`${shown(path)}: changed, for the next start of the program; ${how}`);
+    }
+  }
+
   /** Writes the line on a build that leads to no reload. */
   #tell(devModule: DevModule, { built, untyped }: ModuleOutcome, isFirst: boolean): void {
     const { project, module } = devModule;
@@ -245,7 +259,7 @@ export class Session implements AsyncDisposable {
       ...{ flags, program, args, readable: [...new Set([this.#cache, ...outputs.map(dirname)])] },
       client: {
         manifest: this.#own("json"),
-        restarts: flags.some((flag) => /^--watch/.test(flag)),
+        restarts: watchesItself(flags),
         ...{ state, when, format: this.#writer.format, onCrash: HAS_GUARDS ? "throw" : "end" },
       },
       preload: this.#own("js"),
@@ -274,6 +288,11 @@ export class Session implements AsyncDisposable {
   }
 }
 
+/** Whether Deno starts the program again when it changes. */
+function watchesItself(flags: readonly string[]): boolean {
+  return flags.some((flag) => /^--watch/.test(flag));
+}
+
 /** Says why there is nothing to build, and what to do. */
 function noModules(program: string, { calls, problem }: ProgramFiles): string {
   if (problem !== undefined && problem !== "") return problem.trimEnd();
@@ -283,30 +302,6 @@ function noModules(program: string, { calls, problem }: ProgramFiles): string {
     : `only the running program knows the arguments of cc() in ${call.path}:${call.computed[0]}`;
   return `there is no smf.json, nor a deno.json with a field "smf", here or above, and ${found}: ` +
     "smf init makes a project";
-}
-
-/** Writes how a module was built, before the module. */
-function writeNote(module: DevModule, built: BuiltModule, changed: number): void {
-  const { compile: compiled, link: linked } = built.milliseconds;
-  const note: BuildNote = { changed, compiled, linked };
-  replaceFile(module.note, json(note));
-  writeFacts(module, built);
-}
-
-function writeFacts(
-  module: DevModule,
-  { map, runs, dependencies, absentHeaders, milliseconds }: BuiltModule,
-): void {
-  replaceFile(factsPath(module), json({ map, runs, dependencies, absentHeaders, milliseconds }));
-}
-
-/** The file with the result of a build. */
-function factsPath({ note }: DevModule): string {
-  return note.replace(/note$/, "built.json");
-}
-
-function json(value: unknown): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(JSON.stringify(value));
 }
 
 /** The path without links on the way; what is not there keeps its name. */

@@ -3,6 +3,7 @@
  * them.
  */
 
+import { NEW_VARIABLE } from "../../image/version_pair.ts";
 import { ClassTables, hasVirtuals } from "../../image/homes/class_tables.ts";
 import { type ChangedUse, compareTables, type TableDifference } from "../../image/homes/compare_tables.ts";
 import { changedVtables, tableOf } from "../../image/homes/follow_tables.ts";
@@ -14,7 +15,7 @@ import { LoadError } from "../../errors/load_error.ts";
 import type { LoadedImage } from "../../load/loader.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed } from "./housed.ts";
-import { type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
+import { type HomePlan, type KeepPlan, makeFresh } from "./plan_model.ts";
 import type { KeptTable } from "./kept_table.ts";
 import { filledSize, type HomePlace } from "./table.ts";
 import { TableCopies } from "./virtual_words.ts";
@@ -136,7 +137,13 @@ export function reportTables({ homes, candidate, places, table }: KeepPlan): Kep
       const size = filledSize(candidate, home);
       if (fate !== "kept") {
         const spare = isVirtual ? (places.homes[home].size - size) / WORD : 0;
-        return { name, fate: "fresh", appended: 0, spare, reason: reason === NEW ? "it is new" : reason! };
+        return {
+          name,
+          fate: "fresh",
+          appended: 0,
+          spare,
+          reason: reason === NEW_VARIABLE ? "it is new" : reason!,
+        };
       }
       const filled = filledSize(place!.filled.version, place!.filled.index);
       const appended = Math.max(0, size - filled) / WORD;

@@ -3,6 +3,7 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import { NEW_VARIABLE } from "../../image/version_pair.ts";
 import { type Aim, aimAt, type AimedHomes, surelyReaches } from "../../image/homes/aim.ts";
 import { followHomes, type HomeFate } from "../../image/homes/follow.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
@@ -17,7 +18,7 @@ import { cannotTake, TAKEN } from "../carry_plan.ts";
 import { typesOf, typesOfRunning } from "../image_types.ts";
 import { housed, initialBytes } from "./housed.ts";
 import { InitialValues } from "./initial_values.ts";
-import { countKept, type HomePlan, type KeepPlan, makeFresh, NEW } from "./plan_model.ts";
+import { countKept, type HomePlan, type KeepPlan, makeFresh } from "./plan_model.ts";
 import type { HomePlace, HomeTable } from "./table.ts";
 import { planThreadLocals } from "./thread_locals.ts";
 
@@ -52,12 +53,12 @@ export function planKeep(
     planned(home, fate, previous, inPrevious)
   );
   // Variables that the previous version does not have may be those of an older one.
-  const isWanted = (): boolean => homes.some(({ reason }) => reason === NEW);
+  const isWanted = (): boolean => homes.some(({ reason }) => reason === NEW_VARIABLE);
   for (const [owner, unused] of isWanted() ? table.unusedBy(previous) : []) {
     if (unused.length === 0 || !isWanted() || owner === candidate) continue;
     const older = housed(owner, typesOfRunning);
     followHomes(new VersionPair(older, after, true), older, after).forEach((fate, home) => {
-      if (homes[home].reason !== NEW) return;
+      if (homes[home].reason !== NEW_VARIABLE) return;
       if (fate.fate === "fresh" && fate.isNew) return;
       homes[home] = planned(home, fate, owner, (index) => unused.find((place) => place.index === index));
     });
@@ -76,7 +77,7 @@ function planned(
   placeOf: (index: number) => HomePlace | undefined,
 ): HomePlan {
   if (fate.fate === "fresh") {
-    const reason = fate.isNew ? NEW : fate.reason;
+    const reason = fate.isNew ? NEW_VARIABLE : fate.reason;
     const { difference } = fate;
     return { home, fate: "fresh", place: undefined, reason, variables: [], from: undefined, difference };
   }

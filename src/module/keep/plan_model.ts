@@ -40,9 +40,6 @@ export interface KeepPlan {
   readonly threadLocals: ThreadLocalKeep | undefined;
 }
 
-/** The reason of a home whose names the version before does not have. */
-export const NEW = "the old version has no variable of this name";
-
 /** How many homes are kept. */
 export function countKept(homes: readonly HomePlan[]): number {
   return homes.reduce((count, { fate }) => fate === "kept" ? count + 1 : count, 0);

@@ -200,9 +200,48 @@ testWithCompilers(
     project.write("counter.c", COUNTER.replace("int count", "int counted"));
     at = await session.line(/^smf: counter: not reloaded, the running version goes on$/, at);
     assertMatch(session.lines[await session.line(/count/, at + 1)], /'count'/);
-    await session.line(/^next: /, at);
+    // Not the hint for who calls reload: nobody does here.
+    await session.line(
+      /^next: keep the exports that the program uses, or change it, too, and start it again/,
+      at,
+    );
     project.write("counter.c", COUNTER.replace("+ BY", "+ 4"));
     await session.line(/^count 504$/, at);
+  },
+);
+
+testWithCompilers(
+  ["cc"],
+  "a change of the program's own text is told, and which option takes it at once",
+  async (folder) => {
+    const project = new Project(folder);
+    await using session = project.dev();
+    const at = await session.line(/^count 501$/);
+    project.write("app.ts", PROGRAM.replace('"count"', '"counted"'));
+    await session.line(
+      /^smf: app\.ts: changed, for the next start of the program; smf dev --watch-hmr app\.ts takes such/,
+      at,
+    );
+    // A function more makes the types others, of which the program has no need.
+    project.write("counter.c", `${COUNTER}int more(void) { return 1; }\n`);
+    await session.line(/^smf: counter: version 2 /, at);
+    assertEquals(session.lines.filter((line) => /next start/.test(line)).length, 1);
+  },
+);
+
+testWithCompilers(
+  ["cc"],
+  "with --watch-hmr a change of the program's own text is taken at once, beside those of native code",
+  async (folder) => {
+    const project = new Project(folder);
+    await using session = project.dev(["--watch-hmr", "app.ts"]);
+    let at = await session.line(/^count 501$/);
+    // Functions are replaced when they are called next.
+    project.write("app.ts", PROGRAM.replace('"count"', '"counted"'));
+    at = await session.line(/^HMR (?:Replaced|Reloaded)/, at);
+    project.write("counter.c", COUNTER.replace("+ BY", "+ 9"));
+    await session.line(/^counted 509$/, at);
+    assertEquals(session.lines.filter((line) => /next start/.test(line)), []);
   },
 );
 
@@ -392,6 +431,20 @@ Deno.test("a line on a reload names few variables, and none of their hashes", ()
     "smf: m: version 3 in 100 ms (compiled in 20 ms, linked 3.1 ms, reloaded 1.3 ms), kept a, b, c.0, d and 2 more",
   );
   assertEquals(more, ["smf: m: initialized anew: g\\x1b[2J: it is new"]);
+  const fresh = ["h", "i@x.o:0123456789abcdef", "j", "k", "l"].map((name) => ({
+    name,
+    reason: "the old version has no variable of this name",
+  }));
+  assertEquals(
+    reloadLines(
+      "m",
+      { version: 4, carried: { kept: ["a"], carried: [], fresh } as never },
+      { changed: 1000, compiled: 20.4, linked: 3.14 },
+      1.26,
+      1100,
+    ).slice(1),
+    ["smf: m: new: h, i, j, k and 1 more"],
+  );
   assertEquals(failureLines("m", "text", "m.smf", undefined), [
     "smf: m: not reloaded, the running version goes on",
     "text",
