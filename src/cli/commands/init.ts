@@ -63,7 +63,9 @@ export const init: Command = {
       writer.complain(nextStepLine(compiler.hint, writer.complaintStyle));
     }
     writer.print("");
-    writer.print(`Run it:${folder === "." ? "" : ` cd ${folder} &&`} deno task dev`);
+    // Who has Deno by npx alone has no command of that name.
+    const deno = /[/\\]_npx[/\\]/.test(Deno.execPath()) ? "npx -y deno" : "deno";
+    writer.print(`Run it:${folder === "." ? "" : ` cd ${folder} &&`} ${deno} task dev`);
     writer.print(`Then change ${Object.keys(starter.files).at(-1)}, and look at the numbers.`);
     return ExitCode.OK;
   },

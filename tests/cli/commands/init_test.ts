@@ -31,6 +31,9 @@ for (const [language, [compiler, source, text, changed]] of Object.entries(LANGU
       assertEquals([code, err], [0, []]);
       assert(out.includes(`${path}/${source}`), out.join("\n"));
       assertMatch(out.join("\n"), new RegExp(`compiles with ${compiler.replaceAll("+", "\\+")}`));
+      // By npx, as the tests are run where Deno is not installed, there is no other way to start it.
+      const deno = Deno.execPath().includes("_npx") ? "npx -y deno" : "deno";
+      assert(out.includes(`Run it: cd ${path} && ${deno} task dev`), out.join("\n"));
       if (language === "c") {
         await compile(Deno.execPath(), ["task", "test"], path);
         await compile(Deno.execPath(), ["lint"], path);
