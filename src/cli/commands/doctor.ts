@@ -175,7 +175,11 @@ async function checkCompiler(name: string, kind: ToolKind, asked?: string, missi
     return { name, works: true, found: `${command.join(" ")}: ${version}` };
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
-    return { name, works: false, found: error.message, next: missing ?? error.hint };
+    // The error tells callers of build() that they have named it, which nobody has here.
+    const found = asked !== undefined && error.message.startsWith("Cannot find")
+      ? `there is no '${asked}'`
+      : error.message;
+    return { name, works: false, found, next: missing ?? error.hint };
   }
 }
 

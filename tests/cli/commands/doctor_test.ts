@@ -62,6 +62,18 @@ Deno.test("without permissions nothing is tried, and each line says which one it
   ]);
 });
 
+Deno.test("a compiler that nobody has asked for by name is not told as one that an option names", async () => {
+  const { out } = await smfProcess(["doctor", "--json"], {
+    permissions: ["--allow-run", "--allow-read"],
+    env: { PATH: "/nowhere" },
+  });
+  const { found, next } = checksOf(out[0]).find(({ name }) => name === "TinyCC")!;
+  assertEquals([found, next], [
+    "there is no 'tcc'",
+    "install tcc to compile C in milliseconds (smf dev --compiler tcc)",
+  ]);
+});
+
 Deno.test("arguments are wrong usage", async () => {
   assertEquals((await smf("doctor", "x")).code, 2);
 });
