@@ -103,7 +103,7 @@ export class KeptModules {
 
 const HINT =
   "write the sources and options of cc() as constants, in a module that the program imports and that " +
-  "imports cc itself; or list the module in smf.json and load its file (smf dev --help)";
+  "imports cc, by other modules of the program, too; or list the module in smf.json and load its file (smf dev --help)";
 
 /** The sources of a call, short enough for a message. */
 function shown(sources: string): string {

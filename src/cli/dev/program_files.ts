@@ -4,7 +4,14 @@
 import { fromFileUrl, resolve, toFileUrl } from "../../os/path.ts";
 import { runCommand } from "../../build/run_command.ts";
 import { denoCommand } from "./program.ts";
+import { type Token, tokensOf } from "../../types/typescript/tokens.ts";
 import { type CcCalls, findCcCalls } from "./sources/cc_calls.ts";
+import {
+  BUILD_EXPORTS,
+  exportedNames,
+  type ExportsOf,
+  type ImportedNames,
+} from "./sources/imported_names.ts";
 
 /** The options of `deno run` that decide which files a program is made of, and that `deno info` has, too. */
 const GRAPH_OPTIONS = new Set(
@@ -40,12 +47,14 @@ export interface ProgramFiles {
   readonly problem?: string;
 }
 
+interface Dependency {
+  readonly specifier: string;
+  readonly code?: { readonly specifier?: string };
+}
+
 interface GraphModule {
   readonly specifier: string;
-  readonly dependencies?: readonly {
-    readonly specifier: string;
-    readonly code?: { readonly specifier?: string };
-  }[];
+  readonly dependencies?: readonly Dependency[];
 }
 
 /** Whether a program is named by its address; the letter of a drive is no scheme. */
@@ -74,27 +83,76 @@ export async function readProgramFiles(program: string, flags: readonly string[]
   );
   return {
     paths: own.map(({ specifier }) => fromFileUrl(specifier)),
-    calls: own.flatMap((module) => callsIn(module)),
+    calls: callsIn(own),
   };
 }
 
-function callsIn({ specifier: url, dependencies = [] }: GraphModule): FileCalls[] {
-  const builds = new Set(
-    dependencies
-      .filter(({ specifier, code }) =>
-        BUILD_MODULE.test(specifier) || BUILD_ADDRESS.test(code?.specifier ?? specifier)
-      )
-      .map(({ specifier }) => specifier),
-  );
-  if (builds.size === 0) return [];
-  const path = fromFileUrl(url);
+/** A module of the program, with the tokens of its text, and what its specifiers lead to. */
+interface ReadModule {
+  readonly url: string;
+  readonly tokens: readonly Token[];
+  readonly targets: ReadonlyMap<string, string>;
+  readonly builds: ReadonlySet<string>;
+}
+
+/** The calls in a program's own modules, which may import `cc` through one another. */
+function callsIn(own: readonly GraphModule[]): FileCalls[] {
+  const left = new Set(own), read: ReadModule[] = [];
+  const exported = new Map<string, ImportedNames>();
+  // A module is read once one that it imports has `cc` to give; its exports may make others so.
+  for (let isNew = true; isNew;) {
+    isNew = false;
+    for (const module of left) {
+      const { dependencies = [] } = module;
+      const gives = dependencies.some((each) => leadsToBuild(each) || exported.has(targetOf(each)));
+      if (!gives) continue;
+      left.delete(module);
+      const found = readModule(module);
+      if (found !== undefined) read.push(found);
+    }
+    for (const module of read) {
+      const { cc, namespaces } = exportedNames(module.tokens, exportsFor(module, exported));
+      const before = exported.get(module.url);
+      if (cc.size + namespaces.size === (before?.cc.size ?? 0) + (before?.namespaces.size ?? 0)) continue;
+      exported.set(module.url, { cc, namespaces });
+      isNew = true;
+    }
+  }
+  return read.flatMap((module) => {
+    const { calls, computed } = findCcCalls(module.url, module.tokens, exportsFor(module, exported));
+    const { url } = module;
+    return calls.length + computed.length === 0 ? [] : [{ path: fromFileUrl(url), url, calls, computed }];
+  });
+}
+
+function exportsFor(
+  { targets, builds }: ReadModule,
+  exported: ReadonlyMap<string, ImportedNames>,
+): ExportsOf {
+  return (specifier) =>
+    builds.has(specifier) ? BUILD_EXPORTS : exported.get(targets.get(specifier) ?? specifier);
+}
+
+function leadsToBuild({ specifier, code }: Dependency): boolean {
+  return BUILD_MODULE.test(specifier) || BUILD_ADDRESS.test(code?.specifier ?? specifier);
+}
+
+function targetOf({ specifier, code }: Dependency): string {
+  return code?.specifier ?? specifier;
+}
+
+function readModule({ specifier: url, dependencies = [] }: GraphModule): ReadModule | undefined {
   let text: string;
   try {
-    text = Deno.readTextFileSync(path);
+    text = Deno.readTextFileSync(fromFileUrl(url));
   } catch {
     // Another program may be about to write it; Deno says the same when it runs.
-    return [];
+    return undefined;
   }
-  const { calls, computed } = findCcCalls(url, text, (specifier) => builds.has(specifier));
-  return calls.length + computed.length === 0 ? [] : [{ path, url, calls, computed }];
+  return {
+    url,
+    tokens: tokensOf(text, { jsx: /x$/.test(new URL(url).pathname) }),
+    targets: new Map(dependencies.map((each) => [each.specifier, targetOf(each)])),
+    builds: new Set(dependencies.filter(leadsToBuild).map(({ specifier }) => specifier)),
+  };
 }

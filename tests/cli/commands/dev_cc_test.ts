@@ -128,6 +128,27 @@ testWithCompilers(
 
 testWithCompilers(
   ["cc"],
+  "cc is followed through other files of the program, under other names",
+  async (folder) => {
+    const program = new Program(folder);
+    program.write("lib/compile.ts", `export { cc as compile } from "@simple/loader/build";`);
+    program.write("lib/mod.ts", `export * from "./compile.ts"; export * as again from "../app.ts";`);
+    program.write(
+      "app.ts",
+      `import { compile as make } from "./lib/mod.ts";
+  const counter = await make("counter.c", { flags: ["-DBY=1"] });
+  const { symbols } = await make\`int one(void) { return 1; }\`;
+  setInterval(() => console.log("count", counter.symbols.count(2), symbols.one()), 50);`,
+    );
+    await using session = program.dev();
+    const at = await session.line(/^count 201 1$/);
+    program.write("counter.c", COUNTER.replace("* 100", "* 1000"));
+    await session.line(/^count 2001 1$/, at);
+  },
+);
+
+testWithCompilers(
+  ["cc"],
   "arguments that only the running program knows are an error that says what to do",
   async (folder) => {
     const program = new Program(folder);

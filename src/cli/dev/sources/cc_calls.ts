@@ -4,7 +4,8 @@
 import { DECIDING_OPTIONS, type DecidingOptions, type SourceText } from "../../../build/request.ts";
 import type { Sources } from "../../../build/build.ts";
 import { closing, COMPUTED, Constants, split } from "./constants.ts";
-import { type Token, tokensOf } from "../../../types/typescript/tokens.ts";
+import { type ExportsOf, type ImportedNames, importedNames } from "./imported_names.ts";
+import type { Token } from "../../../types/typescript/tokens.ts";
 
 /** A call of `cc` whose arguments the text decides. */
 export interface CcCall {
@@ -27,11 +28,11 @@ export interface CcCalls {
  * Finds the calls in a module's text.
  *
  * @param url The module's address.
- * @param isBuild Whether a specifier leads to the module that has `cc`.
+ * @param tokens Those of its text.
+ * @param exportsOf Tells which of a module's exports are `cc`, by the specifier.
  */
-export function findCcCalls(url: string, text: string, isBuild: (specifier: string) => boolean): CcCalls {
-  const tokens = tokensOf(text, { jsx: /x$/.test(new URL(url).pathname) });
-  const names = importedNames(tokens, isBuild);
+export function findCcCalls(url: string, tokens: readonly Token[], exportsOf: ExportsOf): CcCalls {
+  const names = importedNames(tokens, exportsOf);
   const constants = new Constants(url, tokens);
   const calls: CcCall[] = [], computed: number[] = [];
   const search = (tokens: readonly Token[]): void =>
@@ -47,50 +48,6 @@ export function findCcCalls(url: string, text: string, isBuild: (specifier: stri
   return { calls, computed };
 }
 
-const IMPORT = /^import$/, FROM = /^from$/;
-
-/** The names that a module has for `cc`, and for all that the module exports which has it. */
-interface ImportedNames {
-  readonly cc: Set<string>;
-  readonly namespaces: Set<string>;
-}
-
-function importedNames(tokens: readonly Token[], isBuild: (specifier: string) => boolean): ImportedNames {
-  const names: ImportedNames = { cc: new Set(), namespaces: new Set() };
-  tokens.forEach(({ kind, text }, at) => {
-    if (kind !== "name" || !IMPORT.test(text)) return;
-    if (tokens[at + 1]?.text === "(") {
-      // `const { cc } = await import("…")`, `const build = await import("…")`
-      if (tokens[at + 2]?.kind !== "string" || !isBuild(tokens[at + 2].text)) return;
-      if (tokens[at - 1]?.text !== "await" || tokens[at - 2]?.text !== "=") return;
-      if (tokens[at - 3].text === "}") addBindings(names, bracesBefore(tokens, at - 3), ":");
-      else if (tokens[at - 3].kind === "name") names.namespaces.add(tokens[at - 3].text);
-      return;
-    }
-    const from = tokens.findIndex(({ kind }, next) => next > at && kind === "string");
-    if (from < 0 || !FROM.test(tokens[from - 1].text) || !isBuild(tokens[from].text)) return;
-    const clause = tokens.slice(at + 1, from - 1);
-    const star = clause.findIndex(({ text }) => text === "*");
-    if (star >= 0) names.namespaces.add(clause.at(-1)!.text);
-    const open = clause.findIndex(({ text }) => text === "{");
-    if (open >= 0) addBindings(names, clause.slice(open + 1, closing(clause, open)), "as");
-  });
-  return names;
-}
-
-/** The tokens between braces that end at `end`. */
-function bracesBefore(tokens: readonly Token[], end: number): readonly Token[] {
-  let start = end;
-  while (start > 0 && tokens[start].text !== "{") start--;
-  return tokens.slice(start + 1, end);
-}
-
-function addBindings({ cc }: ImportedNames, tokens: readonly Token[], renames: "as" | ":"): void {
-  for (const [name, word, local] of split(tokens, ",")) {
-    if (name?.text === "cc") cc.add(word?.text === renames ? local.text : "cc");
-  }
-}
-
 /** The place behind a name of `cc`; undefined if there is none at a place. */
 function behindName(
   tokens: readonly Token[],
@@ -100,7 +57,7 @@ function behindName(
   const { kind, text } = tokens[at];
   if (kind !== "name" || [".", "?.", "function"].includes(tokens[at - 1]?.text)) return undefined;
   if (cc.has(text)) return at + 1;
-  const isMember = namespaces.has(text) && tokens[at + 1]?.text === "." && tokens[at + 2]?.text === "cc";
+  const isMember = tokens[at + 1]?.text === "." && namespaces.get(text)?.has(tokens[at + 2]?.text) === true;
   return isMember ? at + 3 : undefined;
 }
 

@@ -1,12 +1,18 @@
 // Which calls of cc() are found in the text of a program, and with which arguments.
 import { assertEquals } from "@std/assert";
 import { type CcCalls, findCcCalls } from "../../../../src/cli/dev/sources/cc_calls.ts";
+import { BUILD_EXPORTS, exportedNames } from "../../../../src/cli/dev/sources/imported_names.ts";
+import { tokensOf } from "../../../../src/types/typescript/tokens.ts";
 
 const URL_OF = (path: string): URL => new URL(path, "file:///p/");
 
 /** The calls in a text that imports the package by its name. */
 function find(text: string): CcCalls {
-  return findCcCalls(URL_OF("app.ts").href, text, (specifier) => specifier === "build");
+  return findCcCalls(
+    URL_OF("app.ts").href,
+    tokensOf(text),
+    (specifier) => specifier === "build" ? BUILD_EXPORTS : undefined,
+  );
 }
 
 /** The calls in a text behind an import of `cc`. */
@@ -110,4 +116,35 @@ Deno.test("texts that end in the middle of a call are computed, or none", () => 
     if (calls.length + computed.length > 1) throw new Error(text.slice(0, length));
   }
   assertEquals(find(text).calls.length, 1);
+});
+
+Deno.test("cc is found among the exports of a module, under each name, and by those who import it", () => {
+  const exportsOf = (text: string): [string[], string[]] => {
+    const { cc, namespaces } = exportedNames(
+      tokensOf(text),
+      (specifier) => specifier === "build" ? BUILD_EXPORTS : undefined,
+    );
+    return [[...cc], [...namespaces.keys()]];
+  };
+  const cases: readonly (readonly [text: string, cc: string[], namespaces?: string[]])[] = [
+    ['export { cc } from "build";', ["cc"]],
+    ['export { build, cc as compile } from "build";', ["compile"]],
+    ['export * from "build";', ["cc"]],
+    ['export * as native from "build";', [], ["native"]],
+    ['import { cc } from "build";\nexport { cc as one, other };\nexport const cc2 = 1;', ["one"]],
+    ['import * as native from "build"; export { native };', [], ["native"]],
+    ['export { cc } from "other"; export * from "other";', []],
+    ['import { cc } from "build"; cc("a.c"); export function f() {} export default 3;', []],
+  ];
+  for (const [text, cc, namespaces = []] of cases) assertEquals(exportsOf(text), [cc, namespaces], text);
+
+  const lib = { cc: new Set(["compile"]), namespaces: new Map([["native", new Set(["cc"])]]) };
+  const { calls } = findCcCalls(
+    "file:///p/app.ts",
+    tokensOf(`import { compile as make, native, other } from "lib";
+    import * as all from "lib";
+    make("a.c"); native.cc("b.c"); all.compile("c.c"); all.cc("d.c"); other("e.c"); native.compile("f.c");`),
+    (specifier) => specifier === "lib" ? lib : undefined,
+  );
+  assertEquals(calls.map(({ source }) => source), ["a.c", "b.c", "c.c"]);
 });
