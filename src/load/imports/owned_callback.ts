@@ -19,7 +19,8 @@ import { closedProvider, type Provider } from "./resolve.ts";
  * nobody catches.
  *
  * Another thread may call it, that of a nonblocking call included, and waits for the result, which is 0 if the
- * function throws. No JavaScript gets the error then.
+ * function throws. No JavaScript gets the error then: it is written with `console.error`, where the stack has native
+ * functions.
  *
  * Platforms: the stack has native functions on Linux, and on Windows on x86-64.
  */
@@ -110,6 +111,8 @@ export class OwnedCallback implements Provider, Disposable {
         return callback(...values);
       } catch (error) {
         addNativeFrames(error, this.#entry?.callers(frame) ?? [], locate, waited);
+        // Deno drops it, and says only that there was one.
+        console.error("Uncaught (in callback of another thread)", error);
         throw error;
       }
     };

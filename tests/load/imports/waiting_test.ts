@@ -22,7 +22,7 @@ interface Ended {
 async function run(name: string, variant = "lines"): Promise<Ended> {
   const { code, stdout, stderr } = await runChild(CHILD, { args: [name, variant] });
   assertEquals(code, 0, stderr);
-  return { stdout: stdout.replaceAll("\r", ""), stderr };
+  return { stdout: stdout.replaceAll("\r", ""), stderr: stderr.replaceAll("\r", "") };
 }
 
 callersTest("a callback of a nonblocking call has the native functions of its thread", async () => {
@@ -36,6 +36,14 @@ callersTest("a callback of a nonblocking call has the native functions of its th
     ),
   );
   assert(!stdout.includes("owned_callback.ts"), stdout);
+});
+
+callersTest("an error that no JavaScript can catch is written, with its native functions", async () => {
+  const { stderr } = await run("nonblocking");
+  assertMatch(
+    stderr,
+    new RegExp(`Uncaught \\(in callback of another thread\\) RangeError: refused 1\n(    at .*\n)+${CALL}`),
+  );
 });
 
 callersTest("a callback of a module's own thread has native functions up to the thread's start", async () => {
