@@ -41,14 +41,14 @@ Deno.test("a report shows the lists that are not empty, addresses in hexadecimal
     ),
     `CarryReport { tables: [ { name: "vtable for a", fate: "appended", appended: 2, spare: 14 } ] }`,
   );
-  const unused = { names: ["v"], bytes: 24, addedBytes: 8192, sharedBytes: 0 };
+  const unused = { names: ["v"], bytes: 24, addedBytes: 8192, sharedBytes: 0, threads: 0 };
   assertEquals(
     printed(report({ unused })),
     `CarryReport { unused: { names: [ "v" ], bytes: 24 bytes, addedBytes: 8 KiB } }`,
   );
   assertEquals(
-    printed(report({ unused: { ...unused, names: [], sharedBytes: 4096 } })).replace(/\s+/g, " "),
-    `CarryReport { unused: { names: [], bytes: 24 bytes, addedBytes: 8 KiB, sharedBytes: 4 KiB } }`,
+    printed(report({ unused: { ...unused, names: [], sharedBytes: 4096, threads: 2 } })).replace(/\s+/g, " "),
+    `CarryReport { unused: { names: [], bytes: 24 bytes, addedBytes: 8 KiB, threads: 2, sharedBytes: 4 KiB } }`,
   );
   assertEquals(printed(report({ replacedCode: { bytes: 4096, stays: undefined } })), "CarryReport {}");
   assertEquals(
