@@ -13,6 +13,7 @@ import { type PackagedModules, packageModules } from "../packaging/package.ts";
 import type { PackagedTypes } from "../packaging/package_types.ts";
 import { milliseconds } from "../dev/notes.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
+import { shownPath } from "../terminal/files.ts";
 import { readPrivateKey } from "../terminal/keys.ts";
 import { readOptions } from "../terminal/options.ts";
 import { writeProblem } from "../terminal/problem_format.ts";
@@ -159,7 +160,7 @@ function printOutcome(
   const what = compiled === 0
     ? "nothing to compile"
     : `compiled ${compiled} of ${built.runs.length} in ${milliseconds(built.milliseconds.compile)}`;
-  const file = printable(within(project.folder, output));
+  const file = printable(shownPath(within(project.folder, output)));
   const unchanged = built.isChanged ? "" : ", unchanged";
   writer.print(
     style.good(
@@ -178,14 +179,14 @@ function printTypes(
   outcomes: readonly ModuleOutcome[],
   writer: Writer,
 ): void {
-  writer.print(writer.style.good(`${printable(path)}: definitions of ${name}`));
+  writer.print(writer.style.good(`${printable(shownPath(path))}: definitions of ${name}`));
   for (const other of others) {
     const { output } = outcomes.find(({ module }) =>
       module.name === name && module.output.endsWith(`.${other}.smf`)
     )!.module;
     const module = within(project.folder, output);
     const message = `${name}: ${file} has the definitions for ${target}; those for ${other} are others: ` +
-      `smf types ${module} --check ${path} lists them`;
+      `smf types ${shownPath(module)} --check ${shownPath(path)} lists them`;
     writeProblem({ level: "warning", file: path, message }, writer, [`smf: ${message}`]);
   }
 }

@@ -9,6 +9,7 @@ import { Arch, archName, Platform, platformName } from "../../smf/enums.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { integrityOf } from "../../smf/integrity.ts";
 import { UsageError } from "../terminal/command.ts";
+import { shownPath } from "../terminal/files.ts";
 import { PLATFORMS } from "../terminal/platforms.ts";
 import type { Writer } from "../terminal/style.ts";
 import { printable } from "../terminal/table.ts";
@@ -119,13 +120,13 @@ export function writeEmbedded(
 /** Prints where the functions are that open modules. */
 export function printOpener(path: string, names: readonly string[], writer: Writer): void {
   const calls = [...new Set(names)].map((name) => `open("${name}")`);
-  writer.print(writer.style.good(`${printable(path)}: ${calls.join(", ")}`));
+  writer.print(writer.style.good(`${printable(shownPath(path))}: ${calls.join(", ")}`));
 }
 
 /** Prints the sizes of the files with bytes. */
 export function printBytesFiles(files: readonly BytesFile[], writer: Writer): void {
   for (const { path, moduleSize, size } of files) {
-    writer.print(`${printable(path)}: ${moduleSize} bytes, ${size} as TypeScript`);
+    writer.print(`${printable(shownPath(path))}: ${moduleSize} bytes, ${size} as TypeScript`);
   }
 }
 

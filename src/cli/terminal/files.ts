@@ -2,6 +2,7 @@
  * Reading and replacing files.
  */
 import { MAX_FILE_SIZE } from "../../load/file/source.ts";
+import { relative } from "../../os/path.ts";
 import { replaceFile as replaceInOneStep } from "../../os/replace_file.ts";
 import { UsageError } from "./command.ts";
 
@@ -61,6 +62,13 @@ export function replaceFile(path: string, bytes: Uint8Array): void {
   } catch (error) {
     throw new UsageError(`${path}: Cannot write the file: ${(error as Error).message}`);
   }
+}
+
+/** A path as a person writes it: from the current folder if it lies in that, which has to be readable. */
+export function shownPath(path: string): string {
+  if (Deno.permissions.querySync({ name: "read", path: "." }).state !== "granted") return path;
+  const short = relative(Deno.cwd(), path);
+  return short.startsWith("..") || short === "" ? path : short;
 }
 
 /** Whether there is a file at a path. */

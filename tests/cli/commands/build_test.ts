@@ -48,6 +48,22 @@ testWithCompilers(
   },
 );
 
+testWithCompilers(
+  ["cc"],
+  "files in the current folder are told by their paths from there",
+  async (folder) => {
+    Deno.writeTextFileSync(`${folder}/smf.json`, JSON.stringify({ one: { sources: ["one.c"] } }));
+    Deno.writeTextFileSync(`${folder}/one.c`, "int one(int x) { return x + 1; }");
+    const here = Deno.cwd();
+    Deno.chdir(folder);
+    try {
+      assertMatch((await smf("build")).out[0], /^one: \.smf.one\.smf, \d+ bytes: /);
+    } finally {
+      Deno.chdir(here);
+    }
+  },
+);
+
 Deno.test("a configuration that is wrong is told with the place and the next step", async () => {
   using folder = new TemporaryDirectory();
   const write = (text: string) => folder.file("smf.json", new TextEncoder().encode(text));
