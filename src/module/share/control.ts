@@ -134,8 +134,10 @@ export class ControlOwner {
   #await(listener: () => void, epoch: number): void {
     this.#pending.set(listener, epoch);
     this.#pause = FIRST_PAUSE;
-    this.#ringAll();
+    // Without isolates that have to see the epoch nothing starts a timer.
     this.#settle();
+    if (this.#pending.size === 0) return;
+    this.#ringAll();
     this.#watch();
   }
 
@@ -147,7 +149,7 @@ export class ControlOwner {
       this.#pending.delete(listener);
       queueMicrotask(listener);
     }
-    if (this.#pending.size > 0) return;
+    if (this.#pending.size > 0 || this.#timer === undefined) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }

@@ -320,3 +320,16 @@ Deno.test("an isolate that dies while it attaches is not awaited for ever", asyn
   assertEquals(await isSettled(left, 100), false);
   await left;
 });
+
+Deno.test("an owner without attached isolates starts no timers, which take long in Deno", async () => {
+  const worker = new Worker(new URL("./timers_worker.ts", import.meta.url), { type: "module" });
+  const looked = await new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message));
+    };
+  });
+  worker.terminate();
+  assertEquals(looked, []);
+});
