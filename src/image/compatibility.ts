@@ -32,8 +32,19 @@ export interface ExportPlace {
 }
 
 /** Finds the export of a name; undefined if there is none that has an address. */
-export function exportPlace({ file: { symbols }, plan }: PlannedFile, name: string): ExportPlace | undefined {
-  const index = symbols.exportOf(name);
+export function exportPlace(planned: PlannedFile, name: string): ExportPlace | undefined {
+  return exportPlaceAt(planned, planned.file.symbols.exportOf(name));
+}
+
+/**
+ * The place of an export; undefined if it has no address.
+ *
+ * @param index Its symbol's index; -1 if there is none.
+ */
+export function exportPlaceAt(
+  { file: { symbols }, plan }: PlannedFile,
+  index: number,
+): ExportPlace | undefined {
   if (index < 0 || !isAddress(symbols.type(index)) || plan.isThreadLocal(symbols.value(index))) {
     return undefined;
   }

@@ -90,6 +90,11 @@ export class NameGroups {
     return names;
   }
 
+  /** The names of a file if they were found already. */
+  static known(file: SmfFile): NameGroups | undefined {
+    return known.get(file);
+  }
+
   /** The indices of the symbols with a base name, in ascending order. */
   group(base: string): readonly number[] {
     const others = this.#others.get(base);

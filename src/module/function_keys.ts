@@ -3,10 +3,12 @@
  * exports, and keys of entries that are not exports, which are no names.
  */
 
-import { type ExportPlace, exportPlace } from "../image/compatibility.ts";
+import { type ExportPlace, exportPlace, exportPlaceAt } from "../image/compatibility.ts";
+import { NameGroups } from "../image/name_groups.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { type Entries, type FunctionEntry, isEntryKey } from "../smf/entries.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
+import type { SmfFile } from "../smf/file.ts";
 import { SYMBOL_WORDS, type SymbolTable } from "../smf/symbol.ts";
 
 /** The parts of an image that tell its functions. */
@@ -16,13 +18,15 @@ const KIND = SYMBOL_WORDS.kind;
 
 /** The functions of an image that a reload switches, by the indexes of their symbols. */
 export class SwitchedFunctions {
+  readonly #file: SmfFile;
   readonly #symbols: SymbolTable;
   /** Those that are not exported, in ascending order of their symbols. */
   readonly #entries: Entries["functions"];
   /** The stored type and binding of exports, and of imports. */
   readonly #exported: number;
 
-  constructor({ file: { symbols }, entries }: KeyedImage) {
+  constructor({ file, entries }: KeyedImage) {
+    const { symbols } = this.#file = file;
     this.#symbols = symbols;
     this.#entries = entries?.functions ?? [];
     this.#exported = Binding.Global << 8 | SymbolType.Function - symbols.typeBase;
@@ -37,7 +41,7 @@ export class SwitchedFunctions {
 
   /** The key of one of the functions. */
   key(symbol: number): string {
-    return this.#entryOf(symbol)?.key ?? this.#symbols.name(symbol);
+    return this.#entryOf(symbol)?.key ?? exportNamesOf(this.#file).name(this.#symbols, symbol);
   }
 
   #entryOf(symbol: number): FunctionEntry | undefined {
@@ -52,29 +56,62 @@ export class SwitchedFunctions {
   }
 }
 
-/** Functions that were found in hot modules, by their entries: a reload looks for each several times. */
-const known = new WeakMap<Entries, FoundKeys>();
+/**
+ * Names of exports that were looked up in hot modules: a reload looks for each several times. Versions whose tables have
+ * the same names share them.
+ */
+class ExportNames {
+  readonly #indices = new Map<string, number>();
+  readonly #names: string[] = [];
 
-interface FoundKeys {
-  readonly entries: ReadonlyMap<string, number>;
-  readonly places: Map<string, ExportPlace>;
+  /** The name of a symbol. */
+  name(symbols: SymbolTable, symbol: number): string {
+    return this.#names[symbol] ??= symbols.name(symbol);
+  }
+
+  /** The symbol of an export; -1 if there is none of that name. */
+  indexOf(symbols: SymbolTable, name: string): number {
+    let index = this.#indices.get(name);
+    if (index === undefined) {
+      index = symbols.exportOf(name);
+      if (index >= 0) this.#indices.set(name, index);
+    }
+    return index;
+  }
+}
+
+const exportNames = new WeakMap<SmfFile, ExportNames>();
+
+/** The names of a file's exports; those of all files with the same names once it was compared with one of them. */
+function exportNamesOf(file: SmfFile): ExportNames {
+  let names = exportNames.get(file);
+  if (names === undefined) {
+    names = NameGroups.known(file)?.fact(() => new ExportNames(), ExportNames) ?? new ExportNames();
+    exportNames.set(file, names);
+  }
+  return names;
+}
+
+/** The symbols of a hot module's entries by their keys. */
+const entrySymbols = new WeakMap<Entries, ReadonlyMap<string, number>>();
+
+function symbolOfEntry(entries: Entries, key: string): number | undefined {
+  let symbols = entrySymbols.get(entries);
+  if (symbols === undefined) {
+    entrySymbols.set(
+      entries,
+      symbols = new Map(entries.functions.map(({ symbol, key }) => [key, symbol])),
+    );
+  }
+  return symbols.get(key);
 }
 
 /** Finds a function or variable by its key; undefined if the version has none that has an address. */
 export function placeOfKey(image: KeyedImage, key: string): ExportPlace | undefined {
-  const { entries } = image;
+  const { entries, file } = image;
   if (entries === undefined) return isEntryKey(key) ? undefined : exportPlace(image, key);
-  let found = known.get(entries);
-  if (found === undefined) {
-    const keys = new Map(entries.functions.map(({ symbol, key }) => [key, symbol]));
-    known.set(entries, found = { entries: keys, places: new Map() });
-  }
-  let place = found.places.get(key);
-  if (place === undefined) {
-    place = isEntryKey(key) ? placeOf(image, found.entries.get(key)) : exportPlace(image, key);
-    if (place !== undefined) found.places.set(key, place);
-  }
-  return place;
+  if (isEntryKey(key)) return placeOf(image, symbolOfEntry(entries, key));
+  return exportPlaceAt(image, exportNamesOf(file).indexOf(file.symbols, key));
 }
 
 function placeOf(

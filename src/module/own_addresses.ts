@@ -71,22 +71,21 @@ export class OwnAddresses {
     search: DataSearch,
   ): PreparedAddresses {
     const image = this.#image, { memory, plan } = image;
-    const to = new Map<number, number>(), bySymbol = new Map<number, number>();
-    const ownTrampolines = new Map<number, number>();
+    const bySymbol = new Map<number, number>(), ownTrampolines = new Map<number, number>();
     for (const [index, address] of canonical) {
-      const trampoline = Number(address), code = this.#codeOf(index);
-      to.set(code, trampoline);
+      const trampoline = Number(address);
       bySymbol.set(index, trampoline);
-      ownTrampolines.set(trampoline, code);
+      ownTrampolines.set(trampoline, this.#codeOf(index));
     }
     // Names of one function are one address in C. In a hot module one of them may become another function.
     if (image.entries === undefined) {
+      const to = this.#byCode(bySymbol);
       for (const [trampoline, code] of ownTrampolines) {
         if (to.get(code) !== trampoline) ownTrampolines.delete(trampoline);
       }
       for (const index of bySymbol.keys()) bySymbol.set(index, to.get(this.#codeOf(index))!);
     }
-    if (to.size === 0) return { canonical: new Map(), commit() {}, release() {} };
+    if (bySymbol.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): DataView => {
       const { buffer, byteOffset } = preparing.adopt(allocator.view(memory, offset, length), detach);
@@ -115,7 +114,7 @@ export class OwnAddresses {
         for (const { at, symbol, view } of constants) this.#change(view, at, symbol, bySymbol);
         if (data === undefined) return;
         this.#replaceVariables(data, bySymbol);
-        if (search === "whole") this.#replaceWritten(data, to);
+        if (search === "whole") this.#replaceWritten(data, bySymbol);
       },
       release: () => prepared.dispose(),
     };
@@ -184,16 +183,25 @@ export class OwnAddresses {
    * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
    * may end a range of addresses where a function happens to begin.
    */
-  #replaceWritten(data: DataView, to: ReadonlyMap<number, number>): void {
+  #replaceWritten(data: DataView, bySymbol: ReadonlyMap<number, number>): void {
+    // Hardly any variable has such a word.
+    let to: ReadonlyMap<number, number> | undefined;
     const { plan } = this.#image;
     const first = this.#base + plan.code.offset;
     const initial = viewOf(this.#initialData());
     forEachAddressIn(data, 0, data.byteLength, { first, end: first + plan.code.length }, (word, at) => {
       if (this.#isStartArray(plan.data.offset + at)) return;
       if (at + 8 <= initial.byteLength && readWord(initial, at) === word) return;
-      const address = to.get(word);
+      const address = (to ??= this.#byCode(bySymbol)).get(word);
       if (address !== undefined) writeWord(data, at, address);
     });
+  }
+
+  /** The trampolines by the addresses of the functions' code: of several names of one, that of the last. */
+  #byCode(bySymbol: ReadonlyMap<number, number>): Map<number, number> {
+    const to = new Map<number, number>();
+    for (const [index, trampoline] of bySymbol) to.set(this.#codeOf(index), trampoline);
+    return to;
   }
 
   #initialData(): Uint8Array {

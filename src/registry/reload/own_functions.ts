@@ -54,9 +54,10 @@ function takeTrampolines(
   slots: TrampolineSlots,
   slotOf: (key: string) => TrampolineSlot,
 ): bigint[] {
-  slots.reserve(version, keys.length);
-  return keys.map((key) => {
-    const slot = slotOf(key);
+  const known = keys.map((key) => slots.find(key));
+  slots.reserve(version, known.reduce((count, slot) => slot === undefined ? count + 1 : count, 0));
+  return keys.map((key, index) => {
+    const slot = known[index] ?? slotOf(key);
     slot.isTaken = true;
     return slots.address(version, slot);
   });

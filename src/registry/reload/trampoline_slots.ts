@@ -151,7 +151,7 @@ export class TrampolineSlots {
   /** The uses of names by importers, live libraries and leases. */
   *uses(): Iterable<NameUse> {
     for (const { name, claims } of this.#slots.current()) {
-      for (const claim of claims) yield { name, claim, isWhole: false };
+      if (claims.exist) { for (const claim of claims) yield { name, claim, isWhole: false }; }
     }
   }
 

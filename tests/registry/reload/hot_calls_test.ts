@@ -3,6 +3,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError, ModuleRegistry, parseSmf } from "../../../mod.ts";
 import { compiledVersion } from "../../support/compiled_versions.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
+import { WatchedAllocator } from "../../support/watched_allocator.ts";
 
 const FLAGS = ["-O2", "-g", "-ffunction-sections", "-fdata-sections", "-flive-patching=inline-clone"];
 const INT = { parameters: [], result: "i32" } as const;
@@ -46,6 +47,46 @@ testWithCompilers(["gcc"], "calls leave a version only once another has taken ov
   registry.rollback("m").close();
   assertEquals(call(0), 22);
 });
+
+testWithCompilers(
+  ["gcc"],
+  "a reload adds one table of trampolines, with room for the functions that there are",
+  async (folder) => {
+    const count = 700;
+    const source = (version: number) => {
+      const names = Array.from({ length: count }, (_, index) => `f${index}`);
+      const functions = names.map((name, index) =>
+        `__attribute__((noinline)) int ${name}(int x) { return x + ${index + version}; }`
+      );
+      return `${functions.join("\n")}\nint all(int x) { ${
+        names.map((name) => `x = ${name}(x);`).join("")
+      } return x; }`;
+    };
+    const files: Uint8Array<ArrayBuffer>[] = [];
+    for (const version of [1, 2, 3, 4]) {
+      files.push(
+        await compiledVersion(folder, source(version), {
+          flags: ["-O1", "-g", "-fPIC"],
+          link: { hot: true },
+        }),
+      );
+    }
+    const allocator = new WatchedAllocator();
+    await using registry = new ModuleRegistry({ allocator, keepVersions: Infinity });
+    using _first = registry.loadBytes("m", files[0]);
+    const { symbols: { all } } = registry.open("m", { all: { parameters: ["i32"], result: "i32" } });
+    registry.reload("m", { bytes: files[1] }).close();
+    for (const version of [3, 4]) {
+      const before = new Set(allocator.live);
+      registry.reload("m", { bytes: files[version - 1] }).close();
+      const { size } = registry.inspect().modules[0].versions.at(-1)!;
+      const tables = [...allocator.live].filter((memory) => !before.has(memory) && memory.size !== size);
+      assertEquals(tables.length, 1);
+      assert(tables[0].size < 12 * count, `${tables[0].size} bytes`);
+      assertEquals(all(0), count * (count - 1) / 2 + count * version);
+    }
+  },
+);
 
 testWithCompilers(
   ["gcc"],
