@@ -108,13 +108,18 @@ debuggerTest(
 debuggerTest("gdb", "a watchpoint stops where the variable of a module changes", async (folder) => {
   await build(folder);
   const orders = ["break outer", "run", "watch depth_reached", "continue", "continue"];
-  const [module, library] = await Promise.all([
-    gdb(folder, orders, "module", "deep.smf"),
-    gdb(folder, orders, "library", "deep.so"),
-  ]);
   const values = (text: string) => text.match(/^(?:Old|New) value = .*$/gm);
-  assertEquals(values(module), values(library));
-  assertEquals(values(module), ["Old value = 0", "New value = 9", "Old value = 9", "New value = 6"]);
+  const look = async (...first: string[]) => {
+    const [module, library] = await Promise.all([
+      gdb(folder, [...first, ...orders], "module", "deep.smf"),
+      gdb(folder, [...first, ...orders], "library", "deep.so"),
+    ]);
+    assertEquals(values(module), values(library));
+    return values(module);
+  };
+  // Virtual machines may lack debug registers, which gdb does not notice: then it looks after each instruction.
+  const seen = await look() ?? await look("set can-use-hw-watchpoints 0");
+  assertEquals(seen, ["Old value = 0", "New value = 9", "Old value = 9", "New value = 6"]);
 });
 
 debuggerTest(

@@ -99,19 +99,30 @@ export function checkHomes({ sections, symbols, contents }: Module, { offsets }:
   }
 }
 
-/** Refuses a list of entries that are not local functions in ascending order, each of another file and name. */
-export function checkEntries({ sections, symbols, contents }: Module): void {
+/**
+ * Refuses a list of entries that are not local functions in ascending order, each of another file and name, and call
+ * slots that are not words in constants.
+ */
+export function checkEntries({ sections, symbols, contents }: Module, { offsets }: OwnImage): void {
   const lists = sections.filter(({ type }) => type === 82);
   must(lists.length <= 1, "two lists of entries");
   for (const list of lists) {
     const bytes = contents(list);
-    must(bytes.length >= 5 && bytes.length <= 5 + symbols.length * 4104, "entries of a bad size");
-    const count = number(bytes, 0, 4), texts = 4 + 8 * count;
+    must(bytes.length >= 17 && bytes.length <= 17 + symbols.length * 4104, "entries of a bad size");
+    const count = number(bytes, 0, 4), texts = 16 + 8 * count;
     must(texts < bytes.length, "a part of the entries");
     must(bytes[texts] === 0 && bytes.at(-1) === 0, "texts without ends");
+    const slots = number(bytes, 4, 4), first = number(bytes, 8, 8);
+    must(first % 8 === 0 && (slots > 0 || first === 0), "call slots at a bad place");
+    const holds = slots === 0 || sections.some((section) => {
+      const start = offsets.get(section.index);
+      return section.type === 3 && section.name !== ".tdata" && start !== undefined && first >= start &&
+        first + 8 * slots <= start + section.virtualSize;
+    });
+    must(holds, "call slots outside constants");
     const seen = new Set<string>();
     let least = 0;
-    for (let at = 4; at < texts; at += 8) {
+    for (let at = 16; at < texts; at += 8) {
       const index = number(bytes, at, 4), text = texts + number(bytes, at + 4, 4);
       must(index >= least && index < symbols.length, "an entry without a symbol");
       least = index + 1;

@@ -36,7 +36,7 @@ export function judgeFile(bytes: Uint8Array, layout: string): { module: Module; 
   }
   for (const name of hostLibraries(module)) must(name !== "", "a host library without a name");
   checkHomes(module, image);
-  checkEntries(module);
+  checkEntries(module, image);
   checkWhole(bytes, layout, module);
   return { module, image };
 }
