@@ -132,8 +132,9 @@ FUNCTIONS(3)
  * thrd_create, 2 for std::thread::_M_start_thread, whose name nothing else has.
  */
 int smf_starts_threads(int kind, uintptr_t function) {
+  if (!function) return 0; /* a weak symbol that nobody defines */
   if (kind == 0) return function == (uintptr_t)pthread_create;
-  return kind == 1 ? function && function == (uintptr_t)thrd_create : 1;
+  return kind != 1 || function == (uintptr_t)thrd_create;
 }
 
 /* The function that modules call in place of such a one, or of what stands in its place already. 0 if there are too many. */
