@@ -14,7 +14,6 @@
  * end of a thread leads there, never into a module that has been freed.
  */
 
-import { pointerCall } from "../../os/pointer.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
@@ -67,10 +66,7 @@ const FUNCTIONS = {
 const DESTRUCTOR_TIMEOUT = 1000;
 
 const library = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY);
-
-function call(name: keyof typeof FUNCTIONS, ...parameters: unknown[]): unknown {
-  return pointerCall(library.addressOf(name), FUNCTIONS[name])(...parameters as never[]);
-}
+const call = library.caller(FUNCTIONS);
 
 /** Whether the library replaces the C library's function of that name. */
 export function isExitName(name: string): boolean {

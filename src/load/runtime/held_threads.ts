@@ -6,7 +6,6 @@
 
 import type { ResolvedImports } from "../imports/resolve.ts";
 import { attempt, ignore } from "../../errors/load_error.ts";
-import { pointerCall } from "../../os/pointer.ts";
 import { Platform } from "../../smf/enums.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
@@ -41,11 +40,7 @@ const FUNCTIONS = {
   smf_hold_decide: { parameters: ["pointer", "buffer"], result: "void" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
-const library = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY);
-
-function call(name: keyof typeof FUNCTIONS, ...parameters: unknown[]): unknown {
-  return pointerCall(library.addressOf(name), FUNCTIONS[name])(...parameters as never[]);
-}
+const call = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY).caller(FUNCTIONS);
 
 /** A thread that waits in front of the module's code. */
 export interface HeldThread {

@@ -6,6 +6,7 @@
 import { LoadError } from "../../errors/load_error.ts";
 import { openLinkerBriefly } from "../../os/dynamic_linker.ts";
 import { MemoryFiles } from "../../os/memory_file.ts";
+import { pointerCall } from "../../os/pointer.ts";
 import { decodeBase64 } from "../../smf/base64.ts";
 
 /** A library, its code for each processor in base64. */
@@ -47,6 +48,18 @@ export class NativeLibrary {
     address = linker.find(handle, name);
     this.#addresses.set(name, address);
     return address;
+  }
+
+  /**
+   * Returns a function that calls the library's functions by their names.
+   *
+   * Platforms: Linux only. The result throws as {@linkcode NativeLibrary.addressOf}.
+   */
+  caller<Functions extends Readonly<Record<string, Deno.ForeignFunction>>>(
+    functions: Functions,
+  ): (name: keyof Functions & string, ...parameters: unknown[]) => unknown {
+    return (name, ...parameters) =>
+      pointerCall(this.addressOf(name), functions[name])(...parameters as never[]);
   }
 
   #openFile(open: (path: string) => Deno.PointerValue): Deno.PointerValue {

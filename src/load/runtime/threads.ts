@@ -3,7 +3,6 @@
  * (native/threads.c).
  */
 
-import { pointerCall } from "../../os/pointer.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
 import { NativeLibrary } from "./native_library.ts";
@@ -22,11 +21,7 @@ const FUNCTIONS = {
   smf_find_threads: { parameters: ["buffer", "usize", "buffer"], result: "i32" },
 } as const satisfies Record<string, Deno.ForeignFunction>;
 
-const library = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY);
-
-function call(name: keyof typeof FUNCTIONS, ...parameters: unknown[]): unknown {
-  return pointerCall(library.addressOf(name), FUNCTIONS[name])(...parameters as never[]);
-}
+const call = new NativeLibrary(EXITS_NAME, EXITS_LIBRARY).caller(FUNCTIONS);
 
 /**
  * The numbers of the process's threads.

@@ -43,7 +43,8 @@ export interface KeptCandidate {
  * Safety: nobody may be running the candidate's code.
  *
  * @throws {LoadError} `OutOfMemory` if the system refuses a protection; `Incompatible` if old pointers are left and
- * are to be refused, and if nobody knows whether a thread is to run that an initialiser has started. `failed` is called if the candidate's code cannot run any more.
+ * are to be refused, and if nobody knows whether a thread is to run that an initialiser has started. `failed` is called
+ * if the candidate's code cannot run any more.
  */
 export function keepState(
   plan: KeepPlan,

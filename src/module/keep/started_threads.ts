@@ -10,6 +10,8 @@
  */
 
 import { LoadError } from "../../errors/load_error.ts";
+import { HomesInRange } from "../../image/homes/homes_in_range.ts";
+import type { PlacedImage } from "../../load/loader.ts";
 import { dataOf, forEachAddress } from "../image_data.ts";
 import type { KeepPlan } from "./plan_model.ts";
 
@@ -17,26 +19,15 @@ import type { KeepPlan } from "./plan_model.ts";
 export class StartedThreads {
   readonly #plan: KeepPlan;
   /** For each thread the homes of its handle; -1 for what has no home, and so starts anew. */
-  readonly #owners: readonly ReadonlySet<number>[];
+  readonly #owners: readonly ReadonlySet<number>[] = [];
 
   /** Looks for handles; to be made before anything of the candidate's is changed. */
   constructor(plan: KeepPlan) {
     this.#plan = plan;
     const threads = plan.candidate.heldThreads?.threads ?? [];
-    this.#owners = threads.map(({ handle }) => this.#ownersOf(Number(handle)));
-  }
-
-  #ownersOf(handle: number): ReadonlySet<number> {
-    const owners = new Set<number>(), { candidate, places } = this.#plan, { data } = candidate.plan;
-    const isIn = (offset: number, home: number): boolean => {
-      const start = places.place(home);
-      return offset >= start && offset < start + places.homes[home].size;
-    };
-    forEachAddress(dataOf(candidate), data.offset, { first: handle, end: handle + 1 }, (_, at) => {
-      const offset = data.offset + at;
-      owners.add(places.homes.findIndex((_, home) => isIn(offset, home)));
-    });
-    return owners;
+    if (threads.length === 0) return;
+    const homes = new HomesInRange(plan.places);
+    this.#owners = threads.map(({ handle }) => ownersOf(Number(handle), plan.candidate, homes));
   }
 
   /**
@@ -59,4 +50,13 @@ export class StartedThreads {
       );
     });
   }
+}
+
+/** The homes that hold a thread's handle. */
+function ownersOf(handle: number, candidate: PlacedImage, homes: HomesInRange): ReadonlySet<number> {
+  const owners = new Set<number>(), { offset } = candidate.plan.data;
+  forEachAddress(dataOf(candidate), offset, { first: handle, end: handle + 1 }, (_, at) => {
+    owners.add(homes.at(offset + at));
+  });
+  return owners;
 }
