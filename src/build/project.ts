@@ -144,7 +144,7 @@ export interface ProjectBuild extends BuiltModule {
   readonly isChanged: boolean;
 }
 
-/** What else happens while a module of a project is built. */
+/** Steps that a caller adds to the build of a project's module. */
 export interface BuildSteps {
   /** Is called before the file is written, if it is. */
   readonly written?: (built: BuiltModule) => void;

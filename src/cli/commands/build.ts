@@ -114,7 +114,7 @@ export const build: Command = {
           outcomes.forEach((outcome) => printOutcome(project, outcome, writer));
           if (opener !== undefined) printOpener(opener, chosen.map(({ name }) => name), writer);
           printBytesFiles(files, writer);
-          types.forEach((written) => printTypes(project, written, outcomes, writer));
+          types.forEach((written) => printTypes(project, written, writer));
         }
         return outcomes.every(({ built }) => built !== undefined) ? ExitCode.OK : ExitCode.BAD_INPUT;
       },
@@ -176,14 +176,10 @@ function printOutcome(
 function printTypes(
   project: Project,
   { name, file, path, target, others }: PackagedTypes,
-  outcomes: readonly ModuleOutcome[],
   writer: Writer,
 ): void {
   writer.print(writer.style.good(`${printable(shownPath(path))}: definitions of ${name}`));
-  for (const other of others) {
-    const { output } = outcomes.find(({ module }) =>
-      module.name === name && module.output.endsWith(`.${other}.smf`)
-    )!.module;
+  for (const { target: other, output } of others) {
     const module = within(project.folder, output);
     const message = `${name}: ${file} has the definitions for ${target}; those for ${other} are others: ` +
       `smf types ${shownPath(module)} --check ${shownPath(path)} lists them`;

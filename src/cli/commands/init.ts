@@ -63,7 +63,7 @@ export const init: Command = {
       writer.complain(nextStepLine(compiler.hint, writer.complaintStyle));
     }
     writer.print("");
-    // Who has Deno by npx alone has no command of that name.
+    // A Deno that npx has brought is not on the PATH.
     const deno = /[/\\]_npx[/\\]/.test(Deno.execPath()) ? "npx -y deno" : "deno";
     writer.print(`Run it:${folder === "." ? "" : ` cd ${folder} &&`} ${deno} task dev`);
     writer.print(`Then change ${Object.keys(starter.files).at(-1)}, and look at the numbers.`);

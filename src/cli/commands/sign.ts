@@ -99,7 +99,7 @@ async function signing(
 /** Warns if `mod.ts` beside a file, which smf build --target writes, pins the bytes that it had before. */
 function warnOfPin(file: string, before: Uint8Array, keyFile: string, writer: Writer): void {
   const path = join(dirname(file), "mod.ts");
-  // Whoever allowed the modules alone is not asked for more.
+  // A warning is not worth asking for another permission.
   if (Deno.permissions.querySync({ name: "read", path }).state !== "granted") return;
   if (!isFile(path) || !Deno.readTextFileSync(path).includes(integrityOf(before))) return;
   const message = `${path} pins the bytes before: smf build --target LIST --key ${keyFile} signs and pins`;

@@ -63,8 +63,9 @@ export async function packageModules(
   const types = writePackagedTypes(
     project,
     modules,
-    outcomes.map(({ module: { name }, built }, index) => ({
+    outcomes.map(({ module: { name, output }, built }, index) => ({
       name,
+      output,
       target: jobs[index].target,
       built: built!,
     })),

@@ -11,6 +11,8 @@ import { typesText, writeTypes } from "../dev/builder.ts";
 export interface TargetBuild {
   readonly name: string;
   readonly target: string;
+  /** The module's file, from the project's folder. */
+  readonly output: string;
   readonly built: ProjectBuild;
 }
 
@@ -24,7 +26,7 @@ export interface PackagedTypes {
   /** The system whose types they are. */
   readonly target: string;
   /** The systems for which the module has other ones. */
-  readonly others: readonly string[];
+  readonly others: readonly Pick<TargetBuild, "target" | "output">[];
 }
 
 /**
@@ -46,7 +48,7 @@ export function writePackagedTypes(
     // The name of the module for this system, as smf build and smf dev write it.
     const text = typesText(output, first.built);
     writeTypes(project, file, text);
-    const others = typed.filter(({ built }) => typesText(output, built) !== text).map(({ target }) => target);
+    const others = typed.filter(({ built }) => typesText(output, built) !== text);
     return [{ name, file, path: within(project.folder, file), target: first.target, others }];
   });
 }
