@@ -13,7 +13,6 @@ import {
 } from "../../mod.ts";
 import { FOLDER, objectName } from "../../fixtures/build_crashes.ts";
 import { Platform } from "../../src/smf/enums.ts";
-import { stress } from "./testing.ts";
 
 /** The functions in the order of the fixture's table. */
 export const FUNCTIONS = [
@@ -32,14 +31,6 @@ export type Function = (typeof FUNCTIONS)[number];
 
 /** Where a function is called: in this isolate, in a Worker, in a nonblocking call, or on a thread of the module's own. */
 export const PLACES = ["main", "worker", "nonblocking", "thread"] as const;
-
-/** Whether tests try a share of the crashes, another one at each place: in lanes processes take seconds. */
-const IS_SAMPLED = Deno.build.arch !== "x86_64" || stress(1000) < 10;
-
-/** The cases that a test tries: all, or in lanes a quarter. Four tests, numbered from 0 on, try them all. */
-export function casesOf<T>(all: readonly T[], test: number): readonly T[] {
-  return IS_SAMPLED ? all.filter((_, index) => (index + test) % 4 === 0) : all;
-}
 
 /** One of the {@linkcode PLACES}. */
 export type Place = (typeof PLACES)[number];

@@ -1,8 +1,9 @@
 // Crashes that become exceptions, and those that must not.
 import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { LoadError, ModuleLoader, ModuleRegistry } from "../../../mod.ts";
-import { ALL_NOTICE_OVERFLOWS, casesOf, onSystem, PLACES } from "../../support/crashes.ts";
+import { ALL_NOTICE_OVERFLOWS, onSystem, PLACES } from "../../support/crashes.ts";
 import { runChild } from "../../support/modules.ts";
+import { casesOf } from "../../support/testing.ts";
 import { BETWEEN } from "./guard_child.ts";
 import { CHECKS } from "./guard_checks_child.ts";
 import { CHECKS as WINDOWS_CHECKS, CPP_EXCEPTIONS } from "./guard_windows_child.ts";

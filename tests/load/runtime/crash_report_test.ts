@@ -3,14 +3,13 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { FOLDER } from "../../../fixtures/build_crashes.ts";
 import {
   assertFrames,
-  casesOf,
   type ExpectedFrames,
   type Function,
   type Place,
   PLACES,
 } from "../../support/crashes.ts";
 import { lineOf } from "../../support/debug_sources.ts";
-import { TemporaryDirectory } from "../../support/testing.ts";
+import { casesOf, TemporaryDirectory } from "../../support/testing.ts";
 import { runChild } from "../../support/modules.ts";
 import { smf } from "../../support/smf_command.ts";
 import { linuxTest } from "../../support/threads.ts";
