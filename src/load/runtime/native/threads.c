@@ -4,13 +4,12 @@
  * are on its stack.
  */
 #define _GNU_SOURCE
+#include "mappings.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -28,44 +27,13 @@ size_t smf_threads(int64_t *numbers, size_t room) {
   return count;
 }
 
-/* Addresses from `start` up to but not including `end`. */
-struct range {
-  uintptr_t start, end;
-};
-
 #ifdef __x86_64__
-
-/* A mapping of memory, as a line of /proc/self/maps has it, or as its ioctl tells. */
-struct mapping {
-  struct range range;
-  int is_writable, is_executable;
-};
 
 #define SIGNALS 64
 
-/*
- * The request of PROCMAP_QUERY (linux/fs.h, since Linux 6.11), for the mapping that contains an address. A process with
- * many modules has thousands of mappings, and the text of all of them takes milliseconds.
- */
-struct query {
-  uint64_t size, query_flags, query_address;
-  uint64_t start, end, flags;
-  uint64_t page_size, offset, inode;
-  uint32_t device_major, device_minor, name_size, build_id_size;
-  uint64_t name_address, build_id_address;
-};
-
-#define QUERY _IOWR('f', 17, struct query)
-#define IS_WRITABLE (1 | 2)
-#define IS_EXECUTABLE 4
-
 /* The known facts of the process. */
 struct memory {
-  /* /proc/self/maps where the kernel answers queries; else -1. */
-  int maps;
-  /* In ascending order, where it does not. */
-  struct mapping *mappings;
-  size_t count;
+  struct mappings mappings;
   /* To read memory without a fault. */
   int file;
   /* The return addresses of signal handlers, each once. */
@@ -82,36 +50,6 @@ struct place {
 
 /* A thread waits in a system call. */
 enum look { WAITS, RUNS, HAS_ENDED, UNKNOWN };
-
-/* Reads a whole file. Returns its text, which the caller frees; NULL with errno if that fails. */
-static char *read_text(const char *path) {
-  int file = open(path, O_RDONLY | O_CLOEXEC);
-  if (file < 0) return 0;
-  size_t room = 4096, length = 0;
-  char *text = malloc(room);
-  while (text) {
-    ssize_t count = read(file, text + length, room - length - 1);
-    if (count <= 0) {
-      int problem = count < 0 ? errno : 0;
-      text[length] = 0;
-      if (problem) {
-        free(text);
-        text = 0;
-      }
-      close(file);
-      errno = problem;
-      return text;
-    }
-    length += count;
-    if (room - length > 1) continue;
-    char *larger = realloc(text, room *= 2);
-    if (!larger) free(text);
-    text = larger;
-  }
-  close(file);
-  errno = ENOMEM;
-  return 0;
-}
 
 /* Reads a file of a thread. */
 static char *read_of(const char *thread, const char *name) {
@@ -158,61 +96,6 @@ static enum look look_at(const char *thread, struct place *place) {
   }
   free(text);
   return look;
-}
-
-/* Reads the mappings. Returns 0 if that fails. */
-static int read_mappings(struct memory *memory) {
-  char *text = read_text("/proc/self/maps");
-  if (!text) return 0;
-  size_t lines = 0;
-  for (char *at = text; (at = strchr(at, '\n')); at++) lines++;
-  memory->mappings = malloc((lines + 1) * sizeof *memory->mappings);
-  for (char *line = text; memory->mappings && *line;) {
-    char *next = strchr(line, '\n'), *at;
-    struct mapping *mapping = &memory->mappings[memory->count];
-    mapping->range.start = strtoull(line, &at, 16);
-    if (*at != '-' || !next) break;
-    mapping->range.end = strtoull(at + 1, &at, 16);
-    mapping->is_writable = at[1] == 'r' && at[2] == 'w';
-    mapping->is_executable = at[3] == 'x';
-    memory->count++;
-    line = next + 1;
-  }
-  free(text);
-  return memory->mappings != 0;
-}
-
-/* Opens the mappings for queries; reads them all if the kernel knows none. Returns 0 if that fails. */
-static int open_mappings(struct memory *memory) {
-  struct query query = {.size = sizeof query, .query_address = (uintptr_t)memory};
-  memory->maps = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-  if (memory->maps < 0) return 0;
-  if (ioctl(memory->maps, QUERY, &query) == 0) return 1;
-  close(memory->maps);
-  memory->maps = -1;
-  return read_mappings(memory);
-}
-
-/* Finds the mapping that contains an address. Returns 0 if there is none. */
-static int mapping_at(const struct memory *memory, uintptr_t address, struct mapping *found) {
-  if (memory->maps >= 0) {
-    struct query query = {.size = sizeof query, .query_address = address};
-    if (ioctl(memory->maps, QUERY, &query) != 0) return 0;
-    found->range.start = query.start;
-    found->range.end = query.end;
-    found->is_writable = (query.flags & IS_WRITABLE) == IS_WRITABLE;
-    found->is_executable = (query.flags & IS_EXECUTABLE) != 0;
-    return 1;
-  }
-  size_t low = 0, high = memory->count;
-  while (low < high) {
-    size_t middle = (low + high) / 2;
-    if (address >= memory->mappings[middle].range.end) low = middle + 1;
-    else high = middle;
-  }
-  if (low == memory->count || address < memory->mappings[low].range.start) return 0;
-  *found = memory->mappings[low];
-  return 1;
 }
 
 /* The kernel's struct sigaction. */
@@ -263,7 +146,7 @@ static int is_signal_frame(const struct memory *memory, const uintptr_t *words) 
 static int mark_stack(const struct memory *memory, uintptr_t stack, const struct range *ranges, size_t count,
                       uint8_t *may_be) {
   struct mapping mapping;
-  if (!mapping_at(memory, stack, &mapping)) return 0;
+  if (!mapping_at(&memory->mappings, stack, &mapping)) return 0;
   if (!mapping.is_writable || mapping.range.end - stack > LARGEST_STACK) return 0;
   uintptr_t words[512];
   const size_t word = sizeof *words, overlap = 2;
@@ -291,7 +174,7 @@ static int mark_thread(const struct memory *memory, const char *thread, const st
   if (look == WAITS) {
     struct mapping code;
     /* In an emulator the kernel tells where the emulator is. */
-    if (!mapping_at(memory, place.code, &code) || !code.is_executable) return 0;
+    if (!mapping_at(&memory->mappings, place.code, &code) || !code.is_executable) return 0;
     mark(place.code, ranges, count, may_be);
     if (!mark_stack(memory, place.stack, ranges, count, may_be)) return 0;
     look = look_at(thread, &after);
@@ -328,9 +211,9 @@ static int64_t mark_threads(const struct memory *memory, const struct range *ran
  * Returns 0; -1 if nobody knows: there is no /proc, it is that of an emulator, or memory is exhausted.
  */
 int smf_find_threads(const struct range *ranges, size_t count, uint8_t *may_be) {
-  struct memory memory = {.maps = -1, .file = open("/proc/self/mem", O_RDONLY | O_CLOEXEC)};
+  struct memory memory = {.mappings = {.file = -1}, .file = open("/proc/self/mem", O_RDONLY | O_CLOEXEC)};
   int is_known = 0;
-  if (memory.file >= 0 && open_mappings(&memory)) {
+  if (memory.file >= 0 && open_mappings(&memory.mappings)) {
     find_restorers(&memory);
     is_known = mark_stack(&memory, (uintptr_t)__builtin_frame_address(0), ranges, count, may_be);
   }
@@ -341,8 +224,7 @@ int smf_find_threads(const struct range *ranges, size_t count, uint8_t *may_be) 
     is_known = before >= 0 && after >= 0;
     if (is_known && before != after) memset(may_be, 1, count);
   }
-  free(memory.mappings);
-  if (memory.maps >= 0) close(memory.maps);
+  close_mappings(&memory.mappings);
   if (memory.file >= 0) close(memory.file);
   return is_known ? 0 : -1;
 }
