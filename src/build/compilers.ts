@@ -185,17 +185,19 @@ async function firstOf(
   }
   const { title } = TOOLS[kind];
   const install = isCross && CROSS_COMMANDS[kind] !== undefined ? FOR_OTHERS : TOOLS[kind].install;
-  const names = commands.map((command) => `'${command.join(" ")}'`).join(", ");
+  const tried = commands.map((command) => command.join(" "));
+  const names = tried.map((command) => `'${command}'`).join(", ");
   const origin = from === "" ? "" : `, named by the ${from}`;
   if (forbidden.length > 0) {
     const list = forbidden.map(([program]) => program);
     throw new LoadError(
       "PermissionDenied",
       `Cannot run ${title}: none of ${names} both exists and may be run${origin}`,
-      { hint: `allow the one that you use, such as --allow-run=${list[0]}` },
+      { commands: tried, hint: `allow the one that you use, such as --allow-run=${list[0]}` },
     );
   }
   throw new LoadError("Unsupported", `Cannot find ${title}: there is no ${names}${origin}`, {
+    commands: tried,
     hint: from === "" ? install : `install ${commands[0][0]}, or ${install}`,
   });
 }

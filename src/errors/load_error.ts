@@ -107,6 +107,8 @@ export interface LoadErrorData {
   readonly range?: readonly [low: bigint | number, high: bigint | number];
   /** The features that the module needs and this processor lacks. */
   readonly features?: readonly string[];
+  /** The commands of compilers that were looked for. `Unsupported`: none is there; `PermissionDenied`: none may be run. */
+  readonly commands?: readonly string[];
   /** The integrity string or the keys that were given, or the virtual function that older objects have in a slot. */
   readonly expected?: string;
   /**

@@ -12,7 +12,7 @@ const PROGRAM = `
     const { command } = await findCompiler(Deno.args[0], Deno.args[1]);
     console.log(command.join(" "));
   } catch (error) {
-    console.log(error.kind, error.message, "|", error.hint);
+    console.log(error.kind, error.message, "|", error.hint, "|", JSON.stringify(error.data.commands));
   }`;
 
 /** Makes commands that answer as compilers do, and runs the program with those alone. */
@@ -78,7 +78,7 @@ testWithCompilers([], "with none, the error lists all that were tried", async (f
   const error = await find(folder, [], ["c"]);
   assertMatch(
     error,
-    /^Unsupported Cannot find a C compiler: there is no 'cc', 'clang', 'gcc', 'zig cc' \| install/,
+    /^Unsupported Cannot find a C compiler: there is no 'cc', 'clang', 'gcc', 'zig cc' \| install.*\| \["cc","clang","gcc","zig cc"\]$/,
   );
   assertMatch(await find(folder, [], ["rust"]), /^Unsupported .* no 'rustc' \| install Rust/);
   assertMatch(await find(folder, [], ["cargo"]), /^Unsupported Cannot find Cargo: there is no 'cargo' /);
@@ -88,7 +88,7 @@ testWithCompilers([], "a compiler that may be run comes before one that may not"
   const names = ["cc", "gcc"];
   assertEquals(await find(folder, names, ["c"], { permissions: ["--allow-run=gcc"] }), "gcc");
   const error = await find(folder, names, ["c"], { permissions: [] });
-  assertMatch(error, /^PermissionDenied Cannot run a C compiler: .*\| .*--allow-run=cc/);
+  assertMatch(error, /^PermissionDenied Cannot run a C compiler: .*\| .*--allow-run=cc \| \["cc",/);
 });
 
 testWithCompilers([], "zig that npm has installed in the current folder is the last one", async (folder) => {

@@ -176,9 +176,8 @@ async function checkCompiler(name: string, kind: ToolKind, asked?: string, missi
   } catch (error) {
     if (!(error instanceof LoadError)) throw error;
     // The error tells callers of build() that they have named it, which nobody has here.
-    const found = asked !== undefined && error.message.startsWith("Cannot find")
-      ? `there is no '${asked}'`
-      : error.message;
+    const isMissing = error.kind === "Unsupported" && error.data.commands !== undefined;
+    const found = asked !== undefined && isMissing ? `there is no '${asked}'` : error.message;
     return { name, works: false, found, next: missing ?? error.hint };
   }
 }

@@ -10,7 +10,7 @@
  * | `pthread_key_create`, `tss_create`: destructors | when a thread ends while the module is loaded |
  *
  * Beside `quick_exit` none runs when the process ends. A module's calls go to the functions of
- * native/exits.c, one library for the whole process that is never closed: the
+ * the library of native/exits.c, one for the whole process that is never closed: the
  * end of a thread leads there, never into a module that has been freed.
  */
 
