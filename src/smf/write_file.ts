@@ -6,7 +6,7 @@
 import type { RelocationOptions, SmfBuilderOptions, SymbolOptions } from "./builder_options.ts";
 import { combineHashes, hashContents, hashHeader } from "./checksum.ts";
 import { Arch, HeaderFlag, Platform, SectionType } from "./enums.ts";
-import { hashName, xxh32 } from "./hash.ts";
+import { fnv1a, xxh32 } from "./hash.ts";
 import {
   type Layout,
   MAGIC,
@@ -16,7 +16,7 @@ import {
   WRITER_MARK,
 } from "./layout.ts";
 import { alignUp } from "./offsets.ts";
-import { type Fields, writeRecord } from "./write_record.ts";
+import { type Fields, writeField, writeRecord } from "./write_record.ts";
 
 /** A section in the form in which the file stores it. */
 export interface StoredSection {
@@ -45,12 +45,19 @@ const { template_param_count: _, template_offset: __, ...NARROW_SYMBOL_FIELDS } 
 export function emitRelocations(relocations: readonly Required<RelocationOptions>[]): Uint8Array {
   const bytes = new Uint8Array(relocations.length * RELOCATION_SIZE);
   const view = new DataView(bytes.buffer);
-  const [addendOffset] = RELOCATION_FIELDS.addend;
-  relocations.forEach(({ offset, symbol, type, addend }, i) => {
-    const at = i * RELOCATION_SIZE;
-    writeRecord(view, at, RELOCATION_FIELDS, { offset, symbol_index: symbol, reloc_type: type });
-    view.setBigInt64(at + addendOffset, BigInt(addend), true); // the one signed field of the format
-  });
+  const { offset, symbol_index, reloc_type, addend: [addendOffset] } = RELOCATION_FIELDS;
+  for (let i = 0, at = 0; i < relocations.length; i++, at += RELOCATION_SIZE) {
+    const relocation = relocations[i], { addend } = relocation;
+    writeField(view, at, "offset", offset, relocation.offset);
+    writeField(view, at, "symbol_index", symbol_index, relocation.symbol);
+    writeField(view, at, "reloc_type", reloc_type, relocation.type);
+    // The one signed field of the format.
+    if (typeof addend === "bigint") view.setBigInt64(at + addendOffset, addend, true);
+    else {
+      view.setInt32(at + addendOffset, addend % 2 ** 32, true);
+      view.setInt32(at + addendOffset + 4, Math.floor(addend / 2 ** 32), true);
+    }
+  }
   return bytes;
 }
 
@@ -106,23 +113,7 @@ export function emitFile(parts: FileParts): Uint8Array {
     });
   });
 
-  const symbolFields: Fields = layout.symbolSize === 40 ? NARROW_SYMBOL_FIELDS : SYMBOL_FIELDS;
-  symbols.forEach((symbol, i) => {
-    writeRecord(view, symbolTable + i * layout.symbolSize, symbolFields, {
-      name_offset: strings.offsets[i],
-      name_hash: hashName(strings.bytes.subarray(strings.offsets[i], strings.ends[i])),
-      sym_type: symbol.type - layout.symbolTypeBase,
-      binding: symbol.binding,
-      visibility: symbol.visibility,
-      flags: symbol.flags,
-      value: symbol.value,
-      size: symbol.size,
-      type_id: symbol.typeId,
-      version: symbol.version,
-      template_param_count: symbol.templateParamCount,
-      template_offset: symbol.templateOffset,
-    });
-  });
+  emitSymbols(view, symbolTable, layout, symbols, strings);
   if (symbols.length > 0) data.set(strings.bytes, stringsAt);
 
   data.set(ascii(MAGIC), headerAt);
@@ -163,6 +154,37 @@ export function emitFile(parts: FileParts): Uint8Array {
     module_hash: combineHashes([...tableHashes, ...contentHashes], file.length),
   });
   return file;
+}
+
+/** Writes the symbol table. Modules have hundreds of thousands of symbols, so that no symbol makes an object. */
+function emitSymbols(
+  view: DataView,
+  start: number,
+  { symbolSize, symbolTypeBase }: Layout,
+  symbols: readonly Required<SymbolOptions>[],
+  { bytes, offsets, ends }: StringTable,
+): void {
+  const fields: typeof SYMBOL_FIELDS | typeof NARROW_SYMBOL_FIELDS = symbolSize === 40
+    ? NARROW_SYMBOL_FIELDS
+    : SYMBOL_FIELDS;
+  const { template_param_count, template_offset }: Fields = fields;
+  const { name_offset, name_hash, sym_type, binding, visibility, flags, value, size, type_id, version } =
+    fields;
+  for (let i = 0, at = start; i < symbols.length; i++, at += symbolSize) {
+    const symbol = symbols[i];
+    writeField(view, at, "name_offset", name_offset, offsets[i]);
+    writeField(view, at, "name_hash", name_hash, fnv1a(bytes, offsets[i], ends[i]));
+    writeField(view, at, "sym_type", sym_type, symbol.type - symbolTypeBase);
+    writeField(view, at, "binding", binding, symbol.binding);
+    writeField(view, at, "visibility", visibility, symbol.visibility);
+    writeField(view, at, "flags", flags, symbol.flags);
+    writeField(view, at, "value", value, symbol.value);
+    writeField(view, at, "size", size, symbol.size);
+    writeField(view, at, "type_id", type_id, symbol.typeId);
+    writeField(view, at, "version", version, symbol.version);
+    writeField(view, at, "template_param_count", template_param_count, symbol.templateParamCount);
+    writeField(view, at, "template_offset", template_offset, symbol.templateOffset);
+  }
 }
 
 interface StringTable {

@@ -22,23 +22,33 @@ export function writeRecord(
   fields: Fields,
   values: Readonly<Record<string, number | bigint>>,
 ): void {
-  for (const name in values) {
-    const value = values[name];
-    const field = fields[name];
-    if (field === undefined) {
-      if (Number(value) === 0) continue;
-      throw new TypeError(`Cannot write ${name} as ${value}: the layout has no such field`);
-    }
-    const [offset, size] = field;
-    checkUnsigned(name, value, size * 8);
-    if (typeof value === "bigint") view.setBigUint64(at + offset, value, true);
-    else if (size === 1) view.setUint8(at + offset, value);
-    else if (size === 2) view.setUint16(at + offset, value, true);
-    else if (size === 4) view.setUint32(at + offset, value, true);
-    else {
-      view.setUint32(at + offset, value % 2 ** 32, true);
-      view.setUint32(at + offset + 4, Math.floor(value / 2 ** 32), true);
-    }
+  for (const name in values) writeField(view, at, name, fields[name], values[name]);
+}
+
+/**
+ * Writes one value to a zeroed record, as {@linkcode writeRecord} does: for loops over many records, which look each
+ * field up once.
+ */
+export function writeField(
+  view: DataView,
+  at: number,
+  name: string,
+  field: Field | undefined,
+  value: number | bigint,
+): void {
+  if (field === undefined) {
+    if (Number(value) === 0) return;
+    throw new TypeError(`Cannot write ${name} as ${value}: the layout has no such field`);
+  }
+  const place = at + field[0], size = field[1];
+  checkUnsigned(name, value, size * 8);
+  if (typeof value === "bigint") view.setBigUint64(place, value, true);
+  else if (size === 1) view.setUint8(place, value);
+  else if (size === 2) view.setUint16(place, value, true);
+  else if (size === 4) view.setUint32(place, value, true);
+  else {
+    view.setUint32(place, value % 2 ** 32, true);
+    view.setUint32(place + 4, Math.floor(value / 2 ** 32), true);
   }
 }
 
