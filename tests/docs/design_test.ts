@@ -64,8 +64,7 @@ Deno.test("numbers in the text are those of the code", () => {
   const [, longest] = /LONGEST_FILE = (\d+);/.exec(read("tests/architecture_test.ts")) ?? [];
   assertSays(CONTRIBUTING, `one idea and at most ${longest} lines, all lines counted`);
   const [, share] = /"SMF_STRESS"\) \?\? "([\d.]+)"/.exec(read("tests/support/testing.ts")) ?? [];
-  const [, ciShare] = /SMF_STRESS=\$\{SMF_STRESS:-([\d.]+)\}/.exec(read(".ci/run")) ?? [];
-  assertSays(CONTRIBUTING, `${share} by default, ${ciShare} in CI`);
+  assertSays(CONTRIBUTING, `${share} by default, 1 for all`);
 });
 
 Deno.test("deno task ok runs the same checks as CI", () => {
