@@ -38,16 +38,13 @@ export function stress(full: number): number {
   return Math.max(1, Math.ceil(full * Number(Deno.env.get("SMF_STRESS") ?? "0.05")));
 }
 
-/** The quarter of their cases that tests try: given by `SMF_SAMPLE`, or in lanes, where processes take seconds, the first. */
-const SAMPLE: string | undefined = Deno.env.get("SMF_SAMPLE") ??
-  (NOT_X86_64 || stress(1000) < 10 ? "0" : undefined);
-
 /**
- * The cases of a matrix that a test tries: all, or a quarter with `SMF_SAMPLE`. Four tests, numbered from 0 on,
- * try them all, and so does one test with the samples 0 to 3.
+ * The cases of a matrix that a test tries: all, or a quarter with `SMF_SAMPLE`, and in lanes, where processes take
+ * seconds. Four tests, numbered from 0 on, try them all, and so does one test with the samples 0 to 3.
  */
 export function casesOf<T>(all: readonly T[], test: number): readonly T[] {
-  return SAMPLE === undefined ? all : all.filter((_, index) => (index + test + Number(SAMPLE)) % 4 === 0);
+  const sample = Deno.env.get("SMF_SAMPLE") ?? (NOT_X86_64 || stress(1000) < 10 ? "0" : undefined);
+  return sample === undefined ? all : all.filter((_, index) => (index + test + Number(sample)) % 4 === 0);
 }
 
 /** Generates pseudorandom numbers in [0, 2³²), the same for each seed (mulberry32). */
