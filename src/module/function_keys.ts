@@ -9,6 +9,7 @@ import type { LoadedImage } from "../load/image.ts";
 import { type Entries, type FunctionEntry, isEntryKey } from "../smf/entries.ts";
 import { Binding, SymbolType } from "../smf/enums.ts";
 import type { SmfFile } from "../smf/file.ts";
+import { haveSameNames } from "../smf/same_names.ts";
 import { SYMBOL_WORDS, type SymbolTable } from "../smf/symbol.ts";
 
 /** The parts of an image that tell its functions. */
@@ -104,6 +105,25 @@ function symbolOfEntry(entries: Entries, key: string): number | undefined {
     );
   }
   return symbols.get(key);
+}
+
+/** Whether each key that two images have means symbols of the same index, and both have the same keys. */
+export function haveSameKeys(one: KeyedImage, other: KeyedImage): boolean {
+  const names = NameGroups.known(one.file);
+  const isSame = names !== undefined && names === NameGroups.known(other.file) ||
+    haveSameNames(one.file.symbols, other.file.symbols);
+  return isSame && haveSameEntries(one.entries, other.entries);
+}
+
+function haveSameEntries(one: Entries | undefined, other: Entries | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const { functions } = one, { functions: others } = other;
+  if (functions.length !== others.length) return false;
+  for (let index = 0; index < functions.length; index++) {
+    const { symbol, file } = functions[index];
+    if (symbol !== others[index].symbol || file !== others[index].file) return false;
+  }
+  return true;
 }
 
 /** Finds a function or variable by its key; undefined if the version has none that has an address. */

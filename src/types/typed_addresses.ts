@@ -17,6 +17,12 @@ export class TypedAddresses {
 
   /** The number of the type at an address; undefined if none is there. */
   at(address: number): number | undefined {
+    const index = this.indexOf(address);
+    return index < 0 ? undefined : this.types[index];
+  }
+
+  /** The index of an address; -1 if it is not among them. */
+  indexOf(address: number): number {
     const { addresses } = this;
     let low = 0, high = addresses.length;
     while (low < high) {
@@ -24,6 +30,6 @@ export class TypedAddresses {
       if (addresses[middle] < address) low = middle + 1;
       else high = middle;
     }
-    return addresses[low] === address ? this.types[low] : undefined;
+    return addresses[low] === address ? low : -1;
   }
 }

@@ -5,10 +5,11 @@
 
 import { LazyMap } from "../../os/lazy_collections.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
+import { haveSameTypes } from "../../image/symbol_types.ts";
 import { TypedPair } from "../../image/typed_variables.ts";
 import { LoadError } from "../../errors/load_error.ts";
 import { readUnlessDamaged } from "../../module/image_types.ts";
-import { placeOfKey } from "../../module/function_keys.ts";
+import { haveSameKeys, placeOfKey } from "../../module/function_keys.ts";
 import type { ChangedUse, ModuleVersion } from "../../module/version.ts";
 import { type Claim, type Declarations, declarationsOf, type NameUse } from "./claims.ts";
 
@@ -96,7 +97,10 @@ export class ChangedUses {
 function pairOf(old: Declarations, now: Declarations): TypedPair | undefined {
   if (old.types === undefined || now.types === undefined || isSameFile(old, now)) return undefined;
   const types = now.types.read(now.description), typesBefore = readUnlessDamaged(old.types, old.description);
-  return typesBefore && new TypedPair({ file: old.file, types: typesBefore }, { file: now.file, types });
+  if (typesBefore === undefined) return undefined;
+  const before = { file: old.file, types: typesBefore }, after = { file: now.file, types };
+  // Then no use is changed, and nobody needs to ask for each.
+  return haveSameKeys(old, now) && haveSameTypes(before, after) ? undefined : new TypedPair(before, after);
 }
 
 function isSameFile(one: Declarations, other: Declarations): boolean {

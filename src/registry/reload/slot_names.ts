@@ -106,7 +106,7 @@ export class SlotNames {
       // Whoever claims it is asked first, and then goes along.
       const isOwn = kind === "function" && slot.isTaken && !slot.claims.exist && !slot.isCandidateOnly;
       if (
-        !isOwn || findSought(candidate, slot)?.kind !== kind || !isChanged(name, slot.declared, candidate)
+        !isOwn || !isChanged(name, slot.declared, candidate) || findSought(candidate, slot)?.kind !== kind
       ) {
         continue;
       }
