@@ -28,6 +28,7 @@
 
 import { Atomics } from "../os/intrinsics.ts";
 import { LoadError } from "../errors/load_error.ts";
+import { storeAddress } from "../os/address_words.ts";
 import { readAddresses } from "../os/native_memory.ts";
 import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
@@ -74,12 +75,18 @@ export class JumpTable implements Disposable {
   /** The address of the word that says whether the version is quarantined; undefined without guards. */
   quarantine: bigint | undefined;
   readonly #memory: TableMemory;
+  /** The slots as halves of words. */
+  readonly #halves: Uint32Array;
 
   /** @param addresses The first slots, by the trampolines' indices; there may be room for more. */
-  constructor(memory: TableMemory, addresses: readonly bigint[]) {
+  constructor(memory: TableMemory, addresses: Float64Array) {
     this.#memory = memory;
-    this.capacity = memory.slots.length;
-    addresses.forEach((address, index) => this.set(index, address));
+    const { slots } = memory;
+    this.capacity = slots.length;
+    this.#halves = new Uint32Array(slots.buffer, slots.byteOffset, 2 * slots.length);
+    for (let index = 0; index < addresses.length; index++) {
+      storeAddress(this.#halves, index, addresses[index]);
+    }
   }
 
   get address(): bigint {
@@ -93,6 +100,16 @@ export class JumpTable implements Disposable {
    */
   set(index: number, address: bigint): void {
     Atomics.store(this.#memory.slots, index, address);
+  }
+
+  /** Fills all slots anew; a thread may still be reading them. */
+  refill(addresses: Float64Array): void {
+    addresses.forEach((address, index) => this.set(index, BigInt(address)));
+  }
+
+  /** Whether there is an address in a slot. */
+  isFilled(index: number): boolean {
+    return this.#halves[2 * index] !== 0 || this.#halves[2 * index + 1] !== 0;
   }
 
   /** The address in a slot. */
@@ -123,6 +140,8 @@ export class Trampolines {
   readonly #allocator: MemoryAllocator;
   /** Blocks of one page of trampolines; in the first block, the page of the word follows. */
   readonly #blocks: ExecutableMemory[] = [];
+  /** The addresses of the blocks. */
+  readonly #starts: number[] = [];
   readonly #perBlock: number;
   /** The page of the word, which also has room for small tables. */
   readonly #words: BigUint64Array<ArrayBuffer>;
@@ -149,6 +168,11 @@ export class Trampolines {
    * @throws {LoadError} `Unsupported` beyond {@linkcode MAX_TRAMPOLINES}.
    */
   address(index: number): bigint {
+    return BigInt(this.addressAsNumber(index));
+  }
+
+  /** Like {@linkcode Trampolines.address}, as a number, for loops over many. */
+  addressAsNumber(index: number): number {
     if (index >= MAX_TRAMPOLINES) {
       throw new LoadError(
         "Unsupported",
@@ -161,7 +185,7 @@ export class Trampolines {
     }
     const block = Math.floor(index / this.#perBlock);
     while (this.#blocks.length <= block) this.#addBlock(this.#allocator.pageSize);
-    return this.#blocks[block].address + BigInt(TRAMPOLINE_SIZE * (index % this.#perBlock));
+    return this.#starts[block] + TRAMPOLINE_SIZE * (index - block * this.#perBlock);
   }
 
   /** The index of the trampoline that an address lies in; undefined for other addresses. */
@@ -183,7 +207,7 @@ export class Trampolines {
    *
    * @param addresses The first slots, by the trampolines' indices; there may be room for more.
    */
-  table(addresses: readonly bigint[]): JumpTable {
+  table(addresses: Float64Array): JumpTable {
     return new JumpTable(this.#smallTable(addresses.length) ?? this.#largeTable(addresses.length), addresses);
   }
 
@@ -240,6 +264,7 @@ export class Trampolines {
     while (this.#blocks.length > 0) {
       this.#allocator.free(this.#blocks.at(-1)!);
       this.#blocks.pop();
+      this.#starts.pop();
     }
   }
 
@@ -258,6 +283,7 @@ export class Trampolines {
     }
     this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
     this.#blocks.push(memory);
+    this.#starts.push(Number(memory.address));
     undo.move();
   }
 }

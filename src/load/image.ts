@@ -20,6 +20,7 @@ import type { ModuleExits } from "./runtime/atexit.ts";
 import { newBlocksName, type ThreadBlocks } from "./runtime/thread_blocks.ts";
 import type { HeldThreads } from "./runtime/held_threads.ts";
 import type { ThreadCallbacks } from "./runtime/windows_thread_callbacks.ts";
+import type { OwnTrampolines } from "./own_trampolines.ts";
 import type { StepTimer } from "./trace.ts";
 
 /** The registration of an image for reports of crashes. */
@@ -67,8 +68,8 @@ export interface LoadedImage extends Disposable {
   readonly heldThreads?: HeldThreads | undefined;
   /** The data group as it was before any code ran, without zeros at its end; absent if nobody asked to keep it. */
   readonly initialData?: Uint8Array | undefined;
-  /** The addresses of the module's own functions, by those of the trampolines that its words hold instead. */
-  ownTrampolines?: ReadonlyMap<number, number> | undefined;
+  /** The module's own functions, by the trampolines whose addresses its words hold instead. */
+  ownTrampolines?: OwnTrampolines | undefined;
   /** The name of the library with the TLS blocks that others can find; undefined if the module has none for them. */
   readonly threadLocalLibrary?: string | undefined;
   /** The version whose TLS blocks the code uses, if that is not its own. */
@@ -141,7 +142,7 @@ export class PlacedImage implements LoadedImage {
   exits: ModuleExits | undefined;
   threadCallbacks: ThreadCallbacks | undefined;
   heldThreads: HeldThreads | undefined;
-  ownTrampolines: ReadonlyMap<number, number> | undefined;
+  ownTrampolines: OwnTrampolines | undefined;
   initialData: Uint8Array | undefined;
   readonly threadLocalLibrary: string | undefined;
   /** The TLS blocks of an image that exports thread-local variables. */

@@ -11,7 +11,7 @@ import { alignUp } from "../smf/offsets.ts";
 import type { LoadedImage } from "../load/image.ts";
 import { SwitchedFunctions } from "./function_keys.ts";
 import { openConstants } from "./open_constants.ts";
-import { Atomics } from "../os/intrinsics.ts";
+import { SharedWords } from "../os/address_words.ts";
 import type { MemoryAllocator } from "../os/memory/allocator.ts";
 import { RelocationType } from "../smf/enums.ts";
 
@@ -34,36 +34,43 @@ export interface PreparedCalls {
 
 /** The slots of one version that lead to its own code. */
 export class CallSlots {
-  /** The keys of the functions. */
-  readonly keys: readonly string[];
+  /** The symbols of the functions. */
+  readonly symbols: readonly number[];
   readonly #image: LoadedImage;
-  /** The offsets of the slots in the image, in the order of the keys. */
+  readonly #functions: SwitchedFunctions;
+  /** The offsets of the slots in the image, in the order of the symbols. */
   readonly #places: readonly number[];
 
   constructor(image: LoadedImage) {
     this.#image = image;
-    const keys: string[] = [], places: number[] = [];
-    this.keys = keys;
+    const symbols: number[] = [], places: number[] = [];
+    this.symbols = symbols;
     this.#places = places;
+    const functions = this.#functions = new SwitchedFunctions(image);
     if (image.entries === undefined || image.callsTrampolines) return;
-    const functions = new SwitchedFunctions(image), { file: { relocations }, plan } = image;
+    const { file: { relocations }, plan } = image;
     for (let index = 0; index < relocations.length; index++) {
       const offset = relocations.offset(index);
       if (!isCallSlot(image, offset) || relocations.type(index) !== RelocationType.Abs64) continue;
       const symbol = relocations.symbol(index);
       if (!functions.has(symbol)) continue;
-      keys.push(functions.key(symbol));
+      symbols.push(symbol);
       places.push(plan.place(offset, SLOT_SIZE));
     }
+  }
+
+  /** The key of one of the functions. */
+  key(symbol: number): string {
+    return this.#functions.key(symbol);
   }
 
   /**
    * Gets ready to lead the slots elsewhere; everything that can fail happens here.
    *
-   * @param addresses The addresses of trampolines, in the order of the keys.
+   * @param addresses The addresses of trampolines, in the order of the symbols.
    * @throws {LoadError} `OutOfMemory` if the system does not let the slots be changed.
    */
-  prepare(allocator: MemoryAllocator, addresses: readonly bigint[]): PreparedCalls {
+  prepare(allocator: MemoryAllocator, addresses: Float64Array): PreparedCalls {
     const image = this.#image, places = this.#places, { memory, pageSize, plan } = image;
     if (places.length === 0) return { commit() {}, release() {} };
     const { start, end } = image.entries!.callSlots;
@@ -72,11 +79,10 @@ export class CallSlots {
     using opening = new DisposableStack();
     opening.use(openConstants(allocator, memory, region));
     const { buffer } = allocator.view(memory, region.offset, region.length);
-    const words = new BigUint64Array(buffer), open = opening.move();
+    const words = new SharedWords(buffer), open = opening.move();
     return {
       commit() {
-        // A thread that calls meanwhile reads whole addresses.
-        places.forEach((at, index) => Atomics.store(words, (at - offset) / SLOT_SIZE, addresses[index]));
+        places.forEach((at, index) => words.store((at - offset) / SLOT_SIZE, addresses[index]));
         image.callsTrampolines = true;
       },
       release: () => open.dispose(),

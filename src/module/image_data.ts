@@ -113,14 +113,9 @@ export function forEachAddressIn(
 /** A copy of variables that holds addresses of the image's code in place of trampolines; the same bytes if there are none. */
 function withCodeAddresses({ ownTrampolines }: LoadedImage, bytes: Uint8Array): Uint8Array {
   if (ownTrampolines === undefined || ownTrampolines.size === 0) return bytes;
-  let first = Infinity, end = 0;
-  for (const trampoline of ownTrampolines.keys()) {
-    first = Math.min(first, trampoline);
-    end = Math.max(end, trampoline + 1);
-  }
   const copy = bytes.slice();
-  forEachAddress(bytes, 0, { first, end }, (value, offset) => {
-    const address = ownTrampolines.get(value);
+  forEachAddress(bytes, 0, ownTrampolines, (value, offset) => {
+    const address = ownTrampolines.codeOf(value);
     if (address !== undefined) writeAddress(copy, offset, address);
   });
   return copy;

@@ -8,6 +8,7 @@
 
 import { GOT_SLOT_SIZE, isInside, type Region } from "../image/arrange.ts";
 import type { LoadedImage } from "../load/image.ts";
+import { OwnTrampolines } from "../load/own_trampolines.ts";
 import { startArrays } from "../load/start.ts";
 import { isCallSlot } from "./call_slots.ts";
 import { SwitchedFunctions } from "./function_keys.ts";
@@ -18,8 +19,8 @@ import { RelocationType } from "../smf/enums.ts";
 
 /** Words ready to be changed. */
 export interface PreparedAddresses {
-  /** The canonical addresses of functions, by the indexes of their symbols: one code may be several functions. */
-  readonly canonical: ReadonlyMap<number, number>;
+  /** The canonical addresses of functions, by the indexes of their symbols; 0 for others. One code may be several functions. */
+  readonly canonical: Float64Array;
   /** Changes them. Cannot fail. */
   commit(): void;
   /** Protects constants again. */
@@ -39,8 +40,9 @@ interface Words {
 export class OwnAddresses {
   /** Whether the module is to see canonical addresses at all. */
   readonly isCanonical: boolean;
-  /** The keys of the functions, each once. */
-  readonly keys: readonly string[];
+  /** The functions whose addresses the words hold at first, each once. */
+  readonly symbols: readonly number[];
+  readonly #functions: SwitchedFunctions;
   readonly #image: LoadedImage;
   /** The address of the image. */
   readonly #base: number;
@@ -56,36 +58,43 @@ export class OwnAddresses {
     this.#base = Number(image.memory.address);
     this.#startArrays = startArrays(image.plan);
     this.isCanonical = image.needs !== undefined;
-    this.keys = this.isCanonical ? this.#find() : [];
+    this.#functions = new SwitchedFunctions(image);
+    this.symbols = this.isCanonical ? this.#find() : [];
+  }
+
+  /** The key of one of the functions. */
+  key(symbol: number): string {
+    return this.#functions.key(symbol);
   }
 
   /**
    * Gets ready to change the words; everything that can fail happens here.
    *
-   * @param canonical The canonical addresses of functions, by the indexes of their symbols.
+   * @param canonical The canonical addresses of functions, by the indexes of their symbols; 0 for others.
    * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
    */
   prepare(
     allocator: MemoryAllocator,
-    canonical: ReadonlyMap<number, bigint>,
+    canonical: Float64Array,
     search: DataSearch,
   ): PreparedAddresses {
     const image = this.#image, { memory, plan } = image;
-    const bySymbol = new Map<number, number>(), ownTrampolines = new Map<number, number>();
-    for (const [index, address] of canonical) {
-      const trampoline = Number(address);
-      bySymbol.set(index, trampoline);
-      ownTrampolines.set(trampoline, this.#codeOf(index));
+    const symbols = symbolsIn(canonical);
+    if (symbols.length === 0) return { canonical: new Float64Array(), commit() {}, release() {} };
+    const codes = new Float64Array(symbols.length), trampolines = new Float64Array(symbols.length);
+    for (let index = 0; index < symbols.length; index++) {
+      codes[index] = this.#codeOf(symbols[index]);
+      trampolines[index] = canonical[symbols[index]];
     }
+    let ownTrampolines = new OwnTrampolines(trampolines, codes);
+    let bySymbol = canonical;
     // Names of one function are one address in C. In a hot module one of them may become another function.
     if (image.entries === undefined) {
-      const to = this.#byCode(bySymbol);
-      for (const [trampoline, code] of ownTrampolines) {
-        if (to.get(code) !== trampoline) ownTrampolines.delete(trampoline);
-      }
-      for (const index of bySymbol.keys()) bySymbol.set(index, to.get(this.#codeOf(index))!);
+      const to = this.#byCode(canonical);
+      ownTrampolines = new OwnTrampolines(Float64Array.from(to.values()), Float64Array.from(to.keys()));
+      bySymbol = canonical.slice();
+      symbols.forEach((symbol, index) => bySymbol[symbol] = to.get(codes[index])!);
     }
-    if (bySymbol.size === 0) return { canonical: new Map(), commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): DataView => {
       const { buffer, byteOffset } = preparing.adopt(allocator.view(memory, offset, length), detach);
@@ -121,10 +130,10 @@ export class OwnAddresses {
   }
 
   /** Finds the functions, and the words that the file says hold their addresses. */
-  #find(): string[] {
+  #find(): number[] {
     const { file, plan } = this.#image, needs = this.#image.needs!;
     const { relocations } = file;
-    const found = new Set<number>(), own = new SwitchedFunctions(this.#image);
+    const found = new Set<number>(), own = this.#functions;
     const add = ({ places, symbols }: Words, at: number, symbol: number): void => {
       places.push(at);
       symbols.push(symbol);
@@ -137,18 +146,18 @@ export class OwnAddresses {
     const { rodata, data } = plan;
     for (let index = 0; index < relocations.length; index++) {
       if (relocations.type(index) !== RelocationType.Abs64) continue;
+      // Calls lead to the version's own code as long as it is the current one.
+      if (isCallSlot(this.#image, relocations.offset(index))) continue;
       const symbol = relocations.symbol(index);
       if (!own.has(symbol) || relocations.addendLow(index) !== 0 || relocations.addendHigh(index) !== 0) {
         continue;
       }
-      // Calls lead to the version's own code as long as it is the current one.
-      if (isCallSlot(this.#image, relocations.offset(index))) continue;
       const at = plan.place(relocations.offset(index), 8);
       if (this.#isStartArray(at)) continue;
       if (isInside(rodata, at)) add(this.#constants, at, symbol);
       else if (isInside(data, at)) add(this.#variables, at - data.offset, symbol);
     }
-    return Array.from(found, (symbol) => own.key(symbol));
+    return [...found];
   }
 
   #isStartArray(at: number): boolean {
@@ -157,7 +166,7 @@ export class OwnAddresses {
   }
 
   /** Changes variables, and the initial data that reloads compare them with. */
-  #replaceVariables(data: DataView, bySymbol: ReadonlyMap<number, number>): void {
+  #replaceVariables(data: DataView, bySymbol: Float64Array): void {
     const initial = viewOf(this.#initialData()), { places, symbols } = this.#variables;
     places.forEach((at, index) => {
       const symbol = symbols[index];
@@ -167,9 +176,9 @@ export class OwnAddresses {
   }
 
   /** Changes a word if it holds the address of the function that it held at first. */
-  #change(view: DataView, at: number, symbol: number, bySymbol: ReadonlyMap<number, number>): void {
-    const trampoline = bySymbol.get(symbol);
-    if (trampoline !== undefined && readWord(view, at) === this.#codeOf(symbol)) {
+  #change(view: DataView, at: number, symbol: number, bySymbol: Float64Array): void {
+    const trampoline = bySymbol[symbol];
+    if (trampoline > 0 && readWord(view, at) === this.#codeOf(symbol)) {
       writeWord(view, at, trampoline);
     }
   }
@@ -183,7 +192,7 @@ export class OwnAddresses {
    * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
    * may end a range of addresses where a function happens to begin.
    */
-  #replaceWritten(data: DataView, bySymbol: ReadonlyMap<number, number>): void {
+  #replaceWritten(data: DataView, bySymbol: Float64Array): void {
     // Hardly any variable has such a word.
     let to: ReadonlyMap<number, number> | undefined;
     const { plan } = this.#image;
@@ -198,15 +207,25 @@ export class OwnAddresses {
   }
 
   /** The trampolines by the addresses of the functions' code: of several names of one, that of the last. */
-  #byCode(bySymbol: ReadonlyMap<number, number>): Map<number, number> {
+  #byCode(bySymbol: Float64Array): Map<number, number> {
     const to = new Map<number, number>();
-    for (const [index, trampoline] of bySymbol) to.set(this.#codeOf(index), trampoline);
+    for (const symbol of symbolsIn(bySymbol)) to.set(this.#codeOf(symbol), bySymbol[symbol]);
     return to;
   }
 
   #initialData(): Uint8Array {
     return this.#image.initialData ?? new Uint8Array();
   }
+}
+
+/** The symbols of the functions that have canonical addresses. */
+function symbolsIn(canonical: Float64Array): Int32Array {
+  const symbols = new Int32Array(canonical.length);
+  let count = 0;
+  for (let symbol = 0; symbol < symbols.length; symbol++) {
+    if (canonical[symbol] > 0) symbols[count++] = symbol;
+  }
+  return symbols.subarray(0, count);
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

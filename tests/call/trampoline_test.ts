@@ -77,7 +77,7 @@ Deno.test("all trampolines read one word: a single store switches all of them", 
     }),
   );
   const tables = [first, second].map((module) => {
-    const table = trampolines.table(new Array(count).fill(0n));
+    const table = trampolines.table(new Float64Array(count));
     for (let index = 0; index < count; index++) {
       using lease = module.addressOf(`f${index}`)!;
       table.set(index, lease.address);
@@ -101,8 +101,8 @@ Deno.test({
   fn() {
     using held = new Held();
     const { trampolines, allocator } = held;
-    using table = trampolines.table([0n]);
-    using large = trampolines.table(new Array(100).fill(0n));
+    using table = trampolines.table(new Float64Array(1));
+    using large = trampolines.table(new Float64Array(100));
     for (const index of [0, 200, 500]) {
       assertEquals(permissionsAt(trampolines.address(index)).slice(0, 3), "r-x");
     }
@@ -152,7 +152,7 @@ for (const [length, capacity] of [[2, 32], [32, 32], [33, platformAllocator().pa
   Deno.test(`a table of ${length} has ${capacity} slots, which keep their addresses`, () => {
     using held = new Held();
     for (let round = 0; round < 2; round++) {
-      using table = held.trampolines.table(Array.from({ length }, (_, index) => BigInt(index + 1)));
+      using table = held.trampolines.table(Float64Array.from({ length }, (_, index) => index + 1));
       assertEquals(table.capacity, capacity);
       table.set(capacity - 1, 0xffff_ffff_ffff_ffffn);
       assertEquals([0, 1, capacity - 1].map((index) => table.get(index)), [1n, 2n, 0xffff_ffff_ffff_ffffn]);
@@ -167,7 +167,7 @@ Deno.test("small tables share a page, do not overlap, and are reused; one that f
   const { trampolines, allocator } = held;
   const before = allocator.live.size;
   const room = allocator.pageSize / 256 - 1;
-  const tables = Array.from({ length: room }, (_, index) => trampolines.table([BigInt(index)]));
+  const tables = Array.from({ length: room }, (_, index) => trampolines.table(Float64Array.of(index)));
   assertEquals(allocator.live.size, before);
   tables.forEach((table, index) => table.set(31, BigInt(index)));
   assertEquals(
@@ -176,10 +176,10 @@ Deno.test("small tables share a page, do not overlap, and are reused; one that f
   );
   trampolines.switchTo(tables[3]);
   assertEquals(readWord(trampolines.tablePointer), tables[3].address);
-  using own = trampolines.table([7n]);
+  using own = trampolines.table(Float64Array.of(7));
   assertEquals([allocator.live.size, own.get(0)], [before + 1, 7n]);
   const { address } = tables[5];
   tables[5][Symbol.dispose]();
-  assertEquals(trampolines.table([1n]).address, address);
+  assertEquals(trampolines.table(Float64Array.of(1)).address, address);
   assertEquals(readWord(trampolines.tablePointer), tables[3].address);
 });

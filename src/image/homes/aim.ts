@@ -7,6 +7,7 @@ import { isInside } from "../arrange.ts";
 import { relocationArch } from "../relocation/mod.ts";
 import { Use } from "../relocation/arch.ts";
 import type { RelocationNeeds } from "../relocation/scan.ts";
+import { addressWords } from "../../os/address_words.ts";
 import { signedWords } from "../../smf/reader.ts";
 import { RELOCATION_WORDS } from "../../smf/reloc.ts";
 import type { HomePlaces, HousedFile } from "./places.ts";
@@ -93,7 +94,7 @@ export function aimAt(
   }
   return {
     symbols: aimed,
-    addresses: words64(targets),
+    addresses: addressWords(targets),
     constants,
     variables,
     slots,
@@ -106,14 +107,4 @@ export function aimAt(
 /** Whether every relocation can lead to an aim, so that nobody needs to try; else nobody knows. */
 export function surelyReaches({ isPlain, lowest, highest }: Aim, base: number, size: number): boolean {
   return isPlain && Math.max(highest, base + size) - Math.min(lowest, base) < 2 ** 31 - 2 * MOST_ADDEND;
-}
-
-/** Numbers as words of 64 bits, without a BigInt of each. */
-function words64(values: readonly number[]): BigUint64Array<ArrayBuffer> {
-  const halves = new Uint32Array(2 * values.length);
-  for (let index = 0; index < values.length; index++) {
-    halves[2 * index] = values[index];
-    halves[2 * index + 1] = Math.floor(values[index] / 2 ** 32);
-  }
-  return new BigUint64Array(halves.buffer);
 }

@@ -16,6 +16,7 @@
 
 import { LoadError } from "../../errors/load_error.ts";
 import type { ExecutableMemory } from "../../os/memory/contract.ts";
+import type { OwnTrampolines } from "../own_trampolines.ts";
 import { EXITS_LIBRARY, EXITS_NAME } from "./atexit_library.ts";
 import { HOST_PLATFORM } from "./host.ts";
 import { NativeLibrary } from "./native_library.ts";
@@ -159,16 +160,11 @@ export class ModuleExits implements Disposable {
    * function that the module registers by its trampoline runs as code of this
    * version, not of the one that the trampoline leads to by then.
    *
-   * @param codes The addresses of the functions' code, by their trampolines'.
    * @throws {LoadError} `OutOfMemory`.
    */
-  setTrampolines(codes: ReadonlyMap<number, number>): void {
-    const pairs = new BigUint64Array(2 * codes.size);
-    [...codes].sort(([left], [right]) => left - right).forEach(([trampoline, code], index) => {
-      pairs[2 * index] = BigInt(trampoline);
-      pairs[2 * index + 1] = BigInt(code);
-    });
-    if (call("smf_set_trampolines", this.#module, pairs, BigInt(codes.size)) === 0) return;
+  setTrampolines(trampolines: OwnTrampolines): void {
+    const pairs = trampolines.pairs();
+    if (call("smf_set_trampolines", this.#module, pairs, BigInt(trampolines.size)) === 0) return;
     throw new LoadError("OutOfMemory", "Cannot record functions of module: memory is exhausted", {
       size: pairs.byteLength,
     });

@@ -42,7 +42,7 @@ export function whyCodeStays(image: PlacedImage, early: EarlyCode): string | und
   }
   if (hasRegistered(image)) return "it has registered functions for the end of the module";
   const ranEarly = early.wasCalled || (early.wasCandidate && startCount(image) > 0);
-  if (ranEarly && new OwnAddresses(image).keys.length > 0) {
+  if (ranEarly && new OwnAddresses(image).symbols.length > 0) {
     return early.wasCalled
       ? "`migrate` or `verify` ran it while its words had addresses of its code"
       : "its initialisers ran while its words had addresses of its code";

@@ -3,6 +3,7 @@
  */
 
 import type { LoadedImage } from "../../load/loader.ts";
+import type { OwnTrampolines } from "../../load/own_trampolines.ts";
 import { HomePlaces } from "../../image/homes/places.ts";
 import { addressesOf, type AddressRange } from "../image_data.ts";
 import type { HomePlan } from "./plan_model.ts";
@@ -53,7 +54,7 @@ class InitialBytes {
   readonly #bytes: Uint8Array | undefined;
   readonly #offset: number;
   readonly #addresses: AddressRange;
-  readonly #trampolines: ReadonlyMap<number, number> | undefined;
+  readonly #trampolines: OwnTrampolines | undefined;
 
   constructor({ initialData, plan, memory, ownTrampolines }: LoadedImage) {
     this.#bytes = initialData;
@@ -101,6 +102,6 @@ class InitialBytes {
     let value = 0;
     for (let byte = 7; byte >= 0; byte--) value = value * 0x100 + (this.#bytes![at + byte] ?? 0);
     const { first, end } = this.#addresses;
-    return (value >= first && value < end) || this.#trampolines?.has(value) === true;
+    return (value >= first && value < end) || this.#trampolines?.codeOf(value) !== undefined;
   }
 }

@@ -32,14 +32,14 @@ export interface PreparedTables {
  * Gets ready to change virtual tables in place; everything that can fail happens here.
  *
  * @param table The module's homes.
- * @param canonical The addresses that the candidate's words will have of its functions, by their symbols.
+ * @param canonical The addresses that the candidate's words will have of its functions, by their symbols; 0 for others.
  * @throws {LoadError} `OutOfMemory` if constants cannot be made writable.
  */
 export function prepareTables(
   table: HomeTable,
   previous: PlacedImage,
   candidate: PlacedImage,
-  canonical: ReadonlyMap<number, number>,
+  canonical: Float64Array,
 ): PreparedTables {
   // It serves, so that its words are those of trampolines, and nothing has changed the tables in its memory yet.
   if (!ownWords.has(previous)) ownWords.set(previous, wordsOf(previous));
@@ -59,7 +59,7 @@ export function prepareTables(
         entered.push(() => now.delete(first + offset));
         continue;
       }
-      const value = canonical.get(symbol ?? -1) ?? own.get(base + candidate.plan.place(at, WORD))!;
+      const value = canonical[symbol ?? -1] || own.get(base + candidate.plan.place(at, WORD))!;
       if (now.get(first + offset) === value) continue;
       entered.push(() => now.set(first + offset, value));
       for (const { image, address } of copies.of(place)) {

@@ -7,7 +7,6 @@ import { type ExportPlace, exportPlace } from "../../image/compatibility.ts";
 import type { FoundImport } from "../../load/imports/resolve.ts";
 import { keptHome, symbolAddress } from "../../load/loader.ts";
 import { placeOfKey } from "../../module/function_keys.ts";
-import type { ExecutableMemory } from "../../os/memory/allocator.ts";
 import { isEntryKey } from "../../smf/entries.ts";
 import { exactSize } from "../../smf/symbol_size.ts";
 import type { ModuleVersion } from "../../module/version.ts";
@@ -46,22 +45,6 @@ export function findByKey(version: ModuleVersion, key: string): Exported | undef
   // Code is in no home, so its place is that of its own version.
   const address = offset < 0 ? symbolAddress(image, index) : memory.address + BigInt(offset);
   return { kind, index, size, room, address };
-}
-
-/** A name that is looked up in a version several times in a row, and what was found last. */
-export interface SoughtName {
-  readonly name: string;
-  /** The function that it is in the version that has this memory. */
-  found?: { readonly memory: ExecutableMemory; readonly exported: Exported } | undefined;
-}
-
-/** Like {@linkcode findByKey}, and remembers functions, whose addresses do not change. */
-export function findSought(version: ModuleVersion, sought: SoughtName): Exported | undefined {
-  const { memory } = version.image;
-  if (sought.found?.memory === memory) return sought.found.exported;
-  const exported = findByKey(version, sought.name);
-  sought.found = exported?.kind === "function" ? { memory, exported } : undefined;
-  return exported;
 }
 
 /** The size of an export in bytes; 0 if it is not known exactly. */

@@ -10,7 +10,8 @@ import { ChangedUses, type FoundChanges } from "./changed_uses.ts";
 import { LeasedVariables } from "./leased_variables.ts";
 import type { SharedSlots } from "./shared_slots.ts";
 import type { IsChanged, RenewedSlots, TrampolineSlot } from "./slot_names.ts";
-import type { SlotTargets, TrampolineSlots } from "./trampoline_slots.ts";
+import type { SlotTargets } from "./slot_targets.ts";
+import type { TrampolineSlots } from "./trampoline_slots.ts";
 import { VariableImporters } from "./variable_importers.ts";
 
 /** The fit of a candidate that may take over. */
@@ -53,7 +54,7 @@ export class NamesInUse {
     renews: boolean,
   ): CandidateFit {
     const slots = this.#slots;
-    this.#shared.collect(slots.all());
+    this.#shared.collect(slots.all);
     const isChanged: IsChanged = (name, declared, version) =>
       this.#changed.isChanged(name, declared, version);
     const renewed: RenewedSlots = renews ? slots.renew(previous, candidate, isChanged) : new Map();
@@ -67,7 +68,7 @@ export class NamesInUse {
     }
     const uses = [slots, ...users].flatMap((user) => [...user.uses()]);
     const changes = this.#changed.check(previous, candidate, uses, compatibility);
-    const changed = this.#shared.offered(slots.all())
+    const changed = this.#shared.offered(slots.all)
       .filter(({ name, declared }) => this.#changed.isChanged(name, declared, candidate));
     return { targets, changes, withdrawn: [...targets.dropped, ...changed] };
   }

@@ -4,13 +4,13 @@
  */
 
 import { CallSlots, type PreparedCalls } from "../../module/call_slots.ts";
-import { placeOfKey } from "../../module/function_keys.ts";
 import { OwnAddresses, type PreparedAddresses } from "../../module/own_addresses.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
-import { findByKey, findSought } from "./exports.ts";
+import { findByKey } from "./exports.ts";
 import type { TrampolineSlot } from "./slot_names.ts";
-import type { SlotTargets, TrampolineSlots } from "./trampoline_slots.ts";
+import type { SlotTargets } from "./slot_targets.ts";
+import type { TrampolineSlots } from "./trampoline_slots.ts";
 
 /** Gives a new module, none of whose initialisers have run, the canonical addresses of its functions. */
 export function takeOwnAddresses(
@@ -20,10 +20,9 @@ export function takeOwnAddresses(
   slotOf: (key: string) => TrampolineSlot,
 ): void {
   const own = new OwnAddresses(version.image);
-  const addresses = takeTrampolines(own.keys, version, slots, slotOf);
-  const canonical = new Map(
-    own.keys.map((key, index) => [placeOfKey(version.image, key)!.index, addresses[index]]),
-  );
+  const addresses = takeTrampolines(own, version, slots, slotOf);
+  const canonical = new Float64Array(addresses.length === 0 ? 0 : version.image.file.symbols.length);
+  own.symbols.forEach((symbol, index) => canonical[symbol] = addresses[index]);
   const patch = own.prepare(allocator, canonical, "initial");
   patch.commit();
   patch.release();
@@ -42,25 +41,35 @@ export function prepareCalls(
   undo: DisposableStack,
 ): PreparedCalls {
   const calls = new CallSlots(current.image);
-  const prepared = calls.prepare(allocator, takeTrampolines(calls.keys, current, slots, slotOf));
+  const prepared = calls.prepare(allocator, takeTrampolines(calls, current, slots, slotOf));
   undo.defer(() => prepared.release());
   return prepared;
 }
 
-/** The addresses of functions' trampolines, in the order of their keys; the functions count as taken from now on. */
+/** Functions of a version that a reload switches. */
+interface Switched {
+  readonly symbols: readonly number[];
+  key(symbol: number): string;
+}
+
+/** The addresses of functions' trampolines, in the order of their symbols; the functions count as taken from now on. */
 function takeTrampolines(
-  keys: readonly string[],
+  functions: Switched,
   version: ModuleVersion,
   slots: TrampolineSlots,
   slotOf: (key: string) => TrampolineSlot,
-): bigint[] {
-  const known = keys.map((key) => slots.find(key));
-  slots.reserve(version, known.reduce((count, slot) => slot === undefined ? count + 1 : count, 0));
-  return keys.map((key, index) => {
-    const slot = known[index] ?? slotOf(key);
+): Float64Array {
+  const { symbols } = functions, addresses = new Float64Array(symbols.length);
+  if (symbols.length === 0) return addresses;
+  const known = slots.bySymbol(version);
+  slots.reserve(version, symbols.reduce((count, symbol) => known[symbol] < 0 ? count + 1 : count, 0));
+  for (let index = 0; index < symbols.length; index++) {
+    const symbol = symbols[index];
+    const slot = known[symbol] < 0 ? slotOf(functions.key(symbol)) : slots.all[known[symbol]];
     slot.isTaken = true;
-    return slots.address(version, slot);
-  });
+    addresses[index] = slots.addressAsNumber(version, slot.index);
+  }
+  return addresses;
 }
 
 /** Gives a candidate the canonical addresses when it takes over. */
@@ -81,7 +90,8 @@ export class CandidateAddresses {
    * @param slotOf The slot of a function of the current version.
    */
   enter(current: ModuleVersion, slotOf: (key: string) => TrampolineSlot | undefined): void {
-    for (const key of this.#own.keys) {
+    for (const symbol of this.#own.symbols) {
+      const key = this.#own.key(symbol);
       if (this.#slots.get(key) !== undefined || slotOf(key) !== undefined) continue;
       const found = findByKey(this.#candidate, key)!;
       const slot = this.#slots.enter(current, key, found, this.#candidate);
@@ -93,28 +103,20 @@ export class CandidateAddresses {
    * Gets ready to change the candidate's words; everything that can fail happens
    * here. Carried variables may hold functions whose address its code never takes.
    */
-  prepare(
-    allocator: MemoryAllocator,
-    { addresses }: SlotTargets,
-    addressOf: (slot: TrampolineSlot) => bigint,
-  ): PreparedAddresses {
-    const canonical = new Map<number, bigint>();
-    const taken: TrampolineSlot[] = [];
-    if (this.#own.isCanonical) {
-      for (const slot of this.#slots.all()) {
-        const found = findSought(this.#candidate, slot);
-        if (found?.kind !== "function" || addresses[slot.index] !== found.address) continue;
-        canonical.set(found.index, addressOf(slot));
-        taken.push(slot);
-      }
-    }
+  prepare(current: ModuleVersion, allocator: MemoryAllocator, targets: SlotTargets): PreparedAddresses {
+    const candidate = this.#candidate, slots = this.#slots;
+    const canonical = this.#own.isCanonical
+      ? slots.canonicalOf(current, candidate, targets)
+      : new Float64Array();
     const patch = this.#own.prepare(allocator, canonical, "whole");
-    const keys = new Set(this.#own.keys);
     return {
       canonical: patch.canonical,
-      commit() {
+      commit: () => {
         patch.commit();
-        for (const slot of taken) if (keys.has(slot.name)) slot.isTaken = true;
+        for (const symbol of this.#own.symbols) {
+          const slot = canonical[symbol] > 0 ? slots.get(this.#own.key(symbol)) : undefined;
+          if (slot !== undefined) slot.isTaken = true;
+        }
       },
       release: () => patch.release(),
     };

@@ -53,8 +53,8 @@ export interface Takeover extends Replacement {
   report: CarryReport | undefined;
   /** The versions that must stay for the candidate's variables, once it is prepared. */
   pointed: readonly PointedImage[];
-  /** The addresses that the candidate's words will have of its functions, by their symbols, once they are prepared. */
-  canonical: ReadonlyMap<number, number>;
+  /** The addresses that the candidate's words will have of its functions, by their symbols, once they are prepared; 0 for others. */
+  canonical: Float64Array;
 }
 
 /** One concern of one module in one reload. Errors are {@linkcode LoadError}s, and what the user's code throws. */

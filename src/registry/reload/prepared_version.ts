@@ -18,8 +18,8 @@ export interface PrepareOptions {
 
 /** Another version, ready to take over. */
 export interface PreparedVersion {
-  /** The canonical addresses of its functions, by the indexes of their symbols. */
-  readonly canonical: ReadonlyMap<number, number>;
+  /** The canonical addresses of its functions, by the indexes of their symbols; 0 for others. */
+  readonly canonical: Float64Array;
   /** Sends all users to it. Cannot fail. */
   commit(): void;
   /** Lets go of the previous version, once all modules are committed. */

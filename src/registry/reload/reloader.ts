@@ -167,7 +167,7 @@ export class Reloader {
       fate: "fresh",
       report: undefined,
       pointed: [],
-      canonical: new Map(),
+      canonical: new Float64Array(),
     }));
     const members = takeovers.map((takeover, index) => ({ takeover, participants: participants[index] }));
     // Code of others may have unloaded a module.

@@ -8,10 +8,9 @@ import type { ExportKind } from "../../image/compatibility.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { Claims, type Declarations, declarationsOf } from "./claims.ts";
-import { findSought, type SoughtName } from "./exports.ts";
 
 /** A function or variable in use, at the same index of every version's table. */
-export interface TrampolineSlot extends SoughtName {
+export interface TrampolineSlot {
   /** The name of the export, or the key of an entry that is not one. */
   readonly name: string;
   readonly index: number;
@@ -44,10 +43,11 @@ export class SlotNames {
   readonly #current = new LazyMap<string, TrampolineSlot>();
   /** Slots of names that have another one now. */
   readonly #retired = new LazySet<TrampolineSlot>();
+  readonly #all: TrampolineSlot[] = [];
 
-  /** The number of slots that were ever made. */
-  get count(): number {
-    return this.#current.size + this.#retired.size;
+  /** All slots that were ever made, by their indexes. */
+  get all(): readonly TrampolineSlot[] {
+    return this.#all;
   }
 
   /** The slot of a name, wherever it leads. */
@@ -65,16 +65,20 @@ export class SlotNames {
   }
 
   #make(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
-    return {
+    const { target, declared } = leading(version);
+    const slot: TrampolineSlot = {
       name,
-      index: this.count,
+      index: this.#all.length,
       kind,
       size: 0,
       claims: new Claims(),
+      target,
+      declared,
       isTaken: false,
       isCandidateOnly: false,
-      ...leading(version),
     };
+    this.#all.push(slot);
+    return slot;
   }
 
   /** The slots that names have now. */
@@ -92,11 +96,13 @@ export class SlotNames {
    * passes arguments in the old way, keeps the old functions. A slot that led to functions of the new signature
    * before is used again.
    *
+   * @param isFunction Whether a slot's name is a function in the candidate.
    * @param made Gets each new slot.
    */
   renew(
     candidate: ModuleVersion,
     isChanged: IsChanged,
+    isFunction: (slot: TrampolineSlot) => boolean,
     made: (slot: TrampolineSlot) => void,
   ): RenewedSlots {
     const renewed = new Map<TrampolineSlot, TrampolineSlot>();
@@ -105,11 +111,7 @@ export class SlotNames {
       const { name, kind } = slot;
       // Whoever claims it is asked first, and then goes along.
       const isOwn = kind === "function" && slot.isTaken && !slot.claims.exist && !slot.isCandidateOnly;
-      if (
-        !isOwn || !isChanged(name, slot.declared, candidate) || findSought(candidate, slot)?.kind !== kind
-      ) {
-        continue;
-      }
+      if (!isOwn || !isChanged(name, slot.declared, candidate) || !isFunction(slot)) continue;
       let next = this.#usedBefore(name, candidate, isChanged);
       if (next === undefined) {
         next = this.#make(name, kind, candidate);
@@ -129,6 +131,17 @@ export class SlotNames {
       if (slot.isCandidateOnly || !isChanged(name, slot.declared, candidate)) return slot;
     }
     return undefined;
+  }
+
+  /** Leads the current slots of all names into a version, but for some. */
+  leadAll(version: ModuleVersion, but: ReadonlySet<TrampolineSlot>): void {
+    const { target, declared } = leading(version);
+    for (const slot of this.#current.values()) {
+      if (but.size > 0 && but.has(slot)) continue;
+      slot.target = target;
+      slot.declared = declared;
+      slot.isCandidateOnly = false;
+    }
   }
 
   /** Makes slots the current ones of their names, in place of those that they renew. */

@@ -227,7 +227,7 @@ export class StableExports implements Exporter {
 
   /** Whether a function's entry leads into a version. */
   leadsInto(lifetime: Lifetime): boolean {
-    return this.#slots.all().some(({ target }) => target === lifetime);
+    return this.#slots.all.some(({ target }) => target === lifetime);
   }
 
   /** Says which function the trampoline at an address is for, and where it leads; undefined for other addresses. */
@@ -282,7 +282,7 @@ export class StableExports implements Exporter {
     const slots = this.#slots.prepare(candidate, targets, leases, undo);
     const holds = this.#holds.prepare(candidate, undo);
     const variables = this.#uses.variables.prepare(candidate, undo);
-    const addresses = own.prepare(this.#allocator, targets, (slot) => this.trampoline(slot));
+    const addresses = own.prepare(previous, this.#allocator, targets);
     undo.defer(() => addresses.release());
     return {
       canonical: addresses.canonical,

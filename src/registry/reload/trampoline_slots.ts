@@ -5,12 +5,14 @@
 
 import { LazyMap } from "../../os/lazy_collections.ts";
 import { type JumpTable, QUARANTINE_WORD, Trampolines } from "../../call/trampoline.ts";
-import { type Compatibility, fitOf, isRefused } from "../../image/compatibility.ts";
-import { declarationsOf, type NameUse } from "./claims.ts";
+import type { Compatibility } from "../../image/compatibility.ts";
+import type { NameUse } from "./claims.ts";
 import { nameOfKey } from "../../smf/entries.ts";
 import { type IsChanged, type RenewedSlots, SlotNames, type TrampolineSlot } from "./slot_names.ts";
 import { type Lease, type LeaseRequest, ReplaceableLeases, requestsOf } from "./replaceable_leases.ts";
-import { type Exported, findSought } from "./exports.ts";
+import type { Exported } from "./exports.ts";
+import { findTargets, type SlotTargets } from "./slot_targets.ts";
+import { SlotFunctionFinder, type SlotFunctions } from "./slot_functions.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import { quarantineOf } from "../../load/runtime/crash_guard.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -20,20 +22,6 @@ import type { ModuleVersion } from "../../module/version.ts";
 
 /** The entry of a slot that the current version does not export and nobody claims. */
 const NOWHERE = 0n;
-
-/** The addresses that slots lead to in a candidate. */
-export interface SlotTargets {
-  /** By the slots' indices. */
-  readonly addresses: readonly bigint[];
-  /** Slots that go on leading into an older version. */
-  readonly kept: ReadonlySet<TrampolineSlot>;
-  /** Names in use that the candidate lacks or has as something else. */
-  readonly missing: readonly string[];
-  /** Slots that nobody uses and that lead nowhere in the candidate. */
-  readonly dropped: readonly TrampolineSlot[];
-  /** Slots that stay with old code, and those that take their places. */
-  readonly renewed: RenewedSlots;
-}
 
 /** Slots ready to lead into another version. */
 export interface PreparedSlots {
@@ -60,6 +48,7 @@ export class TrampolineSlots {
   readonly #allocator: MemoryAllocator;
   readonly #users: TrampolineUsers;
   readonly #slots = new SlotNames();
+  readonly #functions = new SlotFunctionFinder();
   #trampolines: Trampolines | undefined;
   /** The current version's table. */
   #table: JumpTable | undefined;
@@ -81,14 +70,13 @@ export class TrampolineSlots {
   /** The slot of a name if everybody may use it. */
   find(name: string): TrampolineSlot | undefined {
     const slot = this.#slots.get(name);
-    const isUsable = slot?.isCandidateOnly === false && this.#leadsSomewhere(slot);
-    return isUsable ? slot : undefined;
+    return slot !== undefined && this.#isUsable(slot) ? slot : undefined;
   }
 
-  /** Whether a slot has an address: there is none yet if the system has refused memory for it. */
-  #leadsSomewhere({ index }: TrampolineSlot): boolean {
+  /** Whether everybody may use a slot, and it has an address: there is none if the system has refused memory for it. */
+  #isUsable({ index, isCandidateOnly }: TrampolineSlot): boolean {
     const table = this.#table;
-    return table !== undefined && index < table.capacity && table.get(index) !== NOWHERE;
+    return !isCandidateOnly && table !== undefined && index < table.capacity && table.isFilled(index);
   }
 
   /** Leads a name that nobody uses yet to an export of the version `target`. */
@@ -106,7 +94,7 @@ export class TrampolineSlots {
 
   /** Makes room for slots that are about to be made: a table that grows with each leaves its smaller ones behind. */
   reserve(current: ModuleVersion, count: number): void {
-    const needed = this.#slots.count + count;
+    const needed = this.#slots.all.length + count;
     if (count > 0 && needed > (this.#table?.capacity ?? 0)) this.#growTable(current, needed);
   }
 
@@ -115,20 +103,58 @@ export class TrampolineSlots {
     this.#trampolinesOf(current).address(index);
     if (this.#table === undefined || index >= this.#table.capacity) {
       // Doubling bounds the memory of the old tables, which all stay.
-      this.#growTable(current, Math.max(this.#slots.count, 2 * (this.#table?.capacity ?? 0)));
+      this.#growTable(current, Math.max(this.#slots.all.length, 2 * (this.#table?.capacity ?? 0)));
     }
     this.#table!.set(index, address);
   }
 
-  /** All slots, wherever they lead. */
-  *all(): Generator<TrampolineSlot, void, void> {
-    yield* this.#slots.current();
-    yield* this.#slots.retired();
+  /** All slots by their indexes, wherever they lead. */
+  get all(): readonly TrampolineSlot[] {
+    return this.#slots.all;
+  }
+
+  /** The functions that the slots mean in a version. */
+  functionsOf(version: ModuleVersion): SlotFunctions {
+    return this.#functions.of(version, this.#slots.all);
+  }
+
+  /** For each symbol of the current version the index of the slot that everybody may use; -1 without one. */
+  bySymbol(current: ModuleVersion): Int32Array {
+    const found = new Int32Array(current.image.file.symbols.length).fill(-1);
+    const { symbols } = this.functionsOf(current);
+    for (const slot of this.#slots.current()) {
+      const symbol = symbols[slot.index];
+      if (symbol >= 0 && this.#isUsable(slot)) found[symbol] = slot.index;
+    }
+    return found;
+  }
+
+  /**
+   * The addresses of the trampolines that lead to a candidate's functions, by their symbols; 0 for others.
+   *
+   * @param addresses Where the slots lead.
+   */
+  canonicalOf(current: ModuleVersion, candidate: ModuleVersion, { addresses }: SlotTargets): Float64Array {
+    const canonical = new Float64Array(candidate.image.file.symbols.length);
+    const functions = this.functionsOf(candidate);
+    const enter = ({ index }: TrampolineSlot): void => {
+      const symbol = functions.symbols[index];
+      if (symbol < 0 || addresses[index] !== functions.addresses[index]) return;
+      canonical[symbol] = this.addressAsNumber(current, index);
+    };
+    for (const slot of this.#slots.current()) enter(slot);
+    for (const slot of this.#slots.retired()) enter(slot);
+    return canonical;
   }
 
   /** Gives other slots to the functions of a hot module whose signature a candidate changes. */
   renew(current: ModuleVersion, candidate: ModuleVersion, isChanged: IsChanged): RenewedSlots {
-    return this.#slots.renew(candidate, isChanged, (slot) => this.#fill(current, slot, NOWHERE));
+    return this.#slots.renew(
+      candidate,
+      isChanged,
+      ({ index }) => this.functionsOf(candidate).symbols[index] >= 0,
+      (slot) => this.#fill(current, slot, NOWHERE),
+    );
   }
 
   /** The canonical address of a function: that of its trampoline. */
@@ -136,16 +162,16 @@ export class TrampolineSlots {
     return this.#trampolinesOf(current).address(slot.index);
   }
 
+  /** Like {@linkcode TrampolineSlots.address}, of the slot at an index, as a number. */
+  addressAsNumber(current: ModuleVersion, index: number): number {
+    return this.#trampolinesOf(current).addressAsNumber(index);
+  }
+
   /** The name of the trampoline that an address lies in, and where it leads; undefined for other addresses. */
   trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
     const index = this.#trampolines?.indexAt(address);
-    if (index === undefined) return undefined;
-    for (const slot of this.all()) {
-      if (slot.index === index) {
-        return { name: nameOfKey(slot.name), target: this.#table?.get(index) ?? NOWHERE };
-      }
-    }
-    return undefined;
+    const slot = index === undefined ? undefined : this.all[index];
+    return slot && { name: nameOfKey(slot.name), target: this.#table?.get(slot.index) ?? NOWHERE };
   }
 
   /** The uses of names by importers, live libraries and leases. */
@@ -165,51 +191,24 @@ export class TrampolineSlots {
    * must be prepared for guards.
    */
   quarantinePointer(current: ModuleVersion): bigint {
-    if (this.#table === undefined) this.#growTable(current, this.#slots.count);
+    if (this.#table === undefined) this.#growTable(current, this.#slots.all.length);
     const trampolines = this.#trampolinesOf(current), table = this.#table!;
     table.quarantine ??= quarantineOf(current.image);
     trampolines.switchTo(table);
     return trampolines.tablePointer + QUARANTINE_WORD;
   }
 
-  /**
-   * Finds where each slot leads in a candidate.
-   *
-   * @param renewed The slots of functions whose signature it changes.
-   */
+  /** Finds where each slot leads in a candidate, which changes the signatures of some functions. */
   targets(candidate: ModuleVersion, compatibility: Compatibility, renewed: RenewedSlots): SlotTargets {
-    const addresses: bigint[] = [];
-    const kept = new Set<TrampolineSlot>();
-    const missing: string[] = [];
-    const dropped: TrampolineSlot[] = [];
-    const keep = (slot: TrampolineSlot): void => {
-      addresses[slot.index] = this.#table!.get(slot.index);
-      kept.add(slot);
-    };
-    for (const slot of this.#slots.retired()) {
-      if (slot.isCandidateOnly) addresses[slot.index] = NOWHERE;
-      else keep(slot);
-    }
-    for (const slot of this.#slots.current()) {
-      const target = findSought(candidate, slot);
-      const fit = fitOf(slot, target);
-      const next = renewed.get(slot);
-      addresses[slot.index] = NOWHERE;
-      if (next !== undefined) {
-        keep(slot);
-        kept.delete(next);
-        addresses[next.index] = target!.address;
-      } else if (target !== undefined && fit === "fits") {
-        addresses[slot.index] = target.address;
-      } else if (slot.claims.exist && !slot.isCandidateOnly && isRefused(fit, compatibility)) {
-        missing.push(slot.name);
-      } else if (slot.claims.exist || (slot.isTaken && !slot.isCandidateOnly)) {
-        keep(slot);
-      } else {
-        dropped.push(slot);
-      }
-    }
-    return { addresses, kept, missing, dropped, renewed };
+    const addressOf = ({ index }: TrampolineSlot): number => Number(this.#table!.get(index));
+    return findTargets(
+      this.#slots,
+      addressOf,
+      candidate,
+      this.functionsOf(candidate),
+      compatibility,
+      renewed,
+    );
   }
 
   /**
@@ -230,8 +229,9 @@ export class TrampolineSlots {
       undo.defer(() => abandon(belonging));
       return belonging;
     };
+    const tableBefore = this.#versionTables.get(candidate)?.table;
     const versionTable = this.#prepareTable(candidate, addresses, own);
-    const { table } = versionTable;
+    const { table } = versionTable, isUsedAgain = table === tableBefore;
     const leases = [...requests, ...requestsOf(kept)].map(({ lifetime, why }): Lease => {
       const hold = undo.use(lifetime.holdLeaseFor(candidate.image.identity, why));
       return { lifetime, [Symbol.dispose]: () => hold[Symbol.dispose]() };
@@ -244,18 +244,13 @@ export class TrampolineSlots {
         this.#table = table;
         this.#slots.replace(renewed);
         if (table !== undefined) {
-          addresses.forEach((address, index) => table.set(index, address));
+          if (isUsedAgain) table.refill(addresses);
           table.quarantine = quarantineOf(candidate.image);
           this.#trampolines!.switchTo(table);
           this.#fallBackFrom(candidate, table);
           candidate.addTrampolineUsers(this.#users);
         }
-        const leading = {
-          target: candidate.lifetime,
-          declared: declarationsOf(candidate.image),
-          isCandidateOnly: false,
-        };
-        for (const slot of this.#slots.current()) if (!kept.has(slot)) Object.assign(slot, leading);
+        this.#slots.leadAll(candidate, kept);
         obsolete = versionTable.leases.replace(leases);
       },
       release(allReturned) {
@@ -270,7 +265,7 @@ export class TrampolineSlots {
   /** Finds or makes a version's table and leases; passes each new thing to `own`. */
   #prepareTable(
     version: ModuleVersion,
-    addresses: readonly bigint[],
+    addresses: Float64Array,
     own: <T extends Disposable>(belonging: T) => T,
   ): VersionTable {
     const known = this.#versionTables.get(version);
@@ -295,9 +290,9 @@ export class TrampolineSlots {
   /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
   #growTable(current: ModuleVersion, length: number): void {
     const { capacity } = this.#table ?? { capacity: 0 };
-    const addresses = Array.from(
+    const addresses = Float64Array.from(
       { length },
-      (_, index) => index < capacity ? this.#table!.get(index) : NOWHERE,
+      (_, index) => index < capacity ? Number(this.#table!.get(index)) : 0,
     );
     const table = this.#trampolinesOf(current).table(addresses);
     table.quarantine = this.#table?.quarantine;
