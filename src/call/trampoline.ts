@@ -28,16 +28,24 @@
 
 import { Atomics } from "../os/intrinsics.ts";
 import { LoadError } from "../errors/load_error.ts";
-import { storeAddress } from "../os/address_words.ts";
+import { SharedWords } from "../os/address_words.ts";
 import { readAddresses } from "../os/native_memory.ts";
-import { type ExecutableMemory, type MemoryAllocator, Protection } from "../os/memory/allocator.ts";
+import {
+  type ExecutableMemory,
+  type MemoryAllocator,
+  PREFAULT_SIZE,
+  Protection,
+} from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 
 const TRAMPOLINE_SIZE = 32;
 const SLOT_SIZE = 8;
 
-/** Writes one trampoline. */
+/** Writes one trampoline into bytes that are traps. */
 type TrampolineWriter = (view: DataView, at: number, index: number, word: bigint) => void;
+
+/** `int3`; on aarch64 the bytes behind a trampoline's end are never run. */
+const TRAP = 0xcc;
 
 const TRAMPOLINE_WRITERS: Record<typeof Deno.build.arch, TrampolineWriter> = {
   x86_64(view, at, index, word): void {
@@ -46,7 +54,6 @@ const TRAMPOLINE_WRITERS: Record<typeof Deno.build.arch, TrampolineWriter> = {
     view.setUint32(at + 10, 0x411b_8b4d, true);
     view.setUint16(at + 14, 0xa3ff, true);
     view.setInt32(at + 16, SLOT_SIZE * index, true);
-    for (let trap = 20; trap < TRAMPOLINE_SIZE; trap++) view.setUint8(at + trap, 0xcc);
   },
   aarch64(view, at, index, word): void {
     const slot = SLOT_SIZE * index;
@@ -75,18 +82,14 @@ export class JumpTable implements Disposable {
   /** The address of the word that says whether the version is quarantined; undefined without guards. */
   quarantine: bigint | undefined;
   readonly #memory: TableMemory;
-  /** The slots as halves of words. */
-  readonly #halves: Uint32Array;
+  readonly #slots: SharedWords;
 
   /** @param addresses The first slots, by the trampolines' indices; there may be room for more. */
   constructor(memory: TableMemory, addresses: Float64Array) {
     this.#memory = memory;
-    const { slots } = memory;
-    this.capacity = slots.length;
-    this.#halves = new Uint32Array(slots.buffer, slots.byteOffset, 2 * slots.length);
-    for (let index = 0; index < addresses.length; index++) {
-      storeAddress(this.#halves, index, addresses[index]);
-    }
+    this.capacity = memory.slots.length;
+    this.#slots = new SharedWords(memory.slots);
+    this.#slots.fill(addresses);
   }
 
   get address(): bigint {
@@ -98,23 +101,18 @@ export class JumpTable implements Disposable {
    *
    * Safety: the address must be that of a function that lives as long as the table.
    */
-  set(index: number, address: bigint): void {
-    Atomics.store(this.#memory.slots, index, address);
+  set(index: number, address: number): void {
+    this.#slots.store(index, address);
   }
 
-  /** Fills all slots anew; a thread may still be reading them. */
+  /** Fills the first slots anew; a thread may still be reading them. */
   refill(addresses: Float64Array): void {
-    addresses.forEach((address, index) => this.set(index, BigInt(address)));
+    addresses.forEach((address, index) => this.#slots.store(index, address));
   }
 
-  /** Whether there is an address in a slot. */
-  isFilled(index: number): boolean {
-    return this.#halves[2 * index] !== 0 || this.#halves[2 * index + 1] !== 0;
-  }
-
-  /** The address in a slot. */
-  get(index: number): bigint {
-    return this.#memory.slots[index];
+  /** The address in a slot; 0 if there is none. */
+  get(index: number): number {
+    return this.#slots.at(index);
   }
 
   [Symbol.dispose](): void {
@@ -138,9 +136,9 @@ const SMALL_TABLE = 32;
 /** The trampolines of one module; they live as long as a version that they may jump into. */
 export class Trampolines {
   readonly #allocator: MemoryAllocator;
-  /** Blocks of one page of trampolines; in the first block, the page of the word follows. */
-  readonly #blocks: ExecutableMemory[] = [];
-  /** The addresses of the blocks. */
+  /** In the first one, the page of the word follows a page of trampolines; the others are pages of trampolines. */
+  readonly #memories: ExecutableMemory[] = [];
+  /** The addresses of the blocks of one page. */
   readonly #starts: number[] = [];
   readonly #perBlock: number;
   /** The page of the word, which also has room for small tables. */
@@ -152,8 +150,8 @@ export class Trampolines {
   constructor(allocator: MemoryAllocator) {
     this.#allocator = allocator;
     this.#perBlock = Math.floor(allocator.pageSize / TRAMPOLINE_SIZE);
-    this.#addBlock(2 * allocator.pageSize);
-    this.#words = words(allocator.view(this.#blocks[0], allocator.pageSize, allocator.pageSize));
+    this.#addBlocks(1, allocator.pageSize);
+    this.#words = words(allocator.view(this.#memories[0], allocator.pageSize, allocator.pageSize));
     for (let end = this.#words.length; end >= 2 * SMALL_TABLE; end -= SMALL_TABLE) {
       this.#freeTables.push(end - SMALL_TABLE);
     }
@@ -184,22 +182,28 @@ export class Trampolines {
       );
     }
     const block = Math.floor(index / this.#perBlock);
-    while (this.#blocks.length <= block) this.#addBlock(this.#allocator.pageSize);
+    if (block >= this.#starts.length) this.#addBlocks(block + 1 - this.#starts.length);
     return this.#starts[block] + TRAMPOLINE_SIZE * (index - block * this.#perBlock);
+  }
+
+  /** Makes the first `count` trampolines at once, which costs less than one block after the other. */
+  reserve(count: number): void {
+    const blocks = Math.ceil(Math.min(count, MAX_TRAMPOLINES) / this.#perBlock);
+    if (blocks > this.#starts.length) this.#addBlocks(blocks - this.#starts.length);
   }
 
   /** The index of the trampoline that an address lies in; undefined for other addresses. */
   indexAt(address: bigint): number | undefined {
-    const size = BigInt(this.#perBlock * TRAMPOLINE_SIZE);
-    const block = this.#blocks.findIndex(({ address: start }) => address >= start && address < start + size);
+    const at = Number(address), size = this.#perBlock * TRAMPOLINE_SIZE;
+    const block = this.#starts.findIndex((start) => at >= start && at < start + size);
     if (block === -1) return undefined;
-    const inBlock = Number(address - this.#blocks[block].address);
+    const inBlock = at - this.#starts[block];
     return block * this.#perBlock + Math.floor(inBlock / TRAMPOLINE_SIZE);
   }
 
   /** The address of the word that all trampolines read. */
   get tablePointer(): bigint {
-    return this.#blocks[0].address + BigInt(this.#allocator.pageSize);
+    return this.#memories[0].address + BigInt(this.#allocator.pageSize);
   }
 
   /**
@@ -228,6 +232,7 @@ export class Trampolines {
   #largeTable(length: number): TableMemory {
     const allocator = this.#allocator;
     const memory = allocator.allocate(SLOT_SIZE * length, SLOT_SIZE);
+    if (memory.size >= PREFAULT_SIZE) allocator.prefault?.(memory, 0, memory.size);
     return {
       address: memory.address,
       slots: words(allocator.view(memory)),
@@ -260,30 +265,42 @@ export class Trampolines {
   }
 
   #free(): void {
-    // The first block goes last: the other blocks' trampolines read its word. A refused block can be freed again.
-    while (this.#blocks.length > 0) {
-      this.#allocator.free(this.#blocks.at(-1)!);
-      this.#blocks.pop();
-      this.#starts.pop();
+    // The first goes last: the others' trampolines read its word. Memory that is refused can be freed again.
+    while (this.#memories.length > 0) {
+      const { address } = this.#memories.at(-1)!;
+      this.#allocator.free(this.#memories.at(-1)!);
+      this.#memories.pop();
+      this.#starts.length = this.#starts.indexOf(Number(address));
     }
   }
 
-  /** Adds a block. All its trampolines are written before any is used, so executable memory never changes. */
-  #addBlock(size: number): void {
-    const { pageSize } = this.#allocator;
-    const first = this.#blocks.length * this.#perBlock;
+  /**
+   * Adds blocks. All their trampolines are written before any is used, so executable memory never changes.
+   *
+   * @param behind Bytes behind the blocks, which stay writable.
+   */
+  #addBlocks(count: number, behind = 0): void {
+    const allocator = this.#allocator, { pageSize } = allocator, length = count * pageSize;
+    const first = this.#starts.length * this.#perBlock;
     using undo = new DisposableStack();
-    const memory = this.#allocator.allocate(size, pageSize, this.#blocks[0]?.address);
-    undo.defer(() => abandon({ [Symbol.dispose]: () => this.#allocator.free(memory) }));
-    const word = (this.#blocks[0] ?? memory).address + BigInt(pageSize);
-    const bytes = this.#allocator.view(memory, 0, pageSize);
+    const memory = allocator.allocate(length + behind, pageSize, this.#memories[0]?.address);
+    undo.defer(() => abandon({ [Symbol.dispose]: () => allocator.free(memory) }));
+    const word = (this.#memories[0] ?? memory).address + BigInt(pageSize);
+    if (length >= PREFAULT_SIZE) allocator.prefault?.(memory, 0, length);
+    const bytes = allocator.view(memory, 0, length).fill(TRAP);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    for (let index = 0; index < this.#perBlock; index++) {
-      TRAMPOLINE_WRITERS[Deno.build.arch](view, TRAMPOLINE_SIZE * index, first + index, word);
+    const write = TRAMPOLINE_WRITERS[Deno.build.arch];
+    for (let block = 0; block < count; block++) {
+      for (let index = 0; index < this.#perBlock; index++) {
+        const at = block * pageSize + TRAMPOLINE_SIZE * index;
+        write(view, at, first + block * this.#perBlock + index, word);
+      }
     }
-    this.#allocator.protect(memory, Protection.READ_EXECUTE, 0, pageSize);
-    this.#blocks.push(memory);
-    this.#starts.push(Number(memory.address));
+    allocator.protect(memory, Protection.READ_EXECUTE, 0, length);
+    this.#memories.push(memory);
+    for (let block = 0; block < count; block++) {
+      this.#starts.push(Number(memory.address) + block * pageSize);
+    }
     undo.move();
   }
 }

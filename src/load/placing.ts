@@ -3,7 +3,12 @@
  */
 
 import { LOW_END } from "../image/relocation/arch.ts";
-import { type ExecutableMemory, type MemoryAllocator, noRoomBelow } from "../os/memory/allocator.ts";
+import {
+  type ExecutableMemory,
+  type MemoryAllocator,
+  noRoomBelow,
+  PREFAULT_SIZE,
+} from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
 import { verifyModuleHash } from "../smf/checksum.ts";
 import { readSection } from "../smf/contents.ts";
@@ -46,9 +51,6 @@ function allocateLow(allocator: MemoryAllocator, size: number, alignment: number
   abandon({ [Symbol.dispose]: () => allocator.free(memory) });
   throw noRoomBelow(below, size);
 }
-
-/** Stretches of at least so many bytes get all their pages at once, which costs less than one by one. */
-const PREFAULT_SIZE = 65_536;
 
 /** Announces the bytes that sections are about to fill, those of neighbours together. */
 function prefault({ allocator, memory, plan }: PlacedImage): void {

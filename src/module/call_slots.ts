@@ -14,8 +14,11 @@ import { openConstants } from "./open_constants.ts";
 import { SharedWords } from "../os/address_words.ts";
 import type { MemoryAllocator } from "../os/memory/allocator.ts";
 import { RelocationType } from "../smf/enums.ts";
+import { RELOCATION_WORDS } from "../smf/reloc.ts";
 
 const SLOT_SIZE = 8;
+const NO_SLOTS = { start: 0, end: 0 } as const;
+const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WORDS;
 
 /** Whether a relocation at an offset in the file's image fills a slot that only calls read. */
 export function isCallSlot({ entries }: Pick<LoadedImage, "entries">, offset: number): boolean {
@@ -35,28 +38,32 @@ export interface PreparedCalls {
 /** The slots of one version that lead to its own code. */
 export class CallSlots {
   /** The symbols of the functions. */
-  readonly symbols: readonly number[];
+  readonly symbols: Int32Array;
   readonly #image: LoadedImage;
   readonly #functions: SwitchedFunctions;
   /** The offsets of the slots in the image, in the order of the symbols. */
-  readonly #places: readonly number[];
+  readonly #places: Int32Array;
 
   constructor(image: LoadedImage) {
     this.#image = image;
-    const symbols: number[] = [], places: number[] = [];
-    this.symbols = symbols;
-    this.#places = places;
     const functions = this.#functions = new SwitchedFunctions(image);
-    if (image.entries === undefined || image.callsTrampolines) return;
-    const { file: { relocations }, plan } = image;
-    for (let index = 0; index < relocations.length; index++) {
-      const offset = relocations.offset(index);
-      if (!isCallSlot(image, offset) || relocations.type(index) !== RelocationType.Abs64) continue;
-      const symbol = relocations.symbol(index);
-      if (!functions.has(symbol)) continue;
-      symbols.push(symbol);
-      places.push(plan.place(offset, SLOT_SIZE));
+    const { entries, file: { relocations: { words } }, plan } = image;
+    const isDone = entries === undefined || image.callsTrampolines;
+    const { start, end } = isDone ? NO_SLOTS : entries.callSlots;
+    const symbols = new Int32Array((end - start) / SLOT_SIZE), places = new Int32Array(symbols.length);
+    // They lie in one section of constants.
+    const distance = symbols.length === 0 ? 0 : plan.place(start, SLOT_SIZE) - start;
+    let count = 0;
+    for (let at = 0; count < symbols.length && at < words.length; at += STEP) {
+      const offset = words[at + OFFSET + 1] * 2 ** 32 + words[at + OFFSET];
+      if (offset < start || offset >= end || (offset - start) % SLOT_SIZE !== 0) continue;
+      const symbol = words[at + SYMBOL];
+      if ((words[at + TYPE] & 0xff) !== RelocationType.Abs64 || !functions.has(symbol)) continue;
+      symbols[count] = symbol;
+      places[count++] = offset + distance;
     }
+    this.symbols = symbols.subarray(0, count);
+    this.#places = places.subarray(0, count);
   }
 
   /** The key of one of the functions. */
@@ -79,7 +86,7 @@ export class CallSlots {
     using opening = new DisposableStack();
     opening.use(openConstants(allocator, memory, region));
     const { buffer } = allocator.view(memory, region.offset, region.length);
-    const words = new SharedWords(buffer), open = opening.move();
+    const words = new SharedWords(new BigUint64Array(buffer)), open = opening.move();
     return {
       commit() {
         places.forEach((at, index) => words.store((at - offset) / SLOT_SIZE, addresses[index]));

@@ -112,7 +112,7 @@ export function forEachAddressIn(
 
 /** A copy of variables that holds addresses of the image's code in place of trampolines; the same bytes if there are none. */
 function withCodeAddresses({ ownTrampolines }: LoadedImage, bytes: Uint8Array): Uint8Array {
-  if (ownTrampolines === undefined || ownTrampolines.size === 0) return bytes;
+  if (ownTrampolines === undefined || ownTrampolines.isEmpty) return bytes;
   const copy = bytes.slice();
   forEachAddress(bytes, 0, ownTrampolines, (value, offset) => {
     const address = ownTrampolines.codeOf(value);

@@ -79,22 +79,10 @@ export class OwnAddresses {
     search: DataSearch,
   ): PreparedAddresses {
     const image = this.#image, { memory, plan } = image;
-    const symbols = symbolsIn(canonical);
-    if (symbols.length === 0) return { canonical: new Float64Array(), commit() {}, release() {} };
-    const codes = new Float64Array(symbols.length), trampolines = new Float64Array(symbols.length);
-    for (let index = 0; index < symbols.length; index++) {
-      codes[index] = this.#codeOf(symbols[index]);
-      trampolines[index] = canonical[symbols[index]];
-    }
-    let ownTrampolines = new OwnTrampolines(trampolines, codes);
-    let bySymbol = canonical;
     // Names of one function are one address in C. In a hot module one of them may become another function.
-    if (image.entries === undefined) {
-      const to = this.#byCode(canonical);
-      ownTrampolines = new OwnTrampolines(Float64Array.from(to.values()), Float64Array.from(to.keys()));
-      bySymbol = canonical.slice();
-      symbols.forEach((symbol, index) => bySymbol[symbol] = to.get(codes[index])!);
-    }
+    const bySymbol = image.entries === undefined ? this.#withoutNames(canonical) : canonical;
+    const ownTrampolines = new OwnTrampolines(bySymbol, codeIn(image));
+    if (ownTrampolines.isEmpty) return { canonical: bySymbol, commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): DataView => {
       const { buffer, byteOffset } = preparing.adopt(allocator.view(memory, offset, length), detach);
@@ -209,8 +197,16 @@ export class OwnAddresses {
   /** The trampolines by the addresses of the functions' code: of several names of one, that of the last. */
   #byCode(bySymbol: Float64Array): Map<number, number> {
     const to = new Map<number, number>();
-    for (const symbol of symbolsIn(bySymbol)) to.set(this.#codeOf(symbol), bySymbol[symbol]);
+    for (let symbol = 0; symbol < bySymbol.length; symbol++) {
+      if (bySymbol[symbol] > 0) to.set(this.#codeOf(symbol), bySymbol[symbol]);
+    }
     return to;
+  }
+
+  /** The same addresses, with one for all names of a function: that of the last. */
+  #withoutNames(canonical: Float64Array): Float64Array {
+    const to = this.#byCode(canonical);
+    return canonical.map((trampoline, symbol) => trampoline > 0 ? to.get(this.#codeOf(symbol))! : 0);
   }
 
   #initialData(): Uint8Array {
@@ -218,14 +214,10 @@ export class OwnAddresses {
   }
 }
 
-/** The symbols of the functions that have canonical addresses. */
-function symbolsIn(canonical: Float64Array): Int32Array {
-  const symbols = new Int32Array(canonical.length);
-  let count = 0;
-  for (let symbol = 0; symbol < symbols.length; symbol++) {
-    if (canonical[symbol] > 0) symbols[count++] = symbol;
-  }
-  return symbols.subarray(0, count);
+/** Finds the addresses of functions' code, without the image's memory. */
+function codeIn({ memory: { address }, file, plan }: LoadedImage): (symbol: number) => number {
+  const base = Number(address);
+  return (symbol) => base + offsetOf({ file, plan }, symbol);
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

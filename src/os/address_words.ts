@@ -5,7 +5,7 @@
 import { Atomics } from "./intrinsics.ts";
 
 /** Writes an address into a word that nobody reads meanwhile. `halves` are the words as halves. */
-export function storeAddress(halves: Uint32Array, index: number, address: number): void {
+function storeAddress(halves: Uint32Array, index: number, address: number): void {
   halves[2 * index] = address;
   halves[2 * index + 1] = Math.floor(address / 2 ** 32);
 }
@@ -22,10 +22,22 @@ export class SharedWords {
   readonly #words: BigUint64Array<ArrayBuffer>;
   readonly #halves: Uint32Array<ArrayBuffer>;
 
-  /** The words are all of the buffer. */
-  constructor(buffer: ArrayBuffer) {
-    this.#words = new BigUint64Array(buffer);
-    this.#halves = new Uint32Array(buffer);
+  /** Works on the words themselves, not on a copy. */
+  constructor(words: BigUint64Array<ArrayBuffer>) {
+    this.#words = words;
+    this.#halves = new Uint32Array(words.buffer, words.byteOffset, 2 * words.length);
+  }
+
+  /** Fills the first words, which nobody reads yet. */
+  fill(addresses: ArrayLike<number>): void {
+    for (let index = 0; index < addresses.length; index++) {
+      storeAddress(this.#halves, index, addresses[index]);
+    }
+  }
+
+  /** The address in a word. */
+  at(index: number): number {
+    return this.#halves[2 * index + 1] * 2 ** 32 + this.#halves[2 * index];
   }
 
   /** Stores an address so that every thread reads the old one or the new one. */

@@ -8,9 +8,11 @@ Deno.test("addresses become words, whichever of their halves are zero", () => {
 });
 
 Deno.test("words have the last address that was stored in them, near the one before or far", () => {
-  const words = new BigUint64Array(2), shared = new SharedWords(words.buffer);
+  const words = new BigUint64Array(3), shared = new SharedWords(words.subarray(1));
+  shared.fill([5]);
   for (const address of [...ADDRESSES, ...ADDRESSES.toReversed(), 0xffff_ffff_0000, 0xffff_8000_0001]) {
     shared.store(1, address);
-    assertEquals([...words], [0n, BigInt(address)]);
+    assertEquals([...words], [0n, 5n, BigInt(address)]);
+    assertEquals([shared.at(0), shared.at(1)], [5, address]);
   }
 });

@@ -164,7 +164,7 @@ export class ModuleExits implements Disposable {
    */
   setTrampolines(trampolines: OwnTrampolines): void {
     const pairs = trampolines.pairs();
-    if (call("smf_set_trampolines", this.#module, pairs, BigInt(trampolines.size)) === 0) return;
+    if (call("smf_set_trampolines", this.#module, pairs, BigInt(pairs.length / 2)) === 0) return;
     throw new LoadError("OutOfMemory", "Cannot record functions of module: memory is exhausted", {
       size: pairs.byteLength,
     });

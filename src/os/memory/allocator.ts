@@ -13,7 +13,14 @@ export { noRoomBelow, PagedAllocator, type Pages } from "./paged.ts";
 export type { SystemLibrary } from "../library.ts";
 export type { PosixSystem } from "./posix.ts";
 export type { WindowsSystem } from "./windows.ts";
-export { ALLOCATOR, detach, type ExecutableMemory, type MemoryAllocator, Protection } from "./contract.ts";
+export {
+  ALLOCATOR,
+  detach,
+  type ExecutableMemory,
+  type MemoryAllocator,
+  PREFAULT_SIZE,
+  Protection,
+} from "./contract.ts";
 
 let shared: MemoryAllocator | undefined;
 

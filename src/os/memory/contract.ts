@@ -173,6 +173,9 @@ export interface MemoryAllocator {
   retain?(): Disposable;
 }
 
+/** Stretches of at least so many bytes get all their pages at once, which costs less than one by one. */
+export const PREFAULT_SIZE = 65_536;
+
 /**
  * Ends a view: its length becomes 0 and its memory can no longer be reached
  * through it. Costs no copy. Does nothing if the view has ended already.

@@ -60,6 +60,11 @@ export class ChangedUses {
     return this.#change(name, [declared], false, candidate) !== undefined;
   }
 
+  /** Whether a candidate changes any declaration at all, as far as anybody knows. */
+  isAnyChanged(declared: Declarations, candidate: ModuleVersion): boolean {
+    return this.#pairOf(declared, candidate) !== undefined;
+  }
+
   /** Compares with each of the declarations that users suit; returns how the last of them differs if all do. */
   #change(
     name: string,

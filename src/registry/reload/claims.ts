@@ -4,6 +4,7 @@
 
 import type { PlannedFile } from "../../image/compatibility.ts";
 import type { LoadedImage } from "../../load/loader.ts";
+import type { LazySet } from "../../os/lazy_collections.ts";
 import type { KeptTypes } from "../../smf/kept_types.ts";
 
 /** The file and the types of one version, which uses may outlive; nothing in it leads to the version. */
@@ -34,9 +35,20 @@ export interface Claim {
   count: number;
 }
 
+/** The names that are in use; some of them no longer are. */
+export type ClaimedNames = Pick<LazySet<Claims>, "add">;
+
 /** The uses of one name. */
 export class Claims implements Iterable<Claim> {
+  readonly name: string;
   readonly #claims: Claim[] = [];
+  readonly #claimed: ClaimedNames | undefined;
+
+  /** @param claimed Told of the first use: few of many names are in use. */
+  constructor(name: string, claimed?: ClaimedNames) {
+    this.name = name;
+    this.#claimed = claimed;
+  }
 
   /** Whether anybody uses the name. */
   get exist(): boolean {
@@ -46,7 +58,10 @@ export class Claims implements Iterable<Claim> {
   /** Adds a use of the name as a version declares it, until the result is disposed of. */
   add(declarations: Declarations): Disposable {
     let claim = this.#claims.find(({ suits }) => suits.length === 1 && suits[0] === declarations);
-    if (claim === undefined) this.#claims.push(claim = { suits: [declarations], count: 0 });
+    if (claim === undefined) {
+      this.#claims.push(claim = { suits: [declarations], count: 0 });
+      if (this.#claims.length === 1) this.#claimed?.add(this);
+    }
     claim.count++;
     return releasing(this.#claims, claim);
   }

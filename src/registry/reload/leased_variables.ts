@@ -16,7 +16,7 @@ export class LeasedVariables {
   /** Counts a lease until the result is disposed of. */
   add(name: string, declarations: Declarations): Disposable {
     let claims = this.#leased.get(name);
-    if (claims === undefined) this.#leased.set(name, claims = new Claims());
+    if (claims === undefined) this.#leased.set(name, claims = new Claims(name));
     return claims.add(declarations);
   }
 

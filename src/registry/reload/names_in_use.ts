@@ -9,7 +9,7 @@ import type { ModuleVersion } from "../../module/version.ts";
 import { ChangedUses, type FoundChanges } from "./changed_uses.ts";
 import { LeasedVariables } from "./leased_variables.ts";
 import type { SharedSlots } from "./shared_slots.ts";
-import type { IsChanged, RenewedSlots, TrampolineSlot } from "./slot_names.ts";
+import type { RenewedSlots, TrampolineSlot } from "./slot_names.ts";
 import type { SlotTargets } from "./slot_targets.ts";
 import type { TrampolineSlots } from "./trampoline_slots.ts";
 import { VariableImporters } from "./variable_importers.ts";
@@ -55,9 +55,7 @@ export class NamesInUse {
   ): CandidateFit {
     const slots = this.#slots;
     this.#shared.collect(slots.all);
-    const isChanged: IsChanged = (name, declared, version) =>
-      this.#changed.isChanged(name, declared, version);
-    const renewed: RenewedSlots = renews ? slots.renew(previous, candidate, isChanged) : new Map();
+    const renewed: RenewedSlots = renews ? slots.renew(previous, candidate, this.#changed) : new Map();
     const targets = slots.targets(candidate, compatibility, renewed);
     const users = [this.variables, this.leased];
     const missing = [...targets.missing, ...users.flatMap((user) => user.missing(candidate, compatibility))];

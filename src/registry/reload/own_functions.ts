@@ -48,7 +48,7 @@ export function prepareCalls(
 
 /** Functions of a version that a reload switches. */
 interface Switched {
-  readonly symbols: readonly number[];
+  readonly symbols: ArrayLike<number>;
   key(symbol: number): string;
 }
 
@@ -62,7 +62,7 @@ function takeTrampolines(
   const { symbols } = functions, addresses = new Float64Array(symbols.length);
   if (symbols.length === 0) return addresses;
   const known = slots.bySymbol(version);
-  slots.reserve(version, symbols.reduce((count, symbol) => known[symbol] < 0 ? count + 1 : count, 0));
+  slots.enterFunctions(version, symbols, (symbol) => functions.key(symbol), known);
   for (let index = 0; index < symbols.length; index++) {
     const symbol = symbols[index];
     const slot = known[symbol] < 0 ? slotOf(functions.key(symbol)) : slots.all[known[symbol]];

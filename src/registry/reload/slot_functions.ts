@@ -53,6 +53,11 @@ export class SlotFunctionFinder {
     return functions;
   }
 
+  /** Enters the symbols of all slots in a version, which somebody knows. */
+  enter({ image }: ModuleVersion, symbols: Int32Array): void {
+    this.#known = { image: declarationsOf(image), symbols };
+  }
+
   #symbolsOf(image: KeyedImage, slots: readonly { readonly name: string }[]): Int32Array {
     const known = this.#known !== undefined && haveSameKeys(this.#known.image, image)
       ? this.#known.symbols

@@ -35,8 +35,13 @@ export interface TrampolineSlot {
 /** The slots that a candidate leads somewhere else than the names did before: the old one, and the new one. */
 export type RenewedSlots = ReadonlyMap<TrampolineSlot, TrampolineSlot>;
 
-/** Whether a candidate declares a function in another way than a version did. */
-export type IsChanged = (name: string, declared: Declarations, candidate: ModuleVersion) => boolean;
+/** Compares the declarations of a version with those of a candidate. */
+export interface DeclarationChanges {
+  /** Whether the candidate declares any function in another way. */
+  isAnyChanged(declared: Declarations, candidate: ModuleVersion): boolean;
+  /** Whether it declares this function in another way. */
+  isChanged(name: string, declared: Declarations, candidate: ModuleVersion): boolean;
+}
 
 /** The slots of one module. */
 export class SlotNames {
@@ -44,6 +49,8 @@ export class SlotNames {
   /** Slots of names that have another one now. */
   readonly #retired = new LazySet<TrampolineSlot>();
   readonly #all: TrampolineSlot[] = [];
+  /** The uses of names, among them some that have ended. */
+  readonly #claimed = new LazySet<Claims>();
 
   /** All slots that were ever made, by their indexes. */
   get all(): readonly TrampolineSlot[] {
@@ -71,7 +78,7 @@ export class SlotNames {
       index: this.#all.length,
       kind,
       size: 0,
-      claims: new Claims(),
+      claims: new Claims(name, this.#claimed),
       target,
       declared,
       isTaken: false,
@@ -79,6 +86,14 @@ export class SlotNames {
     };
     this.#all.push(slot);
     return slot;
+  }
+
+  /** The uses of all names that are in use. */
+  *claimed(): Iterable<Claims> {
+    for (const claims of this.#claimed) {
+      if (claims.exist) yield claims;
+      else this.#claimed.delete(claims);
+    }
   }
 
   /** The slots that names have now. */
@@ -101,18 +116,25 @@ export class SlotNames {
    */
   renew(
     candidate: ModuleVersion,
-    isChanged: IsChanged,
+    changes: DeclarationChanges,
     isFunction: (slot: TrampolineSlot) => boolean,
     made: (slot: TrampolineSlot) => void,
   ): RenewedSlots {
     const renewed = new Map<TrampolineSlot, TrampolineSlot>();
     if (candidate.image.entries === undefined) return renewed;
+    /** The declarations of most slots, if the candidate changes none of them. */
+    let unchanged: Declarations | undefined;
     for (const slot of this.#current.values()) {
-      const { name, kind } = slot;
+      const { name, kind, declared } = slot;
+      if (declared === unchanged) continue;
+      if (!changes.isAnyChanged(declared, candidate)) {
+        unchanged = declared;
+        continue;
+      }
       // Whoever claims it is asked first, and then goes along.
       const isOwn = kind === "function" && slot.isTaken && !slot.claims.exist && !slot.isCandidateOnly;
-      if (!isOwn || !isChanged(name, slot.declared, candidate) || !isFunction(slot)) continue;
-      let next = this.#usedBefore(name, candidate, isChanged);
+      if (!isOwn || !changes.isChanged(name, declared, candidate) || !isFunction(slot)) continue;
+      let next = this.#usedBefore(name, candidate, changes);
       if (next === undefined) {
         next = this.#make(name, kind, candidate);
         next.isCandidateOnly = true;
@@ -125,10 +147,14 @@ export class SlotNames {
   }
 
   /** A slot of a name that is free, or whose users suit a candidate. */
-  #usedBefore(name: string, candidate: ModuleVersion, isChanged: IsChanged): TrampolineSlot | undefined {
+  #usedBefore(
+    name: string,
+    candidate: ModuleVersion,
+    changes: DeclarationChanges,
+  ): TrampolineSlot | undefined {
     for (const slot of this.#retired) {
       if (slot.name !== name) continue;
-      if (slot.isCandidateOnly || !isChanged(name, slot.declared, candidate)) return slot;
+      if (slot.isCandidateOnly || !changes.isChanged(name, slot.declared, candidate)) return slot;
     }
     return undefined;
   }

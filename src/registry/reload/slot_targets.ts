@@ -28,6 +28,7 @@ export interface SlotTargets {
  * @param addressOf The address that a slot leads to now.
  * @param functions The candidate's functions.
  * @param renewed The slots of functions whose signature it changes.
+ * @param addresses Gets the addresses: one for each slot.
  */
 export function findTargets(
   slots: SlotNames,
@@ -36,11 +37,14 @@ export function findTargets(
   functions: SlotFunctions,
   compatibility: Compatibility,
   renewed: RenewedSlots,
+  addresses: Float64Array,
 ): SlotTargets {
-  const addresses = new Float64Array(slots.all.length);
+  addresses.fill(0);
   const kept = new Set<TrampolineSlot>();
   const missing: string[] = [];
   const dropped: TrampolineSlot[] = [];
+  // Asking an empty map for each of thousands of objects takes longer than the rest.
+  const isRenewing = renewed.size > 0;
   const keep = (slot: TrampolineSlot): void => {
     addresses[slot.index] = addressOf(slot);
     kept.add(slot);
@@ -49,14 +53,14 @@ export function findTargets(
     if (!slot.isCandidateOnly) keep(slot);
   }
   for (const slot of slots.current()) {
-    const { index } = slot, next = renewed.get(slot);
+    const { index } = slot, next = isRenewing ? renewed.get(slot) : undefined;
     if (next !== undefined) {
       keep(slot);
       kept.delete(next);
       addresses[next.index] = functions.addresses[index];
       continue;
     }
-    if (slot.kind === "function" && slot.size === 0 && functions.symbols[index] >= 0) {
+    if (functions.symbols[index] >= 0 && slot.kind === "function" && slot.size === 0) {
       addresses[index] = functions.addresses[index];
       continue;
     }

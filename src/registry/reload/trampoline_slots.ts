@@ -3,25 +3,24 @@
  * versions: each name keeps its index in every version's table.
  */
 
-import { LazyMap } from "../../os/lazy_collections.ts";
-import { type JumpTable, QUARANTINE_WORD, Trampolines } from "../../call/trampoline.ts";
 import type { Compatibility } from "../../image/compatibility.ts";
-import type { NameUse } from "./claims.ts";
-import { nameOfKey } from "../../smf/entries.ts";
-import { type IsChanged, type RenewedSlots, SlotNames, type TrampolineSlot } from "./slot_names.ts";
-import { type Lease, type LeaseRequest, ReplaceableLeases, requestsOf } from "./replaceable_leases.ts";
-import type { Exported } from "./exports.ts";
-import { findTargets, type SlotTargets } from "./slot_targets.ts";
-import { SlotFunctionFinder, type SlotFunctions } from "./slot_functions.ts";
-import type { Lifetime } from "../../module/lifetime.ts";
-import { quarantineOf } from "../../load/runtime/crash_guard.ts";
-import type { MemoryAllocator } from "../../os/memory/allocator.ts";
-import { abandon } from "../../os/memory/deferred_release.ts";
+import { offsetOf } from "../../module/image_data.ts";
 import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import type { ModuleVersion } from "../../module/version.ts";
+import type { MemoryAllocator } from "../../os/memory/allocator.ts";
+import { nameOfKey } from "../../smf/entries.ts";
+import type { NameUse } from "./claims.ts";
+import type { Exported } from "./exports.ts";
+import { type Lease, type LeaseRequest, requestsOf } from "./replaceable_leases.ts";
+import { SlotFunctionFinder, type SlotFunctions } from "./slot_functions.ts";
+import { type DeclarationChanges, type RenewedSlots, SlotNames, type TrampolineSlot } from "./slot_names.ts";
+import { findTargets, type SlotTargets } from "./slot_targets.ts";
+import { VersionTables } from "./version_tables.ts";
 
 /** The entry of a slot that the current version does not export and nobody claims. */
-const NOWHERE = 0n;
+const NOWHERE = 0;
+
+const NO_TARGETS = new Float64Array();
 
 /** Slots ready to lead into another version. */
 export interface PreparedSlots {
@@ -35,31 +34,17 @@ export interface PreparedSlots {
   release(allReturned: boolean): void;
 }
 
-/** A version's needs as the current one, used again when a rollback makes it current again. */
-interface VersionTable {
-  /** On older versions that must stay for it. */
-  readonly leases: ReplaceableLeases;
-  /** Undefined until the module has trampolines. */
-  readonly table: JumpTable | undefined;
-}
-
 /** The trampoline slots of one module. */
 export class TrampolineSlots {
-  readonly #allocator: MemoryAllocator;
-  readonly #users: TrampolineUsers;
+  readonly #tables: VersionTables;
   readonly #slots = new SlotNames();
   readonly #functions = new SlotFunctionFinder();
-  #trampolines: Trampolines | undefined;
-  /** The current version's table. */
-  #table: JumpTable | undefined;
-  /** The tables of versions that have not ended, the current one last. */
-  readonly #liveTables = new LazyMap<Lifetime, JumpTable>();
-  readonly #versionTables = new WeakMap<ModuleVersion, VersionTable>();
+  /** Where the slots lead in the last candidate: new memory for each would cost more than filling it. */
+  #targets: Float64Array = NO_TARGETS;
 
   /** @param users Told of each version that is called through the trampolines. */
   constructor(allocator: MemoryAllocator, users: TrampolineUsers) {
-    this.#allocator = allocator;
-    this.#users = users;
+    this.#tables = new VersionTables(allocator, users);
   }
 
   /** The slot of a name, wherever it leads. */
@@ -75,8 +60,7 @@ export class TrampolineSlots {
 
   /** Whether everybody may use a slot, and it has an address: there is none if the system has refused memory for it. */
   #isUsable({ index, isCandidateOnly }: TrampolineSlot): boolean {
-    const table = this.#table;
-    return !isCandidateOnly && table !== undefined && index < table.capacity && table.isFilled(index);
+    return !isCandidateOnly && this.#tables.at(index) !== NOWHERE;
   }
 
   /** Leads a name that nobody uses yet to an export of the version `target`. */
@@ -88,24 +72,43 @@ export class TrampolineSlots {
   ): TrampolineSlot {
     const slot = this.#slots.lead(name, kind, version);
     if (!slot.claims.exist) slot.size = 0;
-    this.#fill(current, slot, address);
+    this.#fill(current, slot, Number(address));
     return slot;
   }
 
-  /** Makes room for slots that are about to be made: a table that grows with each leaves its smaller ones behind. */
-  reserve(current: ModuleVersion, count: number): void {
-    const needed = this.#slots.all.length + count;
-    if (count > 0 && needed > (this.#table?.capacity ?? 0)) this.#growTable(current, needed);
-  }
-
-  /** Makes the trampoline of a slot, and leads it to an address. */
-  #fill(current: ModuleVersion, { index }: TrampolineSlot, address: bigint): void {
-    this.#trampolinesOf(current).address(index);
-    if (this.#table === undefined || index >= this.#table.capacity) {
-      // Doubling bounds the memory of the old tables, which all stay.
-      this.#growTable(current, Math.max(this.#slots.all.length, 2 * (this.#table?.capacity ?? 0)));
+  /**
+   * Makes the slots of functions of the current version where there are none.
+   *
+   * @param bySymbol The slots by the functions' symbols, as {@linkcode TrampolineSlots.bySymbol} finds them; gets the
+   * new ones. Names that have a slot for somebody else are left.
+   */
+  enterFunctions(
+    current: ModuleVersion,
+    symbols: ArrayLike<number>,
+    keyOf: (symbol: number) => string,
+    bySymbol: Int32Array,
+  ): void {
+    let missing = 0;
+    for (let index = 0; index < symbols.length; index++) if (bySymbol[symbols[index]] < 0) missing++;
+    if (missing === 0) return;
+    const { image } = current, base = Number(image.memory.address);
+    const before = this.functionsOf(current).symbols, entered: number[] = [];
+    this.#tables.reserve(current, this.#slots.all.length + missing);
+    for (let index = 0; index < symbols.length; index++) {
+      const symbol = symbols[index];
+      if (bySymbol[symbol] >= 0) continue;
+      const key = keyOf(symbol), offset = offsetOf(image, symbol);
+      if (offset < 0 || this.#slots.get(key) !== undefined) continue;
+      const slot = this.#slots.lead(key, "function", current);
+      this.#tables.enter(slot.index, base + offset);
+      bySymbol[symbol] = slot.index;
+      entered.push(symbol);
     }
-    this.#table!.set(index, address);
+    this.#functions.enter(current, Int32Array.of(...before, ...entered));
+  }
+  /** Makes the trampoline of a slot, and leads it to an address. */
+  #fill(current: ModuleVersion, { index }: TrampolineSlot, address: number): void {
+    this.#tables.fill(current, index, address, this.#slots.all.length);
   }
 
   /** All slots by their indexes, wherever they lead. */
@@ -148,10 +151,10 @@ export class TrampolineSlots {
   }
 
   /** Gives other slots to the functions of a hot module whose signature a candidate changes. */
-  renew(current: ModuleVersion, candidate: ModuleVersion, isChanged: IsChanged): RenewedSlots {
+  renew(current: ModuleVersion, candidate: ModuleVersion, changes: DeclarationChanges): RenewedSlots {
     return this.#slots.renew(
       candidate,
-      isChanged,
+      changes,
       ({ index }) => this.functionsOf(candidate).symbols[index] >= 0,
       (slot) => this.#fill(current, slot, NOWHERE),
     );
@@ -159,31 +162,31 @@ export class TrampolineSlots {
 
   /** The canonical address of a function: that of its trampoline. */
   address(current: ModuleVersion, slot: TrampolineSlot): bigint {
-    return this.#trampolinesOf(current).address(slot.index);
+    return this.#tables.trampolinesOf(current).address(slot.index);
   }
 
   /** Like {@linkcode TrampolineSlots.address}, of the slot at an index, as a number. */
   addressAsNumber(current: ModuleVersion, index: number): number {
-    return this.#trampolinesOf(current).addressAsNumber(index);
+    return this.#tables.trampolinesOf(current).addressAsNumber(index);
   }
 
   /** The name of the trampoline that an address lies in, and where it leads; undefined for other addresses. */
   trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
-    const index = this.#trampolines?.indexAt(address);
+    const index = this.#tables.indexAt(address);
     const slot = index === undefined ? undefined : this.all[index];
-    return slot && { name: nameOfKey(slot.name), target: this.#table?.get(slot.index) ?? NOWHERE };
+    return slot && { name: nameOfKey(slot.name), target: BigInt(this.#tables.at(slot.index)) };
   }
 
   /** The uses of names by importers, live libraries and leases. */
   *uses(): Iterable<NameUse> {
-    for (const { name, claims } of this.#slots.current()) {
-      if (claims.exist) { for (const claim of claims) yield { name, claim, isWhole: false }; }
+    for (const claims of this.#slots.claimed()) {
+      for (const claim of claims) yield { name: claims.name, claim, isWhole: false };
     }
   }
 
   /** The address of the word that holds the address of the current version's table. */
   tablePointer(current: ModuleVersion): bigint {
-    return this.#trampolinesOf(current).tablePointer;
+    return this.#tables.trampolinesOf(current).tablePointer;
   }
 
   /**
@@ -191,16 +194,14 @@ export class TrampolineSlots {
    * must be prepared for guards.
    */
   quarantinePointer(current: ModuleVersion): bigint {
-    if (this.#table === undefined) this.#growTable(current, this.#slots.all.length);
-    const trampolines = this.#trampolinesOf(current), table = this.#table!;
-    table.quarantine ??= quarantineOf(current.image);
-    trampolines.switchTo(table);
-    return trampolines.tablePointer + QUARANTINE_WORD;
+    return this.#tables.quarantinePointer(current, this.#slots.all.length);
   }
 
   /** Finds where each slot leads in a candidate, which changes the signatures of some functions. */
   targets(candidate: ModuleVersion, compatibility: Compatibility, renewed: RenewedSlots): SlotTargets {
-    const addressOf = ({ index }: TrampolineSlot): number => Number(this.#table!.get(index));
+    const addressOf = ({ index }: TrampolineSlot): number => this.#tables.at(index);
+    const { length } = this.#slots.all;
+    if (this.#targets.length !== length) this.#targets = new Float64Array(length);
     return findTargets(
       this.#slots,
       addressOf,
@@ -208,6 +209,7 @@ export class TrampolineSlots {
       this.functionsOf(candidate),
       compatibility,
       renewed,
+      this.#targets,
     );
   }
 
@@ -223,15 +225,7 @@ export class TrampolineSlots {
     requests: readonly LeaseRequest[],
     undo: DisposableStack,
   ): PreparedSlots {
-    const belongings: Disposable[] = [];
-    const own = <T extends Disposable>(belonging: T): T => {
-      belongings.push(belonging);
-      undo.defer(() => abandon(belonging));
-      return belonging;
-    };
-    const tableBefore = this.#versionTables.get(candidate)?.table;
-    const versionTable = this.#prepareTable(candidate, addresses, own);
-    const { table } = versionTable, isUsedAgain = table === tableBefore;
+    const prepared = this.#tables.prepare(candidate, addresses, undo);
     const leases = [...requests, ...requestsOf(kept)].map(({ lifetime, why }): Lease => {
       const hold = undo.use(lifetime.holdLeaseFor(candidate.image.identity, why));
       return { lifetime, [Symbol.dispose]: () => hold[Symbol.dispose]() };
@@ -239,19 +233,10 @@ export class TrampolineSlots {
     let obsolete: readonly Lease[] = [];
     return {
       commit: () => {
-        for (const belonging of belongings) candidate.own(belonging);
-        this.#versionTables.set(candidate, versionTable);
-        this.#table = table;
+        prepared.commit();
         this.#slots.replace(renewed);
-        if (table !== undefined) {
-          if (isUsedAgain) table.refill(addresses);
-          table.quarantine = quarantineOf(candidate.image);
-          this.#trampolines!.switchTo(table);
-          this.#fallBackFrom(candidate, table);
-          candidate.addTrampolineUsers(this.#users);
-        }
         this.#slots.leadAll(candidate, kept);
-        obsolete = versionTable.leases.replace(leases);
+        obsolete = prepared.leases.replace(leases);
       },
       release(allReturned) {
         for (const lease of obsolete) {
@@ -260,66 +245,5 @@ export class TrampolineSlots {
         }
       },
     };
-  }
-
-  /** Finds or makes a version's table and leases; passes each new thing to `own`. */
-  #prepareTable(
-    version: ModuleVersion,
-    addresses: Float64Array,
-    own: <T extends Disposable>(belonging: T) => T,
-  ): VersionTable {
-    const known = this.#versionTables.get(version);
-    const leases = known?.leases ?? own(new ReplaceableLeases());
-    const trampolines = this.#trampolines;
-    if (trampolines === undefined) return { leases, table: undefined };
-    if (known?.table === undefined) own(trampolines.hold());
-    const hasRoom = known?.table !== undefined && known.table.capacity >= addresses.length;
-    return { leases, table: hasRoom ? known.table : own(trampolines.table(addresses)) };
-  }
-
-  #trampolinesOf(current: ModuleVersion): Trampolines {
-    if (this.#trampolines === undefined) {
-      const trampolines = new Trampolines(this.#allocator);
-      current.own(trampolines.hold());
-      current.addTrampolineUsers(this.#users);
-      this.#trampolines = trampolines;
-    }
-    return this.#trampolines;
-  }
-
-  /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
-  #growTable(current: ModuleVersion, length: number): void {
-    const { capacity } = this.#table ?? { capacity: 0 };
-    const addresses = Float64Array.from(
-      { length },
-      (_, index) => index < capacity ? Number(this.#table!.get(index)) : 0,
-    );
-    const table = this.#trampolinesOf(current).table(addresses);
-    table.quarantine = this.#table?.quarantine;
-    current.own(table);
-    let leases = this.#versionTables.get(current)?.leases;
-    if (leases === undefined) current.own(leases = new ReplaceableLeases());
-    this.#versionTables.set(current, { table, leases });
-    this.#trampolinesOf(current).switchTo(table);
-    this.#table = table;
-    this.#fallBackFrom(current, table);
-  }
-
-  /**
-   * When a version ends, leads its trampolines to the newest version that is left: a
-   * lease keeps one, and its code goes through them.
-   */
-  #fallBackFrom(version: ModuleVersion, table: JumpTable): void {
-    const tables = this.#liveTables, { lifetime } = version;
-    tables.delete(lifetime);
-    tables.set(lifetime, table);
-    // After the table, so that it runs before the table is freed.
-    version.own({
-      [Symbol.dispose]: () => {
-        if (!tables.delete(lifetime)) return;
-        const next = [...tables.values()].at(-1);
-        if (next !== undefined && this.#table === table) this.#trampolines!.switchTo(this.#table = next);
-      },
-    });
   }
 }
