@@ -77,6 +77,7 @@ export type {
   SymbolsOf,
 } from "./src/call/function_definition.ts";
 export type { TypeCheck } from "./src/call/type_check.ts";
+export type { LinkCache } from "./src/link/link_cache.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./src/link/linker.ts";
 export type { LinkMap } from "./src/link/map.ts";
 export type { ImportValue } from "./src/load/imports/given.ts";

@@ -9,6 +9,7 @@ import { At } from "../types/dwarf/constants.ts";
 import { AbbreviationPool } from "../types/dwarf/abbrev_table.ts";
 import { DwarfObject } from "../types/dwarf/object.ts";
 import { TextPool } from "../types/text_pool.ts";
+import { SymbolValues } from "./debug_relocations.ts";
 import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import type { ElfObject } from "./elf/object.ts";
 import type { LinkObject } from "./input.ts";
@@ -63,7 +64,7 @@ function producersOf(object: LinkObject): string[] | undefined {
   if (!hasDebugInfo(object)) return undefined;
   try {
     const shared = { texts: new TextPool(), abbreviations: new AbbreviationPool() };
-    const dwarf = new DwarfObject(debugSections(object, undefined), shared);
+    const dwarf = new DwarfObject(debugSections(object, new SymbolValues(object, undefined)), shared);
     return dwarf.units.filter(({ signature }) => signature === undefined).map((unit) => {
       const root = unit.root();
       return root === undefined ? "" : dwarf.name(root, At.producer);

@@ -7,6 +7,7 @@ import { RecordSize } from "../os/elf.ts";
 import { alignUp } from "../smf/offsets.ts";
 import { Cursor } from "../types/dwarf/cursor.ts";
 import { grown } from "../types/growing.ts";
+import type { ElfSection } from "./elf/symbols.ts";
 import type { FrameRecord, FrameSection } from "./eh_frame.ts";
 import { Found, type Locator } from "./locate.ts";
 
@@ -24,9 +25,12 @@ interface Cie {
   readonly addressSize: number;
   /** Whether its FDEs have further data in front of their instructions. */
   readonly hasData: boolean;
-  /** Where the CIE starts that its FDEs refer to, once one needs it. */
-  reference?: number;
+  /** Equal for equal bodies only. */
+  readonly key: string;
 }
+
+/** The CIEs of sections that were read, by where they start; undefined for one of unknown form. */
+const known = new WeakMap<ElfSection, Map<number, Cie | undefined>>();
 
 /** Records of call frame information. */
 export interface DebugFrames {
@@ -55,11 +59,13 @@ export function debugFrames(frames: readonly FrameSection[], locator: Locator): 
 
 function addFrames(frame: FrameSection, locator: Locator, writer: FrameWriter): void {
   const bytes = frame.section.bytes();
-  const cies = new Map<FrameRecord, Cie | undefined>();
+  let cies = known.get(frame.section.elf);
+  if (cies === undefined) known.set(frame.section.elf, cies = new Map());
   for (const record of frame.records) {
     if (record.cie === undefined || !frame.isFunctionLive(record)) continue;
-    if (!cies.has(record.cie)) cies.set(record.cie, readCie(bytes, record.cie));
-    const cie = cies.get(record.cie);
+    const { start } = record.cie;
+    if (!cies.has(start)) cies.set(start, readCie(bytes, record.cie));
+    const cie = cies.get(start);
     const address = cie === undefined ? undefined : addressOf(frame, record, locator);
     if (cie !== undefined && address !== undefined) writer.add(cie, address, bytes, record);
   }
@@ -93,7 +99,7 @@ function readCie(bytes: Uint8Array, { start, end }: FrameRecord): Cie | undefine
     cursor.at = dataEnd;
   }
   const body = Uint8Array.from([...head, register, ...bytes.subarray(cursor.at, end)]);
-  return { body, addressSize, hasData: augmentation !== "" };
+  return { body, addressSize, hasData: augmentation !== "", key: body.join() };
 }
 
 /** The size of a pointer with an encoding (LSB Core, "DWARF Exception Header Encoding"). */
@@ -127,7 +133,7 @@ class FrameWriter {
 
   /** Adds an FDE, and its CIE if no equal one is there. */
   add(cie: Cie, address: number, bytes: Uint8Array, { start, end }: FrameRecord): void {
-    const reference = cie.reference ??= this.#cie(cie);
+    const reference = this.#cie(cie);
     const cursor = new Cursor(bytes.subarray(0, end), start + 8 + cie.addressSize);
     const range = cie.addressSize === 4 ? cursor.u32() : cursor.u64();
     if (cie.hasData) cursor.take(cursor.uleb());
@@ -140,8 +146,7 @@ class FrameWriter {
   }
 
   /** Adds a CIE, unless an equal one is there; returns where it starts. */
-  #cie({ body }: Cie): number {
-    const key = body.join();
+  #cie({ body, key }: Cie): number {
     let at = this.#cies.get(key);
     if (at === undefined) {
       this.#cies.set(key, at = this.#record(CIE_ID, 2 + body.length));

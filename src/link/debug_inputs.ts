@@ -7,21 +7,30 @@ import { DEBUG_SECTIONS } from "../smf/debug.ts";
 import { damaged } from "../types/damaged.ts";
 import { DEBUG_RELOCATIONS } from "./debug_relocations.ts";
 import { contentsOf } from "./debug_sections.ts";
+import type { ElfObject } from "./elf/object.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 import { MergePieces } from "./merge_pieces.ts";
 
-/** One section of debug information of an object. */
-export interface DebugInput {
+/** One section of debug information of an object, as far as links do not change it. */
+interface DebugSection {
   /** The section's name as compilers write it today: `.debug_info`. */
   readonly name: string;
   readonly elf: ElfSection;
+  readonly relocations: ElfSection | undefined;
+  /** Undefined before it is read: one that is left out may be damaged. */
+  contents?: Pick<DebugInput, "bytes" | "alignment">;
+}
+
+/** One section of debug information of an object in one link. */
+export interface DebugInput extends Omit<DebugSection, "contents"> {
   readonly bytes: Uint8Array;
   readonly alignment: number;
-  readonly relocations: ElfSection | undefined;
   /** The strings, if equal ones of all objects become one. */
   readonly pieces: MergePieces | undefined;
 }
+
+const known = new WeakMap<ElfObject, readonly DebugSection[]>();
 
 /**
  * Returns the sections of debug information of an object.
@@ -30,7 +39,23 @@ export interface DebugInput {
  * @throws {LoadError} `InvalidFormat` if they are damaged, or have relocations that the linker does not know.
  */
 export function debugInputs(object: LinkObject, isDropped: (section: number) => boolean): DebugInput[] {
-  const { sections } = object.elf;
+  let sections = known.get(object.elf);
+  if (sections === undefined) known.set(object.elf, sections = findSections(object.elf));
+  const inputs: DebugInput[] = [];
+  for (const section of sections) {
+    const { name, elf, relocations } = section;
+    if (isDropped(elf.index)) continue;
+    const { bytes, alignment } = section.contents ??= readSection(object, elf, relocations);
+    const isStrings = (elf.flags & SectionFlag.MERGE) !== 0 && (elf.flags & SectionFlag.STRINGS) !== 0 &&
+      elf.entrySize === 1 && relocations === undefined && bytes.length > 0;
+    const pieces = isStrings ? MergePieces.of(elf, bytes, bytes.length) : undefined;
+    pieces?.live.fill(1);
+    inputs.push({ name, elf, bytes, alignment, relocations, pieces });
+  }
+  return inputs;
+}
+
+function findSections({ sections }: ElfObject): DebugSection[] {
   const tables = new Map<number, ElfSection>();
   for (const section of sections) {
     if (section.type !== SectionType.RELA && section.type !== SectionType.REL) continue;
@@ -39,23 +64,25 @@ export function debugInputs(object: LinkObject, isDropped: (section: number) => 
     }
     if (section.type === SectionType.RELA) tables.set(section.info, section);
   }
-  const inputs: DebugInput[] = [];
+  const found: DebugSection[] = [];
   for (const elf of sections) {
     const name = elf.name.replace(/^\.zdebug_/, ".debug_");
     if ((elf.flags & (SectionFlag.ALLOC | SectionFlag.EXCLUDE)) !== 0 || !DEBUG_SECTIONS.includes(name)) {
       continue;
     }
-    if (isDropped(elf.index)) continue;
-    const bytes = contentsOf(object, elf);
-    const relocations = tables.get(elf.index);
-    if (relocations !== undefined) checkRelocations(object, relocations, bytes.length);
-    const isStrings = (elf.flags & SectionFlag.MERGE) !== 0 && (elf.flags & SectionFlag.STRINGS) !== 0 &&
-      elf.entrySize === 1 && relocations === undefined && bytes.length > 0;
-    const pieces = isStrings ? MergePieces.of({ ...elf, size: bytes.length }, bytes) : undefined;
-    pieces?.live.fill(1);
-    inputs.push({ name, elf, bytes, alignment: alignmentOf(object, elf), relocations, pieces });
+    found.push({ name, elf, relocations: tables.get(elf.index) });
   }
-  return inputs;
+  return found;
+}
+
+function readSection(
+  object: LinkObject,
+  elf: ElfSection,
+  relocations: ElfSection | undefined,
+): Pick<DebugInput, "bytes" | "alignment"> {
+  const bytes = contentsOf(object, elf);
+  if (relocations !== undefined) checkRelocations(object, relocations, bytes.length);
+  return { bytes, alignment: alignmentOf(object, elf) };
 }
 
 /** Returns the alignment of a section's plain bytes: that of a compressed section is in its own header. */

@@ -157,6 +157,7 @@ class DebugRelocator {
     this.#object = object;
     this.#placed = placed;
     this.#locator = locator;
+    this.#targets = new Array(object.elf.symbols.length).fill(-1);
   }
 
   run(): void {
@@ -193,12 +194,20 @@ class DebugRelocator {
   /** Whether the last value is an offset in the image. */
   #isAddress = false;
 
+  /** The section of debug information that a symbol is in, by symbol; -1 before it is looked for. */
+  readonly #targets: (Placed | undefined | -1)[];
+
+  #target(symbol: number): Placed | undefined {
+    const section = this.#object.elf.symbols.section(symbol);
+    return this.#targets[symbol] = section === -1 ? undefined : this.#placed.get(section);
+  }
+
   /** Returns the value of a word; undefined if what it leads to is not in the module. */
   #value(symbol: number, addend: number, isThreadLocal: boolean): number | undefined {
     this.#isAddress = false;
     const { symbols } = this.#object.elf;
-    const section = symbols.section(symbol);
-    const placed = section === -1 ? undefined : this.#placed.get(section);
+    const known = this.#targets[symbol];
+    const placed = known === -1 ? this.#target(symbol) : known;
     if (placed !== undefined) {
       const at = symbols.value(symbol) + addend;
       const { pieces } = placed.input;

@@ -30,10 +30,20 @@ export const DEBUG_RELOCATIONS: Readonly<Record<number, ReadonlyMap<number, Debu
 /** An address that no code or variable of the module has: it stands for what is not in it. */
 const NOWHERE = 0xffff_ffff;
 
+/** Whether a symbol is in the image, or has an address otherwise: where the layout puts it. Other values are constant. */
+export function hasAddress({ elf: { symbols }, sections }: LinkObject, symbol: number): boolean {
+  return symbols.place(symbol) !== SymbolPlace.SECTION || sections[symbols.section(symbol)] !== undefined;
+}
+
 /** The values of an object's symbols, as words of debug information mean them. */
 export class SymbolValues {
   readonly #object: LinkObject;
   readonly #locator: Locator | undefined;
+  /**
+   * Whether something else was read than which words are the addresses that are looked for, and what no layout
+   * changes. The result of such a reading holds for this link alone.
+   */
+  dependsOnLayout = false;
   /** The values that were needed; NaN for the others. */
   readonly #values: Float64Array;
 
@@ -49,18 +59,29 @@ export class SymbolValues {
     return this.#values[symbol];
   }
 
+  hasAddress(symbol: number): boolean {
+    return hasAddress(this.#object, symbol);
+  }
+
+  /** Like {@linkcode hasAddress}; a symbol that does not exist is an error only if its value is needed. */
+  mayBeAddress(symbol: number): boolean {
+    return symbol >= this.#values.length || this.hasAddress(symbol);
+  }
+
   /** Returns a symbol's offset in its section of debug information, or in the image. */
   #find(symbol: number): number {
-    const { elf } = this.#object;
+    if (!this.hasAddress(symbol)) return this.#object.elf.symbols.value(symbol);
     const section = this.#object.sectionOf(symbol);
-    if (elf.symbols.place(symbol) === SymbolPlace.SECTION && section === undefined) {
-      return elf.symbols.value(symbol);
-    }
     const locator = this.#locator;
     if (section?.merge !== undefined || locator === undefined) return NOWHERE;
     locator.symbol(this.#object, symbol, 0);
     return locator.found === Found.DEFINED ? locator.output.address + locator.offset : NOWHERE;
   }
+}
+
+/** Computes the value of a word: that of its symbol and the addend, of 64 bits. */
+export function wordValue(value: number, low: number, high: number): number {
+  return value === NOWHERE ? NOWHERE : value + low + high * 0x1_0000_0000;
 }
 
 /** Words of 32 bits in a record: 0 is the place, whose upper half is 0; 2 the type, 3 the symbol, 4 and 5 the addend. */
@@ -100,7 +121,8 @@ export class SectionRelocations implements Relocations {
         for (const index = at / RECORD; span <= place >>> SPAN; span++) spans[span] = index;
       }
       const relocation = known.get(records[at + 2]);
-      if (relocation !== undefined && (relocation.width === 8 || relocation.isThreadLocal)) places.push(at);
+      if (relocation === undefined || relocation.width !== 8 && !relocation.isThreadLocal) continue;
+      if (values.mayBeAddress(records[at + 3])) places.push(at);
     }
     if (records.length > 0 && last >= bytes.length) throw damaged("a relocation lies outside its section");
     spans.fill(records.length / RECORD, span);
@@ -112,6 +134,23 @@ export class SectionRelocations implements Relocations {
   }
 
   word(offset: number): number | undefined {
+    const at = this.#find(offset);
+    if (at === -1) return undefined;
+    const value = this.#valueOf(at);
+    if (this.#values.hasAddress(this.#records[at + 3])) this.#values.dependsOnLayout = true;
+    return value;
+  }
+
+  address(offset: number): number | undefined {
+    const at = this.#find(offset);
+    const value = at === -1 ? undefined : this.#valueOf(at);
+    // A layout may put something that is looked for at a constant address.
+    if (at === -1 || !this.#values.hasAddress(this.#records[at + 3])) this.#values.dependsOnLayout = true;
+    return value;
+  }
+
+  /** Finds the relocation of a word, as an index into the records; -1 if there is none. */
+  #find(offset: number): number {
     const records = this.#records;
     let low = this.#spans[offset >>> SPAN];
     let high = this.#spans[(offset >>> SPAN) + 1];
@@ -121,16 +160,13 @@ export class SectionRelocations implements Relocations {
       else high = middle;
     }
     const at = RECORD * low;
-    if (records[at] !== offset) return undefined;
+    if (records[at] !== offset) return -1;
     // Types need none of those that newer compilers add.
-    if (!this.#known.has(records[at + 2])) return undefined;
-    return this.#valueOf(at);
+    return this.#known.has(records[at + 2]) ? at : -1;
   }
 
-  /** Computes a word: its symbol's value and the addend, of 64 bits. */
   #valueOf(at: number): number {
     const records = this.#records;
-    const value = this.#values.get(records[at + 3]);
-    return value === NOWHERE ? NOWHERE : value + records[at + 4] + (records[at + 5] | 0) * 0x1_0000_0000;
+    return wordValue(this.#values.get(records[at + 3]), records[at + 4], records[at + 5] | 0);
   }
 }

@@ -5,10 +5,9 @@ import { SectionFlag, SectionType } from "../os/elf.ts";
 import { builtinModule } from "../smf/builtin.ts";
 import { damaged } from "../types/damaged.ts";
 import type { DwarfSection, DwarfSections } from "../types/dwarf/sections.ts";
-import { SectionRelocations, SymbolValues } from "./debug_relocations.ts";
+import { SectionRelocations, type SymbolValues } from "./debug_relocations.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
-import type { Locator } from "./locate.ts";
 
 /** The part of `node:zlib` that debug information needs. */
 interface Zlib {
@@ -28,12 +27,11 @@ export function hasDebugInfo(object: LinkObject): boolean {
 /**
  * Returns the sections of an object's debug information.
  *
- * @param locator Finds addresses; without one all are unknown.
+ * @param values Tells the values of symbols.
  * @throws {LoadError} `InvalidFormat` if they are damaged.
  */
-export function debugSections(object: LinkObject, locator: Locator | undefined): DwarfSections {
+export function debugSections(object: LinkObject, values: SymbolValues): DwarfSections {
   const { sections } = object.elf;
-  const values = new SymbolValues(object, locator);
   const tables = new Map(
     sections.filter(({ type }) => type === SectionType.RELA).map((table) => [table.info, table]),
   );

@@ -17,9 +17,8 @@ import { addEntries } from "./emit_entries.ts";
 import type { Entries } from "./entries.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
-import { TLS_SECTION } from "../smf/thread_local.ts";
 import { ENTRY_BASE, GOT_BASE, HOME_BASE } from "./dynamic_relocations.ts";
-import { exportFlags, isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
+import { exportFlags, exportKind, isNamed, type PlacedSymbol, sizeOf, symbolType } from "./file_symbols.ts";
 import { type Homes, NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
 import { Found, type Locator } from "./locate.ts";
@@ -27,6 +26,7 @@ import type { MapExport } from "./map.ts";
 import type { Resolution } from "./resolve.ts";
 import { sectionName } from "./section_names.ts";
 import { variableNames } from "./variable_names.ts";
+import type { SourceCache } from "./variable_sources.ts";
 
 /** Everything that goes into the file. */
 export interface EmitInput extends DebugTarget {
@@ -54,6 +54,8 @@ export interface EmitInput extends DebugTarget {
   readonly sourceHash: bigint;
   /** The bytes of the section of types. */
   readonly types: Uint8Array | undefined;
+  /** What earlier links have read of the source texts of objects. */
+  readonly sources: SourceCache | undefined;
 }
 
 /** The results of {@linkcode emitModule}. */
@@ -172,11 +174,7 @@ class Emitter {
       const { address, size } = placed;
       const name = resolution.globals.names.text(id);
       const type = symbolType(placed);
-      const kind = type === SymbolType.Function
-        ? "function"
-        : placed.output.name === TLS_SECTION
-        ? "thread-local"
-        : "data";
+      const kind = exportKind(type, placed);
       found.push({ id, name, type, address, size, kind });
       this.exports.push({ name, address, size, kind });
       this.#companionSymbols.push({ name, type, address, size, isExported: true });
@@ -218,7 +216,9 @@ class Emitter {
   #addLocals(): void {
     const { resolution, locator, exported, homes, strip, keptNames, entries } = this.#input;
     const { globals } = resolution;
-    const variables = homes === undefined ? undefined : variableNames(resolution, locator);
+    const variables = homes === undefined
+      ? undefined
+      : variableNames(resolution, locator, this.#input.sources);
     for (const object of resolution.objects) {
       const { symbols } = object.elf, names = variables?.get(object);
       for (let i = 1; i < symbols.length; i++) {

@@ -3,8 +3,10 @@
  */
 import { SectionType, SIZE_REACHES, SymbolType } from "../smf/enums.ts";
 import { SymbolKind } from "../os/elf.ts";
+import { TLS_SECTION } from "../smf/thread_local.ts";
 import { State } from "./globals.ts";
 import type { LinkObject, OutputSection } from "./input.ts";
+import type { MapExport } from "./map.ts";
 import { STUB_SIZE } from "./plt.ts";
 import type { Resolution } from "./resolve.ts";
 
@@ -50,4 +52,10 @@ export function isNamed(kind: number): boolean {
 export function symbolType({ output, address }: PlacedSymbol): number {
   if (output.type !== SectionType.Code) return SymbolType.Data;
   return address < output.address + output.size ? SymbolType.Function : SymbolType.None;
+}
+
+/** The kind of an export, as the map names it. */
+export function exportKind(type: number, { output }: PlacedSymbol): MapExport["kind"] {
+  if (type === SymbolType.Function) return "function";
+  return output.name === TLS_SECTION ? "thread-local" : "data";
 }

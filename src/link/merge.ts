@@ -52,14 +52,14 @@ export class MergedSection {
     const seen: (Seen | undefined)[] = new Array(pieces.live.length);
     for (let i = 0; i < pieces.live.length; i++) {
       if (pieces.live[i] === 0) continue;
-      const start = pieces.starts[i];
-      seen[i] = this.#enter(bytes, start, pieces.starts[i + 1], pieceAlignment(section.elf.alignment, start));
+      const start = pieces.starts[i], end = pieces.starts[i + 1];
+      const hash = pieces.hashes[i] ||= fnv1a(bytes, start, end) | 0;
+      seen[i] = this.#enter(hash, bytes, start, end, pieceAlignment(section.elf.alignment, start));
     }
     this.#pieces.push({ pieces, seen });
   }
 
-  #enter(bytes: Uint8Array, start: number, end: number, alignment: number): Seen {
-    const hash = fnv1a(bytes, start, end) | 0;
+  #enter(hash: number, bytes: Uint8Array, start: number, end: number, alignment: number): Seen {
     const first = this.#seen.get(hash);
     // A chain is searched only so far: pieces made to collide are stored twice, not compared for hours.
     let compared = 0;

@@ -19,6 +19,7 @@
  */
 
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors/load_error.ts";
+export { LinkCache } from "./link_cache.ts";
 export { type LinkedModule, type LinkInput, linkObjects, type LinkOptions } from "./linker.ts";
 export {
   formatMap,

@@ -61,8 +61,11 @@ export class Resolution {
   readonly requests: Requests = new Requests();
   /** The operating system that the module is for; undefined: that of the objects. */
   platform: number | undefined;
+  readonly #readObject: typeof readObject;
 
-  constructor(problems: Problems) {
+  /** @param read Reads objects, or knows them. */
+  constructor(problems: Problems, read = readObject) {
+    this.#readObject = read;
     this.globals = new Globals(problems);
     this.#groups = new ComdatGroups(this.globals.names, problems);
     this.globals.objectName = (index) => this.objects[index]?.name ?? "the options";
@@ -83,7 +86,7 @@ export class Resolution {
     }
     for (const [index, { name, bytes, excluded }] of objects.entries()) {
       if (index % REPORT_EACH === 0) progress?.("resolving names", index, objects.length);
-      this.#addObject(readObject(name, bytes), true, excluded === true);
+      this.#addObject(this.#readObject(name, bytes), true, excluded === true);
     }
     for (const { target } of this.#aliases.values()) this.#require(target);
     for (const name of [...(exports?.exact ?? []), ...required]) {
@@ -215,7 +218,7 @@ export class Resolution {
       ...(by === undefined ? {} : { neededBy: by.name }),
     });
     const excluded = this.#excluded.has(this.#index.archive(id));
-    this.#addObject(readObject(member.name, member.bytes), false, excluded);
+    this.#addObject(this.#readObject(member.name, member.bytes), false, excluded);
   }
 
   /** Pulls in members that define a tentative definition for good (gABI); returns whether there were any. */
@@ -279,7 +282,7 @@ export class Resolution {
     const hasVersions = this.requests.platform !== Platform.Windows;
     for (let i = symbols.firstGlobal; i < symbols.length; i++) {
       const start = symbols.nameStart(i);
-      let end = file.nameEnd(start, file.bytes.length);
+      let end = symbols.nameEnd(i);
       // `name@@VERSION` defines the default version of `name`, which references to `name` mean; names of C++ on
       // Windows have these letters, too.
       let ascii = true;

@@ -14,48 +14,28 @@
  * The hash tells that an object has not changed: then its numbers mean what they meant.
  * A module of one object leaves the file out. Without debug information the object stands for its source file.
  */
-import { LoadError } from "../errors/load_error.ts";
 import { SymbolKind } from "../os/elf.ts";
 import { AbbreviationPool } from "../types/dwarf/abbrev_table.ts";
-import { DwarfObject, type Shared } from "../types/dwarf/object.ts";
-import {
-  hasFileScope,
-  sourceFiles,
-  type VariableScope,
-  variableScopes,
-} from "../types/dwarf/variable_scopes.ts";
+import type { Shared } from "../types/dwarf/object.ts";
+import type { VariableScope } from "../types/dwarf/variable_scopes.ts";
 import { TextPool } from "../types/text_pool.ts";
 import { CRT_OBJECT_NAME } from "./crt_object.ts";
 import { hashInputs } from "./input_hash.ts";
-import { debugSections, hasDebugInfo } from "./debug_sections.ts";
 import { NO_HOME } from "./homes.ts";
 import type { LinkObject } from "./input.ts";
-import { TINYCC_COMMENT } from "./elf/variable_sections.ts";
 import { Found, type Locator } from "./locate.ts";
 import type { Resolution } from "./resolve.ts";
+import { type LocalVariable, type Source, type SourceCache, sourceOf } from "./variable_sources.ts";
 
-/** A variable of an object that no other object can name. */
-interface LocalVariable {
-  readonly symbol: number;
-  readonly name: string;
-  /** In bytes. */
-  readonly size: number;
-  readonly address: number;
-}
-
-/** The known facts of an object's source text. */
-interface Source {
-  /** The file; empty if it does not matter, undefined if it is not known. */
-  readonly file: string | undefined;
-  readonly scopes: ReadonlyMap<number, VariableScope>;
-  /** Whether a byte may stand for a larger variable that is only ever one of two values. */
-  readonly mayShrink: boolean;
-}
-
-/** Finds the names of local variables in homes and of thread-local ones, by their symbols' indices in each object. */
+/**
+ * Finds the names of local variables in homes and of thread-local ones, by their symbols' indices in each object.
+ *
+ * @param cache What earlier links have read.
+ */
 export function variableNames(
   { objects }: Resolution,
   locator: Locator,
+  cache?: SourceCache,
 ): ReadonlyMap<LinkObject, ReadonlyMap<number, string>> {
   const isAlone = objects.filter(({ name }) => name !== CRT_OBJECT_NAME).length === 1;
   const found: {
@@ -71,7 +51,7 @@ export function variableNames(
   for (const object of objects) {
     const variables = localVariables(object, locator);
     if (variables.length === 0) continue;
-    const source = sourceOf(object, variables, locator, shared), own = new Map<number, string>();
+    const source = sourceOf(object, variables, locator, shared, cache), own = new Map<number, string>();
     names.set(object, own);
     for (const variable of variables) {
       const [identity, isCertain] = identityOf(variable, source, isAlone);
@@ -113,44 +93,6 @@ function localVariables(object: LinkObject, locator: Locator): LocalVariable[] {
 const CLASS_TABLE = /^_ZT[VCTIS]/;
 /** Rust's names, which are paths from the crate on. */
 const PATH = /^_R|^_ZN.*17h[0-9a-f]{16}E/;
-
-function sourceOf(
-  object: LinkObject,
-  variables: readonly LocalVariable[],
-  locator: Locator,
-  shared: Shared,
-): Source {
-  const undescribed: Source = { file: object.name, scopes: new Map(), mayShrink: !keepsWhole(object) };
-  if (!hasDebugInfo(object)) return undescribed;
-  try {
-    const dwarf = new DwarfObject(debugSections(object, locator), shared);
-    const files = sourceFiles(dwarf);
-    const scopes = variableScopes(dwarf, files, new Set(variables.map(({ address }) => address)));
-    const distinct = new Set(files.values());
-    // Names of other languages are paths, like Rust's.
-    const file = ![...files.keys()].some(hasFileScope)
-      ? ""
-      : distinct.size === 1
-      ? [...distinct][0]
-      : undefined;
-    return { file, scopes, mayShrink: false };
-  } catch (error) {
-    if (error instanceof LoadError) return undescribed;
-    throw error;
-  }
-}
-
-/**
- * Whether compilers that shrink no variables have compiled an object, gcc and TinyCC, by the texts that they leave in
- * the section `.comment`.
- */
-function keepsWhole({ elf }: LinkObject): boolean {
-  const comments = elf.sections.filter(({ name }) => name === ".comment").flatMap(({ offset, size }) =>
-    new TextDecoder().decode(elf.file.bytes.subarray(offset, offset + size)).split("\0")
-  );
-  return comments.length > 0 &&
-    comments.every((text) => text === "" || text.startsWith("GCC: ") || text === TINYCC_COMMENT);
-}
 
 /** Returns a variable's name, and whether it is known to be the name that it has in the source text. */
 function identityOf(

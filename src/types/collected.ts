@@ -18,17 +18,35 @@ const IS_STRUCT = KINDS.map((kind) => kind === "struct" || kind === "union" || k
 /** Below this, numbers stand for themselves among words. */
 const SMALL = 2 ** 30;
 
+/** The texts, spellings and numbers that types have, each once. Several lists of types may share them. */
+export class TypePools {
+  readonly texts: TextPool = new TextPool();
+  readonly sequences: Sequences = new Sequences();
+  /** The numbers that do not stand for themselves, and their words. */
+  readonly numbers: (Integer | undefined)[] = [];
+  readonly words: Map<Integer | undefined, number> = new Map();
+}
+
+/** Some types of a list, which refer to no others: those of one object. */
+export interface TypesPart {
+  readonly kinds: Int32Array;
+  readonly spellings: Int32Array;
+  /** The number of references of each type. */
+  readonly counts: Int32Array;
+  /** References to types: 0 is `void`, 1 the first of the part. */
+  readonly references: Int32Array;
+}
+
 /**
  * A list of types by number; 0 is `void`. A type is a spelling, which is a sequence of words, and the numbers
  * of the types that it refers to (spelling.ts has both for each kind). It is written in one go: `begin`,
  * words and references, `end`.
  */
 export class CollectedTypes {
-  readonly texts: TextPool = new TextPool();
-  readonly #sequences: Sequences = new Sequences();
-  /** The numbers that do not stand for themselves, and their words. */
-  readonly #numbers: (Integer | undefined)[] = [];
-  readonly #words: Map<Integer | undefined, number> = new Map();
+  readonly texts: TextPool;
+  readonly #sequences: Sequences;
+  readonly #numbers: (Integer | undefined)[];
+  readonly #words: Map<Integer | undefined, number>;
   readonly #kinds: Growing = new Growing(0);
   readonly #spellings: Growing = new Growing(0);
   /** Where the references of each type start and end. */
@@ -40,6 +58,13 @@ export class CollectedTypes {
   #spelling = 0;
   #start = 0;
 
+  constructor(pools: TypePools = new TypePools()) {
+    this.texts = pools.texts;
+    this.#sequences = pools.sequences;
+    this.#numbers = pools.numbers;
+    this.#words = pools.words;
+  }
+
   /** The number of types, `void` included. */
   get length(): number {
     return this.#kinds.length;
@@ -48,6 +73,38 @@ export class CollectedTypes {
   /** Forgets the types from a number on. */
   truncate(length: number): void {
     for (const list of [this.#kinds, this.#spellings, this.#starts, this.#ends]) list.length = length;
+  }
+
+  /** Copies the types from a number on, which refer to each other only. */
+  partFrom(first: number): TypesPart {
+    const { length } = this;
+    const counts = new Int32Array(length - first), references: number[] = [];
+    for (let id = first; id < length; id++) {
+      for (let at = this.firstReference(id); at < this.behindReferences(id); at++) {
+        const to = this.references[at];
+        references.push(to === 0 ? 0 : to - first + 1);
+        counts[id - first]++;
+      }
+    }
+    return {
+      kinds: this.#kinds.values.slice(first, length),
+      spellings: this.#spellings.values.slice(first, length),
+      counts,
+      references: Int32Array.from(references),
+    };
+  }
+
+  /** Adds types of a list with the same pools behind all others. */
+  append({ kinds, spellings, counts, references }: TypesPart): void {
+    const first = this.length;
+    let start = this.#references.length;
+    this.#kinds.append(kinds);
+    this.#spellings.append(spellings);
+    for (const count of counts) {
+      this.#starts.push(start);
+      this.#ends.push(start += count);
+    }
+    for (const to of references) this.#references.push(to === 0 ? 0 : to + first - 1);
   }
 
   /** Makes a number for a type that is written later. */

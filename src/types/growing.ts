@@ -25,4 +25,11 @@ export class Growing {
     this.values[this.length] = value;
     return this.length++;
   }
+
+  /** Adds numbers. */
+  append(numbers: Int32Array): void {
+    while (this.length + numbers.length > this.values.length) this.values = grown(this.values);
+    this.values.set(numbers, this.length);
+    this.length += numbers.length;
+  }
 }

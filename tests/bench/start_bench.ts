@@ -10,7 +10,7 @@
 import { fromFileUrl, join, toFileUrl } from "@std/path";
 import { compile, hasCommand } from "../support/compilers.ts";
 import { addModule } from "../support/testing.ts";
-import { median } from "./measure.ts";
+import { childrenClock, median } from "./measure.ts";
 import { columns } from "./report.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -41,22 +41,6 @@ export interface StartRow {
 export interface StartReport {
   readonly rows: readonly StartRow[];
   readonly skipped: readonly string[];
-}
-
-/** The CPU milliseconds of all child processes that have ended; undefined where the system does not tell. */
-function childrenClock(): (() => number) | undefined {
-  if (Deno.build.os !== "linux") return undefined;
-  const { symbols } = Deno.dlopen("libc.so.6", {
-    // int getrusage(int who, struct rusage *usage); -1
-    getrusage: { parameters: ["i32", "buffer"], result: "i32" },
-  });
-  const RUSAGE_CHILDREN = -1;
-  // struct rusage begins with two struct timeval: user and system time, in seconds and microseconds.
-  const usage = new BigInt64Array(18);
-  return () => {
-    symbols.getrusage(RUSAGE_CHILDREN, usage);
-    return Number(usage[0] + usage[2]) * 1e3 + Number(usage[1] + usage[3]) / 1e3;
-  };
 }
 
 interface Times {

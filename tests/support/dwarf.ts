@@ -110,7 +110,7 @@ export function sectionsOf(
   for (let at = 0; at + 8 <= info.length; at++) {
     if (ADDRESS.every((byte, index) => info[at + index] === byte)) places.push(at);
   }
-  const relocations = { word: () => undefined, wordsThatAre: () => places };
+  const relocations = { word: () => undefined, address: () => undefined, wordsThatAre: () => places };
   return {
     info: [{ bytes: info, relocations, isTypes: false }],
     abbrev,

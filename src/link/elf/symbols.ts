@@ -52,6 +52,8 @@ export class ElfSymbols {
   readonly #offset: number;
   readonly #strings: number;
   readonly #extended: number;
+  /** Where names end; 0 before somebody has asked. */
+  #nameEnds: Uint32Array | undefined;
 
   constructor(
     file: InputBytes,
@@ -72,6 +74,15 @@ export class ElfSymbols {
   /** Returns the file offset of the name, which ends with a NUL. */
   nameStart(index: number): number {
     return this.#strings + this.#file.view.getUint32(this.#offset + index * RecordSize.SYM, true);
+  }
+
+  /** Returns the file offset of the NUL that ends the name. It is looked for once, however many links ask. */
+  nameEnd(index: number): number {
+    const ends = this.#nameEnds ??= new Uint32Array(this.length);
+    if (ends[index] === 0) {
+      ends[index] = this.#file.nameEnd(this.nameStart(index), this.#file.bytes.length);
+    }
+    return ends[index];
   }
 
   name(index: number): string {

@@ -20,7 +20,8 @@ export class AbbreviationPool {
     if (known === undefined) this.#known.set(hash, known = []);
     for (const one of known) if (isAt(one.bytes, bytes, at, end)) return one.abbreviation;
     const abbreviation = new Abbreviation(new Cursor(bytes, at));
-    known.push({ bytes: bytes.subarray(at, end), abbreviation });
+    // A copy, which keeps no object alive.
+    known.push({ bytes: bytes.slice(at, end), abbreviation });
     return abbreviation;
   }
 }

@@ -1,8 +1,7 @@
 /**
  * Finds the functions and variables of a module in the debug information of its objects.
  */
-import { CollectedTypes } from "../collected.ts";
-import type { TypedAddress } from "../model.ts";
+import { CollectedTypes, TypePools } from "../collected.ts";
 import type { TextPool } from "../text_pool.ts";
 import type { Abbreviation } from "./abbrev.ts";
 import { AbbreviationPool } from "./abbrev_table.ts";
@@ -25,25 +24,42 @@ export interface Roots {
   readonly byName: ReadonlyMap<string, number>;
 }
 
-/** The tables that the objects of one module share. */
+/** The tables that the objects of one module share, or of several that are linked one after the other. */
+export class SharedTables {
+  readonly types: TypePools = new TypePools();
+  readonly abbreviations: AbbreviationPool = new AbbreviationPool();
+}
+
+/** The types of one module, and the tables that its objects share. */
 export class ModuleTypes implements Shared {
   /** The types of all objects so far. */
-  readonly types: CollectedTypes = new CollectedTypes();
-  readonly texts: TextPool = this.types.texts;
-  readonly abbreviations: AbbreviationPool = new AbbreviationPool();
+  readonly types: CollectedTypes;
+  readonly texts: TextPool;
+  readonly abbreviations: AbbreviationPool;
   /** The numbers of the entries of the object that is being read. */
   readonly numbers: EntryNumbers = new EntryNumbers();
+
+  constructor({ types, abbreviations }: SharedTables = new SharedTables()) {
+    this.types = new CollectedTypes(types);
+    this.texts = this.types.texts;
+    this.abbreviations = abbreviations;
+  }
 }
 
 /**
  * Reads the types of an object's roots, and adds them to those of the module.
  *
+ * @returns types by address.
  * @throws {LoadError} `InvalidFormat` if the debug information is damaged.
  */
-export function collectTypes(sections: DwarfSections, roots: Roots, module: ModuleTypes): TypedAddress[] {
+export function collectTypes(
+  sections: DwarfSections,
+  roots: Roots,
+  module: ModuleTypes,
+): ReadonlyMap<number, number> {
   const collector = new Collector(new DwarfObject(sections, module), roots, module);
   collector.collect();
-  return [...collector.found].map(([address, type]) => ({ address, type }));
+  return collector.found;
 }
 
 class Collector {

@@ -66,8 +66,15 @@ export class Cursor {
     return this.#relocations?.word(at) ?? this.view.getUint32(at, true);
   }
 
-  /** Reads an address, of 8 bytes. */
+  /** Reads an address, of 8 bytes, that is only compared with those that are looked for. */
   address(): number {
+    const relocated = this.#relocations?.address(this.at);
+    const value = this.u64();
+    return relocated ?? value;
+  }
+
+  /** Reads an address as a number. */
+  addressValue(): number {
     const relocated = this.#relocations?.word(this.at);
     const value = this.u64();
     return relocated ?? value;

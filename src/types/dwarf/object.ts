@@ -142,9 +142,9 @@ export class DwarfObject {
 
   /** Returns the address that an attribute or an index into .debug_addr says. */
   address(entry: Entry, attribute: number): number | undefined {
+    if (entry.form(attribute) === Form.addr) return entry.address(attribute);
     const value = entry.value(attribute);
-    if (value === undefined) return undefined;
-    return entry.form(attribute) === Form.addr ? value : this.indexedAddress(entry.unit, value);
+    return value === undefined ? undefined : this.indexedAddress(entry.unit, value);
   }
 
   /** Returns the address at an index of .debug_addr. */

@@ -10,6 +10,8 @@ export interface Relocations {
    * or in the image. Undefined if no relocation is there.
    */
   word(offset: number): number | undefined;
+  /** Like {@linkcode word}, of a word that is only compared with the addresses that are looked for. */
+  address(offset: number): number | undefined;
   /** Lists, in order, the offsets of the words of 8 bytes whose value is one of `addresses`. */
   wordsThatAre(addresses: ReadonlySet<number>): number[];
 }

@@ -24,7 +24,7 @@ import type { DwarfObject } from "./object.ts";
 import type { Entry } from "./unit.ts";
 
 /** More than any module needs; beyond that, debug information is damaged or made to cost time. */
-const MOST_TYPES = 1_000_000;
+export const MOST_TYPES = 1_000_000;
 
 /** DW_ATE_*. */
 const ENCODINGS: Readonly<Record<number, BaseEncoding>> = {

@@ -223,6 +223,13 @@ export class Entry {
       : readAttribute(this.unit, this.abbreviation, spec, this.#attributes);
   }
 
+  /** Returns the address that an attribute of the form `addr` has. */
+  address(attribute: number): number {
+    const cursor = this.#cursor();
+    moveTo(cursor, this.abbreviation, this.abbreviation.spec(attribute)!);
+    return cursor.address();
+  }
+
   /** Returns where the entry that an attribute names is, if it names one in the unit as most do; else 0. */
   nearReference(attribute: number): number {
     const spec = this.abbreviation.spec(attribute);

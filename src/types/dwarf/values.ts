@@ -34,7 +34,7 @@ export function valueAt(cursor: Cursor, form: number, unitStart: number): number
     case Form.data8:
       return cursor.u64();
     case Form.addr:
-      return cursor.address();
+      return cursor.addressValue();
     case Form.ref1:
       return unitStart + cursor.u8();
     case Form.ref2:
