@@ -16,6 +16,7 @@ import {
   STRINGS,
 } from "../errors/options.ts";
 import { HOST_ARCH, HOST_PLATFORM } from "../load/runtime/host.ts";
+import { LinkCache } from "../link/link_cache.ts";
 import { type LinkInput, linkReporting } from "../link/linker.ts";
 import type { LinkMap } from "../link/map.ts";
 import type { LinkOptions } from "../link/options.ts";
@@ -52,6 +53,11 @@ export interface BuildOptions {
   readonly target?: string;
   /** How the objects are linked. Default: `reloadable`, with the libraries that the languages need. */
   readonly link?: LinkOptions;
+  /**
+   * Keeps what the linker reads of objects, for builds that follow with the same cache: one for each module. Default:
+   * nothing is kept in memory.
+   */
+  readonly linkCache?: LinkCache;
   /** The folder for objects that are used again. Default: `.smf` in `folder`. */
   readonly cache?: string | URL;
   /** The folder that relative paths start at, and that compilers run in. Default: the current one. */
@@ -94,6 +100,7 @@ export const BUILD_OPTIONS: OptionTable<BuildOptions> = {
   flags: STRINGS,
   target: STRING,
   link: RECORD,
+  linkCache: kindOf("a LinkCache", (value) => value instanceof LinkCache),
   cache: PATH,
   folder: PATH,
   color: BOOLEAN,
@@ -176,11 +183,12 @@ export async function buildReporting(
   const { needed = [], ...link } = options.link ?? {};
   const linkStart = performance.now();
   const inputs = [...compiled.flatMap(({ inputs }) => inputs), ...readRuntimes(compiled)];
-  const { bytes, map } = linkReporting(inputs, {
+  const linkOptions = {
     reloadable: true,
     needed: [...new Set([...needed, ...neededLibraries(kinds, context.target)])],
     ...link,
-  }, progress?.linking);
+  };
+  const { bytes, map } = linkReporting(inputs, linkOptions, progress?.linking, options.linkCache);
   if (target !== undefined) checkTarget(bytes, target);
   return {
     bytes: bytes as Uint8Array<ArrayBuffer>,

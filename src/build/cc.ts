@@ -6,6 +6,7 @@ import { checkOptions, kindOf, type OptionTable, RECORD, STRINGS } from "../erro
 import { LoadError } from "../errors/load_error.ts";
 import type { Definitions, SymbolsOf } from "../call/function_definition.ts";
 import type { LiveLibrary } from "../module/live.ts";
+import { LinkCache } from "../link/link_cache.ts";
 import { join } from "../os/path.ts";
 import { developmentHook } from "../registry/development.ts";
 import { ModuleRegistry } from "../registry/registry.ts";
@@ -139,6 +140,7 @@ async function openOwn(
 ): Promise<OpenedModule> {
   const name = sourcePaths(sources).join(" ");
   let built = await build(sources, how);
+  let { linkCache } = how;
   if (registry.modules().includes(name)) {
     registry.reload(name, { bytes: built.bytes, state: "keep-or-carry" });
   } else registry.loadBytes(name, built.bytes);
@@ -147,7 +149,9 @@ async function openOwn(
     source: {
       built: () => built,
       async rebuild() {
-        const next = await build(sources, how);
+        // A library that nobody rebuilds keeps nothing.
+        linkCache ??= new LinkCache();
+        const next = await build(sources, { ...how, linkCache });
         const isSame = equalBytes(next.bytes, built.bytes);
         const carried = isSame
           ? undefined

@@ -23,6 +23,7 @@
 
 import "../os/runtime_version.ts";
 export { LoadError, type LoadErrorData, type LoadErrorKind } from "../errors/load_error.ts";
+export { LinkCache } from "../link/link_cache.ts";
 export type { LinkOptions } from "../link/options.ts";
 export type { LinkMap } from "../link/map.ts";
 export type { CarryReport } from "../module/carry.ts";

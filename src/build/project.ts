@@ -163,7 +163,7 @@ export interface BuildSteps {
 export async function buildModule(
   { folder }: Project,
   module: ProjectModule,
-  options: Pick<BuildOptions, "color" | "compiler" | "jobs" | "signal" | "target"> = {},
+  options: Pick<BuildOptions, "color" | "compiler" | "jobs" | "linkCache" | "signal" | "target"> = {},
   { written, sign, progress }: BuildSteps = {},
 ): Promise<ProjectBuild> {
   const { flags, compiler, link, output } = module;

@@ -1,6 +1,14 @@
 // Modules from sources: languages, the cache, errors.
 import { assert, assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
-import { build, type BuildOptions, type BuiltModule, CompileError, LoadError } from "../../src/build/mod.ts";
+import {
+  build,
+  type BuildOptions,
+  type BuiltModule,
+  cc,
+  CompileError,
+  LinkCache,
+  LoadError,
+} from "../../src/build/mod.ts";
 import { sourceKind } from "../../src/build/languages.ts";
 import { ModuleRegistry } from "../../mod.ts";
 import { testWithCompilers } from "../support/compilers.ts";
@@ -315,4 +323,32 @@ echo alone >&2; exit 1
     if (name.startsWith("started.")) Deno.removeSync(`${folder}/${name}`);
   }
   assertEquals((await sources.build(["a.c", "b.c"], { ...options, jobs: 2 })).runs.length, 2);
+});
+
+testWithCompilers(
+  ["gcc"],
+  "builds with a link cache make the same modules and keep their objects",
+  async (folder) => {
+    const sources = new Sources(folder);
+    const linkCache = new LinkCache();
+    for (const version of [1, 2, 1]) {
+      sources.write("a.c", `static int calls; int f(void) { return calls++ + ${version}; }`);
+      sources.write("b.c", "struct point { int x, y; } origin; int g(struct point *to) { return to->x; }");
+      const { bytes } = await sources.build(["a.c", "b.c"], { linkCache });
+      assertEquals(bytes, (await sources.build(["a.c", "b.c"])).bytes);
+      assert(linkCache.size > 0);
+    }
+  },
+);
+
+testWithCompilers(["gcc"], "rebuilds of a library go through a link cache", async (folder) => {
+  const sources = new Sources(folder), linkCache = new LinkCache();
+  sources.write("a.c", "int f(void) { return 1; }");
+  using library = await cc("a.c", { folder, linkCache });
+  const { size } = linkCache;
+  assert(size > 0);
+  sources.write("a.c", "int f(void) { return 2; }");
+  await library.rebuild();
+  assertEquals(library.symbols.f(), 2);
+  assert(linkCache.size > size);
 });

@@ -13,6 +13,7 @@ import {
   type ProjectModule,
 } from "../../build/project.ts";
 import { LoadError } from "../../errors/load_error.ts";
+import type { LinkCache } from "../../link/link_cache.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { exportsWithTypes } from "../analysis/typed_exports.ts";
 import { definitionsText } from "../analysis/definitions_text.ts";
@@ -31,6 +32,8 @@ export interface BuilderOptions {
   readonly compiler?: string;
   /** The system to build for. Default: this one. */
   readonly target?: string;
+  /** What earlier builds of the module have read of its objects. */
+  readonly linkCache?: LinkCache;
   /** Hears of a module whose file is about to be written. */
   readonly written?: (module: ProjectModule, built: BuiltModule) => void;
   readonly sign?: BuildSteps["sign"];
@@ -52,14 +55,19 @@ export async function buildAndReport(
   project: Project,
   module: ProjectModule,
   writer: Writer,
-  { verbose, compiler, target, written, sign, progress }: BuilderOptions,
+  { verbose, compiler, target, linkCache, written, sign, progress }: BuilderOptions,
 ): Promise<ModuleOutcome> {
   const color = writer.terminals?.complain === true && !Deno.noColor && writer.format !== "github";
   try {
     const built = await buildModule(
       project,
       module,
-      { color, ...(compiler !== undefined && { compiler }), ...(target !== undefined && { target }) },
+      {
+        color,
+        ...(compiler !== undefined && { compiler }),
+        ...(target !== undefined && { target }),
+        ...(linkCache !== undefined && { linkCache }),
+      },
       {
         written: (built) => written?.(module, built),
         progress,

@@ -3,6 +3,7 @@
  */
 import { replaceFile } from "../../build/files.ts";
 import { type Project, sourcesFor } from "../../build/project.ts";
+import { LinkCache } from "../../link/link_cache.ts";
 import { HAS_GUARDS } from "../../load/runtime/crash_guard.ts";
 import { basename, dirname, join, resolve } from "../../os/path.ts";
 import { UsageError } from "../terminal/command.ts";
@@ -43,6 +44,8 @@ export class Session implements AsyncDisposable {
   readonly #untyped = new Set<string>();
   /** The outputs that were built in this session. */
   readonly #known = new Set<string>();
+  /** What builds have read of the objects of each module, by its output. */
+  readonly #linkCaches = new Map<string, LinkCache>();
   #program: Program | undefined;
   #isOver = false;
 
@@ -119,6 +122,8 @@ export class Session implements AsyncDisposable {
       this.#programFiles = found.paths.map(real);
       const called = await calledModules(found.calls, this.#cache, this.#called);
       this.#called = new Map(called.map((module) => [module.module.output, module]));
+      const outputs = new Set(this.#modules.map(({ module }) => module.output));
+      for (const output of this.#linkCaches.keys()) if (!outputs.has(output)) this.#linkCaches.delete(output);
     }
     for (const module of this.#modules) this.#remember(module, sourcesFor(module.module));
     return found;
@@ -148,6 +153,12 @@ export class Session implements AsyncDisposable {
     this.#files.set(output, [...new Set([...files, ...this.#files.get(output) ?? []])]);
   }
 
+  #linkCache({ module: { output } }: DevModule): LinkCache {
+    let cache = this.#linkCaches.get(output);
+    if (cache === undefined) this.#linkCaches.set(output, cache = new LinkCache());
+    return cache;
+  }
+
   async #build(modules: readonly DevModule[], changed: ReadonlyMap<string, number>): Promise<void> {
     this.#writeManifest();
     const { verbose, compiler } = this.#given;
@@ -158,6 +169,7 @@ export class Session implements AsyncDisposable {
       outcome: await buildAndReport(module.project, module.module, this.#writer, {
         verbose,
         ...(compiler !== undefined && { compiler }),
+        linkCache: this.#linkCache(module),
         written: (_, built) => writeNote(module, built, noticed),
       }),
     })));
