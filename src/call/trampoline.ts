@@ -44,8 +44,8 @@ const SLOT_SIZE = 8;
 /** Writes one trampoline into bytes that are traps. */
 type TrampolineWriter = (view: DataView, at: number, index: number, word: bigint) => void;
 
-/** `int3`; on aarch64 the bytes behind a trampoline's end are never run. */
-const TRAP = 0xcc;
+/** The byte of instructions that end the process: `int3`, and `udf` of aarch64. */
+const TRAP = Deno.build.arch === "x86_64" ? 0xcc : 0;
 
 const TRAMPOLINE_WRITERS: Record<typeof Deno.build.arch, TrampolineWriter> = {
   x86_64(view, at, index, word): void {
