@@ -6,9 +6,10 @@
  */
 import { RecordSize, SectionType } from "../os/elf.ts";
 import { equal } from "../smf/equal.ts";
-import { DEBUG_RELOCATIONS, hasAddress, type SymbolValues, wordValue } from "./debug_relocations.ts";
+import { DEBUG_RELOCATIONS, hasAddress, SymbolValues, wordValue } from "./debug_relocations.ts";
 import type { ElfObject } from "./elf/object.ts";
 import type { LinkObject } from "./input.ts";
+import type { Locator } from "./locate.ts";
 
 /** The symbols of an object whose addresses a reader looks for. */
 export class Wanted {
@@ -50,22 +51,17 @@ const MOST_READINGS = 2;
 export class AddressReadings<Value> {
   readonly #known: WeakMap<ElfObject, readonly Reading<Value>[]> = new WeakMap();
 
-  /** Finds a reading that would be made again. */
-  find(object: LinkObject, wanted: Wanted, values: SymbolValues): Value | undefined {
+  /** Finds a reading that would be made again, once all addresses are known. */
+  find(object: LinkObject, wanted: Wanted, locator: Locator): Value | undefined {
     const known = this.#known.get(object.elf)?.filter((one) => equal(one.wanted, wanted.list)) ?? [];
     if (known.length === 0) return undefined;
-    const words = matchAddresses(object, values, wanted.addresses);
+    const words = matchAddresses(object, locator, wanted.addresses);
     return known.find((one) => equal(one.words, words))?.value;
   }
 
-  /**
-   * Keeps a reading, if it holds for other layouts.
-   *
-   * @param values The values of symbols that were read.
-   */
-  keep(object: LinkObject, wanted: Wanted, values: SymbolValues, value: Value): void {
-    if (values.dependsOnLayout) return;
-    const words = matchAddresses(object, values, wanted.addresses);
+  /** Keeps a reading that holds for other layouts. */
+  keep(object: LinkObject, wanted: Wanted, locator: Locator, value: Value): void {
+    const words = matchAddresses(object, locator, wanted.addresses);
     const others = this.#known.get(object.elf) ?? [];
     const readings = [{ wanted: wanted.list, words, value }, ...others];
     this.#known.set(object.elf, readings.slice(0, MOST_READINGS));
@@ -80,24 +76,34 @@ const RECORD = 3;
 
 const known = new WeakMap<ElfObject, Int32Array>();
 
+/** The addresses that the words of an object hold in its link. */
+const addressesOf = new WeakMap<LinkObject, Float64Array>();
+
 /**
  * Tells, for each word that holds an address, which one of some addresses it is.
  *
- * @param addresses Numbers from 0 by address.
+ * @param numbers Numbers from 0 by address.
  * @returns the numbers, -1 for another address.
  */
 function matchAddresses(
   object: LinkObject,
-  values: SymbolValues,
-  addresses: ReadonlyMap<number, number>,
+  locator: Locator,
+  numbers: ReadonlyMap<number, number>,
 ): Int32Array {
-  const words = wordsOf(object);
-  const matches = new Int32Array(words.length / RECORD);
-  for (let index = 0, at = 0; at < words.length; index++, at += RECORD) {
-    const value = wordValue(values.get(words[at]), words[at + 1] >>> 0, words[at + 2]);
-    matches[index] = addresses.get(value) ?? -1;
-  }
+  let addresses = addressesOf.get(object);
+  if (addresses === undefined) addressesOf.set(object, addresses = findAddresses(object, locator));
+  const matches = new Int32Array(addresses.length);
+  for (let index = 0; index < addresses.length; index++) matches[index] = numbers.get(addresses[index]) ?? -1;
   return matches;
+}
+
+function findAddresses(object: LinkObject, locator: Locator): Float64Array {
+  const values = new SymbolValues(object, locator), words = wordsOf(object);
+  const addresses = new Float64Array(words.length / RECORD);
+  for (let index = 0, at = 0; at < words.length; index++, at += RECORD) {
+    addresses[index] = wordValue(values.get(words[at]), words[at + 1] >>> 0, words[at + 2]);
+  }
+  return addresses;
 }
 
 function wordsOf(object: LinkObject): Int32Array {

@@ -19,7 +19,7 @@ interface DebugSection {
   readonly elf: ElfSection;
   readonly relocations: ElfSection | undefined;
   /** Undefined before it is read: one that is left out may be damaged. */
-  contents?: Pick<DebugInput, "bytes" | "alignment">;
+  contents?: Pick<DebugInput, "bytes" | "alignment" | "pieces">;
 }
 
 /** One section of debug information of an object in one link. */
@@ -45,11 +45,8 @@ export function debugInputs(object: LinkObject, isDropped: (section: number) => 
   for (const section of sections) {
     const { name, elf, relocations } = section;
     if (isDropped(elf.index)) continue;
-    const { bytes, alignment } = section.contents ??= readSection(object, elf, relocations);
-    const isStrings = (elf.flags & SectionFlag.MERGE) !== 0 && (elf.flags & SectionFlag.STRINGS) !== 0 &&
-      elf.entrySize === 1 && relocations === undefined && bytes.length > 0;
-    const pieces = isStrings ? MergePieces.of(elf, bytes, bytes.length) : undefined;
-    pieces?.live.fill(1);
+    // Each link gives pieces their offsets anew, and all of them are live.
+    const { bytes, alignment, pieces } = section.contents ??= readSection(object, elf, relocations);
     inputs.push({ name, elf, bytes, alignment, relocations, pieces });
   }
   return inputs;
@@ -79,10 +76,15 @@ function readSection(
   object: LinkObject,
   elf: ElfSection,
   relocations: ElfSection | undefined,
-): Pick<DebugInput, "bytes" | "alignment"> {
+): Pick<DebugInput, "bytes" | "alignment" | "pieces"> {
   const bytes = contentsOf(object, elf);
   if (relocations !== undefined) checkRelocations(object, relocations, bytes.length);
-  return { bytes, alignment: alignmentOf(object, elf) };
+  const alignment = alignmentOf(object, elf);
+  const isStrings = (elf.flags & SectionFlag.MERGE) !== 0 && (elf.flags & SectionFlag.STRINGS) !== 0 &&
+    elf.entrySize === 1 && relocations === undefined && bytes.length > 0;
+  const pieces = isStrings ? MergePieces.of(elf, bytes, bytes.length) : undefined;
+  pieces?.live.fill(1);
+  return { bytes, alignment, pieces };
 }
 
 /** Returns the alignment of a section's plain bytes: that of a compressed section is in its own header. */

@@ -8,9 +8,22 @@ import { type DebugPlaces, NOWHERE_HIGH } from "../smf/debug.ts";
 import { alignUp } from "../smf/offsets.ts";
 import { TLS_SECTION } from "../smf/thread_local.ts";
 import { type DebugInput, debugInputs } from "./debug_inputs.ts";
+import {
+  decodeLinks,
+  ELSEWHERE,
+  NUMBERS,
+  OFFSET,
+  PIECE,
+  PLACE,
+  RECORD,
+  SECTION,
+  UNKNOWN,
+  WIDTH,
+} from "./debug_links.ts";
 import { DEBUG_RELOCATIONS } from "./debug_relocations.ts";
 import { hasDebugInfo } from "./debug_sections.ts";
 import { type DebugFrames, debugFrames } from "./debug_frames.ts";
+import type { ElfSection } from "./elf/symbols.ts";
 import { DebugGroups } from "./debug_groups.ts";
 import type { FrameSection } from "./eh_frame.ts";
 import type { LinkObject } from "./input.ts";
@@ -157,7 +170,8 @@ class DebugRelocator {
     this.#object = object;
     this.#placed = placed;
     this.#locator = locator;
-    this.#targets = new Array(object.elf.symbols.length).fill(-1);
+    this.#targets = new Array(object.elf.sections.length);
+    for (const [section, one] of placed) this.#targets[section] = one;
   }
 
   run(): void {
@@ -169,45 +183,72 @@ class DebugRelocator {
     }
   }
 
-  #relocate({ input: { relocations }, output, offset }: Placed): void {
+  #relocate(one: Placed): void {
+    const { input: { relocations }, output: { view }, offset } = one;
     if (relocations === undefined) return;
-    const { file: { view }, machine } = this.#object.elf;
-    const known = DEBUG_RELOCATIONS[machine];
-    for (let at = relocations.offset; at < relocations.offset + relocations.size; at += RecordSize.RELA) {
-      const relocation = known.get(view.getUint32(at + 8, true));
-      if (relocation === undefined) continue;
-      const place = offset + view.getUint32(at, true);
-      const addend = view.getInt32(at + 20, true) * 0x1_0000_0000 + view.getUint32(at + 16, true);
-      const { width, isThreadLocal } = relocation;
-      const value = this.#value(view.getUint32(at + 12, true), addend, isThreadLocal);
+    const links = decodeLinks(this.#object, relocations);
+    if (links === undefined) {
+      const count = relocations.size / RecordSize.RELA;
+      for (let record = 0; record < count; record++) this.#relocateRecord(one, relocations, record);
+      return;
+    }
+    for (let at = 0; at < links.length; at += NUMBERS) {
+      const value = this.#linkedValue(links, at);
       if (value === undefined) {
-        output.view.setUint32(place, width === 8 ? 0 : NOWHERE_HIGH, true);
-        if (width === 8) output.view.setUint32(place + 4, NOWHERE_HIGH, true);
+        this.#relocateRecord(one, relocations, links[at + RECORD]);
         continue;
       }
-      output.view.setUint32(place, value, true);
-      if (width === 8) output.view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
-      if (width === 8 && this.#isAddress) output.places.push(place);
+      const place = offset + (links[at + PLACE] >>> 0);
+      view.setUint32(place, value, true);
+      if (links[at + WIDTH] === 8) view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
     }
+  }
+
+  /** Returns the value of a word that leads to debug information; undefined for another one. */
+  #linkedValue(links: Int32Array, at: number): number | undefined {
+    const section = links[at + SECTION];
+    const placed = section === ELSEWHERE ? undefined : this.#targets[section];
+    if (placed === undefined) return undefined;
+    const { elf, pieces } = placed.input, target = links[at + OFFSET];
+    if (pieces === undefined) return placed.offset + target;
+    // The twin of another object's section has other pieces.
+    if (elf !== this.#object.elf.sections[section]) return undefined;
+    const piece = links[at + PIECE] === UNKNOWN ? links[at + PIECE] = pieces.find(target) : links[at + PIECE];
+    return piece === -1 ? undefined : pieces.offsets[piece] + target - pieces.starts[piece];
+  }
+
+  /** Applies one relocation of a table; those of unknown types do nothing. */
+  #relocateRecord({ output, offset }: Placed, table: ElfSection, record: number): void {
+    const { file: { view }, machine } = this.#object.elf;
+    const at = table.offset + record * RecordSize.RELA;
+    const relocation = DEBUG_RELOCATIONS[machine].get(view.getUint32(at + 8, true));
+    if (relocation === undefined) return;
+    const place = offset + view.getUint32(at, true);
+    const addend = view.getInt32(at + 20, true) * 0x1_0000_0000 + view.getUint32(at + 16, true);
+    const { width, isThreadLocal } = relocation;
+    const value = this.#value(view.getUint32(at + 12, true), addend, isThreadLocal);
+    if (value === undefined) {
+      output.view.setUint32(place, width === 8 ? 0 : NOWHERE_HIGH, true);
+      if (width === 8) output.view.setUint32(place + 4, NOWHERE_HIGH, true);
+      return;
+    }
+    output.view.setUint32(place, value, true);
+    if (width === 8) output.view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
+    if (width === 8 && this.#isAddress) output.places.push(place);
   }
 
   /** Whether the last value is an offset in the image. */
   #isAddress = false;
 
-  /** The section of debug information that a symbol is in, by symbol; -1 before it is looked for. */
-  readonly #targets: (Placed | undefined | -1)[];
-
-  #target(symbol: number): Placed | undefined {
-    const section = this.#object.elf.symbols.section(symbol);
-    return this.#targets[symbol] = section === -1 ? undefined : this.#placed.get(section);
-  }
+  /** What is placed, by section. */
+  readonly #targets: (Placed | undefined)[];
 
   /** Returns the value of a word; undefined if what it leads to is not in the module. */
   #value(symbol: number, addend: number, isThreadLocal: boolean): number | undefined {
     this.#isAddress = false;
     const { symbols } = this.#object.elf;
-    const known = this.#targets[symbol];
-    const placed = known === -1 ? this.#target(symbol) : known;
+    const section = symbols.section(symbol);
+    const placed = section === -1 ? undefined : this.#targets[section];
     if (placed !== undefined) {
       const at = symbols.value(symbol) + addend;
       const { pieces } = placed.input;

@@ -6,6 +6,7 @@ import { builtinModule } from "../smf/builtin.ts";
 import { damaged } from "../types/damaged.ts";
 import type { DwarfSection, DwarfSections } from "../types/dwarf/sections.ts";
 import { SectionRelocations, type SymbolValues } from "./debug_relocations.ts";
+import type { ElfObject } from "./elf/object.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 import type { LinkObject } from "./input.ts";
 
@@ -19,9 +20,16 @@ interface Zlib {
 const MOST_EXPANSION = 64;
 const FREE_EXPANSION = 1 << 20;
 
+const described = new WeakMap<ElfObject, boolean>();
+
 /** Whether an object has debug information; LTO's intermediate copy, `.gnu.debuglto_`, does not count. */
-export function hasDebugInfo(object: LinkObject): boolean {
-  return object.elf.sections.some(({ name }) => name === ".debug_info" || name === ".zdebug_info");
+export function hasDebugInfo({ elf }: LinkObject): boolean {
+  let isDescribed = described.get(elf);
+  if (isDescribed === undefined) {
+    isDescribed = elf.sections.some(({ name }) => name === ".debug_info" || name === ".zdebug_info");
+    described.set(elf, isDescribed);
+  }
+  return isDescribed;
 }
 
 /**

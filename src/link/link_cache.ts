@@ -15,8 +15,8 @@ export let memoryOf: (cache: LinkCache) => LinkMemory;
  * Makes links fast that follow each other and share most of their objects: it keeps what they have read. The
  * result of a link is the same with it and without it, byte by byte.
  *
- * It holds the objects of the last three links and at most 256 MiB of them, as copies, together with what was read of
- * them. All of that is freed with the cache itself.
+ * It holds the objects of the last three links and at most 64 MiB of them, as copies, together with what was read of
+ * them, which takes up to about four times as much. All of that is freed with the cache itself.
  *
  * @example Two links
  * ```ts

@@ -17,8 +17,8 @@ interface ReadObject {
   link: number;
 }
 
-/** Objects that no longer fit are read again by each link. */
-const MOST_BYTES = 256 * 2 ** 20;
+/** Objects that no longer fit are read again by each link. What is read of small ones takes four times their size. */
+const MOST_BYTES = 64 * 2 ** 20;
 
 /** An object is kept while one of so many links has used it: a change that is undone finds the object of before. */
 const LINKS = 3;
@@ -30,8 +30,14 @@ export class LinkMemory {
   /** The places of variables in the source texts of objects. */
   readonly sources: SourceCache = new AddressReadings();
   readonly #objects = new Map<string, ReadObject[]>();
+  readonly #most: number;
   #link = 0;
   #size = 0;
+
+  /** @param most The most bytes of objects. */
+  constructor(most: number = MOST_BYTES) {
+    this.#most = most;
+  }
 
   /** The bytes of all objects. */
   get size(): number {
@@ -59,7 +65,7 @@ export class LinkMemory {
       found.link = this.#link;
       return found.object;
     }
-    if (this.#size + bytes.length > MOST_BYTES) return readObject(name, bytes);
+    if (this.#size + bytes.length > this.#most) return readObject(name, bytes);
     const own = bytes.slice();
     const object = readObject(name, own);
     this.#objects.set(name, [...known, { bytes: own, object, link: this.#link }]);

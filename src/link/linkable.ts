@@ -3,6 +3,7 @@
  */
 import { SectionFlag } from "../os/elf.ts";
 import { MAKE_THREAD_OBJECTS } from "./crt_thread_objects.ts";
+import type { ElfObject } from "./elf/object.ts";
 import type { LinkObject } from "./input.ts";
 import { malformed, unsupported } from "./problems.ts";
 import { symbolName } from "./relocation_errors.ts";
@@ -34,9 +35,19 @@ function refersTo(object: LinkObject, name: string): boolean {
   return false;
 }
 
-/** Refuses objects that would link to a module that cannot run. */
+/** The sections that objects without a problem leave out themselves. */
+const known = new WeakMap<ElfObject, readonly number[]>();
+
+/** Refuses objects that would link to a module that cannot run, and discards the sections that an object leaves out. */
 export function checkLinkable(object: LinkObject): void {
-  const { sections } = object.elf;
+  let excluded = known.get(object.elf);
+  if (excluded === undefined) known.set(object.elf, excluded = checkSections(object));
+  for (const section of excluded) object.sections[section]!.discarded = true;
+}
+
+/** Returns the sections that are marked to be left out (SHF_EXCLUDE). */
+function checkSections(object: LinkObject): number[] {
+  const { sections } = object.elf, excluded: number[] = [];
   let hasLto = false;
   let hasContent = false;
   for (const section of sections) {
@@ -80,11 +91,12 @@ export function checkLinkable(object: LinkObject): void {
       });
     }
     // SHF_EXCLUDE is bit 31, which `flags` holds as its sign.
-    if (flags < 0) object.sections[section.index]!.discarded = true;
+    if (flags < 0) excluded.push(section.index);
   }
   if (hasLto && !hasContent) {
     throw unsupported(object.name, "the object holds only intermediate code for link-time optimization", {
       hint: "compile without -flto, or with -ffat-lto-objects",
     });
   }
+  return excluded;
 }

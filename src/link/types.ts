@@ -63,7 +63,7 @@ export function typesOf(
   }
   if (typed.size === 0) return { bytes: undefined, facts: { ...NO_TYPES.facts, unreadable } };
   try {
-    const graph = mergeTypes(types, [...typed.values()]);
+    const graph = mergeTypes(types, [...typed.values()], cache?.lastMerge);
     const facts = { count: graph.types.length - 1, typed: typed.size, unreadable };
     return { bytes: encodeTypes(graph), facts };
   } catch (error) {
@@ -86,12 +86,12 @@ function readTypes(
   module: ModuleTypes,
   cache: TypeCache | undefined,
 ): ReadonlyMap<number, number> {
-  const values = new SymbolValues(object, locator);
-  const known = cache?.find(object, roots, values, module);
+  const known = cache?.find(object, roots, locator, module);
   if (known !== undefined) return known;
+  const values = new SymbolValues(object, locator);
   const first = module.types.length;
   const typed = collectTypes(debugSections(object, values), wantedRoots(object, roots), module);
-  cache?.keep(object, roots, values, module, first, typed);
+  cache?.keep(object, roots, locator, values.dependsOnLayout, module, first, typed);
   return typed;
 }
 

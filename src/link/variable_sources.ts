@@ -57,9 +57,9 @@ export function sourceOf(
   if (!hasDebugInfo(object)) return undescribed(object);
   const wanted = new Wanted();
   for (const { symbol, address } of variables) wanted.add(symbol, address);
-  const values = new SymbolValues(object, locator);
-  const known = cache?.find(object, wanted, values);
+  const known = cache?.find(object, wanted, locator);
   if (known !== undefined) return { ...known, scopes: wanted.byAddress(known.scopes) };
+  const values = new SymbolValues(object, locator);
   try {
     const dwarf = new DwarfObject(debugSections(object, values), shared);
     const files = sourceFiles(dwarf);
@@ -71,7 +71,9 @@ export function sourceOf(
       : distinct.size === 1
       ? [...distinct][0]
       : undefined;
-    cache?.keep(object, wanted, values, { file, scopes: wanted.byNumber(scopes), mayShrink: false });
+    if (!values.dependsOnLayout) {
+      cache?.keep(object, wanted, locator, { file, scopes: wanted.byNumber(scopes), mayShrink: false });
+    }
     return { file, scopes, mayShrink: false };
   } catch (error) {
     if (error instanceof LoadError) return undescribed(object);

@@ -75,23 +75,42 @@ export class CollectedTypes {
     for (const list of [this.#kinds, this.#spellings, this.#starts, this.#ends]) list.length = length;
   }
 
-  /** Copies the types from a number on, which refer to each other only. */
-  partFrom(first: number): TypesPart {
+  /**
+   * Copies the types from a number on, which refer to each other only, and leaves them as {@linkcode append} would
+   * have added them.
+   */
+  takePart(first: number): TypesPart {
     const { length } = this;
     const counts = new Int32Array(length - first), references: number[] = [];
+    let start = this.#references.length;
     for (let id = first; id < length; id++) {
       for (let at = this.firstReference(id); at < this.behindReferences(id); at++) {
         const to = this.references[at];
         references.push(to === 0 ? 0 : to - first + 1);
         counts[id - first]++;
+        start = Math.min(start, at);
       }
     }
-    return {
+    const part = {
       kinds: this.#kinds.values.slice(first, length),
       spellings: this.#spellings.values.slice(first, length),
       counts,
       references: Int32Array.from(references),
     };
+    this.truncate(first);
+    this.#references.length = start;
+    this.append(part);
+    return part;
+  }
+
+  /** Whether a list with the same pools has the same types under the same numbers, added in the same parts. */
+  equals(other: CollectedTypes): boolean {
+    const mine = this.#lists, theirs = other.#lists;
+    return mine.every((list, index) => list.equals(theirs[index]));
+  }
+
+  get #lists(): readonly Growing[] {
+    return [this.#kinds, this.#spellings, this.#starts, this.#ends, this.#references];
   }
 
   /** Adds types of a list with the same pools behind all others. */

@@ -32,4 +32,11 @@ export class Growing {
     this.values.set(numbers, this.length);
     this.length += numbers.length;
   }
+
+  /** Whether another list has the same numbers. */
+  equals({ values, length }: Growing): boolean {
+    if (this.length !== length) return false;
+    for (let i = 0; i < length; i++) if (this.values[i] !== values[i]) return false;
+    return true;
+  }
 }

@@ -18,19 +18,63 @@ import { readType } from "./spelling.ts";
 /** The most types that contain each other, one in the next. */
 const MOST_DEPTH = 1000;
 
-/** Merges equal types and leaves out those that nothing reaches. */
-export function mergeTypes(collected: CollectedTypes, typed: readonly TypedAddress[]): TypeGraph {
+/** The types of the last graph, for the next one of the same types: only addresses differ then. */
+export class LastMerge {
+  #collected: CollectedTypes | undefined;
+  #roots: readonly number[] = [];
+  #merged: Merged | undefined;
+
+  find(collected: CollectedTypes, roots: readonly number[]): Merged | undefined {
+    const known = this.#roots;
+    if (known.length !== roots.length || known.some((root, index) => root !== roots[index])) return undefined;
+    return this.#collected?.equals(collected) === true ? this.#merged : undefined;
+  }
+
+  keep(collected: CollectedTypes, roots: readonly number[], merged: Merged): void {
+    this.#collected = collected;
+    this.#roots = roots;
+    this.#merged = merged;
+  }
+}
+
+/** The types of a graph, and the types of its addresses in ascending order. */
+interface Merged {
+  readonly types: TypeGraph["types"];
+  readonly roots: readonly number[];
+}
+
+/**
+ * Merges equal types and leaves out those that nothing reaches.
+ *
+ * @param last The last graph of types with the same pools.
+ */
+export function mergeTypes(
+  collected: CollectedTypes,
+  typed: readonly TypedAddress[],
+  last?: LastMerge,
+): TypeGraph {
+  const sorted = typed.toSorted((a, b) => a.address - b.address);
+  const roots = sorted.map(({ type }) => type);
+  let merged = last?.find(collected, roots);
+  if (merged === undefined) {
+    merged = merge(collected, roots);
+    last?.keep(collected, roots, merged);
+  }
+  const { types, roots: numbers } = merged;
+  return { types, typed: sorted.map(({ address }, index) => ({ address, type: numbers[index] })) };
+}
+
+function merge(collected: CollectedTypes, roots: readonly number[]): Merged {
   const classes = classesOf(collected);
   const types = new Array<TypeRecord | undefined>(collected.length);
   const typeOf = (id: number) => types[id] ??= readType(collected, id);
-  const sorted = typed.toSorted((a, b) => a.address - b.address);
-  const ordered = inOrder(typeOf, classes, sorted.map(({ type }) => type));
+  const ordered = inOrder(typeOf, classes, roots);
   const numbers = new Int32Array(collected.length);
   ordered.forEach((id, index) => numbers[id] = index + 1);
   const numberOf = (id: number): number => id === 0 ? 0 : numbers[classes[id]];
   return {
     types: [undefined, ...ordered.map((id) => renumber(typeOf(id), numberOf))],
-    typed: sorted.map(({ address, type }) => ({ address, type: numberOf(type) })),
+    roots: roots.map(numberOf),
   };
 }
 

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { LoadError } from "../../src/errors/load_error.ts";
 import { LinkCache } from "../../src/link/link_cache.ts";
+import { LinkMemory } from "../../src/link/link_memory.ts";
 import { type LinkInput, linkObjects, type LinkOptions } from "../../src/link/linker.ts";
 import { testOutputOf } from "../support/compilers.ts";
 import { addVariable, archive, ElfWriter, functionObject } from "../support/objects.ts";
@@ -117,6 +118,26 @@ for (const compiler of ["gcc", "clang"]) {
   }
 }
 
+testOutputOf("gcc", "links that read ever new types stay as fresh links are", async (folder, cc) => {
+  const versions: Uint8Array[] = [];
+  for (let version = 0; version < 5; version++) {
+    const structs = Array.from(
+      { length: 1500 },
+      (_, index) =>
+        `struct s${version}_${index} { int a${version}; struct s${version}_${index} *next; } v${index};`,
+    );
+    Deno.writeTextFileSync(`${folder}/a.c`, structs.join("\n"));
+    await cc("-g", "-fPIC", "-c", "a.c", "-o", "a.o");
+    versions.push(Deno.readFileSync(`${folder}/a.o`));
+  }
+  const cache = new LinkCache();
+  // The tables of types are made anew on the way: each version is forgotten before it is linked again.
+  for (let link = 0; link < 16; link++) {
+    const inputs = [{ name: "a.o", bytes: versions[link % versions.length] }];
+    assertEquals(linkObjects(inputs, {}, cache).bytes, linkObjects(inputs).bytes, `link ${link}`);
+  }
+});
+
 const fixture = (path: string): Uint8Array[] => [
   Deno.readFileSync(new URL(`../../fixtures/${path}`, import.meta.url)),
 ];
@@ -197,6 +218,21 @@ Deno.test("a cache holds the objects of the last three links", () => {
     linkObjects([{ name: "a.o", bytes: functionObject("a", version) }], {}, cache);
   }
   assertEquals(cache.size, 3 * a.bytes.length);
+});
+
+Deno.test("objects beyond the size of a memory are read each time", () => {
+  const bytes = functionObject("f", 1), memory = new LinkMemory(2 * bytes.length);
+  const read = (name: string) => {
+    memory.beginLink();
+    return memory.read(name, bytes);
+  };
+  assertEquals(read("a.o") === read("a.o"), true);
+  read("b.o");
+  const third = read("c.o");
+  assertEquals(memory.size, 2 * bytes.length);
+  // The first one is forgotten by now.
+  assertEquals(read("c.o") === third, false);
+  assertEquals(memory.size, 2 * bytes.length);
 });
 
 Deno.test("a link that fails leaves a cache that works", () => {

@@ -54,6 +54,8 @@ export class ElfSymbols {
   readonly #extended: number;
   /** Where names end; 0 before somebody has asked. */
   #nameEnds: Uint32Array | undefined;
+  /** The names that somebody has asked for. */
+  readonly #names: (string | undefined)[] = [];
 
   constructor(
     file: InputBytes,
@@ -86,6 +88,10 @@ export class ElfSymbols {
   }
 
   name(index: number): string {
+    return this.#names[index] ??= this.#decodeName(index);
+  }
+
+  #decodeName(index: number): string {
     const start = this.nameStart(index);
     return decodeText(this.#file.bytes, start, this.#file.bytes.indexOf(0, start));
   }
