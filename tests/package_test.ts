@@ -128,7 +128,7 @@ const PUBLIC_NAMES = `
   ChangedPointee ChangedUse ConvertedVariable CrashFrame CrashOptions OnCrash
   ExecutableMemory FreshVariable ImportOptions ImportRecord ImportResolver ImportValue ImportedFunction
   InspectedModule InspectedVersion KeptTable RegistryInspection
-  IntegrityAlgorithm KeptVersion LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
+  IntegrityAlgorithm KeptVersion LinkCache LinkInput LinkMap LinkOptions LinkedModule LiveLibrary LiveToken
   LoadError LoadErrorData LoadErrorKind LoadOptions LoadedModule MemoryAllocator ModuleBytesOptions
   ModuleDescription ModuleExport ModuleLoadOptions ModuleLoader ModuleLoaderOptions ModuleRegistry
   ModuleRegistryOptions ModuleSet ModuleSymbols ModuleToken NativeCallback ObservedSet OldPointer OpenOptions ParsedSmf Protection ReloadOptions ReplacedCodeFate SafePointOptions
