@@ -30,12 +30,7 @@ import { Atomics } from "../os/intrinsics.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { SharedWords } from "../os/address_words.ts";
 import { readAddresses } from "../os/native_memory.ts";
-import {
-  type ExecutableMemory,
-  type MemoryAllocator,
-  PREFAULT_SIZE,
-  Protection,
-} from "../os/memory/allocator.ts";
+import { type ExecutableMemory, type MemoryAllocator, prefault, Protection } from "../os/memory/allocator.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 
 const TRAMPOLINE_SIZE = 32;
@@ -232,7 +227,7 @@ export class Trampolines {
   #largeTable(length: number): TableMemory {
     const allocator = this.#allocator;
     const memory = allocator.allocate(SLOT_SIZE * length, SLOT_SIZE);
-    if (memory.size >= PREFAULT_SIZE) allocator.prefault?.(memory, 0, memory.size);
+    prefault(allocator, memory, 0, memory.size);
     return {
       address: memory.address,
       slots: words(allocator.view(memory)),
@@ -286,7 +281,7 @@ export class Trampolines {
     const memory = allocator.allocate(length + behind, pageSize, this.#memories[0]?.address);
     undo.defer(() => abandon({ [Symbol.dispose]: () => allocator.free(memory) }));
     const word = (this.#memories[0] ?? memory).address + BigInt(pageSize);
-    if (length >= PREFAULT_SIZE) allocator.prefault?.(memory, 0, length);
+    prefault(allocator, memory, 0, length);
     const bytes = allocator.view(memory, 0, length).fill(TRAP);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const write = TRAMPOLINE_WRITERS[Deno.build.arch];

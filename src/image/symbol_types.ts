@@ -2,6 +2,7 @@
  * Compares what two files say about the types of all their symbols at once: most reloads change no declaration.
  */
 
+import { equal } from "../smf/equal.ts";
 import type { SmfFile } from "../smf/file.ts";
 import { decodedOf } from "../smf/types.ts";
 import type { TypedAddresses } from "../types/typed_addresses.ts";
@@ -18,7 +19,7 @@ const known = new WeakMap<SmfFile, Int32Array>();
 export function haveSameTypes(before: TypedVersion, after: TypedVersion): boolean {
   if (before.types.types !== after.types.types) return false;
   const { typed: old } = decodedOf(before.types), { typed: now } = decodedOf(after.types);
-  if (!equal(old.types, now.types)) return false;
+  if (old.types !== now.types && !equal(old.types, now.types)) return false;
   const { symbols } = after.file, places = placesOf(before, old);
   for (let index = 0; index < symbols.length; index++) {
     const place = places[index];
@@ -41,11 +42,4 @@ function placesOf({ file }: TypedVersion, typed: TypedAddresses): Int32Array {
     known.set(file, places);
   }
   return places;
-}
-
-function equal(left: Uint32Array, right: Uint32Array): boolean {
-  if (left === right) return true;
-  if (left.length !== right.length) return false;
-  for (let index = 0; index < left.length; index++) if (left[index] !== right[index]) return false;
-  return true;
 }

@@ -1,5 +1,5 @@
 /**
- * What was read of objects' debug information, for later links.
+ * Keeps the results of reading objects' debug information for later links.
  *
  * A layout changes the addresses in it. But a reader that looks for addresses only compares them: where the same words
  * are the same ones of these, it reads the same.

@@ -160,24 +160,33 @@ function writeFrames(
   }
 }
 
+/** Writes the value of a word of 4 or 8 bytes. */
+function writeValue(view: DataView, place: number, width: number, value: number): void {
+  view.setUint32(place, value, true);
+  if (width === 8) view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
+}
+
 /** Writes the sections of one object to their places. */
 class DebugRelocator {
   readonly #object: LinkObject;
-  readonly #placed: ReadonlyMap<number, Placed>;
+  /** The sections of the object that are in the module, by their indexes. */
+  readonly #placed: (Placed | undefined)[];
   readonly #locator: Locator;
 
   constructor(object: LinkObject, placed: ReadonlyMap<number, Placed>, locator: Locator) {
     this.#object = object;
-    this.#placed = placed;
     this.#locator = locator;
-    this.#targets = new Array(object.elf.sections.length);
-    for (const [section, one] of placed) this.#targets[section] = one;
+    this.#placed = new Array(object.elf.sections.length);
+    for (const [section, one] of placed) this.#placed[section] = one;
   }
 
   run(): void {
-    for (const [section, one] of this.#placed) {
+    for (const [section, one] of this.#placed.entries()) {
       // The twin of another object's section has been written with that object.
-      if (one.input.pieces !== undefined || this.#object.elf.sections[section] !== one.input.elf) continue;
+      if (
+        one === undefined || one.input.pieces !== undefined ||
+        this.#object.elf.sections[section] !== one.input.elf
+      ) continue;
       one.output.bytes.set(one.input.bytes, one.offset);
       this.#relocate(one);
     }
@@ -198,16 +207,14 @@ class DebugRelocator {
         this.#relocateRecord(one, relocations, links[at + RECORD]);
         continue;
       }
-      const place = offset + (links[at + PLACE] >>> 0);
-      view.setUint32(place, value, true);
-      if (links[at + WIDTH] === 8) view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
+      writeValue(view, offset + (links[at + PLACE] >>> 0), links[at + WIDTH], value);
     }
   }
 
   /** Returns the value of a word that leads to debug information; undefined for another one. */
   #linkedValue(links: Int32Array, at: number): number | undefined {
     const section = links[at + SECTION];
-    const placed = section === ELSEWHERE ? undefined : this.#targets[section];
+    const placed = section === ELSEWHERE ? undefined : this.#placed[section];
     if (placed === undefined) return undefined;
     const { elf, pieces } = placed.input, target = links[at + OFFSET];
     if (pieces === undefined) return placed.offset + target;
@@ -232,23 +239,19 @@ class DebugRelocator {
       if (width === 8) output.view.setUint32(place + 4, NOWHERE_HIGH, true);
       return;
     }
-    output.view.setUint32(place, value, true);
-    if (width === 8) output.view.setInt32(place + 4, Math.floor(value / 0x1_0000_0000), true);
+    writeValue(output.view, place, width, value);
     if (width === 8 && this.#isAddress) output.places.push(place);
   }
 
   /** Whether the last value is an offset in the image. */
   #isAddress = false;
 
-  /** What is placed, by section. */
-  readonly #targets: (Placed | undefined)[];
-
   /** Returns the value of a word; undefined if what it leads to is not in the module. */
   #value(symbol: number, addend: number, isThreadLocal: boolean): number | undefined {
     this.#isAddress = false;
     const { symbols } = this.#object.elf;
     const section = symbols.section(symbol);
-    const placed = section === -1 ? undefined : this.#targets[section];
+    const placed = section === -1 ? undefined : this.#placed[section];
     if (placed !== undefined) {
       const at = symbols.value(symbol) + addend;
       const { pieces } = placed.input;

@@ -54,7 +54,7 @@ export interface EmitInput extends DebugTarget {
   readonly sourceHash: bigint;
   /** The bytes of the section of types. */
   readonly types: Uint8Array | undefined;
-  /** What earlier links have read of the source texts of objects. */
+  /** The facts about objects' source texts that earlier links have read. */
   readonly sources: SourceCache | undefined;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What links have read of their objects, for later links of the same bytes.
+ * Keeps the results of reading objects for later links of the same bytes.
  */
 import { equalBytes } from "../smf/equal.ts";
 import { AddressReadings } from "./address_readings.ts";

@@ -7,6 +7,7 @@ import {
   type ExecutableMemory,
   type MemoryAllocator,
   noRoomBelow,
+  prefault,
   PREFAULT_SIZE,
 } from "../os/memory/allocator.ts";
 import { abandon, retryDeferred } from "../os/memory/deferred_release.ts";
@@ -53,7 +54,7 @@ function allocateLow(allocator: MemoryAllocator, size: number, alignment: number
 }
 
 /** Announces the bytes that sections are about to fill, those of neighbours together. */
-function prefault({ allocator, memory, plan }: PlacedImage): void {
+function prefaultSections({ allocator, memory, plan }: PlacedImage): void {
   if (allocator.prefault === undefined || plan.size < PREFAULT_SIZE) return;
   const filled = plan.sections.map(({ section, offset }) => ({
     start: offset,
@@ -64,7 +65,7 @@ function prefault({ allocator, memory, plan }: PlacedImage): void {
     const { start } = filled[index];
     let { end } = filled[index++];
     while (index < filled.length && filled[index].start - end < allocator.pageSize) end = filled[index++].end;
-    if (end - start >= PREFAULT_SIZE) allocator.prefault(memory, start, end - start);
+    prefault(allocator, memory, start, end - start);
   }
 }
 
@@ -77,7 +78,7 @@ export function* fill(
   const { address, size } = memory;
   const filling = new StepTimer(image.identity.trace);
   const bytes = allocator.view(memory);
-  prefault(image);
+  prefaultSections(image);
   for (const { section, offset } of plan.sections) {
     // Fresh memory is zero: a section of zeros costs no memory until it is written to.
     if (section.size === 0 && !section.compressed) continue;

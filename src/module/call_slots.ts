@@ -13,6 +13,7 @@ import { SwitchedFunctions } from "./function_keys.ts";
 import { openConstants } from "./open_constants.ts";
 import { SharedWords } from "../os/address_words.ts";
 import type { MemoryAllocator } from "../os/memory/allocator.ts";
+import type { Entries } from "../smf/entries.ts";
 import { RelocationType } from "../smf/enums.ts";
 import { RELOCATION_WORDS } from "../smf/reloc.ts";
 
@@ -22,8 +23,10 @@ const { offset: OFFSET, symbol: SYMBOL, type: TYPE, step: STEP } = RELOCATION_WO
 
 /** Whether a relocation at an offset in the file's image fills a slot that only calls read. */
 export function isCallSlot({ entries }: Pick<LoadedImage, "entries">, offset: number): boolean {
-  if (entries === undefined) return false;
-  const { start, end } = entries.callSlots;
+  return entries !== undefined && isSlot(entries.callSlots, offset);
+}
+
+function isSlot({ start, end }: Entries["callSlots"], offset: number): boolean {
   return offset >= start && offset < end && (offset - start) % SLOT_SIZE === 0;
 }
 
@@ -49,14 +52,14 @@ export class CallSlots {
     const functions = this.#functions = new SwitchedFunctions(image);
     const { entries, file: { relocations: { words } }, plan } = image;
     const isDone = entries === undefined || image.callsTrampolines;
-    const { start, end } = isDone ? NO_SLOTS : entries.callSlots;
+    const slots = isDone ? NO_SLOTS : entries.callSlots, { start, end } = slots;
     const symbols = new Int32Array((end - start) / SLOT_SIZE), places = new Int32Array(symbols.length);
     // They lie in one section of constants.
     const distance = symbols.length === 0 ? 0 : plan.place(start, SLOT_SIZE) - start;
     let count = 0;
     for (let at = 0; count < symbols.length && at < words.length; at += STEP) {
       const offset = words[at + OFFSET + 1] * 2 ** 32 + words[at + OFFSET];
-      if (offset < start || offset >= end || (offset - start) % SLOT_SIZE !== 0) continue;
+      if (!isSlot(slots, offset)) continue;
       const symbol = words[at + SYMBOL];
       if ((words[at + TYPE] & 0xff) !== RelocationType.Abs64 || !functions.has(symbol)) continue;
       symbols[count] = symbol;

@@ -46,6 +46,8 @@ export class OwnAddresses {
   readonly #image: LoadedImage;
   /** The address of the image. */
   readonly #base: number;
+  /** Finds the address of a function's code. */
+  readonly #codeOf: (symbol: number) => number;
   /** The loader enters their functions itself, and checks that they are code of the module. */
   readonly #startArrays: ReturnType<typeof startArrays>;
   /** The words in constants and in the GOT, by offsets in the image. */
@@ -56,6 +58,7 @@ export class OwnAddresses {
   constructor(image: LoadedImage) {
     this.#image = image;
     this.#base = Number(image.memory.address);
+    this.#codeOf = codeIn(image);
     this.#startArrays = startArrays(image.plan);
     this.isCanonical = image.needs !== undefined;
     this.#functions = new SwitchedFunctions(image);
@@ -81,7 +84,7 @@ export class OwnAddresses {
     const image = this.#image, { memory, plan } = image;
     // Names of one function are one address in C. In a hot module one of them may become another function.
     const bySymbol = image.entries === undefined ? this.#withoutNames(canonical) : canonical;
-    const ownTrampolines = new OwnTrampolines(bySymbol, codeIn(image));
+    const ownTrampolines = new OwnTrampolines(bySymbol, this.#codeOf);
     if (ownTrampolines.isEmpty) return { canonical: bySymbol, commit() {}, release() {} };
     using preparing = new DisposableStack();
     const open = ({ offset, length }: Region): DataView => {
@@ -171,11 +174,6 @@ export class OwnAddresses {
     }
   }
 
-  /** The address of a function's code. */
-  #codeOf(symbol: number): number {
-    return this.#base + offsetOf(this.#image, symbol);
-  }
-
   /**
    * Changes words that code of the module, or a carry, has written. Words as the file has them are left: one
    * may end a range of addresses where a function happens to begin.
@@ -214,7 +212,7 @@ export class OwnAddresses {
   }
 }
 
-/** Finds the addresses of functions' code, without the image's memory. */
+/** Returns what finds the addresses of functions' code; it keeps nothing of the image but the tables of its file. */
 function codeIn({ memory: { address }, file, plan }: LoadedImage): (symbol: number) => number {
   const base = Number(address);
   return (symbol) => base + offsetOf({ file, plan }, symbol);

@@ -32,7 +32,7 @@ export interface BuilderOptions {
   readonly compiler?: string;
   /** The system to build for. Default: this one. */
   readonly target?: string;
-  /** What earlier builds of the module have read of its objects. */
+  /** Keeps the results of reading the module's objects from one build to the next. */
   readonly linkCache?: LinkCache;
   /** Hears of a module whose file is about to be written. */
   readonly written?: (module: ProjectModule, built: BuiltModule) => void;

@@ -44,7 +44,7 @@ export class Session implements AsyncDisposable {
   readonly #untyped = new Set<string>();
   /** The outputs that were built in this session. */
   readonly #known = new Set<string>();
-  /** What builds have read of the objects of each module, by its output. */
+  /** Caches for the links of each module, by its output. */
   readonly #linkCaches = new Map<string, LinkCache>();
   #program: Program | undefined;
   #isOver = false;

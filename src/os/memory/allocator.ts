@@ -18,6 +18,7 @@ export {
   detach,
   type ExecutableMemory,
   type MemoryAllocator,
+  prefault,
   PREFAULT_SIZE,
   Protection,
 } from "./contract.ts";

@@ -176,6 +176,16 @@ export interface MemoryAllocator {
 /** Stretches of at least so many bytes get all their pages at once, which costs less than one by one. */
 export const PREFAULT_SIZE = 65_536;
 
+/** Announces bytes that are about to be filled, if they are enough to gain by it. */
+export function prefault(
+  allocator: MemoryAllocator,
+  memory: ExecutableMemory,
+  offset: number,
+  length: number,
+): void {
+  if (length >= PREFAULT_SIZE) allocator.prefault?.(memory, offset, length);
+}
+
 /**
  * Ends a view: its length becomes 0 and its memory can no longer be reached
  * through it. Costs no copy. Does nothing if the view has ended already.

@@ -106,6 +106,7 @@ export class TrampolineSlots {
     }
     this.#functions.enter(current, Int32Array.of(...before, ...entered));
   }
+
   /** Makes the trampoline of a slot, and leads it to an address. */
   #fill(current: ModuleVersion, { index }: TrampolineSlot, address: number): void {
     this.#tables.fill(current, index, address, this.#slots.all.length);
@@ -140,13 +141,11 @@ export class TrampolineSlots {
   canonicalOf(current: ModuleVersion, candidate: ModuleVersion, { addresses }: SlotTargets): Float64Array {
     const canonical = new Float64Array(candidate.image.file.symbols.length);
     const functions = this.functionsOf(candidate);
-    const enter = ({ index }: TrampolineSlot): void => {
+    for (let index = 0; index < addresses.length; index++) {
       const symbol = functions.symbols[index];
-      if (symbol < 0 || addresses[index] !== functions.addresses[index]) return;
+      if (symbol < 0 || addresses[index] !== functions.addresses[index]) continue;
       canonical[symbol] = this.addressAsNumber(current, index);
-    };
-    for (const slot of this.#slots.current()) enter(slot);
-    for (const slot of this.#slots.retired()) enter(slot);
+    }
     return canonical;
   }
 
