@@ -1,6 +1,7 @@
 /**
  * Builds the package as it is published, and checks the build:
  *
+ * - the build's own tests pass, with its libraries, which the repository's lock file does not list;
  * - `deno publish --dry-run` takes it without a warning;
  * - its documentation is that of the sources, and no type has become `any`;
  * - `smf dev` reloads modules in a program, also where the package comes over the network;
@@ -203,6 +204,7 @@ function nameOf(path: string): string {
 }
 
 try {
+  mustRun(["test", "--allow-all", "--lock", ".ci/build/deno.lock", ".ci/build/tests/"]);
   await build(folder);
   checkPublishing();
   checkDocumentation();

@@ -1,49 +1,69 @@
-/** The functions that every program needs: found by running some under V8's coverage. */
+/** What every program needs of the bundles: found by running some under V8's coverage. */
 import { fromFileUrl, join, toFileUrl } from "@std/path";
 import { deno } from "./deno.ts";
+import { filesIn } from "./files.ts";
 import type { Range } from "./eager.ts";
 import { addModule } from "../../tests/support/testing.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
 
-/** A program that loads a module in each of the usual ways, with a cache too, and one that links an object by the command. */
+/**
+ * A program that loads a module in each of the usual ways, with a cache too, and uses one by its token.
+ *
+ * @param main The module that exports what the package does.
+ */
+function loading(main: string, data: string): string {
+  const file = join(data, "add.smf");
+  return `
+    import { LiveLibrary, ModuleLoader, ModuleRegistry } from ${JSON.stringify(toFileUrl(main).href)};
+
+    const ADD = { add: { parameters: ["i64", "i64"], result: "i64" } };
+    const check = (sum) => {
+      if (sum !== 5n) throw new Error("a wrong sum");
+    };
+    {
+      using module = new ModuleLoader().load(${JSON.stringify(file)});
+      check(module.bind(ADD).symbols.add(2n, 3n));
+    }
+    using registry = new ModuleRegistry();
+    const module = registry.load(${JSON.stringify(file)});
+    check(module.getFunction("add", ADD.add)(2n, 3n));
+    using live = registry.open(${JSON.stringify(file)}, ADD);
+    check(live.symbols.add(2n, 3n));
+    {
+      using attached = LiveLibrary.attach(live.share(), ADD);
+      check(attached.symbols.add(2n, 3n));
+    }
+
+    // Only a file that has not changed for a second is known afterwards.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    let known = false;
+    for (let start = 1; start <= 2 && Deno.build.os !== "windows"; start++) {
+      using registry = new ModuleRegistry({
+        cache: ${JSON.stringify(join(data, "cache"))},
+        onTrace: (event) => event.kind === "read" && (known = event.known),
+      });
+      registry.load(${JSON.stringify(file)});
+    }
+    if (Deno.build.os !== "windows" && !known) throw new Error("the file is not known");
+  `;
+}
+
+/** A program that links an object by the command. */
+function linking(command: string, data: string): string {
+  const args = ["link", join(ROOT, "fixtures", "c", "arith.o"), "-o", join(data, "arith.smf")];
+  return `
+    import { runProgram } from ${JSON.stringify(toFileUrl(command).href)};
+
+    const code = await runProgram(${JSON.stringify(args)});
+    if (code !== 0) throw new Error("the command failed");
+  `;
+}
+
+/** The programs that the package is to be fast for. */
 function programs(scripts: string, data: string): string[] {
-  const url = (path: string): string => JSON.stringify(toFileUrl(path).href);
-  const file = join(data, "add.smf"), object = join(ROOT, "fixtures", "c", "arith.o");
-  return [
-    `
-      import { ModuleLoader, ModuleRegistry } from ${url(join(scripts, "mod.js"))};
-
-      const ADD = { add: { parameters: ["i64", "i64"], result: "i64" } };
-      {
-        using module = new ModuleLoader().load(${JSON.stringify(file)});
-        if (module.bind(ADD).symbols.add(2n, 3n) !== 5n) throw new Error("a wrong sum");
-      }
-      using registry = new ModuleRegistry();
-      const module = registry.load(${JSON.stringify(file)});
-      if (module.getFunction("add", ADD.add)(2n, 3n) !== 5n) throw new Error("a wrong sum");
-
-      // Only a file that has not changed for a second is known afterwards.
-      await new Promise((resolve) => setTimeout(resolve, 1100));
-      let known = false;
-      for (let start = 1; start <= 2 && Deno.build.os !== "windows"; start++) {
-        using registry = new ModuleRegistry({
-          cache: ${JSON.stringify(join(data, "cache"))},
-          onTrace: (event) => event.kind === "read" && (known = event.known),
-        });
-        registry.load(${JSON.stringify(file)});
-      }
-      if (Deno.build.os !== "windows" && !known) throw new Error("the file is not known");
-    `,
-    `
-      import { runProgram } from ${url(join(scripts, "src", "cli", "main.js"))};
-
-      const code = await runProgram(["link", ${JSON.stringify(object)}, "-o", ${
-      JSON.stringify(join(data, "arith.smf"))
-    }]);
-      if (code !== 0) throw new Error("the command failed");
-    `,
-  ];
+  const main = join(scripts, "mod.js"), command = join(scripts, "src", "cli", "main.js");
+  return [loading(main, data), linking(command, data)];
 }
 
 /** Imports all modules of the package, and then runs the programs with it. */
@@ -76,12 +96,15 @@ function run(programs: (folder: string) => readonly string[], ...options: readon
 interface Coverage {
   readonly url: string;
   readonly functions: readonly {
-    readonly ranges: readonly {
-      readonly startOffset: number;
-      readonly endOffset: number;
-      readonly count: number;
-    }[];
+    /** The function's own range, and then those of blocks in it whose counts differ. */
+    readonly ranges: readonly CountedRange[];
   }[];
+}
+
+interface CountedRange {
+  readonly startOffset: number;
+  readonly endOffset: number;
+  readonly count: number;
 }
 
 /** The functions that run, by script. */
@@ -95,8 +118,8 @@ export interface CalledFunctions {
 
 /** Finds the functions that run in the programs, and when all of the package is imported. */
 export function calledFunctions(scripts: readonly string[], folder: string): readonly CalledFunctions[] {
-  const inPrograms = covered((data) => programs(folder, data));
-  const atImport = covered(() => [importing(scripts)]);
+  const inPrograms = calledIn(covered((data) => programs(folder, data)));
+  const atImport = calledIn(covered(() => [importing(scripts)]));
   return scripts.map((path) => ({
     path,
     inPrograms: inPrograms.get(toFileUrl(path).href) ?? [],
@@ -104,22 +127,51 @@ export function calledFunctions(scripts: readonly string[], folder: string): rea
   }));
 }
 
-/** Runs programs and returns the functions that they call, by the URL of their script. */
-function covered(programs: (folder: string) => readonly string[]): Map<string, Range[]> {
+/**
+ * Finds what runs of a bundle when it is imported, and when a program loads modules with it.
+ *
+ * @returns a byte for each UTF-16 code unit of the text: 1 if it has run.
+ */
+export function textThatRuns(path: string): Uint8Array {
+  const { length } = Deno.readTextFileSync(path), url = toFileUrl(path).href;
+  const ran = new Uint8Array(length);
+  for (const script of covered((data) => [importing([path]), loading(path, data)])) {
+    if (script.url !== url) continue;
+    const counted = new Uint8Array(length);
+    // Inner ranges come after those around them.
+    const ranges = script.functions.flatMap(({ ranges }) => ranges);
+    for (const { startOffset, endOffset, count } of ranges.toSorted(bySize)) {
+      counted.fill(Math.min(count, 1), startOffset, endOffset);
+    }
+    counted.forEach((value, at) => ran[at] |= value);
+  }
+  return ran;
+}
+
+/** Puts larger ranges first. */
+function bySize(a: CountedRange, b: CountedRange): number {
+  return (b.endOffset - b.startOffset) - (a.endOffset - a.startOffset);
+}
+
+/** The functions that were called, by the URL of their script. */
+function calledIn(scripts: readonly Coverage[]): Map<string, Range[]> {
+  const found = new Map<string, Range[]>();
+  for (const { url, functions } of scripts) {
+    const ranges = found.get(url) ?? [];
+    found.set(url, ranges);
+    for (const { ranges: [{ startOffset: start, endOffset: end, count }] } of functions) {
+      if (count > 0 && !ranges.some((range) => range.start === start)) ranges.push({ start, end });
+    }
+  }
+  return found;
+}
+
+/** Runs programs, and returns the coverage of each script in each of them. */
+function covered(programs: (folder: string) => readonly string[]): readonly Coverage[] {
   const folder = Deno.makeTempDirSync({ prefix: "coverage_" });
   try {
     run(programs, `--coverage=${folder}`);
-    const found = new Map<string, Range[]>();
-    for (const { name } of Deno.readDirSync(folder)) {
-      if (!name.endsWith(".json")) continue;
-      const { url, functions }: Coverage = JSON.parse(Deno.readTextFileSync(join(folder, name)));
-      const ranges = found.get(url) ?? [];
-      found.set(url, ranges);
-      for (const { ranges: [{ startOffset: start, endOffset: end, count }] } of functions) {
-        if (count > 0 && !ranges.some((range) => range.start === start)) ranges.push({ start, end });
-      }
-    }
-    return found;
+    return filesIn(folder, ".json").map((path) => JSON.parse(Deno.readTextFileSync(path)));
   } finally {
     Deno.removeSync(folder, { recursive: true });
   }

@@ -2,7 +2,7 @@
  * All that the library's entry points export, so that it becomes one bundle: four that import from each other
  * cost each program 2 ms more.
  *
- * The linker comes last, with what uses it: the end of the bundle, which lazy_linker.ts defers.
+ * The linker comes last, with what uses it, so that it is one of the parts that lazy_parts.ts defers.
  *
  * @module
  */

@@ -31,6 +31,9 @@ export interface Changes {
 
 /** Text that can be in a stack trace: calls, properties, elements, templates, patterns and the like. */
 const TRACEABLE = /[(.[`]|\}=|throw|new |await|yield|\bin |instanceof/;
+/** What looks like that and is not: strings without escapes, conditions, and heads of functions and methods. */
+const UNTRACEABLE =
+  /"[^"\\]*"|\b(?:if|while|for|switch|catch)\(|\bfunction\b[ *\w$]*\([\w$,]*\)|^(?:static |async |get |set |\*)*#?[\w$]+\([\w$,]*\)\{|\([\w$,]*\)=>/g;
 
 /** The text of a bundle that comes from one line of a source. */
 interface Piece {
@@ -54,7 +57,9 @@ export function lineMap(map: SourceMap, changes: Changes): string {
     piecesOf(segments, starts[line]).forEach(({ at, column, source, line }, index, pieces) => {
       for (; next < edits.length && edits[next].at <= at; next++) moved += edits[next].text.length;
       const text = code.slice(at, pieces[index + 1]?.at ?? end);
-      if (TRACEABLE.test(text) || kept.at(-1)?.[1] !== source) kept.push([column + moved, source, line, 0]);
+      if (TRACEABLE.test(text.replace(UNTRACEABLE, "")) || kept.at(-1)?.[1] !== source) {
+        kept.push([column + moved, source, line, 0]);
+      }
     });
     while (next < edits.length && edits[next].at < end) next++;
     return kept;

@@ -16,8 +16,8 @@ import { writeDeclarations } from "./declarations.ts";
 import { deno } from "./deno.ts";
 import { withEagerFunctions } from "./eager.ts";
 import { filesIn } from "./files.ts";
-import { calledFunctions, makeTrips } from "./first_trip.ts";
-import { deferLinker, LATER } from "./lazy_linker.ts";
+import { calledFunctions, makeTrips, textThatRuns } from "./first_trip.ts";
+import { deferParts } from "./lazy_parts.ts";
 import { lineMap } from "./line_map.ts";
 
 const ROOT = fromFileUrl(new URL("../../", import.meta.url));
@@ -39,6 +39,8 @@ export const entryPoints: readonly string[] = Object.values(config.exports).map(
   path.replace("./", "")
 );
 
+/** The entry point that programs and Workers import to load modules. */
+const MAIN = "mod.ts";
 /** The entry point that is a program. */
 const COMMAND = "src/cli/main.ts";
 
@@ -72,11 +74,15 @@ function bundlesIn(folder: string): string[] {
  *
  * @param change Changes the text of a bundle, and no number of a line.
  */
-async function bundle(folder: string, path: string, change = (bundle: string) => bundle): Promise<void> {
+async function bundle(
+  folder: string,
+  path: string,
+  change: (bundle: string, path: string) => string = (bundle) => bundle,
+): Promise<void> {
   const options = ["--code-splitting", "--packages", "bundle", "--sourcemap", "inline"];
   deno("bundle", "--quiet", "--frozen", "--outdir", folder, ...options, path);
   for (const path of scriptsIn(folder)) {
-    const { code, map } = await transform(change(Deno.readTextFileSync(path)), {
+    const { code, map } = await transform(change(Deno.readTextFileSync(path), path), {
       minifyWhitespace: true,
       sourcemap: "external",
       sourcesContent: false,
@@ -92,22 +98,26 @@ function typesComment(path: string): string {
   return `/* @ts-self-types="./${basename(path).replace(/\.[jt]s$/, ".d.ts")}" */\n`;
 }
 
+/** The names that a module of the sources exports. */
+async function exportsOf(path: string): Promise<readonly string[]> {
+  return Object.keys(await import(toFileUrl(join(ROOT, path)).href));
+}
+
 /**
  * Writes the library's entry points, which export from its one bundle.
  *
- * @param later The names that only the linker's part has.
+ * @param later The functions of the bundle that return exports which are not there at once.
  */
-async function writeLibraryEntries(folder: string, later: readonly string[]): Promise<void> {
+async function writeLibraryEntries(folder: string, later: ReadonlyMap<string, string>): Promise<void> {
   for (const path of entryPoints.filter((path) => path !== COMMAND)) {
-    const names = Object.keys(await import(toFileUrl(join(ROOT, path)).href));
     const bundle = `${"../".repeat(path.split("/").length - 1) || "./"}library.js`;
-    const [now, ofLinker] = [false, true].map((isLater) =>
-      names.filter((name) => later.includes(name) === isLater).join(", ")
-    );
-    const lines = [`export { ${now} } from "${bundle}";`];
-    if (ofLinker !== "") {
-      lines.push(`import { ${LATER} } from "${bundle}";`, `export const { ${ofLinker} } = ${LATER}();`);
-    }
+    const byMaker = Map.groupBy(await exportsOf(path), (name) => later.get(name));
+    const lines = [...byMaker].map(([maker, names]) => {
+      const list = `{ ${names.join(", ")} }`;
+      return maker === undefined
+        ? `export ${list} from "${bundle}";`
+        : `import { ${maker} } from "${bundle}";\nexport const ${list} = ${maker}();`;
+    });
     const target = join(folder, "..", built(path));
     Deno.mkdirSync(dirname(target), { recursive: true });
     Deno.writeTextFileSync(target, `${typesComment(path)}${lines.join("\n")}\n`);
@@ -133,9 +143,11 @@ export async function build(folder: string): Promise<void> {
   for (const name of config.publish.include) copyInto(join(folder, name), join(ROOT, name));
   const scripts = join(folder, "built");
   // The command has its own copy of what it shares with the library, whose bundle its parts would cut.
-  let later: readonly string[] = [];
-  await bundle(scripts, ".ci/build/library.ts", (library) => {
-    const deferred = deferLinker(library);
+  const atOnce = await exportsOf(MAIN);
+  let later: ReadonlyMap<string, string> = new Map();
+  await bundle(scripts, ".ci/build/library.ts", (library, path) => {
+    const ran = textThatRuns(path);
+    const deferred = deferParts(library, (at) => ran[at] === 1, atOnce);
     later = deferred.later;
     return deferred.text;
   });

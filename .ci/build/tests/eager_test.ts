@@ -1,6 +1,6 @@
 // Parentheses that make V8 compile functions with the script: they change what is compiled, not what runs.
 import { assertEquals } from "@std/assert";
-import { type Range, withEagerFunctions } from "../../.ci/build/eager.ts";
+import { type Range, withEagerFunctions } from "../eager.ts";
 
 /** Finds the functions in a script by how they begin; each ends with the mark that is its last character. */
 function ranges(code: string, ...beginnings: readonly string[]): Range[] {
