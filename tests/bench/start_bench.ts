@@ -69,13 +69,15 @@ function buildPackage(folder: string): void {
   if (!success) throw new Error(new TextDecoder().decode(stderr));
 }
 
+const ADD = `{ add: { parameters: ["i64", "i64"], result: "i64" } }`;
+
 /** Programs for one copy of the package, the text of each under its name. */
 const PROGRAMS = {
   import: `import "@simple/loader";`,
   load: `
     import { ModuleLoader } from "@simple/loader";
     using module = new ModuleLoader().load(Deno.args[0]);
-    const { symbols } = module.bind({ add: { parameters: ["i64", "i64"], result: "i64" } });
+    const { symbols } = module.bind(${ADD});
     if (symbols.add(2n, 3n) !== 5n) throw new Error("a wrong sum");
   `,
   worker: `
@@ -86,6 +88,27 @@ const PROGRAMS = {
   in_worker: `
     import "@simple/loader";
     (globalThis as unknown as { postMessage(message: unknown): void }).postMessage("ready");
+  `,
+  attach: `
+    import { ModuleRegistry } from "@simple/loader";
+    using registry = new ModuleRegistry();
+    using live = registry.open(Deno.args[0], ${ADD});
+    const worker = new Worker(new URL("./in_attached.ts", import.meta.url), { type: "module" });
+    worker.postMessage(live.share());
+    const { data } = await new Promise<MessageEvent>((resolve) => worker.onmessage = resolve);
+    if (data !== 5n) throw new Error("a wrong sum");
+    worker.terminate();
+  `,
+  in_attached: `
+    import { LiveLibrary, type LiveToken } from "@simple/loader";
+    const scope = globalThis as unknown as {
+      onmessage: (event: MessageEvent<LiveToken>) => void;
+      postMessage(message: unknown): void;
+    };
+    scope.onmessage = ({ data }) => {
+      using library = LiveLibrary.attach(data, ${ADD});
+      scope.postMessage(library.symbols.add(2n, 3n));
+    };
   `,
 };
 
@@ -176,6 +199,11 @@ async function makeSides(folder: string, skipped: string[]): Promise<readonly Si
         command: run(name, "worker"),
         beyond: emptyWorker,
         ...(isPublished && { goal: 10 }),
+      },
+      {
+        name: `a load, and a Worker that attaches and calls, ${name}`,
+        command: run(name, "attach", module),
+        beyond: emptyWorker,
       },
     );
     if (!hasCompiler) continue;
