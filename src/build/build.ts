@@ -188,10 +188,11 @@ export async function buildReporting(
     needed: [...new Set([...needed, ...neededLibraries(kinds, context.target)])],
     ...link,
   };
-  const { bytes, map } = linkReporting(inputs, linkOptions, progress?.linking, options.linkCache);
+  const { file, map } = linkReporting(inputs, linkOptions, progress?.linking, options.linkCache);
+  const bytes = file.join();
   if (target !== undefined) checkTarget(bytes, target);
   return {
-    bytes: bytes as Uint8Array<ArrayBuffer>,
+    bytes,
     map,
     runs: compiled.map(({ run }) => run),
     dependencies: [...new Set(compiled.flatMap(({ dependencies }) => dependencies))],

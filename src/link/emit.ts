@@ -5,15 +5,16 @@ import { HOMES_SECTION, homesBytes } from "../smf/homes.ts";
 import { HOST_LIBRARIES_SECTION, hostLibrariesBytes } from "../smf/host_libraries.ts";
 import { LoadError } from "../errors/load_error.ts";
 import { Binding, CALL_ENDS_PROCESS, HeaderFlag, Platform, SectionType, SymbolType } from "../smf/enums.ts";
-import { SmfBuilder } from "../smf/builder.ts";
+import { type BuilderParts, partsOf, SmfBuilder } from "../smf/builder.ts";
+import type { FileParts } from "../smf/file_parts.ts";
 import { foreignCode } from "../smf/contents.ts";
 import { TYPES_SECTION } from "../smf/types.ts";
 import type { LayoutName } from "../smf/layout.ts";
 import type { Applied } from "./apply.ts";
 import { SymbolKind } from "../os/elf.ts";
-import type { CompanionSymbol } from "./debug_companion.ts";
 import { addDebug, type DebugTarget } from "./emit_debug.ts";
 import { addEntries } from "./emit_entries.ts";
+import { ModuleSymbols } from "./emit_symbols.ts";
 import type { Entries } from "./entries.ts";
 import { sortedByHash } from "./exports.ts";
 import type { NeededName } from "./gc.ts";
@@ -60,7 +61,7 @@ export interface EmitInput extends DebugTarget {
 
 /** The results of {@linkcode emitModule}. */
 export interface Emitted {
-  readonly bytes: Uint8Array;
+  readonly file: FileParts;
   /** The exports in the order of the inputs. */
   readonly exports: readonly MapExport[];
   /** The bytes of the companion file, if there is one. */
@@ -70,7 +71,7 @@ export interface Emitted {
 /** Writes the module. */
 export function emitModule(input: EmitInput): Emitted {
   const emitter = new Emitter(input);
-  return { bytes: emitter.build(), exports: emitter.exports, debugFile: emitter.debugFile };
+  return { file: emitter.build(), exports: emitter.exports, debugFile: emitter.debugFile };
 }
 
 class Emitter {
@@ -78,16 +79,15 @@ class Emitter {
   debugFile: Uint8Array | undefined;
   readonly #input: EmitInput;
   readonly #builder: SmfBuilder;
+  readonly #parts: BuilderParts;
+  readonly #symbols: ModuleSymbols;
   /** The index in the symbol table, by name number. */
   readonly #globalIndex: Map<number, number> = new Map();
   readonly #sectionIndex: number[] = [];
   readonly #gotIndex: number[] = [];
   readonly #homeIndex: number[] = [];
-  readonly #companionSymbols: CompanionSymbol[] = [];
   /** The indexes of entries that are not exported, by their numbers. */
   readonly #entryIndex: number[] = [];
-  /** The indexes of local symbols by address, to reuse them as GOT symbols. */
-  readonly #localIndex: Map<number, number> = new Map();
 
   constructor(input: EmitInput) {
     this.#input = input;
@@ -104,9 +104,13 @@ class Emitter {
       entryPoint: entry?.address ?? 0,
       sourceHash: input.sourceHash,
     });
+    this.#parts = partsOf(this.#builder);
+    // Debug information in a file of its own comes with the symbols.
+    const hasCompanion = input.debug !== undefined && input.companion !== undefined;
+    this.#symbols = new ModuleSymbols(this.#parts.symbols, hasCompanion);
   }
 
-  build(): Uint8Array {
+  build(): FileParts {
     this.#addSections();
     this.#addExports();
     this.#addImports();
@@ -115,8 +119,8 @@ class Emitter {
     this.#addHomes();
     addEntries(this.#builder, this.#input.entries, this.#entryIndex, this.#input.layout.got.callSlots);
     this.#addRelocations();
-    this.debugFile = addDebug(this.#builder, this.#input, this.#companionSymbols);
-    return this.#builder.build();
+    this.debugFile = addDebug(this.#builder, this.#input, this.#symbols.companion);
+    return this.#parts.arrange();
   }
 
   #addSections(): void {
@@ -177,14 +181,11 @@ class Emitter {
       const kind = exportKind(type, placed);
       found.push({ id, name, type, address, size, kind });
       this.exports.push({ name, address, size, kind });
-      this.#companionSymbols.push({ name, type, address, size, isExported: true });
+      this.#symbols.noteExport(name, type, placed);
     }
     for (const { id, name, type, address, size } of sortedByHash(found)) {
       const flags = exportFlags(resolution, id, type);
-      this.#globalIndex.set(
-        id,
-        this.#builder.symbol({ name, type, binding: Binding.Global, value: address, size, flags }),
-      );
+      this.#globalIndex.set(id, this.#symbols.addExport(name, type, flags, address, size));
     }
   }
 
@@ -215,7 +216,7 @@ class Emitter {
   /** Adds functions and variables that are not exported, for debuggers and for variables carried over a reload. */
   #addLocals(): void {
     const { resolution, locator, exported, homes, strip, keptNames, entries } = this.#input;
-    const { globals } = resolution;
+    const { globals } = resolution, table = this.#symbols;
     const variables = homes === undefined
       ? undefined
       : variableNames(resolution, locator, this.#input.sources);
@@ -233,48 +234,27 @@ class Emitter {
         else if (globals.isDefined(id)) locator.global(id);
         else continue;
         if (locator.found !== Found.DEFINED) continue;
-        const name = names?.get(i) ?? symbols.name(i);
+        const given = names?.get(i);
         if (isThreadLocal) {
-          this.#addThreadLocal(name, this.#placed(symbols.size(i)));
+          table.addThreadLocal(given ?? symbols.name(i), this.#placed(symbols.size(i)));
           continue;
         }
         const entry = id === -1 ? entries?.ofLocal(object, i) : entries?.ofName(id);
         // A reload tells entries, and the variables in homes, apart by their names.
         const isNeeded = !strip || locator.home !== NO_HOME || entry !== undefined;
-        if (!isNeeded && !keptNames.has(name)) continue;
-        const index = this.#addLocal(name, this.#placed(sizeOf(globals, id, object, i)));
+        if (!isNeeded && !keptNames.has(given ?? symbols.name(i))) continue;
+        const name = given === undefined ? table.enterOf(object, i) : table.enter(given);
+        const index = table.addLocal(name, this.#placed(sizeOf(globals, id, object, i)));
         if (entry !== undefined) this.#entryIndex[entry.index] = index;
       }
     }
-  }
-
-  #addThreadLocal(name: string, { address, size }: PlacedSymbol): void {
-    if (size === 0) return;
-    this.#builder.symbol({ name, type: SymbolType.Data, binding: Binding.Local, value: address, size });
-  }
-
-  #addLocal(name: string, placed: PlacedSymbol): number {
-    const { address, size } = placed;
-    const type = symbolType(placed);
-    this.#companionSymbols.push({ name, type, address, size, isExported: false });
-    const index = this.#builder.symbol({
-      name,
-      type,
-      binding: Binding.Local,
-      value: address,
-      size,
-    });
-    if (!this.#localIndex.has(address)) this.#localIndex.set(address, index);
-    return index;
   }
 
   /** Adds symbols that only relocations need: for GOT slots of symbols that are not exported, and for sections. */
   #addRelocationSymbols(): void {
     for (const { name, output, offset } of this.#input.applied.gotSymbols) {
       const address = output.address + offset;
-      this.#gotIndex.push(
-        this.#localIndex.get(address) ?? this.#addLocal(name, { output, address, size: 0 }),
-      );
+      this.#gotIndex.push(this.#symbols.localAt(name, { output, address }));
     }
     const { dynamic } = this.#input.applied;
     const needed = new Set<number>();
@@ -296,7 +276,7 @@ class Emitter {
     if (list.length === 0) return;
     const homes = list.map(({ name, output, offset, size, alignment }, index) => {
       const address = output.address + offset;
-      const symbol = this.#localIndex.get(address) ?? this.#addLocal(name, { output, address, size: 0 });
+      const symbol = this.#symbols.localAt(name, { output, address });
       this.#homeIndex[index] = symbol;
       return { symbol, size, alignment };
     });
@@ -304,7 +284,8 @@ class Emitter {
   }
 
   #addRelocations(): void {
-    const { dynamic } = this.#input.applied;
+    const { dynamic } = this.#input.applied, { relocations } = this.#parts;
+    relocations.reserve(dynamic.length);
     for (const i of dynamic.byOffset()) {
       const target = dynamic.targets[i];
       const symbol = target < 0
@@ -323,7 +304,7 @@ class Emitter {
           value: addend,
         });
       }
-      this.#builder.relocation({ offset: dynamic.offsets[i], symbol, type: dynamic.types[i], addend });
+      relocations.add(dynamic.offsets[i], symbol, dynamic.types[i], addend);
     }
   }
 }

@@ -4,6 +4,7 @@
 import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import { cpuLevel } from "../smf/cpu.ts";
+import type { FileParts } from "../smf/file_parts.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
 import { isArchive } from "./elf/archive.ts";
@@ -95,7 +96,14 @@ export function linkObjects(
   options: LinkOptions = {},
   cache?: LinkCache,
 ): LinkedModule {
-  return linkReporting(inputs, options, undefined, cache);
+  const { file, map, debugFile } = linkReporting(inputs, options, undefined, cache);
+  return { bytes: file.join(), map, ...(debugFile !== undefined && { debugFile }) };
+}
+
+/** A linked module of which nobody needs all bytes as one array. */
+export interface LinkedFile extends Pick<LinkedModule, "map" | "debugFile"> {
+  /** The SMF file. */
+  readonly file: FileParts;
 }
 
 /** Like {@linkcode linkObjects}; tells how far it is. */
@@ -104,7 +112,7 @@ export function linkReporting(
   options: LinkOptions,
   progress?: LinkProgress,
   cache?: LinkCache,
-): LinkedModule {
+): LinkedFile {
   checkOptions("link module", options, LINK_OPTIONS);
   const problems = new Problems();
   const request: LinkRequest = {
@@ -240,7 +248,7 @@ export function linkReporting(
   progress?.("linking debug information", 0, 1);
   const debug = debugOf(resolution, locator, marker, options, progress);
   progress?.("writing the module", 0, 1);
-  const { bytes, exports, debugFile } = emitModule({
+  const { file, exports, debugFile } = emitModule({
     types: types.bytes,
     sources: memory?.sources,
     debug: debug.sections.length === 0 ? undefined : debug,
@@ -269,7 +277,7 @@ export function linkReporting(
     : explainLive(new NameMatcher(options.whyLive!), resolution, reasons, { exported, entry });
   const withReferences = options.cref === true;
   return {
-    bytes,
+    file,
     map: buildMap({
       resolution,
       layout,

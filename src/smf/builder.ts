@@ -11,7 +11,7 @@ import type {
   SmfBuilderOptions,
   SymbolOptions,
 } from "./builder_options.ts";
-import { Binding, Compression, SectionFlag, SectionType } from "./enums.ts";
+import { Compression, SectionFlag, SectionType } from "./enums.ts";
 import type { ParsedSmf } from "./file.ts";
 import type { Layout } from "./layout.ts";
 import { MAX_SECTIONS } from "./limits.ts";
@@ -22,12 +22,25 @@ import {
   sectionOptionsOf,
   symbolOptionsOf,
 } from "./rewrite.ts";
-import { emitFile, emitRelocations, type StoredSection } from "./write_file.ts";
+import type { FileParts } from "./file_parts.ts";
+import { RelocationRecords, SymbolRecords } from "./table_writer.ts";
+import { arrangeFile, type StoredSection } from "./write_file.ts";
 
 export type { RelocationOptions, RewriteOptions, SectionOptions, SmfBuilderOptions, SymbolOptions };
 
 /** The name of the section in which {@linkcode SmfBuilder.build} puts relocations. */
 const RELOC_NAME = ".reloc";
+
+/** The parts of a builder that writers of large files use directly, without an object for each symbol. */
+export interface BuilderParts {
+  readonly symbols: SymbolRecords;
+  readonly relocations: RelocationRecords;
+  /** Builds the file as {@linkcode SmfBuilder.build} does, without making it one array. */
+  arrange(): FileParts;
+}
+
+/** Returns the parts of a builder. */
+export let partsOf: (builder: SmfBuilder) => BuilderParts;
 
 /**
  * Builds a file of version 1.1, with zeroed padding, aligned tables and hashes.
@@ -51,10 +64,17 @@ export class SmfBuilder {
   #options: SmfBuilderOptions;
   #layout: Layout;
   #sections: StoredSection[] = [];
-  #symbols: Required<SymbolOptions>[] = [];
-  #relocations: Required<RelocationOptions>[] = [];
-  #exports = new Set<string>();
+  readonly #symbols: SymbolRecords;
+  readonly #relocations = new RelocationRecords();
   #compressed = false;
+
+  static {
+    partsOf = (builder) => ({
+      symbols: builder.#symbols,
+      relocations: builder.#relocations,
+      arrange: () => builder.#arrange(),
+    });
+  }
 
   /**
    * Starts a file without sections.
@@ -66,6 +86,7 @@ export class SmfBuilder {
   constructor(options: SmfBuilderOptions = {}) {
     this.#options = options;
     this.#layout = checkHeaderOptions(options);
+    this.#symbols = new SymbolRecords(this.#layout);
   }
 
   /**
@@ -97,13 +118,14 @@ export class SmfBuilder {
    */
   symbol(options: SymbolOptions): number {
     const symbol = completeSymbol(options, this.#layout);
-    const { name, binding, defined } = symbol;
-    if (defined && binding === Binding.Global) {
-      if (this.#exports.has(name)) throw new TypeError(`Cannot export '${name}': it is already exported`);
-      this.#exports.add(name);
-    }
-    this.#symbols.push(symbol);
-    return this.#symbols.length - 1;
+    const { name, type, binding, visibility, flags, value, size, defined } = symbol;
+    const symbols = this.#symbols, number = symbols.names.add(name);
+    const index = defined
+      ? symbols.define(number, type, binding, visibility, flags, value, size)
+      : symbols.import(number, type, binding, flags);
+    if (index === -1) throw new TypeError(`Cannot export '${name}': it is already exported`);
+    symbols.setRare(index, symbol);
+    return index;
   }
 
   /**
@@ -127,7 +149,8 @@ export class SmfBuilder {
    * ```
    */
   relocation(options: RelocationOptions): void {
-    this.#relocations.push(completeRelocation(options, this.#symbols.length));
+    const { offset, symbol, type, addend } = completeRelocation(options, this.#symbols.length);
+    this.#relocations.add(offset, symbol, type, addend);
   }
 
   /**
@@ -137,9 +160,13 @@ export class SmfBuilder {
    * @throws {TypeError} without a section, and for fields or compression that the layout has no place for.
    */
   build(): Uint8Array {
+    return this.#arrange().join();
+  }
+
+  #arrange(): FileParts {
     const sections = [...this.#sections];
     if (this.#relocations.length > 0) {
-      const bytes = emitRelocations(this.#relocations);
+      const { bytes } = this.#relocations;
       sections.push({
         name: new TextEncoder().encode(RELOC_NAME),
         type: SectionType.Reloc,
@@ -154,11 +181,10 @@ export class SmfBuilder {
     if (this.#compressed && compression === Compression.None) {
       throw new TypeError("Cannot write the file: it has compressed sections, but compression is None");
     }
-    return emitFile({
+    return arrangeFile({
       layout: this.#layout,
       options: this.#options,
       compression,
-      exportedCount: this.#exports.size,
       sections,
       symbols: this.#symbols,
     });

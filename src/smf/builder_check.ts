@@ -150,6 +150,8 @@ export function completeSymbol(options: SymbolOptions, layout: Layout): Required
   }
   checkUnsigned("the symbol's value", value, 53);
   checkUnsigned("the symbol's size", size, 53);
+  checkUnsigned("the symbol's visibility", visibility, 8);
+  checkUnsigned("the symbol's flags", symbol.flags, 8);
   if (!defined && (binding === Binding.Local || visibility !== 0 || value !== 0 || size !== 0)) {
     throw new TypeError(
       `Cannot import '${name}': an import is not local and has no value, size or visibility`,

@@ -1,7 +1,7 @@
 /**
  * `smf link`: links object files and static libraries into a module.
  */
-import { type LinkedModule, type LinkInput, type LinkOptions, linkReporting } from "../../link/linker.ts";
+import { type LinkedFile, type LinkInput, type LinkOptions, linkReporting } from "../../link/linker.ts";
 import { linkedPart, type LinkProgress } from "../../link/progress.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
@@ -155,7 +155,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       sysroot: lastOf(given, "sysroot")?.replace(/\/+$/, "") ?? "",
     }, (done) => progress.show("reading files", READING * done / given.inputs.length));
     if (command === "ld") sayIgnored(given, found, output);
-    const { bytes, map, debugFile } = linkFor(found.inputs, {
+    const { file: linked, map, debugFile } = linkFor(found.inputs, {
       ...options,
       ...(isProgram && { entry: "main", optionalEntry: true }),
       ...(traced.length > 0 && { cref: true }),
@@ -166,7 +166,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     progress.show("writing files", 1);
     // First the companion: a program that sees the new module finds it.
     if (debugFile !== undefined) replaceFile(lastOf(given, "debug")!, debugFile);
-    replaceFile(target, bytes);
+    replaceFile(target, linked);
     const dependencies = lastOf(given, "dependency-file");
     const read = [...found.files, ...SCRIPT_OPTIONS.flatMap((option) => listOf(given, option))];
     if (dependencies !== undefined) writeDependencies(dependencies, target, read);
@@ -177,7 +177,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
     if (json) {
       const shown = mapJson(map, given.switches.has("map"));
       const milliseconds = performance.now() - start;
-      printJson(writer, command, { output: target, size: bytes.length, milliseconds, ...shown });
+      printJson(writer, command, { output: target, size: linked.size, milliseconds, ...shown });
     } else printMap(given, map, writer);
     sayShortcomings(command, map, writer);
   });
@@ -190,7 +190,7 @@ const READING = 0.08;
 const SCRIPT_OPTIONS = ["version-script", "dynamic-list", "export-dynamic-symbol-list"];
 
 /** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
-function linkFor(inputs: readonly LinkInput[], options: LinkOptions, progress: Progress): LinkedModule {
+function linkFor(inputs: readonly LinkInput[], options: LinkOptions, progress: Progress): LinkedFile {
   const hears: LinkProgress | undefined = progress.isShown
     ? (step, done, total) => progress.show(step, READING + (1 - READING) * linkedPart(step, done, total))
     : undefined;

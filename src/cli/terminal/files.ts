@@ -3,7 +3,7 @@
  */
 import { MAX_FILE_SIZE } from "../../load/file/source.ts";
 import { relative } from "../../os/path.ts";
-import { replaceFile as replaceInOneStep } from "../../os/replace_file.ts";
+import { type FileBytes, replaceFile as replaceInOneStep } from "../../os/replace_file.ts";
 import { UsageError } from "./command.ts";
 
 /** The path that means standard input. */
@@ -56,7 +56,7 @@ function readStandardInput(): Uint8Array {
  *
  * @throws {UsageError} if it cannot be written; the old file stays then.
  */
-export function replaceFile(path: string, bytes: Uint8Array): void {
+export function replaceFile(path: string, bytes: FileBytes): void {
   try {
     replaceInOneStep(path, bytes);
   } catch (error) {
