@@ -193,7 +193,7 @@ export async function buildReporting(
   if (target !== undefined) checkTarget(bytes, target);
   return {
     bytes,
-    map,
+    map: { ...map },
     runs: compiled.map(({ run }) => run),
     dependencies: [...new Set(compiled.flatMap(({ dependencies }) => dependencies))],
     absentHeaders: [...new Set(compiled.flatMap(({ absent }) => absent))],

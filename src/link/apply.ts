@@ -120,7 +120,7 @@ class Filler {
     }
     const reversed = startupArrayOf(section)?.reversed === true;
     if (!reversed) {
-      this.#bytes.set(section.bytes(), section.offset);
+      section.copyTo(this.#bytes, section.offset);
       this.#input.layout.handlers.encode(section, this.#bytes);
     } else if (elf.size % 8 !== 0) {
       throw malformed(section.object.name, "the section's size is not a multiple of 8", {

@@ -37,9 +37,7 @@ export class ComdatGroups {
     const { elf } = object;
     const dropped: InputSection[] = [];
     for (const group of elf.groups) {
-      const members = group.members.map((index) => object.sections[index]).filter((section) =>
-        section !== undefined
-      );
+      const members = allocated(object, group.members);
       const id = group.symbol === -1 ? -1 : object.globalOf(group.symbol);
       const signature = id !== -1
         ? id
@@ -102,6 +100,16 @@ export class ComdatGroups {
       if (discarded) section.discarded = true;
     }
   }
+}
+
+/** The allocated sections of a group, in a list without room for more. */
+function allocated({ sections }: LinkObject, members: readonly number[]): InputSection[] {
+  let count = 0;
+  for (const index of members) if (sections[index] !== undefined) count++;
+  const list = new Array<InputSection>(count);
+  let next = 0;
+  for (const index of members) if (sections[index] !== undefined) list[next++] = sections[index];
+  return list;
 }
 
 /** A group with a rule. */

@@ -4,9 +4,9 @@
  */
 import { SectionIndex, SymbolVisibility } from "../os/elf.ts";
 import { Archive, isArchive } from "./elf/archive.ts";
-import { isObject, readObject } from "./object_file.ts";
+import { readObject } from "./object_file.ts";
 import { ElfWriter } from "../os/elf_writer.ts";
-import type { LinkInput } from "./resolve.ts";
+import type { ReadInput } from "./resolve.ts";
 
 /** The value of a name: a constant, or a distance from another name. */
 export interface Definition {
@@ -77,9 +77,9 @@ export function readDefinitions(
 
 /** Returns the inputs, behind an object that defines the constants. */
 export function withConstants(
-  inputs: readonly LinkInput[],
+  inputs: readonly ReadInput[],
   constants: readonly (readonly [name: string, value: number])[],
-): readonly LinkInput[] {
+): readonly ReadInput[] {
   const machine = constants.length === 0 ? undefined : machineOf(inputs);
   if (machine === undefined) return inputs;
   const writer = new ElfWriter(machine);
@@ -90,11 +90,11 @@ export function withConstants(
 }
 
 /** The processor of the first object, in an archive or not; undefined if there is none. */
-export function machineOf(inputs: readonly LinkInput[]): number | undefined {
-  for (const { name, bytes } of inputs) {
+export function machineOf(inputs: readonly ReadInput[]): number | undefined {
+  for (const { name, bytes, partial } of inputs) {
     if (!isArchive(bytes)) return readObject(name, bytes).machine;
-    for (const member of new Archive(name, bytes).members()) {
-      if (isObject(member.bytes)) return readObject(member.name, member.bytes).machine;
+    for (const member of new Archive(name, bytes, partial).objects()) {
+      return readObject(member.name, member.bytes, member.partial).machine;
     }
   }
   return undefined;

@@ -4,12 +4,13 @@
 import { LoadError } from "../errors/load_error.ts";
 import { listNames } from "../errors/names.ts";
 import { hashName } from "../smf/hash.ts";
+import { isArchive } from "./elf/archive.ts";
 import { SymbolPlace } from "./elf/symbols.ts";
 import type { Marker } from "./gc.ts";
 import { NameMatcher } from "../smf/glob.ts";
 import { State } from "./globals.ts";
 import type { Problems } from "./problems.ts";
-import type { Resolution } from "./resolve.ts";
+import type { LinkInput, Resolution } from "./resolve.ts";
 
 /** The options that name symbols. */
 export interface LinkRequest {
@@ -198,6 +199,27 @@ function markKept(
     const problem = "the names to keep are neither symbols nor sections:";
     problems.add(missing(problem, unknown, "correct the names that the option `keep` (--keep) gives"));
   }
+}
+
+/** The error for a link that would make an empty module. */
+export function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {
+  const [problem, hint] = inputs.length === 0
+    ? ["there are no inputs", "give at least one object file or static library"]
+    : exports === undefined && inputs.some(({ bytes }) => !isArchive(bytes))
+    ? [
+      "its objects define nothing that can be exported",
+      "give an object with a function or a variable of default visibility",
+    ]
+    : exports === undefined
+    ? [
+      "archives alone export nothing by default",
+      "name the symbols to export: the option `exports`, --export NAME",
+    ]
+    : [
+      "nothing is exported, kept or run at start",
+      "export a symbol of the inputs (--export NAME), keep one, or name an entry point",
+    ];
+  return new LoadError("UndefinedSymbol", `Cannot link module: ${problem}`, { path: inputs[0]?.name, hint });
 }
 
 /** The most exports that are sorted: hash and position together stay integers below 2^53. */

@@ -52,9 +52,10 @@ export function isUnseen(section: InputSection): boolean {
 export function isCall({ section, rule, addend, place }: Reference, arch: LinkArch): boolean {
   if (rule.use === "branch" || rule.got === "stub") return true;
   if (!section.isCode || place < 1) return false;
-  const { bytes } = section.object.elf.file, at = section.elf.offset + place;
-  return arch.isBranch(bytes, at, rule) ||
-    rule.use === "got" && place >= 2 && addend === arch.callAddend && arch.isIndirectBranch(bytes, at, rule);
+  const bytes = section.bytes();
+  return arch.isBranch(bytes, place, rule) ||
+    rule.use === "got" && place >= 2 && addend === arch.callAddend &&
+      arch.isIndirectBranch(bytes, place, rule);
 }
 
 /** Returns the section and the offset at which a reference to a local symbol leads. */

@@ -54,7 +54,8 @@ export class Marker {
   readonly #resolution: Resolution;
   readonly #arch: LinkArch;
   readonly #worklist: InputSection[] = [];
-  readonly #marked: Set<number> = new Set();
+  /** Whether a name is reached, by its number. No pass of garbage collection makes new names. */
+  readonly #marked: Uint8Array;
   readonly #frames: FrameSection[] = [];
   readonly #bounded: BoundedSections;
   /** Undefined names that are reached, by name number. */
@@ -98,6 +99,7 @@ export class Marker {
   ) {
     this.#reasons = reasons;
     this.#resolution = resolution;
+    this.#marked = new Uint8Array(resolution.globals.names.length);
     this.#arch = arch;
     this.plt = new PltStubs(arch);
     this.#bounded = new BoundedSections(resolution.objects);
@@ -154,8 +156,8 @@ export class Marker {
     if (this.#reasons !== undefined) this.#reasons.symbol = () => globals.names.text(id);
     const state = globals.state(id);
     if (state < State.WEAK) return this.#need(id, from, called);
-    if (this.#marked.has(id)) return;
-    this.#marked.add(id);
+    if (this.#marked[id] === 1) return;
+    this.#marked[id] = 1;
     const alias = globals.aliases.get(id);
     if (alias !== undefined) {
       // A distance may lead out of the piece of a mergeable section that the other name marks.
@@ -223,8 +225,8 @@ export class Marker {
   /** Marks the targets of relocations `[first, last)`, which index `order` if there is one, else the table. */
   #markRelocations(section: InputSection, first: number, last: number, order: Uint32Array | undefined): void {
     const { object, elf } = section;
-    const { symbols, file } = object.elf;
-    const { view } = file;
+    const { symbols, file: { view } } = object.elf;
+    const { globals } = this.#resolution;
     if (this.#reasons !== undefined) this.#reasons.from = section;
     const broken = (problem: string, offset: number) =>
       malformed(object.name, problem, { section: elf.name, offset });
@@ -255,9 +257,10 @@ export class Marker {
         if (rule?.got === "stub" || rule?.use === "image" || isShort && isFrameSection(section)) {
           this.plt.require(id);
         }
+        // Only of undefined names it matters, so that the bytes of code are rarely read.
         const called = rule !== undefined && (rule.use === "branch" || rule.got === "stub" ||
-          rule.use === "got" && place >= 2 &&
-            this.#arch.isIndirectBranch(file.bytes, elf.offset + place, rule));
+          rule.use === "got" && place >= 2 && !globals.isDefined(id) &&
+            this.#arch.isIndirectBranch(section.bytes(), place, rule));
         this.markGlobal(id, object, called);
         if (rule?.use === "got" && this.#isConstant(id)) this.constants.add(id);
         continue;
@@ -317,8 +320,9 @@ export class Marker {
   /** Whether something that is reached may raise exceptions or let them pass, as far as names tell. */
   #mayRaise(): boolean {
     const { names } = this.#resolution.globals;
-    for (const ids of [this.needed.keys(), this.#marked]) {
-      for (const id of ids) if (names.begins(id, "_") && RAISING.test(names.text(id))) return true;
+    for (let id = 0; id < names.length; id++) {
+      const isReached = this.#marked[id] === 1 || this.needed.has(id);
+      if (isReached && names.begins(id, "_") && RAISING.test(names.text(id))) return true;
     }
     return false;
   }

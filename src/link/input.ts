@@ -3,6 +3,7 @@
  * the output sections that these go to.
  */
 import type { ElfObject } from "./elf/object.ts";
+import { isCopiedOnly } from "./elf/partial_object.ts";
 import type { ElfSection } from "./elf/symbols.ts";
 import { SectionFlag, SectionType } from "../os/elf.ts";
 import { SectionType as SmfSectionType } from "../smf/enums.ts";
@@ -36,10 +37,13 @@ export class InputSection {
   isImageRelative = false;
   /** The bytes behind it that are reserved for more virtual functions. */
   spare = 0;
+  /** Whether its bytes have not been loaded. */
+  #isInFile: boolean;
 
   constructor(object: LinkObject, elf: ElfSection) {
     this.object = object;
     this.elf = elf;
+    this.#isInFile = object.elf.file.partial !== undefined && isCopiedOnly(elf);
   }
 
   get name(): string {
@@ -60,7 +64,17 @@ export class InputSection {
 
   /** The section's bytes in the object file. */
   bytes(): Uint8Array {
-    return this.object.elf.file.bytes.subarray(this.elf.offset, this.elf.offset + this.elf.size);
+    const { file } = this.object.elf, start = this.elf.offset, end = start + this.elf.size;
+    if (this.#isInFile) file.partial!.load(start, end);
+    this.#isInFile = false;
+    return file.bytes.subarray(start, end);
+  }
+
+  /** Copies the section's bytes. */
+  copyTo(into: Uint8Array, at: number): void {
+    if (this.#isInFile) {
+      this.object.elf.file.partial!.copy(this.elf.offset, into.subarray(at, at + this.elf.size));
+    } else into.set(this.bytes(), at);
   }
 }
 

@@ -57,7 +57,9 @@ export class LinkMemory {
   }
 
   /** Reads an object as {@linkcode readObject} does, unless it is known. */
-  readonly read: typeof readObject = (name, bytes) => {
+  readonly read: typeof readObject = (name, bytes, partial) => {
+    // Those are members of libraries so large that they would not fit.
+    if (partial !== undefined) return readObject(name, bytes, partial);
     const known = this.#objects.get(name) ?? [];
     // A link that has an object twice gets two: it tells them apart.
     const found = known.find((one) => one.link !== this.#link && equalBytes(one.bytes, bytes));

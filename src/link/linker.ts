@@ -1,17 +1,15 @@
 /**
  * Links objects and archives to an SMF module: one call for each pass, in order.
  */
-import { LoadError } from "../errors/load_error.ts";
 import { checkOptions } from "../errors/options.ts";
 import { cpuLevel } from "../smf/cpu.ts";
 import type { FileParts } from "../smf/file_parts.ts";
 import { applyRelocations } from "./apply.ts";
 import { archOf } from "./arch/mod.ts";
-import { isArchive } from "./elf/archive.ts";
 import { neededLevel } from "./elf/isa.ts";
 import { Entries } from "./entries.ts";
 import { emitModule } from "./emit.ts";
-import { chooseExports, isCode, type LinkRequest } from "./exports.ts";
+import { chooseExports, isCode, type LinkRequest, nothingToLink } from "./exports.ts";
 import { machineOf, readDefinitions, withConstants } from "./defsym.ts";
 import { markClassTables, SPARE_VIRTUALS } from "./class_tables.ts";
 import { checkDefined, chooseOptional, importsOf } from "./undefined.ts";
@@ -31,7 +29,7 @@ import { LINK_OPTIONS, type LinkOptions } from "./options.ts";
 import { Problems } from "./problems.ts";
 import type { LinkProgress } from "./progress.ts";
 import { reachedSections } from "./reached_sections.ts";
-import { type LinkInput, Resolution } from "./resolve.ts";
+import { type LinkInput, type ReadInput, Resolution } from "./resolve.ts";
 import { checkRunnable } from "./runnable.ts";
 import { withStartFunctions } from "./start_functions.ts";
 import { Thunks } from "./thunks.ts";
@@ -40,7 +38,7 @@ import { typesOf } from "./types.ts";
 import { needsVeneers } from "./veneers.ts";
 import { explainLive, LiveReasons } from "./why_live.ts";
 
-export type { LinkInput, LinkOptions };
+export type { LinkInput, LinkOptions, ReadInput };
 
 /** The functions of an unwinder (libgcc_eh.a) that take unwind tables. They keep their names, for the loader. */
 const UNWINDER_NAMES = ["__register_frame", "__deregister_frame"];
@@ -97,18 +95,20 @@ export function linkObjects(
   cache?: LinkCache,
 ): LinkedModule {
   const { file, map, debugFile } = linkReporting(inputs, options, undefined, cache);
-  return { bytes: file.join(), map, ...(debugFile !== undefined && { debugFile }) };
+  return { bytes: file.join(), map: { ...map }, ...(debugFile !== undefined && { debugFile }) };
 }
 
 /** A linked module of which nobody needs all bytes as one array. */
-export interface LinkedFile extends Pick<LinkedModule, "map" | "debugFile"> {
+export interface LinkedFile extends Pick<LinkedModule, "debugFile"> {
   /** The SMF file. */
   readonly file: FileParts;
+  /** The map, which makes its lists of sections when they are asked for; a copy of it has them. */
+  readonly map: LinkMap;
 }
 
 /** Like {@linkcode linkObjects}; tells how far it is. */
 export function linkReporting(
-  inputs: readonly LinkInput[],
+  inputs: readonly ReadInput[],
   options: LinkOptions,
   progress?: LinkProgress,
   cache?: LinkCache,
@@ -307,24 +307,4 @@ function debugOf(
 ): LinkedDebug {
   const { debug = options.strip === true ? "off" : "keep" } = options;
   return debug === "off" ? NO_DEBUG : linkDebug(resolution, locator, frames, progress);
-}
-
-function nothingToLink(inputs: readonly LinkInput[], { exports }: LinkRequest): LoadError {
-  const [problem, hint] = inputs.length === 0
-    ? ["there are no inputs", "give at least one object file or static library"]
-    : exports === undefined && inputs.some(({ bytes }) => !isArchive(bytes))
-    ? [
-      "its objects define nothing that can be exported",
-      "give an object with a function or a variable of default visibility",
-    ]
-    : exports === undefined
-    ? [
-      "archives alone export nothing by default",
-      "name the symbols to export: the option `exports`, --export NAME",
-    ]
-    : [
-      "nothing is exported, kept or run at start",
-      "export a symbol of the inputs (--export NAME), keep one, or name an entry point",
-    ];
-  return new LoadError("UndefinedSymbol", `Cannot link module: ${problem}`, { path: inputs[0]?.name, hint });
 }

@@ -47,7 +47,9 @@ interface MapInput {
   readonly live: readonly MapLive[];
 }
 
-/** Builds the map. */
+/**
+ * Builds the map. Its lists of sections are made when they are asked for, since they are as long as the inputs.
+ */
 export function buildMap(
   {
     resolution,
@@ -66,16 +68,20 @@ export function buildMap(
 ): LinkMap {
   const { globals } = resolution;
   return {
-    sections: layout.outputs.map((output) => ({
-      name: output.name,
-      kind: KINDS[output.type],
-      address: output.address,
-      size: output.size,
-      alignment: output.alignment,
-      entries: entriesOf(output, layout, resolution),
-    })),
+    get sections() {
+      return layout.outputs.map((output) => ({
+        name: output.name,
+        kind: KINDS[output.type],
+        address: output.address,
+        size: output.size,
+        alignment: output.alignment,
+        entries: entriesOf(output, layout, resolution),
+      }));
+    },
+    get dropped() {
+      return droppedOf(resolution);
+    },
     members: resolution.pulled,
-    dropped: droppedOf(resolution),
     exports,
     imports: [...imports].map(([id, { neededBy, weak }]) => ({
       name: globals.names.text(id),

@@ -22,7 +22,8 @@ import { Requests } from "./requests.ts";
 import { WINDOWS_CRT_SYMBOLS, windowsCrtLibraries, windowsCrtObject } from "./crt_windows.ts";
 import { Platform } from "../smf/enums.ts";
 import { checkLinkable } from "./linkable.ts";
-import { isObject, readObject } from "./object_file.ts";
+import { readObject } from "./object_file.ts";
+import type { PartialBytes } from "./partial_input.ts";
 import { malformed, type Problems } from "./problems.ts";
 
 /** One file to link. */
@@ -35,6 +36,12 @@ export interface LinkInput {
   readonly whole?: boolean;
   /** Keeps the names that an archive defines out of the exports. Default: false. */
   readonly excluded?: boolean;
+}
+
+/** An input as it is read. */
+export interface ReadInput extends LinkInput {
+  /** Reads the bytes of an archive or a member of one, if they are not all in memory. */
+  readonly partial?: PartialBytes | undefined;
 }
 
 /** All objects of a link and their global symbols. */
@@ -73,20 +80,23 @@ export class Resolution {
 
   /** Adds every object, then archive members until no name asks for another. */
   resolve(
-    inputs: readonly LinkInput[],
+    inputs: readonly ReadInput[],
     exports: NameMatcher | undefined,
     required: readonly string[],
     progress?: LinkProgress,
   ): void {
-    const objects: LinkInput[] = [];
+    const objects: ReadInput[] = [];
     for (const input of inputs) {
       if (!isArchive(input.bytes)) objects.push(input);
       else if (input.whole === true) objects.push(...membersOf(input));
-      else this.#addArchive(new Archive(input.name, input.bytes), input.excluded === true);
+      else {
+        const archive = new Archive(input.name, input.bytes, input.partial);
+        this.#addArchive(archive, input.excluded === true);
+      }
     }
-    for (const [index, { name, bytes, excluded }] of objects.entries()) {
+    for (const [index, { name, bytes, partial, excluded }] of objects.entries()) {
       if (index % REPORT_EACH === 0) progress?.("resolving names", index, objects.length);
-      this.#addObject(this.#readObject(name, bytes), true, excluded === true);
+      this.#addObject(this.#readObject(name, bytes, partial), true, excluded === true);
     }
     for (const { target } of this.#aliases.values()) this.#require(target);
     for (const name of [...(exports?.exact ?? []), ...required]) {
@@ -218,7 +228,7 @@ export class Resolution {
       ...(by === undefined ? {} : { neededBy: by.name }),
     });
     const excluded = this.#excluded.has(this.#index.archive(id));
-    this.#addObject(this.#readObject(member.name, member.bytes), false, excluded);
+    this.#addObject(this.#readObject(member.name, member.bytes, member.partial), false, excluded);
   }
 
   /** Pulls in members that define a tentative definition for good (gABI); returns whether there were any. */
@@ -228,7 +238,8 @@ export class Resolution {
       if (!this.#index.has(id) || this.globals.state(id) !== State.COMMON) continue;
       if (this.#loaded.has(this.#index.key(id))) continue;
       const member = this.#member(id);
-      if (!definesInSection(readObject(member.name, member.bytes), this.globals.names.text(id))) continue;
+      const object = readObject(member.name, member.bytes, member.partial);
+      if (!definesInSection(object, this.globals.names.text(id))) continue;
       this.#pull(id);
       changed = true;
     }
@@ -302,9 +313,8 @@ export class Resolution {
 }
 
 /** The objects in an archive that is linked whole; other members, such as texts, are left out. */
-function membersOf({ name, bytes, excluded = false }: LinkInput): LinkInput[] {
-  const members = [...new Archive(name, bytes).members()].filter((member) => isObject(member.bytes));
-  return members.map((member) => ({ name: member.name, bytes: member.bytes, excluded }));
+function membersOf({ name, bytes, partial, excluded = false }: ReadInput): ReadInput[] {
+  return [...new Archive(name, bytes, partial).objects()].map((member) => ({ ...member, excluded }));
 }
 
 /** Whether the object has a definition of `name` that is not tentative. */

@@ -83,6 +83,7 @@ function checkArray({ resolution, locator, problems }: RunnableInput, section: I
   const { object, elf } = section;
   if (!section.hasBytes) return;
   const { view } = object.elf.file;
+  const bytes = section.bytes(), contents = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const { output } = startupArray(section.name)!;
   const what = output === ".fini_array"
     ? "finaliser"
@@ -127,8 +128,7 @@ function checkArray({ resolution, locator, problems }: RunnableInput, section: I
   }
   for (let i = 0; i < count; i++) {
     if (isAddress[i] === 1) continue;
-    const at = elf.offset + 8 * i;
-    const [low, high] = [view.getUint32(at, true), view.getUint32(at + 4, true)];
+    const [low, high] = [contents.getUint32(8 * i, true), contents.getUint32(8 * i + 4, true)];
     // Old tool chains mark the ends of such arrays by 0 and -1.
     if ((low === 0 && high === 0) || (low === 0xffff_ffff && high === 0xffff_ffff)) continue;
     refuse(`the ${what} is a number`, { offset: 8 * i });

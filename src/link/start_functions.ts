@@ -6,13 +6,13 @@ import { SectionFlag, SectionType } from "../os/elf.ts";
 import { archOf } from "./arch/mod.ts";
 import { machineOf } from "./defsym.ts";
 import { ElfWriter } from "../os/elf_writer.ts";
-import type { LinkInput } from "./resolve.ts";
+import type { ReadInput } from "./resolve.ts";
 
 /** Returns the inputs, behind an object that starts the functions. */
 export function withStartFunctions(
-  inputs: readonly LinkInput[],
+  inputs: readonly ReadInput[],
   { init, fini }: { readonly init?: string; readonly fini?: string },
-): readonly LinkInput[] {
+): readonly ReadInput[] {
   const machine = init === undefined && fini === undefined ? undefined : machineOf(inputs);
   if (machine === undefined) return inputs;
   const writer = new ElfWriter(machine);

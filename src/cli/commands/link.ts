@@ -1,7 +1,7 @@
 /**
  * `smf link`: links object files and static libraries into a module.
  */
-import { type LinkedFile, type LinkInput, type LinkOptions, linkReporting } from "../../link/linker.ts";
+import { type LinkedFile, type LinkOptions, linkReporting, type ReadInput } from "../../link/linker.ts";
 import { linkedPart, type LinkProgress } from "../../link/progress.ts";
 import { C_LIBRARY } from "../../os/dynamic_linker.ts";
 import { type Command, ExitCode, type Output, printJson, UsageError } from "../terminal/command.ts";
@@ -11,6 +11,7 @@ import { reportingErrors } from "../terminal/problems.ts";
 import { Progress } from "../terminal/progress.ts";
 import { writerFor } from "../terminal/style.ts";
 import { VERSION_LINE } from "../terminal/version.ts";
+import { InputFiles } from "./input_files.ts";
 import { findInputs, isStartFile } from "./link_inputs.ts";
 import {
   mapJson,
@@ -144,6 +145,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
   return reportingErrors({ command, file, writer, json, isModule: false }, () => {
     const start = performance.now();
     using progress = new Progress(writer);
+    using files = new InputFiles();
     const options = optionsOf(given);
     const traced = listOf(given, "trace-symbol"), whyLive = listOf(given, "why-live");
     // A program starts at main, as the start files that are left out would have it.
@@ -153,6 +155,7 @@ export function runLink(command: "link" | "ld", args: readonly string[], output:
       excluded: listOf(given, "exclude-libs").flatMap((list) => list.split(/[,:]/)),
       skipStartFiles: command === "ld",
       sysroot: lastOf(given, "sysroot")?.replace(/\/+$/, "") ?? "",
+      files,
     }, (done) => progress.show("reading files", READING * done / given.inputs.length));
     if (command === "ld") sayIgnored(given, found, output);
     const { file: linked, map, debugFile } = linkFor(found.inputs, {
@@ -190,7 +193,7 @@ const READING = 0.08;
 const SCRIPT_OPTIONS = ["version-script", "dynamic-list", "export-dynamic-symbol-list"];
 
 /** Links; a processor that the objects' architecture does not have is wrong usage, not a bad file. */
-function linkFor(inputs: readonly LinkInput[], options: LinkOptions, progress: Progress): LinkedFile {
+function linkFor(inputs: readonly ReadInput[], options: LinkOptions, progress: Progress): LinkedFile {
   const hears: LinkProgress | undefined = progress.isShown
     ? (step, done, total) => progress.show(step, READING + (1 - READING) * linkedPart(step, done, total))
     : undefined;

@@ -4,12 +4,13 @@
 import { dirname, isAbsolute, join } from "../../os/path.ts";
 import { fillThinArchive, isThinArchive, makeArchive } from "../../link/elf/thin_archive.ts";
 import { scriptInputs } from "../../link/elf/script.ts";
-import type { LinkInput } from "../../link/linker.ts";
+import type { LinkInput, ReadInput } from "../../link/linker.ts";
 import { parseSmf } from "../../smf/file.ts";
 import { MAGIC } from "../../smf/layout.ts";
 import { UsageError } from "../terminal/command.ts";
 import { isFile, readInput } from "../terminal/files.ts";
 import type { LdInput } from "../terminal/ld_arguments.ts";
+import type { InputFiles } from "./input_files.ts";
 import { isObject, isSharedLibrary, readSharedLibrary, SONAMES } from "./shared_library.ts";
 
 /** Where `-l` looks behind the folders that `-L` names. */
@@ -37,7 +38,7 @@ const MOST_SCRIPTS = 16;
 
 /** The inputs of a link. */
 export interface FoundInputs {
-  readonly inputs: readonly LinkInput[];
+  readonly inputs: readonly ReadInput[];
   /** Shared libraries that were named: the module gets them when it is loaded. */
   readonly hostLibraries: readonly string[];
   /** Modules that were named as a shared library is: they have to be loaded before this one. */
@@ -61,6 +62,8 @@ export interface InputOptions {
   readonly skipStartFiles: boolean;
   /** The folder that stands for the root where libraries are looked for, without a slash at its end. */
   readonly sysroot: string;
+  /** Opens large libraries, which are read in parts; without it all are read as a whole. */
+  readonly files?: InputFiles;
 }
 
 /**
@@ -91,7 +94,7 @@ export function findInputs(
 }
 
 class InputFinder {
-  readonly inputs: LinkInput[] = [];
+  readonly inputs: ReadInput[] = [];
   readonly hostLibraries: Set<string> = new Set();
   readonly modules: Set<string> = new Set();
   readonly provided: Set<string> = new Set();
@@ -148,7 +151,8 @@ class InputFinder {
       this.leftOut.push(path);
       return;
     }
-    const bytes = readInput(path);
+    const partial = this.#options.files?.open(path);
+    const bytes = partial?.bytes ?? readInput(path);
     this.files.push(path);
     if (isSharedLibrary(bytes)) {
       const { soname, names } = readSharedLibrary(bytes);
@@ -194,6 +198,7 @@ class InputFinder {
           (member) => this.#read(isAbsolute(member) ? member : join(dirname(path), member)),
         )
         : bytes,
+      partial,
       whole: input.whole,
       excluded: excluded.includes("ALL") || excluded.includes(path.replace(/^.*\//, "")),
     });

@@ -72,10 +72,10 @@ function escapedForMake(path: string): string {
 /** Prints the map, or writes it to the file that the option names. Cross references are part of both. */
 export function printMap(given: LdArguments, map: LinkMap, writer: Writer): void {
   const file = lastOf(given, "Map");
-  const shown = given.switches.has("cref") ? map : { ...map, references: [] };
-  if (file !== undefined) replaceFile(file, new TextEncoder().encode(formatMap(shown)));
+  const text = (): string => formatMap(given.switches.has("cref") ? map : { ...map, references: [] });
+  if (file !== undefined) replaceFile(file, new TextEncoder().encode(text()));
   const lines = given.switches.has("map")
-    ? formatMap(shown).trimEnd().split("\n")
+    ? text().trimEnd().split("\n")
     : given.switches.has("cref") && file === undefined
     ? crossReferences(map)
     : [];

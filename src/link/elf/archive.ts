@@ -5,10 +5,12 @@
 import { isMachO } from "../macho/file.ts";
 import { plainNameStart } from "../macho/names.ts";
 import { isObject, readObject } from "../object_file.ts";
+import type { PartialBytes } from "../partial_input.ts";
+import { isElf } from "./object.ts";
 import { SymbolPlace } from "./symbols.ts";
 import { malformed, unsupported } from "../problems.ts";
-import { isAppleBitcode } from "./bitcode.ts";
-import { decodeText, InputBytes } from "./bytes.ts";
+import { isAppleBitcode, isBitcode } from "./bitcode.ts";
+import { decodeText, InputBytes, textEnd } from "./bytes.ts";
 
 const MAGIC = "!<arch>\n";
 const THIN_MAGIC = "!<thin>\n";
@@ -27,6 +29,8 @@ export interface ArchiveMember {
   /** The offset of its header, which symbol indexes refer to. */
   readonly header: number;
   readonly bytes: Uint8Array;
+  /** Reads the bytes of an object in ELF, if they are not all in memory. */
+  readonly partial?: PartialBytes | undefined;
 }
 
 /** Called for each entry of a symbol index: the bytes of the name, and the header of the member that defines it. */
@@ -61,10 +65,13 @@ export class Archive {
   /** The offsets of the headers of objects for macOS, whose names an index has as they are there. */
   readonly #machOs: Set<number> = new Set();
 
-  /** @throws {LoadError} if the archive is thin or its headers are broken. */
-  constructor(name: string, bytes: Uint8Array) {
+  /**
+   * @param partial Reads the bytes, if they are not all in memory.
+   * @throws {LoadError} if the archive is thin or its headers are broken.
+   */
+  constructor(name: string, bytes: Uint8Array, partial?: PartialBytes) {
     this.name = name;
-    this.#file = new InputBytes(name, bytes);
+    this.#file = new InputBytes(name, bytes, partial);
     if (decodeText(bytes, 0, Math.min(8, bytes.length)) === THIN_MAGIC) {
       throw unsupported(name, "it is a thin archive, which only names other files", {
         hint: "make the archive without the modifier T: ar rcs LIB.a FILE.o ...",
@@ -73,12 +80,16 @@ export class Archive {
     let offset = MAGIC.length;
     while (offset < bytes.length) {
       const header = this.#readHeader(offset);
-      if (header.name === "//") this.#longNames = header;
-      else if (isIndexName(header.name)) this.#index ??= header;
+      if (header.name === "//") {
+        this.#longNames = header;
+        this.#contents(header);
+      } else if (isIndexName(header.name)) this.#index ??= header;
       else {
         this.#members.push(header);
-        const contents = bytes.subarray(header.start, header.end);
-        if (isMachO(contents) || isAppleBitcode(contents)) this.#machOs.add(offset);
+        const start = this.#file.peek(header.start, Math.min(header.end, header.start + 4));
+        if (isMachO(start) || isBitcode(start) && isAppleBitcode(this.#contents(header))) {
+          this.#machOs.add(offset);
+        }
       }
       offset = header.end + (header.end & 1);
     }
@@ -87,20 +98,21 @@ export class Archive {
   #readHeader(offset: number): Header {
     const { bytes, name: path } = this.#file;
     this.#file.table(offset, 1, HEADER_SIZE, "a member's header");
-    const size = decimal(bytes, offset + 48, offset + 58);
-    if (size < 0 || bytes[offset + 58] !== 0x60 || bytes[offset + 59] !== 0x0a) {
+    const header = this.#file.peek(offset, offset + HEADER_SIZE);
+    const size = decimal(header, 48, 58);
+    if (size < 0 || header[58] !== 0x60 || header[59] !== 0x0a) {
       throw malformed(path, "a member's header is broken", { offset });
     }
     let start = offset + HEADER_SIZE;
     const end = start + size;
     if (end > bytes.length) throw malformed(path, "a member passes the end of the archive", { offset, size });
-    let name = decodeText(bytes, offset, offset + 16).trimEnd();
+    let name = decodeText(header, 0, 16).trimEnd();
     if (name.startsWith("#1/")) {
       // BSD: the name stands in front of the contents, and its length counts as part of theirs.
-      const length = decimal(bytes, offset + 3, offset + 16);
+      const length = decimal(header, 3, 16);
       if (length < 0 || length > size) throw malformed(path, "a member's name is broken", { offset });
-      const nul = bytes.indexOf(0, start);
-      name = decodeText(bytes, start, nul === -1 || nul > start + length ? start + length : nul);
+      const stored = this.#file.peek(start, start + length);
+      name = decodeText(stored, 0, textEnd(stored, 0, length));
       start += length;
     }
     return { offset, name, start, end };
@@ -124,11 +136,26 @@ export class Archive {
   }
 
   #toMember(header: Header): ArchiveMember {
-    return {
-      name: `${this.name}(${this.#displayName(header)})`,
-      header: header.offset,
-      bytes: this.#file.bytes.subarray(header.start, header.end),
-    };
+    const { offset, start, end } = header, { partial } = this.#file;
+    const member = { name: `${this.name}(${this.#displayName(header)})`, header: offset };
+    if (partial === undefined || !isElf(partial.peek(start, Math.min(end, start + 4)))) {
+      return { ...member, bytes: this.#contents(header) };
+    }
+    const part = partial.part(start, end);
+    return { ...member, bytes: part.bytes, partial: part };
+  }
+
+  /** Returns the bytes of a member, all of which are in memory then. */
+  #contents({ start, end }: Header): Uint8Array {
+    this.#file.partial?.load(start, end);
+    return this.#file.bytes.subarray(start, end);
+  }
+
+  /** Yields the objects in archive order. */
+  *objects(): Generator<ArchiveMember> {
+    for (const member of this.members()) {
+      if (member.partial !== undefined || isObject(member.bytes)) yield member;
+    }
   }
 
   /** Yields all members in archive order. */
@@ -157,6 +184,7 @@ export class Archive {
   visitIndex(visit: IndexVisitor): void {
     const index = this.#index;
     if (index === undefined) return this.#scanMembers(visit);
+    this.#contents(index);
     const visitPlain: IndexVisitor = (bytes, start, end, header) =>
       visit(bytes, this.#machOs.has(header) ? plainNameStart(bytes, start, end) : start, end, header);
     if (index.name === "/") this.#visitSystemV(index, 4, visitPlain);
@@ -203,14 +231,12 @@ export class Archive {
   }
 
   #scanMembers(visit: IndexVisitor): void {
-    for (const header of this.#members) {
-      const member = this.#toMember(header);
-      if (!isObject(member.bytes)) continue;
-      const { symbols, file } = readObject(member.name, member.bytes);
+    for (const member of this.objects()) {
+      const { symbols, file } = readObject(member.name, member.bytes, member.partial);
       for (let i = symbols.firstGlobal; i < symbols.length; i++) {
         if (symbols.place(i) === SymbolPlace.UNDEFINED) continue;
         const start = symbols.nameStart(i);
-        visit(file.bytes, start, file.bytes.indexOf(0, start), header.offset);
+        visit(file.bytes, start, file.bytes.indexOf(0, start), member.header);
       }
     }
   }

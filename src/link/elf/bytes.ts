@@ -2,6 +2,7 @@
  * Reads object files and archives with bounds checks. `table` checks a table once; it may then be
  * read through `view` without further checks.
  */
+import type { PartialBytes } from "../partial_input.ts";
 import { malformed } from "../problems.ts";
 
 /** The bytes of one input file, or of one member of an archive. */
@@ -10,11 +11,15 @@ export class InputBytes {
   readonly name: string;
   readonly bytes: Uint8Array;
   readonly view: DataView;
+  /** Reads the bytes, if they are not all in memory. */
+  readonly partial: PartialBytes | undefined;
   #nameBytes = 0;
 
-  constructor(name: string, bytes: Uint8Array) {
+  /** @param partial Reads `bytes`; undefined if they are in memory. */
+  constructor(name: string, bytes: Uint8Array, partial?: PartialBytes) {
     this.name = name;
     this.bytes = bytes;
+    this.partial = partial;
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
@@ -29,6 +34,11 @@ export class InputBytes {
         offset,
       });
     }
+  }
+
+  /** Returns the bytes at `[start, end)`, which are valid until more of any input is read. */
+  peek(start: number, end: number): Uint8Array {
+    return this.partial?.peek(start, end) ?? this.bytes.subarray(start, end);
   }
 
   /**

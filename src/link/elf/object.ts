@@ -15,10 +15,12 @@ import {
   SymbolKind,
 } from "../../os/elf.ts";
 import type { Directives } from "../directives.ts";
+import type { PartialBytes } from "../partial_input.ts";
 import { type ElfSection, type ElfSymbols, readSymbols, SymbolPlace } from "./symbols.ts";
 import { scriptInputs } from "./script.ts";
 import { isBitcode } from "./bitcode.ts";
 import { decodeText, InputBytes } from "./bytes.ts";
+import { forgetTables, loadKept } from "./partial_object.ts";
 
 /** A COMDAT group: of all groups with one signature, the first in the link is kept. */
 export interface ComdatGroup {
@@ -115,6 +117,9 @@ const Shdr = {
   entsize: 56,
 };
 
+/** The name of a relocation table is this and that of its section, as whose beginning it is often stored. */
+const RELA = ".rela";
+
 function readSections(file: InputBytes): ElfSection[] {
   const { bytes, view, name } = file;
   const start = file.u64(40, "e_shoff");
@@ -137,6 +142,7 @@ function readSections(file: InputBytes): ElfSection[] {
   file.table(namesOffset, 1, namesSize, "the table of section names");
 
   const sections: ElfSection[] = [];
+  const starts = new Float64Array(count);
   let total = 0;
   for (let index = 0; index < count; index++) {
     const at = start + index * RecordSize.SHDR;
@@ -145,8 +151,15 @@ function readSections(file: InputBytes): ElfSection[] {
     if (nameEnd === -1) {
       throw malformed(name, "a section's name lies outside the table of names", { section: `#${index}` });
     }
-    const text = index === 0 ? "" : decodeText(bytes, nameStart, nameEnd);
     const type = view.getUint32(at + Shdr.type, true);
+    const info = view.getUint32(at + Shdr.info, true);
+    starts[index] = nameStart;
+    const text = index === 0
+      ? ""
+      : type === SectionType.RELA && info < index && starts[info] === nameStart + RELA.length &&
+          decodeText(bytes, nameStart, starts[info]) === RELA
+      ? RELA + sections[info].name
+      : decodeText(bytes, nameStart, nameEnd);
     const offset = file.u64(at + Shdr.offset, "sh_offset");
     const size = index === 0 ? 0 : file.u64(at + Shdr.size, "sh_size");
     const alignment = Math.max(1, file.u64(at + Shdr.addralign, "sh_addralign"));
@@ -170,7 +183,7 @@ function readSections(file: InputBytes): ElfSection[] {
       offset,
       size,
       link: view.getUint32(at + Shdr.link, true),
-      info: view.getUint32(at + Shdr.info, true),
+      info,
       alignment,
       entrySize: file.u64(at + Shdr.entsize, "sh_entsize"),
       relaOffset: 0,
@@ -227,13 +240,14 @@ function readGroups(file: InputBytes, sections: readonly ElfSection[], symbols: 
         section: section.name,
       });
     }
-    const members: number[] = [];
-    for (let at = section.offset + 4; at < section.offset + section.size; at += 4) {
-      const member = file.view.getUint32(at, true);
+    // Of its final length, since a library has a hundred thousand of groups.
+    const members = new Array<number>(section.size / 4 - 1);
+    for (let i = 0; i < members.length; i++) {
+      const member = file.view.getUint32(section.offset + 4 + 4 * i, true);
       if (member === 0 || member >= sections.length) {
         throw malformed(file.name, "a section group names a section that does not exist", { value: member });
       }
-      members.push(member);
+      members[i] = member;
     }
     // Some assemblers sign a group with a section symbol, which has no name of its own.
     const named = symbols.kind(section.info) !== SymbolKind.SECTION;
@@ -248,6 +262,11 @@ function readGroups(file: InputBytes, sections: readonly ElfSection[], symbols: 
   return groups;
 }
 
+/** The indexes of the sections whose names sign groups. */
+function signatures(groups: readonly ComdatGroup[]): number[] {
+  return groups.filter(({ symbol }) => symbol === -1).map(({ section }) => section);
+}
+
 /** Whether the bytes begin as an ELF file does. */
 export function isElf(bytes: Uint8Array): boolean {
   return bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c &&
@@ -258,15 +277,19 @@ export function isElf(bytes: Uint8Array): boolean {
  * Parses a relocatable object and validates its tables. Relocations are validated when their
  * section turns out to be needed.
  *
+ * @param partial Reads the bytes, if they are not all in memory.
  * @throws {LoadError} `InvalidFormat` or `Unsupported`, naming the file.
  */
-export function parseObject(name: string, bytes: Uint8Array): ElfObject {
-  const file = new InputBytes(name, bytes);
-  const machine = checkHeader(file);
-  const sections = readSections(file);
+export function parseObject(name: string, bytes: Uint8Array, partial?: PartialBytes): ElfObject {
+  const file = new InputBytes(name, bytes, partial);
+  const whole = partial === undefined ? file : new InputBytes(name, partial.peek(0, bytes.length));
+  const machine = checkHeader(whole);
+  const sections = readSections(whole);
+  if (partial !== undefined) loadKept(partial, sections);
   const symbols = readSymbols(file, sections);
   attachRelocations(file, sections);
   const groups = readGroups(file, sections, symbols);
+  if (partial !== undefined) forgetTables(sections, new Set(signatures(groups)));
   return { name, file, machine, sections, symbols, groups };
 }
 
