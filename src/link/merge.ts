@@ -5,6 +5,7 @@
 import { fnv1a } from "../smf/hash.ts";
 import { alignUp } from "../smf/offsets.ts";
 import { SectionFlag } from "../os/elf.ts";
+import { grown } from "../types/growing.ts";
 import type { InputSection } from "./input.ts";
 import type { MergePieces } from "./merge_pieces.ts";
 
@@ -21,15 +22,8 @@ function pieceAlignment(sectionAlignment: number, start: number): number {
   return start === 0 ? sectionAlignment : Math.min(sectionAlignment, start & -start);
 }
 
-/** A distinct piece: where it was seen first, and where it goes. */
-interface Seen {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
-  alignment: number;
-  offset: number;
-  readonly next: Seen | undefined;
-}
+/** The most pieces of one hash that are compared: those made to collide are stored twice, not compared for hours. */
+const MOST_COMPARED = 64;
 
 /** The live pieces of one kind (entry size, strings or not), equal ones once. */
 export class MergedSection {
@@ -37,9 +31,19 @@ export class MergedSection {
   readonly strings: boolean;
   alignment = 1;
   size = 0;
-  readonly #seen: Map<number, Seen> = new Map();
-  readonly #order: Seen[] = [];
-  readonly #pieces: { pieces: MergePieces; seen: (Seen | undefined)[] }[] = [];
+  readonly #pieces: MergePieces[] = [];
+  // The distinct pieces, as columns: a large library has a hundred thousand.
+  #count = 0;
+  /** The bytes in which each was seen first, and where. */
+  readonly #sources: Uint8Array[] = [];
+  #starts: Int32Array = new Int32Array(256);
+  #ends: Int32Array = new Int32Array(256);
+  #alignments: Int32Array = new Int32Array(256);
+  /** The piece of the same hash that was seen before; -1 for none. */
+  #before: Int32Array = new Int32Array(256);
+  #offsets: Float64Array = new Float64Array(256);
+  /** The piece of each hash that was seen last. */
+  readonly #last: Map<number, number> = new Map();
 
   constructor(entrySize: number, strings: boolean) {
     this.entrySize = entrySize;
@@ -48,66 +52,79 @@ export class MergedSection {
 
   /** Adds the live pieces of a section. */
   add(section: Pick<InputSection, "elf" | "bytes">, pieces: MergePieces): void {
-    const bytes = section.bytes();
-    const seen: (Seen | undefined)[] = new Array(pieces.live.length);
-    for (let i = 0; i < pieces.live.length; i++) {
-      if (pieces.live[i] === 0) continue;
-      const start = pieces.starts[i], end = pieces.starts[i + 1];
-      const hash = pieces.hashes[i] ||= fnv1a(bytes, start, end) | 0;
-      seen[i] = this.#enter(hash, bytes, start, end, pieceAlignment(section.elf.alignment, start));
+    const bytes = section.bytes(), { live, starts, hashes, offsets } = pieces;
+    for (let i = 0; i < live.length; i++) {
+      if (live[i] === 0) continue;
+      const start = starts[i], end = starts[i + 1];
+      const hash = hashes[i] ||= fnv1a(bytes, start, end) | 0;
+      // The number of the piece, until that has its offset.
+      offsets[i] = this.#enter(hash, bytes, start, end, pieceAlignment(section.elf.alignment, start));
     }
-    this.#pieces.push({ pieces, seen });
+    this.#pieces.push(pieces);
   }
 
-  #enter(hash: number, bytes: Uint8Array, start: number, end: number, alignment: number): Seen {
-    const first = this.#seen.get(hash);
-    // A chain is searched only so far: pieces made to collide are stored twice, not compared for hours.
-    let compared = 0;
-    for (let seen = first; seen !== undefined && compared++ < 64; seen = seen.next) {
-      if (!sameBytes(seen, bytes, start, end)) continue;
-      seen.alignment = Math.max(seen.alignment, alignment);
+  /** Returns the number of the distinct piece that a piece is. */
+  #enter(hash: number, bytes: Uint8Array, start: number, end: number, alignment: number): number {
+    const last = this.#last.get(hash) ?? -1;
+    for (
+      let seen = last, compared = 0;
+      seen !== -1 && compared++ < MOST_COMPARED;
+      seen = this.#before[seen]
+    ) {
+      if (!this.#isEqual(seen, bytes, start, end)) continue;
+      this.#alignments[seen] = Math.max(this.#alignments[seen], alignment);
       return seen;
     }
-    const seen: Seen = { bytes, start, end, alignment, offset: 0, next: first };
-    this.#seen.set(hash, seen);
-    this.#order.push(seen);
-    return seen;
+    const number = this.#count++;
+    if (number === this.#starts.length) {
+      this.#starts = grown(this.#starts);
+      this.#ends = grown(this.#ends);
+      this.#alignments = grown(this.#alignments);
+      this.#before = grown(this.#before);
+      this.#offsets = grown(this.#offsets);
+    }
+    this.#sources.push(bytes);
+    this.#starts[number] = start;
+    this.#ends[number] = end;
+    this.#alignments[number] = alignment;
+    this.#before[number] = last;
+    this.#last.set(hash, number);
+    return number;
+  }
+
+  #isEqual(seen: number, bytes: Uint8Array, start: number, end: number): boolean {
+    if (this.#ends[seen] - this.#starts[seen] !== end - start) return false;
+    const known = this.#sources[seen];
+    for (let a = this.#starts[seen], b = start; b < end; a++, b++) if (known[a] !== bytes[b]) return false;
+    return true;
   }
 
   /** Gives every piece its offset. Afterwards `size` and `alignment` are final. */
   place(): void {
     let at = 0;
-    for (const seen of this.#order) {
-      at = alignUp(at, seen.alignment);
-      seen.offset = at;
-      at += seen.end - seen.start;
-      this.alignment = Math.max(this.alignment, seen.alignment);
+    for (let number = 0; number < this.#count; number++) {
+      at = alignUp(at, this.#alignments[number]);
+      this.#offsets[number] = at;
+      at += this.#ends[number] - this.#starts[number];
+      this.alignment = Math.max(this.alignment, this.#alignments[number]);
     }
     this.size = at;
-    for (const { pieces, seen } of this.#pieces) {
-      seen.forEach((one, i) => {
-        if (one !== undefined) pieces.offsets[i] = one.offset;
-      });
+    for (const { live, offsets } of this.#pieces) {
+      for (let i = 0; i < live.length; i++) if (live[i] === 1) offsets[i] = this.#offsets[offsets[i]];
     }
   }
 
   /** Adds the offset of the merged section in its output section to every piece. */
   moveTo(offset: number): void {
-    for (const { pieces } of this.#pieces) {
-      for (let i = 0; i < pieces.offsets.length; i++) pieces.offsets[i] += offset;
-    }
+    for (const { offsets } of this.#pieces) for (let i = 0; i < offsets.length; i++) offsets[i] += offset;
   }
 
   /** Copies every piece to its offset. */
   write(into: Uint8Array, offset: number): void {
-    for (const { bytes, start, end, offset: inSection } of this.#order) {
-      into.set(bytes.subarray(start, end), offset + inSection);
+    for (let number = 0; number < this.#count; number++) {
+      const source = this.#sources[number];
+      let at = offset + this.#offsets[number];
+      for (let i = this.#starts[number]; i < this.#ends[number]; i++) into[at++] = source[i];
     }
   }
-}
-
-function sameBytes(seen: Seen, bytes: Uint8Array, start: number, end: number): boolean {
-  if (seen.end - seen.start !== end - start) return false;
-  for (let a = seen.start, b = start; b < end; a++, b++) if (seen.bytes[a] !== bytes[b]) return false;
-  return true;
 }

@@ -117,7 +117,7 @@ const Shdr = {
   entsize: 56,
 };
 
-/** The name of a relocation table is this and that of its section, as whose beginning it is often stored. */
+/** The beginning of names of relocation tables. */
 const RELA = ".rela";
 
 function readSections(file: InputBytes): ElfSection[] {
@@ -141,25 +141,32 @@ function readSections(file: InputBytes): ElfSection[] {
   const namesSize = file.u64(namesAt + Shdr.size, "sh_size");
   file.table(namesOffset, 1, namesSize, "the table of section names");
 
-  const sections: ElfSection[] = [];
-  const starts = new Float64Array(count);
+  // One call decodes all names. Each byte is a character unless a name is not ASCII.
+  const allNames = decodeText(bytes, namesOffset, namesOffset + namesSize);
+  const isAscii = allNames.length === namesSize;
+  const nameAt = (start: number, end: number): string =>
+    isAscii ? allNames.substring(start - namesOffset, end - namesOffset) : decodeText(bytes, start, end);
+
+  const sections: ElfSection[] = new Array(count);
+  const starts = new Float64Array(count), ends = new Float64Array(count);
   let total = 0;
   for (let index = 0; index < count; index++) {
     const at = start + index * RecordSize.SHDR;
-    const nameStart = namesOffset + view.getUint32(at + Shdr.name, true);
-    const nameEnd = index === 0 ? nameStart : file.nameEnd(nameStart, namesOffset + namesSize);
+    const type = view.getUint32(at + Shdr.type, true);
+    const info = view.getUint32(at + Shdr.info, true);
+    const nameStart = starts[index] = namesOffset + view.getUint32(at + Shdr.name, true);
+    // The name of a relocation table often ends with that of its section, which was read before.
+    const isShared = type === SectionType.RELA && info > 0 && info < index &&
+      starts[info] === nameStart + RELA.length && nameAt(nameStart, starts[info]) === RELA;
+    const nameEnd = ends[index] = index === 0
+      ? nameStart
+      : isShared
+      ? ends[info]
+      : file.nameEnd(nameStart, namesOffset + namesSize);
     if (nameEnd === -1) {
       throw malformed(name, "a section's name lies outside the table of names", { section: `#${index}` });
     }
-    const type = view.getUint32(at + Shdr.type, true);
-    const info = view.getUint32(at + Shdr.info, true);
-    starts[index] = nameStart;
-    const text = index === 0
-      ? ""
-      : type === SectionType.RELA && info < index && starts[info] === nameStart + RELA.length &&
-          decodeText(bytes, nameStart, starts[info]) === RELA
-      ? RELA + sections[info].name
-      : decodeText(bytes, nameStart, nameEnd);
+    const text = index === 0 ? "" : nameAt(nameStart, nameEnd);
     const offset = file.u64(at + Shdr.offset, "sh_offset");
     const size = index === 0 ? 0 : file.u64(at + Shdr.size, "sh_size");
     const alignment = Math.max(1, file.u64(at + Shdr.addralign, "sh_addralign"));
@@ -175,7 +182,7 @@ function readSections(file: InputBytes): ElfSection[] {
         value: alignment,
       });
     }
-    sections.push({
+    sections[index] = {
       index,
       name: text,
       type,
@@ -188,7 +195,7 @@ function readSections(file: InputBytes): ElfSection[] {
       entrySize: file.u64(at + Shdr.entsize, "sh_entsize"),
       relaOffset: 0,
       relaCount: 0,
-    });
+    };
   }
   // Overlapping sections would let a small file ask for any amount of memory.
   if (total > bytes.length) throw malformed(name, "sections overlap in the file");

@@ -52,8 +52,8 @@ export class ElfSymbols {
   readonly #offset: number;
   readonly #strings: number;
   readonly #extended: number;
-  /** Where names end; 0 before somebody has asked. */
-  #nameEnds: Uint32Array | undefined;
+  /** Where names end; 0 before somebody has asked, as for those of sections. */
+  readonly #nameEnds: Uint32Array;
   /** The names that somebody has asked for. */
   readonly #names: (string | undefined)[] = [];
 
@@ -68,6 +68,7 @@ export class ElfSymbols {
     this.#file = file;
     this.#offset = offset;
     this.length = length;
+    this.#nameEnds = new Uint32Array(length);
     this.firstGlobal = firstGlobal;
     this.#strings = strings;
     this.#extended = extended;
@@ -80,7 +81,7 @@ export class ElfSymbols {
 
   /** Returns the file offset of the NUL that ends the name. It is looked for once, however many links ask. */
   nameEnd(index: number): number {
-    const ends = this.#nameEnds ??= new Uint32Array(this.length);
+    const ends = this.#nameEnds;
     if (ends[index] === 0) {
       ends[index] = this.#file.nameEnd(this.nameStart(index), this.#file.bytes.length);
     }
@@ -93,7 +94,7 @@ export class ElfSymbols {
 
   #decodeName(index: number): string {
     const start = this.nameStart(index);
-    return decodeText(this.#file.bytes, start, this.#file.bytes.indexOf(0, start));
+    return decodeText(this.#file.bytes, start, this.nameEnd(index));
   }
 
   binding(index: number): number {
@@ -177,7 +178,7 @@ export function readSymbols(file: InputBytes, sections: readonly ElfSection[]): 
     }
     if (
       symbols.kind(i) !== SymbolKind.SECTION &&
-      file.nameEnd(symbols.nameStart(i), bytes.length) - symbols.nameStart(i) > MAX_NAME_LENGTH
+      symbols.nameEnd(i) - symbols.nameStart(i) > MAX_NAME_LENGTH
     ) throw broken("a symbol's name is longer than 1 MiB");
     const short = view.getUint16(at + 6, true);
     if (short === SectionIndex.XINDEX && extended === undefined) {
