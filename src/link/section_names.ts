@@ -32,7 +32,7 @@ export function isFragment(name: string): boolean {
 
 /** Whether a section of COFF objects holds entries of the table of functions: `.pdata`, `.pdata$f`. */
 export function isFunctionTable(name: string): boolean {
-  return /^\.pdata(?:[$.]|$)/.test(name);
+  return name.startsWith(FUNCTION_TABLE) && /^\.pdata(?:[$.]|$)/.test(name);
 }
 
 /** Sections of COFF objects that are laid out as if the rest of their names were not there. */

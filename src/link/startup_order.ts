@@ -30,6 +30,16 @@ export const TLS_INIT_ARRAY = ".tls_init_array";
 /** The parts of arrays on Windows. */
 const CRT_PART = /^\.CRT\$X([ICPTLD]).*$/s;
 
+/** The letters behind the dot of all names that the two expressions match. They tell nearly all other names apart. */
+const BEGINNINGS: ReadonlySet<number> = new Set(
+  ["pr", "in", "fi", "ct", "dt", "tl", "CR"].map((letters) => beginning(`.${letters}`)),
+);
+
+/** The two characters behind the first one, as a number. */
+function beginning(name: string): number {
+  return name.charCodeAt(1) << 8 | name.charCodeAt(2);
+}
+
 /** The objects of compilers that hold nothing but the ends of arrays of the old kind, and walk those. */
 const CRT_FILE = /crt(?:begin|end).?\.o\)?$/;
 
@@ -52,7 +62,7 @@ interface NamedSection {
 
 /** Returns the array that a section of this name belongs to; `undefined` for other sections. */
 export function startupArray(name: string): StartupArray | undefined {
-  if (!name.startsWith(".")) return undefined;
+  if (!BEGINNINGS.has(beginning(name))) return undefined;
   const kind = STARTUP.exec(name)?.[1];
   if (kind === undefined) return crtArray(name);
   const output = kind === "ctors" ? ".init_array" : kind === "dtors" ? ".fini_array" : `.${kind}`;

@@ -11,8 +11,11 @@ interface Ranges {
   readonly ends: readonly number[];
 }
 
-/** `_ZTV` of a virtual table, and `_ZTC` of one that serves while a base class is constructed. */
-const PREFIXES = [..."VC"].map((letter) => new TextEncoder().encode(`_ZT${letter}`));
+/** Whether a name begins with `_ZTV`, of a virtual table, or `_ZTC`, of one that serves while a base class is constructed. */
+function isTable(bytes: Uint8Array, name: number): boolean {
+  return bytes[name] === 0x5f && bytes[name + 1] === 0x5a && bytes[name + 2] === 0x54 &&
+    (bytes[name + 3] === 0x56 || bytes[name + 3] === 0x43);
+}
 
 /** Finds the virtual tables of the objects of one link. */
 export class VirtualTables {
@@ -38,7 +41,7 @@ function find({ elf: { symbols, file: { bytes } } }: LinkObject): Map<number, Ra
   const tables = new Map<number, [start: number, end: number][]>();
   for (let index = 1; index < symbols.length; index++) {
     const name = symbols.nameStart(index);
-    if (!PREFIXES.some((prefix) => prefix.every((byte, at) => bytes[name + at] === byte))) continue;
+    if (!isTable(bytes, name)) continue;
     const section = symbols.section(index);
     if (section === -1) continue;
     const start = symbols.value(index);

@@ -127,6 +127,18 @@ for (const whole of [false, true]) {
   }
 }
 
+for (const options of [{}, { debug: "off", types: "off" }, { hot: true }] as const) {
+  Deno.test(`objects with types, unwind tables and groups link alike, ${JSON.stringify(options)}`, () => {
+    const paths = ["c/arith.o", "c/typed.o", "cpp/shared_a.o", "cpp/shared_b.o", "cpp/catcher.o"];
+    const members = paths.map((path) => ({
+      name: path.replace(/.*\//, ""),
+      bytes: Deno.readFileSync(`fixtures/${path}`),
+    }));
+    const library = archive(members, { withIndex: false });
+    linksAlike(library, { ...options, allowMultipleDefinition: true }, true);
+  });
+}
+
 Deno.test("members that nothing needs are not read but for the hash", () => {
   const bytes = library(40);
   const read = linksAlike(bytes, {}, false);
