@@ -4,6 +4,7 @@
 import { isArchive } from "../../link/elf/archive.ts";
 import { type InputSource, type PartialBytes, PartialInputs } from "../../link/partial_input.ts";
 import { UsageError } from "../terminal/command.ts";
+import { STDIN } from "../terminal/files.ts";
 
 /** The size from which on a library is read in parts. */
 const LARGE = 2 ** 18;
@@ -15,9 +16,10 @@ export class InputFiles implements Disposable {
 
   /** Opens a large archive; returns undefined for any other file, and for one that cannot be read. */
   open(path: string): PartialBytes | undefined {
+    if (path === STDIN) return undefined;
     try {
       const { size, mtime, isFile } = Deno.statSync(path);
-      if (!isFile || size < LARGE || size > Number.MAX_SAFE_INTEGER) return undefined;
+      if (!isFile || size < LARGE) return undefined;
       const source = new InputFile(size, mtime?.getTime(), path, (path) => this.#fileAt(path));
       const partial = this.#inputs.open(source);
       partial.load(0, 8);

@@ -7,7 +7,7 @@ import { type FileBytes, replaceFile as replaceInOneStep } from "../../os/replac
 import { UsageError } from "./command.ts";
 
 /** The path that means standard input. */
-const STDIN = "-";
+export const STDIN = "-";
 
 /** A file's name in messages. */
 export function fileName(path: string): string {
