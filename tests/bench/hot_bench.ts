@@ -1,11 +1,12 @@
 /**
  * Benchmarks modules whose running code takes up new code: a call inside a module that goes through an entry
- * against a direct one, and loads and reloads of a module with thousands of functions.
+ * against a direct one, and reloads of modules with thousands of functions against loads of the same files.
  */
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { compile } from "./compiler.ts";
-import { interleave, median, medianRatio } from "./measure.ts";
+import { interleave, median, medianRatio, time } from "./measure.ts";
+import { columns, type Report, type Series, table } from "./report.ts";
 
 /** Nanoseconds of a call inside a module, the loop included. */
 export interface HotCallRow {
@@ -19,17 +20,37 @@ export interface HotCallRow {
 
 /** The result of {@linkcode hotBench}. */
 export interface HotReport {
-  readonly rows: readonly HotCallRow[];
-  /** Milliseconds for a module with so many functions; undefined without a compiler. */
-  readonly size: {
-    readonly functions: number;
-    readonly plainLoad: number;
-    readonly load: number;
-    readonly reload: number;
-    readonly reloadToLoad: number;
-  } | undefined;
-  readonly skipped: readonly string[];
+  readonly calls: readonly HotCallRow[];
+  /** CPU time of reloads and loads. */
+  readonly reloads: Report;
 }
+
+/** A kind of module whose reloads are measured. */
+interface Shape {
+  readonly name: string;
+  /** Whether one function calls all others in turn, so that each has an entry in use. */
+  readonly isCalling: boolean;
+  readonly variables: number;
+}
+
+const SHAPES: readonly Shape[] = [
+  { name: "functions called by one of them", isCalling: true, variables: 0 },
+  { name: "functions called by one of them, a variable", isCalling: true, variables: 1 },
+  { name: "functions that do not call each other, a variable", isCalling: false, variables: 1 },
+  { name: "functions that do not call each other, 2,000 variables", isCalling: false, variables: 2000 },
+];
+
+/** The reloads of one registry that count together: the first makes what the next ones find. */
+const STAGES = [
+  { name: "first reload", from: 1, to: 1 },
+  { name: "reloads 2 to 4", from: 2, to: 4 },
+  { name: "reloads 9 to 12", from: 9, to: 12 },
+] as const;
+
+const RELOADS = STAGES[2].to;
+
+/** The most loads that a reload may take. */
+const GOAL = 1.5;
 
 /** The functions that are called in turn: more than a processor predicts. */
 const MANY = 4096;
@@ -48,16 +69,15 @@ function callSource(): string {
     int many(int count) { int x = 0; for (; count > 0; count -= ${MANY}) x = all(x); return x; }`;
 }
 
-function largeSource(functions: number, version: number): string {
+function largeSource(functions: number, { isCalling, variables }: Shape, version: number): string {
   const names = Array.from({ length: functions }, (_, index) => `g${index}`);
-  return `${
-    names.map((name, index) =>
+  return [
+    ...Array.from({ length: variables }, (_, index) => `int v${index} = ${index};`),
+    ...names.map((name, index) =>
       `__attribute__((noinline)) int ${name}(int x) { return x + ${index + version}; }`
-    ).join(
-      "\n",
-    )
-  }
-  int all(int x) { ${names.map((name) => `x = ${name}(x);`).join(" ")} return x; }`;
+    ),
+    ...isCalling ? [`int all(int x) { ${names.map((name) => `x = ${name}(x);`).join(" ")} return x; }`] : [],
+  ].join("\n");
 }
 
 /** Measures calls and reloads. */
@@ -65,19 +85,27 @@ export async function hotBench(
   { rounds = 101, functions = 10_000 }: { rounds?: number; functions?: number } = {},
 ): Promise<HotReport> {
   using calls = await compile(callSource(), FLAGS);
-  using first = await compile(largeSource(functions, 1), FLAGS);
-  using second = await compile(largeSource(functions, 2), FLAGS);
-  if (calls === undefined || first === undefined || second === undefined) {
-    return { rows: [], size: undefined, skipped: ["everything: there is no C compiler (cc)"] };
+  if (calls === undefined) {
+    return { calls: [], reloads: reloadReport([], ["everything: there is no C compiler (cc)"]) };
   }
-  const link = (object: Uint8Array<ArrayBuffer>, hot: boolean) =>
-    linkObjects([{ name: "object.o", bytes: object }], { hot }).bytes as Uint8Array<ArrayBuffer>;
-  const versions = [first, second].map(({ object }) => link(object, true));
-  return {
-    rows: callRows(link(calls.object, false), link(calls.object, true), rounds),
-    size: { functions, ...reloads(link(first.object, false), versions, Math.ceil(rounds / 5)) },
-    skipped: [],
-  };
+  const rows = callRows(link(calls.object, false), link(calls.object, true), rounds);
+  const series: Series[] = [];
+  for (const shape of SHAPES) {
+    using first = await compile(largeSource(functions, shape, 1), FLAGS);
+    using second = await compile(largeSource(functions, shape, 2), FLAGS);
+    const plain = link(first!.object, false);
+    const versions = [first, second].map((compiled) => link(compiled!.object, true));
+    series.push(...reloads(shape, functions, { plain, versions }, Math.ceil(rounds / 5)));
+  }
+  return { calls: rows, reloads: reloadReport(series, []) };
+}
+
+function reloadReport(series: readonly Series[], skipped: readonly string[]): Report {
+  return { title: "reloads of hot modules", series, skipped };
+}
+
+function link(object: Uint8Array<ArrayBuffer>, hot: boolean): Uint8Array<ArrayBuffer> {
+  return linkObjects([{ name: "object.o", bytes: object }], { hot }).bytes as Uint8Array<ArrayBuffer>;
 }
 
 function callRows(
@@ -109,52 +137,70 @@ function callRows(
   });
 }
 
-function reloads(
-  plain: Uint8Array<ArrayBuffer>,
-  versions: readonly Uint8Array<ArrayBuffer>[],
-  rounds: number,
-): { plainLoad: number; load: number; reload: number; reloadToLoad: number } {
-  const times = { plainLoad: [] as number[], load: [] as number[], reload: [] as number[] };
-  const timed = (into: number[], work: () => Disposable): Disposable => {
-    const start = performance.now();
-    const result = work();
-    into.push(performance.now() - start);
-    return result;
-  };
-  for (let round = 0; round < rounds; round++) {
+/** The files of one shape. */
+interface Files {
+  /** The first version, linked without `--hot`. */
+  readonly plain: Uint8Array<ArrayBuffer>;
+  readonly versions: readonly Uint8Array<ArrayBuffer>[];
+}
+
+/** Reloads a module of a new registry in each round; a load of the same file in another registry precedes each reload. */
+function reloads({ name }: Shape, functions: number, { plain, versions }: Files, rounds: number): Series[] {
+  const loaded = { plain: [] as number[], hot: [] as number[] };
+  const samples = STAGES.map(() => ({ load: [] as number[], reload: [] as number[] }));
+  // V8 compiles in the first rounds what the others use.
+  for (let round = -3; round < rounds; round++) {
     using registry = new ModuleRegistry();
-    using _plain = timed(times.plainLoad, () => registry.loadBytes("plain", plain));
-    using _hot = timed(times.load, () => registry.loadBytes("hot", versions[0]));
-    using _next = timed(times.reload, () => registry.reload("hot", { bytes: versions[1] }));
+    using loads = new ModuleRegistry();
+    let hot = registry.loadBytes("hot", versions[0]);
+    // The first load of a registry opens libraries, which is not part of the cost of a load.
+    let other = loads.loadBytes("other", versions[0]);
+    other.close();
+    const plainLoad = time(() => void (other = loads.loadBytes("other", plain)));
+    const load: number[] = [], reload: number[] = [];
+    for (let count = 1; count <= RELOADS; count++) {
+      const bytes = versions[count % versions.length], previous = hot;
+      other.close();
+      load.push(time(() => void (other = loads.loadBytes("other", bytes))));
+      reload.push(time(() => void (hot = registry.reload("hot", { bytes }))));
+      previous.close();
+    }
+    if (round < 0) continue;
+    loaded.plain.push(plainLoad);
+    loaded.hot.push(load[0]);
+    STAGES.forEach(({ from, to }, stage) => {
+      samples[stage].load.push(median(load.slice(from - 1, to)));
+      samples[stage].reload.push(median(reload.slice(from - 1, to)));
+    });
   }
-  return {
-    plainLoad: median(times.plainLoad),
-    load: median(times.load),
-    reload: median(times.reload),
-    reloadToLoad: medianRatio(times.reload, times.load),
+  const series = (what: string, peer: string, ours: number[], theirs: number[], goal?: number): Series => {
+    const point = {
+      size: functions,
+      ours: median(ours),
+      peer: median(theirs),
+      ratio: medianRatio(ours, theirs),
+    };
+    return { name: what, per: name, unit: "ms", peer, points: [{ ...point, goal }] };
   };
+  return [
+    series("load", "not hot", loaded.hot, loaded.plain),
+    ...STAGES.map((stage, index) => {
+      const { load, reload } = samples[index];
+      return series(stage.name, "load", reload, load, GOAL);
+    }),
+  ];
 }
 
 /** Formats the report as text. */
-export function hotTable({ rows, size, skipped }: HotReport): string {
-  const lines = rows.map(({ calls, plain, hot, difference, hotToPlain }) =>
-    `  ${calls.padEnd(26)} ${plain.toFixed(2)} direct, ${hot.toFixed(2)} through entries: ` +
-    `+${difference.toFixed(2)} ns, ratio ${hotToPlain.toFixed(2)}`
-  );
-  const sizes = size === undefined ? [] : [
-    `A module with ${size.functions} functions: load ${size.plainLoad.toFixed(1)} ms plain, ` +
-    `${size.load.toFixed(1)} ms hot; reload ${size.reload.toFixed(1)} ms, ratio ${
-      size.reloadToLoad.toFixed(2)
-    }`,
+export function hotTable({ calls, reloads }: HotReport): string {
+  const cells = [
+    ["  calls inside a module", "direct (ns)", "through entries", "more", "ratio"],
+    ...calls.map((row) => [
+      `  ${row.calls}`,
+      ...[row.plain, row.hot, row.difference, row.hotToPlain].map((value) => value.toFixed(2)),
+    ]),
   ];
-  return [
-    "ns per call inside a module: medians",
-    ...lines,
-    ...sizes,
-    ...skipped.map((why) => `skipped ${why}`),
-  ].join(
-    "\n",
-  );
+  return [...calls.length > 0 ? ["hot calls", ...columns(cells)] : [], table(reloads)].join("\n");
 }
 
 if (import.meta.main) console.log(hotTable(await hotBench({ rounds: 31 })));
