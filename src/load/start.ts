@@ -105,6 +105,11 @@ export function endOffsets(image: LoadedImage): number[] {
   return arrays(image, ENDING).map((address) => Number(address - image.memory.address));
 }
 
+/** Whether closing a module runs any function of it: at its end, or registered for that. */
+export function hasEnds(image: LoadedImage): boolean {
+  return endOffsets(image).length > 0 || (image.exits?.registered().length ?? 0) > 0;
+}
+
 /** The number of functions that run once the module is linked. */
 export function startCount(image: LoadedImage): number {
   return arrays(image, STARTING).length;

@@ -9,7 +9,7 @@ import { CallGate } from "../call/gate.ts";
 import { type CallsDrained, CallsInFlight, whenAll } from "../call/in_flight.ts";
 import { ViewBuffers } from "../call/view/buffers.ts";
 import type { LoadedImage } from "../load/loader.ts";
-import { runFinalisers, runInitialisers } from "../load/start.ts";
+import { hasEnds, runFinalisers, runInitialisers } from "../load/start.ts";
 import { StepTimer } from "../load/trace.ts";
 import { abandon } from "../os/memory/deferred_release.ts";
 import { Lifetime } from "./lifetime.ts";
@@ -141,8 +141,9 @@ export class VersionBody {
 
   #revoke(): void {
     this.gate.close();
-    // Threads that were held know objects of the module, whose destructors must not run then.
-    if (this.image.heldThreads?.drop() === true) this.lifetime.pin();
+    const threads = this.image.heldThreads?.drop() ?? "none";
+    // Destructors of objects that know a thread must not run if it has not: that of a `std::thread` ends the process.
+    if (threads === "running" || (threads === "ended" && hasEnds(this.image))) this.lifetime.pin();
     this.#control?.revoke(() => this.lifetime.tryDrain());
     this.#trampolineUsers?.revoke(() => this.lifetime.tryDrain());
     for (const listener of this.#revokedListeners) listener();

@@ -50,6 +50,12 @@ export interface HeldThread {
   readonly number: bigint;
 }
 
+/**
+ * What became of the threads that initialisers have started and that were held: there were none; they have ended, but
+ * objects of the module may know them; or they may be running its code.
+ */
+export type DroppedThreads = "none" | "ended" | "running";
+
 /** The threads of one version's initialisers. */
 export class HeldThreads {
   #isArmed = false;
@@ -93,16 +99,12 @@ export class HeldThreads {
     this.#threads = [];
   }
 
-  /**
-   * Ends the threads that are still held, without having run anything.
-   *
-   * @returns Whether initialisers have started any, which objects of theirs may know, or which may be running.
-   */
-  drop(): boolean {
+  /** Ends the threads that are still held, without having run anything. */
+  drop(): DroppedThreads {
     if (this.#hold !== null) this.#decide(null);
-    const hadAny = this.#threads.length > 0 || this.#areOverdue;
+    const dropped = this.#areOverdue ? "running" : this.#threads.length > 0 ? "ended" : "none";
     this.#threads = [];
-    return hadAny;
+    return dropped;
   }
 
   #decide(which: Uint8Array<ArrayBuffer> | null): void {

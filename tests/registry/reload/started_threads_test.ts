@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { C, CPP, KeptModule, rejection } from "../../support/kept_module.ts";
 import { testWithCompilers } from "../../support/compilers.ts";
+import { WatchedAllocator } from "../../support/watched_allocator.ts";
 import { DIALECTS, linuxTest, threadModule } from "../../support/threads.ts";
 import { INT } from "../../support/versions.ts";
 import { ModuleRegistry } from "../../../mod.ts";
@@ -114,6 +115,60 @@ for (
     { sanitizeResources: false },
   );
 }
+
+testWithCompilers(
+  ["gcc"],
+  "reloads that a detached thread refuses leave no thread and no memory behind",
+  async (folder) => {
+    const version = (number: number, starts: string) => `
+      #include <pthread.h>
+      #include <unistd.h>
+      int begun, ends;
+      static void *work(void *unused) {
+        __atomic_fetch_add(&begun, ${10 ** number}, 5);
+        while (!__atomic_load_n(&ends, 5)) usleep(1000);
+        __atomic_fetch_add(&ends, 1, 5);
+        return unused;
+      }
+      __attribute__((constructor)) static void start(void) {
+        pthread_t thread; pthread_attr_t detached;
+        pthread_attr_init(&detached);
+        pthread_attr_setdetachstate(&detached, PTHREAD_CREATE_DETACHED);
+        ${starts}
+        pthread_attr_destroy(&detached);
+      }
+      int wait_for(int least) { for (int i = 0; i < 5000 && begun < least; i++) usleep(1000); return begun; }
+      int number(void) { return ${number}; }
+      int stop(void) { ends = 1; for (int i = 0; i < 5000 && ends < 2; i++) usleep(1000); return begun; }`;
+    const starts = "pthread_create(&thread, &detached, work, 0);";
+    const allocator = new WatchedAllocator();
+    await using kept = new KeptModule(folder, THREADS_IN_C, { allocator });
+    await kept.load(version(1, starts));
+    assertEquals(waitFor(kept, 10), 10);
+    const second = await kept.compile(version(2, starts));
+    const refuse = async (): Promise<void> => {
+      const error = await rejection(() => kept.reload(second));
+      assertEquals(error.kind, "Incompatible");
+      assertStringIncludes(error.message, "started a thread, and no variable tells whether it is to run");
+    };
+    const left = async () => {
+      // Stacks of threads that have ended are the C library's to use again.
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return { threads: [...Deno.readDirSync("/proc/self/task")].length, memories: allocator.live.size };
+    };
+    await refuse();
+    const before = await left();
+    for (let time = 0; time < 20; time++) await refuse();
+    const after = await left();
+    assertEquals(after.memories, before.memories);
+    assert(after.threads <= before.threads + 2, `${before.threads} threads, then ${after.threads}`);
+    assertEquals(kept.call("number"), 1);
+    assertEquals(waitFor(kept, 10), 10, "no thread of a refused version has run");
+    assertEquals(kept.call("stop"), 10);
+    assert((await kept.reload(version(3, ""))).kept.includes("begun"));
+    assertEquals(kept.call("number"), 3);
+  },
+);
 
 testWithCompilers(
   ["g++"],
