@@ -36,28 +36,41 @@ import { abandon } from "../os/memory/deferred_release.ts";
 const TRAMPOLINE_SIZE = 32;
 const SLOT_SIZE = 8;
 
-/** Writes one trampoline into bytes that are traps. */
-type TrampolineWriter = (view: DataView, at: number, index: number, word: bigint) => void;
+/** Writes trampolines. */
+interface TrampolineWriter {
+  /** Writes one for some slot into bytes that are traps. */
+  write(view: DataView, at: number, word: bigint): void;
+  /** Says the slot of one. `words` are the bytes as words, the first of the trampoline at `at`. */
+  setSlot(words: Uint32Array, at: number, slot: number): void;
+}
 
 /** The byte of instructions that end the process: `int3`, and `udf` of aarch64. */
 const TRAP = Deno.build.arch === "x86_64" ? 0xcc : 0;
 
 const TRAMPOLINE_WRITERS: Record<typeof Deno.build.arch, TrampolineWriter> = {
-  x86_64(view, at, index, word): void {
-    view.setUint16(at, 0xbb49, true);
-    view.setBigUint64(at + 2, word, true);
-    view.setUint32(at + 10, 0x411b_8b4d, true);
-    view.setUint16(at + 14, 0xa3ff, true);
-    view.setInt32(at + 16, SLOT_SIZE * index, true);
+  x86_64: {
+    write(view, at, word): void {
+      view.setUint16(at, 0xbb49, true);
+      view.setBigUint64(at + 2, word, true);
+      view.setUint32(at + 10, 0x411b_8b4d, true);
+      view.setUint16(at + 14, 0xa3ff, true);
+    },
+    setSlot(words, at, slot): void {
+      words[at + 4] = SLOT_SIZE * slot;
+    },
   },
-  aarch64(view, at, index, word): void {
-    const slot = SLOT_SIZE * index;
-    view.setUint32(at, 0x5800_00d0, true);
-    view.setUint32(at + 4, 0xf940_0210, true);
-    view.setUint32(at + 8, 0x9140_0210 | ((slot >> 12) << 10), true);
-    view.setUint32(at + 12, 0xf940_0210 | (((slot & 0xfff) / SLOT_SIZE) << 10), true);
-    view.setUint32(at + 16, 0xd61f_0200, true);
-    view.setBigUint64(at + 24, word, true);
+  aarch64: {
+    write(view, at, word): void {
+      view.setUint32(at, 0x5800_00d0, true);
+      view.setUint32(at + 4, 0xf940_0210, true);
+      view.setUint32(at + 16, 0xd61f_0200, true);
+      view.setBigUint64(at + 24, word, true);
+    },
+    setSlot(words, at, slot): void {
+      const offset = SLOT_SIZE * slot;
+      words[at + 2] = 0x9140_0210 | ((offset >> 12) << 10);
+      words[at + 3] = 0xf940_0210 | (((offset & 0xfff) / SLOT_SIZE) << 10);
+    },
   },
 };
 
@@ -269,6 +282,18 @@ export class Trampolines {
     }
   }
 
+  /** Writes all trampolines of new blocks. */
+  #write(bytes: Uint8Array<ArrayBuffer>, first: number, word: bigint): void {
+    const { write, setSlot } = TRAMPOLINE_WRITERS[Deno.build.arch];
+    bytes.fill(TRAP, 0, TRAMPOLINE_SIZE);
+    write(new DataView(bytes.buffer, bytes.byteOffset, TRAMPOLINE_SIZE), 0, word);
+    for (let end = TRAMPOLINE_SIZE; end < bytes.length; end *= 2) bytes.copyWithin(end, 0, end);
+    const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+    for (let at = 0, slot = first; at < bytes.length; at += TRAMPOLINE_SIZE, slot++) {
+      setSlot(words, at / 4, slot);
+    }
+  }
+
   /**
    * Adds blocks. All their trampolines are written before any is used, so executable memory never changes.
    *
@@ -282,15 +307,7 @@ export class Trampolines {
     undo.defer(() => abandon({ [Symbol.dispose]: () => allocator.free(memory) }));
     const word = (this.#memories[0] ?? memory).address + BigInt(pageSize);
     prefault(allocator, memory, 0, length);
-    const bytes = allocator.view(memory, 0, length).fill(TRAP);
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const write = TRAMPOLINE_WRITERS[Deno.build.arch];
-    for (let block = 0; block < count; block++) {
-      for (let index = 0; index < this.#perBlock; index++) {
-        const at = block * pageSize + TRAMPOLINE_SIZE * index;
-        write(view, at, first + block * this.#perBlock + index, word);
-      }
-    }
+    this.#write(allocator.view(memory, 0, length), first, word);
     allocator.protect(memory, Protection.READ_EXECUTE, 0, length);
     this.#memories.push(memory);
     for (let block = 0; block < count; block++) {

@@ -54,7 +54,7 @@ export class NamesInUse {
     renews: boolean,
   ): CandidateFit {
     const slots = this.#slots;
-    this.#shared.collect(slots.all);
+    this.#shared.collect(slots.awake);
     const renewed: RenewedSlots = renews ? slots.renew(previous, candidate, this.#changed) : new Map();
     const targets = slots.targets(candidate, compatibility, renewed);
     const users = [this.variables, this.leased];
@@ -66,7 +66,7 @@ export class NamesInUse {
     }
     const uses = [slots, ...users].flatMap((user) => [...user.uses()]);
     const changes = this.#changed.check(previous, candidate, uses, compatibility);
-    const changed = this.#shared.offered(slots.all)
+    const changed = this.#shared.offered(slots.awake)
       .filter(({ name, declared }) => this.#changed.isChanged(name, declared, candidate));
     return { targets, changes, withdrawn: [...targets.dropped, ...changed] };
   }

@@ -62,12 +62,13 @@ function takeTrampolines(
   const { symbols } = functions, addresses = new Float64Array(symbols.length);
   if (symbols.length === 0) return addresses;
   const known = slots.bySymbol(version);
-  slots.enterFunctions(version, symbols, (symbol) => functions.key(symbol), known);
+  slots.enterFunctions(version, symbols, known);
   for (let index = 0; index < symbols.length; index++) {
-    const symbol = symbols[index];
-    const slot = known[symbol] < 0 ? slotOf(functions.key(symbol)) : slots.all[known[symbol]];
-    slot.isTaken = true;
-    addresses[index] = slots.addressAsNumber(version, slot.index);
+    const symbol = symbols[index], at = known[symbol];
+    // A quiet slot is taken.
+    const slot = at < 0 ? slotOf(functions.key(symbol)) : slots.awakeAt(at);
+    if (slot !== undefined) slot.isTaken = true;
+    addresses[index] = slots.addressAsNumber(version, slot?.index ?? at);
   }
   return addresses;
 }

@@ -20,6 +20,12 @@ export interface SlotFunctions {
   readonly addresses: Float64Array;
 }
 
+/** The names of slots by their indexes. */
+export interface NamedSlots {
+  readonly length: number;
+  nameOf(index: number): string;
+}
+
 /** The functions of slots in the version that has this memory. */
 interface FoundFunctions {
   readonly memory: ExecutableMemory;
@@ -32,8 +38,8 @@ export class SlotFunctionFinder {
   #last: readonly FoundFunctions[] = [];
   #known: { readonly image: KeyedImage; readonly symbols: Int32Array } | undefined;
 
-  /** @param slots All slots by their indexes, of which there may be more than at the last question. */
-  of({ image }: ModuleVersion, slots: readonly { readonly name: string }[]): SlotFunctions {
+  /** @param slots All slots, of which there may be more than at the last question. */
+  of({ image }: ModuleVersion, slots: NamedSlots): SlotFunctions {
     const { memory, plan, file: { symbols: table } } = image;
     const last = this.#last.find((found) => found.memory === memory)?.functions;
     if (last?.symbols.length === slots.length) return last;
@@ -58,7 +64,7 @@ export class SlotFunctionFinder {
     this.#known = { image: declarationsOf(image), symbols };
   }
 
-  #symbolsOf(image: KeyedImage, slots: readonly { readonly name: string }[]): Int32Array {
+  #symbolsOf(image: KeyedImage, slots: NamedSlots): Int32Array {
     const known = this.#known !== undefined && haveSameKeys(this.#known.image, image)
       ? this.#known.symbols
       : new Int32Array();
@@ -66,7 +72,7 @@ export class SlotFunctionFinder {
     const symbols = new Int32Array(slots.length);
     symbols.set(known);
     for (let index = known.length; index < symbols.length; index++) {
-      const place = placeOfKey(image, slots[index].name);
+      const place = placeOfKey(image, slots.nameOf(index));
       symbols[index] = place?.kind === "function" ? place.index : -1;
     }
     this.#known = { image, symbols };

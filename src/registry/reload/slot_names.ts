@@ -8,6 +8,7 @@ import type { ExportKind } from "../../image/compatibility.ts";
 import type { Lifetime } from "../../module/lifetime.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import { Claims, type Declarations, declarationsOf } from "./claims.ts";
+import { QuietSlots } from "./quiet_slots.ts";
 
 /** A function or variable in use, at the same index of every version's table. */
 export interface TrampolineSlot {
@@ -48,23 +49,64 @@ export class SlotNames {
   readonly #current = new LazyMap<string, TrampolineSlot>();
   /** Slots of names that have another one now. */
   readonly #retired = new LazySet<TrampolineSlot>();
-  readonly #all: TrampolineSlot[] = [];
+  /** By their indexes; undefined for those that are quiet. */
+  readonly #all: (TrampolineSlot | undefined)[] = [];
+  readonly #awake: TrampolineSlot[] = [];
+  /** The slots that nobody uses but the module itself. */
+  readonly quiet: QuietSlots = new QuietSlots();
   /** The uses of names, among them some that have ended. */
   readonly #claimed = new LazySet<Claims>();
 
-  /** All slots that were ever made, by their indexes. */
-  get all(): readonly TrampolineSlot[] {
-    return this.#all;
+  /** The number of slots that were ever made. */
+  get length(): number {
+    return this.#all.length;
+  }
+
+  /** All slots that are not quiet. */
+  get awake(): readonly TrampolineSlot[] {
+    return this.#awake;
+  }
+
+  /** The slot at an index; undefined if it is quiet. */
+  awakeAt(index: number): TrampolineSlot | undefined {
+    return this.#all[index];
+  }
+
+  /** The name of the slot at an index. */
+  nameOf(index: number): string {
+    return this.#all[index]?.name ?? this.quiet.nameOf(index)!;
   }
 
   /** The slot of a name, wherever it leads. */
   get(name: string): TrampolineSlot | undefined {
-    return this.#current.get(name);
+    const known = this.#current.get(name);
+    if (known !== undefined) return known;
+    const index = this.quiet.indexOf(name);
+    return index < 0 ? undefined : this.wake(index);
+  }
+
+  /** Makes a quiet slot one that others can use. */
+  wake(index: number): TrampolineSlot {
+    const name = this.quiet.nameOf(index)!;
+    const slot = this.#newSlot(name, index, "function", this.quiet.leading);
+    slot.isTaken = true;
+    this.quiet.remove(index);
+    this.#all[index] = slot;
+    this.#awake.push(slot);
+    this.#current.set(name, slot);
+    return slot;
+  }
+
+  /** Makes quiet slots that lead to functions of a version, where none of the functions has a slot. */
+  addQuiet(version: ModuleVersion, symbols: Int32Array): void {
+    const first = this.#all.length;
+    for (let count = 0; count < symbols.length; count++) this.#all.push(undefined);
+    this.quiet.add(version, first, symbols);
   }
 
   /** Returns the slot of a name, which is made if there is none, and leads it into a version. */
   lead(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
-    const known = this.#current.get(name);
+    const known = this.get(name);
     if (known !== undefined) return Object.assign(known, leading(version), { kind, isCandidateOnly: false });
     const made = this.#make(name, kind, version);
     this.#current.set(name, made);
@@ -72,10 +114,21 @@ export class SlotNames {
   }
 
   #make(name: string, kind: ExportKind, version: ModuleVersion): TrampolineSlot {
-    const { target, declared } = leading(version);
-    const slot: TrampolineSlot = {
+    const slot = this.#newSlot(name, this.#all.length, kind, leading(version));
+    this.#all.push(slot);
+    this.#awake.push(slot);
+    return slot;
+  }
+
+  #newSlot(
+    name: string,
+    index: number,
+    kind: ExportKind,
+    { target, declared }: Pick<TrampolineSlot, "target" | "declared">,
+  ): TrampolineSlot {
+    return {
       name,
-      index: this.#all.length,
+      index,
       kind,
       size: 0,
       claims: new Claims(name, this.#claimed),
@@ -84,8 +137,6 @@ export class SlotNames {
       isTaken: false,
       isCandidateOnly: false,
     };
-    this.#all.push(slot);
-    return slot;
   }
 
   /** The uses of all names that are in use. */
@@ -96,7 +147,7 @@ export class SlotNames {
     }
   }
 
-  /** The slots that names have now. */
+  /** The slots that names have now, but for quiet ones. */
   current(): Iterable<TrampolineSlot> {
     return this.#current.values();
   }
@@ -122,6 +173,9 @@ export class SlotNames {
   ): RenewedSlots {
     const renewed = new Map<TrampolineSlot, TrampolineSlot>();
     if (candidate.image.entries === undefined) return renewed;
+    if (this.quiet.exist && changes.isAnyChanged(this.quiet.leading.declared, candidate)) {
+      for (const index of this.quiet.indexes()) this.wake(index);
+    }
     /** The declarations of most slots, if the candidate changes none of them. */
     let unchanged: Declarations | undefined;
     for (const slot of this.#current.values()) {
@@ -159,8 +213,13 @@ export class SlotNames {
     return undefined;
   }
 
-  /** Leads the current slots of all names into a version, but for some. */
-  leadAll(version: ModuleVersion, but: ReadonlySet<TrampolineSlot>): void {
+  /**
+   * Leads the current slots of all names into a version, but for some.
+   *
+   * @param symbols The symbols of the functions of all slots there, by the slots' indexes.
+   */
+  leadAll(version: ModuleVersion, symbols: Int32Array, but: ReadonlySet<TrampolineSlot>): void {
+    this.quiet.lead(version, symbols);
     const { target, declared } = leading(version);
     for (const slot of this.#current.values()) {
       if (but.size > 0 && but.has(slot)) continue;

@@ -49,6 +49,8 @@ export function findTargets(
     addresses[slot.index] = addressOf(slot);
     kept.add(slot);
   };
+  // Those that the candidate lacks are among the current ones then.
+  for (const index of slots.quiet.findTargets(functions, addresses)) slots.wake(index);
   for (const slot of slots.retired()) {
     if (!slot.isCandidateOnly) keep(slot);
   }

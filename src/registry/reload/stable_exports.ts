@@ -227,7 +227,7 @@ export class StableExports implements Exporter {
 
   /** Whether a function's entry leads into a version. */
   leadsInto(lifetime: Lifetime): boolean {
-    return this.#slots.all.some(({ target }) => target === lifetime);
+    return this.#slots.leadInto(lifetime);
   }
 
   /** Says which function the trampoline at an address is for, and where it leads; undefined for other addresses. */

@@ -5,6 +5,7 @@
 
 import type { Compatibility } from "../../image/compatibility.ts";
 import { offsetOf } from "../../module/image_data.ts";
+import type { Lifetime } from "../../module/lifetime.ts";
 import type { TrampolineUsers } from "../../module/share/trampoline_users.ts";
 import type { ModuleVersion } from "../../module/version.ts";
 import type { MemoryAllocator } from "../../os/memory/allocator.ts";
@@ -77,55 +78,79 @@ export class TrampolineSlots {
   }
 
   /**
-   * Makes the slots of functions of the current version where there are none.
+   * Makes the slots of functions of the current version, where there are none: the module holds their addresses.
    *
    * @param bySymbol The slots by the functions' symbols, as {@linkcode TrampolineSlots.bySymbol} finds them; gets the
    * new ones. Names that have a slot for somebody else are left.
    */
-  enterFunctions(
-    current: ModuleVersion,
-    symbols: ArrayLike<number>,
-    keyOf: (symbol: number) => string,
-    bySymbol: Int32Array,
-  ): void {
+  enterFunctions(current: ModuleVersion, symbols: ArrayLike<number>, bySymbol: Int32Array): void {
     let missing = 0;
     for (let index = 0; index < symbols.length; index++) if (bySymbol[symbols[index]] < 0) missing++;
     if (missing === 0) return;
-    const { image } = current, base = Number(image.memory.address);
-    const before = this.functionsOf(current).symbols, entered: number[] = [];
-    this.#tables.reserve(current, this.#slots.all.length + missing);
+    const { image } = current, base = Number(image.memory.address), first = this.#slots.length;
+    const before = this.functionsOf(current).symbols, others = this.#symbolsOfCurrent(before);
+    const entered = new Int32Array(missing), addresses = new Float64Array(missing);
+    let count = 0;
     for (let index = 0; index < symbols.length; index++) {
       const symbol = symbols[index];
-      if (bySymbol[symbol] >= 0) continue;
-      const key = keyOf(symbol), offset = offsetOf(image, symbol);
-      if (offset < 0 || this.#slots.get(key) !== undefined) continue;
-      const slot = this.#slots.lead(key, "function", current);
-      this.#tables.enter(slot.index, base + offset);
-      bySymbol[symbol] = slot.index;
-      entered.push(symbol);
+      if (bySymbol[symbol] >= 0 || others.has(symbol)) continue;
+      const offset = offsetOf(image, symbol);
+      if (offset < 0) continue;
+      bySymbol[symbol] = first + count;
+      entered[count] = symbol;
+      addresses[count++] = base + offset;
     }
-    this.#functions.enter(current, Int32Array.of(...before, ...entered));
+    try {
+      this.#tables.enterAll(current, first, addresses.subarray(0, count));
+    } catch (error) {
+      for (let index = 0; index < count; index++) bySymbol[entered[index]] = -1;
+      throw error;
+    }
+    const added = entered.subarray(0, count), all = new Int32Array(first + count);
+    this.#slots.addQuiet(current, added);
+    all.set(before);
+    all.set(added, first);
+    this.#functions.enter(current, all);
+  }
+
+  /** The symbols of the functions that names with a slot of their own mean, whether or not everybody may use it. */
+  #symbolsOfCurrent(symbols: Int32Array): Set<number> {
+    const found = new Set<number>();
+    for (const { index } of this.#slots.current()) if (symbols[index] >= 0) found.add(symbols[index]);
+    return found;
   }
 
   /** Makes the trampoline of a slot, and leads it to an address. */
   #fill(current: ModuleVersion, { index }: TrampolineSlot, address: number): void {
-    this.#tables.fill(current, index, address, this.#slots.all.length);
+    this.#tables.fill(current, index, address, this.#slots.length);
   }
 
-  /** All slots by their indexes, wherever they lead. */
-  get all(): readonly TrampolineSlot[] {
-    return this.#slots.all;
+  /** All slots, wherever they lead, but for those that nobody uses but the module itself. */
+  get awake(): readonly TrampolineSlot[] {
+    return this.#slots.awake;
+  }
+
+  /** The slot at an index, wherever it leads; undefined if nobody uses it but the module itself. */
+  awakeAt(index: number): TrampolineSlot | undefined {
+    return this.#slots.awakeAt(index);
+  }
+
+  /** Whether any slot leads into a version. */
+  leadInto(lifetime: Lifetime): boolean {
+    return this.#slots.quiet.leadInto(lifetime) ||
+      this.#slots.awake.some(({ target }) => target === lifetime);
   }
 
   /** The functions that the slots mean in a version. */
   functionsOf(version: ModuleVersion): SlotFunctions {
-    return this.#functions.of(version, this.#slots.all);
+    return this.#functions.of(version, this.#slots);
   }
 
   /** For each symbol of the current version the index of the slot that everybody may use; -1 without one. */
   bySymbol(current: ModuleVersion): Int32Array {
     const found = new Int32Array(current.image.file.symbols.length).fill(-1);
     const { symbols } = this.functionsOf(current);
+    this.#slots.quiet.enterIndexes(found);
     for (const slot of this.#slots.current()) {
       const symbol = symbols[slot.index];
       if (symbol >= 0 && this.#isUsable(slot)) found[symbol] = slot.index;
@@ -172,8 +197,8 @@ export class TrampolineSlots {
   /** The name of the trampoline that an address lies in, and where it leads; undefined for other addresses. */
   trampolineAt(address: bigint): { readonly name: string; readonly target: bigint } | undefined {
     const index = this.#tables.indexAt(address);
-    const slot = index === undefined ? undefined : this.all[index];
-    return slot && { name: nameOfKey(slot.name), target: BigInt(this.#tables.at(slot.index)) };
+    if (index === undefined || index >= this.#slots.length) return undefined;
+    return { name: nameOfKey(this.#slots.nameOf(index)), target: BigInt(this.#tables.at(index)) };
   }
 
   /** The uses of names by importers, live libraries and leases. */
@@ -193,13 +218,13 @@ export class TrampolineSlots {
    * must be prepared for guards.
    */
   quarantinePointer(current: ModuleVersion): bigint {
-    return this.#tables.quarantinePointer(current, this.#slots.all.length);
+    return this.#tables.quarantinePointer(current, this.#slots.length);
   }
 
   /** Finds where each slot leads in a candidate, which changes the signatures of some functions. */
   targets(candidate: ModuleVersion, compatibility: Compatibility, renewed: RenewedSlots): SlotTargets {
     const addressOf = ({ index }: TrampolineSlot): number => this.#tables.at(index);
-    const { length } = this.#slots.all;
+    const { length } = this.#slots;
     if (this.#targets.length !== length) this.#targets = new Float64Array(length);
     return findTargets(
       this.#slots,
@@ -225,6 +250,7 @@ export class TrampolineSlots {
     undo: DisposableStack,
   ): PreparedSlots {
     const prepared = this.#tables.prepare(candidate, addresses, undo);
+    const { symbols } = this.functionsOf(candidate);
     const leases = [...requests, ...requestsOf(kept)].map(({ lifetime, why }): Lease => {
       const hold = undo.use(lifetime.holdLeaseFor(candidate.image.identity, why));
       return { lifetime, [Symbol.dispose]: () => hold[Symbol.dispose]() };
@@ -234,7 +260,7 @@ export class TrampolineSlots {
       commit: () => {
         prepared.commit();
         this.#slots.replace(renewed);
-        this.#slots.leadAll(candidate, kept);
+        this.#slots.leadAll(candidate, symbols, kept);
         obsolete = prepared.leases.replace(leases);
       },
       release(allReturned) {

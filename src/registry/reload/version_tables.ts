@@ -67,15 +67,16 @@ export class VersionTables {
     return table !== undefined && index < table.capacity ? table.get(index) : 0;
   }
 
-  /** Makes `count` trampolines and room for them: a table that grows with each leaves its smaller ones behind. */
-  reserve(current: ModuleVersion, count: number): void {
+  /** Makes trampolines from an index on that nobody has used yet, and leads them to addresses. */
+  enterAll(current: ModuleVersion, first: number, addresses: Float64Array): void {
+    const count = first + addresses.length;
     this.trampolinesOf(current).reserve(count);
-    if (count > (this.#table?.capacity ?? 0)) this.#grow(current, count);
-  }
-
-  /** Leads a trampoline that nobody has used yet to an address; there is room for it. */
-  enter(index: number, address: number): void {
-    this.#table!.set(index, address);
+    if (count > (this.#table?.capacity ?? 0)) {
+      const all = this.#addresses(count);
+      all.set(addresses, first);
+      return this.#exchange(current, all);
+    }
+    for (let index = 0; index < addresses.length; index++) this.#table!.set(first + index, addresses[index]);
   }
 
   /**
@@ -88,7 +89,7 @@ export class VersionTables {
     const { capacity } = this.#table ?? { capacity: 0 };
     // Doubling bounds the memory of the old tables, which all stay.
     if (index >= capacity) this.#grow(current, Math.max(count, 2 * capacity));
-    this.enter(index, address);
+    this.#table!.set(index, address);
   }
 
   /**
@@ -150,9 +151,20 @@ export class VersionTables {
     return { leases, table: hasRoom ? known.table : own(trampolines.table(addresses)) };
   }
 
-  /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
+  /** Where the first trampolines lead now. */
+  #addresses(count: number): Float64Array {
+    const addresses = new Float64Array(count), table = this.#table;
+    const known = Math.min(count, table?.capacity ?? 0);
+    for (let index = 0; index < known; index++) addresses[index] = table!.get(index);
+    return addresses;
+  }
+
   #grow(current: ModuleVersion, length: number): void {
-    const addresses = Float64Array.from({ length }, (_, index) => this.at(index));
+    this.#exchange(current, this.#addresses(length));
+  }
+
+  /** Makes a larger table. The old one stays with its version, because a thread may be reading it. */
+  #exchange(current: ModuleVersion, addresses: Float64Array): void {
     const table = this.trampolinesOf(current).table(addresses);
     table.quarantine = this.#table?.quarantine;
     current.own(table);
