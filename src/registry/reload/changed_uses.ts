@@ -101,7 +101,8 @@ export class ChangedUses {
 
 function pairOf(old: Declarations, now: Declarations): TypedPair | undefined {
   if (old.types === undefined || now.types === undefined || isSameFile(old, now)) return undefined;
-  const types = now.types.read(now.description), typesBefore = readUnlessDamaged(old.types, old.description);
+  // The old ones first: a version that has the same takes over what is decoded by then.
+  const typesBefore = readUnlessDamaged(old.types, old.description), types = now.types.read(now.description);
   if (typesBefore === undefined) return undefined;
   const before = { file: old.file, types: typesBefore }, after = { file: now.file, types };
   // Then no use is changed, and nobody needs to ask for each.
