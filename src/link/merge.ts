@@ -4,7 +4,7 @@
  */
 import { fnv1a } from "../smf/hash.ts";
 import { alignUp } from "../smf/offsets.ts";
-import { SectionFlag } from "../os/elf.ts";
+import { SectionFlag, SectionType } from "../os/elf.ts";
 import { grown } from "../types/growing.ts";
 import type { InputSection } from "./input.ts";
 import type { MergePieces } from "./merge_pieces.ts";
@@ -14,6 +14,8 @@ export function isMergeable({ elf }: InputSection): boolean {
   const { MERGE, WRITE, EXECINSTR, TLS } = SectionFlag;
   // The sections of the TLS block stay whole.
   if ((elf.flags & MERGE) === 0 || (elf.flags & (WRITE | EXECINSTR | TLS)) !== 0) return false;
+  // Those without bytes in the file have nothing that could be compared.
+  if (elf.type === SectionType.NOBITS) return false;
   return elf.entrySize > 0 && elf.size > 0 && elf.size % elf.entrySize === 0 && elf.relaCount === 0;
 }
 

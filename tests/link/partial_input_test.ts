@@ -7,6 +7,7 @@ import { type InputSource, PartialInputs } from "../../src/link/partial_input.ts
 import { LoadError } from "../../src/errors/load_error.ts";
 import { SectionFlag } from "../../src/os/elf.ts";
 import { archive, ElfWriter, functionObject } from "../support/objects.ts";
+import { randomFrom } from "../support/testing.ts";
 
 /** A file in memory that counts what is read. */
 class CountedSource implements InputSource {
@@ -137,6 +138,47 @@ for (const options of [{}, { debug: "off", types: "off" }, { hot: true }] as con
     const library = archive(members, { withIndex: false });
     linksAlike(library, { ...options, allowMultipleDefinition: true }, true);
   });
+}
+
+Deno.test("damaged section headers have the same effect, whether a library is read in parts or as a whole", () => {
+  const paths = ["c/arith.o", "c/typed.o", "cpp/shared_a.o", "cpp/catcher.o"];
+  const members = paths.map((path) => ({
+    name: path.replace(/.*\//, ""),
+    bytes: Deno.readFileSync(`fixtures/${path}`),
+  }));
+  const intact = archive(members, { withIndex: false }), random = randomFrom(1204);
+  const options: LinkOptions = { exports: ["*"], allowUndefined: ["*"], allowMultipleDefinition: true };
+  let linked = 0;
+  for (let mutant = 0; mutant < 400; mutant++) {
+    const bytes = intact.slice(), view = new DataView(bytes.buffer);
+    const member = intact.indexOf(0x7f, random() % intact.length);
+    if (member < 0 || view.getUint32(member) !== 0x7f454c46) continue;
+    const table = member + Number(view.getBigUint64(member + 40, true)),
+      count = view.getUint16(member + 60, true);
+    const at = table + 64 * (random() % count) + random() % 64;
+    bytes[at] = random() % 2 === 0 ? random() % 16 : bytes[at] ^ 1 << random() % 8;
+    const partial = new PartialInputs().open(new CountedSource(bytes));
+    partial.load(0, 8);
+    const input = { name: "lib.a", bytes: partial.bytes, partial, whole: true };
+    const inParts = outcomeOf(() => linkReporting([input], options).file.join());
+    assertEquals(
+      inParts,
+      outcomeOf(() => linkObjects([{ name: "lib.a", bytes, whole: true }], options).bytes),
+      `${at}`,
+    );
+    if (typeof inParts !== "string") linked++;
+  }
+  assert(linked > 20, `${linked}`);
+});
+
+/** The module, or the message of the error. */
+function outcomeOf(link: () => Uint8Array): Uint8Array | string {
+  try {
+    return link();
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    return error.message;
+  }
 }
 
 Deno.test("members that nothing needs are not read but for the hash", () => {

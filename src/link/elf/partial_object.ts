@@ -19,9 +19,12 @@ export function isCopiedOnly({ name, type, flags, size }: ElfSection): boolean {
  * @param signatures The indexes of sections whose names are still wanted.
  */
 export function forgetTables(sections: ElfSection[], signatures: ReadonlySet<number>): void {
-  for (const { index, type, info } of sections) {
+  const { ALLOC } = SectionFlag;
+  for (const { index, type, flags, info } of [...sections]) {
+    // What a damaged file says to be in memory is judged with the other sections there.
+    if (((flags | sections[0].flags) & ALLOC) !== 0) continue;
     const isRead = type === SectionType.GROUP && !signatures.has(index) ||
-      type === SectionType.RELA && (sections[info].flags & SectionFlag.ALLOC) !== 0;
+      type === SectionType.RELA && (sections[info].flags & ALLOC) !== 0;
     if (isRead) sections[index] = sections[0];
   }
 }
