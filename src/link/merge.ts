@@ -112,7 +112,7 @@ export class MergedSection {
     }
     this.size = at;
     for (const { live, offsets } of this.#pieces) {
-      for (let i = 0; i < live.length; i++) if (live[i] === 1) offsets[i] = this.#offsets[offsets[i]];
+      for (let i = 0; i < live.length; i++) if (live[i] !== 0) offsets[i] = this.#offsets[offsets[i]];
     }
   }
 

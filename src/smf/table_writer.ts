@@ -5,7 +5,7 @@
 import { Binding } from "./enums.ts";
 import { type Layout, RELOCATION_FIELDS, RELOCATION_SIZE, SYMBOL_FIELDS } from "./layout.ts";
 import { StringTable } from "./string_table.ts";
-import { checkUnsigned, type Fields, writeField } from "./write_record.ts";
+import { checkUnsigned, type Fields, setUint64, writeField } from "./write_record.ts";
 
 /** Records of one size, in a buffer that grows. */
 class Records {
@@ -172,11 +172,4 @@ export class RelocationRecords extends Records {
       view.setInt32(at + ADDEND + 4, Math.floor(addend / 2 ** 32), true);
     }
   }
-}
-
-/** Writes an integer in [0, 2⁵³) to zeroed bytes. */
-function setUint64(view: DataView, at: number, value: number): void {
-  if (value < 2 ** 32) return view.setUint32(at, value, true);
-  view.setUint32(at, value % 2 ** 32, true);
-  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
 }

@@ -46,10 +46,13 @@ export function writeField(
   else if (size === 1) view.setUint8(place, value);
   else if (size === 2) view.setUint16(place, value, true);
   else if (size === 4) view.setUint32(place, value, true);
-  else {
-    view.setUint32(place, value % 2 ** 32, true);
-    view.setUint32(place + 4, Math.floor(value / 2 ** 32), true);
-  }
+  else setUint64(view, place, value);
+}
+
+/** Writes an integer in [0, 2⁵³). */
+export function setUint64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % 2 ** 32, true);
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
 }
 
 /** Throws unless `value` is an unsigned integer of at most `bits` bits; a bigint is for 64 bits only. */
