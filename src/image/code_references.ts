@@ -27,16 +27,17 @@ export function forEachReference(
   found: FoundReference,
 ): void {
   const look = (from: number, until: number): void => {
-    for (let modRm = from; modRm < until; modRm++) {
-      if ((bytes[modRm] & MODE_AND_OPERAND) !== AFTER_INSTRUCTION) continue;
-      const at = modRm + 1;
-      const distance = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
-      const near = offset + at + 4 + distance;
-      // An immediate operand has at most four bytes.
-      if (near + 4 < first || near > end) continue;
-      const target = near + immediateSize(bytes, at - 2, (bytes[modRm] >> 3) & 7);
-      if (target >= first && target <= end) found(offset + at, target);
-    }
+    for (let modRm = from; modRm < until; modRm++) lookAt(modRm);
+  };
+  const lookAt = (modRm: number): void => {
+    if ((bytes[modRm] & MODE_AND_OPERAND) !== AFTER_INSTRUCTION) return;
+    const at = modRm + 1;
+    const distance = bytes[at] | bytes[at + 1] << 8 | bytes[at + 2] << 16 | bytes[at + 3] << 24;
+    const near = offset + at + 4 + distance;
+    // An immediate operand has at most four bytes.
+    if (near + 4 < first || near > end) return;
+    const target = near + immediateSize(bytes, at - 2, (bytes[modRm] >> 3) & 7);
+    if (target >= first && target <= end) found(offset + at, target);
   };
   // An operation code is in front of each ModRM byte, and a distance behind it.
   const until = bytes.length - 4;
@@ -44,12 +45,25 @@ export function forEachReference(
   const count = Math.max(0, (until - wordsAt) >> 2);
   look(1, Math.min(wordsAt, until));
   if (count === 0) return look(wordsAt, until);
-  const words = new Int32Array(bytes.buffer, firstWord, count);
+  // The last one is only part of a distance.
+  const words = new Int32Array(bytes.buffer, firstWord, count + 1);
+  const nearest = first - 4 - (offset + wordsAt + 5), farthest = end - (offset + wordsAt + 5);
+  let next = words[0];
   for (let index = 0; index < count; index++) {
-    const bits = (words[index] & 0x01010101 * MODE_AND_OPERAND) ^ 0x01010101 * AFTER_INSTRUCTION;
-    // Whether one of four bytes is 0; now and then also if none is.
-    if (((bits - 0x01010101) & ~bits & 0x80808080) === 0) continue;
-    look(wordsAt + 4 * index, wordsAt + 4 * index + 4);
+    const word = next;
+    next = words[index + 1];
+    const bits = (word & 0x01010101 * MODE_AND_OPERAND) ^ 0x01010101 * AFTER_INSTRUCTION;
+    // The highest bit of each of four bytes that is 0; now and then also that of one behind such a byte.
+    const zeros = (bits - 0x01010101) & ~bits & 0x80808080;
+    if (zeros === 0) continue;
+    const at = 4 * index;
+    // Most of them lead elsewhere, as stubs do to their slots: the distance behind each is in two words.
+    for (let byte = 0; byte < 4; byte++) {
+      if ((zeros & 0x80 << 8 * byte) === 0) continue;
+      const distance = byte === 3 ? next : word >>> 8 * byte + 8 | next << 24 - 8 * byte;
+      const near = at + byte + distance;
+      if (near >= nearest && near <= farthest) lookAt(wordsAt + at + byte);
+    }
   }
   look(wordsAt + 4 * count, until);
 }

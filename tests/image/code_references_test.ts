@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { forEachReference } from "../../src/image/code_references.ts";
+import { randomFrom } from "../support/testing.ts";
 
 /** The target of the only reference in code at 4096, which is `…` for the distance to 8192. */
 function targetsOf(...code: (number | "distance")[]): number[] {
@@ -66,5 +67,28 @@ Deno.test("a reference is found wherever it is among other code", () => {
         assertEquals(found, [[at + 3, at]], `${size} bytes from ${start}`);
       }
     }
+  }
+});
+
+Deno.test("the same references are found wherever the bytes lie in memory", () => {
+  const random = randomFrom(5);
+  const [first, end] = [1000, 5000];
+  for (let round = 0; round < 50; round++) {
+    const size = 64 + random() % 200;
+    const code = Uint8Array.from({ length: size }, () => random() % 256);
+    // Many bytes that are followed by a distance, some of them near.
+    for (let at = 0; at + 5 < size; at += 1 + random() % 6) {
+      code[at] = (code[at] & ~0xc7) | 5;
+      if (random() % 2 === 0) code.set([code[at + 1], random() % 20, 0, 0], at + 1);
+    }
+    const foundAt = (start: number): [from: number, target: number][] => {
+      const bytes = new Uint8Array(start + size).subarray(start), found: [number, number][] = [];
+      bytes.set(code);
+      forEachReference({ offset: 64, bytes }, first, end, (from, target) => found.push([from, target]));
+      return found;
+    };
+    const expected = foundAt(0);
+    for (let start = 1; start < 5; start++) assertEquals(foundAt(start), expected);
+    for (const [, target] of expected) assert(target >= first && target <= end);
   }
 });
