@@ -44,9 +44,9 @@ export class PageTable {
     }
   }
 
-  /** The offset of a symbol in the range, by the halves of its value; -1 if it is not in the image. */
-  ofSymbol(value: number, high: number): number {
-    const { words, count } = this, page = value >>> PAGE_SHIFT;
-    return high === 0 && page < count && value <= words[page] ? value + words[count + page] : -1;
+  /** The place of an offset, which comes as halves; -1 if it is not in the image. The end of a group is in it. */
+  place(offset: number, high: number): number {
+    const { words, count } = this, page = offset >>> PAGE_SHIFT;
+    return high === 0 && page < count && offset <= words[page] ? offset + words[count + page] : -1;
   }
 }

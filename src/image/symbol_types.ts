@@ -4,9 +4,14 @@
 
 import { equal } from "../smf/equal.ts";
 import type { SmfFile } from "../smf/file.ts";
+import { SYMBOL_WORDS } from "../smf/symbol.ts";
 import { decodedOf } from "../smf/types.ts";
 import type { TypedAddresses } from "../types/typed_addresses.ts";
 import type { TypedVersion } from "./typed_variables.ts";
+
+const { kind: KIND, value: VALUE } = SYMBOL_WORDS;
+/** The byte of a symbol's kind that is its visibility. */
+const VISIBILITY = 0xff_0000;
 
 /** For each symbol of a file the place of its type among the typed addresses; -1 if it has none. */
 const known = new WeakMap<SmfFile, Int32Array>();
@@ -20,12 +25,12 @@ export function haveSameTypes(before: TypedVersion, after: TypedVersion): boolea
   if (before.types.types !== after.types.types) return false;
   const { typed: old } = decodedOf(before.types), { typed: now } = decodedOf(after.types);
   if (old.types !== now.types && !equal(old.types, now.types)) return false;
-  const { symbols } = after.file, places = placesOf(before, old);
-  for (let index = 0; index < symbols.length; index++) {
-    const place = places[index];
+  const { words, step } = after.file.symbols, { addresses } = now, places = placesOf(before, old);
+  for (let index = 0, at = 0; index < places.length; index++, at += step) {
+    const place = places[index], value = words[at + VALUE + 1] * 2 ** 32 + words[at + VALUE];
     if (place < 0) {
-      if (symbols.visibility(index) !== 0 && now.indexOf(symbols.value(index)) >= 0) return false;
-    } else if (now.addresses[place] !== symbols.value(index)) return false;
+      if ((words[at + KIND] & VISIBILITY) !== 0 && now.indexOf(value) >= 0) return false;
+    } else if (addresses[place] !== value) return false;
   }
   known.set(after.file, places);
   return true;

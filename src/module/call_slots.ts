@@ -27,7 +27,8 @@ export function isCallSlot({ entries }: Pick<LoadedImage, "entries">, offset: nu
 }
 
 function isSlot({ start, end }: Entries["callSlots"], offset: number): boolean {
-  return offset >= start && offset < end && (offset - start) % SLOT_SIZE === 0;
+  // The remainder of a number that is no small integer would be a call.
+  return offset >= start && offset < end && ((offset - start) & (SLOT_SIZE - 1)) === 0;
 }
 
 /** Slots ready to be led to trampolines. */
@@ -92,7 +93,9 @@ export class CallSlots {
     const words = new SharedWords(new BigUint64Array(buffer)), open = opening.move();
     return {
       commit() {
-        places.forEach((at, index) => words.store((at - offset) / SLOT_SIZE, addresses[index]));
+        for (let index = 0; index < places.length; index++) {
+          words.store((places[index] - offset) / SLOT_SIZE, addresses[index]);
+        }
         image.callsTrampolines = true;
       },
       release: () => open.dispose(),

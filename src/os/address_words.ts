@@ -44,7 +44,7 @@ export class SharedWords {
   store(index: number, address: number): void {
     // Most are as near to the old ones as that. A half is quicker, because it needs no BigInt.
     if (this.#halves[2 * index + 1] === Math.floor(address / 2 ** 32)) {
-      Atomics.store(this.#halves, 2 * index, address % 2 ** 32);
+      Atomics.store(this.#halves, 2 * index, address >>> 0);
     } else {
       Atomics.store(this.#words, index, BigInt(address));
     }

@@ -11,8 +11,8 @@ function plan(list: Parameters<typeof sections>, pageSize = 4096) {
   return new ImagePlan(sections(...list), pageSize, { got: 3, plt: 5 });
 }
 
-function ofSymbol(table: PageTable, value: number): number {
-  return table.ofSymbol(value | 0, Math.floor(value / 2 ** 32));
+function placeOf(table: PageTable, value: number): number {
+  return table.place(value | 0, Math.floor(value / 2 ** 32));
 }
 
 /** The offset of `length` bytes, or -1, read from the table as loops read it. */
@@ -28,15 +28,15 @@ Deno.test("an image without sections has one place, its start, of length 0", () 
 
 Deno.test("the end of a group that ends with a page is a place, unless another group begins there", () => {
   const last = new PageTable(plan([[Code, 4096]]).groups);
-  assertEquals([ofSymbol(last, 4096), read(last, 4096, 0), read(last, 4096, 1)], [4096, 4096, -1]);
+  assertEquals([placeOf(last, 4096), read(last, 4096, 0), read(last, 4096, 1)], [4096, 4096, -1]);
   // On pages of 64 KiB constants do not lie right behind the code.
   const { groups, rodata } = plan([[Code, 4096], [RoData, 8]], 65536);
-  assertEquals(ofSymbol(new PageTable(groups), 4096), rodata.offset);
+  assertEquals(placeOf(new PageTable(groups), 4096), rodata.offset);
 });
 
 Deno.test("offsets above 2³¹ are not in any image", () => {
   const table = new PageTable(plan([[Code, 4096]]).groups);
-  for (const value of [2 ** 31, 2 ** 32, 2 ** 32 + 8, 2 ** 53 - 1]) assertEquals(ofSymbol(table, value), -1);
+  for (const value of [2 ** 31, 2 ** 32, 2 ** 32 + 8, 2 ** 53 - 1]) assertEquals(placeOf(table, value), -1);
 });
 
 Deno.test("the table has every place that the plan has, and no other", () => {
@@ -56,7 +56,7 @@ Deno.test("the table has every place that the plan has, and no other", () => {
       for (const offset of [edge - 8, edge - 1, edge, edge + 1, edge + 4096, random() % 300_000]) {
         if (offset < 0) continue;
         const context = JSON.stringify([sections, offset]);
-        assertEquals(ofSymbol(table, offset), image.place(offset, 0), context);
+        assertEquals(placeOf(table, offset), image.place(offset, 0), context);
         for (const length of [0, 1, 4, 8]) {
           assertEquals(read(table, offset, length), image.place(offset, length), context);
         }

@@ -53,16 +53,19 @@ export function aimAt(
   const aimed: number[] = [], targets: number[] = [];
   /** For each symbol whether it is aimed: 0 if unknown, 1 if it is, 2 if not. */
   const states = new Uint8Array(symbols.length);
+  const { first, end } = places.range;
   const isAimed = (symbol: number): boolean => {
     if (states[symbol] !== 0) return states[symbol] === 1;
-    const home = places.ofSymbol(symbol);
+    // Most symbols are nowhere near a home.
+    const value = symbols.value(symbol), isNear = value >= first && value < end;
+    const home = isNear ? places.ofSymbol(symbol) : -1;
     if (home < 0 || addresses[home] === 0) {
       states[symbol] = 2;
       return false;
     }
     states[symbol] = 1;
     aimed.push(symbol);
-    targets.push(addresses[home] + (symbols.value(symbol) - places.homes[home].offset));
+    targets.push(addresses[home] + (value - places.homes[home].offset));
     return true;
   };
   const constants: number[] = [], variables: number[] = [], slots: number[] = [];

@@ -260,10 +260,11 @@ function labelsOf(version: HousedVersion): Set<number> {
 function homesWithLabels({ file, plan }: HousedVersion, places: HomePlaces): Set<number> {
   const found = new Set<number>();
   const { relocations, symbols } = file;
-  if (places.homes.length === 0) return found;
+  const { first, end } = places.range;
   let starts: Set<number> | undefined;
   for (let index = 0; index < relocations.length; index++) {
-    if (relocations.type(index) !== RelocationType.Abs64) continue;
+    const offset = relocations.offset(index);
+    if (offset < first || offset >= end || relocations.type(index) !== RelocationType.Abs64) continue;
     const symbol = relocations.symbol(index);
     if (!symbols.isDefined(symbol)) continue;
     // The address of a function itself, as most are.
@@ -273,7 +274,7 @@ function homesWithLabels({ file, plan }: HousedVersion, places: HomePlaces): Set
     const target = symbols.value(symbol) +
       (relocations.addendHigh(index) * 2 ** 32 + relocations.addendLow(index));
     if (!plan.isCode(target)) continue;
-    const home = places.at(relocations.offset(index));
+    const home = places.at(offset);
     if (home < 0) continue;
     starts ??= new Set(Array.from(functionsOf(file), (index) => symbols.value(index)));
     if (!starts.has(target)) found.add(home);

@@ -32,6 +32,12 @@ export class HomePlaces {
     return places;
   }
 
+  /** The offsets of the file's image from the first home to the end of the last; an empty range without homes. */
+  get range(): { readonly first: number; readonly end: number } {
+    const [home] = this.homes, last = this.homes.at(-1);
+    return { first: home?.offset ?? 0, end: last === undefined ? 0 : last.offset + last.size };
+  }
+
   /** The home that contains an offset of the file's image; -1 if none does. */
   at(offset: number): number {
     return homeIndexAt(this.homes, offset);

@@ -241,7 +241,7 @@ class Relocator {
         distanceHigh = imports[2 * position + 1];
       } else {
         const field = symbol * step + VALUE;
-        distance = pageTable.ofSymbol(symbols[field], symbols[field + 1]);
+        distance = pageTable.place(symbols[field], symbols[field + 1]);
         if (distance < 0) throw this.#hasNoAddress(index);
       }
       const low = (distance + baseLow) | 0;

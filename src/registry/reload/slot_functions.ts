@@ -49,7 +49,7 @@ export class SlotFunctionFinder {
     for (let index = 0; index < symbols.length; index++) {
       const symbol = symbols[index];
       if (symbol < 0) continue;
-      const at = symbol * step + VALUE, offset = pageTable.ofSymbol(words[at], words[at + 1]);
+      const at = symbol * step + VALUE, offset = pageTable.place(words[at], words[at + 1]);
       // Code is in no home, so its place is that of its own version.
       addresses[index] = offset < 0 ? Number(symbolAddress(image, symbol)) : base + offset;
     }
