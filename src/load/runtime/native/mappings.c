@@ -3,7 +3,6 @@
  */
 #define _GNU_SOURCE
 #include "mappings.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,33 +25,25 @@ struct query {
 #define IS_WRITABLE (1 | 2)
 #define IS_EXECUTABLE 4
 
-char *read_text(const char *path) {
+/* Reads a whole file. Returns its text, which the caller frees; NULL if that fails. */
+static char *read_text(const char *path) {
   int file = open(path, O_RDONLY | O_CLOEXEC);
   if (file < 0) return 0;
   size_t room = 4096, length = 0;
   char *text = malloc(room);
   while (text) {
     ssize_t count = read(file, text + length, room - length - 1);
-    if (count <= 0) {
-      int problem = count < 0 ? errno : 0;
+    if (count == 0) {
       text[length] = 0;
-      if (problem) {
-        free(text);
-        text = 0;
-      }
-      close(file);
-      errno = problem;
-      return text;
+      break;
     }
-    length += count;
-    if (room - length > 1) continue;
-    char *larger = realloc(text, room *= 2);
+    length += count < 0 ? 0 : count;
+    char *larger = count < 0 ? 0 : room - length > 1 ? text : realloc(text, room *= 2);
     if (!larger) free(text);
     text = larger;
   }
   close(file);
-  errno = ENOMEM;
-  return 0;
+  return text;
 }
 
 /* Reads the mappings. Returns 0 if that fails. */

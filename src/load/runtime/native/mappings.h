@@ -1,5 +1,5 @@
 /*
- * The mappings of the process's memory, and files that the kernel tells of it.
+ * The mappings of the process's memory.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -31,6 +31,3 @@ __attribute__((visibility("hidden"))) int open_mappings(struct mappings *);
 __attribute__((visibility("hidden"))) int mapping_at(const struct mappings *, uintptr_t address, struct mapping *found);
 
 __attribute__((visibility("hidden"))) void close_mappings(struct mappings *);
-
-/* Reads a whole file. Returns its text, which the caller frees; NULL with errno if that fails. */
-__attribute__((visibility("hidden"))) char *read_text(const char *path);

@@ -39,6 +39,14 @@ struct memory {
   /* The return addresses of signal handlers, each once. */
   uintptr_t restorers[SIGNALS];
   size_t restorer_count;
+  /* Room for the text of a file. */
+  char *text;
+  size_t room;
+};
+
+/* The files that tell of a thread: each read tells anew. */
+struct thread {
+  int status, syscall;
 };
 
 /* The place of a thread that waits. */
@@ -51,11 +59,31 @@ struct place {
 /* A thread waits in a system call. */
 enum look { WAITS, RUNS, HAS_ENDED, UNKNOWN };
 
-/* Reads a file of a thread. */
-static char *read_of(const char *thread, const char *name) {
+/* Opens a file of a thread. Returns -1 with errno if that fails. */
+static int open_of(const char *thread, const char *name) {
   char path[64] = "/proc/self/task/";
-  strcat(strcat(strcat(path, thread), "/"), name);
-  return read_text(path);
+  return open(strcat(strcat(strcat(path, thread), "/"), name), O_RDONLY | O_CLOEXEC);
+}
+
+/* Reads a file of a thread from its start. Returns the text, which the next read overwrites; NULL with errno if that fails. */
+static char *read_again(struct memory *memory, int file) {
+  for (size_t length = 0;;) {
+    size_t left = memory->room - length;
+    if (left < 2) {
+      size_t room = memory->room + 4096;
+      char *larger = realloc(memory->text, room);
+      if (!larger) return 0;
+      memory->text = larger;
+      memory->room = room;
+      continue;
+    }
+    ssize_t count = pread(file, memory->text + length, left - 1, length);
+    if (count < 0) return 0;
+    length += count;
+    memory->text[length] = 0;
+    /* These files give as much at once as there is room for. */
+    if ((size_t)count < left - 1) return memory->text;
+  }
 }
 
 /* The number behind a name at the start of a line; -1 if there is none. */
@@ -69,15 +97,14 @@ static enum look gone_or_unknown(void) {
 }
 
 /* Finds where a thread is. */
-static enum look look_at(const char *thread, struct place *place) {
-  char *text = read_of(thread, "status");
+static enum look look_at(struct memory *memory, const struct thread *thread, struct place *place) {
+  char *text = read_again(memory, thread->status);
   if (!text) return gone_or_unknown();
   int64_t own = number_of(text, "\nvoluntary_ctxt_switches:");
   int64_t others = number_of(text, "\nnonvoluntary_ctxt_switches:");
-  free(text);
   if (own < 0 || others < 0) return UNKNOWN;
   place->switches = own + others;
-  if (!(text = read_of(thread, "syscall"))) return gone_or_unknown();
+  if (!(text = read_again(memory, thread->syscall))) return gone_or_unknown();
   enum look look = UNKNOWN;
   /* The last two numbers of the line, whatever is before them: the stack and the instruction. */
   size_t length = strlen(text);
@@ -94,7 +121,6 @@ static enum look look_at(const char *thread, struct place *place) {
       look = WAITS;
     }
   }
-  free(text);
   return look;
 }
 
@@ -166,10 +192,10 @@ static int mark_stack(const struct memory *memory, uintptr_t stack, const struct
 }
 
 /* Marks the ranges that a thread may be in, or come back to. Returns 0 if nobody knows. */
-static int mark_thread(const struct memory *memory, const char *thread, const struct range *ranges, size_t count,
+static int mark_thread(struct memory *memory, const struct thread *thread, const struct range *ranges, size_t count,
                        uint8_t *may_be) {
   struct place place, after;
-  enum look look = look_at(thread, &place);
+  enum look look = look_at(memory, thread, &place);
   if (look == HAS_ENDED) return 1;
   if (look == WAITS) {
     struct mapping code;
@@ -177,10 +203,10 @@ static int mark_thread(const struct memory *memory, const char *thread, const st
     if (!mapping_at(&memory->mappings, place.code, &code) || !code.is_executable) return 0;
     mark(place.code, ranges, count, may_be);
     if (!mark_stack(memory, place.stack, ranges, count, may_be)) return 0;
-    look = look_at(thread, &after);
+    look = look_at(memory, thread, &after);
     /* It has waited all the while, so its stack was what was read. */
     if (look == WAITS && after.switches == place.switches && after.stack == place.stack) return 1;
-    /* Its frames are gone, or another thread has its number: then the list of threads differs. */
+    /* Its frames are gone. */
     if (look == HAS_ENDED) return 1;
   }
   if (look == UNKNOWN) return 0;
@@ -189,8 +215,21 @@ static int mark_thread(const struct memory *memory, const char *thread, const st
   return 1;
 }
 
+/* Like mark_thread, of the thread of a number. */
+static int mark_numbered(struct memory *memory, const char *number, const struct range *ranges, size_t count,
+                         uint8_t *may_be) {
+  struct thread thread = {.status = open_of(number, "status"), .syscall = -1};
+  if (thread.status < 0) return gone_or_unknown() == HAS_ENDED;
+  thread.syscall = open_of(number, "syscall");
+  int is_known = thread.syscall < 0 ? gone_or_unknown() == HAS_ENDED
+                                    : mark_thread(memory, &thread, ranges, count, may_be);
+  close(thread.status);
+  if (thread.syscall >= 0) close(thread.syscall);
+  return is_known;
+}
+
 /* Marks what all threads but the calling one may be in. Returns the sum of their numbers; -1 if nobody knows. */
-static int64_t mark_threads(const struct memory *memory, const struct range *ranges, size_t count, uint8_t *may_be) {
+static int64_t mark_threads(struct memory *memory, const struct range *ranges, size_t count, uint8_t *may_be) {
   DIR *threads = opendir("/proc/self/task");
   if (!threads) return -1;
   int64_t own = syscall(SYS_gettid), sum = 0;
@@ -198,7 +237,7 @@ static int64_t mark_threads(const struct memory *memory, const struct range *ran
     if (each->d_name[0] == '.') continue;
     int64_t number = atoi(each->d_name);
     sum += number;
-    if (count > 0 && number != own && !mark_thread(memory, each->d_name, ranges, count, may_be)) sum = -1;
+    if (count > 0 && number != own && !mark_numbered(memory, each->d_name, ranges, count, may_be)) sum = -1;
   }
   closedir(threads);
   return sum;
@@ -225,6 +264,7 @@ int smf_find_threads(const struct range *ranges, size_t count, uint8_t *may_be) 
     if (is_known && before != after) memset(may_be, 1, count);
   }
   close_mappings(&memory.mappings);
+  free(memory.text);
   if (memory.file >= 0) close(memory.file);
   return is_known ? 0 : -1;
 }
