@@ -5,7 +5,8 @@
 import { ModuleRegistry } from "../../mod.ts";
 import { linkObjects } from "../../src/link/linker.ts";
 import { compile } from "./compiler.ts";
-import { interleave, median, medianRatio, time } from "./measure.ts";
+import type { HotTimes, Pair } from "./hot_child.ts";
+import { interleave, median, medianRatio } from "./measure.ts";
 import { columns, type Report, type Series, table } from "./report.ts";
 
 /** Nanoseconds of a call inside a module, the loop included. */
@@ -47,10 +48,14 @@ const STAGES = [
   { name: "reloads 9 to 12", from: 9, to: 12 },
 ] as const;
 
-const RELOADS = STAGES[2].to;
+/** The reloads that have come before those of the last stage, in a round of its own. */
+const EARLIER = 100;
 
 /** The most loads that a reload may take. */
 const GOAL = 1.5;
+
+const CHILD = new URL("hot_child.ts", import.meta.url).pathname;
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
 
 /** The functions that are called in turn: more than a processor predicts. */
 const MANY = 4096;
@@ -95,7 +100,7 @@ export async function hotBench(
     using second = await compile(largeSource(functions, shape, 2), FLAGS);
     const plain = link(first!.object, false);
     const versions = [first, second].map((compiled) => link(compiled!.object, true));
-    series.push(...reloads(shape, functions, { plain, versions }, Math.ceil(rounds / 5)));
+    series.push(...reloads(shape, functions, measure({ plain, versions }, Math.ceil(rounds / 5))));
   }
   return { calls: rows, reloads: reloadReport(series, []) };
 }
@@ -144,35 +149,25 @@ interface Files {
   readonly versions: readonly Uint8Array<ArrayBuffer>[];
 }
 
-/** Reloads a module of a new registry in each round; a load of the same file in another registry precedes each reload. */
-function reloads({ name }: Shape, functions: number, { plain, versions }: Files, rounds: number): Series[] {
-  const loaded = { plain: [] as number[], hot: [] as number[] };
-  const samples = STAGES.map(() => ({ load: [] as number[], reload: [] as number[] }));
-  // V8 compiles in the first rounds what the others use.
-  for (let round = -3; round < rounds; round++) {
-    using registry = new ModuleRegistry();
-    using loads = new ModuleRegistry();
-    let hot = registry.loadBytes("hot", versions[0]);
-    // The first load of a registry opens libraries, which is not part of the cost of a load.
-    let other = loads.loadBytes("other", versions[0]);
-    other.close();
-    const plainLoad = time(() => void (other = loads.loadBytes("other", plain)));
-    const load: number[] = [], reload: number[] = [];
-    for (let count = 1; count <= RELOADS; count++) {
-      const bytes = versions[count % versions.length], previous = hot;
-      other.close();
-      load.push(time(() => void (other = loads.loadBytes("other", bytes))));
-      reload.push(time(() => void (hot = registry.reload("hot", { bytes }))));
-      previous.close();
-    }
-    if (round < 0) continue;
-    loaded.plain.push(plainLoad);
-    loaded.hot.push(load[0]);
-    STAGES.forEach(({ from, to }, stage) => {
-      samples[stage].load.push(median(load.slice(from - 1, to)));
-      samples[stage].reload.push(median(reload.slice(from - 1, to)));
+/** Measures one shape in a process of its own: memory that another one has freed would make loads cheaper than in most programs. */
+function measure({ plain, versions }: Files, rounds: number): HotTimes {
+  const folder = Deno.makeTempDirSync();
+  try {
+    const paths = [plain, ...versions].map((bytes, index) => {
+      Deno.writeFileSync(`${folder}/${index}.smf`, bytes);
+      return `${folder}/${index}.smf`;
     });
+    const args = ["run", "--allow-all", "--no-lock", "--config", CONFIG, CHILD, `${rounds}`, ...paths];
+    const { success, stdout, stderr } = new Deno.Command(Deno.execPath(), { args }).outputSync();
+    if (!success) throw new Error(new TextDecoder().decode(stderr));
+    return JSON.parse(new TextDecoder().decode(stdout));
+  } finally {
+    Deno.removeSync(folder, { recursive: true });
   }
+}
+
+/** Compares reloads of one shape with loads. */
+function reloads({ name }: Shape, functions: number, { plain, hot, rounds, long }: HotTimes): Series[] {
   const series = (what: string, peer: string, ours: number[], theirs: number[], goal?: number): Series => {
     const point = {
       size: functions,
@@ -182,12 +177,14 @@ function reloads({ name }: Shape, functions: number, { plain, versions }: Files,
     };
     return { name: what, per: name, unit: "ms", peer, points: [{ ...point, goal }] };
   };
+  const stage = (what: string, samples: readonly (readonly Pair[])[]): Series => {
+    const medians = (side: keyof Pair) => samples.map((pairs) => median(pairs.map((pair) => pair[side])));
+    return series(what, "load", medians("reload"), medians("load"), GOAL);
+  };
   return [
-    series("load", "not hot", loaded.hot, loaded.plain),
-    ...STAGES.map((stage, index) => {
-      const { load, reload } = samples[index];
-      return series(stage.name, "load", reload, load, GOAL);
-    }),
+    series("load", "not hot", hot, plain),
+    ...STAGES.map(({ name, from, to }) => stage(name, rounds.map((pairs) => pairs.slice(from - 1, to)))),
+    stage(`reloads ${EARLIER + 1} to ${long.length}`, long.slice(EARLIER).map((pair) => [pair])),
   ];
 }
 
