@@ -1,5 +1,5 @@
 /** The Worker of smoke.ts: attaches itself to a module and answers with what the module answers. */
-import { LoadedModule, type ModuleToken } from "@simple/loader";
+import { LoadedModule, type ModuleToken } from "@simple/loader/attach";
 
 const scope = globalThis as unknown as {
   onmessage: (event: MessageEvent<ModuleToken>) => void;

@@ -149,7 +149,15 @@ Deno.test("src/ imports only from src/, from node: and what the import map has",
 });
 
 Deno.test("the library's entry points only re-export, and nothing from the command", () => {
-  for (const path of ["mod.ts", "src/smf/mod.ts", "src/link/mod.ts", "src/build/mod.ts"]) {
+  for (
+    const path of [
+      "mod.ts",
+      "src/smf/mod.ts",
+      "src/link/mod.ts",
+      "src/module/share/mod.ts",
+      "src/build/mod.ts",
+    ]
+  ) {
     const { code, imports } = read(path);
     // Refuses an old Deno before anything else; Deno leaves out `export {} from`.
     const rest = code.replace(/import "[./\w]*\/os\/runtime_version\.ts";/, "");

@@ -36,7 +36,14 @@ async function deno(args: readonly string[], cwd: string): Promise<string> {
 Deno.test("the package describes itself, and publishes no tests, fixtures or examples", () => {
   assert(CONFIG.description.length > 20 && CONFIG.description.length <= 250);
   assertEquals(CONFIG.license, "MIT");
-  assertEquals(ENTRY_POINTS.map(([name]) => name), [".", "./format", "./link", "./build", "./cli"]);
+  assertEquals(ENTRY_POINTS.map(([name]) => name), [
+    ".",
+    "./format",
+    "./link",
+    "./attach",
+    "./build",
+    "./cli",
+  ]);
   for (const included of CONFIG.publish.include) {
     Deno.statSync(join(ROOT, included));
     assert(!/^(tests|fixtures|examples|\.ci)/.test(included), included);
@@ -176,6 +183,7 @@ testSince(5, "another project imports every entry point by name, and a module as
       import { LoadError, ModuleRegistry, parseSmf } from "@simple/loader";
       import * as format from "@simple/loader/format";
       import * as linker from "@simple/loader/link";
+      import { LiveLibrary } from "@simple/loader/attach";
       import { runProgram } from "@simple/loader/cli";
       import bytes from "./arith.smf" with { type: "bytes" };
 
@@ -186,13 +194,15 @@ testSince(5, "another project imports every entry point by name, and a module as
         parameters: ["i64", "i64"],
         result: "i64",
       });
-      console.log(format.parseSmf(bytes).header.layout, add?.(2n, 3n));
+      const definitions = { add: { parameters: ["i64", "i64"], result: "i64" } } as const;
+      using attached = LiveLibrary.attach(registry.open("arith", definitions).share(), definitions);
+      console.log(format.parseSmf(bytes).header.layout, add?.(2n, 3n), attached.symbols.add(3n, 4n));
     `,
     "--unstable-raw-imports",
     // On Windows calls are fast only with permission for a temporary file, which they do not need here.
     "--allow-ffi",
   );
-  assertEquals(output.trim(), "H96 5n");
+  assertEquals(output.trim(), "H96 5n 7n");
 });
 
 testSince(5, "the guide's deno.json is the one that such a project needs", () => {

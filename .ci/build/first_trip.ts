@@ -11,11 +11,13 @@ const ROOT = fromFileUrl(new URL("../../", import.meta.url));
  * A program that loads a module in each of the usual ways, with a cache too, and uses one by its token.
  *
  * @param main The module that exports what the package does.
+ * @param attach The one that exports what Workers need.
  */
-function loading(main: string, data: string): string {
+function loading(main: string, attach: string, data: string): string {
   const file = join(data, "add.smf");
   return `
-    import { LiveLibrary, ModuleLoader, ModuleRegistry } from ${JSON.stringify(toFileUrl(main).href)};
+    import { ModuleLoader, ModuleRegistry } from ${JSON.stringify(toFileUrl(main).href)};
+    import { LiveLibrary, LoadedModule } from ${JSON.stringify(toFileUrl(attach).href)};
 
     const ADD = { add: { parameters: ["i64", "i64"], result: "i64" } };
     const check = (sum) => {
@@ -33,6 +35,8 @@ function loading(main: string, data: string): string {
     {
       using attached = LiveLibrary.attach(live.share(), ADD);
       check(attached.symbols.add(2n, 3n));
+      using version = LoadedModule.attach(module.share());
+      check(version.bind(ADD).symbols.add(2n, 3n));
     }
 
     // Only a file that has not changed for a second is known afterwards.
@@ -63,7 +67,8 @@ function linking(command: string, data: string): string {
 /** The programs that the package is to be fast for. */
 function programs(scripts: string, data: string): string[] {
   const main = join(scripts, "mod.js"), command = join(scripts, "src", "cli", "main.js");
-  return [loading(main, data), linking(command, data)];
+  const attach = join(scripts, "src", "module", "share", "mod.js");
+  return [loading(main, main, data), loading(main, attach, data), linking(command, data)];
 }
 
 /** Imports all modules of the package, and then runs the programs with it. */
@@ -128,14 +133,15 @@ export function calledFunctions(scripts: readonly string[], folder: string): rea
 }
 
 /**
- * Finds what runs of a bundle when it is imported, and when a program loads modules with it.
+ * Finds what runs of a bundle when it is imported, and when a program attaches to modules with it.
  *
+ * @param loader The bundle with which the program loads the modules.
  * @returns a byte for each UTF-16 code unit of the text: 1 if it has run.
  */
-export function textThatRuns(path: string): Uint8Array {
+export function textThatRuns(path: string, loader: string): Uint8Array {
   const { length } = Deno.readTextFileSync(path), url = toFileUrl(path).href;
   const ran = new Uint8Array(length);
-  for (const script of covered((data) => [importing([path]), loading(path, data)])) {
+  for (const script of covered((data) => [importing([path]), loading(loader, path, data)])) {
     if (script.url !== url) continue;
     const counted = new Uint8Array(length);
     // Inner ranges come after those around them.

@@ -41,8 +41,16 @@ export const entryPoints: readonly string[] = Object.values(config.exports).map(
 
 /** The entry point that programs and Workers import to load modules. */
 const MAIN = "mod.ts";
+/** The entry point for Workers that only attach. */
+const ATTACH = "src/module/share/mod.ts";
 /** The entry point that is a program. */
 const COMMAND = "src/cli/main.ts";
+
+/**
+ * Entry points that have copies of what they share with the library. Files that import from each other cost every
+ * program more, and parts of the library would cut its bundle.
+ */
+const WITH_COPIES = [ATTACH, COMMAND];
 
 /** The path of an entry point in the published package. */
 export function built(path: string): string {
@@ -109,7 +117,7 @@ async function exportsOf(path: string): Promise<readonly string[]> {
  * @param later The functions of the bundle that return exports which are not there at once.
  */
 async function writeLibraryEntries(folder: string, later: ReadonlyMap<string, string>): Promise<void> {
-  for (const path of entryPoints.filter((path) => path !== COMMAND)) {
+  for (const path of entryPoints.filter((path) => !WITH_COPIES.includes(path))) {
     const bundle = `${"../".repeat(path.split("/").length - 1) || "./"}library.js`;
     const byMaker = Map.groupBy(await exportsOf(path), (name) => later.get(name));
     const lines = [...byMaker].map(([maker, names]) => {
@@ -130,7 +138,7 @@ function finish(folder: string): void {
     const code = Deno.readTextFileSync(path);
     const map = JSON.parse(Deno.readTextFileSync(`${path}.map`));
     Deno.removeSync(`${path}.map`);
-    const isEntry = path === join(folder, "..", built(COMMAND));
+    const isEntry = WITH_COPIES.some((entry) => path === join(folder, "..", built(entry)));
     const banner = isEntry ? typesComment(path) : "";
     const { text, edits } = withEagerFunctions(code, inPrograms, atImport);
     const map64 = lineMap(map, { path, banner, code, edits, folder, root: ROOT });
@@ -142,14 +150,18 @@ function finish(folder: string): void {
 export async function build(folder: string): Promise<void> {
   for (const name of config.publish.include) copyInto(join(folder, name), join(ROOT, name));
   const scripts = join(folder, "built");
-  // The command has its own copy of what it shares with the library, whose bundle its parts would cut.
   const atOnce = await exportsOf(MAIN);
   let later: ReadonlyMap<string, string> = new Map();
   await bundle(scripts, ".ci/build/library.ts", (library, path) => {
-    const ran = textThatRuns(path);
+    const ran = textThatRuns(path, path);
     const deferred = deferParts(library, (at) => ran[at] === 1, atOnce);
     later = deferred.later;
     return deferred.text;
+  });
+  const attached = await exportsOf(ATTACH);
+  await bundle(join(scripts, dirname(ATTACH)), ATTACH, (bundle, path) => {
+    const ran = textThatRuns(path, join(scripts, "library.js"));
+    return deferParts(bundle, (at) => ran[at] === 1, attached).text;
   });
   await bundle(join(scripts, dirname(COMMAND)), COMMAND);
   await stop();

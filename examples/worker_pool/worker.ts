@@ -1,5 +1,5 @@
 /** A Worker of the pool: attaches to live functions and works through ranges. */
-import { LiveLibrary, type LiveToken } from "@simple/loader";
+import { LiveLibrary, type LiveToken } from "@simple/loader/attach";
 import { PRIMES } from "./definitions.ts";
 
 const worker = self as unknown as {

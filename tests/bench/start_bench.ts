@@ -86,6 +86,15 @@ const PROGRAMS = {
     worker.terminate();
   `,
   in_worker: `
+    import "@simple/loader/attach";
+    (globalThis as unknown as { postMessage(message: unknown): void }).postMessage("ready");
+  `,
+  whole_worker: `
+    const worker = new Worker(new URL("./in_whole_worker.ts", import.meta.url), { type: "module" });
+    await new Promise((resolve) => worker.onmessage = resolve);
+    worker.terminate();
+  `,
+  in_whole_worker: `
     import "@simple/loader";
     (globalThis as unknown as { postMessage(message: unknown): void }).postMessage("ready");
   `,
@@ -100,7 +109,7 @@ const PROGRAMS = {
     worker.terminate();
   `,
   in_attached: `
-    import { LiveLibrary, type LiveToken } from "@simple/loader";
+    import { LiveLibrary, type LiveToken } from "@simple/loader/attach";
     const scope = globalThis as unknown as {
       onmessage: (event: MessageEvent<LiveToken>) => void;
       postMessage(message: unknown): void;
@@ -136,15 +145,24 @@ function writePrograms(
   }
 }
 
-/** The two copies of the package, with the files of `import "@simple/loader"` and of the command in each. */
-function copies(folder: string): readonly { name: string; main: string; command: string }[] {
+/** A copy of the package, with the files of `import "@simple/loader"`, of its part for Workers, and of the command. */
+interface Copy {
+  readonly name: string;
+  readonly main: string;
+  readonly attach: string;
+  readonly command: string;
+}
+
+function copies(folder: string): readonly Copy[] {
+  const copy = (name: string, root: string, ending: string): Copy => ({
+    name,
+    main: join(root, `mod${ending}`),
+    attach: join(root, "src", "module", "share", `mod${ending}`),
+    command: join(root, "src", "cli", `main${ending}`),
+  });
   return [
-    {
-      name: "as published",
-      main: join(folder, "package", "built", "mod.js"),
-      command: join(folder, "package", "built", "src", "cli", "main.js"),
-    },
-    { name: "from a clone", main: join(ROOT, "mod.ts"), command: join(ROOT, "src", "cli", "main.ts") },
+    copy("as published", join(folder, "package", "built"), ".js"),
+    copy("from a clone", ROOT, ".ts"),
   ];
 }
 
@@ -181,10 +199,14 @@ async function makeSides(folder: string, skipped: string[]): Promise<readonly Si
       },
     );
   } else skipped.push("Deno.dlopen, ld, gcc and links: need gcc on Linux");
-  for (const { name, main, command } of copies(folder)) {
+  for (const { name, main, attach, command } of copies(folder)) {
     const isPublished = name === "as published";
     writePrograms(join(folder, name), PROGRAMS, {
-      imports: { ...imports, "@simple/loader": toFileUrl(main).href },
+      imports: {
+        ...imports,
+        "@simple/loader": toFileUrl(main).href,
+        "@simple/loader/attach": toFileUrl(attach).href,
+      },
     });
     sides.push(
       { name: `import, ${name}`, command: run(name, "import"), beyond: empty },
@@ -197,6 +219,12 @@ async function makeSides(folder: string, skipped: string[]): Promise<readonly Si
       {
         name: `a Worker to its first message, ${name}`,
         command: run(name, "worker"),
+        beyond: emptyWorker,
+        ...(isPublished && { goal: 10 }),
+      },
+      {
+        name: `a Worker that imports everything, ${name}`,
+        command: run(name, "whole_worker"),
         beyond: emptyWorker,
         ...(isPublished && { goal: 10 }),
       },

@@ -1,5 +1,11 @@
 /** A Worker that attaches to modules and live functions and calls them. */
-import { LiveLibrary, type LiveToken, LoadedModule, LoadError, type ModuleToken } from "../../mod.ts";
+import {
+  LiveLibrary,
+  type LiveToken,
+  LoadedModule,
+  LoadError,
+  type ModuleToken,
+} from "../../src/module/share/mod.ts";
 
 /** The orders of the Worker, which answers each with one message. */
 export type ModuleOrder =
