@@ -47,8 +47,8 @@ const ATTACH = "src/module/share/mod.ts";
 const COMMAND = "src/cli/main.ts";
 
 /**
- * Entry points that have copies of what they share with the library. Files that import from each other cost every
- * program more, and parts of the library would cut its bundle.
+ * Entry points that have copies of what they share with the library. A file of what both share would cost every
+ * program its reading, and nothing in it could wait.
  */
 const WITH_COPIES = [ATTACH, COMMAND];
 
